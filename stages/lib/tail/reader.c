@@ -41,10 +41,11 @@ int ps_tail_open(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
+    int error = fstat(fd, &status) != 0 ? errno : S_ISREG(status.st_mode) ? 0 : ENOTSUP;
+    if (error == 0)
         return fd;
     close(fd);
-    errno = ENOTSUP;
+    errno = error;
     return -1;
 }
 

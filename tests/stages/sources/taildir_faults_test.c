@@ -3,10 +3,9 @@
 #define PS_TEST_CALLS_OF_ALL_THREADS
 
 #include "stages/lib/tail/directory.h"
+#include "stages/lib/tail/reader.h"
 #include "tests/stages/sources/taildir_support.h"
 #include "tests/support/system_calls.h"
-
-#include <sys/epoll.h>
 
 /* Every read of a file fails with EIO, by the worker and by the source's thread. */
 static void reads_fail(bool fail)
@@ -236,191 +235,21 @@ static void test_look(void **unused)
     ps_tail_directory_destroy(directory);
 }
 
-/* ---- each call fails once ---- */
-
-#define LINES_MAX 16U
-#define DRAWS 6U
-#define CYCLES_MAX 5000U     /* until the lines of a step came, including waits */
-#define IDLE_CYCLES_MAX 200U /* cycles in a row that ask for another call but bring no line */
-#define EVENTS_BYTES_MIN 4096U
-
-static unsigned line_count, came[LINES_MAX];
-static uint64_t random_state;
-
-/* Replaces libc's function for events of directories; EOVERFLOW: they are lost, and the kernel reports it. */
-ssize_t read(int fd, void *to, size_t length)
+/* A file that cannot be examined is not one of the wrong kind. */
+static void test_reason(void **unused)
 {
-    static const struct inotify_event lost = {.wd = -1, .mask = IN_Q_OVERFLOW};
-    ssize_t got = PS_TEST_REAL(read)(fd, to, length);
-    if (length < EVENTS_BYTES_MIN || got <= 0 || ps_test_call_may("read"))
-        return got;
-    memcpy(to, &lost, sizeof lost);
-    return sizeof lost;
-}
-
-static void write_line(const char *name)
-{
-    char text[32];
-    assert_true(line_count < LINES_MAX);
-    snprintf(text, sizeof text, "%u\n", line_count++);
-    append(name, text);
-}
-
-static void take_lines(void)
-{
-    for (size_t i = 0; i < stage.event_count; i++) {
-        unsigned number = (unsigned)strtoul(stage.events[i].body, NULL, 10);
-        assert_true(number < line_count);
-        came[number]++;
-    }
-    ps_test_source_clear(&stage);
-}
-
-static unsigned missing_count(void)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < line_count; i++)
-        count += came[i] == 0;
-    return count;
-}
-
-/* Opens the source; after a failed call it tries again, like the engine. */
-static void open_source(void)
-{
-    stage.failed = false;
+    append("app.log", "one\n");
+    ps_test_call_error = EIO;
+    ps_test_call_broken = "fstat";
     ps_test_calls_count = true;
-    enum ps_status status = ps_test_stage_open(&stage);
+    int fd = ps_tail_open(ps_test_folder_path("app.log"));
+    int error = errno;
     ps_test_calls_count = false;
-    if (status != PS_OK)
-        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-}
-
-static void close_source(void)
-{
-    ps_test_calls_count = true;
-    ps_test_stage_close(&stage);
-    ps_test_calls_count = false;
-}
-
-/* Returns whether the source has nothing more to do now. */
-static bool cycle(void)
-{
-    struct epoll_event event;
-    ps_test_calls_count = true;
-    enum ps_result result = ps_test_source_work(&stage);
-    ps_test_calls_count = false;
-    ps_test_source_close_batch(&stage);
-    if (stage.failed) {
-        close_source();
-        open_source();
-    }
-    if (result == PS_DONE)
-        return false;
-    ps_test_stage_pass_ms(&stage, 2);
-    return epoll_wait(stage.port.epoll_fd, &event, 1, 1) == 0;
-}
-
-/* Works until all lines came and the source is idle. */
-static void catch_up(void)
-{
-    unsigned spins = 0;
-    bool rests = false;
-    for (unsigned i = 0; missing_count() > 0 || !rests; i++) {
-        unsigned missing = missing_count();
-        rests = cycle();
-        take_lines();
-        spins = rests || missing_count() < missing ? 0 : spins + 1;
-        if (spins > IDLE_CYCLES_MAX || i > CYCLES_MAX)
-            fail_msg("%u of %u lines are missing, %u cycles in vain, after %s failed with %d",
-                     missing_count(), line_count, spins, ps_test_call_failed, ps_test_call_error);
-    }
-}
-
-static void copy(const char *from, const char *to)
-{
-    char text[256];
-    FILE *file = fopen(ps_test_folder_path(from), "r");
-    assert_non_null(file);
-    size_t length = fread(text, 1, sizeof text, file);
-    fclose(file);
-    ps_test_folder_append(to, text, length);
-}
-
-/* A file grows, is renamed, is copied and truncated; the source is stopped and started twice. */
-static void play(void)
-{
-    write_line("app.log");
-    write_line("app.log");
-    catch_up();
-    write_line("app.log");
-    move("app.log", "app.log.1");
-    write_line("app.log.1");
-    write_line("app.log");
-    catch_up();
-    close_source();
-    write_line("app.log");
-    open_source();
-    catch_up();
-    copy("app.log", "app.log.2");
-    catch_up();
-    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
-    write_line("app.log");
-    catch_up();
-    for (unsigned i = 0; i < 30; i++) /* until positions are written */
-        (void)cycle();
-    write_line("app.log");
-    close_source();
-    open_source();
-    write_line("app.log.1");
-    catch_up();
-    take_lines();
-    for (unsigned i = 0; i < line_count; i++) {
-        if (came[i] != 1 && (came[i] != 2 || ps_test_call_failed == NULL))
-            fail_msg("line %u came %u times after %s failed with %d", i, came[i],
-                     ps_test_call_failed != NULL ? ps_test_call_failed : "nothing", ps_test_call_error);
-    }
-}
-
-/* Plays the history while call `number` fails. Returns the number of calls. */
-static uint64_t play_with(uint64_t number, int error, const char *broken)
-{
-    line_count = 0;
-    memset(came, 0, sizeof came);
-    setup(NULL);
     ps_test_call_broken = NULL;
-    ps_test_call_failed = NULL;
-    ps_test_call_fails = 0;
-    PS_START("writePosInterval", "20");
-    ps_test_call_error = error;
-    ps_test_call_count = 0;
-    ps_test_call_fails = number;
-    ps_test_call_broken = broken;
-    play();
-    uint64_t count = ps_test_call_count;
-    ps_test_stage_fini(&stage);
-    ps_test_folder_teardown(NULL);
-    return count;
-}
-
-/* The calls that fail are random; PENSTOCK_SCHEDULES=1000 draws more of them. */
-static void test_each_call(void **unused)
-{
-    static const int errors[] = {EIO, EACCES, ENOMEM};
-    const char *more = getenv("PENSTOCK_SCHEDULES");
-    unsigned draws = more != NULL ? (unsigned)strtoul(more, NULL, 10) : DRAWS;
-    random_state = ps_test_seed() + 1;
-    uint64_t count = play_with(0, EIO, NULL);
-    for (unsigned i = 0; i < draws; i++) {
-        uint64_t number = 1 + (i * count + ps_test_random(&random_state) % count) / draws;
-        (void)play_with(number, errors[ps_test_random(&random_state) % PS_COUNT_OF(errors)], NULL);
-    }
-}
-
-/* Each list of events is lost. */
-static void test_lost_events(void **unused)
-{
-    (void)play_with(0, EOVERFLOW, "read");
-    assert_string_equal(ps_test_call_failed, "read");
+    assert_int_equal(fd, -1);
+    assert_int_equal(error, EIO);
+    assert_int_equal(ps_tail_open(ps_test_folder()), -1);
+    assert_int_equal(errno, ENOTSUP);
 }
 
 int main(void)
@@ -434,8 +263,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_trouble_ends, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_skips_behind_a_failed_look, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_look, setup, ps_test_folder_teardown),
-        cmocka_unit_test(test_each_call),
-        cmocka_unit_test(test_lost_events),
+        cmocka_unit_test_setup_teardown(test_reason, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
