@@ -1,9 +1,11 @@
-/* Counts this thread's allocations and can make one of them fail. One file of a test includes it: it defines
- * malloc, calloc, realloc and free on top of glibc's, so the whole program uses them. A sanitizer has its own
- * allocator: under one, nothing is counted and nothing fails, and PS_TEST_ALLOCATIONS is 0. */
+/* Counts this thread's allocations and can make one of them fail; with PS_TEST_ALLOCATIONS_OF_ALL_THREADS, those of all threads
+ * while ps_test_allocations_count is set. One file of a test includes it: it defines malloc, calloc, realloc and free on top of
+ * glibc's, so the whole program uses them. A sanitizer has its own allocator: under one, nothing is counted and nothing
+ * fails, and PS_TEST_ALLOCATIONS is 0. */
 #pragma once
 
 #include "core/base.h"
+#include "tests/support/countdown.h"
 #include "tests/support/support.h"
 
 #include <errno.h>
@@ -19,13 +21,21 @@
 #define PS_TEST_ALLOCATIONS 1
 #endif
 
+#ifdef PS_TEST_ALLOCATIONS_OF_ALL_THREADS
+#define PS_TEST_ALLOCATION_SHARED(type) _Atomic(type)
+static _Atomic bool ps_test_allocations_count; /* false during the test's own allocations */
+#else
+#define PS_TEST_ALLOCATION_SHARED(type) __thread type
+static const bool ps_test_allocations_count __attribute__((unused)) = true;
+#endif
+
 /* PS_TEST_PLUGIN: several suites are in one program, and one file of it has the allocator (PS_TEST_PLUGIN_ALLOCATOR). */
 #ifndef PS_TEST_PLUGIN
-static __thread uint64_t ps_test_allocation_count __attribute__((unused));
+static PS_TEST_ALLOCATION_SHARED(uint64_t) ps_test_allocation_count __attribute__((unused));
 /* Number of the allocation that fails, counted from the assignment: 1 = the next one, 0 = none. */
-static __thread uint64_t ps_test_allocation_fails __attribute__((unused));
-/* Number of blocks that this thread has allocated, less those that it has freed. */
-static __thread int64_t ps_test_allocation_live __attribute__((unused));
+static PS_TEST_ALLOCATION_SHARED(uint64_t) ps_test_allocation_fails __attribute__((unused));
+/* Number of blocks that were allocated, less those that were freed, in this thread (or all threads, at any time). */
+static PS_TEST_ALLOCATION_SHARED(int64_t) ps_test_allocation_live __attribute__((unused));
 #else
 extern __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
 extern __thread int64_t ps_test_allocation_live;
@@ -55,8 +65,10 @@ void __interceptor_free(void *memory) __attribute__((weak));
 
 static inline bool ps_test_allocation_may(void)
 {
+    if (!ps_test_allocations_count)
+        return true;
     ps_test_allocation_count++;
-    if (ps_test_allocation_fails == 0 || --ps_test_allocation_fails > 0)
+    if (!PS_TEST_COUNTDOWN(ps_test_allocation_fails))
         return true;
     errno = ENOMEM;
     return false;

@@ -9,14 +9,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/base.h"
+#include "tests/support/countdown.h"
 
 #ifdef PS_TEST_CALLS_OF_ALL_THREADS
 #define PS_TEST_CALL_SHARED(type) _Atomic(type)
@@ -40,19 +42,6 @@ static PS_TEST_CALL_SHARED(const char *) ps_test_call_path __attribute__((unused
 /* The function that failed last. */
 static PS_TEST_CALL_SHARED(const char *) ps_test_call_failed __attribute__((unused));
 
-/* Returns whether the countdown of ps_test_call_fails ends with this call. */
-static inline bool ps_test_call_is_it(void)
-{
-    uint64_t left = ps_test_call_fails;
-#ifdef PS_TEST_CALLS_OF_ALL_THREADS
-    while (left > 0 && !atomic_compare_exchange_weak(&ps_test_call_fails, &left, left - 1)) {
-    }
-#else
-    ps_test_call_fails = left > 0 ? left - 1 : 0;
-#endif
-    return left == 1;
-}
-
 static inline bool ps_test_call_may(const char *name)
 {
     if (!ps_test_calls_count)
@@ -60,7 +49,7 @@ static inline bool ps_test_call_may(const char *name)
     ps_test_call_count++;
     const char *broken = ps_test_call_broken;
     bool is_broken = broken != NULL && strcmp(broken, name) == 0;
-    if (!is_broken && !ps_test_call_is_it())
+    if (!is_broken && !PS_TEST_COUNTDOWN(ps_test_call_fails))
         return true;
     if (is_broken && ps_test_call_broken_left > 0 && --ps_test_call_broken_left == 0)
         ps_test_call_broken = NULL;
@@ -110,7 +99,14 @@ PS_TEST_CALL(int, fstatat, -1,
              (folder, path, status, flags))
 PS_TEST_CALL(DIR *, fdopendir, NULL, (int fd), (fd))
 PS_TEST_CALL(off_t, lseek, -1, (int fd, off_t offset, int whence), (fd, offset, whence))
+PS_TEST_CALL(int, inotify_init1, -1, (int flags), (flags))
 PS_TEST_CALL(int, inotify_add_watch, -1, (int fd, const char *path, uint32_t mask), (fd, path, mask))
+PS_TEST_CALL(int, statfs, -1, (const char *path, struct statfs *status), (path, status))
+PS_TEST_CALL(int, fstatfs, -1, (int fd, struct statfs *status), (fd, status))
+PS_TEST_CALL(int, statx, -1,
+             (int folder, const char *restrict path, int flags, unsigned mask, struct statx *restrict status),
+             (folder, path, flags, mask, status))
+PS_TEST_CALL(int, flock, -1, (int fd, int operation), (fd, operation))
 #endif
 
 int open(const char *path, int flags, ...)

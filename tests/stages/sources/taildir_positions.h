@@ -49,18 +49,25 @@ static inline void ps_test_positions_copy(const char *from, const char *to)
     } while (ps_test_inode_of(from) != before[0] || ps_test_inode_of(second) != before[1]);
 }
 
+/* Returns the position that this text of a position file has for the inode; 0: none. */
+static inline long long ps_test_position_in(const char *text, uint64_t inode)
+{
+    char found[64];
+    snprintf(found, sizeof found, "\"inode\":%llu,\"pos\":", (unsigned long long)inode);
+    const char *at = strstr(text, found);
+    return at != NULL ? strtoll(at + strlen(found), NULL, 10) : 0;
+}
+
 /* Returns the position that the position file has for this file; 0: none. */
 static inline long long ps_test_position_of(const char *position_file, const char *path)
 {
-    char found[64], bytes[65536];
+    char bytes[65536];
     FILE *file = fopen(position_file, "re");
     size_t length = file != NULL ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
     if (file != NULL)
         fclose(file);
     bytes[length] = '\0';
-    snprintf(found, sizeof found, "\"inode\":%llu,\"pos\":", (unsigned long long)ps_test_inode_of(path));
-    const char *at = strstr(bytes, found);
-    return at != NULL ? strtoll(at + strlen(found), NULL, 10) : 0;
+    return ps_test_position_in(bytes, ps_test_inode_of(path));
 }
 
 /* Gives the devices in the file with the identities other numbers, as a start of the machine does for some file systems. */
