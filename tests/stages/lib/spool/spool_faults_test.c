@@ -1,6 +1,6 @@
 /* The file system of a spooling directory while the system fails: each call and allocation of its jobs fails once, at
  * every point of a small workload with two restarts. A file is read until it is retired, and not afterwards; events
- * before the last saved position do not come again; later ones are not skipped. */
+ * before the last saved position do not come again; later ones are not skipped; and a file keeps its number. */
 #include "core/log/log.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/spool.h"
@@ -20,6 +20,7 @@ static struct {
     enum policy policy;
     struct ps_spool_file *open[FILES]; /* by number */
     bool retired[FILES];               /* as the job answered */
+    uint64_t number[FILES];            /* random number of each file; 0: none yet */
     uint64_t
         aside[FILES]; /* the position that was written for each file that was left alone, and that remains */
     unsigned saved_file; /* file of the last good save; FILES: none */
@@ -27,6 +28,7 @@ static struct {
     unsigned
         unsure_file; /* a later save that failed: it may have replaced the file without syncing its name */
     uint64_t unsure;
+    bool identities; /* not while allocations fail: without memory for the numbers the process ends */
     /* The failure, counted over all jobs. */
     uint64_t calls, allocations;
 } bench;
@@ -52,6 +54,7 @@ static void begin(void)
                                                .include = "^.*$",
                                                .ignore = "^$",
                                                .decompress = PS_SPOOL_DECOMPRESS_ALWAYS,
+                                               .identities = bench.identities,
                                                .deletes = bench.policy == DELETES,
                                                .marks = bench.policy == MARKS};
     bench.spool = ps_spool_create(&settings, &err);
@@ -95,6 +98,10 @@ static void fetch_once(void)
             fail_msg("%s begins at %llu, not %llu; %s failed", file->name, (unsigned long long)file->start,
                      (unsigned long long)start,
                      ps_test_call_failed != NULL ? ps_test_call_failed : "an allocation");
+        uint64_t known = bench.number[number];
+        if (file->number != 0 && known != 0 && file->number != known && (start == 0 || file->counted))
+            fail_msg("%s has another number than before; %s failed", file->name, ps_test_call_failed);
+        bench.number[number] = file->number != 0 ? file->number : known;
         bench.open[number] = file;
     }
 }
@@ -117,7 +124,8 @@ static void save(unsigned number, uint64_t position)
 {
     struct ps_spool_mark *mark = ps_spool_mark_of(bench.spool);
     mark->file = bench.open[number];
-    mark->position = position;
+    mark->position = mark->events = position;
+    mark->counted = true;
     ps_spool_mark_prepare(mark, bench.spool, answer);
     run(&mark->job);
     if (mark->failed) {
@@ -196,6 +204,7 @@ static bool play(enum policy policy, uint64_t call, uint64_t allocation, int err
     bench.policy = policy;
     bench.saved_file = bench.unsure_file = FILES;
     bench.calls = call;
+    bench.identities = call > 0;
     bench.allocations = allocation;
     ps_test_call_error = error;
     ps_test_call_failed = NULL;
