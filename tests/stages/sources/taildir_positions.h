@@ -50,11 +50,11 @@ static inline void ps_test_positions_copy(const char *from, const char *to)
 }
 
 /* Returns the position that this text of a position file has for the inode; 0: none. */
-static inline long long ps_test_position_in(const char *text, uint64_t inode)
+static inline long long ps_test_position_in(const char *json, uint64_t inode)
 {
     char found[64];
     snprintf(found, sizeof found, "\"inode\":%llu,\"pos\":", (unsigned long long)inode);
-    const char *at = strstr(text, found);
+    const char *at = strstr(json, found);
     return at != NULL ? strtoll(at + strlen(found), NULL, 10) : 0;
 }
 
