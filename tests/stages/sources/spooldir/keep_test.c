@@ -162,6 +162,7 @@ static void test_abort_after_the_end(void **unused)
     answer();
     UNTIL(questions == 1);
     sink = ABORTS;
+    UNTIL(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount) == 2);
     for (unsigned i = 0; i < 50; i++)
         step();
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 2);
