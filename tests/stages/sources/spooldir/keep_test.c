@@ -321,6 +321,7 @@ static void test_key_used_again(void **unused)
     await_opened("b");
     sink = COMMITS_SILENTLY;
     ps_test_source_read(&stage); /* takes both answers */
+    UNTIL(committed_count == 2);
     for (unsigned i = 0; i < 20; i++)
         step();
     assert_string_equal(committed, " one one");
