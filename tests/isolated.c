@@ -11,7 +11,9 @@
  *
  * The time since the machine's start is the command's own too, where the kernel allows it: an agent starts seconds after its machine, and
  * tests run on machines that have been up for days. With PENSTOCK_UPTIME_S it is this number of seconds, with 0 the machine's own; without it,
- * half of the commands have one between 1 and 900 s, drawn from PENSTOCK_SEED_BASE, which ./test.sh sets, and the command. */
+ * half of the commands have one between 1 and 900 s, drawn from PENSTOCK_SEED_BASE, which ./test.sh sets, and the command.
+ *
+ * With PENSTOCK_HOLD=PROGRAM a command that is no script is run by that program (tests/hold_threads.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -203,7 +205,11 @@ int main(int argc, char **argv)
     unsigned uptime_s = wanted_uptime_s(argv + 1);
     if (can && step == NULL && uptime_s > 0)
         take_uptime(uptime_s);
-    execvp(argv[1], argv + 1);
-    fprintf(stderr, "isolated: cannot run %s: %s\n", argv[1], strerror(errno));
+    char *hold = getenv("PENSTOCK_HOLD");
+    bool is_held = hold != NULL && hold[0] != '\0' && strcmp(argv[1], "bash") != 0;
+    if (is_held)
+        argv[0] = hold;
+    execvp(argv[!is_held], argv + !is_held);
+    fprintf(stderr, "isolated: cannot run %s: %s\n", argv[!is_held], strerror(errno));
     return 127;
 }

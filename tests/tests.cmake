@@ -35,14 +35,17 @@ set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SO
 
 # Every test runs in a network and mounts of its own (docs/decisions/0067), except the scripts of tests/real, which share servers with each other: ./test.sh
 # gives all of them one network. And except those with a line "# Shares the network: REASON".
-add_executable(isolated ${CMAKE_SOURCE_DIR}/tests/isolated.c)
-set_target_properties(isolated PROPERTIES C_STANDARD 17 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-target_compile_options(isolated PRIVATE -Wall -Wextra -Wconversion -Wshadow) # no sanitizer: a process with its threads cannot change its user namespace
-target_compile_definitions(isolated PRIVATE _GNU_SOURCE)
-target_include_directories(isolated PRIVATE ${CMAKE_SOURCE_DIR})
-if(TARGET penstock)
-  add_dependencies(penstock isolated)
-endif()
+# Nor has tests/hold_threads.c a sanitizer, which tests/hold has isolated call.
+foreach(name isolated hold_threads)
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/${name}.c)
+  set_target_properties(${name} PROPERTIES C_STANDARD 17 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_compile_options(${name} PRIVATE -Wall -Wextra -Wconversion -Wshadow) # no sanitizer: a process with its threads cannot change its user namespace
+  target_compile_definitions(${name} PRIVATE _GNU_SOURCE)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  if(TARGET penstock)
+    add_dependencies(penstock ${name})
+  endif()
+endforeach()
 list(PREPEND runner $<TARGET_FILE:isolated>)
 
 # A script with a line "# No sanitizer:" does not run in the builds that have one: it shows nothing about memory or threads of the program.
