@@ -401,7 +401,7 @@ static const struct ps_test_source_adapter adapters[] = {
      .keys = {"kafka.bootstrap.servers", bootstrap, "kafka.topics", topic, "kafka.consumer.group.id", group,
               "kafka.consumer.auto.offset.reset", "earliest",
               /* when a member has left, the mock broker admits the next one after this time minus 1 s */
-              "kafka.consumer.session.timeout.ms", "4000", "kafka.consumer.heartbeat.interval.ms", "500"},
+              "kafka.consumer.session.timeout.ms", "4000", "kafka.consumer.heartbeat.interval.ms", "100"},
      .joins = true,
      .prepare = prepare_topic,
      .begin = open_producer,
