@@ -2,6 +2,7 @@
  * failure after a success is like the first one: as many attempts, the same backoffs, memory, descriptors and gauges. At the
  * end nothing is open and no gauge counts anything. */
 #include "tests/stages/conformance_sink.h"
+#define PS_TEST_ALLOCATIONS_LIVE
 #include "tests/support/allocations.h"
 #include "tests/support/system_calls.h"
 

@@ -1,7 +1,7 @@
 /* Counts this thread's allocations and can make one of them fail; with PS_TEST_ALLOCATIONS_OF_ALL_THREADS, those of all threads
- * while ps_test_allocations_count is set. One file of a test includes it: it defines malloc, calloc, realloc and free on top of
+ * while ps_test_allocations_count is set. One file of a test includes it: it defines malloc, calloc and realloc on top of
  * glibc's, so the whole program uses them. A sanitizer has its own allocator: under one, nothing is counted and nothing
- * fails, and PS_TEST_ALLOCATIONS is 0. */
+ * fails, and PS_TEST_ALLOCATIONS is 0. With PS_TEST_ALLOCATIONS_LIVE it defines free, too, and counts the blocks that live. */
 #pragma once
 
 #include "core/base.h"
@@ -34,14 +34,14 @@ static const bool ps_test_allocations_count __attribute__((unused)) = true;
 static PS_TEST_ALLOCATION_SHARED(uint64_t) ps_test_allocation_count __attribute__((unused));
 /* Number of the allocation that fails, counted from the assignment: 1 = the next one, 0 = none. */
 static PS_TEST_ALLOCATION_SHARED(uint64_t) ps_test_allocation_fails __attribute__((unused));
+#ifdef PS_TEST_ALLOCATIONS_LIVE
 /* Number of blocks that were allocated, less those that were freed, in this thread (or all threads, at any time). */
 static PS_TEST_ALLOCATION_SHARED(int64_t) ps_test_allocation_live __attribute__((unused));
+#endif
 #else
 extern __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
-extern __thread int64_t ps_test_allocation_live;
 #ifdef PS_TEST_PLUGIN_ALLOCATOR
 __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
-__thread int64_t ps_test_allocation_live;
 #endif
 #endif
 
@@ -52,12 +52,11 @@ void *__libc_realloc(void *memory, size_t bytes);
 void __libc_free(void *memory);
 
 #ifdef PS_TEST_PLUGIN
-/* A plug-in may be built with -fsanitize=address. The sanitizer's library is then loaded first and defines malloc, calloc, realloc and free; its own
+/* A plug-in may be built with -fsanitize=address. The sanitizer's library is then loaded first and defines malloc, calloc and realloc; its own
  * functions have these names. */
 void *__interceptor_malloc(size_t bytes) __attribute__((weak));
 void *__interceptor_calloc(size_t count, size_t bytes) __attribute__((weak));
 void *__interceptor_realloc(void *memory, size_t bytes) __attribute__((weak));
-void __interceptor_free(void *memory) __attribute__((weak));
 #define PS_TEST_ALLOCATE(name) (__interceptor_##name != NULL ? __interceptor_##name : __libc_##name)
 #else
 #define PS_TEST_ALLOCATE(name) __libc_##name
@@ -74,11 +73,22 @@ static inline bool ps_test_allocation_may(void)
     return false;
 }
 
+#ifdef PS_TEST_ALLOCATIONS_LIVE
 static inline void *ps_test_allocation_made(void *memory)
 {
     ps_test_allocation_live += memory != NULL;
     return memory;
 }
+
+void free(void *memory)
+{
+    ps_test_allocation_live -= memory != NULL;
+    __libc_free(memory);
+}
+#else
+/* Returns the memory at once, so that a sanitizer's malloc sees the caller: it does not report what the loader keeps. */
+#define ps_test_allocation_made(memory) (memory)
+#endif
 
 void *malloc(size_t bytes)
 {
@@ -94,14 +104,13 @@ void *realloc(void *memory, size_t bytes)
 {
     if (!ps_test_allocation_may())
         return NULL;
-    ps_test_allocation_live -= memory != NULL && bytes == 0; /* glibc frees it */
+#ifdef PS_TEST_ALLOCATIONS_LIVE
+    ps_test_allocation_live -= memory != NULL; /* a size of 0 frees it */
     void *larger = PS_TEST_ALLOCATE(realloc)(memory, bytes);
-    return memory == NULL ? ps_test_allocation_made(larger) : larger;
-}
-
-void free(void *memory)
-{
-    ps_test_allocation_live -= memory != NULL;
-    PS_TEST_ALLOCATE(free)(memory);
+    ps_test_allocation_live += memory != NULL && larger == NULL && bytes > 0; /* it stays as it was */
+    return ps_test_allocation_made(larger);
+#else
+    return PS_TEST_ALLOCATE(realloc)(memory, bytes);
+#endif
 }
 #endif

@@ -23,7 +23,7 @@
 #define STUCK_NS (60 * PS_NS_PER_S)
 #define EVENTS_BYTES_MIN 4096U
 #define BUDGET_BYTES (UINT64_C(16) << 20)
-#define SHARES 4U
+#define SHARES 8U
 
 /* A step: what happens to the files, or to the source. */
 enum what { WRITE, WRITE_LONG, PACK, MOVE, COPY, CUT, READ, SETTLE, CLOSE, OPEN, END };
@@ -472,7 +472,7 @@ static bool play(unsigned history, const struct fault *fault)
     return record->failed;
 }
 
-/* A run plays one of SHARES shares of the calls and allocations, as the seed says; PENSTOCK_SCHEDULES=4 plays all of them. */
+/* A run plays one of SHARES shares of the calls and allocations, as the seed says; PENSTOCK_SCHEDULES=8 plays all of them. */
 static void play_shares(bool allocations)
 {
     static const int errors[] = {EIO, EACCES, ENOMEM, ENOSPC};
