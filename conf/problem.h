@@ -32,8 +32,9 @@ struct ps_problem {
     const char *what; /* the mistake */
     const char *cure; /* advice; NULL: none */
     enum ps_mistake mistake;
-    bool follows;        /* follows from another problem, and is shown after it */
-    bool lost_backslash; /* warns of backslashes of the value that Java's properties have removed */
+    bool follows; /* follows from another problem, and is shown after it */
+    /* warns of backslashes that Java's properties have removed from the value, which is one line */
+    bool lost_backslash;
     /* the agent does not start because of it, although by itself it would only drop a component or a value */
     bool decides;
 };

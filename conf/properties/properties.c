@@ -367,8 +367,8 @@ static bool is_lost_escape(unsigned char c)
 }
 
 /* Warns of backslashes that Java removes from a value: the most common mistake with expressions. */
-static void warn_backslashes(const unsigned char *text, size_t length, struct ps_place place,
-                             struct ps_problems *problems)
+static void warn_backslashes(const unsigned char *text, size_t length, const char *value,
+                             struct ps_place place, struct ps_problems *problems)
 {
     char seen[LOST_ESCAPES_MAX + 1] = "", cure[9 * LOST_ESCAPES_MAX + 16] = "write";
     size_t count = 0, end = strlen(cure);
@@ -386,7 +386,9 @@ static void warn_backslashes(const unsigned char *text, size_t length, struct ps
     ps_problem_add(problems, PS_SEVERITY_WARNING, place, cure,
                    "a single backslash before %s is not part of the value: Java's properties remove it",
                    count == 1 ? (const char[]){seen[0], '\0'} : "these characters");
-    ps_problem_lost_backslash(problems);
+    /* A message that quotes a value of several lines has line ends that are not before a cure. */
+    if (strchr(value, '\n') == NULL)
+        ps_problem_lost_backslash(problems);
 }
 
 static enum ps_status property_read(struct ps_properties *properties, struct reader *reader, const char *file,
@@ -414,7 +416,8 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
     bool concerned = of_wanted_agent(properties, property.key);
     warn_utf8(reader, place, concerned, problems);
     if (concerned) {
-        warn_backslashes(reader->text + value_start, reader->text_length - value_start, place, problems);
+        warn_backslashes(reader->text + value_start, reader->text_length - value_start, property.value, place,
+                         problems);
         warn_duplicate(properties, &property, problems);
     }
     ps_properties_put(properties, property);

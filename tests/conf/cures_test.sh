@@ -96,6 +96,14 @@ said_once
 with_format '(foo'
 said_once
 
+# A line end in the value is not the one before a cure: the message goes on behind it.
+with_regex 'a\n(\d'
+check 1
+grep -qF 'is not a valid expression: Unclosed group' "$work/out" || fail 'no reason for an expression with a line end'
+with_files 'C:\new\data.log'
+check 1
+grep -qF 'has no directory: write <directory>/<expression>' "$work/out" || fail 'no reason for a path with a line end'
+
 # Where the line stands, and both characters.
 with_regex '^\d+\s\d'
 check 1
