@@ -27,6 +27,12 @@ uint32_t ps_name_hash(const char *text, size_t length);
  * nobody can choose names that collide. Thread: any. */
 uint64_t ps_name_keyed_hash(const char *text, size_t length);
 
+/* The lower 32 bits of the keyed hash, for tables that keep or mask no more. Thread: any. */
+static inline uint32_t ps_name_keyed_hash32(const char *text, size_t length)
+{
+    return (uint32_t)ps_name_keyed_hash(text, length);
+}
+
 static inline uint64_t ps_name_mask(uint32_t hash)
 {
     return UINT64_C(1) << (hash & 63);

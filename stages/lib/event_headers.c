@@ -41,7 +41,7 @@ static const struct ps_name *find_name(struct ps_event_headers *headers, struct 
 /* Returns the place in the index of the header with this name, or a free place. */
 static struct ps_header **index_find(struct ps_event_headers *headers, const struct ps_name *name)
 {
-    uint32_t at = (uint32_t)ps_name_keyed_hash(name->text, name->length) & headers->mask;
+    uint32_t at = ps_name_keyed_hash32(name->text, name->length) & headers->mask;
     while (headers->index[at] != NULL && !ps_name_equal(headers->index[at]->name, name))
         at = (at + 1) & headers->mask;
     return &headers->index[at];

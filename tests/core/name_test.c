@@ -49,6 +49,23 @@ static void test_hash(void **state)
     assert_int_equal(ps_name_hash("foobar", 6), 0xBF9CF968U);
 }
 
+/* One name has one keyed hash, and the form of 32 bits is its lower half: tests that count what a search visits hash
+ * the names of a table again. */
+static void test_keyed_hash(void **state)
+{
+    static const char name[] = "a name that is longer than one word of the hash";
+    uint32_t seen = 0;
+    for (size_t length = 0; length < sizeof name; length++) {
+        char copy[sizeof name];
+        memcpy(copy, name, length);
+        assert_int_equal(ps_name_keyed_hash(copy, length), ps_name_keyed_hash(name, length));
+        assert_int_equal(ps_name_keyed_hash32(name, length),
+                         ps_name_keyed_hash(name, length) & UINT32_C(0xFFFFFFFF));
+        seen |= ps_name_keyed_hash32(name, length);
+    }
+    assert_int_equal(seen, UINT32_MAX); /* every bit is used */
+}
+
 #define FURTHER 200000U /* the table grows twice */
 
 /* Runs last: it leaves no room for names of rules. */
@@ -90,10 +107,8 @@ static void test_full(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_intern),
-        cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_hash),
-        cmocka_unit_test(test_full),
+        cmocka_unit_test(test_intern),     cmocka_unit_test(test_bytes), cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_keyed_hash), cmocka_unit_test(test_full),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -108,7 +108,7 @@ static void close_surplus(struct ps_hive_sink *sink)
 struct ps_hive_partition *ps_hive_partition_get(struct ps_hive_sink *sink, const char *key,
                                                 uint32_t key_length)
 {
-    uint32_t hash = (uint32_t)ps_name_keyed_hash(key, key_length);
+    uint32_t hash = ps_name_keyed_hash32(key, key_length);
     struct ps_hive_partition *partition = sink->chains[chain_of(hash)];
     while (partition != NULL && (partition->hash != hash || partition->key_length != key_length ||
                                  memcmp(partition->key, key, key_length) != 0))

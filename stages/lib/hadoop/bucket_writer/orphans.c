@@ -78,7 +78,7 @@ static bool is_in_use(const struct ps_bucket_look *look, const char *name, const
 
 static uint32_t chain_of(const char *path)
 {
-    return (uint32_t)ps_name_keyed_hash(path, strlen(path)) & (PS_BUCKET_NAME_CHAINS - 1);
+    return ps_name_keyed_hash32(path, strlen(path)) & (PS_BUCKET_NAME_CHAINS - 1);
 }
 
 void ps_bucket_name_add(struct ps_bucket_file *file)

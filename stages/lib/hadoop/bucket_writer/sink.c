@@ -65,7 +65,7 @@ void ps_bucket_writer_close(struct ps_bucket_writer *sink)
 
 static struct ps_bucket *bucket_of(struct ps_bucket_writer *sink, const struct ps_bucket_name *name)
 {
-    uint32_t hash = (uint32_t)ps_name_keyed_hash(name->text, name->length);
+    uint32_t hash = ps_name_keyed_hash32(name->text, name->length);
     struct ps_bucket *bucket = ps_bucket_table_find(&sink->table, name, hash);
     return bucket != NULL ? bucket : ps_bucket_table_add(&sink->table, name, hash);
 }

@@ -385,7 +385,7 @@ static bool grow_headers(struct ps_json_scan *scan)
 static struct ps_json_header *add_name(struct reader *reader, const char *text, uint32_t length)
 {
     struct ps_json_scan *scan = reader->scan;
-    uint32_t at = (uint32_t)ps_name_keyed_hash(text, length) & (PLACES - 1);
+    uint32_t at = ps_name_keyed_hash32(text, length) & (PLACES - 1);
     for (; scan->places[at].stamp == scan->stamp; at = (at + 1) & (PLACES - 1)) {
         struct ps_json_header *other = &scan->headers[scan->places[at].header];
         const char *known;

@@ -29,7 +29,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_next(const struct ps_kafka_n
 struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_native *client,
                                                          const char *name, uint32_t length)
 {
-    uint32_t hash = (uint32_t)ps_name_keyed_hash(name, length);
+    uint32_t hash = ps_name_keyed_hash32(name, length);
     struct ps_kafka_native_topic *topic = client->buckets[hash % PS_COUNT_OF(client->buckets)];
     while (topic != NULL &&
            (topic->hash != hash || topic->length != length || memcmp(topic->name, name, length) != 0))
@@ -92,7 +92,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
         evict(client);
     memcpy(topic->name, name, length);
     topic->length = length;
-    topic->hash = (uint32_t)ps_name_keyed_hash(name, length);
+    topic->hash = ps_name_keyed_hash32(name, length);
     topic->nowhere = (struct ps_kafka_native_partition){.topic = topic, .number = PS_KAFKA_PARTITION_ANY};
     topic->used = client->uses;
     topic->asked_ns = client->now.mono_ns;

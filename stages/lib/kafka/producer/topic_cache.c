@@ -79,7 +79,7 @@ static uint16_t make_place(struct ps_kafka_topic_cache *cache)
 struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cache, const char *name,
                                                 uint32_t length)
 {
-    uint32_t hash = (uint32_t)ps_name_keyed_hash(name, length);
+    uint32_t hash = ps_name_keyed_hash32(name, length);
     uint16_t *bucket = &cache->buckets[hash % BUCKETS];
     for (uint16_t which = *bucket; which != 0; which = cache->items[which].chain) {
         struct ps_kafka_topic *item = &cache->items[which];
