@@ -15,9 +15,9 @@
 struct ps_syslog_format;
 struct ps_syslog_matcher;
 
-/* Compiles the format. Returns NULL with an error for a bad expression, replacement or date pattern; `*key` (may be NULL)
- * is its key. Thread: control. */
-struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, const char **key,
+/* Compiles the format. Returns NULL with an error for a bad expression, replacement or date pattern; `*bad_key` then is
+ * its key (bad_key may be NULL). Thread: control. */
+struct ps_syslog_format *ps_syslog_format_create(const struct ps_pairs *pairs, const char **bad_key,
                                                  struct ps_err *err);
 void ps_syslog_format_destroy(struct ps_syslog_format *format);
 
