@@ -49,7 +49,6 @@ __thread uint64_t ps_test_allocation_count, ps_test_allocation_fails;
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *memory, size_t bytes);
-void __libc_free(void *memory);
 
 #ifdef PS_TEST_PLUGIN
 /* A plug-in may be built with -fsanitize=address. The sanitizer's library is then loaded first and defines malloc, calloc and realloc; its own
@@ -74,6 +73,8 @@ static inline bool ps_test_allocation_may(void)
 }
 
 #ifdef PS_TEST_ALLOCATIONS_LIVE
+void __libc_free(void *memory);
+
 static inline void *ps_test_allocation_made(void *memory)
 {
     ps_test_allocation_live += memory != NULL;
