@@ -34,7 +34,9 @@ struct ps_section_entries {
 };
 
 #define PS_ENTRY_MAX 4096 /* maximum number of components of one kind */
-#define PS_AGENT_MAX 256  /* maximum number of agents in the files, besides the one that is wanted */
+/* Maximum number of agents whose keys are kept: the first ones in the files. The wanted agent is kept also if it comes
+ * after them. */
+#define PS_AGENT_MAX 256
 
 /* One agent as written. */
 struct ps_agent_text {
