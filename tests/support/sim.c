@@ -377,6 +377,16 @@ void sim_run_to_end(struct sim *sim)
         sim_step(sim);
 }
 
+void sim_last_life(struct sim *sim)
+{
+    sim_start(sim);
+    sim_settle_phase(sim, PS_PHASE_RUN, sim->plan, NULL);
+    sim_run_to_end(sim);
+    assert_int_equal(sim_stop(sim, 2000000), 0);
+    flow_verify(&sim->flow, FLOW_AT_LEAST_ONCE);
+    flow_fini(&sim->flow);
+}
+
 void sim_for_seeds(void (*run)(uint64_t seed), unsigned count)
 {
     uint64_t seed = ps_test_seed();

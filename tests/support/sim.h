@@ -51,6 +51,9 @@ void sim_run_to_end(struct sim *sim);
 /* Closes the agent, and gives up the events that are left, as a stop that ran out of time does. Returns how many
  * events were given up. */
 uint64_t sim_stop(struct sim *sim, uint64_t drain_steps);
+/* The last life of an agent that was stopped or has crashed: starts it, runs it without faults to the end, and asserts that
+ * every event has arrived, once or more often. Ends the flow. */
+void sim_last_life(struct sim *sim);
 
 /* ---- orders ---- */
 /* Returns false when `steps` steps were not enough. */
