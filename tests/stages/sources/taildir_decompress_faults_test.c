@@ -116,6 +116,22 @@ static void test_deleted_and_unreadable(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file cannot be read, and is deleted before any look at its directory: it stays open, too. */
+static void test_unreadable_and_deleted(void **unused)
+{
+    compressed("app.1.gz", 0, COUNT);
+    PS_START(AUTO, "batchSize", "64", "idleTimeout", "50");
+    unsigned before = some_come();
+    reads_fail("preadv2");
+    before = come_until(PS_COUNTER_EventReadFail, before);
+    delete_file("app.1.gz");
+    ps_test_source_settle(&stage, 0, 300);
+    reads_fail(NULL);
+    expect_numbers(before, COUNT - before);
+    assert_int_equal(ps_test_stage_counter(&stage, LOST_BYTES), 0);
+    ps_test_stage_fini(&stage);
+}
+
 /* A file is overwritten while it is read, and deleted: its rest is counted as lost. */
 static void test_changed_and_deleted(void **unused)
 {
@@ -272,8 +288,13 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(deleted_and_unreadable),       TEST(changed_and_deleted), TEST(no_memory),
-        TEST(key_is_changed_in_the_middle), TEST(position_by_hand),    TEST(inode_used_again),
+        TEST(deleted_and_unreadable),
+        TEST(unreadable_and_deleted),
+        TEST(changed_and_deleted),
+        TEST(no_memory),
+        TEST(key_is_changed_in_the_middle),
+        TEST(position_by_hand),
+        TEST(inode_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

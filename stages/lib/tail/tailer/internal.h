@@ -72,7 +72,7 @@ struct ps_tail_log {
     /* Used if the text of the file is read: identity, offsets and marks belong to the text then. */
     struct ps_tail_text_state text;
     bool unreadable;   /* it could not be opened or read since unreadable_ns; it is tried again */
-    bool reopens;      /* opening or reading it failed more than once: the next try opens it by its name */
+    bool reopens;      /* the next try opens it by its name: it failed more than once, or is compressed */
     bool deferred;     /* it waits to be opened, because too many files are open */
     bool hole_checked; /* it begins with a 0 byte, and that is not a hole */
     bool partial;      /* the last read ended in a line without a newline */

@@ -420,13 +420,11 @@ bool ps_tail_texts_wait(const struct ps_tailer *tailer)
     return tailer->texts.count > 0 || tailer->unpacking != NULL;
 }
 
-/* Returns whether the turn of this file is over. */
-static bool is_over(struct ps_tailer *tailer, struct ps_tail_log *log)
+/* Returns whether the turn of this file is over. A file that cannot be read stays open until a look has found its name
+ * (ps_tail_unreadable_queue): if it was deleted, it cannot be opened again, and is read on beside the next file. */
+static bool is_over(const struct ps_tail_log *log)
 {
     bool rests = log->state == PS_TAIL_LOG_OPEN && log->unreadable && !log->queued && !log->waits;
-    if (rests && log->named)
-        ps_tail_log_close(tailer, log); /* the file is tried again after the other files' turns */
-    /* A deleted file stays open, because it cannot be opened again, and is read on beside the next file. */
     return rests || log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
            !ps_tail_log_is_text(log); /* its inode belongs to another file */
 }
@@ -444,7 +442,7 @@ static bool is_settled(const struct ps_tailer *tailer)
 uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
 {
     uint64_t next_ns = PS_NEVER;
-    if (tailer->unpacking != NULL && is_over(tailer, tailer->unpacking))
+    if (tailer->unpacking != NULL && is_over(tailer->unpacking))
         tailer->unpacking = NULL;
     if (tailer->texts.count == 0)
         return PS_NEVER;

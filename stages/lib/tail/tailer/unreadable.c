@@ -33,7 +33,9 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
         place->look_ns = tailer->now_ns + place->retry_ns;
     if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
         log->checked_ns = tailer->now_ns; /* counts as checked, so that its copies wait no longer */
-    log->reopens = again;
+    /* A compressed file gives way to others, and is opened again when its next turn comes. A look that is under way may have missed that
+     * the name is gone: only the next one counts. */
+    log->reopens = (again || ps_tail_log_is_text(log)) && !place->looking;
     ps_tail_slots_put(&tailer->unreadable, log->number);
 }
 
@@ -43,6 +45,7 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         tailer->places[place].retry_ns = 0;
         return;
     }
+    const bool looks = tailer->places[place].error == 0;
     tailer->places[place].unreadable = false;
     for (uint32_t left = tailer->unreadable.count; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->unreadable);
@@ -52,9 +55,10 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         ps_tail_slots_put(&tailer->unreadable, number);
         if (log->directory != place)
             continue;
-        /* Opens the file again by its name, because its file system may be mounted again under the same path. A
-         * file without a name stays open: it could not be found again. */
-        if (log->reopens && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits)
+        /* Opens the file again by its name, because its file system may be mounted again under the same path. A file without a name
+         * stays open: it could not be found again. A look that failed does not know which names are gone. */
+        if (log->reopens && looks && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued &&
+            !log->waits)
             ps_tail_log_close(tailer, log);
         ps_tail_log_queue(tailer, log);
     }

@@ -5,7 +5,9 @@
 #include "tests/support/support.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const uint64_t waits_ms[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000};
 
@@ -116,11 +118,68 @@ static void test_two_directories(void **unused)
     free(tailer);
 }
 
+/* A file is closed, to be opened again by its name, only if a look that began after the failure has found that name: a deleted one
+ * could not be opened. */
+static void test_opened_again(void **unused)
+{
+    static const struct {
+        const char *what;
+        bool text, looking, unnamed;
+        unsigned failures;
+        int error; /* of the look at the directory */
+        bool closed;
+    } rows[] = {
+        {"a log, once", .failures = 1},
+        {"a log, twice", .failures = 2, .closed = true},
+        {"a compressed file, once", .failures = 1, .text = true, .closed = true},
+        {"a look began before", .failures = 2, .looking = true},
+        {"a look began before, compressed", .failures = 1, .text = true, .looking = true},
+        {"the look failed", .failures = 2, .error = EIO},
+        {"the look failed, compressed", .failures = 1, .text = true, .error = EIO},
+        {"deleted", .failures = 2, .unnamed = true},
+        {"deleted, compressed", .failures = 2, .text = true, .unnamed = true},
+    };
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_tail_place place = {
+            .path = (char *)(uintptr_t) "/", .look_ns = PS_NEVER, .looking = rows[i].looking};
+        struct ps_tail_log log = {
+            .name = (char *)(uintptr_t) "x", .state = PS_TAIL_LOG_OPEN, .named = !rows[i].unnamed};
+        struct ps_tail_log *logs[] = {&log};
+        struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+        tailer->port = &port;
+        tailer->places = &place;
+        tailer->table.logs = logs;
+        tailer->draining = true; /* no file is queued */
+        tailer->reader.thread = &tailer->thread;
+        assert_int_equal(ps_tail_thread_start(&tailer->thread, "tail", -1, tailer, NULL), PS_OK);
+        ps_tail_slots_grow(&tailer->unreadable, 4);
+        if (rows[i].text)
+            log.text.kind = PS_COMPRESSION_GZIP;
+        ps_tail_file_set(&log.file, open("/dev/null", O_RDONLY | O_CLOEXEC), PS_TAIL_THREAD);
+        ps_tail_opened(tailer);
+        for (unsigned failures = rows[i].failures; failures > 0; failures--)
+            ps_tail_log_unreadable(tailer, &log, EIO);
+        place.looking = false; /* the look was answered */
+        place.error = rows[i].error;
+        ps_tail_unreadable_queue(tailer, 0);
+        if ((log.state == PS_TAIL_LOG_CLOSED) != rows[i].closed)
+            fail_msg("%s: it is%s closed", rows[i].what, rows[i].closed ? " not" : "");
+        if (!rows[i].closed)
+            close(log.file.fd);
+        ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
+        ps_tail_slots_free(&tailer->unreadable);
+        free(tailer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_waits),
         cmocka_unit_test(test_two_directories),
+        cmocka_unit_test(test_opened_again),
         cmocka_unit_test_setup_teardown(test_path, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
