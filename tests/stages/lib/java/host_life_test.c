@@ -390,16 +390,19 @@ static void let_it_look(void)
         usleep(20000);
 }
 
-static void await_state(pid_t pid, const char *wanted)
+/* Returns when the process is in one of the states. */
+static void await_state(pid_t pid, const char *states)
 {
-    char path[64], text[256] = "";
+    char path[64], text[256];
+    const char *found = NULL;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    while (strstr(text, wanted) == NULL) {
+    while (found == NULL || strchr(states, found[2]) == NULL) {
         FILE *file = fopen(path, "r");
         assert_non_null(file);
         size_t length = fread(text, 1, sizeof text - 1, file);
         text[length] = '\0';
         fclose(file);
+        found = strstr(text, ") ");
         usleep(1000);
     }
 }
@@ -408,7 +411,7 @@ static void await_state(pid_t pid, const char *wanted)
 static void stop_process(pid_t pid)
 {
     assert_int_equal(kill(pid, SIGSTOP), 0);
-    await_state(pid, ") T");
+    await_state(pid, "Tt"); /* t: by somebody who traces it, as tests/hold does */
 }
 
 /* ---- what a process leaves in its pipes ---- */
@@ -422,7 +425,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
     pid_t pid = __atomic_load_n(&late_for, __ATOMIC_RELAXED);
     if (pid != 0 && kill(pid, 0) == 0)
-        await_state(pid, ") Z");
+        await_state(pid, "Z");
     return ppoll(fds, count, &(struct timespec){timeout_ms / 1000, timeout_ms % 1000 * 1000000L}, NULL);
 }
 
