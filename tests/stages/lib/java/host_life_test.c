@@ -393,16 +393,13 @@ static void let_it_look(void)
 /* Returns when the process is in one of the states. */
 static void await_state(pid_t pid, const char *states)
 {
-    char path[64], text[256];
-    const char *found = NULL;
+    char path[64], state = ' ';
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    while (found == NULL || strchr(states, found[2]) == NULL) {
+    while (strchr(states, state) == NULL) {
         FILE *file = fopen(path, "r");
         assert_non_null(file);
-        size_t length = fread(text, 1, sizeof text - 1, file);
-        text[length] = '\0';
+        assert_int_equal(fscanf(file, "%*d (%*[^)]) %c", &state), 1);
         fclose(file);
-        found = strstr(text, ") ");
         usleep(1000);
     }
 }
