@@ -73,6 +73,7 @@ struct ps_tail_log {
     struct ps_tail_text_state text;
     bool unreadable;   /* it could not be opened or read since unreadable_ns; it is tried again */
     bool reopens;      /* the next try opens it by its name: it failed more than once, or is compressed */
+    bool missed;       /* `reopens`: the look that was under way when it failed does not count */
     bool deferred;     /* it waits to be opened, because too many files are open */
     bool hole_checked; /* it begins with a 0 byte, and that is not a hole */
     bool partial;      /* the last read ended in a line without a newline */

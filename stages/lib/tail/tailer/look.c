@@ -361,8 +361,8 @@ static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
     place->was_missing |= !place->looked && (changes->error == ENOENT || changes->error == ENOTDIR);
     if (looking->names)
         cut_looked(tailer, looking->place);
-    ps_tail_unreadable_queue(tailer, looking->place);
     rest(tailer, place, looking);
+    ps_tail_unreadable_queue(tailer, looking->place); /* may want the next look sooner */
 }
 
 /* Reports to /readyz a directory that cannot be read. A directory that does not exist yet is not reported: the source waits for it. */

@@ -12,6 +12,14 @@
 #define RETRY_MIN_NS (100 * PS_NS_PER_MS)
 #define RETRY_MAX_NS (5 * PS_NS_PER_S)
 
+/* The next look at the directory comes soon. */
+static void look_again(const struct ps_tailer *tailer, struct ps_tail_place *place)
+{
+    place->unreadable = true;
+    if (place->look_ns > tailer->now_ns + place->retry_ns)
+        place->look_ns = tailer->now_ns + place->retry_ns;
+}
+
 void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, int error)
 {
     struct ps_tail_place *place = &tailer->places[log->directory];
@@ -28,25 +36,38 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     log->unreadable = true;
     if (!place->unreadable)
         place->retry_ns = ps_backoff_next(place->retry_ns, RETRY_MIN_NS, RETRY_MAX_NS);
-    place->unreadable = true;
-    if (place->look_ns > tailer->now_ns + place->retry_ns)
-        place->look_ns = tailer->now_ns + place->retry_ns;
+    look_again(tailer, place);
     if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
         log->checked_ns = tailer->now_ns; /* counts as checked, so that its copies wait no longer */
-    /* A compressed file gives way to others, and is opened again when its next turn comes. A look that is under way may have missed that
-     * the name is gone: only the next one counts. */
-    log->reopens = (again || ps_tail_log_is_text(log)) && !place->looking;
+    /* A compressed file gives way to others, and is opened again when its next turn comes. */
+    log->reopens = again || ps_tail_log_is_text(log);
+    log->missed = place->looking; /* that look may have seen its name before it was deleted */
     ps_tail_slots_put(&tailer->unreadable, log->number);
+}
+
+/* Opens the file again by its name, because its file system may be mounted again under the same path. A file without a name stays open:
+ * it could not be found again. A look that failed does not know which names are gone. Returns false when a further look must say whether it
+ * has its name. */
+static bool close_named(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_place *place)
+{
+    if (!log->reopens || place->error != 0 || !log->named || log->state != PS_TAIL_LOG_OPEN || log->queued ||
+        log->waits)
+        return true;
+    bool closes = !log->missed;
+    log->missed = false;
+    if (closes)
+        ps_tail_log_close(tailer, log);
+    return closes;
 }
 
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
 {
-    if (!tailer->places[place].unreadable) {
-        tailer->places[place].retry_ns = 0;
+    struct ps_tail_place *looked = &tailer->places[place];
+    if (!looked->unreadable) {
+        looked->retry_ns = 0;
         return;
     }
-    const bool looks = tailer->places[place].error == 0;
-    tailer->places[place].unreadable = false;
+    looked->unreadable = false;
     for (uint32_t left = tailer->unreadable.count; left > 0; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->unreadable);
         struct ps_tail_log *log = tailer->table.logs[number];
@@ -55,11 +76,9 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         ps_tail_slots_put(&tailer->unreadable, number);
         if (log->directory != place)
             continue;
-        /* Opens the file again by its name, because its file system may be mounted again under the same path. A file without a name
-         * stays open: it could not be found again. A look that failed does not know which names are gone. */
-        if (log->reopens && looks && log->named && log->state == PS_TAIL_LOG_OPEN && !log->queued &&
-            !log->waits)
-            ps_tail_log_close(tailer, log);
-        ps_tail_log_queue(tailer, log);
+        if (close_named(tailer, log, looked))
+            ps_tail_log_queue(tailer, log);
+        else
+            look_again(tailer, looked);
     }
 }

@@ -162,11 +162,17 @@ static void test_opened_again(void **unused)
         for (unsigned failures = rows[i].failures; failures > 0; failures--)
             ps_tail_log_unreadable(tailer, &log, EIO);
         place.looking = false; /* the look was answered */
+        place.look_ns = PS_NEVER;
         place.error = rows[i].error;
         ps_tail_unreadable_queue(tailer, 0);
         if ((log.state == PS_TAIL_LOG_CLOSED) != rows[i].closed)
             fail_msg("%s: it is%s closed", rows[i].what, rows[i].closed ? " not" : "");
-        if (!rows[i].closed)
+        if (rows[i].looking) { /* the next look comes soon, and closes it */
+            assert_true(place.look_ns <= place.retry_ns);
+            ps_tail_unreadable_queue(tailer, 0);
+            assert_int_equal(log.state, PS_TAIL_LOG_CLOSED);
+        }
+        if (log.state != PS_TAIL_LOG_CLOSED)
             close(log.file.fd);
         ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
         ps_tail_slots_free(&tailer->unreadable);
