@@ -25,6 +25,8 @@
 /* A cycle that does no more found nothing to do: how many of these there are depends on the time. */
 #define IDLE_WORK 150U
 #define WORK_SLACK 100000U /* of timers */
+/* One file of the position file: its position and its name. */
+#define POSITION_SCAN "%*[^{]{\"inode\":%*u,\"pos\":%lld,\"file\":\"%511[^\"]\"}"
 
 enum phase { NEW, GROWN, RENAMED, AGAIN, PHASES };
 static const char *const phases[PHASES] = {"new", "100 grow", "renamed, and grow", "started again"};
@@ -138,6 +140,39 @@ static unsigned take(unsigned lines)
     return count;
 }
 
+/* Returns whether the position file has each file to its end. */
+static bool all_saved(void)
+{
+    unsigned whole = 0;
+    long long position;
+    char name[512];
+    struct stat status;
+    FILE *file = fopen(positions, "re");
+    while (file != NULL && fscanf(file, POSITION_SCAN, &position, name) == 2)
+        whole += stat(name, &status) == 0 && status.st_size == position;
+    if (file != NULL)
+        fclose(file);
+    return whole == file_count;
+}
+
+/* Works until all positions are saved. A save's work grows with the number of positions that changed, so the save of the new files must not
+ * come while 100 of them grow. */
+static void wait_for_save(void)
+{
+    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t inode = 0;
+    for (bool ends = false; !ends;) {
+        if (cycle() == PS_IDLE)
+            usleep(200);
+        if (inode != ps_test_inode_of(positions)) {
+            inode = ps_test_inode_of(positions);
+            ends = all_saved();
+        }
+        if (ps_test_patient_ns() > until)
+            fail_msg("not all positions were saved");
+    }
+}
+
 /* Works until this many lines came, with numbers below `lines`. */
 static void wait_for(const char *what, unsigned count, unsigned lines)
 {
@@ -179,6 +214,7 @@ static void play(unsigned count, uint64_t *works)
     files_make(count);
     PS_START("writePosInterval", "200", NULL);
     wait_for("new", file_count * LINES, LINES);
+    wait_for_save();
     works[NEW] = work;
     for (unsigned i = 0; i < 100; i++) {
         snprintf(name, sizeof name, "app.%06u", i * (file_count / 100));
@@ -249,8 +285,7 @@ static unsigned saved_read(const char *path)
     long long position;
     char name[512];
     FILE *file = fopen(path, "re");
-    while (file != NULL &&
-           fscanf(file, "%*[^{]{\"inode\":%*u,\"pos\":%lld,\"file\":\"%511[^\"]\"}", &position, name) == 2) {
+    while (file != NULL && fscanf(file, POSITION_SCAN, &position, name) == 2) {
         assert_int_equal(sscanf(strrchr(name, '.'), ".%u", &number), 1);
         long long lines = position / snprintf(NULL, 0, "%u 0\n", number);
         assert_true(number < file_count && lines >= saved[number] && lines <= LINES);
