@@ -30,6 +30,15 @@ static void read_failed(struct ps_tail_match *match, int fd)
         match->other_error = errno;
 }
 
+/* Returns false, and stores errno, if the file cannot be examined: nothing is known of it then. */
+static bool status_read(struct ps_tail_match *match, int fd, struct stat *status)
+{
+    if (fstat(fd, status) == 0)
+        return true;
+    read_failed(match, fd);
+    return false;
+}
+
 static bool is_same(struct ps_tail_match *match, int fd, enum ps_tail_seen seen)
 {
     if (seen == PS_TAIL_SEEN_UNREADABLE)
@@ -96,11 +105,7 @@ static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate 
                           int64_t size, bool *found)
 {
     struct stat status;
-    if (fstat(other, &status) != 0) {
-        read_failed(match, other);
-        return false;
-    }
-    if (!is_intact(match, candidate, other, status.st_size))
+    if (!status_read(match, other, &status) || !is_intact(match, candidate, other, status.st_size))
         return false;
     int64_t end = size < status.st_size ? size : status.st_size;
     *found = end > 0 && (size <= status.st_size || candidate->first) && same_bytes(match, other, end);
@@ -108,7 +113,7 @@ static bool compare_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     match->offset = end;
     if (*found)
         mark_read(match, end);
-    else if (fstat(other, &status) != 0 || !is_intact(match, candidate, other, status.st_size))
+    else if (!status_read(match, other, &status) || !is_intact(match, candidate, other, status.st_size))
         return false; /* the other file was truncated during the comparison */
     const struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
     candidate->unsure = !*found && candidate->offset == 0 && status.st_size < size;
@@ -147,7 +152,7 @@ static bool compare_marks(struct ps_tail_match *match, const struct ps_tail_cand
 static bool compare_unread(struct ps_tail_match *match, int other)
 {
     struct stat status;
-    match->unread = fstat(other, &status) == 0 && match->size > 0 && match->size <= status.st_size &&
+    match->unread = status_read(match, other, &status) && match->size > 0 && match->size <= status.st_size &&
                     same_bytes(match, other, match->size);
     match->alive = match->unread;
     match->offset = 0;
@@ -169,11 +174,14 @@ static int open_other(struct ps_tail_match *match, const struct ps_tail_candidat
     int fd = ps_tail_open(candidate->path);
     if (fd < 0 && !counts_as_gone(errno))
         match->other_error = errno;
-    if (fd >= 0 && (fstat(fd, &status) != 0 || (uint64_t)status.st_ino != candidate->identity.inode)) {
-        close(fd);
+    if (fd < 0)
         return -1;
-    }
-    return fd;
+    if (fstat(fd, &status) != 0)
+        match->other_error = errno;
+    else if ((uint64_t)status.st_ino == candidate->identity.inode)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 /* The result of the comparison with the candidate that has most of the new file. An early mark of another file
@@ -222,10 +230,8 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
     match->fd = fd;
     match->found = -1;
     match->pending = match->unread = false;
-    if (fstat(fd, &status) != 0) {
-        read_failed(match, fd);
+    if (!status_read(match, fd, &status))
         return;
-    }
     struct best best = {.index = -1};
     match->size = status.st_size;
     for (uint32_t i = 0; i < match->count; i++) {
@@ -235,8 +241,7 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
             candidate->fd >= 0 || candidate->path == NULL ? candidate->fd : open_other(match, candidate);
         bool found = false;
         if (other < 0 || !compare_alive(match, candidate, other, match->size, &found)) {
-            if (fstat(fd, &status) ==
-                0) /* a copy may have been completed just before its original was truncated */
+            if (status_read(match, fd, &status)) /* a copy may be complete just before its original is cut */
                 match->size = status.st_size;
             found = compare_marks(match, candidate, match->size) ||
                     (other >= 0 && candidate->kind == PS_TAIL_IS_FOLLOWED && compare_unread(match, other));
@@ -271,9 +276,8 @@ static void text_begin(struct ps_tail_match *match)
         }
         if (candidate->other < 0)
             continue;
-        if (fstat(candidate->other, &status) != 0)
-            read_failed(match, candidate->other);
-        else if (is_intact(match, candidate, candidate->other, status.st_size))
+        if (status_read(match, candidate->other, &status) &&
+            is_intact(match, candidate, candidate->other, status.st_size))
             continue;
         ps_tail_candidate_close(candidate);
     }
@@ -335,11 +339,8 @@ static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate 
     struct stat status;
     if (candidate->other < 0)
         return false;
-    if (fstat(candidate->other, &status) != 0) {
-        read_failed(match, candidate->other);
-        return false;
-    }
-    if (!is_intact(match, candidate, candidate->other, status.st_size))
+    if (!status_read(match, candidate->other, &status) ||
+        !is_intact(match, candidate, candidate->other, status.st_size))
         return false;
     bool whole = candidate->size == end->offset;
     match->alive = *found = !candidate->differs && candidate->size > 0 && (whole || candidate->first);

@@ -3,6 +3,7 @@
 #include "stages/lib/tail/tailer/match.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
+#include "tests/support/system_calls.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -315,11 +316,66 @@ static void test_beside_an_original(void **unused)
     }
 }
 
+/* ---- calls that fail ---- */
+
+/* Compares a copy with a file while the call with this number fails. Returns false when there are fewer calls. `by_path`: the file is not open. */
+static bool compare_and_fail(const struct row *row, bool text, bool by_path, uint64_t number)
+{
+    struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
+    candidate_make(&match->items[0], "app", row);
+    match->count = 1;
+    if (row->now.kind != SAME)
+        close(file_of("app", row->now));
+    int fd = file_of("copy", row->copy);
+    struct ps_tail_mark end = ps_tail_mark_of(row->copy.size, bytes, (size_t)row->copy.size);
+    if (by_path) {
+        close(match->items[0].fd);
+        match->items[0].fd = -1;
+        match->items[0].path = strdup(ps_test_folder_path("app"));
+        assert_non_null(match->items[0].path);
+    }
+    ps_test_call_failed = NULL;
+    ps_test_call_fails = number;
+    if (!text)
+        ps_tail_match_run(match, fd);
+    else if (row->copy.size > 0)
+        ps_tail_match_text(match, bytes, 0, (size_t)row->copy.size, 0);
+    if (text)
+        ps_tail_match_text_end(match, row->copy.size, &end);
+    ps_test_call_fails = 0;
+    const char *failed = ps_test_call_failed;
+    bool told = match->own_error == EIO || match->other_error == EIO;
+    if (failed != NULL && told != (strcmp(failed, "close") != 0))
+        fail_msg("a %s %s: %s, call %u, failed: errors %d, %d", text ? "text" : "file", row->what, failed,
+                 (unsigned)number, match->own_error, match->other_error);
+    if (!by_path)
+        close(match->items[0].fd);
+    close(fd);
+    ps_tail_match_free(match);
+    return failed != NULL;
+}
+
+/* Each call fails: nothing is decided about the new file then, so it is compared again. */
+static void test_each_call_fails(void **unused)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        for (unsigned way = 0; way < 4; way++) {
+            uint64_t number = 1;
+            while (compare_and_fail(&rows[i], (way & 1) != 0, (way & 2) != 0, number))
+                number++;
+            assert_true(number > 2);
+        }
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(pieces), TEST(last_mark), TEST(beside_an_original),
+        TEST(pieces),
+        TEST(last_mark),
+        TEST(beside_an_original),
+        TEST(each_call_fails),
         cmocka_unit_test_setup_teardown(test_original_grows_meanwhile, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_rows, ps_test_folder_setup, ps_test_folder_teardown)};
