@@ -1,5 +1,6 @@
 /* Source taildir: the agent stops or is killed while a copy waits, because a longer file is gone that begins alike: the copy may be that file's, and
- * still grow. Its original, which was truncated, has begun anew meanwhile, and lines of it were delivered. */
+ * still grow. Its original, which was truncated, has begun anew meanwhile, and lines of it were delivered. Or it stops after a
+ * file was read on whose copy took over. */
 #include "tests/stages/sources/taildir_positions.h"
 #include "tests/stages/sources/taildir_support.h"
 
@@ -116,6 +117,40 @@ static void ended_while_a_copy_waits(enum ending ending)
     ps_test_stage_fini(&stage);
 }
 
+/* A file is copied and cut while the channel is full. The copy takes over, and the file begins as before up to its position: nobody notices,
+ * and it is read on. The next process goes on behind the lines that were read. */
+static void test_read_on_behind_a_copy(void **unused)
+{
+    const uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    write_banner("app.log");
+    PS_START(NULL);
+    ps_test_source_wait(&stage, 30, PS_TEST_PATIENCE_MS);
+    await_saved("app.log");
+    wait_for_open(1);
+    ps_test_source_clear(&stage);
+    write_banner("copy");
+    move("copy", "app.log.1");
+    assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+    while (ps_test_stage_counter(&stage, PS_COUNTER_extra + 1) < 2) { /* until the copy is open */
+        ps_test_stage_pass_ms(&stage, 1);
+        (void)ps_source_taildir.source->tick(stage.plan, stage.state, &stage.now);
+        usleep(500);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    write_banner("app.log");
+    write_lines("app.log", "new", 0, LATER);
+    ps_test_source_wait(&stage, LATER, PS_TEST_PATIENCE_MS);
+    assert_int_equal(count_lines("new", 0, LATER), LATER);
+    end_source(STOPPED);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    write_lines("app.log", "new", LATER, 2 * LATER);
+    ps_test_source_wait(&stage, LATER, PS_TEST_PATIENCE_MS);
+    work_for(100);
+    assert_int_equal(count_lines("new", LATER, 2 * LATER), LATER);
+    assert_int_equal(stage.event_count, LATER);
+    ps_test_stage_fini(&stage);
+}
+
 static void test_stopped(void **unused)
 {
     ended_while_a_copy_waits(STOPPED);
@@ -129,6 +164,6 @@ static void test_killed(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(stopped), TEST(killed)};
+    const struct CMUnitTest tests[] = {TEST(stopped), TEST(killed), TEST(read_on_behind_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

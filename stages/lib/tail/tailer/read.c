@@ -409,6 +409,14 @@ static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t len
              ps_tail_head(beginning->bytes, identity->head_length) == identity->head));
 }
 
+/* Returns whether the file goes on although its copy took its fingerprint (match.c): it was cut and begins as before up to the position, or
+ * its writer goes on without a name. If it is checked before its lines are taken, it has a fingerprint again, by which the next process
+ * knows it. */
+static bool is_unknown(const struct ps_tail_log *log, size_t fresh)
+{
+    return fresh > 0 && log->read_offset > 0 && log->identity.head_length == 0 && !ps_tail_log_is_text(log);
+}
+
 /* Returns whether the file may begin with a hole, because it was truncated and its writer does not append. */
 static bool may_have_hole(const struct ps_tail_log *log, const char *bytes, ssize_t length)
 {
@@ -477,7 +485,8 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
                                             (uint64_t)(log->read_offset - skip), &beginning);
     if (length < 0)
         return read_failed(tailer, log);
-    if (!goes_on(log, bytes, (size_t)length, &beginning) || may_have_hole(log, bytes, length)) {
+    if (!goes_on(log, bytes, (size_t)length, &beginning) || may_have_hole(log, bytes, length) ||
+        is_unknown(log, (size_t)length - skip)) {
         ps_tail_file_forget(&tailer->reader, &log->file);
         ps_tail_log_open(tailer, log); /* checks whether it was truncated or replaced */
         return PS_TAIL_STEP_END;

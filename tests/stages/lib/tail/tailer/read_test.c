@@ -371,6 +371,45 @@ static void test_last_line_without_room(void **unused)
     log_fini(&log);
 }
 
+/* ---- a file without a fingerprint ---- */
+
+/* Its copy took over: its fingerprint is gone. It is checked when it has more bytes, and not before: then it is a file of its own, and no
+ * longer the one that was copied. */
+static void test_without_fingerprint(void **unused)
+{
+    static struct ps_tail_place place;
+    struct ps_tail_log log, *logs[] = {&log};
+    struct ps_batch *batch = batch_new();
+    place.path = (char *)(uintptr_t)ps_test_folder();
+    tailer->places = &place;
+    tailer->table.logs = logs;
+    tailer->table.room = 1;
+    log_init(&log, 0, "app.log", "x\n");
+    log.name = (char *)(uintptr_t) "app.log";
+    log.resolved = true;
+    assert_true(ps_tail_identity_read(log.file.fd, &log.identity, NULL));
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    expect_lines(batch, "x", NULL);
+    log.identity.head_length = 0;
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    assert_int_equal(log.state, PS_TAIL_LOG_OPEN);
+    ps_test_folder_append("app.log", "y\n", 2);
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    assert_int_equal(batch->count, 1);
+    assert_int_equal(log.state, PS_TAIL_LOG_OPENING);
+    while (log.state == PS_TAIL_LOG_OPENING)
+        (void)ps_tail_thread_wait(&tailer->thread, 100);
+    assert_int_equal(log.identity.head_length, 4);
+    assert_true(log.queued);
+    ps_tail_log_unqueue_first(tailer);
+    assert_int_equal(ps_tail_log_read(tailer, &log, batch), PS_TAIL_STEP_END);
+    expect_lines(batch, "x", "y");
+    ps_batch_give(batch);
+    log_fini(&log);
+    tailer->table.logs = NULL;
+    tailer->table.room = 0;
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -378,6 +417,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_last_line_without_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marks_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_text_before, setup, teardown)};
+        cmocka_unit_test_setup_teardown(test_text_before, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_without_fingerprint, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
