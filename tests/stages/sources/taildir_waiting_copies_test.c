@@ -67,16 +67,29 @@ static void work_for(unsigned ms)
     }
 }
 
-enum ending { STOPPED, KILLED };
+enum ending { STOPPED, KILLED, DRAINED_AND_KILLED };
 
-/* Ends the source. After a kill the position file is the one of this moment. */
+static void drain(void)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
+        (void)ps_test_source_work(&stage);
+        usleep(1000);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+}
+
+/* Ends the source. After a kill the position file is the one of this moment, or of the moment when the source has saved its positions
+ * and waits for others to end. */
 static void end_source(enum ending ending)
 {
     char kept[700];
+    if (ending == DRAINED_AND_KILLED)
+        drain();
     snprintf(kept, sizeof kept, "%s.kept", positions);
     ps_test_positions_copy(positions, kept);
     ps_test_stage_close(&stage);
-    if (ending == KILLED)
+    if (ending != STOPPED)
         ps_test_positions_copy(kept, positions);
     ps_test_source_clear(&stage);
 }
@@ -112,7 +125,7 @@ static void ended_while_a_copy_waits(enum ending ending)
         ps_test_source_wait(&stage, stage.event_count + 1, PS_TEST_PATIENCE_MS);
     work_for(600); /* the copy waits for 250 ms, and is compared again */
     assert_int_equal(count_lines("a", 0, FIRST), 0);
-    if (ending == STOPPED)
+    if (ending != KILLED)
         assert_int_equal(count_lines("new", 0, LATER), 0);
     ps_test_stage_fini(&stage);
 }
@@ -161,9 +174,15 @@ static void test_killed(void **unused)
     ended_while_a_copy_waits(KILLED);
 }
 
+static void test_killed_when_it_is_drained(void **unused)
+{
+    ended_while_a_copy_waits(DRAINED_AND_KILLED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(stopped), TEST(killed), TEST(read_on_behind_a_copy)};
+    const struct CMUnitTest tests[] = {TEST(stopped), TEST(killed), TEST(killed_when_it_is_drained),
+                                       TEST(read_on_behind_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define COPIES_LOOK_NS (20 * PS_NS_PER_MS)
-#define COPIES_MAX 1024U /* waiting copies that one tick handles; the others wait for the next tick */
+#define COPIES_MAX 1024U /* waiting copies that one call handles; the others wait for the next one */
 
 /* ---- going on ---- */
 
@@ -164,9 +164,9 @@ static void compare_again(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_queue(tailer, log);
 }
 
-void ps_tail_copies_at_end(struct ps_tailer *tailer)
+uint32_t ps_tail_copies_at_end(struct ps_tailer *tailer, uint32_t left)
 {
-    for (uint32_t left = tailer->copies.count; left > 0; left--) {
+    for (uint32_t most = COPIES_MAX; left > 0 && most > 0; left--, most--) {
         uint32_t number = ps_tail_slots_take(&tailer->copies);
         struct ps_tail_log *log = tailer->table.logs[number];
         if (log == NULL || log->state != PS_TAIL_LOG_COPY)
@@ -179,6 +179,7 @@ void ps_tail_copies_at_end(struct ps_tailer *tailer)
         log->copy.since_ns = 0; /* this comparison does not settle it: it may wait on in the next process */
         ps_tail_log_open(tailer, log);
     }
+    return left;
 }
 
 /* Makes the copy a file of its own. With skipToEnd it is read from where the comparison ended, because the original has the same

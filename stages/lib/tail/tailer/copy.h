@@ -57,8 +57,9 @@ void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct
 /* Lets a copy that is shorter than its deleted original wait, because it may grow. Returns false when it has not grown
  * since the last comparison, or has waited long enough. */
 bool ps_tail_copy_pends(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t size);
-/* Called when the source ends: compares the copies once more that wait because they may grow (ps_tail_match_take). */
-void ps_tail_copies_at_end(struct ps_tailer *tailer);
+/* Called when the source ends: compares the copies once more that wait because they may grow (ps_tail_match_take). Handles some of the
+ * first `left` copies, and returns how many of them are left. */
+uint32_t ps_tail_copies_at_end(struct ps_tailer *tailer, uint32_t left);
 /* Called when the log is no longer to wait for its original: removes it from the original's list of copies. */
 void ps_tail_copy_end(struct ps_tail_log *log);
 /* Called when this file was truncated or is gone: its copies are read on from where reading of this file ended. */

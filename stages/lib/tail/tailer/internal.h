@@ -197,6 +197,9 @@ struct ps_tailer {
     /* Until then a copy waits because it may grow, and its original may have begun anew: the position file keeps the original's former
      * position. */
     uint64_t copies_pend_ns;
+    /* While the source ends: number of copies that are still to be compared, and until when the save waits for comparisons. */
+    uint32_t copies_left;
+    uint64_t settle_ns;
     struct ps_tail_remembered remembered;
     struct ps_tail_saves saves;
     /* Number of logs whose delivered_offset is behind their read_offset. */

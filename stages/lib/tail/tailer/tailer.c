@@ -9,7 +9,8 @@
 #define WORK_BYTES_MAX (512 * 1024)
 #define CLOSE_PATIENCE_MS 5000U
 #define STOP_PATIENCE_MS 2000U
-#define ANSWERS_MAX 32U /* answers of the thread in one tick: each may start a comparison of files */
+#define SETTLE_NS PS_NS_PER_S /* how long the save at the end waits for comparisons */
+#define ANSWERS_MAX 32U       /* answers of the thread in one tick: each may start a comparison of files */
 
 /* ---- open and close ---- */
 
@@ -67,7 +68,8 @@ static void settle(struct ps_tailer *tailer)
 void ps_tailer_close(struct ps_tailer *tailer)
 {
     tailer->draining = true;
-    ps_tail_copies_at_end(tailer);
+    for (uint32_t left = tailer->copies.count; left > 0;)
+        left = ps_tail_copies_at_end(tailer, left);
     settle(tailer);
     while (tailer->remembered.loaded && ps_tail_saves_again(&tailer->saves)) {
         if (tailer->saves.failed)
@@ -213,6 +215,13 @@ static uint64_t earlier(uint64_t a_ns, uint64_t b_ns)
     return a_ns < b_ns ? a_ns : b_ns;
 }
 
+/* Returns whether the save at the end waits, because copies are still compared: a kill after the save would lose the former position of an
+ * original that has begun anew. */
+static bool settles(const struct ps_tailer *tailer)
+{
+    return tailer->now_ns < tailer->settle_ns && (tailer->copies_left > 0 || tailer->open.opening > 0);
+}
+
 uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
 {
     tailer->now_ns = now->mono_ns;
@@ -223,6 +232,8 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
     if (!ps_tail_load_go_on(tailer))
         return tailer->remembered.was_read ? tailer->now_ns : PS_NEVER;
     uint64_t next_ns = ps_tail_saves_tick(tailer);
+    if (settles(tailer))
+        next_ns = tailer->copies_left > 0 ? tailer->now_ns : tailer->settle_ns;
     if (answers == ANSWERS_MAX)
         next_ns = tailer->now_ns;
     if (tailer->draining)
@@ -238,12 +249,16 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
 
 bool ps_tailer_drain(struct ps_tailer *tailer, const struct ps_now *now)
 {
-    if (!tailer->draining)
-        ps_tail_places_leave(tailer);
-    tailer->draining = true;
-    if (tailer->outstanding > 0)
-        return false;
     tailer->now_ns = now->mono_ns;
+    if (!tailer->draining) {
+        ps_tail_places_leave(tailer);
+        tailer->copies_left = tailer->copies.count;
+        tailer->settle_ns = tailer->now_ns + SETTLE_NS;
+    }
+    tailer->draining = true;
+    tailer->copies_left = ps_tail_copies_at_end(tailer, tailer->copies_left);
+    if (tailer->outstanding > 0 || settles(tailer))
+        return false;
     if (!ps_tail_saves_again(&tailer->saves))
         return !tailer->saves.saving;
     if (!tailer->saves.failed || tailer->now_ns >= tailer->saves.again_ns)

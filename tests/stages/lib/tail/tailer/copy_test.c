@@ -341,10 +341,35 @@ static void test_takes_over(void **unused)
     assert_int_equal(tailer->outstanding, 2); /* the original, and the second copy */
 }
 
+/* When the source ends, the copies that wait because they may grow are compared once more, a limited number in each call. */
+static void test_at_end(void **unused)
+{
+    enum { FILES = TICK_MAX + 2 };
+    static struct ps_tail_log *logs[FILES];
+    struct ps_tail_log *original = log_new(), *waits = log_new();
+    const struct ps_tail_mark mark = mark_at(5);
+    ps_tail_copy_wait(tailer, waits, original, &mark);
+    for (unsigned i = 0; i < FILES; i++) {
+        logs[i] = log_new();
+        assert_true(ps_tail_copy_pends(tailer, logs[i], 10));
+    }
+    assert_int_equal(ps_tail_copies_at_end(tailer, FILES + 1), 3);
+    assert_int_equal(tailer->copies.count, 4); /* the one that waits for its original, too */
+    assert_int_equal(ps_tail_copies_at_end(tailer, 3), 0);
+    assert_int_equal(tailer->copies.count, 1);
+    for (unsigned i = 0; i < FILES; i++) {
+        assert_true(logs[i]->deferred); /* it would be opened */
+        assert_int_equal(logs[i]->copy.since_ns, 0);
+        assert_false(logs[i]->resolved || logs[i]->copy.pends);
+    }
+    assert_int_equal(waits->state, PS_TAIL_LOG_COPY);
+    assert_false(waits->deferred);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-    const struct CMUnitTest tests[] = {TEST(list),     TEST(pends), TEST(decisions),
-                                       TEST(set_free), TEST(many),  TEST(takes_over)};
+    const struct CMUnitTest tests[] = {TEST(list), TEST(pends),      TEST(decisions), TEST(set_free),
+                                       TEST(many), TEST(takes_over), TEST(at_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -388,6 +388,36 @@ static void test_times(void **unused)
     tailer->outstanding = 0;
 }
 
+/* The save at the end waits for files that are compared, for a second at most: the worker is woken when they are, or then. */
+static void test_drain(void **unused)
+{
+    struct ps_now now = {.mono_ns = NOW_NS};
+    struct ps_tail_log *log = log_new(0);
+    tailer->draining = false;
+    tailer->notify_fd = -1;
+    tailer->open.opening = 1;
+    assert_false(ps_tailer_drain(tailer, &now));
+    assert_true(tailer->draining);
+    assert_int_equal(ps_tailer_tick(tailer, &now), NOW_NS + PS_NS_PER_S);
+    now.mono_ns += PS_NS_PER_S - 1;
+    assert_false(ps_tailer_drain(tailer, &now));
+    assert_false(tailer->saves.saving);
+    now.mono_ns++;
+    assert_false(ps_tailer_drain(tailer, &now));
+    await_answer();
+    assert_true(ps_tailer_drain(tailer, &now));
+    now.mono_ns--; /* within the second, but nothing is compared */
+    tailer->open.opening = 0;
+    ps_tail_log_changed(tailer, log);
+    assert_false(ps_tailer_drain(tailer, &now));
+    await_answer();
+    assert_true(ps_tailer_drain(tailer, &now));
+    tailer->copies_left = 5; /* they are handled before the save, and wake the worker at once */
+    assert_int_equal(ps_tailer_tick(tailer, &now), now.mono_ns);
+    tailer->copies_left = 0;
+    assert_int_equal(ps_tailer_tick(tailer, &now), PS_NEVER);
+}
+
 /* More changed positions than one tick takes: the next tick goes on at once, and the save has all of them. */
 static void test_steps(void **unused)
 {
@@ -414,6 +444,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(marks),   TEST(new_files), TEST(texts),           TEST(gone_and_numbers),
-        TEST(results), TEST(times),     TEST(copy_that_pends), TEST(steps)};
+        TEST(results), TEST(times),     TEST(copy_that_pends), TEST(drain),
+        TEST(steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
