@@ -128,6 +128,14 @@ void ps_kafka_letters_collect(struct ps_kafka_sender *sender)
     }
 }
 
+void ps_kafka_letters_forget(struct ps_kafka_letters *letters, const struct ps_lease *lease)
+{
+    if (letters->condemned != NULL && ps_kafka_token_lease(letters->condemned) == lease)
+        letters->condemned = NULL;
+    if (letters->exhausted == lease)
+        letters->exhausted = NULL;
+}
+
 void ps_kafka_letters_abandon(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_letters *letters = &sender->letters;

@@ -64,5 +64,9 @@ bool ps_kafka_letters_pass(struct ps_kafka_sender *sender, struct ps_lease *leas
 /* Settles the events whose letters are written. Called at every tick. */
 void ps_kafka_letters_collect(struct ps_kafka_sender *sender);
 
+/* Called when the lease goes home, after which another lease may have its address. Its condemned event may have been settled for
+ * another reason: with all events of the lease, whose attempts were used up, or whose partitions another member has. */
+void ps_kafka_letters_forget(struct ps_kafka_letters *letters, const struct ps_lease *lease);
+
 /* Called at a recall: events whose letters are not written yet return to the channel. */
 void ps_kafka_letters_abandon(struct ps_kafka_sender *sender);

@@ -276,6 +276,7 @@ static void finish_settled(struct ps_kafka_sender *sender)
         sender->transaction.released -= transactional;
         if (PS_UNLIKELY(sender->search.first != NULL && ps_kafka_token_lease(sender->search.first) == lease))
             sender->search.first = NULL;
+        ps_kafka_letters_forget(&sender->letters, lease);
         ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
         ps_port_done(sender->port, &lease);
     }

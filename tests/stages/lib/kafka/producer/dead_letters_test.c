@@ -224,6 +224,41 @@ static void test_attempts(void **state)
     stop_with_letters();
 }
 
+/* An event is refused alone, and before its letter is made the attempts of its lease are used up by an event before it. The lease goes
+ * home; a later one at the same address has no event that was refused: nothing of it is given up. */
+static void test_refused_in_an_exhausted_lease(void **state)
+{
+    enum { EVENTS = 12, REFUSED = 5, BEFORE = 4 };
+    static const unsigned dead[] = {4, 5, 6, 7, 8, 9, 10, 11};
+    start_with_letters(2);
+    stage.port.retry_max = 1;
+    fake.code = INVALID_RECORD;
+    fake.poison = REFUSED;
+    add_leases(1, EVENTS, 32);
+    for (unsigned i = 0; i < 1000 && sender->letters.condemned == NULL; i++) {
+        fake.turn = 1; /* the partition of the refused event answers first */
+        turn();
+    }
+    assert_ptr_equal(sender->letters.condemned, ps_kafka_token(leases[0], REFUSED));
+    assert_false(ps_lease_is_settled(leases[0], BEFORE));
+    fake.code = 29; /* not authorized */
+    fake.refuses_all = true;
+    for (unsigned i = 0; i < 1000 && stage.done_count < 1; i++)
+        turn();
+    assert_int_equal(stage.done_count, 1);
+    assert_int_equal(check_letters("attempts-exhausted", dead), PS_COUNT_OF(dead));
+    fake.refuses_all = false;
+    fake.poison = NEVER_REFUSED;
+    add_leases(1, EVENTS, 32);
+    *leases[0] = *leases[1];
+    leases[1] = leases[0];
+    wait_done();
+    assert_int_equal(leases[1]->dead, 0);
+    assert_int_equal(fake.log_count[0] + fake.log_count[1], sent_count - PS_COUNT_OF(dead));
+    assert_int_equal(counted(PS_COUNTER_deadletter), PS_COUNT_OF(dead));
+    stop_with_letters();
+}
+
 /* Attempts are those in a row: with one fewer than the limit before each success, nothing is ever given up. An event
  * that fails for good afterwards gets all of its attempts again. */
 static void test_attempts_after_a_success(void **state)
@@ -285,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_more_than_can_wait, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_refused_in_an_exhausted_lease, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_attempts_after_a_success, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_no_limit_of_attempts, ps_test_folder_setup,
