@@ -361,7 +361,8 @@ static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafk
 }
 
 /* Makes a dead letter of the record. The batch covers the record's position, and waits until the letter is written.
- * Returns false when there is no memory. */
+ * Returns false when there is no memory, or the batch cannot take the record, which is then offered again: in the second
+ * case a letter that is put immediately is written twice. */
 static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                     const char *why)
 {
@@ -376,6 +377,8 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
         letter = ps_kafka_dead_letter_make(reason.code, text, value, message->value_length);
         if (letter == NULL)
             return false;
+    } else if (ps_port_deadletter_bytes(state->port, value, message->value_length, &reason) == 0) {
+        return false; /* the batch must not have the position of a record without a letter */
     }
     if (!add_span(state, message)) {
         ps_kafka_dead_letter_free(letter);
@@ -383,8 +386,6 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
     }
     if (letter != NULL)
         ps_kafka_dead_letters_add(state->dead_letters, letter);
-    else
-        (void)ps_port_deadletter_bytes(state->port, value, message->value_length, &reason);
     stream->taken = message->offset;
     return true;
 }

@@ -417,6 +417,48 @@ static void test_hidden_ends(void **state)
     }
 }
 
+/* ---- dead letters ---- */
+
+static bool letter_fails; /* as without memory */
+static uint64_t letter_put(struct ps_dead_letter_queue *queue, const struct ps_dead_letter *letter)
+{
+    assert_int_equal(letter->length, 1);
+    return letter_fails ? 0 : ++queue->sent;
+}
+
+/* A record without memory for its letter stays where it is: the batch does not have its position, which would be committed
+ * without the letter. */
+static void test_no_memory_for_a_letter(void **state)
+{
+    static const struct ps_dead_letter_queue_ops ops = {.put = letter_put};
+    static struct ps_counters counters;
+    const struct ps_kafka_record_plan plan = {
+        .group = "g", .batch_events_max = 1000, .flume_event_format = true};
+    struct ps_dead_letter_queue queue = {.ops = &ops};
+    struct ps_port port = {.counters = &counters, .dead_letter_queue = &queue};
+    struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    ps_kafka_streams_restart(&streams, 0, 0, -1);
+    ps_kafka_record_begin(&record_state, batch);
+    for (int64_t offset = 0; offset < 3; offset++) {
+        const struct ps_kafka_message message = {
+            .offset = offset, .value = "?", .value_length = 1, .epoch = epoch_of(offset)};
+        int64_t taken = streams.items[0].taken;
+        letter_fails = true;
+        assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_NOT_TAKEN);
+        assert_int_equal(streams.items[0].taken, taken);
+        assert_int_equal(batch->span_count, offset > 0);
+        if (offset > 0)
+            assert_span(batch, 0, 0, offset - 1, epoch_of(offset - 1));
+        letter_fails = false;
+        assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_TAKEN);
+        assert_span(batch, 0, 0, offset, epoch_of(offset));
+        assert_int_equal(queue.sent, offset + 1);
+        assert_int_equal(ps_counter_read(&counters, PS_COUNTER_malformed), offset + 1);
+    }
+    ps_batch_give(batch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_room_for_a_block, setup, teardown),
         cmocka_unit_test_setup_teardown(test_records_that_are_no_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hidden_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory_for_a_letter, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
