@@ -48,6 +48,7 @@ static struct {
     bool purge_sent, purge; /* purge reports are due, even of sent records */
     uint64_t request_bytes_max;
     unsigned made_count, submit_max;
+    unsigned topics_fail, topic_count; /* this many calls of `topic` find no memory; number of calls */
     bool held;
     unsigned hold_count;
 } fake;
@@ -71,6 +72,11 @@ static void fake_destroy(struct ps_kafka_producer *producer)
 static struct ps_kafka_topic *fake_topic(struct ps_kafka_producer *producer, const char *name,
                                          uint32_t length)
 {
+    fake.topic_count++;
+    if (fake.topics_fail > 0) {
+        fake.topics_fail--;
+        return NULL;
+    }
     return (struct ps_kafka_topic *)producer;
 }
 

@@ -139,7 +139,7 @@ struct ps_kafka_engine {
     /* Drops the records that were not reported. May take seconds. Thread: any; no other call may follow. */
     void (*destroy)(struct ps_kafka_producer *producer);
     /* Returns the topic of that name, from a bounded cache. Valid until the next call of `topic`. NULL: the
-     * name is not legal. */
+     * name is not legal (ps_kafka_topic_name_is_legal), or there is no memory. */
     struct ps_kafka_topic *(*topic)(struct ps_kafka_producer *producer, const char *name, uint32_t length);
     /* Takes records in order; returns the number taken. *error: the code of the reason why the next record was
      * not taken; 0: all were taken. */

@@ -1,9 +1,11 @@
 /* The part of the sender (kafka/producer/sender.h) that makes records of events and hands them to the engine. */
 #include "stages/lib/avro/event.h"
 #include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/kafka/producer/topic_cache.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +24,7 @@ struct run {
     int code;
     enum ps_kafka_flaw flaw;
     int32_t partition;
-    bool no_memory; /* there was no memory to encode the next event */
+    bool no_memory; /* there was no memory to encode the next event, or for its topic */
 };
 
 /* Keeps the name, cut if necessary, for comparisons and messages. */
@@ -34,16 +36,33 @@ static void name_topic(struct ps_kafka_sender *sender, struct run *run, const ch
     sender->run.topic[run->topic_length] = 0;
 }
 
+/* Without memory the sink backs off, and tries again. `what`: what it wanted to do. */
+static void back_off(struct ps_kafka_sender *sender, const char *what)
+{
+    sender->resume_ns = sender->now.mono_ns + MEMORY_RETRY_NS;
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    ps_log(
+        PS_LOG_ERROR, sender->port->component,
+        "no memory to %s; trying again; lower penstock.memory.budget, which leaves more memory to the rest "
+        "of the process",
+        what);
+}
+
 static bool choose_topic(struct ps_kafka_sender *sender, struct run *run, const char *name, uint32_t length)
 {
     name_topic(sender, run, name, length);
     run->topic = sender->plan->engine->topic(sender->producer, name, length);
-    if (run->topic == NULL)
+    if (run->topic != NULL)
+        return true;
+    run->no_memory = ps_kafka_topic_name_is_legal(name, length);
+    if (run->no_memory)
+        back_off(sender, "send events to another topic");
+    else
         run->flaw = PS_KAFKA_FLAW_TOPIC;
-    return run->topic != NULL;
+    return false;
 }
 
-/* Makes room for a datum that is larger than any before. Without memory the sink backs off, and tries again. */
+/* Makes room for a datum that is larger than any before. */
 static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
 {
     free(sender->run.datums);
@@ -51,12 +70,9 @@ static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
     sender->run.datums_room = sender->run.datums != NULL ? bytes : 0;
     if (sender->run.datums != NULL)
         return true;
-    sender->resume_ns = sender->now.mono_ns + MEMORY_RETRY_NS;
-    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
-    ps_log(PS_LOG_ERROR, sender->port->component,
-           "no memory to encode an event of %s; trying again; lower penstock.memory.budget, which leaves "
-           "more memory to the rest of the process",
-           ps_quantity_print_bytes(bytes).text);
+    char what[64];
+    snprintf(what, sizeof what, "encode an event of %s", ps_quantity_print_bytes(bytes).text);
+    back_off(sender, what);
     return false;
 }
 

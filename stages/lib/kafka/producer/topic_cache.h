@@ -34,7 +34,8 @@ void ps_kafka_topic_cache_init(struct ps_kafka_topic_cache *cache, rd_kafka_t *c
 /* Destroys every handle. */
 void ps_kafka_topic_cache_fini(struct ps_kafka_topic_cache *cache);
 
-/* Returns NULL if the name is not legal in Kafka (1 to 249 of [a-zA-Z0-9._-], not "." or ".."). */
+/* Returns NULL if the name is not legal in Kafka (1 to 249 of [a-zA-Z0-9._-], not "." or ".."), or if there is no
+ * memory. */
 struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cache, const char *name,
                                                 uint32_t length);
 

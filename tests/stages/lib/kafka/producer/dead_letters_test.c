@@ -308,6 +308,34 @@ static void test_no_limit_of_attempts(void **state)
     stop_with_letters();
 }
 
+/* Without memory for a topic with a legal name the sink backs off, and tries again with the same producer: no event is to blame,
+ * whether all events of the batch have the topic of the configuration, or each is looked at. */
+static void test_no_memory_for_a_topic(void **state)
+{
+    for (unsigned mapped = 0; mapped < 2; mapped++) {
+        struct ps_kafka_sender_plan own = plan;
+        ps_test_folder_setup(state);
+        start_with_letters(1);
+        own.mapping.key_header = ps_name_intern("key");
+        own.mapping.mask = mapped ? UINT64_MAX : 0;
+        sender->plan = &own;
+        fake.topics_fail = 3;
+        add_leases(2, 5, 32);
+        leases[0]->batch->own_mask = UINT64_MAX; /* the events may have headers with a meaning for the sink */
+        pass_s(1);
+        assert_int_equal(fake.topics_fail, 0);
+        wait_done();
+        assert_all();
+        assert_in_range(fake.topic_count, 4, 40); /* not in each cycle */
+        assert_int_equal(dead_events(), 0);
+        assert_int_equal(counted(PS_COUNTER_EventWriteFail), 3);
+        assert_int_equal(counted(PS_COUNTER_refused), 0);
+        assert_int_equal(fake.made_count, 1);
+        stop_with_letters();
+        ps_test_folder_teardown(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -326,6 +354,7 @@ int main(void)
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_no_limit_of_attempts, ps_test_folder_setup,
                                         ps_test_folder_teardown),
+        cmocka_unit_test(test_no_memory_for_a_topic),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
