@@ -49,6 +49,8 @@ static struct {
     uint64_t request_bytes_max;
     unsigned made_count, submit_max;
     unsigned topics_fail, topic_count; /* this many calls of `topic` find no memory; number of calls */
+    /* this many calls of `submit` find no memory after this many records */
+    unsigned submits_fail, fails_after;
     bool held;
     unsigned hold_count;
 } fake;
@@ -86,6 +88,11 @@ static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_
     assert_false(fake.purged); /* an idempotent producer has a gap after that */
     *error = fake.fatal ? FATAL : 0;
     for (uint32_t i = 0; i < count && !fake.fatal; i++) {
+        if (fake.submits_fail > 0 && i == fake.fails_after) {
+            fake.submits_fail--;
+            *error = PS_KAFKA_NO_MEMORY;
+            return i;
+        }
         assert_true(fake.count < NUMBERS_MAX);
         unsigned number = (unsigned)strtoul(records[i].value, NULL, 10);
         fake.queue[fake.count++] = (struct record){.token = records[i].token,

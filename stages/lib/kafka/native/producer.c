@@ -14,7 +14,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define NO_MEMORY PS_KAFKA_LIBRARY_FAIL /* librdkafka has no code of its own for it */
+_Static_assert((int)PS_KAFKA_NO_MEMORY == (int)PS_KAFKA_LIBRARY_FAIL, "the library's code");
+
 #define PORTION_BYTES (256U * 1024U)
 #define LOOKUPS 64U
 #define CONFIGURED_PORT 9092
@@ -211,7 +212,7 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
     struct ps_kafka_native_set *set = last_open(partition, client->settings.set_records_max);
     for (unsigned i = 0; i < 2; i++) {
         if (set == NULL && (set = open_set(client, partition)) == NULL)
-            return NO_MEMORY;
+            return PS_KAFKA_NO_MEMORY;
         uint32_t before = set->length;
         if (ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory)) {
             client->queued.bytes += set->length - before;
@@ -219,10 +220,10 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
             return 0;
         }
         if (no_memory)
-            return NO_MEMORY;
+            return PS_KAFKA_NO_MEMORY;
         set = NULL; /* the set is full */
     }
-    return NO_MEMORY;
+    return PS_KAFKA_NO_MEMORY;
 }
 
 /* Adds records that have only values. Returns the number of records taken; *error is the reason why the next
@@ -246,7 +247,7 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
         done += taken;
         set = NULL; /* if records are left, the set is full */
     }
-    *error = done < count ? NO_MEMORY : 0;
+    *error = done < count ? PS_KAFKA_NO_MEMORY : 0;
     return done;
 }
 
@@ -263,7 +264,7 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
         !ps_kafka_native_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory)) {
         if (set != NULL)
             ps_kafka_native_give_set(client, set);
-        *error = NO_MEMORY;
+        *error = PS_KAFKA_NO_MEMORY;
         return 0;
     }
     topic->unplaced = set;

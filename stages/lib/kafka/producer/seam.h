@@ -38,6 +38,9 @@ enum {
     /* The engine has no room: continue after the next report. If no record is in flight, no report will come: then
      * the record is larger than the engine's whole queue. */
     PS_KAFKA_FULL = -1,
+    /* `submit` found no memory for the next record, which may be tried again later. The library has no code of its own for
+     * it, so it is PS_KAFKA_LIBRARY_FAIL. */
+    PS_KAFKA_NO_MEMORY = -196,
 };
 
 /* The result that some records have in common; usually they were one request to a broker. */

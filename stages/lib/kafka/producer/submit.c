@@ -246,6 +246,10 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
     sender->full = error == PS_KAFKA_FULL && !never_fits;
     if (PS_LIKELY(all))
         return error == 0;
+    if (error == PS_KAFKA_NO_MEMORY) { /* of this process: no attempt of the lease */
+        back_off(sender, "send an event");
+        return false;
+    }
     if (never_fits)
         return ps_kafka_sender_refused(sender, token, PS_KAFKA_OK, PS_KAFKA_FLAW_QUEUE, sender->run.topic,
                                        sender->run.records[taken].partition);

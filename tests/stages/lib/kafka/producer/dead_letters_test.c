@@ -336,6 +336,30 @@ static void test_no_memory_for_a_topic(void **state)
     }
 }
 
+/* Without memory for a record the sink backs off, and continues with the same producer after the records that were taken. It is no
+ * attempt of the lease. */
+static void test_no_memory_for_a_record(void **state)
+{
+    for (unsigned after = 0; after < 5; after++) {
+        ps_test_folder_setup(state);
+        start_with_letters(1);
+        stage.port.retry_max = 1;
+        fake.submits_fail = 2;
+        fake.fails_after = after;
+        add_leases(3, 12, 32);
+        pass_s(1);
+        assert_int_equal(fake.submits_fail, 0);
+        wait_done();
+        assert_all();
+        assert_int_equal(dead_events(), 0);
+        assert_int_equal(counted(PS_COUNTER_EventWriteFail), 2);
+        assert_int_equal(counted(PS_COUNTER_RollbackCount), 0);
+        assert_int_equal(fake.made_count, 1);
+        stop_with_letters();
+        ps_test_folder_teardown(state);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +379,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_limit_of_attempts, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test(test_no_memory_for_a_topic),
+        cmocka_unit_test(test_no_memory_for_a_record),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
