@@ -192,6 +192,22 @@ static struct ps_kafka_native_set *open_set(struct ps_kafka_native *client,
     return set;
 }
 
+/* Called when there was no memory for a record. Removes the partition's last set if it has none: it would be sent without
+ * records. */
+static void drop_empty_set(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                           struct ps_kafka_native_set *set)
+{
+    if (set->count > 0)
+        return;
+    struct ps_kafka_native_set **at = &partition->first;
+    while (*at != set)
+        at = &(*at)->next;
+    *at = NULL;
+    partition->end = at;
+    client->queued.bytes -= set->length;
+    ps_kafka_native_give_set(client, set);
+}
+
 /* Returns the partition's open set, which is its last set; NULL if a new set is needed. */
 static struct ps_kafka_native_set *last_open(const struct ps_kafka_native_partition *partition,
                                              uint32_t records_max)
@@ -219,8 +235,10 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
             client->queued.records++;
             return 0;
         }
-        if (no_memory)
+        if (no_memory) {
+            drop_empty_set(client, partition, set);
             return PS_KAFKA_NO_MEMORY;
+        }
         set = NULL; /* the set is full */
     }
     return PS_KAFKA_NO_MEMORY;
@@ -245,6 +263,8 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
         client->queued.bytes += set->length - before;
         client->queued.records += taken;
         done += taken;
+        if (no_memory)
+            drop_empty_set(client, partition, set);
         set = NULL; /* if records are left, the set is full */
     }
     *error = done < count ? PS_KAFKA_NO_MEMORY : 0;
