@@ -27,7 +27,8 @@ static inline struct ps_fill fill_of(const struct ps_test_stage *stage)
     return fill;
 }
 
-static inline void start(struct ps_test_stage *stage, const struct setting *setting)
+/* Makes the channel; it is not started yet, so that leases can be restored. */
+static inline void make(struct ps_test_stage *stage, const struct setting *setting)
 {
     static char memory[32], overflow[32], timeout[32], state[512], data[512];
     snprintf(memory, sizeof memory, "%u", setting->memory_events);
@@ -53,6 +54,11 @@ static inline void start(struct ps_test_stage *stage, const struct setting *sett
                           NULL};
     if (ps_test_stage_bind(stage, keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
         fail_msg("%s", stage->err.text);
+}
+
+static inline void start(struct ps_test_stage *stage, const struct setting *setting)
+{
+    make(stage, setting);
     OPS->start(stage->plan);
 }
 
