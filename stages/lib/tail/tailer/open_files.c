@@ -74,7 +74,8 @@ uint32_t ps_tail_open_files_max(void)
 
 bool ps_tail_log_may_close(const struct ps_tail_log *log)
 {
-    return log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits && !log->partial && log->named;
+    return log->state == PS_TAIL_LOG_OPEN && !log->queued && !log->waits && !log->partial && log->named &&
+           !log->unreadable && !log->cut_waits;
 }
 
 /* Raises a limit that was lowered by an eighth if no opening has failed for some time: the process may have descriptors again. */

@@ -37,7 +37,8 @@ void ps_tail_log_inactive(struct ps_tail_open_files *open, struct ps_tail_log *l
 bool ps_tail_room_make(struct ps_tailer *tailer);
 /* Opens files that waited for room. */
 void ps_tail_deferred_tick(struct ps_tailer *tailer);
-/* Returns whether nothing is lost when the file is closed: it has nothing to read now, and it can be opened again by its name. */
+/* Returns whether nothing is lost when the file is closed: it has nothing to read now, and it can be opened again by its name. One that
+ * could not be read, or was cut, may be deleted already: the next look at its directory says that. */
 bool ps_tail_log_may_close(const struct ps_tail_log *log);
 /* Lowers the limit of open files if the process has no descriptor left though the source is within its limit (other parts of the process
  * need more, or the process's limit was lowered). The file then waits for its turn. Returns false after any other error, and when the

@@ -45,13 +45,22 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     ps_tail_slots_put(&tailer->unreadable, log->number);
 }
 
+/* Returns whether other files have waited for its room for some time. They would not be opened at all while all files of a directory that
+ * cannot be looked at stay open. */
+static bool gives_way(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    return tailer->open.crowded && tailer->open.deferred.count > 0 &&
+           tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS;
+}
+
 /* Opens the file again by its name, because its file system may be mounted again under the same path. A file without a name stays open:
  * it could not be found again. A look that failed does not know which names are gone. Returns false when a further look must say whether it
  * has its name. */
 static bool close_named(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_place *place)
 {
-    if (!log->reopens || place->error != 0 || !log->named || log->state != PS_TAIL_LOG_OPEN || log->queued ||
-        log->waits)
+    if (!log->reopens || !log->named || log->state != PS_TAIL_LOG_OPEN || log->queued || log->waits)
+        return true;
+    if (place->error != 0 && !gives_way(tailer, log))
         return true;
     bool closes = !log->missed;
     log->missed = false;

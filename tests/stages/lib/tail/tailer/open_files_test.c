@@ -284,27 +284,27 @@ static void test_room(void **unused)
 /* A file is closed only where nothing is lost. */
 static void test_may_close(void **unused)
 {
-    const struct ps_tail_log good = {.state = PS_TAIL_LOG_OPEN, .named = true};
-    struct ps_tail_log log = good;
-    assert_true(ps_tail_log_may_close(&log));
-    log.queued = true;
-    assert_false(ps_tail_log_may_close(&log));
-    log = good;
-    log.waits = true;
-    assert_false(ps_tail_log_may_close(&log));
-    log = good;
-    log.partial = true;
-    assert_false(ps_tail_log_may_close(&log));
-    log = good;
-    log.named = false;
-    assert_false(ps_tail_log_may_close(&log));
-    static const enum ps_tail_log_state others[] = {PS_TAIL_LOG_CLOSED, PS_TAIL_LOG_OPENING,
-                                                    PS_TAIL_LOG_COPY};
-    for (size_t i = 0; i < PS_COUNT_OF(others); i++) {
-        log = good;
-        log.state = others[i];
-        assert_false(ps_tail_log_may_close(&log));
-    }
+    static const struct {
+        const char *what;
+        struct ps_tail_log log;
+        bool may;
+    } rows[] = {
+        {"it was read", {.state = PS_TAIL_LOG_OPEN, .named = true}, true},
+        {"queued", {.state = PS_TAIL_LOG_OPEN, .named = true, .queued = true}, false},
+        {"it waits for the thread", {.state = PS_TAIL_LOG_OPEN, .named = true, .waits = true}, false},
+        {"a line without an end", {.state = PS_TAIL_LOG_OPEN, .named = true, .partial = true}, false},
+        {"deleted", {.state = PS_TAIL_LOG_OPEN}, false},
+        {"unreadable, and perhaps deleted",
+         {.state = PS_TAIL_LOG_OPEN, .named = true, .unreadable = true},
+         false},
+        {"cut, and perhaps deleted", {.state = PS_TAIL_LOG_OPEN, .named = true, .cut_waits = true}, false},
+        {"closed", {.state = PS_TAIL_LOG_CLOSED, .named = true}, false},
+        {"a job has it", {.state = PS_TAIL_LOG_OPENING, .named = true}, false},
+        {"a copy", {.state = PS_TAIL_LOG_COPY, .named = true}, false},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        if (ps_tail_log_may_close(&rows[i].log) != rows[i].may)
+            fail_msg("%s: it may%s be closed", rows[i].what, rows[i].may ? " not" : "");
 }
 
 /* Half of the process's limit, and at most 100,000. */

@@ -126,7 +126,9 @@ static void test_opened_again(void **unused)
         const char *what;
         bool text, looking, unnamed;
         unsigned failures;
-        int error; /* of the look at the directory */
+        int error;              /* of the look at the directory */
+        bool crowded, deferred; /* too many files are open; others wait for room */
+        uint64_t later_ns;
         bool closed;
     } rows[] = {
         {"a log, once", .failures = 1},
@@ -136,6 +138,16 @@ static void test_opened_again(void **unused)
         {"a look began before, compressed", .failures = 1, .text = true, .looking = true},
         {"the look failed", .failures = 2, .error = EIO},
         {"the look failed, compressed", .failures = 1, .text = true, .error = EIO},
+        {"the look failed, others wait, long", .failures = 2, .error = EIO, .crowded = true, .deferred = true,
+         .later_ns = PS_TAIL_GRACE_NS, .closed = true},
+        {"the look failed, others wait", .failures = 2, .error = EIO, .crowded = true, .deferred = true,
+         .later_ns = PS_TAIL_GRACE_NS - 1},
+        {"the look failed, others wait for something else, long", .failures = 2, .error = EIO,
+         .deferred = true, .later_ns = PS_TAIL_GRACE_NS},
+        {"the look failed, no others wait, long", .failures = 2, .error = EIO, .crowded = true,
+         .later_ns = PS_TAIL_GRACE_NS},
+        {"deleted, others wait, long", .failures = 2, .unnamed = true, .error = EIO, .crowded = true,
+         .deferred = true, .later_ns = PS_TAIL_GRACE_NS},
         {"deleted", .failures = 2, .unnamed = true},
         {"deleted, compressed", .failures = 2, .text = true, .unnamed = true},
     };
@@ -161,6 +173,11 @@ static void test_opened_again(void **unused)
         ps_tail_opened(tailer);
         for (unsigned failures = rows[i].failures; failures > 0; failures--)
             ps_tail_log_unreadable(tailer, &log, EIO);
+        tailer->open.crowded = rows[i].crowded;
+        ps_tail_slots_grow(&tailer->open.deferred, 4);
+        if (rows[i].deferred)
+            ps_tail_slots_put(&tailer->open.deferred, 1);
+        tailer->now_ns += rows[i].later_ns;
         place.looking = false; /* the look was answered */
         place.look_ns = PS_NEVER;
         place.error = rows[i].error;
@@ -175,6 +192,7 @@ static void test_opened_again(void **unused)
         if (log.state != PS_TAIL_LOG_CLOSED)
             close(log.file.fd);
         ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
+        ps_tail_slots_free(&tailer->open.deferred);
         ps_tail_slots_free(&tailer->unreadable);
         free(tailer);
     }
