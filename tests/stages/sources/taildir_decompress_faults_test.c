@@ -14,12 +14,20 @@
 
 enum { LINE_BYTES = 100, COUNT = 20000, PART = 512 };
 
-static _Atomic bool no_memory;
+static _Atomic bool no_memory, slow;
 
 /* Replaces zlib's function: no memory while `no_memory`. */
 int inflateInit2_(z_streamp stream, int window_bits, const char *version, int stream_size)
 {
     return no_memory ? Z_MEM_ERROR : PS_TEST_REAL(inflateInit2_)(stream, window_bits, version, stream_size);
+}
+
+/* Replaces zlib's function: a survey takes a while if `slow`. */
+int inflate(z_streamp stream, int flush)
+{
+    if (slow)
+        usleep(20000);
+    return PS_TEST_REAL(inflate)(stream, flush);
 }
 
 /* Writes a gzip file with the lines of these numbers, which appears complete. They hardly compress, so that the file is
@@ -130,6 +138,44 @@ static void test_unreadable_and_deleted(void **unused)
     expect_numbers(before, COUNT - before);
     assert_int_equal(ps_test_stage_counter(&stage, LOST_BYTES), 0);
     ps_test_stage_fini(&stage);
+}
+
+/* A file cannot be read while it is surveyed, and is deleted before or after that: it stays open. */
+static void survey_fails(bool deleted)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    compressed("app.1.gz", 0, COUNT);
+    slow = true;
+    PS_START(AUTO, "idleTimeout", "50");
+    wait_for_open(1);
+    if (deleted)
+        delete_file("app.1.gz");
+    reads_fail("preadv2");
+    while (ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) == 0) {
+        ps_test_source_settle(&stage, 0, 10); /* the next survey waits for a multiple of this one's time */
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    if (!deleted)
+        delete_file("app.1.gz");
+    ps_test_source_settle(&stage, 0, 300);
+    slow = false;
+    reads_fail(NULL);
+    expect_numbers(0, COUNT);
+    compressed("app.2.gz", COUNT, 10); /* the next file has its turn */
+    expect_numbers(COUNT, 10);
+    wait_for_open(0);
+    assert_int_equal(ps_test_stage_counter(&stage, LOST_BYTES), 0);
+    ps_test_stage_fini(&stage);
+}
+
+static void test_deleted_and_survey_fails(void **unused)
+{
+    survey_fails(true);
+}
+
+static void test_survey_fails_and_deleted(void **unused)
+{
+    survey_fails(false);
 }
 
 /* A file is overwritten while it is read, and deleted: its rest is counted as lost. */
@@ -279,7 +325,7 @@ static void test_inode_used_again(void **unused)
 static int teardown(void **state)
 {
     reads_fail(NULL);
-    no_memory = false;
+    no_memory = slow = false;
     return ps_test_folder_teardown(state);
 }
 
@@ -288,13 +334,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(deleted_and_unreadable),
-        TEST(unreadable_and_deleted),
-        TEST(changed_and_deleted),
-        TEST(no_memory),
-        TEST(key_is_changed_in_the_middle),
-        TEST(position_by_hand),
-        TEST(inode_used_again),
+        TEST(deleted_and_unreadable),       TEST(unreadable_and_deleted), TEST(deleted_and_survey_fails),
+        TEST(survey_fails_and_deleted),     TEST(changed_and_deleted),    TEST(no_memory),
+        TEST(key_is_changed_in_the_middle), TEST(position_by_hand),       TEST(inode_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,11 +289,12 @@ void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     if (log->state == PS_TAIL_LOG_COPY)
         ps_tail_copy_changed(log);
-    if (log->state == PS_TAIL_LOG_CLOSED && ps_tail_log_is_text(log))
+    const bool surveys = ps_tail_log_survey_waits(log);
+    if (surveys || (log->state == PS_TAIL_LOG_CLOSED && ps_tail_log_is_text(log)))
         ps_tail_text_ask(tailer, log);
     else if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
-    if (log->state != PS_TAIL_LOG_OPEN)
+    if (log->state != PS_TAIL_LOG_OPEN || surveys)
         return;
     ps_tail_log_number(tailer, log);
     log->queued = true;

@@ -40,6 +40,8 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->unreadable && (log->state == PS_TAIL_LOG_OPEN || (log->named && !log->matches)))
         return; /* the file may have unread bytes: the check is tried again */
+    if (ps_tail_log_survey_waits(log))
+        return; /* it may be deleted, and could not be opened for its next survey */
     if (is_unchecked(tailer, log)) {
         ps_tail_log_queue(tailer, log);
         if (log->queued)

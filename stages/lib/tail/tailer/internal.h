@@ -240,6 +240,11 @@ static inline bool ps_tail_log_is_text(const struct ps_tail_log *log)
 {
     return log->text.kind != PS_COMPRESSION_NONE;
 }
+/* Returns whether the file is open, and its text has to be surveyed again before it is read. */
+static inline bool ps_tail_log_survey_waits(const struct ps_tail_log *log)
+{
+    return ps_tail_log_is_text(log) && log->state == PS_TAIL_LOG_OPEN && log->file.text == NULL;
+}
 /* Returns the present path of the file. The caller frees it. */
 char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* Updates the index of fingerprints after the file's fingerprint changed. */

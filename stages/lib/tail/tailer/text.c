@@ -1,4 +1,4 @@
-/* Compressed files that are read (penstock.decompress, decision 80). One is open at a time. First its whole text is
+/* Compressed files that are read (penstock.decompress, decision 80). One has its turn at a time. First its whole text is
  * surveyed, to find out whether it is complete and from which file it was compressed. Then the unread part is read, by
  * positions of the text. An unchanged file is surveyed once by each process, and not at all when the position file has its
  * end. */
@@ -213,6 +213,8 @@ static void surveyed(struct ps_tailer *tailer, struct ps_tail_log *log, const st
 
 static void file_take(struct ps_tailer *tailer, struct ps_tail_log *log, int fd)
 {
+    if (log->file.fd == fd) /* it stayed open since its last survey */
+        return;
     ps_tail_file_set(&log->file, fd, PS_TAIL_THREAD);
     ps_tail_opened(tailer);
 }
@@ -246,6 +248,19 @@ void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_text_ask(tailer, log); /* the file may have changed meanwhile */
 }
 
+/* Ends the turn of a file that is not read now. If its survey is repeated, it stays open: it may be deleted before that. One that could
+ * not be read is closed by a look that has found its name (ps_tail_unreadable_queue). */
+static void turn_end(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    enum ps_tail_log_state state = log->state;
+    if (state == PS_TAIL_LOG_CLOSED && (log->unreadable || log->text.news) && !tailer->draining) {
+        log->state = PS_TAIL_LOG_OPEN;
+        return;
+    }
+    ps_tail_log_close(tailer, log);
+    log->state = state;
+}
+
 static void survey_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
@@ -268,11 +283,9 @@ static void survey_answer(void *owner, struct ps_tail_job *job)
     if (survey->ended && !tailer->draining && has_rest(log)) {
         read_begin(tailer, log, survey->text);
     } else {
-        enum ps_tail_log_state state = log->state;
         if (survey->ended && has_none(log))
             done(tailer, log);
-        ps_tail_log_close(tailer, log);
-        log->state = state;
+        turn_end(tailer, log);
     }
     if (again)
         ps_tail_log_queue(tailer, log);
@@ -389,7 +402,8 @@ bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_tail_log_remove(tailer, log);
         return true;
     }
-    if (opening->was_open) { /* the file changed while it was read */
+    const bool stayed = ps_tail_log_survey_waits(log);
+    if (opening->was_open && !(stayed && same)) { /* the file changed while it was read */
         ps_tail_log_close(tailer, log);
         ps_tail_text_ask(tailer, log);
         return true;
@@ -399,7 +413,10 @@ bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
     log->text.kind = opening->kind;
     if (opening->kind == PS_COMPRESSION_NONE)
         return false;
+    log->state = PS_TAIL_LOG_CLOSED;
     *keeps = turn_begin(tailer, log, opening);
+    if (stayed && !*keeps)
+        ps_tail_log_close(tailer, log);
     return true;
 }
 
@@ -425,7 +442,8 @@ bool ps_tail_texts_wait(const struct ps_tailer *tailer)
 static bool is_over(const struct ps_tail_log *log)
 {
     bool rests = log->state == PS_TAIL_LOG_OPEN && log->unreadable && !log->queued && !log->waits;
-    return rests || log->state == PS_TAIL_LOG_CLOSED || log->state == PS_TAIL_LOG_COPY ||
+    return rests || ps_tail_log_survey_waits(log) || log->state == PS_TAIL_LOG_CLOSED ||
+           log->state == PS_TAIL_LOG_COPY ||
            !ps_tail_log_is_text(log); /* its inode belongs to another file */
 }
 
@@ -451,7 +469,8 @@ uint64_t ps_tail_texts_tick(struct ps_tailer *tailer)
     for (uint32_t left = tailer->texts.count; left > 0 && tailer->unpacking == NULL; left--) {
         uint32_t number = ps_tail_slots_take(&tailer->texts);
         struct ps_tail_log *log = tailer->table.logs[number];
-        bool opens = log != NULL && log->state == PS_TAIL_LOG_CLOSED && log->named;
+        bool opens = log != NULL &&
+                     ((log->state == PS_TAIL_LOG_CLOSED && log->named) || ps_tail_log_survey_waits(log));
         uint64_t log_ns = opens ? ps_tail_text_state_due_ns(&log->text) : PS_NEVER;
         if (log_ns > tailer->now_ns) {
             if (log_ns != PS_NEVER)

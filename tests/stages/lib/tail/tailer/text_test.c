@@ -1,9 +1,13 @@
 /* A compressed file whose text was read, and that is opened again: as another format, and as a file that is no longer compressed. And the state of a
  * text: whether it is final, whose it is, and when its file is opened. */
 #include "stages/lib/tail/tailer/internal.h"
+#include "tests/support/folder.h"
 #include "tests/support/support.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
 
 /* It is another file's turn, so nothing is surveyed yet. Only a file that is no longer compressed is read as any other, from its beginning. */
 static void test_formats(void **unused)
@@ -49,6 +53,104 @@ static void test_formats(void **unused)
         ps_tail_fingerprint_index_free(&tailer->fingerprints);
         free(tailer);
     }
+}
+
+/* ---- surveys ---- */
+
+static void survey_end(struct ps_tailer *tailer)
+{
+    while (tailer->unpacking->state == PS_TAIL_LOG_OPENING)
+        (void)ps_tail_thread_wait(&tailer->thread, 100);
+}
+
+/* A file is surveyed again because a file that it was compared with was read on. It stays open until then: its name is gone. */
+static void test_survey_is_repeated(void **unused)
+{
+    static const char text[] = "one\ntwo\n";
+    struct stat status;
+    gzFile file = gzopen(ps_test_folder_path("app.1.gz"), "wb");
+    assert_non_null(file);
+    assert_int_equal(gzwrite(file, text, sizeof text - 1), sizeof text - 1);
+    assert_int_equal(gzclose(file), Z_OK);
+    assert_int_equal(stat(ps_test_folder_path("app.1.gz"), &status), 0);
+    struct ps_counters counters = {{0}};
+    struct ps_port port = {.component = "source t1", .counters = &counters};
+    struct ps_tail_place place = {.path = (char *)(uintptr_t)ps_test_folder(), .looked = true};
+    const struct ps_tail_settings settings = {.decompress = true, .idle_ns = PS_NS_PER_MS};
+    uint32_t generations[] = {1, 1};
+    struct ps_tail_log log = {.generation = 1,
+                              .name = (char *)(uintptr_t) "app.1.gz",
+                              .path = (char *)(uintptr_t)ps_test_folder_path("app.1.gz"),
+                              .named = true,
+                              .matches = true,
+                              .matched = true,
+                              .identity = {.device = status.st_dev, .inode = status.st_ino}};
+    struct ps_tail_log other = {.number =
+                                    1, /* it begins like the text, and was read further than that goes */
+                                .generation = 1,
+                                .resolved = true,
+                                .identity = {.head = ps_tail_head(text, 4), .head_length = 4},
+                                .read_offset = 50,
+                                .delivered_offset = 50};
+    struct ps_tail_log *logs[] = {&log, &other};
+    struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
+    struct ps_tail_slots *sets[] = {&tailer->saves.changed, &tailer->heirs,   &tailer->unresolved,
+                                    &tailer->texts,         &tailer->unsaved, &tailer->unnumbered,
+                                    &tailer->unreadable,    &tailer->loose};
+    for (size_t k = 0; k < PS_COUNT_OF(sets); k++)
+        ps_tail_slots_grow(sets[k], 4);
+    tailer->port = &port;
+    tailer->settings = &settings;
+    tailer->places = &place;
+    tailer->place_count = 1;
+    tailer->open.max = 100;
+    tailer->table = (struct ps_tail_table){.logs = logs, .generations = generations, .room = 2, .count = 2};
+    tailer->now_ns = PS_NS_PER_S;
+    assert_int_equal(ps_tail_thread_start(&tailer->thread, "tail", -1, tailer, NULL), PS_OK);
+    ps_tail_reader_init(&tailer->reader, &tailer->thread);
+    ps_tail_file_set(&log.file, -1, PS_TAIL_CACHE);
+    ps_tail_file_set(&other.file, -1, PS_TAIL_CACHE);
+    log.head.owner = log.earlier_head.owner = &log;
+    other.head.owner = other.earlier_head.owner = &other;
+    ps_tail_log_index(tailer, &other);
+    log.text.kind = PS_COMPRESSION_GZIP;
+    ps_tail_text_state_forget(&log.text);
+    ps_tail_text_ask(tailer, &log);
+    for (unsigned times = 1; times <= 2; times++) {
+        (void)ps_tail_texts_tick(tailer);
+        assert_ptr_equal(tailer->unpacking, &log);
+        while (log.file.fd < 0) /* it is opened, and its survey begins: no further answer is taken */
+            if (ps_tail_thread_some_answers(&tailer->thread, 1) == 0)
+                usleep(500);
+        other.read_offset = other.delivered_offset += times == 1;
+        survey_end(tailer);
+        assert_true(log.file.fd >= 0);
+        assert_int_equal(tailer->open.count, 1);
+        assert_int_equal(log.state, PS_TAIL_LOG_OPEN);
+        assert_int_equal(log.resolved, times == 2);
+        assert_int_equal(log.queued, times == 2);
+        assert_int_equal(ps_tail_log_survey_waits(&log), times == 1);
+        if (times == 2)
+            break;
+        assert_int_equal(unlink(ps_test_folder_path("app.1.gz")), 0);
+        log.named = log.matches = false;
+        ps_tail_log_queue(tailer, &log); /* as a look does that misses it */
+        ps_tail_slots_put(&tailer->loose, log.number);
+        tailer->now_ns += 20 * PS_NS_PER_S;
+        (void)ps_tail_rests_tick(tailer); /* it does not count as idle */
+        assert_false(log.queued);
+    }
+    assert_int_equal(log.text.bytes, sizeof text - 1);
+    ps_tail_log_unqueue_first(tailer);
+    ps_tail_log_close(tailer, &log);
+    ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
+    for (size_t k = 0; k < PS_COUNT_OF(sets); k++)
+        ps_tail_slots_free(sets[k]);
+    ps_tail_marks_free(&log.marks);
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &log.head, 0, 0);
+    ps_tail_fingerprint_index_put(&tailer->fingerprints, &other.head, 0, 0);
+    ps_tail_fingerprint_index_free(&tailer->fingerprints);
+    free(tailer);
 }
 
 /* ---- the state ---- */
@@ -122,6 +224,9 @@ static void test_changes_of_a_text(void **unused)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_states),
-                                              cmocka_unit_test(test_changes_of_a_text)};
+                                              cmocka_unit_test(test_changes_of_a_text),
+                                              cmocka_unit_test_setup_teardown(test_survey_is_repeated,
+                                                                              ps_test_folder_setup,
+                                                                              ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
