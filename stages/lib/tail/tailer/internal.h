@@ -32,6 +32,13 @@ enum ps_tail_log_state {
     PS_TAIL_LOG_COPY,
 };
 
+/* How a file that could not be read is tried again. unreadable.c */
+enum ps_tail_retry {
+    PS_TAIL_RETRY_OPEN,          /* it stays open: it failed once */
+    PS_TAIL_RETRY_BY_NAME,       /* opened again by its name: it failed more than once, or is compressed */
+    PS_TAIL_RETRY_BY_NAME_LATER, /* the same, but the next answer of a look does not count */
+};
+
 /* The former state of a file that began anew: a copy of its former content may turn up. */
 struct ps_tail_earlier {
     struct ps_tail_identity identity; /* head_length 0: nothing is known */
@@ -71,15 +78,14 @@ struct ps_tail_log {
     bool text_left;
     /* Used if the text of the file is read: identity, offsets and marks belong to the text then. */
     struct ps_tail_text_state text;
-    bool unreadable;   /* it could not be opened or read since unreadable_ns; it is tried again */
-    bool reopens;      /* the next try opens it by its name: it failed more than once, or is compressed */
-    bool missed;       /* `reopens`: the look that was under way when it failed does not count */
-    bool deferred;     /* it waits to be opened, because too many files are open */
-    bool hole_checked; /* it begins with a 0 byte, and that is not a hole */
-    bool partial;      /* the last read ended in a line without a newline */
-    bool rest;         /* it has been idle for so long that a line without a newline counts, too */
-    char *name;        /* present or last name in its directory */
-    char *path;        /* with the last name that matched; for headers and the position file */
+    bool unreadable;          /* it could not be opened or read since unreadable_ns; it is tried again */
+    enum ps_tail_retry retry; /* `unreadable`: the next try */
+    bool deferred;            /* it waits to be opened, because too many files are open */
+    bool hole_checked;        /* it begins with a 0 byte, and that is not a hole */
+    bool partial;             /* the last read ended in a line without a newline */
+    bool rest;                /* it has been idle for so long that a line without a newline counts, too */
+    char *name;               /* present or last name in its directory */
+    char *path;               /* with the last name that matched; for headers and the position file */
     /* The file's name in another directory, which was found before the file was missed in this directory; NULL:
      * none. */
     char *other_name;

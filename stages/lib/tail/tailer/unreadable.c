@@ -40,8 +40,10 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
         log->checked_ns = tailer->now_ns; /* counts as checked, so that its copies wait no longer */
     /* A compressed file gives way to others, and is opened again when its next turn comes. */
-    log->reopens = again || ps_tail_log_is_text(log);
-    log->missed = place->looking; /* that look may have seen its name before it was deleted */
+    if (!again && !ps_tail_log_is_text(log))
+        log->retry = PS_TAIL_RETRY_OPEN;
+    else /* a look that is under way may have seen its name before it was deleted */
+        log->retry = place->looking ? PS_TAIL_RETRY_BY_NAME_LATER : PS_TAIL_RETRY_BY_NAME;
     ps_tail_slots_put(&tailer->unreadable, log->number);
 }
 
@@ -53,20 +55,23 @@ static bool gives_way(const struct ps_tailer *tailer, const struct ps_tail_log *
            tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS;
 }
 
-/* Opens the file again by its name, because its file system may be mounted again under the same path. A file without a name stays open:
- * it could not be found again. A look that failed does not know which names are gone. Returns false when a further look must say whether it
- * has its name. */
-static bool close_named(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_place *place)
+/* Prepares the next try. A file that is opened again by its name is closed, because its file system may be mounted again under the same
+ * path. A file without a name stays open: it could not be found again. A look that failed does not know which names are gone. Returns
+ * whether the file is tried now; otherwise a further look must say whether it has its name. */
+static bool retry_prepare(struct ps_tailer *tailer, struct ps_tail_log *log,
+                          const struct ps_tail_place *place)
 {
-    if (!log->reopens || !log->named || log->state != PS_TAIL_LOG_OPEN || log->queued || log->waits)
+    if (log->retry == PS_TAIL_RETRY_OPEN || !log->named || log->state != PS_TAIL_LOG_OPEN || log->queued ||
+        log->waits)
         return true;
     if (place->error != 0 && !gives_way(tailer, log))
         return true;
-    bool closes = !log->missed;
-    log->missed = false;
-    if (closes)
-        ps_tail_log_close(tailer, log);
-    return closes;
+    if (log->retry == PS_TAIL_RETRY_BY_NAME_LATER) {
+        log->retry = PS_TAIL_RETRY_BY_NAME;
+        return false;
+    }
+    ps_tail_log_close(tailer, log);
+    return true;
 }
 
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
@@ -85,7 +90,7 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         ps_tail_slots_put(&tailer->unreadable, number);
         if (log->directory != place)
             continue;
-        if (close_named(tailer, log, looked))
+        if (retry_prepare(tailer, log, looked))
             ps_tail_log_queue(tailer, log);
         else
             look_again(tailer, looked);
