@@ -576,6 +576,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
     }
     if (folder >= 0)
         close(folder);
+    changes->unsure = directory->unsure;
     if (changes->error != 0) {
         for (uint32_t i = 1; i <= table.count; i++)
             free(table.entries[i].name);

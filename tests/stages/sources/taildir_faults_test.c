@@ -4,6 +4,7 @@
 
 #include "stages/lib/tail/directory.h"
 #include "stages/lib/tail/reader.h"
+#include "tests/stages/sources/taildir_positions.h"
 #include "tests/stages/sources/taildir_support.h"
 #include "tests/support/system_calls.h"
 
@@ -143,6 +144,75 @@ static void test_cut_beside_an_unknown_file(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A file is copied and truncated while a look at its directory sees nothing, or not the copy. The file keeps its position, by which the copy is
+ * found: after a stop no line comes again. */
+static void test_cut_while_looks_fail(void **unused)
+{
+    static const struct {
+        const char *call;
+        int error;
+    } rows[] = {{"open", EMFILE}, {"open", EIO}, {"fdopendir", ENOMEM}, {"readdir", EIO}, {"fstatat", EIO}};
+    char folder[256], from[256];
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        assert_int_equal(i == 0 ? 0 : setup(NULL), 0);
+        snprintf(folder, sizeof folder, "%s", ps_test_folder());
+        snprintf(from, sizeof from, "%s", ps_test_folder_path("app.log"));
+        append("app.log", "one\ntwo\n");
+        PS_START("writePosInterval", "20");
+        expect("one two");
+        await_saved("app.log");
+        ps_test_call_error = rows[i].error;
+        ps_test_call_broken = rows[i].call;
+        ps_test_call_path = folder;
+        ps_test_file_copy(from, ps_test_folder_path("app.log.1"));
+        ps_test_calls_count = true;
+        assert_int_equal(truncate(from, 0), 0);
+        ps_test_source_settle(&stage, 0, 300);
+        assert_string_equal(ps_test_call_failed, rows[i].call);
+        assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)(PS_COUNTER_extra + 2)), 0);
+        ps_test_stage_close(&stage);
+        ps_test_calls_count = false;
+        append("app.log", "three\n");
+        ps_test_source_clear(&stage);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        expect("three");
+        expect_nothing();
+        ps_test_call_broken = ps_test_call_path = NULL;
+        ps_test_stage_fini(&stage);
+        assert_int_equal(i + 1 == PS_COUNT_OF(rows) ? 0 : ps_test_folder_teardown(NULL), 0);
+    }
+}
+
+/* The directory cannot be read for longer than a minute, or a name cannot be examined for some looks: the truncated file is read. */
+static void test_cut_and_looks_fail_on(void **unused)
+{
+    static const char *const calls[] = {"open", "fstatat"};
+    char folder[256];
+    for (size_t i = 0; i < PS_COUNT_OF(calls); i++) {
+        assert_int_equal(i == 0 ? 0 : setup(NULL), 0);
+        snprintf(folder, sizeof folder, "%s", ps_test_folder());
+        append("app.log", "one\ntwo\n");
+        PS_START("writePosInterval", "20");
+        expect("one two");
+        ps_test_call_error = EIO;
+        ps_test_call_broken = calls[i];
+        ps_test_call_path = folder;
+        ps_test_calls_count = true;
+        assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+        append("app.log", "three\n");
+        for (unsigned waits = 0; waits < 6; waits++) {
+            expect_nothing();
+            ps_test_stage_pass_ms(&stage, i == 0 ? 9000 : 0);
+        }
+        ps_test_stage_pass_ms(&stage, i == 0 ? 9000 : 0);
+        expect("three");
+        ps_test_calls_count = false;
+        ps_test_call_broken = ps_test_call_path = NULL;
+        ps_test_stage_fini(&stage);
+        assert_int_equal(i + 1 == PS_COUNT_OF(calls) ? 0 : ps_test_folder_teardown(NULL), 0);
+    }
+}
+
 /* Waits until /readyz has no trouble of this source, or one with this text. */
 static void wait_for_trouble(const char *text)
 {
@@ -260,6 +330,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_beginning, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_long_line, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_cut_beside_an_unknown_file, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_cut_while_looks_fail, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_cut_and_looks_fail_on, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_trouble_ends, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_skips_behind_a_failed_look, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_look, setup, ps_test_folder_teardown),

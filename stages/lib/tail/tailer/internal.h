@@ -109,6 +109,7 @@ struct ps_tail_log {
     uint64_t turn_lines;
     uint64_t unreadable_ns;
     uint64_t gone_ns;                  /* when it lost its name */
+    uint64_t cut_ns;                   /* `cut_waits`: since when */
     uint64_t checked_ns;               /* when its beginning was last seen to be unchanged */
     uint64_t active_ns;                /* when new bytes were read or seen, or when it was opened */
     struct ps_tail_log *next;          /* in tailer->queue_first */
@@ -410,6 +411,14 @@ void ps_tail_places_close(struct ps_tailer *tailer);
 void ps_tail_places_leave(struct ps_tailer *tailer);
 /* Reads inotify's events and starts the looks that are due. Returns when the next one is due. */
 uint64_t ps_tail_places_tick(struct ps_tailer *tailer);
+
+/* ---- cut.c: files that were truncated ---- */
+
+/* Called after a look that read the names of the directory: its truncated files are opened, by ps_tail_cut_open. Those whose copy the
+ * look may not have seen wait for another look. */
+void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place, const struct ps_tail_changes *changes);
+/* Opens some of the files. */
+void ps_tail_cut_open(struct ps_tailer *tailer);
 
 /* ---- read.c ---- */
 

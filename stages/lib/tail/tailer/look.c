@@ -17,9 +17,6 @@
 /* Interval of looks while inotify reports changes, because some changes have no event (memory mapping, links). */
 #define LOOK_NS (5 * PS_NS_PER_S)
 #define CHANGES_MAX 1000U /* changes of a look that are taken in one tick */
-#define CUT_MAX 256U      /* truncated files that are opened in one tick */
-/* After this many looks a truncated file is read even if files are not identified yet. */
-#define CUT_LOOKS_MAX 20
 /* At most this many renames are reported to a look. Of a larger burst, only files that an earlier look has seen are recognised. */
 #define RENAMINGS_MAX 10000U
 /* After a look, a directory is left alone for this many times the duration of the look: looks take at most 2 % of a CPU. */
@@ -281,60 +278,6 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         ps_tail_log_queue(tailer, log);
 }
 
-/* Returns whether this directory has files that are not identified yet. */
-static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
-{
-    for (uint32_t left = tailer->unresolved.count; left > 0; left--) {
-        uint32_t number = ps_tail_slots_take(&tailer->unresolved);
-        const struct ps_tail_log *log = tailer->table.logs[number];
-        if (log == NULL || log->resolved)
-            continue;
-        ps_tail_slots_put(&tailer->unresolved, number);
-        if (log->directory == place && log->named && log->size > 0 && log->state != PS_TAIL_LOG_COPY)
-            return true;
-    }
-    return false;
-}
-
-/* Called after a look at the directory: moves its truncated files to the queue cut_seen, to be opened. While an
- * unresolved file may be their copy, they wait for another look, at most CUT_LOOKS_MAX times. */
-static void cut_looked(struct ps_tailer *tailer, unsigned place)
-{
-    bool unresolved = has_unresolved(tailer, place);
-    for (uint32_t left = tailer->cut.count; left > 0; left--) {
-        uint32_t number = ps_tail_slots_take(&tailer->cut);
-        struct ps_tail_log *log = tailer->table.logs[number];
-        if (log == NULL || !log->cut_waits)
-            continue;
-        if (log->directory != place) {
-            ps_tail_slots_put(&tailer->cut, number);
-            continue;
-        }
-        if (unresolved && log->cut_looks++ < CUT_LOOKS_MAX) {
-            /* One of the unresolved files may be this file's copy. */
-            tailer->places[place].names = true;
-            tailer->places[place].look_ns = 0;
-            ps_tail_slots_put(&tailer->cut, number);
-            continue;
-        }
-        log->cut_looks = 0;
-        ps_tail_slots_put(&tailer->cut_seen, number);
-    }
-}
-
-/* Opens some of the files that were truncated. */
-static void cut_open(struct ps_tailer *tailer)
-{
-    for (unsigned left = CUT_MAX; left > 0 && tailer->cut_seen.count > 0; left--) {
-        struct ps_tail_log *log = tailer->table.logs[ps_tail_slots_take(&tailer->cut_seen)];
-        if (log == NULL || !log->cut_waits)
-            continue;
-        log->cut_waits = false;
-        log->cut_looked = true;
-        ps_tail_log_open(tailer, log);
-    }
-}
-
 static void rest(struct ps_tailer *tailer, struct ps_tail_place *place, const struct ps_tail_look *looking)
 {
     uint64_t wait_ns = place->watch >= 0 ? LOOK_NS : tailer->settings->poll_ns;
@@ -359,10 +302,10 @@ static void changes_take(struct ps_tailer *tailer, struct ps_tail_place *place)
         place->looked_ns = tailer->now_ns;
     place->looked |= changes->error == 0;
     place->was_missing |= !place->looked && (changes->error == ENOENT || changes->error == ENOTDIR);
-    if (looking->names)
-        cut_looked(tailer, looking->place);
     rest(tailer, place, looking);
-    ps_tail_unreadable_queue(tailer, looking->place); /* may want the next look sooner */
+    if (looking->names)
+        ps_tail_cut_looked(tailer, looking->place, changes); /* may want the next look sooner */
+    ps_tail_unreadable_queue(tailer, looking->place);        /* may want the next look sooner */
 }
 
 /* Reports to /readyz a directory that cannot be read. A directory that does not exist yet is not reported: the source waits for it. */
@@ -594,6 +537,6 @@ uint64_t ps_tail_places_tick(struct ps_tailer *tailer)
         else if (due_ns < next_ns)
             next_ns = due_ns;
     }
-    cut_open(tailer);
+    ps_tail_cut_open(tailer);
     return tailer->cut_seen.count > 0 ? tailer->now_ns : next_ns;
 }

@@ -231,6 +231,7 @@ static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const s
 static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns)
 {
     log->cut_waits = true;
+    log->cut_ns = tailer->now_ns;
     ps_tail_slots_put(&tailer->cut, log->number);
     tailer->places[log->directory].names = true;
     tailer->places[log->directory].look_ns = look_ns;
