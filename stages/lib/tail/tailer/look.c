@@ -102,10 +102,12 @@ static void looking_run(struct ps_tail_job *job)
     struct ps_tail_look *looking = (struct ps_tail_look *)(void *)job;
     const char *path = ps_tail_directory_path(looking->directory);
     uint64_t start_ns = ps_clock_now().mono_ns;
-    if (looking->notify_fd >= 0 && looking->watch < 0) {
+    if (looking->notify_fd >= 0) { /* in each look, because the path may lead to another directory by now */
+        int former = looking->watch;
         looking->works = ps_tail_notify_works(path);
         looking->watch = looking->works ? ps_tail_notify_add(looking->notify_fd, path, false) : -1;
         looking->watch_error = looking->works && looking->watch < 0 ? errno : 0;
+        looking->names |= looking->watch != former; /* another directory may have the same time */
     }
     renamings_end(looking->renamings, looking->directory);
     looking->renamings = NULL;
@@ -321,14 +323,29 @@ static void directories_tell(struct ps_tailer *tailer)
                         reason.length > 0 ? reason.text : NULL);
 }
 
+/* Takes the watch of the directory that the path leads to, and gives up that of the directory that it led to before. Events of that one
+ * that are still queued find no place: the kernel gives its number to no other watch. */
+static void watch_take(struct ps_tailer *tailer, struct ps_tail_place *place, int watch)
+{
+    int former = place->watch;
+    place->watch = watch;
+    if (former < 0 || former == watch)
+        return;
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        if (tailer->places[i].watch == former) /* its path leads to the same directory */
+            return;
+    }
+    ps_tail_notify_remove(tailer->notify_fd, former);
+}
+
 static void looking_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
     struct ps_tail_look *looking = (struct ps_tail_look *)(void *)job;
     struct ps_tail_place *place = &tailer->places[looking->place];
     const struct ps_tail_changes *changes = &looking->changes;
-    if (looking->watch >= 0 && changes->error == 0)
-        place->watch = looking->watch;
+    if (changes->error == 0)
+        watch_take(tailer, place, looking->watch);
     ps_tail_notify_tell(tailer->port->component, place->path, looking->watch_error,
                         &tailer->is_unwatched_told);
     if (changes->error != 0 && changes->error != place->error)
@@ -480,6 +497,25 @@ static void renaming_keep(struct ps_tail_place *place, const char *from, const c
     place->renaming_count++;
 }
 
+/* Handles an event of a watch that no directory has. */
+static void unknown_happened(struct ps_tailer *tailer, unsigned what, const char *name)
+{
+    /* A look that is not answered yet may have made the watch. */
+    for (unsigned i = 0; i < tailer->place_count && (name != NULL || (what & PS_TAIL_GONE_AWAY) != 0); i++)
+        tailer->places[i].names |= tailer->places[i].looking;
+    if ((what & PS_TAIL_WRITTEN) == 0)
+        return;
+    /* The target of a link: there are few links, so all of them are read. */
+    for (uint32_t left = tailer->links.count; left > 0; left--) {
+        uint32_t number = ps_tail_slots_take(&tailer->links);
+        struct ps_tail_log *log = tailer->table.logs[number];
+        if (log == NULL || !log->link)
+            continue;
+        ps_tail_slots_put(&tailer->links, number);
+        ps_tail_log_queue(tailer, log);
+    }
+}
+
 static void happened(void *tailer_, int watch, unsigned what, const char *name, const char *from)
 {
     struct ps_tailer *tailer = tailer_;
@@ -505,17 +541,8 @@ static void happened(void *tailer_, int watch, unsigned what, const char *name, 
                 ps_tail_log_queue(tailer, log);
         }
     }
-    if (!known && (what & PS_TAIL_WRITTEN) != 0) {
-        /* The target of a link: there are few links, so all of them are read. */
-        for (uint32_t left = tailer->links.count; left > 0; left--) {
-            uint32_t number = ps_tail_slots_take(&tailer->links);
-            struct ps_tail_log *log = tailer->table.logs[number];
-            if (log == NULL || !log->link)
-                continue;
-            ps_tail_slots_put(&tailer->links, number);
-            ps_tail_log_queue(tailer, log);
-        }
-    }
+    if (!known)
+        unknown_happened(tailer, what, name);
 }
 
 uint64_t ps_tail_places_tick(struct ps_tailer *tailer)

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,6 +25,8 @@ static struct ps_tail_group groups[3];
 static struct ps_tail_settings settings;
 static struct ps_tailer *tailer;
 
+static int wake_fd; /* written for each job that has run */
+static bool cache;
 static bool no_inotify; /* only the test decides about looks */
 
 /* Replaces libc's function. */
@@ -41,7 +45,7 @@ static void start(size_t group_count)
                                          .group_count = group_count,
                                          .position_path = "/nowhere/positions.json",
                                          .trouble = ps_tail_trouble_create(),
-                                         .cache = false,
+                                         .cache = cache,
                                          .poll_ns = HOUR_NS};
     counters = (struct ps_counters){{0}};
     tailer = ps_must_alloc(1, sizeof *tailer, "a test");
@@ -49,7 +53,9 @@ static void start(size_t group_count)
     tailer->port = &port;
     tailer->draining = true; /* no file is opened */
     tailer->now_ns = 1000 * PS_NS_PER_S;
-    assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-look", -1, tailer, &err), PS_OK);
+    wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    assert_true(wake_fd >= 0);
+    assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-look", wake_fd, tailer, &err), PS_OK);
     assert_int_equal(ps_tail_places_open(tailer, &err), PS_OK);
 }
 
@@ -61,13 +67,15 @@ static void stop(void)
     ps_tail_fingerprint_index_free(&tailer->fingerprints);
     ps_tail_notes_free(&tailer->saves.notes);
     free(tailer);
+    close(wake_fd);
+    wake_fd = -1;
     ps_tail_trouble_destroy(settings.trouble);
 }
 
 static int setup(void **state)
 {
     ps_test_folder_setup(state);
-    no_inotify = false;
+    no_inotify = cache = false;
     for (size_t i = 0; i < 2; i++) {
         snprintf(folders[i], sizeof folders[i], "%s", ps_test_folder_path(i == 0 ? "a" : "b"));
         assert_int_equal(mkdir(folders[i], 0700), 0);
@@ -208,6 +216,130 @@ static void test_times(void **unused)
     stop();
 }
 
+/* ---- watches ---- */
+
+/* Returns whether an event makes the next look at this directory read its names. No look begins. */
+static bool is_reported(unsigned number)
+{
+    for (unsigned i = 0; i < tailer->place_count; i++) {
+        tailer->places[i].rest_until_ns = PS_NEVER;
+        tailer->places[i].names = false;
+    }
+    (void)ps_tail_places_tick(tailer);
+    for (unsigned i = 0; i < tailer->place_count; i++)
+        tailer->places[i].rest_until_ns = 0;
+    return tailer->places[number].names;
+}
+
+/* The path is a link that leads to another directory now: events of that one are reported, and those of the former one only if another
+ * group has it. */
+static void test_directory_switched(void **unused)
+{
+    char path[512], next[512];
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("link"));
+    snprintf(next, sizeof next, "%s", ps_test_folder_path("next"));
+    groups[0].directory = path;
+    groups[1].directory = folders[0];
+    for (unsigned shared = 0; shared < 2; shared++) {
+        assert_int_equal(symlink("a", path), 0);
+        start(1 + shared);
+        for (unsigned i = 0; i <= shared; i++)
+            look(i);
+        int watch = tailer->places[0].watch;
+        assert_true(watch >= 0 && tailer->places[shared].watch == watch);
+        assert_int_equal(symlink("b", next), 0);
+        assert_int_equal(rename(next, path), 0);
+        look(0);
+        (void)is_reported(0);
+        append("b/app.1", "x");
+        assert_true(is_reported(0));
+        append("a/app.2", "x");
+        assert_false(is_reported(0));
+        append("a/app.3", "x");
+        assert_int_equal(is_reported(shared), shared);
+        assert_int_equal(inotify_rm_watch(tailer->notify_fd, watch), shared ? 0 : -1);
+        stop();
+        assert_int_equal(unlink(path), 0);
+        for (unsigned i = 0; i < 3; i++)
+            assert_int_equal(
+                unlink(ps_test_folder_path((const char *[]){"a/app.2", "a/app.3", "b/app.1"}[i])), 0);
+    }
+}
+
+/* The other directory has the same time of modification: its names are read all the same. */
+static void test_switched_to_the_same_time(void **unused)
+{
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+    char path[512], next[512];
+    snprintf(path, sizeof path, "%s", ps_test_folder_path("link"));
+    snprintf(next, sizeof next, "%s", ps_test_folder_path("next"));
+    groups[0].directory = path;
+    cache = true;
+    append("a/app.1", "x");
+    append("b/app.2", "x");
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(utimensat(AT_FDCWD, folders[i], times, 0), 0);
+    assert_int_equal(symlink("a", path), 0);
+    start(1);
+    look(0);
+    assert_non_null(log_of("a/app.1"));
+    assert_int_equal(symlink("b", next), 0);
+    assert_int_equal(rename(next, path), 0);
+    tailer->now_ns += 1000 * PS_NS_PER_S;
+    (void)ps_tail_places_tick(tailer);
+    assert_int_equal(ps_tail_thread_wait(&tailer->thread, PS_TEST_PATIENCE_MS), 1);
+    assert_non_null(log_of("b/app.2"));
+    assert_false(log_of("a/app.1")->named);
+    stop();
+}
+
+/* The directory is removed and made anew after the thread has looked at it, and before the look is answered. */
+static void test_directory_made_anew(void **unused)
+{
+    start(1);
+    struct ps_tail_place *place = &tailer->places[0];
+    for (unsigned round = 0; round < 10; round++) {
+        uint64_t wakes;
+        struct pollfd run = {.fd = wake_fd, .events = POLLIN};
+        look(0);
+        (void)!read(wake_fd, &wakes, sizeof wakes);
+        tailer->now_ns += 1000 * PS_NS_PER_S;
+        place->look_ns = 0;
+        (void)ps_tail_places_tick(tailer);
+        assert_true(place->looking);
+        assert_int_equal(poll(&run, 1, PS_TEST_PATIENCE_MS), 1);
+        assert_int_equal(rmdir(folders[0]), 0);
+        assert_int_equal(mkdir(folders[0], 0700), 0);
+        (void)ps_tail_places_tick(tailer);
+        assert_true(place->watch < 0 && place->names);
+        assert_int_equal(ps_tail_thread_wait(&tailer->thread, PS_TEST_PATIENCE_MS), 1);
+        look(0);
+        append("a/app.1", "x");
+        assert_true(is_reported(0));
+        assert_int_equal(unlink(ps_test_folder_path("a/app.1")), 0);
+    }
+    stop();
+}
+
+/* A change happens after the look has made the watch, and before the look is answered: the next look comes at once. */
+static void test_change_before_the_answer(void **unused)
+{
+    start(1);
+    struct ps_tail_place *place = &tailer->places[0];
+    (void)ps_tail_places_tick(tailer);
+    assert_true(place->looking && place->watch < 0);
+    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    while (!place->names) {
+        append("a/app.1", "x");
+        usleep(1000);
+        (void)ps_tail_places_tick(tailer);
+        assert_true(ps_test_patient_ns() < until_ns);
+    }
+    assert_int_equal(ps_tail_thread_wait(&tailer->thread, PS_TEST_PATIENCE_MS), 1);
+    assert_int_equal(place->look_ns, tailer->now_ns);
+    stop();
+}
+
 /* ---- files ---- */
 
 /* What the first look finds was there at the start, with the size that it has then; what comes later was not. */
@@ -338,6 +470,10 @@ int main(void)
                                        TEST(wrong_expression),
                                        TEST(trouble_of_an_earlier_opening),
                                        TEST(times),
+                                       TEST(directory_switched),
+                                       TEST(switched_to_the_same_time),
+                                       TEST(directory_made_anew),
+                                       TEST(change_before_the_answer),
                                        TEST(found),
                                        TEST(renamed),
                                        TEST(moved)};
