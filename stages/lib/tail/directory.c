@@ -21,6 +21,7 @@ struct entry {
     struct timespec modified;
     int group;
     bool link, seen;
+    bool guessed; /* stat failed: it is what the last look had of the name */
 };
 
 /* A file whose name does not match but whose former name did. */
@@ -406,10 +407,10 @@ static bool is_not_there(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-/* Fills in `entry` for the file of this name. Returns false when the file is not a regular one or no longer
- * exists. If stat fails otherwise, copies what `before` has; if `before` is NULL, the name is new, and the next
- * look tries it again. */
-static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name,
+/* Fills in `entry` for the file of this name. Returns false when the file is not a regular one or no longer exists. If stat fails
+ * otherwise, copies what the last look had of the inode that the directory lists (0: not known), or of the name (`before`). If it had
+ * neither, the file is new, and the next look tries it again. */
+static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name, uint64_t inode,
                        const struct entry *before, struct entry *entry)
 {
     struct stat status;
@@ -420,6 +421,11 @@ static bool entry_stat(struct ps_tail_directory *directory, int folder, const ch
     if (!seen) {
         bool unsure = !is_not_there(errno);
         directory->unsure |= unsure;
+        /* A renamed file keeps its inode; that of a link is its own. */
+        const struct entry *same =
+            inode != 0 && !entry->link ? find_inode(&directory->table, 0, inode) : NULL;
+        before = same != NULL ? same : before;
+        entry->guessed = same == NULL;
         if (!unsure || before == NULL || before->inode == 0)
             return false;
         entry->link = before->link;
@@ -438,11 +444,13 @@ static bool entry_stat(struct ps_tail_directory *directory, int folder, const ch
     return true;
 }
 
-/* For a file with two names: returns whether `entry` has the better name. A name that matches is best; then the name
- * that the file had already; then one that is not a link. */
+/* For a file with two names: returns whether `entry` has the better name. A name that is not guessed is best; then one that matches; then
+ * the name that the file had already; then one that is not a link. */
 static bool name_is_better(const struct table *old, const struct entry *entry, const struct entry *other)
 {
     const struct entry *before = find_inode(old, entry->device, entry->inode);
+    if (entry->guessed != other->guessed)
+        return other->guessed;
     if ((entry->group >= 0) != (other->group >= 0))
         return entry->group >= 0;
     if (before != NULL && strcmp(before->name, other->name) == 0)
@@ -493,7 +501,7 @@ static bool list_names(struct ps_tail_directory *directory, int folder, struct t
             entry.group >= 0 || (entry.group == -1 && renamed_find(directory, found->d_name) != NULL);
         if (entry.group < -1 || (!counts && !is_followed(directory, found->d_ino)))
             continue;
-        if (entry_stat(directory, folder, found->d_name, before, &entry) &&
+        if (entry_stat(directory, folder, found->d_name, found->d_ino, before, &entry) &&
             (counts || is_followed(directory, entry.inode)))
             entry_add(directory, table, &entry, found->d_name);
     }
@@ -509,7 +517,7 @@ static void look_up_names(struct ps_tail_directory *directory, int folder, struc
     for (uint32_t i = 1; i <= directory->table.count; i++) {
         const struct entry *before = &directory->table.entries[i];
         struct entry entry = {.group = before->group};
-        if (before->inode != 0 && entry_stat(directory, folder, before->name, before, &entry) &&
+        if (before->inode != 0 && entry_stat(directory, folder, before->name, 0, before, &entry) &&
             (entry.group >= 0 || is_followed(directory, entry.inode)))
             entry_add(directory, table, &entry, before->name);
     }

@@ -305,6 +305,89 @@ static void test_look(void **unused)
     ps_tail_directory_destroy(directory);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct ps_tail_change *)a)->name, ((const struct ps_tail_change *)b)->name);
+}
+
+/* Compares the changes, which are all of one kind, with "kind name name". */
+static void expect_changes(struct ps_tail_changes *changes, const char *expected)
+{
+    static const char *const kinds[] = {"gone", "renamed", "changed", "new"};
+    char text[512] = "";
+    if (changes->count > 1)
+        qsort(changes->items, changes->count, sizeof *changes->items, by_name);
+    for (size_t i = 0; i < changes->count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s %s",
+                 i == 0 ? kinds[changes->items[i].kind] : "", changes->items[i].name);
+    assert_string_equal(text, expected);
+    for (size_t i = 1; i < changes->count; i++)
+        assert_int_equal(changes->items[i].kind, changes->items[0].kind);
+}
+
+static int match_app(void *argument, const char *name, size_t length)
+{
+    return strncmp(name, "app", 3) == 0 ? 0 : -1;
+}
+
+/* Files are renamed, and their new names cannot be examined: they are known by the inodes that the directory lists. */
+static void test_renamed_and_not_examined(void **unused)
+{
+    static const struct {
+        const char *from[3], *to[3]; /* renames, one after the other */
+        const char *made;            /* a new file, or NULL */
+        const char *first, *second, *renamed,
+            *examined; /* names of the two files; changes of the two looks */
+    } rows[] = {
+        {{"app.1"}, {"app.3"}, NULL, "app.3", "app.2", "renamed app.3", ""},
+        {{"app.1"}, {"old"}, NULL, "old", "app.2", "renamed old", ""},
+        {{"app.1"}, {"app.3"}, "app.1", "app.3", "app.2", "renamed app.3", "new app.1"},
+        {{"app.1"}, {"old"}, "app.1", "old", "app.2", "renamed old", "new app.1"},
+        {{"app.2", "app.1"},
+         {"app.3", "app.2"},
+         "app.1",
+         "app.2",
+         "app.3",
+         "renamed app.2 app.3",
+         "new app.1"},
+        {{"app.1", "app.2", "x"}, {"x", "app.1", "app.2"}, NULL, "app.2", "app.1", "renamed app.1 app.2", ""},
+    };
+    const struct ps_tail_filter filter = {.match = match_app};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_tail_changes changes = {.count = 0};
+        assert_int_equal(i == 0 ? 0 : setup(NULL), 0);
+        struct ps_tail_directory *directory = ps_tail_directory_create(ps_test_folder(), &filter, true);
+        append("app.1", "one\n");
+        append("app.2", "two\n");
+        ps_tail_directory_look(directory, true, &changes);
+        assert_int_equal(changes.count, 2);
+        unsigned long first = inode_of("app.1"), second = inode_of("app.2");
+        for (size_t n = 0; n < 3 && rows[i].from[n] != NULL; n++)
+            move(rows[i].from[n], rows[i].to[n]);
+        if (rows[i].made != NULL)
+            append(rows[i].made, "three\n");
+        ps_test_call_error = EIO;
+        ps_test_call_broken = "fstatat";
+        ps_test_calls_count = true;
+        ps_tail_directory_look(directory, true, &changes);
+        ps_test_calls_count = false;
+        ps_test_call_broken = NULL;
+        assert_true(changes.unsure);
+        expect_changes(&changes, rows[i].renamed);
+        for (size_t n = 0; n < changes.count; n++) {
+            const struct ps_tail_change *change = &changes.items[n];
+            assert_int_equal(change->inode, strcmp(change->name, rows[i].first) == 0 ? first : second);
+        }
+        assert_int_equal(inode_of(rows[i].second), second);
+        ps_tail_directory_look(directory, false, &changes);
+        assert_false(changes.unsure);
+        expect_changes(&changes, rows[i].examined);
+        ps_tail_changes_free(&changes);
+        ps_tail_directory_destroy(directory);
+        assert_int_equal(i + 1 == PS_COUNT_OF(rows) ? 0 : ps_test_folder_teardown(NULL), 0);
+    }
+}
+
 /* A file that cannot be examined is not one of the wrong kind. */
 static void test_reason(void **unused)
 {
@@ -335,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_trouble_ends, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_skips_behind_a_failed_look, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_look, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_renamed_and_not_examined, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_reason, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
