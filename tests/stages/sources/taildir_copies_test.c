@@ -1,12 +1,14 @@
 /* Source taildir and files that resemble each other: heads of more than 1 KiB that are equal, and copies. The stage's
  * clock is slow where no time-out may pass. */
 #include "tests/stages/sources/taildir_support.h"
+#include "stages/lib/tail/tailer/copy.h"
 
 #include <sys/syscall.h>
 
 #define LINES 1000U
-#define COPY_WAITS_MS 10000U /* how long a copy waits for its original to be cut */
-#define SLOWER 20U           /* the stage's clock runs so many times slower than the real one in wait_for */
+/* How long a copy waits for its original to be cut. */
+#define COPY_WAITS_MS (PS_TAIL_GRACE_NS / PS_NS_PER_MS)
+#define SLOWER 20U /* the stage's clock runs so many times slower than the real one in wait_for */
 
 static char banner[2048];
 static _Thread_local bool is_test_thread;
