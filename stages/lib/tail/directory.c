@@ -52,7 +52,7 @@ struct ps_tail_directory {
     char *path;
     struct ps_tail_filter filter;
     bool cache, listed;
-    bool unsure;           /* the last look could not stat a name */
+    bool unsure, fails;    /* the last look could not stat a name; `fails`: that may work later */
     struct timespec stamp; /* modification time of the directory when its names were read */
     struct table table;
     struct followed followed; /* files of the position file */
@@ -407,9 +407,8 @@ static bool is_not_there(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-/* Fills in `entry` for the file of this name. Returns false when the file is not a regular one or no longer exists. If stat fails
- * otherwise, copies what the last look had of the inode that the directory lists (0: not known), or of the name (`before`). If it had
- * neither, the file is new, and the next look tries it again. */
+/* Fills in `entry`. Returns false when it is no regular file or is gone. If stat fails otherwise, copies what the last look had of the inode
+ * that the directory lists (0: not known), or of the name (`before`); without either, the file is new, and the next look tries it again. */
 static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name, uint64_t inode,
                        const struct entry *before, struct entry *entry)
 {
@@ -421,6 +420,7 @@ static bool entry_stat(struct ps_tail_directory *directory, int folder, const ch
     if (!seen) {
         bool unsure = !is_not_there(errno);
         directory->unsure |= unsure;
+        directory->fails |= unsure && errno != EACCES && errno != EPERM;
         /* A renamed file keeps its inode; that of a link is its own. */
         const struct entry *same =
             inode != 0 && !entry->link ? find_inode(&directory->table, 0, inode) : NULL;
@@ -567,7 +567,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
     struct table table = {.count = 0};
     clock_gettime(CLOCK_REALTIME, &now);
     old_names_free(directory);
-    directory->unsure = false;
+    directory->unsure = directory->fails = false;
     changes->count = 0;
     changes->error = 0;
     int folder = open(directory->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -584,7 +584,7 @@ void ps_tail_directory_look(struct ps_tail_directory *directory, bool names, str
     }
     if (folder >= 0)
         close(folder);
-    changes->unsure = directory->unsure;
+    changes->unsure = directory->fails;
     if (changes->error != 0) {
         for (uint32_t i = 1; i <= table.count; i++)
             free(table.entries[i].name);

@@ -37,7 +37,7 @@ struct ps_tail_changes {
     struct ps_tail_change *items;
     size_t count, room;
     int error;   /* errno if the directory could not be read: nothing is known of its files then; else 0 */
-    bool unsure; /* some names could not be examined: their files may be missing here */
+    bool unsure; /* some names could not be examined this time: their files may be missing here */
 };
 
 struct ps_tail_filter {

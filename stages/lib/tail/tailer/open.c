@@ -571,8 +571,7 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (!log->named && log->file.fd < 0)
         return; /* the file is gone */
     if (log->file.fd < 0 && !ps_tail_room_make(tailer)) {
-        log->deferred = true;
-        ps_tail_slots_put(&tailer->open.deferred, log->number);
+        ps_tail_log_defer(tailer, log);
         return;
     }
     struct opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");

@@ -121,6 +121,12 @@ bool ps_tail_room_make(struct ps_tailer *tailer)
     return !open->crowded;
 }
 
+void ps_tail_log_defer(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    log->deferred = true;
+    ps_tail_slots_put(&tailer->open.deferred, log->number);
+}
+
 void ps_tail_deferred_tick(struct ps_tailer *tailer)
 {
     while (tailer->open.deferred.count > 0 && ps_tail_room_make(tailer)) {

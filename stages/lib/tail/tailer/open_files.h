@@ -35,6 +35,8 @@ bool ps_tail_log_is_active(const struct ps_tail_open_files *open, const struct p
 void ps_tail_log_inactive(struct ps_tail_open_files *open, struct ps_tail_log *log);
 /* Raises a lowered limit if that is due. Closes some files that have nothing to read if too many are open, the longest idle first. Returns false when there is no room. */
 bool ps_tail_room_make(struct ps_tailer *tailer);
+/* The file waits for room, behind those that wait already. */
+void ps_tail_log_defer(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Opens files that waited for room. */
 void ps_tail_deferred_tick(struct ps_tailer *tailer);
 /* Returns whether nothing is lost when the file is closed: it has nothing to read now, and it can be opened again by its name. One that

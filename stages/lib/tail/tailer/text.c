@@ -253,7 +253,8 @@ void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 static void turn_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     enum ps_tail_log_state state = log->state;
-    if (state == PS_TAIL_LOG_CLOSED && (log->unreadable || log->text.news) && !tailer->draining) {
+    if (state == PS_TAIL_LOG_CLOSED && (log->unreadable || (log->text.news && !log->text.done)) &&
+        !tailer->draining) {
         log->state = PS_TAIL_LOG_OPEN;
         return;
     }

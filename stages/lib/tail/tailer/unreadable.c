@@ -90,9 +90,12 @@ void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place)
         ps_tail_slots_put(&tailer->unreadable, number);
         if (log->directory != place)
             continue;
-        if (retry_prepare(tailer, log, looked))
-            ps_tail_log_queue(tailer, log);
-        else
+        bool was_open = log->file.fd >= 0;
+        if (!retry_prepare(tailer, log, looked))
             look_again(tailer, looked);
+        else if (was_open && log->file.fd < 0 && tailer->open.deferred.count > 0)
+            ps_tail_log_defer(tailer, log); /* the others get its room first */
+        else
+            ps_tail_log_queue(tailer, log);
     }
 }

@@ -63,10 +63,13 @@ static void survey_end(struct ps_tailer *tailer)
         (void)ps_tail_thread_wait(&tailer->thread, 100);
 }
 
-/* A file is surveyed again because a file that it was compared with was read on. It stays open until then: its name is gone. */
-static void test_survey_is_repeated(void **unused)
+/* Surveys a file that is compared with a file that began alike. `repeated`: that one was read on meanwhile, so the file is surveyed
+ * again. It stays open until then: its name is gone. Otherwise that one was read to the end of the text: the file is closed. */
+static void survey(bool repeated)
 {
     static const char text[] = "one\ntwo\n";
+    const uint16_t head_length = repeated ? 4 : sizeof text - 1;
+    const int64_t read_offset = repeated ? 50 : sizeof text - 1;
     struct stat status;
     gzFile file = gzopen(ps_test_folder_path("app.1.gz"), "wb");
     assert_non_null(file);
@@ -85,13 +88,13 @@ static void test_survey_is_repeated(void **unused)
                               .matches = true,
                               .matched = true,
                               .identity = {.device = status.st_dev, .inode = status.st_ino}};
-    struct ps_tail_log other = {.number =
-                                    1, /* it begins like the text, and was read further than that goes */
-                                .generation = 1,
-                                .resolved = true,
-                                .identity = {.head = ps_tail_head(text, 4), .head_length = 4},
-                                .read_offset = 50,
-                                .delivered_offset = 50};
+    struct ps_tail_log other = {
+        .number = 1, /* it begins like the text, and was read to its end or further than that goes */
+        .generation = 1,
+        .resolved = true,
+        .identity = {.head = ps_tail_head(text, head_length), .head_length = head_length},
+        .read_offset = read_offset,
+        .delivered_offset = read_offset};
     struct ps_tail_log *logs[] = {&log, &other};
     struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
     struct ps_tail_slots *sets[] = {&tailer->saves.changed, &tailer->heirs,   &tailer->unresolved,
@@ -122,8 +125,15 @@ static void test_survey_is_repeated(void **unused)
         while (log.file.fd < 0) /* it is opened, and its survey begins: no further answer is taken */
             if (ps_tail_thread_some_answers(&tailer->thread, 1) == 0)
                 usleep(500);
-        other.read_offset = other.delivered_offset += times == 1;
+        if (repeated)
+            other.read_offset = other.delivered_offset += times == 1;
         survey_end(tailer);
+        if (!repeated) {
+            assert_true(log.file.fd < 0);
+            assert_int_equal(log.state, PS_TAIL_LOG_CLOSED);
+            assert_true(log.text.done);
+            break;
+        }
         assert_true(log.file.fd >= 0);
         assert_int_equal(tailer->open.count, 1);
         assert_int_equal(log.state, PS_TAIL_LOG_OPEN);
@@ -141,8 +151,10 @@ static void test_survey_is_repeated(void **unused)
         assert_false(log.queued);
     }
     assert_int_equal(log.text.bytes, sizeof text - 1);
-    ps_tail_log_unqueue_first(tailer);
-    ps_tail_log_close(tailer, &log);
+    if (repeated) {
+        ps_tail_log_unqueue_first(tailer);
+        ps_tail_log_close(tailer, &log);
+    }
     ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
     for (size_t k = 0; k < PS_COUNT_OF(sets); k++)
         ps_tail_slots_free(sets[k]);
@@ -151,6 +163,16 @@ static void test_survey_is_repeated(void **unused)
     ps_tail_fingerprint_index_put(&tailer->fingerprints, &other.head, 0, 0);
     ps_tail_fingerprint_index_free(&tailer->fingerprints);
     free(tailer);
+}
+
+static void test_survey_is_repeated(void **unused)
+{
+    survey(true);
+}
+
+static void test_survey_finds_no_rest(void **unused)
+{
+    survey(false);
 }
 
 /* ---- the state ---- */
@@ -223,10 +245,12 @@ static void test_changes_of_a_text(void **unused)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_formats), cmocka_unit_test(test_states),
-                                              cmocka_unit_test(test_changes_of_a_text),
-                                              cmocka_unit_test_setup_teardown(test_survey_is_repeated,
-                                                                              ps_test_folder_setup,
-                                                                              ps_test_folder_teardown)};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_formats), cmocka_unit_test(test_states),
+        cmocka_unit_test(test_changes_of_a_text),
+        cmocka_unit_test_setup_teardown(test_survey_finds_no_rest, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_survey_is_repeated, ps_test_folder_setup,
+                                        ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

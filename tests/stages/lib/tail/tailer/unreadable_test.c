@@ -133,6 +133,7 @@ static void test_opened_again(void **unused)
     } rows[] = {
         {"a log, once", .failures = 1},
         {"a log, twice", .failures = 2, .closed = true},
+        {"a log, twice, others wait", .failures = 2, .crowded = true, .deferred = true, .closed = true},
         {"a compressed file, once", .failures = 1, .text = true, .closed = true},
         {"a look began before", .failures = 2, .looking = true},
         {"a look began before, compressed", .failures = 1, .text = true, .looking = true},
@@ -184,6 +185,8 @@ static void test_opened_again(void **unused)
         ps_tail_unreadable_queue(tailer, 0);
         if ((log.state == PS_TAIL_LOG_CLOSED) != rows[i].closed)
             fail_msg("%s: it is%s closed", rows[i].what, rows[i].closed ? " not" : "");
+        if (log.deferred != (rows[i].closed && rows[i].deferred))
+            fail_msg("%s: it %s behind the others", rows[i].what, log.deferred ? "waits" : "does not wait");
         if (rows[i].looking) { /* the next look comes soon, and closes it */
             assert_true(place.look_ns <= place.retry_ns);
             ps_tail_unreadable_queue(tailer, 0);
