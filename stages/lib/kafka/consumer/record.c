@@ -360,9 +360,24 @@ static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafk
     return ps_batch_origin(state->batch, &identity, 1);
 }
 
+/* Puts the record's dead letter, unless it was put when the record was offered before: a record is offered again without end
+ * while the batch cannot take its position. Returns false when there is no memory. */
+static bool put_letter(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
+                       const struct ps_dead_letter_reason *reason)
+{
+    uint32_t generation = state->streams->items[message->stream].generation;
+    const char *value = message->value != NULL ? message->value : "";
+    if (state->letter_generation == generation && state->letter_offset == message->offset)
+        return true;
+    if (ps_port_deadletter_bytes(state->port, value, message->value_length, reason) == 0)
+        return false;
+    state->letter_generation = generation;
+    state->letter_offset = message->offset;
+    return true;
+}
+
 /* Makes a dead letter of the record. The batch covers the record's position, and waits until the letter is written.
- * Returns false when there is no memory, or the batch cannot take the record, which is then offered again: in the second
- * case a letter that is put immediately is written twice. */
+ * Returns false when there is no memory, or the batch cannot take the record, which is then offered again. */
 static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                     const char *why)
 {
@@ -377,7 +392,7 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
         letter = ps_kafka_dead_letter_make(reason.code, text, value, message->value_length);
         if (letter == NULL)
             return false;
-    } else if (ps_port_deadletter_bytes(state->port, value, message->value_length, &reason) == 0) {
+    } else if (!put_letter(state, message, &reason)) {
         return false; /* the batch must not have the position of a record without a letter */
     }
     if (!add_span(state, message)) {

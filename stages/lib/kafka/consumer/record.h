@@ -41,6 +41,10 @@ struct ps_kafka_record_state {
     struct ps_port *port; /* for dead letters of records that cannot become events */
     /* Collects the dead letters of the batch that covers their records; NULL: each letter is put immediately. */
     struct ps_kafka_dead_letters *dead_letters;
+    /* The record whose letter was put immediately as the last one; generation 0: none. A generation belongs to one
+     * stream. */
+    uint32_t letter_generation;
+    int64_t letter_offset;
     struct ps_batch *batch; /* being filled */
     struct ps_slice group;  /* the plan's group */
     uint64_t batch_number;  /* number that this state gave the batch; shows which texts the batch has */

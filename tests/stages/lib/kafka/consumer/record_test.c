@@ -459,6 +459,85 @@ static void test_no_memory_for_a_letter(void **state)
     ps_batch_give(batch);
 }
 
+#define BLOCKS_MAX 400U
+
+/* Takes all memory of the budget, and of the batch's block. Returns the number of blocks. */
+static unsigned take_memory(struct ps_batch *batch, struct ps_block *taken[BLOCKS_MAX])
+{
+    unsigned count = 0;
+    while ((taken[count] = ps_block_take(ps_pool_cache(pool))) != NULL)
+        assert_in_range(++count, 1, BLOCKS_MAX - 1);
+    while (ps_batch_alloc(batch, 8) != NULL)
+        ;
+    return count;
+}
+
+/* The batch has no memory for the position of a record that has its letter already: however often the record is offered, it
+ * has one letter. If it is read anew, it has one more. */
+static void test_no_memory_for_a_position(void **state)
+{
+    static const struct ps_dead_letter_queue_ops ops = {.put = letter_put};
+    static struct ps_counters counters;
+    static struct ps_block *taken[BLOCKS_MAX];
+    const struct ps_kafka_record_plan plan = {
+        .group = "g", .batch_events_max = 1000, .flume_event_format = true};
+    struct ps_dead_letter_queue queue = {.ops = &ops};
+    struct ps_port port = {.counters = &counters, .dead_letter_queue = &queue};
+    struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
+    struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+    const struct ps_kafka_message message = {.offset = 7, .value = "?", .value_length = 1};
+    const struct ps_kafka_message next = {.offset = 8, .value = "?", .value_length = 1};
+    ps_kafka_streams_restart(&streams, 0, 7, -1);
+    unsigned count = take_memory(batch, taken);
+    for (unsigned i = 0; i < 5; i++) {
+        ps_kafka_record_begin(&record_state, batch);
+        assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_NOT_TAKEN);
+        assert_false(batch->full);
+        assert_int_equal(batch->span_count, 0);
+        assert_int_equal(queue.sent, 1);
+    }
+    while (count > 0)
+        ps_block_drop(ps_pool_cache(pool), taken[--count]);
+    assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_TAKEN);
+    assert_span(batch, 0, 0, 7, 0);
+    assert_int_equal(queue.sent, 1);
+    assert_int_equal(ps_kafka_record_take(&record_state, &next), PS_KAFKA_TAKEN);
+    assert_int_equal(queue.sent, 2);
+    ps_kafka_streams_restart(&streams, 0, 8, -1);
+    assert_int_equal(ps_kafka_record_take(&record_state, &next), PS_KAFKA_TAKEN);
+    assert_int_equal(queue.sent, 3);
+    ps_batch_give(batch);
+}
+
+/* The open batch is of an earlier assignment, and cannot take the record: the next batch takes it, without a second letter. */
+static void test_position_for_the_next_batch(void **state)
+{
+    static const struct ps_dead_letter_queue_ops ops = {.put = letter_put};
+    static struct ps_counters counters;
+    const struct ps_kafka_record_plan plan = {
+        .group = "g", .batch_events_max = 1000, .flume_event_format = true};
+    struct ps_kafka_membership membership = {.member = {"m", 1}, .assignment = 4};
+    struct ps_dead_letter_queue queue = {.ops = &ops};
+    struct ps_port port = {.counters = &counters, .dead_letter_queue = &queue};
+    struct ps_kafka_record_state record_state = {
+        .plan = &plan, .streams = &streams, .membership = &membership, .port = &port};
+    ps_kafka_streams_restart(&streams, 0, 0, -1);
+    for (int64_t offset = 0; offset < 2; offset++) {
+        const struct ps_kafka_message message = {.offset = offset, .value = "?", .value_length = 1},
+                                      next = {.offset = offset + 1, .value = "?", .value_length = 1};
+        struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
+        ps_kafka_record_begin(&record_state, batch);
+        assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_TAKEN);
+        assert_int_equal(queue.sent, offset + 1);
+        membership.assignment++;
+        ps_kafka_record_begin(&record_state, batch);
+        assert_int_equal(ps_kafka_record_take(&record_state, &next), PS_KAFKA_NOT_TAKEN);
+        assert_true(batch->full);
+        assert_int_equal(queue.sent, offset + 2);
+        ps_batch_give(batch);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +548,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_records_that_are_no_events, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hidden_ends, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_memory_for_a_letter, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_memory_for_a_position, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_position_for_the_next_batch, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
