@@ -4,6 +4,7 @@
 #include "core/flow/kept_positions.h"
 #include "core/quantity.h"
 #include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/kafka/producer/topic_cache.h"
 #include "stages/lib/least.h"
 #include "stages/lib/random.h"
 
@@ -336,7 +337,8 @@ static void give_up(struct ps_kafka_sender *sender, int code)
     sender->fatal_code = code;
 }
 
-/* Submits record `number` of the positions: the owner's, then those of files. */
+/* Submits record `number` of the positions: the owner's, then those of files. Returns false when the producer is given up, is
+ * full, or has no memory: the next tick tries again. */
 static bool submit(struct ps_kafka_sender *sender, uint32_t number)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
@@ -350,12 +352,13 @@ static bool submit(struct ps_kafka_sender *sender, uint32_t number)
     else if (!compose_file(keeping, &sender->transaction.positions[number - 1], key, &record))
         return false;
     struct ps_kafka_topic *topic = engine->topic(sender->producer, name, (uint32_t)strlen(name));
-    int error = 0;
+    bool legal = topic != NULL || ps_kafka_topic_name_is_legal(name, (uint32_t)strlen(name));
+    int error = legal ? (int)PS_KAFKA_NO_MEMORY : (int)PS_KAFKA_ERROR_INVALID_TOPIC_EXCEPTION;
     uint32_t taken = topic != NULL ? engine->submit(sender->producer, topic, &record, 1, &error) : 0;
     keeping->submitted += taken;
     sender->window.held.in_flight += taken;
-    if (taken == 0 && error != PS_KAFKA_FULL)
-        give_up(sender, topic != NULL ? error : 17);
+    if (taken == 0 && error != PS_KAFKA_FULL && error != PS_KAFKA_NO_MEMORY)
+        give_up(sender, error);
     return taken > 0;
 }
 

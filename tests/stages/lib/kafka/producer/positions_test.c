@@ -545,6 +545,44 @@ static void test_files(void **state)
     ps_test_coordinator_stop(run.broker);
 }
 
+/* There is no memory for a topic, nor for a record of it: positions are written later, and nothing is aborted. */
+static unsigned topic_fails, submit_fails;
+static bool is_positions;
+
+static struct ps_kafka_topic *scarce_topic(struct ps_kafka_producer *producer, const char *name,
+                                           uint32_t length)
+{
+    is_positions = strcmp(name, PS_TEST_POSITIONS) == 0;
+    bool fails = is_positions && topic_fails > 0;
+    topic_fails -= fails;
+    return fails ? NULL : ps_kafka_native.topic(producer, name, length);
+}
+
+static uint32_t scarce_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
+                              const struct ps_kafka_record *records, uint32_t count, int *error)
+{
+    if (!is_positions || submit_fails == 0)
+        return ps_kafka_native.submit(producer, topic, records, count, error);
+    submit_fails--, *error = PS_KAFKA_NO_MEMORY;
+    return 0;
+}
+
+static void test_no_memory(void **state)
+{
+    struct ps_kafka_engine engine = ps_kafka_native;
+    engine.topic = scarce_topic, engine.submit = scarce_submit;
+    begin(1, 0, 1);
+    run.plan.engine = &engine;
+    topic_fails = submit_fails = 3;
+    for (unsigned turns = 0; !is_complete() && turns < TURNS_MAX; turns++)
+        turn();
+    assert_int_equal(topic_fails + submit_fails, 0);
+    verify();
+    assert_int_equal(ps_test_coordinator_counts(run.broker).aborts, 0);
+    die();
+    ps_test_coordinator_stop(run.broker);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_waits_for_nothing),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
