@@ -2,6 +2,7 @@
  * The lines are not rate-limited, because they are this sink's output; if the log is not read, events
  * wait. */
 #include "core/flow/identity.h"
+#include "core/log/backoff.h"
 #include "core/stage.h"
 #include "stages/lib/text/hex_dump.h"
 
@@ -20,6 +21,7 @@ struct logger_state {
     struct ps_port *port;
     struct ps_java_map map;
     struct ps_dump dump;
+    struct ps_log_backoff trouble; /* there is no memory for an event's text */
 };
 
 static const struct ps_option options[] = {
@@ -76,6 +78,7 @@ static enum ps_status logger_open(const void *, void *state_, struct ps_port *po
     state->port = port;
     ps_java_map_init(&state->map);
     ps_dump_init(&state->dump);
+    state->trouble = (struct ps_log_backoff){.tries = 0};
     return PS_OK;
 }
 
@@ -96,13 +99,30 @@ static bool identity_add(struct ps_dump *dump, const struct ps_lease *lease)
     return ps_dump_text(dump, " ") && ps_dump_text(dump, text);
 }
 
+/* Writes the event's text to the dump. Returns false when there is no memory. */
+static bool dump_event(const struct logger_plan *plan, struct logger_state *state,
+                       const struct ps_lease *lease)
+{
+    return ps_dump_event(&state->dump, &state->map, lease->batch, ps_lease_event(lease, lease->cursor),
+                         plan->bytes_max) &&
+           (!plan->identity || identity_add(&state->dump, lease));
+}
+
+/* The memory is this process's, so it costs no attempt of the lease, which is offered again. Logs it once. */
+static enum ps_result wait_for_memory(struct logger_state *state, const struct ps_now *now)
+{
+    static const char text[] = "no memory for the text of an event, which waits";
+    if (ps_log_backoff_says(&state->trouble, text, now->mono_ns))
+        ps_log(PS_LOG_ERROR, state->port->component, "%s", text);
+    return PS_LATER;
+}
+
 static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lease **lease_,
-                                  const struct ps_now *)
+                                  const struct ps_now *now)
 {
     const struct logger_plan *plan = plan_;
     struct logger_state *state = state_;
     struct ps_lease *lease = *lease_;
-    struct ps_dump *dump = &state->dump;
     if (ps_log_get_level() > PS_LOG_INFO) {
         ps_lease_settle_all(lease);
         return PS_DONE;
@@ -110,11 +130,10 @@ static enum ps_result logger_work(const void *plan_, void *state_, struct ps_lea
     for (; lease->cursor < lease->count; lease->cursor++) {
         if (ps_lease_is_settled(lease, lease->cursor))
             continue;
-        if (!ps_dump_event(dump, &state->map, lease->batch, ps_lease_event(lease, lease->cursor),
-                           plan->bytes_max) ||
-            (plan->identity && !identity_add(dump, lease)))
-            return PS_RETRY;
-        if (!ps_log_text(PS_LOG_INFO, state->port->component, dump->data, dump->length))
+        if (!dump_event(plan, state, lease))
+            return wait_for_memory(state, now);
+        state->trouble.tries = 0;
+        if (!ps_log_text(PS_LOG_INFO, state->port->component, state->dump.data, state->dump.length))
             return PS_LATER;
         ps_lease_settle(lease, lease->cursor);
     }

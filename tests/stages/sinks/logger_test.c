@@ -1,6 +1,7 @@
 /* Sink logger: lines like those of a real EventHelper.dumpEvent (data/dumps.txt, recorded by
  * tests/real/flume_tables). */
 #include "core/flow/identity.h"
+#include "tests/support/allocations.h"
 #include "tests/support/source_tree.h"
 #include "tests/support/stage.h"
 
@@ -170,12 +171,58 @@ static void test_nobody_reads(void **unused)
     unlink(path);
 }
 
+static unsigned count_of(const char *text, const char *part)
+{
+    unsigned count = 0;
+    for (; (text = strstr(text, part)) != NULL; text += strlen(part))
+        count++;
+    return count;
+}
+
+/* There is no memory for the second event's text: the lease waits, without a rollback, and with one line. Each event is logged
+ * once. */
+static void test_no_memory_for_a_text(void **unused)
+{
+    static char body[20000], text[1 << 18];
+    struct ps_test_stage stage;
+    char path[] = "/tmp/penstock-logger-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    memset(body, 'x', sizeof body - 1);
+    ps_test_stage_start(&stage, &ps_sink_logger,
+                        PS_KEYS("maxBytesToLog", "20000", "penstock.identity", "true"));
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("first"), PS_BODY(body), PS_BODY("last"));
+    assert_int_equal(ps_log_open(path, NULL), PS_OK);
+    for (unsigned i = 0; PS_TEST_ALLOCATIONS && i < 5; i++) {
+        ps_test_allocation_fails = i == 0 ? 2 : 1; /* the first one is that of the first event */
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_LATER);
+        assert_int_equal(ps_test_allocation_fails, 0);
+        assert_int_equal(lease->settled, 1);
+    }
+    assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    ssize_t length = read(fd, text, sizeof text - 1);
+    assert_true(length >= 0);
+    text[length] = '\0';
+    close(fd);
+    unlink(path);
+    assert_int_equal(count_of(text, "first }"), 1);
+    assert_int_equal(count_of(text, "last }"), 1);
+    assert_int_equal(count_of(text, "Event: "), 3);
+    assert_int_equal(count_of(text, "no memory for the text of an event"), PS_TEST_ALLOCATIONS);
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_flume),           cmocka_unit_test(test_odd_values),
-        cmocka_unit_test(test_control_characters), cmocka_unit_test(test_level),
-        cmocka_unit_test(test_nobody_reads),       cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_as_flume),
+        cmocka_unit_test(test_odd_values),
+        cmocka_unit_test(test_control_characters),
+        cmocka_unit_test(test_level),
+        cmocka_unit_test(test_nobody_reads),
+        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_no_memory_for_a_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
