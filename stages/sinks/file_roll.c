@@ -49,6 +49,8 @@ struct file_roll_state {
     struct ps_compressed_output compressed; /* above `output` */
     uint64_t roll_ns, retry_ns;
     bool failing; /* the failure is already logged */
+    bool
+        starved; /* the failure was a lack of memory: leases wait until retry_ns, which costs them no attempt */
     char path[PATH_BYTES];
 };
 
@@ -173,6 +175,8 @@ static const char *remedy_of(int error)
     case EMFILE:
     case ENFILE:
         return "raise the limit of open files";
+    case ENOMEM:
+        return "lower penstock.memory.budget, which leaves more memory to the rest of the process";
     default:
         return "check the file system";
     }
@@ -183,15 +187,27 @@ static struct ps_output *target(struct file_roll_state *state)
     return ps_compressed_output_target(&state->compressed);
 }
 
+static const char *text_of(int error)
+{
+    return error == ENOMEM ? "no memory" : strerror(error);
+}
+
+/* Returns why the output or the serializer failed. If the output did not fail, the serializer had no memory. */
+static int error_of(const struct file_roll_state *state)
+{
+    return state->output.failed ? state->output.error : ENOMEM;
+}
+
 /* Logs a failure once, with a remedy. */
 static void fail(struct file_roll_state *state, const struct ps_now *now, const char *what, int error)
 {
     ps_count(state->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
+    state->starved = error == ENOMEM;
     state->retry_ns = now->mono_ns + RETRY_NS;
     if (!state->failing)
         ps_log(PS_LOG_ERROR, state->port->component,
                "cannot %s %s: %s; %s: events wait in the channel meanwhile", what, state->path,
-               strerror(error), remedy_of(error));
+               text_of(error), remedy_of(error));
     state->failing = true;
 }
 
@@ -232,7 +248,7 @@ static bool file_begin(const struct file_roll_plan *plan, struct file_roll_state
     if (!ps_compressed_output_begin(&state->compressed, state->fd) ||
         (ops->begin != NULL && !ops->begin(plan->serializer_plan, state->serializer, target(state))) ||
         !ps_compressed_output_commit(&state->compressed)) {
-        fail(state, now, "write", state->output.error);
+        fail(state, now, "write", error_of(state));
         close(state->fd);
         (void)unlink(state->path);
         state->fd = -1;
@@ -251,13 +267,17 @@ static void file_end(const struct file_roll_plan *plan, struct file_roll_state *
     bool good = (ops->flush == NULL || ops->flush(plan->serializer_plan, state->serializer, target(state))) &&
                 (ops->end == NULL || ops->end(plan->serializer_plan, state->serializer, target(state))) &&
                 ps_compressed_output_commit(&state->compressed);
+    int error = error_of(state);
     if (!good)
         ps_compressed_output_undo(&state->compressed);
-    good = ps_compressed_output_end(&state->compressed) && good;
+    bool ended = ps_compressed_output_end(&state->compressed);
+    if (good && !ended)
+        error = error_of(state);
+    good &= ended;
     if (close(state->fd) != 0 || !good) {
         ps_count(state->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
         ps_log(PS_LOG_ERROR, state->port->component, "cannot close %s: %s", state->path,
-               strerror(good ? errno : state->output.error));
+               text_of(good ? errno : error));
     } else {
         ps_count(state->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     }
@@ -375,9 +395,15 @@ static uint64_t tick(const struct file_roll_plan *plan, struct file_roll_state *
             state->retry_ns = 0;
         file_end(plan, state);
     }
+    bool again = state->starved && now->mono_ns >= state->retry_ns;
+    if (again)
+        state->starved = false;
     if (state->fd < 0 && now->mono_ns >= state->retry_ns)
         (void)file_begin(plan, state, now);
-    return state->fd < 0 && state->retry_ns < state->roll_ns ? state->retry_ns : state->roll_ns;
+    if (again && !state->starved)
+        return now->mono_ns; /* the lease that waits is offered at once */
+    bool waits = state->fd < 0 || state->starved;
+    return waits && state->retry_ns < state->roll_ns ? state->retry_ns : state->roll_ns;
 }
 
 static uint64_t file_roll_tick(const void *plan, void *state, const struct ps_now *now)
@@ -409,12 +435,13 @@ static bool write_events(const struct file_roll_plan *plan, struct file_roll_sta
            ps_compressed_output_commit(&state->compressed);
 }
 
+/* A lack of memory costs the lease no attempt: it is offered again. */
 static enum ps_result write_failed(const struct file_roll_plan *plan, struct file_roll_state *state,
                                    const struct ps_now *now)
 {
     const struct ps_serializer_ops *ops = plan->serializer->serializer;
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
-    fail(state, now, "write", state->output.error);
+    fail(state, now, "write", error_of(state));
     /* The serializer may hold bytes of this lease, which must not be written before the lease is written again. */
     struct ps_output nowhere = ps_file_output_discard();
     if (ops->flush != NULL)
@@ -425,7 +452,7 @@ static enum ps_result write_failed(const struct file_roll_plan *plan, struct fil
         close(state->fd);
         state->fd = -1;
     }
-    return PS_RETRY;
+    return state->starved ? PS_LATER : PS_RETRY;
 }
 
 /* Reports an event that the serializer refuses. The lease is tried again without end, as in Flume's sink. */
@@ -443,13 +470,15 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
 {
     uint32_t position = lease->cursor, settled = position;
     ensure_began(plan, state, now);
+    if (PS_UNLIKELY(state->starved))
+        return PS_LATER; /* `tick` ends the wait */
     if (state->fd >= 0)
         look_at_file(plan, state, now);
     for (;;) {
         enum ps_serializer_answer answer = PS_SERIALIZER_READY;
         struct ps_err reason = {.length = 0};
         if (state->fd < 0)
-            return PS_RETRY;
+            return state->starved ? PS_LATER : PS_RETRY;
         if (!write_events(plan, state, lease, &position, &answer, &reason))
             return write_failed(plan, state, now);
         if (PS_LIKELY(answer == PS_SERIALIZER_READY)) {

@@ -1,4 +1,5 @@
 /* Sink file_roll, on real files. */
+#include "tests/support/allocations.h"
 #include "tests/support/stage.h"
 
 #include <dirent.h>
@@ -427,6 +428,46 @@ static void test_directory_goes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* There is no memory for an event's headers, or to compress: the lease waits, which costs it no attempt and one line, and is written
+ * once. */
+static void test_no_memory(void **unused)
+{
+    static const char *const cases[][2] = {{"header_and_text", "none"}, {"text", "zstd"}};
+    for (size_t i = 0; PS_TEST_ALLOCATIONS && i < PS_COUNT_OF(cases); i++) {
+        struct ps_test_stage stage;
+        char path[256];
+        snprintf(path, sizeof path, "%s/log-%zu", folder, i);
+        ps_test_stage_start(&stage, &ps_sink_file_roll,
+                            PS_KEYS("sink.directory", folder, "sink.serializer", cases[i][0],
+                                    "penstock.compression", cases[i][1], "sink.pathManager.prefix",
+                                    cases[i][1]));
+        (void)ps_test_sink_tick(&stage);
+        uint64_t due_ns = stage.now.mono_ns + 3 * PS_NS_PER_S;
+        assert_int_equal(ps_log_open(path, NULL), PS_OK);
+        struct ps_lease *lease = PS_LEASE(&stage, PS_EVENT("first", "k", "v"), PS_EVENT("last", "k", "w"));
+        ps_test_allocation_fails = 1;
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_LATER);
+        assert_int_equal(ps_test_allocation_fails, 0);
+        assert_int_equal(lease->settled, 0);
+        assert_int_equal(ps_test_sink_tick(&stage), due_ns);
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_LATER);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
+        ps_test_stage_pass_ms(&stage, 3000);
+        assert_int_equal(ps_test_sink_tick(&stage), due_ns); /* now */
+        assert_true(ps_test_sink_tick(&stage) > due_ns);     /* not again, if the lease was given back */
+        assert_int_equal(ps_test_sink_work(&stage, &lease), PS_DONE);
+        assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+        const char *log = content(path + strlen(folder) + 1), *first = strstr(log, "cannot write ");
+        assert_non_null(first);
+        assert_non_null(strstr(first, ": no memory; lower penstock.memory.budget"));
+        assert_null(strstr(first + 1, "cannot write "));
+        assert_non_null(strstr(first, "writes again"));
+        if (i == 0)
+            assert_string_equal(content("none1700000000000-1"), "{k=v} first\n{k=w} last\n");
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* Another sink's file is not overwritten; Flume would overwrite it. */
 static void test_taken_name(void **unused)
 {
@@ -496,6 +537,7 @@ int main(void)
         IN_FOLDER(test_close_fails),
         IN_FOLDER(test_missing_directory),
         IN_FOLDER(test_directory_goes),
+        IN_FOLDER(test_no_memory),
         IN_FOLDER(test_taken_name),
         IN_FOLDER(test_bad_keys),
     };
