@@ -31,8 +31,16 @@ enum ps_file_error {
                       * do so */
     PS_FILE_NAME,    /* no file can have this path: a part of it is too long or invalid */
     PS_FILE_UNSUPPORTED, /* this file system cannot do the operation */
+    PS_FILE_NO_MEMORY,   /* this process found no memory: the far end has refused nothing */
     PS_FILE_FAILED,      /* anything else */
 };
+
+/* Returns whether the failure says nothing about the file, its name or its bytes, so that it may pass by itself. It costs no attempt of an
+ * event (penstock.retry.max). */
+static inline bool ps_file_error_may_pass(enum ps_file_error error)
+{
+    return error == PS_FILE_UNAVAILABLE || error == PS_FILE_TIMEOUT || error == PS_FILE_NO_MEMORY;
+}
 
 struct ps_file_status {
     const char *name;      /* last part of the path; valid during the callback */

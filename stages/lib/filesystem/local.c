@@ -38,6 +38,8 @@ static enum ps_file_error error_of(int error)
         return PS_FILE_NO_SPACE;
     case ENAMETOOLONG:
         return PS_FILE_NAME;
+    case ENOMEM:
+        return PS_FILE_NO_MEMORY;
     default:
         return PS_FILE_FAILED;
     }

@@ -340,7 +340,7 @@ static void flushed(void *file_, const struct ps_file_answer *answer)
         settle(file, flush.events);
         ps_bucket_window_answered(&file->window, took_ns, file->acknowledged - flush.acknowledged);
     }
-    const struct ps_file_answer no_memory = {.error = PS_FILE_FAILED, .reason = "no memory to write"};
+    const struct ps_file_answer no_memory = {.error = PS_FILE_NO_MEMORY, .reason = "no memory to write"};
     if (answer->error != PS_FILE_OK)
         fail(file, answer);
     else if (file->broken && file->flush_count == 0)
@@ -517,12 +517,12 @@ static bool has_taken_name(const struct ps_bucket_file *file, const struct ps_fi
     return (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) && !file->created;
 }
 
-/* Counts the attempt, unless it had no answer or met a taken name. Returns whether penstock.retry.max is reached, and there are dead letters. */
+/* Counts the attempt, unless it had no answer, found no memory or met a taken name. Returns whether penstock.retry.max is reached, and
+ * there are dead letters. */
 static bool is_exhausted(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_port *port = file->sink->port;
-    bool silent = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
-    file->bucket->attempts += !silent && !has_taken_name(file, answer);
+    file->bucket->attempts += !ps_file_error_may_pass(answer->error) && !has_taken_name(file, answer);
     return port->retry_max > 0 && file->bucket->attempts >= port->retry_max && ps_port_has_deadletter(port);
 }
 

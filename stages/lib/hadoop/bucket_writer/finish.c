@@ -68,14 +68,13 @@ static uint64_t interval_ns(const struct ps_bucket_file *file)
 static const char *const verbs[] = {
     [PS_BUCKET_RECOVER] = "complete", [PS_BUCKET_RENAME] = "rename", [PS_BUCKET_REMOVE] = "remove"};
 
-/* Returns whether the file system will complete the file later: it cannot be reached now, its datanodes do not agree on the length
- * yet, or another client has the lease until it expires (through WebHDFS, that client may be a DataNode that was
- * lost). */
+/* Returns whether the file system will complete the file later: it cannot be reached now, there is no memory for the request, its
+ * datanodes do not agree on the length yet, or another client has the lease until it expires (through WebHDFS, that client may be a
+ * DataNode that was lost). */
 static bool will_complete(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     return file->next == PS_BUCKET_RECOVER &&
-           (answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT ||
-            answer->error == PS_FILE_LEASE);
+           (ps_file_error_may_pass(answer->error) || answer->error == PS_FILE_LEASE);
 }
 
 static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answer)

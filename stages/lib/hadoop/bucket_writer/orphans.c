@@ -295,7 +295,7 @@ static void listed(void *look_, const struct ps_file_answer *answer)
 {
     struct ps_bucket_look *look = look_;
     struct ps_bucket_writer *sink = look->sink;
-    bool later = answer->error == PS_FILE_UNAVAILABLE || answer->error == PS_FILE_TIMEOUT;
+    bool later = ps_file_error_may_pass(answer->error);
     if (look->scanned)
         sink->orphans.scan.is_busy = false;
     if (later) {

@@ -345,7 +345,7 @@ static void replacement_found(struct ps_namenode_call *call, const struct ps_nam
     }
     stream->recovery->candidate = ps_hdfs_copy_located(proposed);
     if (stream->recovery->candidate == NULL)
-        ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
+        ps_hdfs_stream_fail(stream, PS_FILE_NO_MEMORY, "%s: no memory", stream->path);
     else
         transfer(stream, (size_t)added);
 }

@@ -129,14 +129,14 @@ void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__L
     if (ps_hdfs_located_set(&stream->block.located, block))
         stream->block.is_known = true;
     else
-        ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
+        ps_hdfs_stream_fail(stream, PS_FILE_NO_MEMORY, "%s: no memory", stream->path);
 }
 
 PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream)
 {
     PsHadoop__LocatedBlock *block = ps_hdfs_located_get(&stream->block.located);
     if (block == NULL)
-        ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
+        ps_hdfs_stream_fail(stream, PS_FILE_NO_MEMORY, "%s: no memory", stream->path);
     return block;
 }
 
@@ -218,7 +218,7 @@ static bool close_block(struct ps_hdfs_stream *stream)
 
 static bool no_memory(struct ps_hdfs_stream *stream)
 {
-    ps_hdfs_stream_fail(stream, PS_FILE_FAILED, "%s: no memory", stream->path);
+    ps_hdfs_stream_fail(stream, PS_FILE_NO_MEMORY, "%s: no memory", stream->path);
     return false;
 }
 

@@ -178,7 +178,7 @@ static void send_waiting(struct ps_hadoop_rpc *rpc)
         if (call->request == NULL || !ps_hadoop_rpc_connection_send(connection, call->id, call->retry_count,
                                                                     call->request, call->request_length)) {
             snprintf(call->reason, sizeof call->reason, "no memory");
-            fail(call, PS_FILE_FAILED, "");
+            fail(call, PS_FILE_NO_MEMORY, "");
             continue;
         }
         call->sent_ns = now_ns(rpc);

@@ -40,6 +40,7 @@ static const struct row {
     {"time-out", PS_FILE_TIMEOUT, RESTS, RESTS, 10000, RETRY_MS, RETRY_MS},
     {"name", PS_FILE_NAME, NEVER, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
     {"unsupported", PS_FILE_UNSUPPORTED, COSTS, COSTS, 0, RETRY_MS, RETRY_MS},
+    {"no memory", PS_FILE_NO_MEMORY, RESTS, RESTS, 10000, RETRY_MS, RETRY_MS},
     {"failed", PS_FILE_FAILED, COSTS, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
 };
 
@@ -277,6 +278,23 @@ static void test_half_an_event(void **unused)
     end("", "");
 }
 
+/* A write that finds no memory uses no attempt up, so that the failure after it is the first attempt. */
+static void test_no_memory_costs_no_attempt(void **unused)
+{
+    begin();
+    ps_test_files_fail(PS_TEST_WRITE, 0, 1, PS_FILE_NO_MEMORY);
+    TAKE(PS_BODY("1"));
+    ps_test_bucket_pass(0);
+    assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), 1);
+    ps_test_files_fail(PS_TEST_FLUSH, 0, 1, PS_FILE_FAILED);
+    ps_test_bucket_pass(1000);
+    assert_int_equal(counter(PS_COUNTER_ConnectionFailedCount), 2);
+    ps_test_bucket_pass(2000);
+    assert_int_equal(ps_test_bucket_stage.done_count, 1);
+    assert_int_equal(counter(PS_COUNTER_deadletter), 0);
+    end("", "");
+}
+
 /* The serializer collects events, and the block that it makes of them is refused for lack of memory, but later flushes work: the
  * events of that block are not delivered, and are written to another file. */
 static void test_a_lost_block(void **unused)
@@ -380,7 +398,7 @@ int main(void)
         {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
     };
     static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
-    struct CMUnitTest tests[PS_COUNT_OF(names) + 5];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 6];
     size_t count = 0;
     for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
         for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
@@ -396,5 +414,7 @@ int main(void)
     tests[count + 2] = (struct CMUnitTest)cmocka_unit_test(test_recall_with_letters);
     tests[count + 3] = (struct CMUnitTest)cmocka_unit_test(test_a_lost_block);
     tests[count + 4] = (struct CMUnitTest)cmocka_unit_test(test_taken_names_cost_no_attempt);
+    tests[count + 5] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+        test_no_memory_costs_no_attempt, ps_test_folder_setup, ps_test_folder_teardown);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
