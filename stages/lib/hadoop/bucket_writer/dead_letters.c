@@ -12,6 +12,11 @@ void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *
     ps_held_group_move_first(&sink->pool, &refused, &sink->refusals.flawed);
 }
 
+bool ps_bucket_has_dead_letters(const struct ps_bucket_writer *sink)
+{
+    return sink->recall_ns == 0 && ps_port_has_deadletter(sink->port);
+}
+
 void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason)
 {
     while (waiting->count > 0)

@@ -517,13 +517,13 @@ static bool has_taken_name(const struct ps_bucket_file *file, const struct ps_fi
     return (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) && !file->created;
 }
 
-/* Counts the attempt, unless it had no answer, found no memory or met a taken name. Returns whether penstock.retry.max is reached, and
- * there are dead letters. */
+/* Counts the attempt, unless it had no answer, found no memory or met a taken name. Returns whether the events become dead letters. */
 static bool is_exhausted(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
     const struct ps_port *port = file->sink->port;
     file->bucket->attempts += !ps_file_error_may_pass(answer->error) && !has_taken_name(file, answer);
-    return port->retry_max > 0 && file->bucket->attempts >= port->retry_max && ps_port_has_deadletter(port);
+    bool exhausted = port->retry_max > 0 && file->bucket->attempts >= port->retry_max;
+    return exhausted && ps_bucket_has_dead_letters(file->sink);
 }
 
 /* Returns whether the path can never exist, so that no file can take its events. Returns false with a placer,
@@ -532,7 +532,7 @@ static bool is_unwritable(const struct ps_bucket_file *file, const struct ps_fil
 {
     const struct ps_bucket_writer *sink = file->sink;
     return answer->error == PS_FILE_NAME && !file->created && sink->settings->placer == NULL &&
-           ps_port_has_deadletter(sink->port);
+           ps_bucket_has_dead_letters(sink);
 }
 
 /* Makes all events of the bucket dead letters. */

@@ -355,6 +355,8 @@ void ps_bucket_forget_looks(struct ps_bucket_writer *sink);
 
 /* dead_letters.c: makes the first waiting event a dead letter, because no file can take it. The port must have dead letters. */
 void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason);
+/* Returns whether events of a file that fails can become dead letters: none can in a recall, because all leases go back. */
+bool ps_bucket_has_dead_letters(const struct ps_bucket_writer *sink);
 /* Makes all waiting events dead letters. */
 void ps_bucket_refuse_all(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason);
 /* Gives up the first `events` waiting events, which are those of the file that failed last. */

@@ -388,6 +388,34 @@ static void test_recall_with_letters(void **unused)
     }
 }
 
+/* A file that fails in a recall gives its events back, with which no dead letter is begun: not then, and not when the sink works again. */
+static void test_recall_makes_no_letters(void **unused)
+{
+    static const enum ps_file_error errors[] = {PS_FILE_NAME, PS_FILE_FAILED};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        unsigned turns;
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        begin();
+        ps_test_bucket_stage.port.retry_max = 1;
+        ps_test_files_hold(PS_TEST_CREATE, "/");
+        ps_test_files_fail(PS_TEST_CREATE, 0, 1, errors[i]);
+        TAKE(PS_BODY("1"), PS_BODY("2"));
+        ps_test_bucket_pass(0);
+        ps_test_files_hold(PS_TEST_CREATE, NULL);
+        struct ps_lease *back = ps_test_bucket_recall(&turns);
+        assert_int_equal(ps_test_files_faults(PS_TEST_CREATE), 0);
+        assert_non_null(back);
+        assert_null(back->next);
+        assert_int_equal(back->count, 2);
+        expect_nothing_held();
+        ps_test_bucket_pass(0);
+        succeed("3");
+        assert_int_equal(counter(PS_COUNTER_deadletter), 0);
+        end("", "");
+        ps_test_folder_teardown(NULL);
+    }
+}
+
 int main(void)
 {
     static const struct {
@@ -398,7 +426,7 @@ int main(void)
         {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
     };
     static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
-    struct CMUnitTest tests[PS_COUNT_OF(names) + 6];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 7];
     size_t count = 0;
     for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
         for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
@@ -416,5 +444,6 @@ int main(void)
     tests[count + 4] = (struct CMUnitTest)cmocka_unit_test(test_taken_names_cost_no_attempt);
     tests[count + 5] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
         test_no_memory_costs_no_attempt, ps_test_folder_setup, ps_test_folder_teardown);
+    tests[count + 6] = (struct CMUnitTest)cmocka_unit_test(test_recall_makes_no_letters);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
