@@ -11,6 +11,7 @@ enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
     deflate->out_of = 0;
     deflate->in.length = 0;
     deflate->why = NULL;
+    deflate->starved = false;
     return level == PS_AVRO_DEFLATE_SMALL ? ps_avro_zlib_init_small(&deflate->zlib, err)
                                           : ps_avro_zlib_init(&deflate->zlib, level, err);
 }
@@ -58,7 +59,8 @@ enum ps_tls_result ps_avro_deflate_write(void *opened, const void *data, size_t 
     *written = 0;
     if (deflate->out.iov_len == 0) {
         struct iovec parts[2] = {{NULL, 0}, {(void *)(uintptr_t)data, length}};
-        if (!ps_avro_zlib_pack(&deflate->zlib, parts))
+        deflate->starved = !ps_avro_zlib_pack(&deflate->zlib, parts);
+        if (deflate->starved)
             return broken(deflate, "no memory to compress");
         deflate->out = parts[0];
         deflate->out_of = length;

@@ -20,6 +20,7 @@ struct ps_avro_deflate {
     size_t out_of;
     struct ps_avro_zlib_input in; /* received bytes that are not inflated yet; they are in in_bytes */
     const char *why;              /* reason after PS_TLS_ERROR, if the compression failed; else NULL */
+    bool starved;                 /* it failed because there was no memory for bytes to be written */
     uint8_t in_bytes[PS_AVRO_DEFLATE_IN_BYTES];
 };
 

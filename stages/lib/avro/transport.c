@@ -98,6 +98,11 @@ static bool is_tls_on_top(const struct session *session)
     return session->tls != NULL && !session->settings->tls_outside;
 }
 
+static ssize_t lost(const struct session *session)
+{
+    return session->deflate.starved ? PS_TRANSPORT_NO_MEMORY : -1;
+}
+
 /* Maps a failure of the compression to the client's result. */
 static ssize_t explain(const struct session *session, enum ps_tls_result result, short *wants, char *reason)
 {
@@ -108,14 +113,16 @@ static ssize_t explain(const struct session *session, enum ps_tls_result result,
              session->deflate.why != NULL ? session->deflate.why
              : session->reason[0] != '\0' ? session->reason
                                           : "the other side closed the connection");
-    return -1;
+    return lost(session);
 }
 
 static ssize_t write_session(void *opened, const struct iovec *parts, int count, short *wants, char *reason)
 {
     struct session *session = opened;
-    if (is_tls_on_top(session))
-        return ps_transport_tls.write(session->tls, parts, count, wants, reason);
+    if (is_tls_on_top(session)) {
+        ssize_t done = ps_transport_tls.write(session->tls, parts, count, wants, reason);
+        return done < 0 ? lost(session) : done;
+    }
     ssize_t total = 0;
     for (int i = 0; i < count; i++) {
         size_t written;

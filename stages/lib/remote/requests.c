@@ -196,7 +196,8 @@ void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps
     ps_remote_request_ended(requests, request, reached);
 }
 
-void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason)
+void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason,
+                             const struct ps_remote_request *unsent)
 {
     requests->waits = false;
     for (;;) {
@@ -209,7 +210,7 @@ void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *re
         if (oldest == NULL)
             return;
         ps_remote_request_ended_with(requests, oldest, (struct ps_remote_result){PS_REMOTE_UNKNOWN, reason},
-                                     true);
+                                     oldest != unsent);
     }
 }
 

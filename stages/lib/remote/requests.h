@@ -102,8 +102,10 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
 void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps_remote_request *request,
                                   struct ps_remote_result result, bool reached);
 
-/* Called when the connection is lost: all requests in flight have ended without an answer. */
-void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason);
+/* Called when the connection is lost: all requests in flight have ended without an answer. `unsent`: a request of which the server has
+ * not all bytes, because this process lacks memory; NULL: none. */
+void ps_remote_requests_lost(struct ps_remote_requests *requests, const char *reason,
+                             const struct ps_remote_request *unsent);
 
 /* Continues with dead letters. For `serve`. */
 void ps_remote_requests_work(struct ps_remote_requests *requests);

@@ -37,7 +37,7 @@ bool ps_rpc_client_connect(struct ps_rpc_client *client, uint64_t now_ns)
 void ps_rpc_client_close(struct ps_rpc_client *client)
 {
     ps_client_close(&client->connection);
-    client->greeted = client->greeting = client->is_penstock = client->full = false;
+    client->greeted = client->greeting = client->is_penstock = client->full = client->starved = false;
     client->call_count = 0;
     client->out_at = client->out_end = 0;
     client->in_length = 0;
@@ -158,6 +158,7 @@ static bool write_call(struct ps_rpc_client *client)
     while (client->out_at < client->out_end) {
         const struct iovec part = {client->out + client->out_at, client->out_end - client->out_at};
         ssize_t length = ps_client_write(&client->connection, &part, 1, client->reason);
+        client->starved = length == PS_TRANSPORT_NO_MEMORY;
         if (length < 0)
             return false;
         client->full = length == 0;
@@ -180,6 +181,15 @@ bool ps_rpc_client_work(struct ps_rpc_client *client, const struct ps_rpc_client
     if (client->call_count > 0 && now_ns >= client->calls[0].sent_ns + client->settings->answer_ns)
         return give_up(client, "no answer in time (request-timeout)");
     return write_call(client);
+}
+
+bool ps_rpc_client_is_starved(const struct ps_rpc_client *client, uint64_t *number)
+{
+    if (!client->starved || client->call_count == 0)
+        return false;
+    const struct ps_rpc_client_call *last = &client->calls[client->call_count - 1];
+    *number = last->number;
+    return last->serial == client->serial; /* otherwise the server has answered it already */
 }
 
 uint64_t ps_rpc_client_deadline(const struct ps_rpc_client *client)

@@ -34,6 +34,7 @@ struct ps_rpc_client {
     bool greeted, greeting; /* the handshake was answered; the handshake was sent */
     bool is_penstock;       /* known after the greeting */
     bool full;              /* the socket accepts no more bytes now */
+    bool starved;           /* the connection is broken, because there was no memory to write the last call */
     uint32_t serial;
     struct ps_rpc_client_call calls[PS_RPC_CALLS_MAX]; /* in flight, oldest first */
     unsigned call_count;
@@ -82,6 +83,9 @@ struct ps_rpc_client_answers {
 /* Continues connecting, writes and reads. Returns false with client->reason when the connection is broken; the caller closes it then. */
 bool ps_rpc_client_work(struct ps_rpc_client *client, const struct ps_rpc_client_answers *answers,
                         uint64_t now_ns);
+/* Returns whether the connection is broken because there was no memory to write a call, which the server cannot have whole. Sets
+ * the number of that call. */
+bool ps_rpc_client_is_starved(const struct ps_rpc_client *client, uint64_t *number);
 /* Returns when ps_rpc_client_work must be called at the latest, or PS_NEVER. */
 uint64_t ps_rpc_client_deadline(const struct ps_rpc_client *client);
 /* Returns the socket, and sets the events of poll(2) to wait for. */

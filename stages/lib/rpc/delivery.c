@@ -40,11 +40,14 @@ static void lose(struct ps_rpc_delivery *delivery)
 {
     bool idle = delivery->counted && delivery->client.call_count == 0;
     bool tried = ps_remote_requests_in_flight(&delivery->requests);
+    uint64_t number = 0;
+    bool starved = ps_rpc_client_is_starved(&delivery->client, &number);
     snprintf(delivery->reason, sizeof delivery->reason, "%s", delivery->client.reason);
     hang_up(delivery);
     if (tried) {
         ps_remote_sink_rest(&delivery->requests.sink);
-        ps_remote_requests_lost(&delivery->requests, delivery->reason);
+        ps_remote_requests_lost(&delivery->requests, delivery->reason,
+                                starved ? &delivery->calls[number] : NULL);
     } else if (!idle) {
         rest(delivery, delivery->reason);
     }

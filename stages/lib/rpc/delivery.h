@@ -8,7 +8,7 @@
  *
  * With penstock.retry.max and penstock.deadletter, the events of the oldest call become dead letters after that
  * number of failed attempts in a row: calls that were refused or not answered. A connection that cannot be
- * established does not count as an attempt.
+ * established does not count as an attempt, nor does a call for which there was no memory.
  *
  * Thread: the sink's worker. Never blocks. */
 #pragma once

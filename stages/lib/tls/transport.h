@@ -4,7 +4,8 @@
  * Results of functions:
  *   > 0   done (bytes)
  *   0     not possible now; `*wants` has the events to poll for
- *   -1    the connection is lost; `reason` (PS_TRANSPORT_REASON_BYTES long) has the reason
+ *   < 0   the connection is lost; `reason` (PS_TRANSPORT_REASON_BYTES long) has the reason: -1, or
+ *         PS_TRANSPORT_NO_MEMORY if a write found no memory for its bytes, which are not sent as a whole
  *
  * Thread: the session's owner. Never blocks. */
 #pragma once
@@ -15,6 +16,7 @@
 #include <sys/uio.h>
 
 #define PS_TRANSPORT_REASON_BYTES 256U
+#define PS_TRANSPORT_NO_MEMORY (-2)
 
 struct ps_transport {
     /* Makes a session over a connected socket, which the caller continues to own. Returns NULL after writing

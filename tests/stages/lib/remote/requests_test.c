@@ -420,7 +420,7 @@ static void test_lost(void **unused)
         for (unsigned i = 0; i < REQUESTS; i++)
             assert_int_equal(body_of(next()), "ABC"[i]);
         ps_remote_sink_rest(&sink()->requests.sink);
-        ps_remote_requests_lost(&sink()->requests, "gone");
+        ps_remote_requests_lost(&sink()->requests, "gone", NULL);
         assert_false(ps_remote_requests_in_flight(&sink()->requests));
         assert_int_equal(counted(PS_COUNTER_duplicated), 3 * round);
         assert_int_equal(sink()->requests.sink.failures, round);
@@ -436,6 +436,25 @@ static void test_lost(void **unused)
                                                               * request */
     (void)ps_test_sink_recall(&stage);
     assert_int_equal(counted(PS_COUNTER_duplicated), 3 * 2 + 1);
+    stop(true);
+}
+
+/* A request that was not sent as a whole for lack of memory has not arrived, and costs no attempt, also when it is the oldest. */
+static void test_lost_starved(void **unused)
+{
+    start_ordered(1);
+    assert_int_equal(body_of(next()), 'A');
+    assert_int_equal(body_of(next()), 'B');
+    ps_remote_requests_lost(&sink()->requests, "no memory", &sink()->items[1]);
+    assert_int_equal(counted(PS_COUNTER_duplicated), 1); /* that of A, which becomes a letter */
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(body_of(next()), 'B');
+        ps_remote_requests_lost(&sink()->requests, "no memory", &sink()->items[1]);
+        assert_int_equal(sink()->items[1].attempts, 0);
+    }
+    assert_int_equal(counted(PS_COUNTER_duplicated), 1);
+    assert_int_equal(counted(PS_COUNTER_deadletter), 1);
+    (void)ps_test_sink_recall(&stage);
     stop(true);
 }
 
@@ -573,6 +592,7 @@ int main(void)
                                         ps_test_folder_teardown),
         cmocka_unit_test(test_order),
         cmocka_unit_test_setup_teardown(test_lost, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_lost_starved, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test(test_rest),
         cmocka_unit_test(test_drawn),
     };
