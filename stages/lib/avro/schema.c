@@ -329,6 +329,19 @@ void ps_avro_schema_destroy(struct ps_avro_schema *schema)
     free(schema);
 }
 
+static void *alloc_for_json(size_t bytes)
+{
+    return ps_must_realloc(NULL, bytes, "JSON");
+}
+
+/* Makes jansson end the process when it finds no memory, as the rest of this file does. By itself it reports a string without memory as
+ * invalid syntax, drops bytes of a long token, and then reads past the token's end: a good schema would be taken for a bad one. Its
+ * functions are those of the whole process, so they are set before there is another thread: before main. */
+__attribute__((constructor)) static void set_json_memory(void)
+{
+    json_set_alloc_funcs(alloc_for_json, free);
+}
+
 struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err)
 {
     json_error_t error;

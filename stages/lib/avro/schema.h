@@ -7,7 +7,7 @@
 
 struct ps_avro_schema;
 
-/* Reads a schema in JSON. Returns NULL and the reason on errors. */
+/* Reads a schema in JSON. Returns NULL and the reason on errors. Ends the process if there is no memory. */
 struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err);
 void ps_avro_schema_destroy(struct ps_avro_schema *schema); /* NULL is allowed */
 

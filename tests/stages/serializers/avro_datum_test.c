@@ -8,8 +8,10 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TEXT_SCHEMA "{\"type\": \"string\"}"
@@ -174,6 +176,54 @@ static void test_no_memory_for_a_schema(void **unused)
     fixture_fini(&fixture);
 }
 
+/* Returns how a process ends in which the nth allocation for the schema fails; its exit status is 0 unless the event is refused. */
+static int ask_without_memory(unsigned nth, struct ps_test_event event)
+{
+    int status;
+    fflush(stdout);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        struct fixture fixture;
+        signal(SIGABRT, SIG_DFL); /* cmocka has a handler of its own */
+        fixture_init(&fixture, NULL);
+        ps_test_allocation_fails = nth;
+        enum ps_serializer_answer answer = ask(&fixture, event);
+        ps_test_allocation_fails = 0;
+        _exit(answer == PS_SERIALIZER_READY || answer == PS_SERIALIZER_LATER ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+/* Without memory in the middle of a schema the process ends: a good schema is never taken for a bad one, which would make a dead
+ * letter of its event. */
+static void test_no_memory_in_a_schema(void **unused)
+{
+    static const char schema[] =
+        "{\"type\":\"record\",\"name\":\"a_name_that_is_longer_than_a_first_buffer\","
+        "\"fields\":[{\"name\":\"a\",\"type\":\"long\",\"default\":12345678901234567},"
+        "{\"name\":\"b\",\"type\":{\"type\":\"array\",\"items\":\"string\"}}]}";
+    const struct ps_test_event one = PS_EVENT("\x06one", "flume.avro.schema.literal", schema);
+    struct fixture fixture;
+    unsigned ended = 0;
+    if (!PS_TEST_ALLOCATIONS)
+        ps_test_skip("the sanitizer has its own allocator");
+    fixture_init(&fixture, NULL);
+    uint64_t before = ps_test_allocation_count;
+    assert_int_equal(ask(&fixture, one), PS_SERIALIZER_READY);
+    unsigned all = (unsigned)(ps_test_allocation_count - before);
+    fixture_fini(&fixture);
+    for (unsigned nth = 1; nth <= all; nth++) {
+        int status = ask_without_memory(nth, one);
+        bool aborted = WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+        ended += aborted;
+        if (!aborted && status != 0)
+            fail_msg("allocation %u of %u: status %d", nth, all, status);
+    }
+    assert_in_range(ended, 1, all - 1);
+}
+
 static void write_text(const char *path, const char *text)
 {
     FILE *file = fopen(path, "w");
@@ -299,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_url_unreadable),
         cmocka_unit_test(test_url_checked),
         cmocka_unit_test(test_no_memory_for_a_schema),
+        cmocka_unit_test(test_no_memory_in_a_schema),
     };
     return cmocka_run_group_tests(tests, NULL, await_helpers);
 }
