@@ -49,8 +49,7 @@ struct file_roll_state {
     struct ps_compressed_output compressed; /* above `output` */
     uint64_t roll_ns, retry_ns;
     bool failing; /* the failure is already logged */
-    bool
-        starved; /* the failure was a lack of memory: leases wait until retry_ns, which costs them no attempt */
+    bool starved; /* the failure was a lack of memory: leases wait until retry_ns, at no attempt */
     char path[PATH_BYTES];
 };
 
