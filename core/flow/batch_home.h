@@ -39,7 +39,6 @@ struct ps_batch_home {
 struct ps_lease_home {
     uint16_t channel; /* number of the source's channel; UINT16_MAX while in the chain */
     bool owed;        /* the source waits for the return of this lease; counted in ps_batch_home.promises */
-    bool in_memory;   /* ps_lease_note_in_memory */
 };
 
 /* Members that are used together are on one cache line. A descriptor begins at a line: readers of a batch read only

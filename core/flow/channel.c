@@ -17,16 +17,6 @@ bool ps_batch_will_be_replayed(const struct ps_batch *batch)
     return batch->span_count > 0 && ps_batch_home(batch)->unreported;
 }
 
-void ps_lease_note_in_memory(struct ps_lease *lease, bool in_memory)
-{
-    ps_lease_home(lease)->in_memory = in_memory;
-}
-
-bool ps_lease_was_in_memory(struct ps_lease *lease)
-{
-    return ps_lease_home(lease)->in_memory;
-}
-
 /* ---- batches that a channel reads back ---- */
 
 struct ps_readback {

@@ -21,12 +21,6 @@ uint16_t ps_batch_worker(const struct ps_batch *batch);
  * Keeping them over a reload or a stop would duplicate them. Thread: control, while no worker runs. */
 bool ps_batch_will_be_replayed(const struct ps_batch *batch);
 
-/* For a channel with a memory whose events are older than those on its disk: notes in which of both a lease is that a reload
- * takes out, until the next channel gets it. Thread: control, while no worker runs. */
-void ps_lease_note_in_memory(struct ps_lease *lease, bool in_memory);
-/* Returns what was noted last; false: nothing was, because the lease was never put. Thread: control. */
-bool ps_lease_was_in_memory(struct ps_lease *lease);
-
 /* ---- batches that a channel reads back ---- */
 
 /* One for each consumer. Thread of all functions: the consumer's worker. */

@@ -362,13 +362,6 @@ static uint64_t spill_tick(void *plan, unsigned producer, struct ps_port *port, 
     return due_ns;
 }
 
-static uint64_t spill_consumer_tick(void *plan, unsigned consumer, struct ps_port *port,
-                                    const struct ps_now *now)
-{
-    struct spill *spill = plan;
-    return spill->queue != NULL ? ps_queue_consumer_tick(spill->queue, consumer, port, now) : PS_NEVER;
-}
-
 static bool spill_hungry(const void *plan, unsigned producer)
 {
     const struct spill *spill = plan;
@@ -480,45 +473,24 @@ static bool spill_halt(void *plan)
     return spill->queue == NULL || ps_queue_halt(spill->queue);
 }
 
-/* Notes for `restore` where the leases were; returns the end of the list. */
-static struct ps_lease **note_in_memory(struct ps_lease **end, bool in_memory)
-{
-    for (; *end != NULL; end = &(*end)->next)
-        ps_lease_note_in_memory(*end, in_memory);
-    return end;
-}
-
 static struct ps_lease *spill_strip(void *plan)
 {
     struct spill *spill = plan;
-    struct ps_lease *list = spill->unsaved, **end = note_in_memory(&list, true);
+    struct ps_lease *list = spill->unsaved, **end = &list;
     spill->unsaved = NULL;
+    while (*end != NULL)
+        end = &(*end)->next;
     *end = ps_memory_queue_strip(spill->memory);
-    end = note_in_memory(end, true);
+    while (*end != NULL)
+        end = &(*end)->next;
     if (spill->queue != NULL)
         *end = ps_queue_strip(spill->queue);
-    (void)note_in_memory(end, false);
     return list;
 }
 
-/* What was not in memory is newer than the events on disk: a lease that the disk did not take, or that its source could not
- * put. It goes to disk, after them. */
 static void spill_restore(void *plan, struct ps_lease *list)
 {
-    struct spill *spill = plan;
-    struct ps_lease *memory = NULL, **memory_end = &memory, *disk = NULL, **disk_end = &disk;
-    for (struct ps_lease *lease = list, *next; lease != NULL; lease = next) {
-        bool to_memory = spill->queue == NULL || ps_lease_was_in_memory(lease);
-        struct ps_lease ***end = to_memory ? &memory_end : &disk_end;
-        next = lease->next;
-        lease->next = NULL;
-        **end = lease;
-        *end = &lease->next;
-    }
-    if (memory != NULL)
-        ps_memory_queue_restore(spill->memory, memory);
-    if (disk != NULL)
-        ps_queue_restore(spill->queue, disk);
+    ps_memory_queue_restore(((struct spill *)plan)->memory, list);
 }
 
 static void spill_set_quota(void *plan, uint64_t channel_quota_bytes)
@@ -569,7 +541,6 @@ const struct ps_stage_ops ps_channel_spillablememory = {
             .start = spill_start,
             .put = spill_put,
             .tick = spill_tick,
-            .consumer_tick = spill_consumer_tick,
             .take = spill_take,
             .done = spill_done,
             .untake = spill_untake,

@@ -27,8 +27,7 @@ static inline struct ps_fill fill_of(const struct ps_test_stage *stage)
     return fill;
 }
 
-/* Makes the channel; it is not started yet, so that leases can be restored. */
-static inline void make(struct ps_test_stage *stage, const struct setting *setting)
+static inline void start(struct ps_test_stage *stage, const struct setting *setting)
 {
     static char memory[32], overflow[32], timeout[32], state[512], data[512];
     snprintf(memory, sizeof memory, "%u", setting->memory_events);
@@ -54,11 +53,6 @@ static inline void make(struct ps_test_stage *stage, const struct setting *setti
                           NULL};
     if (ps_test_stage_bind(stage, keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
         fail_msg("%s", stage->err.text);
-}
-
-static inline void start(struct ps_test_stage *stage, const struct setting *setting)
-{
-    make(stage, setting);
     OPS->start(stage->plan);
 }
 
