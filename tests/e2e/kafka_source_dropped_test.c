@@ -76,7 +76,7 @@ static void test_dropped_events_are_committed(void **state)
     close(descriptor);
     write_configuration(path, bootstrap);
     pid_t agent = start_agent(program, path);
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (committed(bootstrap) < RECORDS && ps_test_patient_ns() < until)
         usleep(200000);
     int64_t sum = committed(bootstrap);

@@ -135,7 +135,7 @@ static pid_t start_agent(const char *program, const char *path, unsigned port)
 
 static void await_committed(const struct ps_test_cluster *cluster, int64_t offset)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_kafka_committed(cluster->bootstrap, "g-agent", "fenced", 0) != offset) {
         assert_true(ps_test_patient_ns() < until);
         usleep(200000);
@@ -144,7 +144,7 @@ static void await_committed(const struct ps_test_cluster *cluster, int64_t offse
 
 static void await_answer(unsigned port, const char *path, const char *text)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (strstr(get(port, path), text) == NULL) {
         assert_true(ps_test_patient_ns() < until);
         usleep(50000);

@@ -94,11 +94,6 @@ static bool reads_all(const struct ps_test_member *member, size_t before)
     return count == PARTITIONS;
 }
 
-static uint64_t until_ns(void)
-{
-    return ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-}
-
 static void run(const char *topic, const char *group, const char *strategy)
 {
     pthread_t thread;
@@ -111,20 +106,20 @@ static void run(const char *topic, const char *group, const char *strategy)
 
     members[0] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[0]->hold = true;
-    uint64_t until = until_ns();
+    uint64_t until = ps_test_patience_end_ns();
     while (members[0]->received_count < 100 && ps_test_patient_ns() < until)
         cycle(members, 2);
 
     members[1] = ps_test_member_create(ps_test_cluster.bootstrap, group, keys);
     members[1]->hold = true;
-    until = until_ns();
+    until = ps_test_patience_end_ns();
     while (members[1]->received_count < 100 && ps_test_patient_ns() < until)
         cycle(members, 2);
     assert_true(members[1]->received_count >= 100);
 
     /* The first one leaves; the second takes everything over. */
     bool left = false;
-    until = until_ns();
+    until = ps_test_patience_end_ns();
     while (!left && ps_test_patient_ns() < until) {
         struct ps_test_stage *stage = &members[0]->stage;
         cycle(members, 2);
@@ -132,14 +127,14 @@ static void run(const char *topic, const char *group, const char *strategy)
     }
     assert_true(left);
     size_t before = members[1]->received_count;
-    until = until_ns();
+    until = ps_test_patience_end_ns();
     while (!reads_all(members[1], before) && ps_test_patient_ns() < until)
         cycle(members, 2);
     assert_true(reads_all(members[1], before));
     load.enough = true;
     pthread_join(thread, NULL);
     received(NULL);
-    until = until_ns();
+    until = ps_test_patience_end_ns();
     while (received(members) < load.sent && ps_test_patient_ns() < until)
         cycle(members, 2);
     ps_test_members_check(members, 2, load.sent);

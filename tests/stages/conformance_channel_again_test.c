@@ -475,7 +475,7 @@ static unsigned fds_at_start;
 /* A deleted segment is closed on a thread of its own. */
 static void await_fds(unsigned wanted)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_open_fds() != wanted && ps_test_patient_ns() < until)
         usleep(1000);
     assert_int_equal(ps_test_open_fds(), wanted);

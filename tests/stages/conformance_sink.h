@@ -38,7 +38,7 @@ static inline void deliver(struct ps_test_stage *stage, struct ps_lease *lease)
 {
     struct ps_lease *offered = lease;
     size_t done = stage->done_count;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (;;) {
         assert_true(ps_test_patient_ns() < until);
         enum ps_result result = ps_test_sink_work(stage, &offered);

@@ -94,7 +94,7 @@ static unsigned deliver_refused(const struct ps_test_sink_adapter *adapter, stru
                                 struct ps_lease *const *leases, unsigned count, unsigned free_ms)
 {
     unsigned taken = 0, granted = 0;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS, due_ns = 0;
+    uint64_t until = ps_test_patience_end_ns(), due_ns = 0;
     trouble_count = 0;
     refuse(adapter);
     bool rests = false;
@@ -179,7 +179,7 @@ static bool has_more(const struct picture *now, const struct picture *first)
 /* Looks when the sink has ended its work in the background: when it has no more than after the first round. */
 static void settle(struct ps_test_stage *stage, struct picture *now, const struct picture *first)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (unsigned turns = 0; turns < QUIET_TURNS || (has_more(now, first) && ps_test_patient_ns() < until);
          turns++) {
         (void)ps_test_sink_tick(stage);

@@ -71,7 +71,7 @@ static void turn(struct ps_test_stage *stage)
 
 static void drain(struct ps_test_stage *stage)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     const struct ps_sink_ops *ops = stage->ops->sink;
     while (ops->drain != NULL && !ops->drain(stage->plan, stage->state, &stage->now)) {
         assert_true(ps_test_patient_ns() < until);
@@ -183,7 +183,7 @@ static void make_leases(struct flight *flight, struct ps_test_stage *stage, unsi
 /* Offers a lease as long as the sink returns PS_LATER; only once, if its far end may be stopped. */
 static enum ps_result offer(const struct flight *flight, struct ps_test_stage *stage)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (;;) {
         struct ps_lease *offered = flight->leases[flight->taken];
         enum ps_result result = ps_test_sink_work(stage, &offered);

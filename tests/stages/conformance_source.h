@@ -20,7 +20,7 @@ static inline void await_position(const struct ps_test_source_adapter *adapter, 
                                   bool is_open, unsigned position)
 {
     const struct ps_source_ops *ops = stage->ops->source;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (uint64_t asked_ns = ps_clock_now().mono_ns; adapter->position() != position;) {
         if (ps_test_patient_ns() > until)
             break;

@@ -71,7 +71,7 @@ static void finish(const struct ps_test_source_adapter *adapter, struct ps_test_
 {
     if (adapter->end != NULL)
         adapter->end();
-    const uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    const uint64_t until = ps_test_patience_end_ns();
     for (unsigned turn = 0; ps_test_stage_counter(stage, PS_COUNTER_OpenConnectionCount) > 0; turn++) {
         if (turn >= 200 && ps_test_patient_ns() > until)
             break;
@@ -90,7 +90,7 @@ static void finish(const struct ps_test_source_adapter *adapter, struct ps_test_
 static uint64_t fill(struct ps_test_stage *stage, uint32_t count, unsigned step_ms)
 {
     const struct ps_source_ops *ops = stage->ops->source;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS, ms = 0;
+    uint64_t until = ps_test_patience_end_ns(), ms = 0;
     while (stage->batch == NULL || stage->batch->count < count) {
         if (ps_test_patient_ns() > until)
             fail_msg("%s: %u events came, not %u", stage->ops->name,
@@ -262,7 +262,7 @@ static bool has_refused(const struct ps_test_source_adapter *adapter)
 static void look_when_quiet(struct ps_test_stage *stage, struct picture *now, const struct picture *first)
 {
     const struct ps_source_ops *ops = stage->ops->source;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     unsigned least = now == first ? UINT_MAX : first->fds;
     look(stage, now);
     for (unsigned turn = 0; turn < QUIET_TURNS || (now->fds > least && ps_test_patient_ns() < until);

@@ -24,7 +24,7 @@ static void test_all_are_here(void **unused)
 /* The mock cluster is in this process, and closes its end of a connection a little later than the source. */
 static void assert_open_fds(unsigned expected)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_open_fds() > expected && ps_test_patient_ns() < until)
         usleep(1000);
     assert_in_range(ps_test_open_fds(), 1, expected);
@@ -54,7 +54,7 @@ static void end(const struct ps_test_source_adapter *adapter)
 static void take_all(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage,
                      unsigned count, unsigned small)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     unsigned sent = 0, seen = 0;
     while (seen < count) {
         if (ps_test_patient_ns() > until)
@@ -121,7 +121,7 @@ static void assert_idle(const struct ps_test_source_adapter *adapter, struct ps_
 
 static void drain(const struct ps_test_source_adapter *adapter, struct ps_test_stage *stage)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     const struct ps_source_ops *ops = stage->ops->source;
     while (ops->drain != NULL && !ops->drain(stage->plan, stage->state, &stage->now)) {
         assert_true(ps_test_patient_ns() < until);
@@ -164,7 +164,7 @@ static void test_life(void **unused)
 /* Works, a clock tick each millisecond, until this number of further events has come. */
 static void fill_batch(struct ps_test_stage *stage, unsigned count)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     size_t before = stage->event_count; /* if its client waits for an answer, the source closes the batch */
     while (stage->event_count - before + (stage->batch != NULL ? stage->batch->count : 0) < count) {
         if (ps_test_patient_ns() > until)
@@ -203,7 +203,7 @@ static void test_drain_under_way(void **unused)
         for (unsigned number = 0; adapter->send != NULL && number < EVENTS; number++)
             adapter->send(number);
         fill_batch(&stage, 1);
-        uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until = ps_test_patience_end_ns();
         while (ops->drain != NULL && !ops->drain(stage.plan, stage.state, &stage.now)) {
             assert_true(ps_test_patient_ns() < until);
             (void)ps_test_source_work(&stage);
@@ -341,7 +341,7 @@ static void read_events(const struct ps_test_source_adapter *adapter, struct ps_
                         unsigned first, unsigned count)
 {
     const struct ps_source_ops *ops = stage->ops->source;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     unsigned seen = 0;
     for (unsigned more = 0; more < 20; ps_test_stage_pass_ms(stage, 10)) {
         if (ps_test_patient_ns() > until)
@@ -381,7 +381,7 @@ static void stop_and_start(const struct ps_test_source_adapter *adapter, struct 
                            bool anew, unsigned sent)
 {
     const struct ps_source_ops *ops = stage->ops->source;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (unsigned i = 0; ops->drain != NULL && ps_test_patient_ns() < until; i++) {
         /* A source that drains may save its last position only in `drain`, and its thread be slow. */
         bool is_saved = adapter->position == NULL || adapter->position() == ps_test_source_delivered;

@@ -16,7 +16,6 @@
 #endif
 #define WORKERS_MAX 4U
 #define ITEMS 5U /* of each worker */
-#define PATIENCE_NS (60 * PS_NS_PER_S)
 
 struct item {
     struct ps_inbox_node node;
@@ -109,7 +108,7 @@ static void run(unsigned workers, unsigned items)
     static struct test test;
     pthread_t threads[WORKERS_MAX];
     uint64_t seed = ps_test_seed();
-    test = (struct test){.workers = workers, .items = items, .until_ns = ps_test_patient_ns() + PATIENCE_NS};
+    test = (struct test){.workers = workers, .items = items, .until_ns = ps_test_patience_end_ns()};
     for (unsigned i = 0; i < workers; i++) {
         test.worker[i].test = &test;
         test.worker[i].number = i;

@@ -15,7 +15,6 @@
 #define ITEMS 100000U
 #endif
 #define SIDES_MAX 3U
-#define PATIENCE_NS (60 * PS_NS_PER_S)
 
 struct item {
     uint32_t producer, number;
@@ -100,7 +99,7 @@ static void run(struct test *test)
     struct side producers[SIDES_MAX], consumers[SIDES_MAX];
     pthread_t threads[2 * SIDES_MAX];
     unsigned count = 0;
-    test->until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    test->until_ns = ps_test_patience_end_ns();
     for (unsigned i = 0; i < test->producers; i++) {
         test->items[i] = calloc(test->count, sizeof *test->items[i]);
         assert_non_null(test->items[i]);

@@ -5,8 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
-
 static const struct ps_far_end_ops *ops_of(const char *scheme)
 {
     for (size_t i = 0; ps_far_ends[i] != NULL; i++)
@@ -88,7 +86,7 @@ static void read_once(struct ps_test_far *far, int timeout_ms)
 
 void ps_test_far_collect(struct ps_test_far *far, size_t count)
 {
-    uint64_t end_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t end_ns = ps_test_patience_end_ns();
     while (!far->ended && far->count < count) {
         if (ps_test_patient_ns() > end_ns)
             fail_msg("%s: %zu records instead of %zu", far->url.text, far->count, count);

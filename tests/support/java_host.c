@@ -32,7 +32,7 @@ static void find_program(void)
 /* Waits until the host runs. */
 static void attach(struct ps_java_link *link, struct ps_java_host *host)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (!ps_java_link_attach(link, host, -1)) {
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);

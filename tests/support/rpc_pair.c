@@ -34,7 +34,7 @@ void ps_test_rpc_pair_offer(struct ps_test_rpc_pair *pair, struct ps_lease *leas
 
 void ps_test_rpc_pair_await(struct ps_test_rpc_pair *pair, size_t leases)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (pair->sink.done_count < leases) {
         assert_true(ps_test_patient_ns() < until);
         ps_test_rpc_pair_turn(pair);
@@ -44,7 +44,7 @@ void ps_test_rpc_pair_await(struct ps_test_rpc_pair *pair, size_t leases)
 
 void ps_test_rpc_pair_refuse(struct ps_test_rpc_pair *pair, uint32_t events)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     do {
         assert_true(ps_test_patient_ns() < until);
         (void)ps_test_sink_tick(&pair->sink);

@@ -474,7 +474,7 @@ struct ps_test_event ps_test_lease_event(struct ps_test_stage *stage, const stru
 
 enum ps_result ps_test_interceptor_work(struct ps_test_stage *stage, struct ps_lease *lease)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     enum ps_result result;
     while ((result = stage->ops->interceptor->work(stage->plan, stage->state, lease, &stage->now)) ==
            PS_LATER) {
@@ -509,7 +509,7 @@ uint64_t ps_test_sink_tick(struct ps_test_stage *stage)
 struct ps_lease *ps_test_sink_recall(struct ps_test_stage *stage)
 {
     struct ps_lease *back = NULL;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (stage->ops->sink->recall != NULL &&
            !stage->ops->sink->recall(stage->plan, stage->state, &back, &stage->now)) {
         if (ps_test_patient_ns() > until)

@@ -48,6 +48,11 @@ uint64_t ps_test_patient_ns(void)
     return patient_ns;
 }
 
+uint64_t ps_test_patience_end_ns(void)
+{
+    return ps_test_patient_ns() + PS_TEST_PATIENCE_MS * (uint64_t)1000000U;
+}
+
 uint64_t ps_test_wait_ns(unsigned patience_ms)
 {
     return patience_ms >= 10000 ? ps_test_patient_ns() : real_ns();

@@ -20,6 +20,9 @@
  * tests/support/patience.sh is the same for scripts. */
 uint64_t ps_test_patient_ns(void);
 
+/* Returns the time by ps_test_patient_ns() at which a wait that begins now has lasted PS_TEST_PATIENCE_MS. */
+uint64_t ps_test_patience_end_ns(void);
+
 /* Returns the clock for a wait of this length: ps_test_patient_ns() from ten seconds on, because such a wait is for
  * an event that must come; else the real clock, because a short wait is for an event that must not come. */
 uint64_t ps_test_wait_ns(unsigned patience_ms);

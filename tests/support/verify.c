@@ -14,7 +14,6 @@
 
 #define RUN 0x3fa9c2U
 #define RUN_TEXT "3fa9c2"
-#define PATIENCE_NS (60 * PS_NS_PER_S)
 
 /* ---- faults ---- */
 
@@ -116,7 +115,7 @@ bool ps_test_verify_there(void)
 /* Reads until its output contains `part`; returns false if it ended before. */
 static bool read_until(struct ps_test_verify *verify, const char *part)
 {
-    uint64_t end_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t end_ns = ps_test_patience_end_ns();
     while (part == NULL || strstr(verify->text, part) == NULL) {
         struct pollfd wait = {.fd = verify->output, .events = POLLIN};
         if (ps_test_patient_ns() > end_ns)

@@ -81,7 +81,7 @@ void ps_test_file_done(void *result_, const struct ps_file_answer *answer)
 void ps_test_file_expect(struct ps_test_webhdfs_client *client, struct ps_test_file_result *result,
                          enum ps_file_error error)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (result->calls == 0 && ps_test_patient_ns() < until_ns)
         ps_test_webhdfs_turn(client);
     if (result->calls != 1 || result->error != error)

@@ -47,8 +47,7 @@ static void run(void *argument, void *job_)
         sem_post(&begun);
     while (job->hangs && sem_wait(&go_on) != 0) {
     }
-    for (uint64_t until_ns = ps_test_patient_ns() + 60 * PS_NS_PER_S;
-         job->looks && !ps_helper_is_cancelled(*helper);)
+    for (uint64_t until_ns = ps_test_patience_end_ns(); job->looks && !ps_helper_is_cancelled(*helper);)
         assert_true(ps_test_patient_ns() < until_ns);
     job->was_cancelled = ps_helper_is_cancelled(*helper);
 }
@@ -314,7 +313,7 @@ static void test_stress(void **unused)
         (void)ps_helper_destroy(crew->helper, ps_test_random(&random) % 2 == 0 ? 0 : PS_THREAD_PATIENT);
     }
     for (unsigned round = 0; round < ROUNDS; round++) {
-        uint64_t until_ns = ps_test_patient_ns() + 60 * PS_NS_PER_S;
+        uint64_t until_ns = ps_test_patience_end_ns();
         while (!atomic_load(&crews[round].has_ended))
             assert_true(ps_test_patient_ns() < until_ns);
         for (unsigned i = 0; i < JOBS; i++) {

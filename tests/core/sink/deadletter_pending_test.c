@@ -63,7 +63,7 @@ static void test_not_written(void **unused)
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rename(away, path), 0);
     ps_deadletter_pending_begin(&pending, lease, 0, 5); /* letters that waited are written first */
-    const uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    const uint64_t until = ps_test_patience_end_ns();
     while (!ps_deadletter_pending_work(&pending, &stage.port, &reason) && ps_test_patient_ns() < until)
         usleep(1000);
     assert_int_equal(lease->dead, 5);

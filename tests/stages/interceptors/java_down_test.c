@@ -37,7 +37,7 @@ static void begin(enum ps_test_java_mode mode, unsigned rest_ms)
 
 static void test_host_is_down(void **unused)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     begin(PS_TEST_JAVA_DIES, REST_MS);
     for (unsigned i = 0; i < 2; i++) { /* it ends later, then it has ended before */
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
@@ -66,7 +66,7 @@ static void test_areas_of_liar(void **unused)
     static struct ps_java_link link;
     struct ps_java_area before, after;
     struct ps_err why = {.length = 0};
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     begin(PS_TEST_JAVA_NOTHING, 10);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("one"));
@@ -108,7 +108,7 @@ static void test_lies(void **unused)
         [PS_TEST_JAVA_LIE_READY] = "it sent a message that an interceptor must not send",
         [PS_TEST_JAVA_LIE_COMMIT] = "it sent a message that an interceptor must not send"};
     for (unsigned lie = 0; lie < PS_TEST_JAVA_LIES; lie++) {
-        uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until = ps_test_patience_end_ns();
         begin(PS_TEST_JAVA_BEYOND, REST_MS);
         ps_test_java->lie = (enum ps_test_java_lie)lie;
         assert_int_equal(ps_test_stage_open(&stage), PS_OK);
@@ -128,7 +128,7 @@ static void test_lies(void **unused)
 /* The host has lied and is started again; then the class cannot be configured, which is said as if nothing had been before. */
 static void test_broken_behind_a_liar(void **unused)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     begin(PS_TEST_JAVA_STRANGE, 10);
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("one"));

@@ -30,7 +30,7 @@ static bool is_outdated(const struct ps_test_stage *stage, const char *text)
 
 static void build_and_open(struct ps_test_stage *stage)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     assert_int_equal(ps_test_stage_bind(stage, PS_KEYS(TYPE)), PS_OK);
     assert_int_equal(ps_test_stage_build(stage), PS_OK);
     assert_int_equal(ps_test_stage_open(stage), PS_OK);
@@ -60,7 +60,7 @@ static enum ps_result call(struct ps_test_stage *stage, struct ps_lease *lease)
 /* Calls `work` as long as it returns `result`; returns the other result. */
 static enum ps_result call_while(struct ps_test_stage *stage, struct ps_lease *lease, enum ps_result result)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     enum ps_result got;
     while ((got = call(stage, lease)) == result)
         assert_true(ps_test_patient_ns() < until);
@@ -70,7 +70,7 @@ static enum ps_result call_while(struct ps_test_stage *stage, struct ps_lease *l
 /* Calls `work` until the host has one more batch. */
 static void await_batch(struct ps_test_stage *stage, struct ps_lease *lease)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     int batches = ps_test_java->batches;
     while (ps_test_java->batches == batches) {
         assert_int_equal(call(stage, lease), PS_LATER);
@@ -258,7 +258,7 @@ static void check_lost(enum ps_test_java_mode mode)
     int starts = ps_test_java->starts;
     struct ps_lease *lease = three(&stage);
     ps_test_java->mode = mode;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_java->starts == starts) {
         enum ps_result result = call(&stage, lease);
         if (result == PS_DONE && mode == PS_TEST_JAVA_TWICE) /* the first of the two answers counts */
@@ -288,7 +288,7 @@ static void test_host_is_lost(void **unused)
 static void test_class_hangs_at_its_start(void **unused)
 {
     struct ps_test_stage stage;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     begin(&stage, PS_TEST_JAVA_CHANGE);
     struct ps_lease *lease = three(&stage);
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
@@ -314,7 +314,7 @@ static void test_class_hangs_at_its_start(void **unused)
 static void test_class_waits_for_another_one(void **unused)
 {
     struct ps_test_stage stage;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     begin(&stage, PS_TEST_JAVA_CHANGE);
     struct ps_lease *lease = three(&stage);
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
@@ -347,7 +347,7 @@ static void test_next_host_is_there(void **unused)
     begin(&stage, PS_TEST_JAVA_CHANGE);
     struct ps_lease *lease = three(&stage);
     int starts = ps_test_java->starts;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     ps_test_java->mode = PS_TEST_JAVA_DIES;
     await_batch(&stage, lease);
     while (ps_test_java->starts == starts) {
@@ -373,7 +373,7 @@ static void test_large_reply_and_full_pipe(void **unused)
     struct ps_lease *lease = three(&stage);
     ps_test_java_attach(&link);
     int needs = ps_test_java->needs, starts = ps_test_java->starts;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     ps_test_java->mode = PS_TEST_JAVA_NOTHING;
     await_batch(&stage, lease);
     ps_test_java->mode = PS_TEST_JAVA_WELL;
@@ -401,7 +401,7 @@ static void test_closed_while_the_pipe_is_full(void **unused)
     struct ps_test_stage stage;
     static struct ps_java_link link;
     static const uint64_t numbers[PS_JAVA_NUMBERS_MAX];
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     begin(&stage, PS_TEST_JAVA_SAME);
     struct ps_lease *lease = three(&stage);
     assert_int_equal(call_while(&stage, lease, PS_LATER), PS_DONE);
@@ -537,7 +537,7 @@ static void test_idle(void **unused)
     assert_int_equal(ps_test_interceptor_work(&stage, three(&stage)), PS_DONE);
     int starts = ps_test_java->starts, configured = ps_test_java->configured;
     ps_test_java->mode = PS_TEST_JAVA_SILENT;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_java->configured == configured) {
         if (ps_test_java->starts > starts)
             ps_test_java->mode = PS_TEST_JAVA_WELL;

@@ -213,7 +213,7 @@ static void test_distrust(void **unused)
     ps_test_stage_start(&pair.sink, &ps_sink_avro,
                         PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "ssl", "true"));
     ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 0, 10));
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionFailedCount) == 0) {
         assert_true(ps_test_patient_ns() < until);
         ps_test_rpc_pair_turn(&pair);
@@ -262,7 +262,7 @@ static void test_attempts_without_answer(void **unused)
     ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 0, 10));
     ps_test_rpc_pair_await(&pair, 1);
     ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 10, 10));
-    const uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    const uint64_t until = ps_test_patience_end_ns();
     while (pair.sink.done_count < 2 && ps_test_patient_ns() < until) {
         (void)ps_test_sink_tick(&pair.sink);
         ps_test_stage_pass_ms(&pair.sink, 1000);

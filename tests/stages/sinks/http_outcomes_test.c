@@ -166,7 +166,7 @@ static void turn(const struct row *row)
 /* Runs until both events are settled. Time passes only while the server is silent or the sink backs off. */
 static void run(const struct row *row)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     bool rested = false;
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(MARK "0;"), PS_BODY(MARK "1;"));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
@@ -262,7 +262,7 @@ static void test_time_out_at_connect(void **unused)
     stage.port.retry_max = 1;
     struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(MARK "0;"));
     assert_int_equal(ps_test_sink_work(&stage, &lease), PS_TAKEN);
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (counter(PS_COUNTER_EventWriteFail) < 3) {
         assert_true(ps_test_patient_ns() < until_ns);
         (void)ps_test_sink_tick(&stage);
@@ -307,7 +307,7 @@ static void serve_others(unsigned late, unsigned seen[AT_A_TIME])
 
 static void turns_until(const uint32_t *number, uint32_t wanted, unsigned late, unsigned seen[AT_A_TIME])
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (number != NULL ? *number < wanted : counter(PS_COUNTER_EventWriteFail) < wanted) {
         if (ps_test_patient_ns() > until_ns)
             fail_msg("request %u is late, and nothing goes on", late);
@@ -371,7 +371,7 @@ static void test_recalled(void **unused)
         struct ps_lease *lease = PS_LEASE(&stage, PS_BODY(MARK "0;"));
         for (unsigned round = 1; round <= 2; round++) {
             struct ps_lease *offered = lease;
-            uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+            uint64_t until_ns = ps_test_patience_end_ns();
             assert_int_equal(ps_test_sink_work(&stage, &offered), PS_TAKEN);
             memset(server.seen, 0, sizeof server.seen);
             (void)ps_test_sink_tick(&stage);

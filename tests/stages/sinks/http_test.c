@@ -74,7 +74,7 @@ static void test_rules(void **unused)
 /* Ticks, while no time passes for the sink, until the peer has had this number of requests. */
 static void await_requests(struct ps_test_stage *stage, unsigned requests)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_http_peer_requests() < requests) {
         assert_true(ps_test_patient_ns() < until);
         (void)ps_test_sink_tick(stage);

@@ -96,7 +96,7 @@ static void run(const struct row *row)
                                       "penstock.ssl.ca", authority)
                             : PS_KEYS("endpoint", url, "rollback.2XX", "false", "backoff.2XX", "false"));
     ps_test_rpc_pair_offer(&pair, PS_LEASE(&pair.sink, PS_BODY("[{\"body\":\"one\"}]")));
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (pair.sink.done_count == 0 && ps_test_stage_counter(&pair.sink, PS_COUNTER_EventWriteFail) == 0) {
         if (ps_test_patient_ns() > until_ns)
             fail_msg("%s, %s: no end", row->host, row->authority);

@@ -53,16 +53,11 @@ static bool read_more(void)
     return got > 0 || (got < 0 && errno == EAGAIN);
 }
 
-static uint64_t until_ns(void)
-{
-    return ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-}
-
 /* Waits for exactly these lines. */
 static void expect(const char *lines)
 {
     size_t length = strlen(lines);
-    for (uint64_t until = until_ns(); heard_length < length;) {
+    for (uint64_t until = ps_test_patience_end_ns(); heard_length < length;) {
         assert_true(ps_test_patient_ns() < until);
         turn();
         if (has_come())
@@ -88,7 +83,7 @@ static void hang_up(void)
 /* Waits until the sink has closed the connection. */
 static void expect_end(void)
 {
-    for (uint64_t until = until_ns(); read_more();) {
+    for (uint64_t until = ps_test_patience_end_ns(); read_more();) {
         assert_true(ps_test_patient_ns() < until);
         turn();
     }
@@ -125,7 +120,7 @@ static void offer(struct ps_lease *lease)
 
 static void await_done(size_t count)
 {
-    for (uint64_t until = until_ns(); sink.done_count < count;) {
+    for (uint64_t until = ps_test_patience_end_ns(); sink.done_count < count;) {
         assert_true(ps_test_patient_ns() < until);
         turn();
     }
@@ -320,7 +315,7 @@ static void test_lost_in_an_event(void **unused)
 static bool serve_window(unsigned most, unsigned *said)
 {
     unsigned behind = 0; /* messages since the last PING */
-    for (uint64_t until = until_ns(); sink.done_count == 0;) {
+    for (uint64_t until = ps_test_patience_end_ns(); sink.done_count == 0;) {
         char *line = heard, *end, answer[64];
         assert_true(ps_test_patient_ns() < until);
         turn();
@@ -552,7 +547,7 @@ static void test_flood(void **unused)
     for (size_t at = 63; at < sizeof chatter; at += 64)
         chatter[at] = '\n';
     ps_test_send(server, chatter, sizeof chatter);
-    for (uint64_t until = until_ns(); unread() < BYTES; usleep(200))
+    for (uint64_t until = ps_test_patience_end_ns(); unread() < BYTES; usleep(200))
         assert_true(ps_test_patient_ns() < until);
     (void)ps_test_sink_tick(&sink);
     assert_in_range(unread(), BYTES - ONE_CALL, BYTES - 1);

@@ -49,7 +49,7 @@ static void turn(struct ps_test_stage *stage)
 /* Opens the sink like the engine: until the host runs again. */
 static void reopen(struct ps_test_stage *stage)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     if (stage->opened)
         ps_test_stage_close(stage);
     stage->failed = false;
@@ -72,7 +72,7 @@ static void start(struct ps_test_stage *stage, const char *const *keys)
 /* Offers the lease until the sink takes it. */
 static void give(struct ps_test_stage *stage, struct ps_lease *lease)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (;;) {
         if (stage->failed)
             reopen(stage);
@@ -90,7 +90,7 @@ static void give(struct ps_test_stage *stage, struct ps_lease *lease)
 
 static void await_failure(struct ps_test_stage *stage)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (!stage->failed) {
         assert_true(ps_test_patient_ns() < until);
         turn(stage);
@@ -313,7 +313,7 @@ static void test_commits_singly(void **unused)
 {
     static const unsigned leases = 8; /* each in its own slot */
     struct ps_test_stage stage;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     start(&stage, PS_KEYS("type", "org.example.Sink"));
     give(&stage, some_lease(&stage, 0));
@@ -348,7 +348,7 @@ static void test_closed_before_it_is_configured(void **unused)
     give(&stage, some_lease(&stage, 0));
     ps_test_sink_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     reopen(&stage);
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     int configured = ps_test_java->configured;
     ps_test_java->mode = PS_TEST_JAVA_DEAF; /* it reads no message on its way to the silence */
     int deaf = ps_test_java->deaf;
@@ -375,7 +375,7 @@ static void test_closed_before_it_is_configured(void **unused)
 static void test_class_hangs_at_its_start(void **unused)
 {
     struct ps_test_stage stage;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     ps_test_java->mode = PS_TEST_JAVA_HANGS;
     start(&stage, PS_KEYS("type", "org.example.Sink"));
     assert_true(ps_test_java_is_opening(&stage, "starts in Java since "));
@@ -405,7 +405,7 @@ static void test_class_hangs_at_its_start(void **unused)
 static void test_host_is_not_there(void **unused)
 {
     struct ps_test_stage stage;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     ps_test_java->mode = PS_TEST_JAVA_WELL;
     start(&stage, PS_KEYS("type", "org.example.Sink"));
     give(&stage, some_lease(&stage, 0));

@@ -83,7 +83,7 @@ static int listen_plainly(void)
 /* Receives while the sink works. */
 static void receive(int fd, uint8_t *to, size_t length)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (size_t got = 0; got < length;) {
         ssize_t n = recv(fd, to + got, length - got, MSG_DONTWAIT);
         assert_int_not_equal(n, 0);
@@ -111,7 +111,7 @@ static struct ps_thrift_request receive_call(int fd, uint8_t *message, size_t ro
 static int accept_sink(int listener)
 {
     int fd = -1;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (fd < 0) {
         assert_true(ps_test_patient_ns() < until);
         (void)ps_test_sink_tick(&pair.sink);
@@ -173,7 +173,7 @@ static void test_wrong_answers(void **unused)
                                : ps_thrift_put_result(reply, request.compact, &request.message.name,
                                                       request.message.number + (k == 1), 0, 0);
         ps_test_send(fd, reply, length);
-        uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until = ps_test_patience_end_ns();
         while (k < 2 && ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionClosedCount) == k) {
             assert_true(ps_test_patient_ns() < until);
             (void)ps_test_sink_tick(&pair.sink);

@@ -88,7 +88,7 @@ static void test_many_lines(void **unused)
     start(&stage, PS_KEYS("command", "seq 1 200000"));
     size_t next = 1;
     char expected[24];
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (next <= 200000) {
         assert_true(ps_test_patient_ns() < until);
         (void)ps_test_source_work(&stage);
@@ -238,7 +238,7 @@ static int log_begin(char *path)
 static void await_exit(struct ps_test_stage *stage, size_t count, const char *path)
 {
     static char text[65536];
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     do {
         ps_test_source_settle(stage, count, 10);
         FILE *file = fopen(path, "r");
@@ -317,7 +317,7 @@ static void test_drain(void **unused)
     start(&stage, PS_KEYS("shell", "/bin/bash -c", "restart", "true", "command",
                           "trap 'echo bye; exit 3' TERM; echo ready; while :; do sleep 0.01; done"));
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
         (void)ps_test_source_work(&stage);
         assert_true(ps_test_patient_ns() < until);

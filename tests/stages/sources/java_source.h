@@ -10,7 +10,7 @@
 
 static void reopen(struct ps_test_stage *stage)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_stage_open(stage) != PS_OK) { /* the host of the test before may be still ending */
         assert_non_null(strstr(stage->err.text, "the Java host"));
         assert_true(ps_test_patient_ns() < until);
@@ -54,8 +54,7 @@ static bool goes_on(const struct ps_test_stage *stage, uint64_t until)
 }
 
 #define WHILE_DOING(action, stage, condition)                                                                \
-    for (uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                        \
-         (condition) && goes_on(stage, until_);)                                                             \
+    for (uint64_t until_ = ps_test_patience_end_ns(); (condition) && goes_on(stage, until_);)                \
     action
 
 #define WHILE(stage, condition) WHILE_DOING(cycle(stage), stage, condition)
@@ -63,7 +62,7 @@ static bool goes_on(const struct ps_test_stage *stage, uint64_t until)
 /* Reads until the open batch, which stays open, has this number of events. */
 static void fill(struct ps_test_stage *stage, uint32_t events)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     do {
         (void)goes_on(stage, until);
         (void)stage->ops->source->tick(stage->plan, stage->state, &stage->now);

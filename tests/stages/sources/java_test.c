@@ -172,7 +172,7 @@ static void test_largest_event(void **unused)
 
 static void await_start(int starts)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_java->starts == starts) {
         assert_true(ps_test_patient_ns() < until);
         usleep(1000);

@@ -23,7 +23,7 @@ static void test_no_allocations(void **state)
     struct ps_test_stage *stage = &member->stage;
     assert_true(ps_test_members_run(&member, 1, WARM, PS_TEST_PATIENCE_MS) >= WARM);
     size_t count = member->received_count;
-    uint64_t allocations = 0, until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t allocations = 0, until = ps_test_patience_end_ns();
     while (count < RECORDS && ps_test_patient_ns() < until) {
         ps_test_stage_real_clock(stage);
         stage->ops->source->tick(stage->plan, stage->state, &stage->now); /* commits from time to time */
@@ -78,7 +78,7 @@ static void test_no_memory_to_keep(void **state)
     memset(large, ' ', sizeof large);
     large[0] = '1'; /* the number of the record */
     ps_test_kafka_send_value(cluster.bootstrap, "keep", 0, large, sizeof large);
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (!stage->failed && ps_test_patient_ns() < until_ns) {
         ps_test_stage_real_clock(stage);
         stage->ops->source->tick(stage->plan, stage->state, &stage->now);

@@ -136,7 +136,7 @@ static void test_compressed_in_part(void **unused)
     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
     append("app.log", "new\n");
     expect("new");
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_log_count(PS_LOG_WARN) == warnings) {
         assert_true(ps_test_patient_ns() < until);
         ps_test_source_settle(&stage, 0, 10);
@@ -221,7 +221,7 @@ static void test_zstd_with_a_rest(void **unused)
 
 static void work_until_warned(uint64_t warnings)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_log_count(PS_LOG_WARN) < warnings) {
         ps_test_stage_real_clock(&stage);
         (void)ps_test_source_work(&stage);

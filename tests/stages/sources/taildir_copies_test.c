@@ -67,8 +67,7 @@ static unsigned count_lines(const char *what, unsigned limit)
  * its time: a file that waits like a copy never comes. */
 static void wait_for(size_t count)
 {
-    uint64_t begin_ns = ps_clock_now().mono_ns,
-             until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t begin_ns = ps_clock_now().mono_ns, until = ps_test_patience_end_ns();
     for (uint64_t passed_ms = 0, now_ms; stage.event_count < count; passed_ms = now_ms) {
         now_ms = (ps_clock_now().mono_ns - begin_ns) / PS_NS_PER_MS / SLOWER;
         if (now_ms > COPY_WAITS_MS - 1000)
@@ -255,7 +254,7 @@ static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, c
         append("app.log", text);
     write_lines("app.log", "line", 0, LINES);
     PS_START("batchSize", lines_per_batch);
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (stage.event_count < (in_banner ? 2U : 60U)) {
         ps_test_stage_pass_ms(&stage, 1);
         (void)ps_test_source_work(&stage);
@@ -267,7 +266,7 @@ static void cut_behind_the_reader(bool in_banner, const char *lines_per_batch, c
     for (unsigned i = 0; i < 30; i++)
         append("app.log", text);
     write_lines("app.log", fresh, 0, 10);
-    until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    until = ps_test_patience_end_ns();
     while (count_lines("line", LINES) < LINES || count_lines(fresh, 10) < 10) {
         work_slowly(20);
         assert_true(ps_test_patient_ns() < until);
@@ -421,7 +420,7 @@ static void work_and_take(unsigned calls, unsigned seen[PAIRS], unsigned stop)
 
 static void work_until_all(unsigned stop, unsigned seen[PAIRS])
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     for (unsigned missing = 1; missing > 0;) {
         missing = 0;
         work_and_take(5, seen, stop);

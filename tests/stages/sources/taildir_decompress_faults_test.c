@@ -80,7 +80,7 @@ static unsigned some_come(void)
 /* Works until the counter is not 0. Returns how many lines have come. */
 static unsigned come_until(enum ps_counter counter, unsigned before)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (ps_test_stage_counter(&stage, counter) == 0) {
         ps_test_stage_pass_ms(&stage, 10);
         if (ps_test_source_work(&stage) == PS_IDLE)
@@ -143,7 +143,7 @@ static void test_unreadable_and_deleted(void **unused)
 /* A file cannot be read while it is surveyed, and is deleted before or after that: it stays open. */
 static void survey_fails(bool deleted)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     compressed("app.1.gz", 0, COUNT);
     slow = true;
     PS_START(AUTO, "idleTimeout", "50");

@@ -12,7 +12,7 @@ static void remove_file(const char *name)
 
 static void wait_for_warnings(uint64_t count)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_log_count(PS_LOG_WARN) < count) {
         ps_test_stage_pass_ms(&stage, 1000);
         ps_test_source_settle(&stage, 0, 10);

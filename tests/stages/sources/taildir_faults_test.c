@@ -217,7 +217,7 @@ static void test_cut_and_looks_fail_on(void **unused)
 static void wait_for_trouble(const char *text)
 {
     char said[512];
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (;;) {
         bool any = stage.ops->outdated(stage.plan, said, sizeof said);
         if (text != NULL ? any && strstr(said, text) != NULL : !any)

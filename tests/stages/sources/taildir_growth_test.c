@@ -89,12 +89,12 @@ static void tell_missing(void)
 
 static void wait_for_all(void)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (taken < written) {
         unsigned before = taken;
         work();
         if (taken > before)
-            until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+            until = ps_test_patience_end_ns();
         if (ps_test_patient_ns() > until) {
             tell_missing();
             fail_msg("%u of %u lines of %u files came", taken, written, file_count);

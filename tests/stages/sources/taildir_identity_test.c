@@ -381,7 +381,7 @@ int rename(const char *from, const char *to)
 /* The same as wait_for_open, and the stage's clock is slow: nothing is saved meanwhile. */
 static void wait_for_open_before_the_save(unsigned count)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_open_files) != count) {
         (void)ps_test_source_work(&stage);
         ps_test_stage_pass_ms(&stage, 1);

@@ -80,7 +80,7 @@ static bool play(unsigned number, off_t size)
     is_cut = false;
     reads_left = number;
     append("app.log", line);
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (!is_cut && stage.event_count == 0) {
         turn(until_ns);
     }
@@ -129,7 +129,7 @@ static void test_around_the_largest(void **unused)
         expect("one");
         append("app.log", line);
         append("app.log", "two\n");
-        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until_ns = ps_test_patience_end_ns();
         while (stage.event_count < wanted) {
             turn(until_ns);
         }
@@ -161,7 +161,7 @@ static void test_grows_and_rests(void **unused)
     expect_nothing();
     ps_test_stage_pass_ms(&stage, 200000);
     expect_nothing();
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (stage.event_count == 0) {
         ps_test_stage_pass_ms(&stage, 3700000);
         for (int i = 0; i < 20; i++)

@@ -159,7 +159,7 @@ static bool all_saved(void)
  * come while 100 of them grow. */
 static void wait_for_save(void)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     uint64_t inode = 0;
     for (bool ends = false; !ends;) {
         if (cycle() == PS_IDLE)
@@ -177,7 +177,7 @@ static void wait_for_save(void)
 static void wait_for(const char *what, unsigned count, unsigned lines)
 {
     uint64_t all = cpu_ns(CLOCK_PROCESS_CPUTIME_ID), begin = ps_clock_now().mono_ns;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     count_begin();
     while (count > 0) {
         if (cycle() == PS_IDLE)
@@ -186,7 +186,7 @@ static void wait_for(const char *what, unsigned count, unsigned lines)
         assert_true(came_now <= count);
         count -= came_now;
         if (came_now > 0)
-            until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+            until = ps_test_patience_end_ns();
         if (ps_test_patient_ns() > until)
             fail_msg("%s: %u lines did not come", what, count);
     }
@@ -301,7 +301,7 @@ static unsigned saved_read(const char *path)
  * so that positions are saved meanwhile. Returns how many lines did not come. */
 static unsigned live(unsigned missing, unsigned enough)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     const uint64_t inode = ps_test_inode_of(positions);
     unsigned has = 0;
     bool ends = false;
@@ -316,7 +316,7 @@ static unsigned live(unsigned missing, unsigned enough)
         }
         if (moved) {
             ps_test_stage_pass_ms(&stage, 20);
-            until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+            until = ps_test_patience_end_ns();
         } else {
             usleep(200);
         }

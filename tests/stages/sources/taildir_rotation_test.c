@@ -308,7 +308,7 @@ static void test_copy_of_what_is_not_delivered(void **unused)
 /* Returns when everything that was read is delivered and saved. */
 static void drain(void)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
         ps_test_stage_real_clock(&stage);
         (void)ps_test_source_work(&stage);
@@ -444,7 +444,7 @@ static void wait_for_position(const char *path)
 {
     char quoted[600];
     snprintf(quoted, sizeof quoted, "\"%s\"", path);
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (access(positions, F_OK) != 0 || strstr(read_positions(), quoted) == NULL) {
         ps_test_stage_pass_ms(&stage, 10);
         (void)ps_test_source_work(&stage);
@@ -511,7 +511,7 @@ static void test_copy_of_a_copy(void **unused)
     assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
     ps_test_source_settle(&stage, 0, 100);
     append("app.log.2", "one\ntwo\n");
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (stage.event_count < 2) {
         ps_test_stage_pass_ms(&stage, 100);
         if (ps_test_source_work(&stage) == PS_IDLE)

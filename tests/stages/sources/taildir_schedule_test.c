@@ -165,7 +165,7 @@ static void work(unsigned calls)
 /* Works until every line came. */
 static void catch_up(void)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (missing() > 0) {
         pass_time();
         if (ps_test_source_work(&stage) == PS_IDLE)

@@ -69,7 +69,7 @@ static inline void expect(const char *lines)
 /* Works until this many files are open. */
 static inline void wait_for_open(unsigned count)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_stage_counter(&stage, PS_COUNTER_extra + 1) != count) {
         ps_test_source_settle(&stage, 0, 10);
         assert_true(ps_test_patient_ns() < until);
@@ -150,7 +150,7 @@ static inline void await_saved(const char *name)
 {
     char wanted[700];
     struct stat status;
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     assert_int_equal(stat(ps_test_folder_path(name), &status), 0);
     snprintf(wanted, sizeof wanted, "\"pos\":%lld,\"file\":\"%s\"", (long long)status.st_size,
              ps_test_folder_path(name));
@@ -166,7 +166,7 @@ static inline void await_saved(const char *name)
 /* Works until the counter has reached this value; the open batch is not delivered. */
 static inline void work_until(enum ps_counter counter, uint64_t value)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (ps_test_stage_counter(&stage, counter) < value) {
         ps_test_stage_real_clock(&stage);
         (void)ps_test_source_work(&stage);

@@ -45,7 +45,7 @@ static unsigned count_lines(const char *what, unsigned from, unsigned to)
 /* Works until these lines came, and for 60 ms of the stage's clock, which is slow: long enough for a save, and not for the copy. */
 static void work_slowly(unsigned from, unsigned to)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (unsigned left = 60 * SLOWER; left > 0 || count_lines("new", from, to) < to - from; left--) {
         ps_test_stage_pass_ms(&stage, left % SLOWER == 0 ? 1 : 0);
         (void)ps_test_source_work(&stage);
@@ -71,7 +71,7 @@ enum ending { STOPPED, KILLED, DRAINED_AND_KILLED };
 
 static void drain(void)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (!stage.ops->source->drain(stage.plan, stage.state, &stage.now)) {
         (void)ps_test_source_work(&stage);
         usleep(1000);
@@ -134,7 +134,7 @@ static void ended_while_a_copy_waits(enum ending ending)
  * and it is read on. The next process goes on behind the lines that were read. */
 static void test_read_on_behind_a_copy(void **unused)
 {
-    const uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    const uint64_t until_ns = ps_test_patience_end_ns();
     write_banner("app.log");
     PS_START(NULL);
     ps_test_source_wait(&stage, 30, PS_TEST_PATIENCE_MS);

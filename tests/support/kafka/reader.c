@@ -5,8 +5,6 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 
-#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
-
 static rd_kafka_t *make_consumer(const char *bootstrap)
 {
     char reason[256];
@@ -91,7 +89,7 @@ struct ps_test_records ps_test_records_read(const char *bootstrap, const char *t
 
     bool ended[1024] = {false};
     int ended_count = 0;
-    uint64_t deadline_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t deadline_ns = ps_test_patience_end_ns();
     while (ended_count < partition_count || records.count < count) {
         if (ps_test_patient_ns() > deadline_ns)
             fail_msg("topic %s: %zu records instead of %zu, %d of %d partitions read to their end", topic,

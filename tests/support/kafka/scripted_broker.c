@@ -92,7 +92,7 @@ static bool is_settled(const struct ps_test_broker *broker)
 /* Returns when no packet is under way; fails after the patience of a test. */
 static void settle(const struct ps_test_broker *broker)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (!is_settled(broker)) {
         if (ps_test_patient_ns() > until)
             fail_msg("a packet of the loopback does not arrive");

@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
-
 extern const struct ps_stage_ops ps_sink_kafka;
 
 void ps_test_kafka_sink_start(struct ps_test_kafka_sink *kafka, unsigned brokers, const char *topic,
@@ -75,7 +73,7 @@ void ps_test_kafka_sink_turn(struct ps_test_kafka_sink *kafka)
 
 void ps_test_kafka_sink_offer(struct ps_test_kafka_sink *kafka, struct ps_lease *lease)
 {
-    uint64_t deadline_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t deadline_ns = ps_test_patience_end_ns();
     assert_null(kafka->waiting);
     kafka->waiting = lease;
     do {

@@ -5,7 +5,6 @@
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
 
-#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
 #define PATIENCE_MS PS_TEST_PATIENCE_MS
 
 struct ps_test_tail {
@@ -26,7 +25,7 @@ void ps_test_tail_read(struct ps_test_tail *tail, char *text, size_t room)
 {
     size_t used = 0;
     bool ended = false;
-    uint64_t until = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t until = ps_test_patience_end_ns();
     assert_int_equal(rd_kafka_consume_start(tail->topic, 0, tail->mark), 0);
     while (!ended) {
         assert_true(ps_test_patient_ns() < until);

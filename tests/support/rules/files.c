@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define PATIENCE_NS (PS_TEST_PATIENCE_MS * PS_NS_PER_MS)
-
 static void write_to(const char *path, const char *format, va_list arguments)
 {
     FILE *file = fopen(path, "we");
@@ -61,7 +59,7 @@ double ps_test_series(const struct ps_test_stage *stage, const char *name, const
 
 void ps_test_series_wait(const struct ps_test_stage *stage, const char *name, double value)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     double now;
     while ((now = ps_test_series(stage, name, NULL)) != value) { /* whole numbers */
         if (ps_test_patient_ns() > until_ns)

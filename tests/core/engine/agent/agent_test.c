@@ -77,7 +77,7 @@ static struct sight look(struct ps_agent *agent)
 
 static struct sight wait_for(struct ps_agent *agent, enum ps_metrics_state sink)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     struct sight sight;
     while ((sight = look(agent)).sink != sink) {
         if (ps_test_patient_ns() > until_ns)
@@ -189,7 +189,7 @@ static unsigned accepted_of(struct ps_agent *agent)
 
 static void await_made(struct flow *flow)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (!flow_is_made(flow)) {
         assert_true(ps_test_patient_ns() < until_ns);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -198,7 +198,7 @@ static void await_made(struct flow *flow)
 
 static void await_source(struct ps_agent *agent, enum ps_metrics_state wanted)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (look(agent).source != wanted) {
         assert_true(ps_test_patient_ns() < until_ns);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -332,7 +332,7 @@ static enum ps_result gated_work(const void *plan, void *state, struct ps_batch 
 /* Waits until a worker has carried out the orders that follow the first. */
 static void await_pause(struct ps_agent *agent)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     bool done = false;
     while (!done) {
         for (unsigned i = 0; i < ps_engine_worker_count(agent->engine); i++)

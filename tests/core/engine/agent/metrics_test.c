@@ -324,7 +324,7 @@ static void test_batches_of_all_instances(void **state)
     flow_init(&flow);
     start(&flow, flow_spec(&flow));
     const struct ps_metrics_source source = ps_agent_metrics(gate.agent);
-    uint64_t sum = 0, until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t sum = 0, until_ns = ps_test_patience_end_ns();
     while (sum < 3 * flow.total) {
         assert_true(ps_test_patient_ns() < until_ns);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);

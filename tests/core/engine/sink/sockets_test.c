@@ -418,7 +418,6 @@ static void test_no_descriptor(void **state)
 /* ---- a whole agent, whose workers sleep until something wakes them ---- */
 
 #define EVENTS UINT64_C(3000)
-#define PATIENCE_NS (60 * PS_NS_PER_S)
 
 static size_t lines_of(const char *text)
 {
@@ -485,7 +484,7 @@ static void test_agent(void **state)
     assert_non_null(engine);
     assert_int_equal(ps_engine_start(engine, &err), PS_OK);
     assert_true(ps_engine_wait(engine, ps_engine_order(engine, PS_PHASE_RUN, plan, NULL), 60000));
-    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (bool cut = false; lines_of(ps_test_echo_text()) < EVENTS;) {
         if (!cut && lines_of(ps_test_echo_text()) > EVENTS / 3) {
             ps_test_echo_cut();

@@ -45,8 +45,7 @@ static void order(const char *method, const char *target, const char *body, size
                                       .body = body,
                                       .length = body != NULL ? strlen(body) : 0,
                                       .answer_max = answer_max};
-    uint64_t now_ns = ps_clock_now().mono_ns,
-             until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t now_ns = ps_clock_now().mono_ns, until_ns = ps_test_patience_end_ns();
     ps_http_request_order(&request, &client, &one, now_ns);
     for (; ps_test_patient_ns() < until_ns; now_ns = ps_clock_now().mono_ns) {
         struct pollfd ready = {.fd = client.poll_fd, .events = POLLIN};

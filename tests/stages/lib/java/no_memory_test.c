@@ -48,7 +48,7 @@ static void begin(struct ps_test_stage *stage, const struct ps_stage_ops *ops)
 
 /* Repeats the action, a millisecond each time, as long as the condition holds. */
 #define WHILE(action, stage, condition)                                                                      \
-    for (uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS; (condition);) {        \
+    for (uint64_t until_ = ps_test_patience_end_ns(); (condition);) {                                        \
         assert_true(ps_test_patient_ns() < until_);                                                          \
         action;                                                                                              \
         ps_test_stage_pass_ms(stage, 1);                                                                     \

@@ -72,7 +72,7 @@ static void *reply(struct ps_kafka_client_factory *factory)
 {
     struct ps_err err = {0};
     void *client = NULL;
-    for (uint64_t until_ns = ps_test_patient_ns() + PATIENT_MS * PS_NS_PER_MS;
+    for (uint64_t until_ns = ps_test_patience_end_ns();
          !ps_kafka_client_factory_reply(factory, &client, &err);) {
         assert_true(ps_test_patient_ns() < until_ns);
         poll(NULL, 0, 1);
@@ -83,7 +83,7 @@ static void *reply(struct ps_kafka_client_factory *factory)
 
 static void await_destroyed(unsigned count)
 {
-    for (uint64_t until_ns = ps_test_patient_ns() + PATIENT_MS * PS_NS_PER_MS; destroyed_count < count;) {
+    for (uint64_t until_ns = ps_test_patience_end_ns(); destroyed_count < count;) {
         assert_true(ps_test_patient_ns() < until_ns);
         poll(NULL, 0, 1);
     }

@@ -60,7 +60,7 @@ static void test_brokers_go_and_come_back(void **state)
     struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, &err);
     assert_non_null(reader);
     for (unsigned round = 0; round < 3; round++) {
-        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until_ns = ps_test_patience_end_ns();
         produce(producer, round);
         while (records <= round) {
             ps_kafka_reader_read(reader, 10, on_record, NULL);
@@ -150,7 +150,7 @@ static void test_first_failure_counts(void **state)
                                                     .topic_count = 1,
                                                     .patience_ms = PS_TEST_PATIENCE_MS};
     struct ps_err err = {.length = 0};
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     ps_test_topic(SCATTERED, SCATTERED_COUNT);
     rd_kafka_t *producer = producer_make();
     struct ps_kafka_reader *reader = ps_kafka_reader_open(&options, &err);

@@ -108,7 +108,7 @@ static void release(void)
 static enum ps_status wait_for_address(struct ps_lookup *lookup, enum ps_status wanted,
                                        struct ps_address *address, struct ps_err *err)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     enum ps_status status;
     while ((status = ps_lookup_address(lookup, address, err)) != wanted && ps_test_patient_ns() < until_ns)
         usleep(10000);
@@ -408,7 +408,7 @@ static void test_sources(void **unused)
         assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
         assert_non_null(strstr(stage.err.text, "no answer from the name server yet"));
         release();
-        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until_ns = ps_test_patience_end_ns();
         while (ps_test_stage_open(&stage) != PS_OK) {
             assert_true(ps_test_patient_ns() < until_ns);
             usleep(10000);

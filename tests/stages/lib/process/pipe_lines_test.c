@@ -68,7 +68,7 @@ static void run(uint64_t *random, struct text *text, struct line *lines)
     ps_pipe_lines_init(&reader, &stage.port, PS_PIPE_CHARSET_SINGLE, (uint32_t)line_max);
     ps_pipe_lines_begin(&reader, fds[0]);
     struct ps_batch *batch = NULL;
-    uint64_t until = ps_test_patient_ns() + 60 * PS_NS_PER_S;
+    uint64_t until = ps_test_patience_end_ns();
     bool over = false;
     while (!over || batch != NULL) {
         assert_true(ps_test_patient_ns() < until);

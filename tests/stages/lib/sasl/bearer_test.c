@@ -156,7 +156,7 @@ static void serve(struct endpoint *endpoint, const char *answer)
 /* Returns the token, or NULL with `reason`, when the endpoint has answered. */
 static const char *await(struct ps_token_source *source, uint64_t now_ns, char *reason)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     bool later = true;
     const char *token = NULL;
     while (token == NULL && later) {
@@ -211,7 +211,7 @@ static void test_endpoint(void **state)
     assert_non_null(strstr(endpoint.asked, "grant_type=client_credentials&scope=kafka%20write"));
     assert_string_equal(ps_token_source_take(source, 80 * PS_NS_PER_S, &later, reason), "first");
     serve(&endpoint, ANSWER("200 OK", "{\"access_token\":\"second\"}"));
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     const char *token = "first";
     while (strcmp(token, "first") == 0) {
         assert_true(ps_test_patient_ns() < until_ns);

@@ -21,7 +21,7 @@ static unsigned open_count(const struct ps_test_stage *stage)
 /* Lets the source work, in no time of its clock, until it has this number of connections. */
 static void await_open(struct ps_test_stage *stage, unsigned count)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (open_count(stage) != count) {
         assert_true(ps_test_patient_ns() < until_ns);
         (void)ps_test_source_work(stage);
@@ -32,7 +32,7 @@ static void await_open(struct ps_test_stage *stage, unsigned count)
 static void await_read(struct ps_test_stage *stage, int fd)
 {
     const struct ps_stream *stream = (const struct ps_stream *)stage->state;
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (int unsent = 1, unread = 1; unsent > 0 || unread > 0;) {
         assert_true(ps_test_patient_ns() < until_ns);
         (void)ps_test_source_work(stage);

@@ -73,15 +73,10 @@ static bool is_full(int fd)
     return unconfirmed == unsent && unsent > 0 && poll(&room, 1, 0) == 0;
 }
 
-static uint64_t patience_end_ns(void)
-{
-    return ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
-}
-
 /* Returns when the source's socket holds exactly these bytes of the client; the source reads nothing meanwhile. */
 static void await_arrival(int fd, size_t length)
 {
-    uint64_t until_ns = patience_end_ns();
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (int arrived = 0; arrived != (int)length; usleep(100)) {
         assert_true(ps_test_patient_ns() < until_ns);
         assert_int_equal(ioctl(end_of(fd)->fd, FIONREAD, &arrived), 0);
@@ -103,7 +98,7 @@ static uint64_t add_deaf_client(void)
     slow_down(fd);
     ps_test_send(fd, requests, sizeof requests - 10);
     await_arrival(fd, sizeof requests - 10);
-    uint64_t until_ns = patience_end_ns();
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (!end_of(fd)->is_unsent || !is_full(fd)) {
         assert_true(ps_test_patient_ns() < until_ns);
         ps_test_source_cycle(&stage);
@@ -145,7 +140,7 @@ static bool is_served(void)
     char answer[16] = "";
     ssize_t got = -1;
     ps_test_send(fd, head, (size_t)length);
-    uint64_t until_ns = patience_end_ns();
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (size_t sent = 0; got < 0;) {
         assert_true(ps_test_patient_ns() < until_ns);
         ssize_t n = sent < BODY ? send(fd, body + sent, BODY - sent, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
@@ -210,7 +205,7 @@ static int connect_waiting_client(void)
 static void fill_socket(int fd)
 {
     static const char scrap[65536];
-    uint64_t until_ns = patience_end_ns();
+    uint64_t until_ns = ps_test_patience_end_ns();
     slow_down(fd);
     while (!is_full(fd)) {
         assert_true(ps_test_patient_ns() < until_ns);

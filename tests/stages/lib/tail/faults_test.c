@@ -272,7 +272,7 @@ static bool cycle(void)
  * its next tick. */
 static void catch_up(uint64_t settle_ms)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     uint64_t stuck_ns = stage.now.mono_ns + STUCK_NS, settled_ns = 0;
     for (;;) {
         bool rests = cycle();

@@ -52,7 +52,7 @@ static bool is_there(const char *name)
 /* Works until the condition holds; batches are delivered. */
 #define UNTIL(stage, condition)                                                                              \
     do {                                                                                                     \
-        uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                         \
+        uint64_t until_ = ps_test_patience_end_ns();                                                         \
         while (!(condition)) {                                                                               \
             assert_true(ps_test_patient_ns() < until_);                                                      \
             (void)ps_test_source_work(stage);                                                                \

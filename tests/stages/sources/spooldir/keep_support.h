@@ -171,7 +171,7 @@ static void step(void)
 /* Works until the condition holds; each call of `work` is a transaction. */
 #define UNTIL(condition)                                                                                     \
     do {                                                                                                     \
-        uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                         \
+        uint64_t until_ = ps_test_patience_end_ns();                                                         \
         while (!(condition)) {                                                                               \
             if (ps_test_patient_ns() > until_)                                                               \
                 fail_msg("not in time: " #condition "; committed%s", committed);                             \

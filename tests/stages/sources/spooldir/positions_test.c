@@ -47,7 +47,7 @@ static void break_tracker(bool breaks)
 static void deliver_batch(void)
 {
     size_t before = stage.event_count;
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (stage.batch == NULL || !stage.batch->full) {
         assert_true(ps_test_patient_ns() < until_ns);
         ps_test_source_read(&stage);
@@ -78,7 +78,7 @@ static bool position_is_written(void)
 /* Only ticks, so that nothing is read or delivered. */
 #define TICK_UNTIL(condition)                                                                                \
     do {                                                                                                     \
-        uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                         \
+        uint64_t until_ = ps_test_patience_end_ns();                                                         \
         while (!(condition)) {                                                                               \
             assert_true(ps_test_patient_ns() < until_);                                                      \
             (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);                              \
@@ -139,7 +139,7 @@ static void put_blocks(unsigned records)
 static void test_stop_within_a_block(void **unused)
 {
     enum { RECORDS = 3000 };
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     put_blocks(RECORDS);
     ps_test_stage_start(&stage, &ps_source_spooldir,
                         PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10", "deserializer", "AVRO"));
@@ -239,7 +239,7 @@ static void test_damaged_aside(void **unused)
         ps_test_stage_start(
             &stage, &ps_source_spooldir,
             PS_KEYS("spoolDir", ps_test_folder(), "pollDelay", "10", "penstock.onFileError", "skip"));
-        uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+        uint64_t until_ns = ps_test_patience_end_ns();
         while (stage.event_count == 0 || ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) == 0) {
             assert_true(ps_test_patient_ns() < until_ns);
             (void)ps_test_source_work(&stage);

@@ -41,7 +41,7 @@ static bool is_there(const char *name)
 /* Works until there are `count` events, then closes the batch: they are delivered. */
 static void read_events(struct ps_test_stage *stage, size_t count)
 {
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (stage->event_count + (stage->batch != NULL ? stage->batch->count : 0) < count) {
         if (ps_test_patient_ns() > until)
             fail_msg("%zu events, not %zu",
@@ -55,7 +55,7 @@ static void read_events(struct ps_test_stage *stage, size_t count)
 /* Works until the condition holds; batches are delivered. */
 #define UNTIL(stage, condition)                                                                              \
     do {                                                                                                     \
-        uint64_t until_ = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;                         \
+        uint64_t until_ = ps_test_patience_end_ns();                                                         \
         while (!(condition)) {                                                                               \
             assert_true(ps_test_patient_ns() < until_);                                                      \
             (void)ps_test_source_work(stage);                                                                \

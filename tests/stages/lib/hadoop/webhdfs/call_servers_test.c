@@ -60,7 +60,7 @@ static enum ps_file_error call_draw(void)
 
 static void call_make(enum ps_file_error wanted)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     result.calls = 0;
     ps_file_stat(client.filesystem, "/f", ps_test_file_done, &result);
     while (result.calls == 0) {
@@ -122,7 +122,7 @@ static void test_requests_under_way(void **unused)
 {
     enum { MOST = PS_WEBHDFS_SLOTS };
     static const char *script[MOST + 2];
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     size_t at = 0;
     for (size_t i = 0; i <= MOST; i++)
         script[i] = "hold";

@@ -55,7 +55,7 @@ static void expect(enum ps_file_error error)
 /* Turns until the server has had a request. */
 static void await_request(struct ps_test_webhdfs *server, size_t count)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (size_t at = 0; at < count && ps_test_patient_ns() < until_ns;) {
         ps_test_webhdfs_turn(&client);
         pthread_mutex_lock(&server->peer.mutex);

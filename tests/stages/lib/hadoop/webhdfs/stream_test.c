@@ -82,7 +82,7 @@ static void begin(void)
 /* Turns until the server has had `count` requests. */
 static void await_request(struct ps_test_webhdfs *of, size_t count)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (size_t at = 0; at < count && ps_test_patient_ns() < until_ns;) {
         ps_test_webhdfs_turn(&client);
         pthread_mutex_lock(&of->peer.mutex);
@@ -186,7 +186,7 @@ static void test_much_without_flush(void **unused)
     play(NULL, NULL);
     for (unsigned i = 0; i < 5; i++)
         assert_true(ps_file_write(stream, bytes, sizeof bytes));
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (client.filesystem->held_bytes > 0 && ps_test_patient_ns() < until_ns)
         ps_test_webhdfs_turn(&client);
     assert_int_equal(stream->acknowledged_bytes, 4 + 5 * sizeof bytes);

@@ -162,7 +162,7 @@ static void await_closed(void)
 
 static void await_over(struct ps_kafka_farewell *farewell)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (!ps_kafka_farewell_is_over(farewell)) {
         assert_true(ps_test_patient_ns() < until_ns);
         ps_test_yield();

@@ -40,7 +40,7 @@ static struct reply read_of(void *reader, int wake_fd, const char *owner)
     ops->ask(reader, owner);
     if (wake_fd >= 0)
         assert_int_equal(poll(&woken, 1, (int)PS_TEST_PATIENCE_MS), 1);
-    uint64_t until = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until = ps_test_patience_end_ns();
     while (!ops->reply(reader, &reply.list, reply.warning, &reply.err)) {
         if (ps_test_patient_ns() > until)
             fail_msg("no reply");

@@ -53,7 +53,7 @@ static unsigned written(void)
 /* Waits until the rules that write `number` are active. */
 static void becomes(unsigned number)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (written() != number) {
         if (ps_test_patient_ns() > until_ns)
             fail_msg("rules %u are at work, not %u", written(), number);
@@ -427,7 +427,7 @@ static struct ps_rules_live *live_create(const char *path)
 static void wait_generation(struct ps_rules_live *live, uint64_t generation)
 {
     struct ps_rules_live_state now;
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (ps_rules_live_look(live, &now); now.generation != generation; ps_rules_live_look(live, &now)) {
         if (ps_test_patient_ns() > until_ns)
             fail_msg("generation %llu, not %llu", (unsigned long long)now.generation,

@@ -101,7 +101,7 @@ static void log_read(void)
 /* Waits until the log has a line with this text. */
 static void log_await(const char *text)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     for (log_read(); strstr(log_text, text) == NULL; log_read()) {
         if (ps_test_patient_ns() > until_ns)
             fail_msg("no line \"%s\" in:\n%s", text, log_text);
@@ -177,7 +177,7 @@ static void test_a_reload_logs_each_problem(void **state)
 /* Changes the file while memory is short, and waits until its rules are active: the load is tried again although the file does not change. */
 static void change_without_memory(unsigned number)
 {
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     log_begin();
     ps_test_rules_replace("a.rules", "rule other%u { when body ~ /c%u[0-9]d/ drop }\n", number, number);
     log_await("is not usable");

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PATIENCE_MS PS_TEST_PATIENCE_MS
 #define QUIET_MS 100
 
 static struct ps_rules_watch *watch;
@@ -42,7 +41,7 @@ static void follow(const char *name)
 static void touched(void)
 {
     struct pollfd ready = {.fd = ps_rules_watch_fd(watch), .events = POLLIN};
-    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (ps_test_patient_ns() < until_ns) {
         if (poll(&ready, 1, 100) > 0 && ps_rules_watch_touched(watch))
             return;

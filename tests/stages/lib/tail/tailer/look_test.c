@@ -328,7 +328,7 @@ static void test_change_before_the_answer(void **unused)
     struct ps_tail_place *place = &tailer->places[0];
     (void)ps_tail_places_tick(tailer);
     assert_true(place->looking && place->watch < 0);
-    uint64_t until_ns = ps_test_patient_ns() + PS_TEST_PATIENCE_MS * PS_NS_PER_MS;
+    uint64_t until_ns = ps_test_patience_end_ns();
     while (!place->names) {
         append("a/app.1", "x");
         usleep(1000);
