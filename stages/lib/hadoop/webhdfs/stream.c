@@ -281,7 +281,7 @@ static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outc
     struct ps_webhdfs_stream *stream = stream_of(call_);
     uint64_t length_bytes = 0, known_bytes = stream->found_bytes + stream->stream.acknowledged_bytes;
     uint64_t now_ns = webhdfs_of(stream)->now.mono_ns;
-    if (outcome->error == PS_FILE_UNAVAILABLE || outcome->error == PS_FILE_TIMEOUT) {
+    if (ps_file_error_may_pass(outcome->error)) {
         stream->ask_ns = now_ns + ASK_NS;
         return;
     }

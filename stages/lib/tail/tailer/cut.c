@@ -23,9 +23,9 @@ static bool has_unresolved(struct ps_tailer *tailer, unsigned place)
     return false;
 }
 
-/* What a look says about the copies in its directory. */
+/* What a look found out about copies in its directory. */
 struct seen {
-    bool failed; /* it saw no file */
+    bool failed; /* it could not read the directory */
     bool unsure; /* it could not examine a file, or a file is not identified yet: that may be the copy */
 };
 

@@ -414,8 +414,8 @@ uint64_t ps_tail_places_tick(struct ps_tailer *tailer);
 
 /* ---- cut.c: files that were truncated ---- */
 
-/* Called after a look that read the names of the directory: its truncated files are opened, by ps_tail_cut_open. Those whose copy the
- * look may not have seen wait for another look. */
+/* Called after a look that read the names of the directory: its truncated files are opened, by ps_tail_cut_open. A file whose copy
+ * the look may not have seen waits for another look. */
 void ps_tail_cut_looked(struct ps_tailer *tailer, unsigned place, const struct ps_tail_changes *changes);
 /* Opens some of the files. */
 void ps_tail_cut_open(struct ps_tailer *tailer);

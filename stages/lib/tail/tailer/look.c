@@ -323,8 +323,8 @@ static void directories_tell(struct ps_tailer *tailer)
                         reason.length > 0 ? reason.text : NULL);
 }
 
-/* Takes the watch of the directory that the path leads to, and gives up that of the directory that it led to before. Events of that one
- * that are still queued find no place: the kernel gives its number to no other watch. */
+/* Takes the watch of the directory that the path leads to, and gives up the watch of the directory that it led to before. Queued
+ * events of the former watch find no place: the kernel gives its number to no other watch. */
 static void watch_take(struct ps_tailer *tailer, struct ps_tail_place *place, int watch)
 {
     int former = place->watch;

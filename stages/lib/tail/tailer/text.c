@@ -1,6 +1,6 @@
 /* Compressed files that are read (penstock.decompress, decision 80). One has its turn at a time. First its whole text is
- * surveyed, to find out whether it is complete and from which file it was compressed. Then the unread part is read, by
- * positions of the text. An unchanged file is surveyed once by each process, and not at all when the position file has its
+ * surveyed, to find out whether it is complete and from which file it was compressed. Then the unread part is read; its
+ * positions are those in the text. An unchanged file is surveyed once by each process, and not at all when the position file has its
  * end. */
 #include "stages/lib/tail/tailer/internal.h"
 
