@@ -6,7 +6,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
 
-records=${RECORDS:-400000}
+records=${RECORDS:-400000} # at least
+part=$((records / 40))
 step "a broker"
 kafka_share
 kafka_topic killed-in 4
@@ -59,12 +60,13 @@ is_committed() {
     [[ $(lag) == 0 ]]
 }
 
-# Half of the records is there before the agent starts; the other half is written while it runs and is killed.
+# Half of the records is there before the agent starts; the others are written while it runs and is killed, until the last kill.
 seq 1 $((records / 2)) | kcat -P -q -b "$brokers" -t killed-in
 agent_start a
 (
-    for ((first = records / 2 + 1; first <= records; first += records / 40)); do
-        seq "$first" $((first + records / 40 - 1)) | kcat -P -q -b "$brokers" -t killed-in
+    for ((first = records / 2 + 1; ; first += part)); do
+        ((first <= records)) || [[ ! -e $work/killed ]] || { echo $((first - 1)) >"$work/sent"; break; }
+        seq "$first" $((first + part - 1)) | kcat -P -q -b "$brokers" -t killed-in
         sleep 0.5
     done
 ) &
@@ -73,13 +75,15 @@ children[$load]=load
 
 for ((kill = 1; kill <= 3; kill++)); do
     before=$(count killed-out)
-    await 60 has killed-out $((before + records / 40)) || fail "no records arrive"
+    await 60 has killed-out $((before + part)) || fail "no records arrive"
     agent_kill a
     step "kill $kill: $(count killed-out) records were out"
     agent_start a
 done
+touch "$work/killed"
 wait $load || fail "the load ends with $?"
 unset "children[$load]"
+records=$(<"$work/sent")
 
 # All may be out before the last agent has its partitions; it reads again what was not committed, and then a last thousand.
 await 60 is_committed || true
