@@ -171,6 +171,20 @@ flow_file() { # DIR
 	EOF_
 }
 meta=$work/shared/spool/.flumespool/.flumespool-main.meta
+# Begins the first agent so that its sink writes no more than 20,000 KiB, and fails from there on: the channel is full then, and the source
+# stands in the middle of the file, however long this script does not get its turn.
+limited() { # COMMAND...: becomes it, so this is for the background
+    ulimit -f 20000
+    trap '' XFSZ
+    exec "$@"
+}
+stands_inside() { # it is stopped while its position is read, so that it is killed where it was seen
+    [[ -e $meta ]] || return 1
+    kill -STOP "$agent"
+    (($(position "$meta" 2>/dev/null || echo 0) <= 100000)) || return 0
+    kill -CONT "$agent"
+    return 1
+}
 has_begun() { (($(find "$1" -type f -exec head -c $LINE {} \; | wc -c) >= LINE)); } # DIR
 for first in penstock flume; do
     second=$([[ $first == flume ]] && echo penstock || echo flume)
@@ -178,22 +192,13 @@ for first in penstock flume; do
     mkdir -p "$work/shared/spool" "$work/shared/first" "$work/shared/second"
     python3 -c "
 with open('$work/shared/spool/large', 'w') as out:
-    for i in range(${LINES_LARGE:-400000}):
+    for i in range(${LINES_LARGE:-100000}):
         out.write(f'{i:09} ' + 'x' * ($LINE - 11) + '\n')"
     flow_file "$work/shared/first" >"$work/first.properties"
     flow_file "$work/shared/second" >"$work/second.properties"
-    start "$work/first" "${engines[$first]}"
-    for ((i = 0; i < 6000; i++)); do
-        if [[ -e $meta ]]; then # it stands still while its position is read: on a busy machine that takes longer than the rest of the file
-            kill -STOP "$agent"
-            (($(position "$meta" 2>/dev/null || echo 0) > 100000)) && break
-            kill -CONT "$agent"
-        fi
-        [[ ! -e $work/shared/spool/large.COMPLETED ]] || break
-        sleep 0.01
-    done
+    start "$work/first" limited "${engines[$first]}"
+    await 120 stands_inside || fail "$first wrote no position"
     stop KILL
-    [[ -e $meta ]] || fail "$first was faster than this script, or wrote no position"
     at=$(position "$meta")
     ((at % LINE == 0 && at > 0)) || fail "$first's position: $at"
     start "$work/second" "${engines[$second]}"
