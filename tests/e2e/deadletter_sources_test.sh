@@ -92,7 +92,7 @@ printf '<' | nc -u -w 1 -N 127.0.0.1 "$udp_port"
 one "datagram" r3 no-priority
 [[ $(body) == '<' ]] || fail "datagram: $(<"$work/letter")"
 
-"$PENSTOCK" load --events 50 --rate 1k --tolerance 1 --target "kafka://127.0.0.1:$broker_port/in" >"$work/load.out" 2>"$work/load.err" || fail "load"
+"$PENSTOCK" load --wait --events 50 --rate 1k --tolerance 1 --target "kafka://127.0.0.1:$broker_port/in" >"$work/load.out" 2>"$work/load.err" || fail "load"
 malformed() { [[ $(letters --component r4 --reason malformed | wc -l) -eq 50 ]]; }
 await "records that are no Avro" malformed
 [[ $(letters --component r4 | jq -r .text | head -1) == 'topic in, partition 0, offset 0: not an event of Flume'* ]] || fail "$(letters --component r4 | head -1)"

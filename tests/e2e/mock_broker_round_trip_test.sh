@@ -19,7 +19,7 @@ children[$!]=1
 has_address() { [[ -s $work/address ]]; }
 await 'no address' has_address
 target=kafka://$(<"$work/address")/t
-"$PENSTOCK" load --events 100 --target "$target" --manifest "$work/manifest" --json >"$work/load.json" 2>"$work/load.err" || fail "load: exit $?"
-"$PENSTOCK" verify --from "$target" --manifest "$work/manifest" --json >"$work/verify.json" 2>"$work/verify.err" || fail "verify: exit $?"
+"$PENSTOCK" load --wait --events 100 --target "$target" --manifest "$work/manifest" --json >"$work/load.json" 2>"$work/load.err" || fail "load: exit $?"
+"$PENSTOCK" verify --from "$target" --manifest "$work/manifest" --idle 60s --json >"$work/verify.json" 2>"$work/verify.err" || fail "verify: exit $?"
 jq -es 'map(select(.type == "summary"))[-1] | .completed == 100 and .latency_ns.p50 >= 300000000' "$work/load.json" >"$work/jq" ||
     fail 'confirmed sooner than 300 ms'

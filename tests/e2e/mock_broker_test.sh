@@ -24,9 +24,9 @@ refused() { # CODE TEXT OPTION...
     [[ ! -s $work/out ]] || fail "mock-broker $*: an address nevertheless"
 }
 goes_through() { # TOPIC: what load sends to the port, verify finds there
-    "$PENSTOCK" load --events 500 --target "kafka://127.0.0.1:$port/$1" --manifest "$work/$1.manifest" --json >"$work/$1.load.json" 2>"$work/$1.load.err" ||
+    "$PENSTOCK" load --wait --events 500 --target "kafka://127.0.0.1:$port/$1" --manifest "$work/$1.manifest" --json >"$work/$1.load.json" 2>"$work/$1.load.err" ||
         fail "load to $1: exit $?"
-    "$PENSTOCK" verify --from "kafka://127.0.0.1:$port/$1" --manifest "$work/$1.manifest" --json >"$work/$1.verify.json" 2>"$work/$1.verify.err" ||
+    "$PENSTOCK" verify --from "kafka://127.0.0.1:$port/$1" --manifest "$work/$1.manifest" --idle 60s --json >"$work/$1.verify.json" 2>"$work/$1.verify.err" ||
         fail "verify of $1: exit $?"
 }
 
