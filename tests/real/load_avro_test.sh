@@ -7,6 +7,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v keytool >/dev/null || skip "no keytool, which makes the key store of a real Flume"
 
+loader='' # the load that runs
+trap 'code=$?; [[ ! $loader ]] || kill -KILL "$loader" 2>/dev/null || true; finish $code' EXIT
 fail() { # WHAT: prints it and the ends of logs and of the JSON output of load and verify
     echo "FAILED: $*" >&2
     tail -n 3 "$work"/*.log "$work"/*.json | cut -c 1-500 >&2
@@ -29,7 +31,7 @@ keytool -J-XX:TieredStopAtLevel=1 -exportcert -keystore "$work/store.p12" -store
     echo "a1.channels = ${names[*]}"
     echo "a1.sinks = ${names[*]}"
     for name in "${names[@]}"; do
-        mkdir "$work/$name"
+        [[ $name == full ]] || mkdir "$work/$name"
         type=avro
         case $name in http | netcat) type=$name ;; esac
         cat <<-EOF_
@@ -77,12 +79,21 @@ start() {
 
 # ---- loads ----
 
-load() { # NAME URL [OPTION]...
+load_begin() { # NAME URL [OPTION]...: sets loader
     local name=$1 url=$2
     shift 2
     # --wait: a busy JVM takes longer than 10 s for its first TLS handshake.
-    "$PENSTOCK" load --wait --target "$url" --manifest "$work/$name.manifest" --format rfc3164 --json --settle 60s --tolerance 1 "$@" \
-        >"$work/$name.json" 2>>"$work/load.log" || fail "load into $name: exit $?"
+    "$PENSTOCK" load --wait --target "$url" --manifest "$work/$name.manifest" --format rfc3164 --json --settle 600s --tolerance 1 "$@" \
+        >"$work/$name.json" 2>>"$work/load.log" &
+    loader=$!
+}
+load_end() { # NAME
+    wait "$loader" || fail "load into $1: exit $?"
+    loader=''
+}
+load() { # NAME URL [OPTION]...
+    load_begin "$@"
+    load_end "$1"
 }
 
 verify() { # NAME [SAYS]: verifies the files; SAYS: a text that the summary must contain
@@ -110,11 +121,13 @@ verify zlib
 load tls "avro://127.0.0.1:${port[tls]}?tls=true&ca=$work/ca.pem&server-name=penstock.test" --rate 10k --events 20k
 verify tls
 
-# More than the sink takes: the source answers FAILED, and load repeats the call, in order.
-load full "avro://127.0.0.1:${port[full]}?batch=100" --rate 100k --events 2k
+# More than the sink takes, whose directory is missing until the channel is full: the source answers FAILED, and load repeats the call, in order.
+load_begin full "avro://127.0.0.1:${port[full]}?batch=100" --rate 100k --events 2k
+await 60 grep -q "Channel.*Exception" "$work/agent.log" || fail "full: the channel was never full"
+mkdir "$work/full"
+load_end full
 verify full
 [[ $(tail -n 1 "$work/full.verified.json") == *"$ordered"* ]] || fail "full: reordered"
-grep -q "Channel.*Exception" "$work/agent.log" || fail "full: the channel was never full"
 
 load http "http://127.0.0.1:${port[http]}?batch=500" --rate 20k --events 40k
 verify http
@@ -123,15 +136,17 @@ verify netcat
 
 # Flume is killed and restarted: load reports an outage, and everything is acknowledged in the end. The events in the
 # memory channel are lost, as Flume documents; load is not responsible for them.
-"$PENSTOCK" load --wait --target "avro://127.0.0.1:${port[plain]}" --rate 3k --duration 20s --format rfc3164 --json --settle 60s \
-    --tolerance 1 >"$work/killed.json" 2>>"$work/load.log" &
-loader=$!
+load_begin killed "avro://127.0.0.1:${port[plain]}" --rate 3k
 await 60 has_arrived "$work/plain" 43000 || fail "the load into an agent that is to be killed does not begin"
 kill -KILL "$agent"
 wait "$agent" 2>/dev/null || true
+before=$(arrived "$work/plain")
 start
-wait $loader || fail "load into a killed agent: exit $?"
+await 60 has_arrived "$work/plain" $((before + 6000)) || fail "the load does not go on after the restart"
+kill -TERM "$loader"
+load_end killed
 summary=$(tail -n 1 "$work/killed.json")
-[[ $summary == *'"completed":60000'* && $summary == *'"failed":0'* ]] || fail "killed: $summary"
+sent=$(sed -nE 's/.*"sent":([0-9]+).*/\1/p' <<<"$summary")
+[[ $sent && $summary == *"\"completed\":$sent,"* && $summary == *'"failed":0'* ]] || fail "killed: $summary"
 [[ $summary == *'"outages":[{'* ]] || fail "killed: no outage is reported: $summary"
 echo "ok: killed and restarted"
