@@ -10,7 +10,7 @@ load() { # NAME URL [OPTION]...
     local name=$1 url=$2
     shift 2
     # No time is asserted: the test does not depend on whether a busy machine holds the rate.
-    "$PENSTOCK" load --target "$url" --format rfc3164 --json --tolerance 1 --settle 60s --manifest "$work/$name.manifest" "$@" \
+    "$PENSTOCK" load --wait --target "$url" --format rfc3164 --json --tolerance 1 --settle 60s --manifest "$work/$name.manifest" "$@" \
         >"$work/$name.load.json" 2>"$work/$name.load.err" || fail "load $name: exit $?"
 }
 
@@ -30,7 +30,7 @@ verify() { # NAME URL...: reads until all events of the manifest are there
     local name=$1 url from=()
     shift
     for url in "$@"; do from+=(--from "$url"); done
-    "$PENSTOCK" verify "${from[@]}" --manifest "$work/$name.manifest" --idle 20s --json \
+    "$PENSTOCK" verify "${from[@]}" --manifest "$work/$name.manifest" --idle 60s --json \
         >"$work/$name.verify.json" 2>"$work/$name.verify.err" || fail "verify $name: exit $?"
     says "$name.verify.json" "$clean" '"corrupted":0'
     echo "ok: $name"
@@ -38,7 +38,7 @@ verify() { # NAME URL...: reads until all events of the manifest are there
 
 # Starts a verify that listens, in the background; sets address.
 listen() { # NAME SCHEME
-    "$PENSTOCK" verify --from "$2://127.0.0.1:0" --manifest "$work/$1.manifest" --idle 20s --json \
+    "$PENSTOCK" verify --from "$2://127.0.0.1:0" --manifest "$work/$1.manifest" --idle 60s --json \
         >"$work/$1.verify.json" 2>"$work/$1.verify.err" &
     listener=$!
     children[$listener]=1
@@ -95,7 +95,7 @@ children[$!]=1
 await "no mock broker" test -s "$work/brokers"
 brokers=$(cat "$work/brokers")
 load kafka "kafka://$brokers/t" --rate 20k --events 40k --connections 2
-"$PENSTOCK" verify --from "kafka://$brokers/t" --manifest "$work/kafka.manifest" --idle 20s --json >"$work/kafka.verify.json" \
+"$PENSTOCK" verify --from "kafka://$brokers/t" --manifest "$work/kafka.manifest" --idle 60s --json >"$work/kafka.verify.json" \
     2>"$work/kafka.verify.err" || fail "verify kafka: exit $?"
 says kafka.verify.json "$clean" '"duplicated":0' '"corrupted":0'
 load keyed "kafka://$brokers/keyed?key=source&kafka.acks=1&kafka.linger.ms=1" --rate 20k --events 20k --connections 2
@@ -142,7 +142,7 @@ EOF_
 done
 
 # The load begins before the agent runs: no event is lost.
-"$PENSTOCK" load --target "netcat://127.0.0.1:${ports[netcat]}" --format rfc3164 --rate 5k --events 10k --json --tolerance 1 \
+"$PENSTOCK" load --wait --target "netcat://127.0.0.1:${ports[netcat]}" --format rfc3164 --rate 5k --events 10k --json --tolerance 1 \
     --settle 60s --manifest "$work/netcat.manifest" >"$work/netcat.load.json" 2>"$work/netcat.load.err" &
 loader=$!
 children[$loader]=1

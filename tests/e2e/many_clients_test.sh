@@ -85,7 +85,7 @@ good_client() { # SOURCE
     fi
     # shellcheck disable=SC2059
     printf -v url "${target[${1#limited_}]}" "${ports[$1]}"
-    "$PENSTOCK" load --target "$url" --events 2000 --connections 2 --settle 60s --pace sleep --json >"$work/load.json" 2>"$work/load.err" ||
+    "$PENSTOCK" load --wait --target "$url" --events 2000 --connections 2 --settle 60s --pace sleep --json >"$work/load.json" 2>"$work/load.err" ||
         fail "the good client of $1: exit $?: $(tail -n 1 "$work/load.json" | cut -c 1-500)"
 }
 
