@@ -122,15 +122,20 @@ accepted=$(accounted 'events accepted')
 ((accepted > 50000 && accepted == $(accounted delivered))) || fail "counts differ: $account"
 check ended "$endless" 4 --only "$accepted"
 
+has_clients() { # NUMBER: of source r1
+    curl -fs --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics" | grep -qE "\"SOURCE.r1\":\{[^}]*\"OpenConnectionCount\":\"$1\""
+}
 step "the agent is killed under load: answered events may be lost (memory channel), none is duplicated"
 agent_file answers answers sources.r1.type=netcat sources.r1.host= sources.r1.bind=127.0.0.1
 agent_start answers "${monitored[@]}"
-load_start --events 400000 --rate 20000 --format line --answers
-await 60 has_accepted 20000 || fail "no load" # which takes twenty seconds in all
+load_start --events "$endless" --rate 20000 --format line --answers
+await 60 has_accepted 20000 || fail "no load"
 agent_kill answers
-agent_start answers
-load_wait
+agent_start answers "${monitored[@]}"
+await 60 has_accepted 100000 || fail "the load does not go on"
+await 60 has_clients 4 || fail "not all streams go on"
+load_stop
 agent_stop answers # all that it has taken is in the topic
 echo "    $sent"
 (($(field reconnects "$sent") >= 4)) || fail "no reconnects: $sent"
-check answers 400000 4 --lost-below "$(field resumed "$sent")" --idle-s 30
+check answers "$endless" 4 --only "$(field sent "$sent")" --lost-below "$(field resumed "$sent")" --idle-s 30

@@ -15,7 +15,7 @@
  *   headers     records that lack one of --header, or that have any header with --no-headers
  *   partitions  partitions that have records
  * Exit 0: no record lost, duplicated, reordered or foreign, no header wrong.
- *   --lost-below N  lost numbers below N are no fault (the channel of a killed agent)
+ *   --lost-below N  lost numbers below N are no fault (the channel of a killed agent); with --only they count as found
  *   --only N        only N events are expected, from the beginning of each stream without holes
  *   --may-repeat    duplicates and their order are no fault (at least once) */
 #include "tests/real/sequence.h"
@@ -231,7 +231,7 @@ static int report(const struct check *check)
            check->only > 0 ? check->only : check->events, check->received, lost, last_lost, holes,
            check->duplicated, check->reordered, check->foreign, check->bad_headers, partitions);
     bool repeats_wrong = !check->may_repeat && (check->duplicated != 0 || check->reordered != 0);
-    return faults != 0 || (check->only > 0 && check->found != check->only) || repeats_wrong ||
+    return faults != 0 || (check->only > 0 && check->found + lost != check->only) || repeats_wrong ||
            check->foreign != 0 || check->bad_headers != 0;
 }
 
