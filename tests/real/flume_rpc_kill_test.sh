@@ -152,10 +152,11 @@ run_round() { # NUMBER SECONDS
         start "$name"
     done
     await 90 listens "${port[a]}" || fail "the first agent does not listen"
-    "$PENSTOCK" load --target "avro://127.0.0.1:${port[a]}?batch=100&timeout=20s" --connections 2 --rate $rate --duration "$2s" --pace sleep \
+    "$PENSTOCK" load --wait --target "avro://127.0.0.1:${port[a]}?batch=100&timeout=20s" --connections 2 --rate $rate --duration "$2s" --pace sleep \
         --format rfc3164 --json --settle 600s --tolerance 1 --manifest "$work/manifest" >"$work/load.json" 2>"$work/load.log" &
     loader=$!
     pid[load]=$loader
+    await 90 grep -q '"completed":[1-9]' "$work/load.json" || fail "nothing is acknowledged"
     began=$SECONDS
     while ((SECONDS - began < $2)); do # every agent once, in another order each time
         mapfile -t victims < <(for name in "${agents[@]}"; do echo "$RANDOM $name"; done | sort -n)
