@@ -90,7 +90,7 @@ says 0 0 0
 "$PENSTOCK" mock-broker --topic in:2 >"$work/brokers" 2>"$work/broker.err" &
 children[$!]=1
 await "the mock broker has an address" test -s "$work/brokers"
-"$PENSTOCK" load --events 300 --rate 1k --tolerance 1 --target "kafka://$(<"$work/brokers")/in" >"$work/load.out" 2>"$work/load.err" ||
+"$PENSTOCK" load --wait --events 300 --rate 1k --tolerance 1 --target "kafka://$(<"$work/brokers")/in" >"$work/load.out" 2>"$work/load.err" ||
     fail "load: $(<"$work/load.err")"
 config "type = org.apache.flume.source.kafka.KafkaSource" "kafka.bootstrap.servers = $(<"$work/brokers")" "kafka.topics = in" \
     "kafka.consumer.auto.offset.reset = earliest" "batchSize = 100" -- "type = memory" "capacity = 1000" >"$work/agent.properties"
