@@ -186,7 +186,7 @@ else
 fi
 if command -v kcat >/dev/null; then
     brokers=$(sed -n 's/^broker *\([^ ]*\).*/\1/p' "$work/out" | head -1)
-    kcat -b "$brokers" -t quickstart.errors -C -e -q >"$work/topic" || fail "kcat: exit $?"
+    kcat -m 120 -b "$brokers" -t quickstart.errors -C -e -q >"$work/topic" || fail "kcat: exit $?"
     (($(wc -l <"$work/topic") >= 200)) || fail "kcat finds $(wc -l <"$work/topic") errors"
 else
     echo "SKIP PART: kcat_reads: no kcat"

@@ -33,7 +33,7 @@ goes_through() { # TOPIC: what load sends to the port, verify finds there
 broker_start first --topic t:3 --brokers 3
 goes_through t
 if command -v kcat >/dev/null; then
-    kcat -L -b "127.0.0.1:$port" -t t >"$work/kcat" 2>&1 || fail "kcat: $(cat "$work/kcat")"
+    kcat -m 120 -L -b "127.0.0.1:$port" -t t >"$work/kcat" 2>&1 || fail "kcat: $(cat "$work/kcat")"
     grep -q 'topic "t" with 3 partitions' "$work/kcat" || fail "kcat sees $(cat "$work/kcat")"
 fi
 

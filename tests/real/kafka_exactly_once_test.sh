@@ -77,7 +77,7 @@ look() {
 total=0
 progress() { # sets total: the ends of the output's logs, markers and open transactions included; as it was if a broker that is down should have answered
     local now
-    now=$(kcat -Q -b "$brokers" -t once-out:0:-1 -t once-out:1:-1 -t once-out:2:-1 -t once-out:3:-1 2>>"$work/kafka.log" |
+    now=$(kcat -m 20 -Q -b "$brokers" -t once-out:0:-1 -t once-out:1:-1 -t once-out:2:-1 -t once-out:3:-1 2>>"$work/kafka.log" |
         awk '{sum += $NF} END {print sum + 0}') || return 0
     total=$now
 }
