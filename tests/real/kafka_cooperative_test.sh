@@ -23,6 +23,7 @@ configure() { # NAME
 	a1.sources.r1.kafka.topics = together
 	a1.sources.r1.kafka.consumer.group.id = together
 	a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
+	a1.sources.r1.kafka.consumer.session.timeout.ms = 60000
 	a1.sources.r1.kafka.consumer.partition.assignment.strategy = org.apache.kafka.clients.consumer.CooperativeStickyAssignor
 	a1.sources.r1.channels = c1
 	a1.channels.c1.type = memory
@@ -44,8 +45,8 @@ java_start() { # sets java_pid
     java_pid=$!
     children[$java_pid]=java
 }
-kcat_start() { # sets kcat_pid
-    kcat -b "$brokers" -u -q -X auto.offset.reset=earliest -X partition.assignment.strategy=cooperative-sticky -G together together \
+kcat_start() { # sets kcat_pid: of the program, not of the function's shell
+    command kcat -b "$brokers" -u -q -X auto.offset.reset=earliest -X partition.assignment.strategy=cooperative-sticky -G together together \
         >>"$work/kcat.out" 2>>"$work/kcat.log" &
     kcat_pid=$!
     children[$kcat_pid]=kcat

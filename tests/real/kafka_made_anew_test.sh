@@ -77,7 +77,7 @@ tells() { # [PARTITION]...: since the last call the log says of these, once of e
     told=$((told + ${#of[@]}))
     [[ $(printf '%s\n' "${of[@]}" | sort | paste -sd ' ') == "$*" ]] || fail "the log says of partitions ${of[*]} that the topic was created again"
 }
-read_anew() { # NUMBER: the topic "in" is created again while the agent stands still, and gets so many records
+read_anew() { # NUMBER: the topic "in" is created again while the agent stands still, and gets so many records; the agent's session lasts for longer
     kill -STOP "${agents[anew]}"
     kafka_topic in 3 --anew
     await 60 is_empty in 3 || fail "the new topic is not empty"
@@ -99,7 +99,8 @@ kafka_topic in 3
 kafka_topic out 2
 agent_file anew out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
     sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=in sources.r1.kafka.consumer.group.id=anew \
-    sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.penstock.engine=native sinks.k1.allowTopicOverride=false
+    sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms=120000 \
+    sources.r1.penstock.engine=native sinks.k1.allowTopicOverride=false
 agent_start anew
 load_begin
 await 60 has_records out 1000 || fail "no records arrive"

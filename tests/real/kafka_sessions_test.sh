@@ -25,6 +25,7 @@ configure() { # NAME
 	a1.sources.r1.kafka.topics = in-$1
 	a1.sources.r1.kafka.consumer.group.id = g-$1
 	a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
+	a1.sources.r1.kafka.consumer.session.timeout.ms = 60000
 	a1.sources.r1.channels = c1
 	a1.channels.c1.type = memory
 	a1.channels.c1.capacity = 10000

@@ -23,6 +23,7 @@ configure() { # NAME PROTOCOL STRATEGY
 	a1.sources.r1.kafka.topics = in-$2
 	a1.sources.r1.kafka.consumer.group.id = g-$2
 	a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
+	a1.sources.r1.kafka.consumer.session.timeout.ms = 60000
 	a1.sources.r1.kafka.consumer.partition.assignment.strategy = org.apache.kafka.clients.consumer.$3
 	a1.sources.r1.penstock.workers = 2
 	a1.sources.r1.channels = c1

@@ -19,7 +19,8 @@ far_brokers=$(<"$work/far")
 configure() { # NAME CASE STRATEGY [KEY=VALUE]...
     agent_file "$1" "out-$2" sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.penstock.engine="${KAFKA_SOURCE_ENGINE:-librdkafka}" sources.r1.host= sources.r1.port= \
         sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics="slow-$2" sources.r1.kafka.consumer.group.id="g-slow-$2" \
-        sources.r1.kafka.consumer.auto.offset.reset=earliest sinks.k1.kafka.bootstrap.servers="$far_brokers" \
+        sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms=60000 \
+        sinks.k1.kafka.bootstrap.servers="$far_brokers" \
         sources.r1.kafka.consumer.partition.assignment.strategy="org.apache.kafka.clients.consumer.$3" \
         sinks.k1.allowTopicOverride=false channels.c1.capacity=5000 "${@:4}"
 }
@@ -35,7 +36,7 @@ is_complete() { # TOPIC
 }
 reads_on() { # ACCEPTED: the first agent has read more events than these, or its sink has some to deliver, as the channel may be full
     local metrics
-    metrics=$(curl -fs --noproxy '*' --max-time 10 "http://127.0.0.1:$metrics_port/metrics") || return 1
+    metrics=$(curl -fs --noproxy '*' --max-time 120 "http://127.0.0.1:$metrics_port/metrics") || return 1
     (($(counter SOURCE.r1 EventAcceptedCount "$metrics") > $1 ||
         $(counter SOURCE.r1 EventAcceptedCount "$metrics") > $(counter SINK.k1 EventDrainSuccessCount "$metrics")))
 }

@@ -29,6 +29,7 @@ coordinator() { # GROUP: prints the broker; Kafka takes the name's hash in Java 
     ((hash < 0x80000000)) || hash=$((0x100000000 - hash))
     place leader __consumer_offsets $((hash % 4))
 }
+is_coordinator() { [[ $(coordinator torn) == "$1" ]]; } # nobody is while the cluster takes the broker, which is busy, to be away
 assigned_topic() { # NAME BROKERS
     "$kafka" run org.apache.kafka.tools.TopicCommand --bootstrap-server "$brokers" --create --topic "$1" --replica-assignment "$2" \
         --config unclean.leader.election.enable=true >>"$work/kafka.log" 2>&1 || fail "topic $1 cannot be created"
@@ -44,8 +45,8 @@ has_committed() { # OFFSET
     "$kafka" run org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server "$brokers" --describe --group torn 2>&1 |
         tee "$work/group.txt" | awk -v offset="$1" '$2 == "torn" && $4 == offset { found = 1 } END { exit !found }'
 }
-reaches() { # OFFSET: whether the partition ends there or behind it
-    end=$(kcat -Q -b "$brokers" -t torn:0:-1 2>/dev/null | sed -n 's/^torn \[0\] offset //p')
+reaches() { # OFFSET: whether the partition ends there or behind it; a leader that has just been killed does not answer
+    end=$(kcat -m 20 -Q -b "$brokers" -t torn:0:-1 2>/dev/null | sed -n 's/^torn \[0\] offset //p')
     ((${end:--1} >= $1))
 }
 # A leader that had the other one's records would lose none, and nothing would have to go back.
@@ -74,14 +75,16 @@ assigned_topic torn "$first:$second"
 assigned_topic torn-out "$third"
 await 60 have_isrs "$first,$second" 1 2 3 || fail "the replicas are not in sync"
 await 60 is_leader "$first" || fail "broker $first does not lead"
+# The next start reads when the session of the member that was killed has ended; a shorter one might end while a busy machine keeps the agent from its turn.
 agent_file torn torn-out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
     sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=torn sources.r1.kafka.consumer.group.id=torn \
-    sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.penstock.engine=native sinks.k1.allowTopicOverride=false
+    sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms=30000 \
+    sources.r1.penstock.engine=native sinks.k1.allowTopicOverride=false
 agent_start torn
 write both 1 100
 await 60 has_delivered 100 || fail "the first records do not arrive"
 await 60 have_isrs "$first,$second" 1 2 3 || fail "broker $second does not have the first records" # it may have been slow
-[[ $(coordinator torn) == "$third" ]] || fail "the group has another coordinator by now"
+await 60 is_coordinator "$third" || fail "the group has another coordinator by now"
 
 step "broker $second is frozen; $first alone gets records, which are read"
 kafka_signal STOP "$second"
@@ -104,7 +107,7 @@ agent_kill torn
 step "broker $second gets other records, and the agent is started again"
 write new 101 250
 agent_start torn
-await 60 has_delivered 350 || step "$(wc -l <"$work/out") records arrived"
+await 120 has_delivered 350 || step "$(wc -l <"$work/out") records arrived"
 has_delivered 350 || true
 twice=$(count_twice)
 step "$(wc -l <"$work/out") records arrived, $twice twice"
@@ -129,12 +132,12 @@ kafka_signal CONT "$first"
 await 120 is_leader "$first" || fail "broker $first does not lead"
 expect_end "$first" 250
 agent_kill torn
-has_committed 350 || fail "another offset is committed: $(<"$work/group.txt")"
+await 60 has_committed 350 || fail "another offset is committed: $(<"$work/group.txt")"
 
 step "broker $first gets other records, and the agent is started again"
 write more 251 400
 agent_start torn
-await 60 has_delivered 600 || step "$(wc -l <"$work/out") records arrived"
+await 120 has_delivered 600 || step "$(wc -l <"$work/out") records arrived"
 await 60 has_committed 400 || fail "not all is committed: $(<"$work/group.txt")"
 agent_stop torn
 has_delivered 600 || true
