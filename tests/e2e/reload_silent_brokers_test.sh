@@ -108,8 +108,8 @@ silent_reload() { # SINK: sets paused to how long the other flow paused, or to n
     ((gap * 2 < to - from)) || paused="$gap ms of the reload's $((to - from)) ms"
 }
 
-# With a commit under way: tried again when the brokers stopped between two commits, or the other flow paused. A reload that holds the other flow
-# does so each time.
+# With a commit under way: tried again when the brokers stopped between two commits, or the other flow paused, as it does on a busy machine. A
+# reload that holds the other flow does so each time, or each time that a commit is under way: no turn then shows both.
 shown=0 pauses=0 known=0
 for ((turn = 1; turn <= 20 && shown == 0; turn++)); do
     before=$(arrived)
@@ -117,12 +117,13 @@ for ((turn = 1; turn <= 20 && shown == 0; turn++)); do
     silent_reload "k$((turn + 2))"
     if [[ $paused ]]; then
         known=$(uncommitted)
-        ((++pauses < 4)) || fail "the other flow paused in $pauses reloads, in the last one for $paused"
+        ((++pauses))
+        last_pause=$paused
     elif (($(uncommitted) > known)); then
         shown=1
     fi
 done
-((shown)) || fail "no commit was under way in any reload"
+((shown)) || fail "no commit was under way in a reload in which the other flow went on; it paused in $pauses of $reloads, the last time for ${last_pause:-nothing}"
 
 # With nothing to commit, only the request to leave the group has no answer.
 touch "$work"/{one,two,three,four}.stop
@@ -131,13 +132,13 @@ all_arrived() { [[ -z $(comm -13 <(cat "$work/out"/* | sort -u) <(cut -d ' ' -f 
 await "acknowledged events are missing" all_arrived
 assignments() { grep -c "assigned by the group" "$work/agent.err" || true; }
 more_members() { (($(assignments) > members)); }
-for turn in 1 2 3 4; do
+for ((turn = 1; turn <= 20; turn++)); do
     members=$(assignments)
     silent_reload "k-last$turn"
     [[ $paused ]] || break
     await "no member after the reload" more_members
 done
-[[ -z $paused ]] || fail "the other flow paused in each of $turn reloads, in the last one for $paused"
+[[ -z $paused ]] || fail "the other flow paused in each of $((turn - 1)) reloads, in the last one for $paused"
 kill -TERM "$agent"
 touch "$work/other.stop"
 wait "$agent" || fail "it ends with $?"
