@@ -24,7 +24,7 @@ finish() {
 trap finish EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-ask() { curl -s --noproxy '*' --max-time 10 "$@"; }
+ask() { curl -s --noproxy '*' --max-time 120 "$@"; }
 
 # shellcheck source=tests/support/ports.sh
 source "$here/../support/ports.sh"
@@ -55,6 +55,9 @@ agent_file() { # NAME PORT: writes the file for this engine
 }
 
 is_bound() { ! port_is_free "$1"; } # PORT
+has_delivered() { # URL: the sink has delivered the events of the counter, or the program has ended
+    [[ $(ask "$1/metrics" | jq -r '."SINK.k1".EventDrainSuccessCount' 2>/dev/null) == 150 ]] || ! kill -0 "$agent" 2>/dev/null
+}
 # A source counts an event as accepted after the channel has it.
 has_counted() { # URL
     local counts='[."CHANNEL.c2".ChannelSize, ."SOURCE.events".EventAcceptedCount, ."SOURCE.counter".EventAcceptedCount] | join(" ")'
@@ -67,11 +70,8 @@ observe() { # NAME SYSLOG-PORT METRICS-PORT COMMAND...
     shift 3
     "$@" >"$work/$name.log" 2>&1 &
     agent=$!
-    for ((i = 0; i < 600; i++)); do
-        [[ $(ask "$url/metrics" | jq -r '."SINK.k1".EventDrainSuccessCount' 2>/dev/null) == 150 ]] && break
-        kill -0 "$agent" 2>/dev/null || fail "$name ended: $(tail -5 "$work/$name.log")"
-        sleep 0.2
-    done
+    patient_await 120 has_delivered "$url" || true
+    kill -0 "$agent" 2>/dev/null || fail "$name ended: $(tail -5 "$work/$name.log")"
     for ((i = 0; i < 20; i++)); do echo "<13>Nov 20 09:00:0$((i % 10)) host event $i"; done >"$work/events"
     patient_await 60 is_bound "$syslog" || fail "$name does not listen for syslog" # the other source may have begun long before
     nc -q 1 127.0.0.1 "$syslog" <"$work/events" >/dev/null || true
