@@ -42,9 +42,9 @@ for program in "$PENSTOCK" "$PENSTOCK_TOOLS"/{sequence_load,sequence_check,cut_p
     [[ -x $program ]] || skip "no program $program"
 done
 
-# Of its own kcat waits for 5 s for the brokers' answer to -L, -C and -Q, and then ends with 1 and without a line; the JVM of a busy machine may stand
-# still for longer. The last -m counts, so a call may have another one. In the background this function would be a shell whose child is kcat: a
-# test that signals it calls `command kcat`. Where kcat is not installed `command -v kcat` must not find the function.
+# kcat by itself waits 5 s for the brokers' answer to -L, -C and -Q, and then ends with 1 and without a line; the JVM of a busy machine may stand
+# still for longer. The last -m counts, so a call may have another one. In the background this function is a shell whose child is kcat: a
+# test that signals it calls `command kcat`. If kcat is not installed, there is no function, because `command -v kcat` would find it.
 if type -P kcat >/dev/null; then
     kcat() { command kcat -m 120 "$@"; }
 fi
