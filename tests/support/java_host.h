@@ -87,8 +87,10 @@ struct ps_test_java_control {
 
 extern struct ps_test_java_control *ps_test_java;
 
-/* Time after which a silent host is ended: longer than a program with a sanitizer takes to start beside other load. */
-#define PS_TEST_JAVA_SILENCE_MS 4000U
+/* Time after which a silent host is ended. The short one is for the tests of just that, which wait so long: a host that gets no CPU
+ * in that time is ended, too. Both are longer than a program with a sanitizer takes to start beside other load. */
+#define PS_TEST_JAVA_SILENCE_MS 60000U
+#define PS_TEST_JAVA_SHORT_SILENCE_MS 4000U
 
 /* Starts the host and waits until it runs. A host that is silent for `silence_ms` is ended; it is started again after
  * `rest_ms`. */

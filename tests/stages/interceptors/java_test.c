@@ -15,6 +15,12 @@ static int group_setup(void **unused)
     return 0;
 }
 
+static int silence_setup(void **unused)
+{
+    ps_test_java_start(PS_TEST_JAVA_SHORT_SILENCE_MS, 10);
+    return 0;
+}
+
 static int group_teardown(void **unused)
 {
     ps_test_java_stop();
@@ -278,10 +284,15 @@ static void check_lost(enum ps_test_java_mode mode)
 static void test_host_is_lost(void **unused)
 {
     static const enum ps_test_java_mode modes[] = {
-        PS_TEST_JAVA_DIES,  PS_TEST_JAVA_SILENT, PS_TEST_JAVA_TORN,    PS_TEST_JAVA_GARBAGE,
-        PS_TEST_JAVA_FLOOD, PS_TEST_JAVA_TWICE,  PS_TEST_JAVA_STRANGE, PS_TEST_JAVA_BEYOND};
+        PS_TEST_JAVA_DIES,  PS_TEST_JAVA_TORN,    PS_TEST_JAVA_GARBAGE, PS_TEST_JAVA_FLOOD,
+        PS_TEST_JAVA_TWICE, PS_TEST_JAVA_STRANGE, PS_TEST_JAVA_BEYOND};
     for (size_t i = 0; i < PS_COUNT_OF(modes); i++)
         check_lost(modes[i]);
+}
+
+static void test_host_is_silent(void **unused)
+{
+    check_lost(PS_TEST_JAVA_SILENT);
 }
 
 /* The initialize() of the class does not return: the chain waits, and /readyz must say so. */
@@ -309,8 +320,7 @@ static void test_class_hangs_at_its_start(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The class must wait for another class, whose close() hangs: meanwhile /readyz names that class, not the waiting
- * one. */
+/* The class must wait for another class, whose close() hangs: meanwhile /readyz names that class, not the waiting one. */
 static void test_class_waits_for_another_one(void **unused)
 {
     struct ps_test_stage stage;
@@ -581,8 +591,10 @@ int main(void)
         cmocka_unit_test(test_cannot_be_configured),
         cmocka_unit_test(test_closed_in_between),
         cmocka_unit_test(test_single_events),
-        cmocka_unit_test(test_idle),
         cmocka_unit_test(test_type_is_a_class),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    const struct CMUnitTest of_silence[] = {cmocka_unit_test(test_host_is_silent),
+                                            cmocka_unit_test(test_idle)};
+    int failures = cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return failures + cmocka_run_group_tests(of_silence, silence_setup, group_teardown);
 }
