@@ -10,8 +10,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -135,8 +133,7 @@ static void test_a_host_that_is_starting(void **unused)
     assert_int_equal(number_in("ended"), 0);
 }
 
-/* Each way in which the host may end by itself is logged with a message of its own; the host is started again each
- * time. */
+/* Each way in which the host may end by itself is logged with a message of its own; the host is started again each time. */
 static void test_a_host_that_ends_by_itself(void **unused)
 {
     static const struct {
@@ -383,11 +380,13 @@ static void test_a_pause_of_this_process(void **unused)
     ps_java_host_destroy(host, PATIENCE_MS);
 }
 
-/* The host looks at its process each 200 ms, on a busy machine later. */
+static _Atomic unsigned polls; /* calls of `poll`, below: the host's thread begins each look with one */
+
+/* Waits until the host has looked at its process, which it does each 200 ms, and no longer: its limits are the machine's time. */
 static void let_it_look(void)
 {
-    for (uint64_t until_ns = ps_test_patient_ns() + 2 * PS_NS_PER_S; ps_test_patient_ns() < until_ns;)
-        usleep(20000);
+    for (unsigned before = polls; polls - before < 3;)
+        usleep(1000);
 }
 
 /* Returns when the process is in one of the states. */
@@ -421,6 +420,7 @@ static pid_t late_for; /* the host's thread does not look before this process ha
 int poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
     pid_t pid = __atomic_load_n(&late_for, __ATOMIC_RELAXED);
+    polls++;
     if (pid != 0 && kill(pid, 0) == 0)
         await_state(pid, "Z");
     return ppoll(fds, count, &(struct timespec){timeout_ms / 1000, timeout_ms % 1000 * 1000000L}, NULL);
@@ -489,7 +489,7 @@ static void test_an_end_that_takes_too_long(void **unused)
         (void)remove(ps_test_folder_path("pid"));
         start(scripts[i], 20);
         pid_t pid = (pid_t)await_number("pid");
-        usleep(600000); /* it looks each 200 ms */
+        let_it_look(); /* and note how the process ends */
         assert_int_equal(kill(pid, 0), 0);
         assert_false(ps_java_host_is_down(host, text, sizeof text));
         /* Time in which the process is stopped is not counted. */
