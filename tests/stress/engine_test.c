@@ -46,17 +46,40 @@ static void reload(struct ps_agent *agent, struct flow *flow, uint64_t *random)
         fail_msg("%s", err.text);
 }
 
-/* Waits until all batches were returned, except the open one of each source instance. */
-static void wait_home(struct ps_agent *agent, const struct flow *flow)
+/* Returns whether all batches were returned, except the open one of each source instance. */
+static bool is_home(struct ps_agent *agent, const struct flow *flow)
 {
     unsigned open = 0;
     for (unsigned i = 0; i < flow->source_count; i++)
         open += flow->sources[i].instances;
+    return ps_engine_batches_out(agent->engine) <= open;
+}
+
+static void wait_home(struct ps_agent *agent, const struct flow *flow)
+{
     uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
-    while (ps_engine_batches_out(agent->engine) > open) {
+    while (!is_home(agent, flow)) {
         if (ps_test_patient_ns() > until_ns)
             fail_msg("%llu batches do not come home",
                      (unsigned long long)ps_engine_batches_out(agent->engine));
+        sleep_ms(1);
+    }
+}
+
+/* Waits, after all sinks were made dead, until one of them has events, which stay in its channel from then on. Returns
+ * false if there are no such events, because all were made and delivered before. */
+static bool wait_held(struct ps_agent *agent, const struct flow *flow)
+{
+    uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+    for (;;) {
+        for (unsigned i = 0; i < flow->sink_count; i++) {
+            if (__atomic_load_n(&flow->sinks[i].holds, __ATOMIC_RELAXED))
+                return true;
+        }
+        if (flow_is_made(flow) && is_home(agent, flow))
+            return false;
+        if (ps_test_patient_ns() > until_ns)
+            fail_msg("no dead sink gets an event (seed %llu)", (unsigned long long)flow->seed);
         sleep_ms(1);
     }
 }
@@ -189,14 +212,19 @@ static void test_stages_fail(void **state)
         flow.chances.troubled = 100;
         flow_init(&flow);
         struct ps_agent *agent = start(&flow);
-        for (unsigned i = 0; i < 30 && !flow_is_made(&flow); i++) {
+        uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+        for (unsigned i = 0; !flow_is_made(&flow); i++) {
+            if (i >= 30 && __atomic_load_n(&flow.failed, __ATOMIC_RELAXED) > 0)
+                break;
+            if (ps_test_patient_ns() > until_ns)
+                fail_msg("no stage fails (seed %llu)", (unsigned long long)flow.seed);
             sleep_ms(2);
             if (round == 1)
                 reload(agent, &flow, &random);
         }
         __atomic_store_n(&flow.chances.fail, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&flow.chances.troubled, 0, __ATOMIC_RELAXED);
-        uint64_t until_ns = ps_test_patient_ns() + PATIENCE_NS;
+        until_ns = ps_test_patient_ns() + PATIENCE_NS;
         while (!flow_is_made(&flow)) {
             if (ps_test_patient_ns() > until_ns)
                 fail_msg("the run does not end (seed %llu)", (unsigned long long)flow.seed);
@@ -247,6 +275,7 @@ static void test_stop_with_dead_sinks(void **state)
         for (unsigned i = 0; i < flow.sink_count; i++)
             __atomic_store_n(&flow.sinks[i].dead, true, __ATOMIC_RELAXED);
         sleep_ms(20);
+        assert_true(wait_held(agent, &flow));
         if (ps_test_random(&random) % 2 == 0)
             reload(agent, &flow, &random);
         struct ps_agent_account account;
@@ -283,12 +312,12 @@ static void test_channels_change_type(void **state)
         for (unsigned i = 0; i < flow.sink_count; i++)
             __atomic_store_n(&flow.sinks[i].dead, true, __ATOMIC_RELAXED);
         sleep_ms(50);
+        bool held = wait_held(agent, &flow);
         const struct ps_plan *before = ps_agent_plan(agent);
-        bool made = flow_is_made(&flow) && flow_seen(&flow) == flow_expected(&flow);
         struct ps_agent_spec *spec = flow_spec(&flow);
         for (unsigned i = 0; i < flow.channel_count; i++)
             spec->channels[i].stage.ops = &other;
-        if (!made) {
+        if (held) {
             assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_FAIL);
             assert_non_null(strstr(err.text, "restart the agent"));
             assert_ptr_equal(ps_agent_plan(agent), before);

@@ -60,6 +60,7 @@ struct flow_sink {
     unsigned version;
     unsigned group;         /* 1 + number of its sink group, whose sinks all have this channel; 0: none */
     bool dead;              /* takes leases up to its limit and settles none; atomic */
+    bool holds;             /* since it is dead it had a lease, which it cannot settle; atomic */
     bool java;              /* a class in Java, in the simulator of tests/support/fake_java_world.h */
     bool sockets;           /* a descriptor in its epoll says when a lease can be settled, not `tick` */
     unsigned open_failures; /* how many more times `open` fails */

@@ -116,6 +116,13 @@ static bool is_dead(const struct sink_state *state)
     return __atomic_load_n(&state->sink->dead, __ATOMIC_RELAXED);
 }
 
+/* Called by the sink's worker: if the sink is dead now, it settles none of the leases that it has. */
+static void note_held(const struct sink_state *state)
+{
+    if (state->kept_count > 0 && is_dead(state))
+        __atomic_store_n(&state->sink->holds, true, __ATOMIC_RELAXED);
+}
+
 static void keep(const struct flow_plan *plan, struct sink_state *state, struct ps_lease **lease,
                  const struct ps_now *now)
 {
@@ -123,6 +130,7 @@ static void keep(const struct flow_plan *plan, struct sink_state *state, struct 
         plan->flow->delay_max_ns > 0 ? ps_test_random(&state->random) % plan->flow->delay_max_ns : 0;
     state->kept[state->kept_count++] = (struct kept){*lease, now->mono_ns + delay_ns};
     *lease = NULL;
+    note_held(state);
 }
 
 static enum ps_result sink_work(const void *plan_, void *state_, struct ps_lease **lease,
@@ -192,6 +200,7 @@ static uint64_t sink_tick(const void *plan_, void *state_, const struct ps_now *
     struct sink_state *state = state_;
     assert_false(state->failed);
     flow_answers_read(&state->answers);
+    note_held(state);
     if (state->kept_count > 0)
         flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
     if (state->kept_count > 0 && state->sink->group != 0)
