@@ -62,6 +62,25 @@ await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with W
     patient_await 60 "${@:2}" || fail "$1"
 }
 
+# probe_agent FILE CODE OPTION... [-- PATTERN...]: check --probe of its agent a1 exits with this code, and prints a line of each pattern, into $work/out.
+# Each step of a probe waits for 5 s at most, which a busy machine may need for an answer or for a refusal: a probe that took so long and says something
+# else is repeated. One that was faster is not.
+probe_agent() {
+    local file=$1 want=$2 options=()
+    shift 2
+    while (($# > 0)) && [[ $1 != -- ]]; do options+=("$1"); shift; done
+    patient_await 60 probed_or_wrong "${@:2}" || wrong="in vain for 60 s: $wrong"
+    [[ ! $wrong ]] || fail "check --probe ${options[*]}: $wrong"$'\n'"$(<"$work/out")"
+}
+probed_or_wrong() { # PATTERN...: sets wrong; the other arguments are those of probe_agent
+    local code=0 pattern began=$EPOCHREALTIME
+    "$PENSTOCK" check -n a1 -f "$file" --probe "${options[@]}" >"$work/out" 2>"$work/check.err" || code=$?
+    wrong=''
+    ((code == want)) || wrong="exit $code, not $want"
+    for pattern; do grep -qE -- "$pattern" "$work/out" || wrong="no line like \"$pattern\""; done
+    [[ ! $wrong ]] || ((${EPOCHREALTIME/[.,]/} - ${began/[.,]/} < 5000000))
+}
+
 # shellcheck source=tests/support/ports.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/ports.sh"
 ports_first=$(ports_reserve)

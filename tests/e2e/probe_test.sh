@@ -47,6 +47,7 @@ check() { # CODE OPTION...
     "$PENSTOCK" check -n a1 -f "$work/agent.properties" "$@" >"$work/out" 2>"$work/check.err" || code=$?
     ((code == want)) || fail "check $*: exit $code, not $want:"$'\n'"$(cat "$work/out")"
 }
+probe() { probe_agent "$work/agent.properties" "$@"; } # CODE OPTION... [-- PATTERN...]
 says() { grep -qE -- "$1" "$work/out" || fail "no line like \"$1\" in"$'\n'"$(cat "$work/out")"; }
 says_not() { ! grep -qE -- "$1" "$work/out" || fail "a line like \"$1\" in"$'\n'"$(cat "$work/out")"; }
 
@@ -84,7 +85,7 @@ says 'acks 1 \(events can be lost\), native engine$'
 
 # ---- all is there ----
 write_agent "$kafka" here "$work/files"
-check 0 --probe -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics" -b "$work/backup/deep"
+probe 0 -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics" -b "$work/backup/deep"
 says "^  ok +source r1: listen on 127.0.0.1:$tcp \(TCP\): the port is free\$"
 says "^  ok +source r2: listen on 127.0.0.1:$udp \(UDP\): the port is free\$"
 says '^  ok +source r3: program tail: can be run$'
@@ -96,7 +97,7 @@ says "^  ok +metrics: listen on \*:$metrics \(TCP\): the port is free\$"
 says "^  ok +agent: backup \(-b\): directory $work: can be written, "
 says '^a1: fine$'
 [[ ! -e $work/backup && -z $(ls -A "$work/files") ]] || fail 'it left something behind'
-check 0 --probe --json
+probe 0 --json
 jq -e '.probes | length == 8 and all(.result == "ok")' "$work/out" >/dev/null || fail "probes: $(cat "$work/out")"
 
 # ---- the directory of the log file: of a file in the root, in the working directory, and in one that will be made ----
@@ -108,7 +109,7 @@ log_is_probed() { # FILE DIRECTORY
 <Loggers><Root level="INFO"><AppenderRef ref="F" /></Root></Loggers></Configuration>
 EOF_
     [[ -w $2 ]] || code=3
-    check "$code" --probe -c "$work/conf"
+    probe "$code" -c "$work/conf"
     says "^  (ok|FAILED) +agent: log file: directory $2(: can be written,.*|: Permission denied;.*)\$"
 }
 log_is_probed /penstock-never-made.log /
@@ -137,11 +138,9 @@ EOF_
     await 'the ports are not taken' are_taken
 fi
 for _ in first again; do # a topic that the first one created would be there
-    check 3 --probe
+    probe 3 -- "^  ok +source r4: brokers 127.0.0.1:$kafka: answer" '^  FAILED +source r4: topic absent: the cluster has no such topic.*; create it' \
+        '^  FAILED +sink k1: topic absent: '
     says '^  FAILED +source r3: program no-such-program: No such file or directory; install it'
-    says "^  ok +source r4: brokers 127.0.0.1:$kafka: answer"
-    says '^  FAILED +source r4: topic absent: the cluster has no such topic.*; create it'
-    says '^  FAILED +sink k1: topic absent: '
     says "^  FAILED +sink k2: sink.directory: directory $work/plain: Not a directory; set a directory"
     if [[ ${thief-} ]]; then
         says "^  FAILED +source r1: listen on 127.0.0.1:$tcp \(TCP\): taken by python3[^ ]* \(process $thief\); stop it"
@@ -152,24 +151,20 @@ done
 
 # ---- no broker; one that does not speak TLS; a topic that depends on the event ----
 write_agent "$(free_port)" here "$work/gone"
-check 3 --probe
-says '^  FAILED +sink k1: brokers 127.0.0.1:[0-9]+: .*Connection refused.*check that the broker runs'
+probe 3 -- '^  FAILED +sink k1: brokers 127.0.0.1:[0-9]+: .*Connection refused.*check that the broker runs'
 says_not 'topic here:'
 says "^  FAILED +sink k2: sink.directory: directory $work/gone: No such file or directory; create it"
 write_agent "$kafka" here "$work/files"
 sed -i 's/^a1.sinks.k1.kafka.topic = .*/a1.sinks.k1.kafka.topic = %{kind}\na1.sinks.k1.kafka.producer.security.protocol = SSL/' "$work/agent.properties"
-check 3 --probe
+probe 3 -- '^  FAILED +sink k1: brokers .*TLS failed: '
 says '^  skipped sink k1: %\{kind\}: the topic depends on the event$'
-says '^  FAILED +sink k1: brokers .*TLS failed: '
 
 # ---- of several addresses one is wrong: the client would not notice ----
 write_agent "$kafka" here "$work/files"
 gone=$(free_port)
 sed -i "s/^\(a1.sinks.k1.kafka.bootstrap.servers = \).*/\1127.0.0.1:$gone, 127.0.0.1:$kafka/" "$work/agent.properties"
-check 3 --probe
-says "^  ok +sink k1: brokers 127.0.0.1:$gone, ?127.0.0.1:$kafka: answer"
-says "^  FAILED +sink k1: broker 127.0.0.1:$gone alone: .*Connection refused"
-says "^  ok +sink k1: broker 127.0.0.1:$kafka alone: answers\$"
+probe 3 -- "^  ok +sink k1: brokers 127.0.0.1:$gone, ?127.0.0.1:$kafka: answer" "^  FAILED +sink k1: broker 127.0.0.1:$gone alone: .*Connection refused" \
+    "^  ok +sink k1: broker 127.0.0.1:$kafka alone: answers\$"
 
 # ---- a broker that refuses the password (the mock cluster knows no SASL) ----
 if command -v python3 >/dev/null; then
@@ -183,8 +178,7 @@ if command -v python3 >/dev/null; then
 a1.sinks.k1.kafka.producer.security.protocol = SASL_PLAINTEXT\n\
 a1.sinks.k1.kafka.producer.sasl.mechanism = PLAIN\n\
 a1.sinks.k1.kafka.producer.sasl.jaas.config = org.apache.kafka.common.security.plain.PlainLoginModule required username=\"ann\" password=\"Secret7\";/" "$work/agent.properties"
-    check 3 --probe
-    says '^  FAILED +sink k1: brokers 127.0.0.1:[0-9]+: .*ann is not known here'
+    probe 3 -- '^  FAILED +sink k1: brokers 127.0.0.1:[0-9]+: .*ann is not known here'
     says_not 'Secret7'
     kill -KILL "$refuser"
     wait "$refuser" 2>/dev/null || true

@@ -49,29 +49,21 @@ a1.sinks.k2.rollback.2XX = false
 EOF_
     printf 'a1.sinks.%s\n' "$@"
 }
-check() { # CODE KEY=VALUE...
-    local want=$1 code=0
-    shift
-    near "$@" >"$work/near.properties"
-    "$PENSTOCK" check -n a1 -f "$work/near.properties" --probe >"$work/out" 2>"$work/check.err" || code=$?
-    ((code == want)) || fail "check $*: exit $code, not $want:"$'\n'"$(cat "$work/out")"
-}
-says() { grep -qE -- "$1" "$work/out" || fail "no line like \"$1\" in"$'\n'"$(cat "$work/out")"; }
+probe() { probe_agent "$work/near.properties" "$@"; } # CODE -- PATTERN...
 
-check 0 "k1.port=$avro" "k2.endpoint=https://user:swordfish@localhost:$http/events" "k2.penstock.ssl.ca=$work/cert.pem"
-says "^  ok +sink k1: avro source at 127.0.0.1:$avro: answers, a penstock\$"
-says "^  ok +sink k2: server of https://localhost:$http/events: accepts connections\$"
+near "k1.port=$avro" "k2.endpoint=https://user:swordfish@localhost:$http/events" "k2.penstock.ssl.ca=$work/cert.pem" >"$work/near.properties"
+probe 0 -- "^  ok +sink k1: avro source at 127.0.0.1:$avro: answers, a penstock\$" \
+    "^  ok +sink k2: server of https://localhost:$http/events: accepts connections\$"
 ! grep -q swordfish "$work/out" || fail "the password is shown"
 
 # Nobody is there; a name that is none.
-check 3 "k1.port=$gone" k1.connect-timeout=1000 "k2.endpoint=http://127.0.0.1:$gone/"
-says "^  FAILED +sink k1: avro source at 127.0.0.1:$gone: .*refused.*; check that the source runs"
-says "^  FAILED +sink k2: server of http://127.0.0.1:$gone/: .*; check that the server runs"
+near "k1.port=$gone" "k2.endpoint=http://127.0.0.1:$gone/" >"$work/near.properties"
+probe 3 -- "^  FAILED +sink k1: avro source at 127.0.0.1:$gone: .*refused.*; check that the source runs" \
+    "^  FAILED +sink k2: server of http://127.0.0.1:$gone/: .*; check that the server runs"
 
 # An unknown authority; a source that neither compresses nor has TLS.
-check 3 "k1.port=$avro" k1.ssl=true "k2.endpoint=https://localhost:$http/"
-says "^  FAILED +sink k1: avro source at "
-says "^  FAILED +sink k2: server of https://localhost:$http/: .*(certificate|peer).*penstock.ssl.ca"
+near "k1.port=$avro" k1.ssl=true "k2.endpoint=https://localhost:$http/" >"$work/near.properties"
+probe 3 -- "^  FAILED +sink k1: avro source at " "^  FAILED +sink k2: server of https://localhost:$http/: .*(certificate|peer).*penstock.ssl.ca"
 
 kill -TERM $far
 wait $far || fail "the far agent exits with $?"

@@ -160,7 +160,8 @@ lines=$work/plain
 mkdir "$lines"
 write 1 100000
 echo "a1.sinks.k1.penstock.table.type = plain" >>"$work/plain.properties"
-"$PENSTOCK" check --probe -n a1 -f "$work/plain.properties" >"$work/probe.log" || fail "the probe of the plain table"
+probed() { "$PENSTOCK" check --probe -n a1 -f "$work/plain.properties" >"$work/probe.log"; } # each step waits 5 s at most
+await 60 probed || fail "the probe of the plain table"
 grep -q 'ok  *sink k1: hive.table: default.plain_lines: plain, text, 3 columns, 1 partition keys' "$work/probe.log" || fail "what the probe says"
 for ((i = 0; i < 3; i++)); do
     run "$work/plain.properties"
