@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # One outage of a sink in a group is one line of the log, the group's, with the reason and the time for which the sink is left out: for
-# every kind of sink that has a far end. The agents run beside each other, because some sinks are patient for 10 s.
+# every kind of sink that has a far end. The agents run beside each other, because some sinks are patient for 10 s,
+# and no other one may give up before the machine, which starts all of them at once, has told it that nobody listens.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 nobody=$(free_port) # nobody listens there
@@ -39,10 +40,10 @@ begin irc 'type = irc' 'hostname = localhost' "port = $nobody" 'nick = n' 'chan 
 begin http 'type = http' "endpoint = http://localhost:$nobody/" 'rollback.2XX = false'
 begin file_roll 'type = file_roll' "sink.directory = $work/none"
 begin local 'type = hdfs' "hdfs.path = file://$work/plain/x"
-begin hdfs 'type = hdfs' "hdfs.path = hdfs://localhost:$nobody/x" 'hdfs.callTimeout = 1000'
-begin webhdfs 'type = hdfs' "hdfs.path = webhdfs://localhost:$nobody/x" 'hdfs.callTimeout = 1000'
+begin hdfs 'type = hdfs' "hdfs.path = hdfs://localhost:$nobody/x" 'hdfs.callTimeout = 10000'
+begin webhdfs 'type = hdfs' "hdfs.path = webhdfs://localhost:$nobody/x" 'hdfs.callTimeout = 10000'
 begin hive 'type = hive' "hive.metastore = thrift://localhost:$nobody" 'hive.database = d' 'hive.table = t' 'serializer = JSON' \
-    'batchSize = 10' 'callTimeout = 1000'
+    'batchSize = 10' 'callTimeout = 10000'
 begin kafka 'type = org.apache.flume.sink.kafka.KafkaSink' "kafka.bootstrap.servers = localhost:$nobody" 'kafka.topic = t'
 
 has_failed() { grep -q 'sink group g1: sink k1 failed' "$work/$1/log"; } # NAME
