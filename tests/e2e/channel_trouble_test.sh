@@ -11,6 +11,8 @@ netcat_flow "a1.channels.c1.type = file" "a1.channels.c1.keep-alive = 1" "a1.cha
 "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.root.logger=DEBUG,console >"$work/agent.out" 2>"$work/agent.err" &
 children[$!]=1
 await "the agent listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
+# Until the channel has tried its directories it is one that is being opened, and an event that waits for it for longer than keep-alive is told that.
+await "the channel says why it cannot open" grep -q "channel c1: .*$work/plain/checkpoint cannot be made" "$work/agent.err"
 exec 3<>"/dev/tcp/127.0.0.1/$port"
 echo hello >&3
 read -r -t 60 answer <&3 || fail "no answer"

@@ -6,6 +6,8 @@ set -uo pipefail
 work=$(mktemp -d)
 agent=
 trap '[[ -z $agent ]] || kill -KILL "$agent" 2>/dev/null; rm -rf "$work"' EXIT
+# shellcheck source=tests/support/patience.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
 failed=0
 fail() { echo "FAILED: $*"; failed=1; }
 
@@ -70,10 +72,9 @@ grep -q 'interceptor level of source r1: regex .*PCRE2' "$work/check" || { fail 
 
 "$PENSTOCK" agent -n a1 -f "$work/chain.properties" >"$work/agent.log" 2>&1 &
 agent=$!
-for _ in {1..600}; do
-    [[ $(cat "$work"/out/* 2>/dev/null | wc -l) -ge 8000 ]] && break
-    sleep 0.1
-done
+# shellcheck disable=SC2317 # patient_await calls it
+all_are_there() { [[ $(cat "$work"/out/* 2>/dev/null | wc -l) -ge 8000 ]]; }
+patient_await 60 all_are_there || fail "not all events arrive"
 kill -TERM "$agent"
 if ! wait "$agent"; then
     fail "the agent failed"
