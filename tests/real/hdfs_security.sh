@@ -44,13 +44,14 @@ as() { # CLIENT [OPTION]...: writes with this client's configuration, and reads 
     write "$name" --conf "$work/conf-$name" --read "${as_flume[@]}" "$@"
 }
 
-# A writer that must fail, for this reason; several at the same time, because each tries again for a while.
+# A writer that must fail, for this reason; several at the same time, because some try again until the time-out, which is long enough for a busy
+# machine: a writer that has not been refused by then would tell that nobody answers.
 refusals=0
 refused() { # CLIENT PATTERN [OPTION]... of hdfs_writer
     local conf=$work/conf-$1 to=$work/refused.$((refusals += 1))
     echo "$2" >"$to.pattern"
     shift 2
-    "$writer" --url "$hdfs_url" --path /test/refused --conf "$conf" --timeout 10000 "$@" >"$to.json" 2>>"$work/writer.log" &
+    "$writer" --url "$hdfs_url" --path /test/refused --conf "$conf" --timeout 30000 "$@" >"$to.json" 2>>"$work/writer.log" &
     children[$!]="refused $refusals"
     echo $! >"$to.pid"
 }
