@@ -50,7 +50,7 @@ channel_is_open() { # one on disk opens beside the others: until then nobody kno
 }
 runs_whole() { grep -q '"SOURCE\.' "$work/counters" && grep -q '"SINK\.' "$work/counters"; }
 sent_one() { # an event to the source netcat, because many sinks try their far end with the first one
-    (exec 3<>"/dev/tcp/127.0.0.1/$listen" && echo event >&3 && read -rt 5 <&3) 2>/dev/null
+    (exec 3<>"/dev/tcp/127.0.0.1/$listen" && echo event >&3 && read -rt 60 <&3) 2>/dev/null
 }
 agent_decides() { # whether the agent has ended, is ready, or says for what it waits; writes that to $work/decided
     if ! kill -0 "$agent" 2>/dev/null; then
