@@ -63,6 +63,8 @@ send() {
     local source line
     for source in $sources; do
         if [[ $source == udp ]]; then
+            # A datagram for a port that is not bound yet is lost, and the other sources' ports say nothing of this one.
+            patient_await 120 grep -qsE "^ *[0-9]+: [0-9A-F]*$(printf ':%04X ' "$(port udp)")" /proc/net/udp /proc/net/udp6 || return
             while IFS= read -r line; do
                 # shellcheck disable=SC2059 # the messages are formats
                 printf "${line//%/%%}" >/dev/udp/127.0.0.1/"$(port udp)"
