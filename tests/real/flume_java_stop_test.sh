@@ -92,8 +92,8 @@ echo "a flow whose source and sink hang ends in its time"
 
 # ---- the Java process is stopped by a signal ----
 
-# The sink has 5 s, and the process itself 3 s behind it: 8 s in all beyond the drain, which waits for nothing here. As above, of several attempts one
-# must be in time.
+# The sink has 5 s, and the process itself 3 s behind it: 8 s in all beyond the drain, which waits for nothing here. Where the process has its usual 5 s
+# behind the sink, a stop takes 10 s, never less; below that a busy machine may take its time. As above, of several attempts one must be in time.
 for ((attempt = 0; attempt < 5; attempt++)); do
     {
         printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
@@ -107,7 +107,7 @@ for ((attempt = 0; attempt < 5; attempt++)); do
     stop TERM
     took_ms=$(($(date +%s%3N) - began_ms))
     logged 'INFO agent: stopped:.* not delivered 0' || fail "the agent did not stop in order"
-    ((took_ms >= 9000)) || break
+    ((took_ms >= 9950)) || break
 done
 ((attempt < 5)) || fail "a stop takes $took_ms ms when the Java process is stopped by a signal, not 8 s"
 echo "a stop takes 8 s when the Java process is stopped by a signal: $took_ms ms"
