@@ -8,7 +8,8 @@ from client import event
 
 # The channel writes down what was delivered within 50 ms (stages/lib/queue/thread.c), after which it may be in a call
 # to the disk; on a busy machine its thread, and the look at the files here, come later: as late as the Sampler itself
-# was at the worst, whose thread sleeps and asks the disk for a sync, too.
+# was at the worst, whose thread sleeps and asks the disk for a sync, too. More slack than the life of an agent, at most
+# 2 s and its start, would allow any event to be delivered again: only what was measured adds more.
 DUPLICATE_WINDOW_S = 0.05
 SLACK_S = float(os.environ.get("CRASH_SLACK_S", "1.0"))
 
