@@ -40,7 +40,7 @@ agent_file() {
 	a1.sinks.count.hdfs.rollTimerPoolSize = 2
 	a1.sinks.size.hdfs.rollCount = 0
 	a1.sinks.size.hdfs.rollSize = 2000
-	a1.sinks.size.hdfs.callTimeout = 20000
+	a1.sinks.size.hdfs.callTimeout = 120000
 	a1.sinks.size.hdfs.minBlockReplicas = 1
 	a1.sinks.buckets.hdfs.path = $1/buckets/%Y-%m-%d/%H%M%S/%{kind}
 	a1.sinks.buckets.hdfs.filePrefix = %{host}-%e-%n
@@ -80,7 +80,7 @@ agent_file() {
 	a1.sinks.bzip2.hdfs.rollSize = 0
 	a1.sinks.idle.hdfs.rollCount = 300
 	a1.sinks.idle.hdfs.rollSize = 0
-	a1.sinks.idle.hdfs.idleTimeout = 15
+	a1.sinks.idle.hdfs.idleTimeout = 30
 	a1.sinks.idle.hdfs.closeTries = 3
 	a1.sinks.idle.hdfs.retryInterval = 60
 	a1.sinks.idle.hdfs.proxyUser = somebody
@@ -114,7 +114,7 @@ agent_file() {
 		EOF_
         [[ $sink == @(buckets|few|hours|seconds|year) ]] || echo "a1.sinks.$sink.hdfs.path = file://$1/$sink"
         [[ $sink == @(sequence|text|bzip2) ]] || echo "a1.sinks.$sink.hdfs.fileType = DataStream"
-        echo "a1.sinks.$sink.hdfs.rollInterval = $(case $sink in standard) echo 600 ;; timer) echo 15 ;; *) echo 0 ;; esac)"
+        echo "a1.sinks.$sink.hdfs.rollInterval = $(case $sink in standard) echo 600 ;; timer) echo 30 ;; *) echo 0 ;; esac)"
     done
 }
 
