@@ -330,15 +330,16 @@ units = lambda c: ''.join('\\\\u' + c.encode('utf-16-be').hex()[i:i + 4] for i i
 print(re.sub('[^\0-\x7f]', lambda c: units(c[0]), sys.stdin.read()))"
 }
 
-# Prints 1 when every command has ended and no output has arrived for two seconds, since the amount of output is not known.
+# Prints 1 when every command has ended and no output has arrived for two seconds of the patient clock, since the amount of output is not known.
 arrived() { # DIR
     local now
+    patient_clock
     now=$(find "$1" -type f -printf '%s\n' | awk '{ sum += $1 } END { print sum + 0 }')
     if (($(grep -c 'exited with' "$work/${1##*/}.log") < $(wc -w <<<"$names"))) || [[ $now != "$(cat "$work/size" 2>/dev/null)" ]]; then
         echo "$now" >"$work/size"
-        touch "$work/changed"
+        echo "$patient_cs" >"$work/changed"
     fi
-    [[ -n $(find "$work/changed" -newermt '-2 seconds') ]] && echo 0 || echo 1
+    ((patient_cs - $(<"$work/changed") < 200)) && echo 0 || echo 1
 }
 
 # Removes Flume's null headers, sorts the others (Flume's order is that of a hash table), and prints every byte readably.
