@@ -2,9 +2,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -88,6 +91,41 @@ char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsign
     }
     text[used] = '\0';
     return text;
+}
+
+void ps_test_await_arrival(int fd)
+{
+    uint64_t until_ns = ps_test_patience_end_ns();
+    for (;;) {
+        int unconfirmed;
+        assert_int_equal(ioctl(fd, SIOCOUTQ, &unconfirmed), 0);
+        if (unconfirmed == 0)
+            return;
+        assert_true(ps_test_patient_ns() < until_ns);
+        usleep(100);
+    }
+}
+
+void ps_test_await_ready(const struct ps_test_stage *stage)
+{
+    struct pollfd ready = {.fd = stage->port.epoll_fd, .events = POLLIN};
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (poll(&ready, 1, 100) <= 0)
+        assert_true(ps_test_patient_ns() < until_ns);
+}
+
+void ps_test_await_counter(struct ps_test_stage *stage, enum ps_counter counter, uint64_t value)
+{
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (ps_test_stage_counter(stage, counter) != value) {
+        if (ps_test_patient_ns() >= until_ns)
+            fail_msg("counter %d is %llu, not %llu", (int)counter,
+                     (unsigned long long)ps_test_stage_counter(stage, counter), (unsigned long long)value);
+        (void)ps_test_source_work(stage);
+        if (stage->batch != NULL && stage->batch->count > 0)
+            ps_test_source_close_batch(stage);
+        usleep(1000);
+    }
 }
 
 void ps_test_expect(const struct ps_test_event *event, const char *body, const char *const *headers)

@@ -18,5 +18,14 @@ void ps_test_send_text(int fd, const char *text);
  * the received bytes, terminated (arena memory); *closed: whether the source closed the connection. */
 char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsigned patience_ms, bool *closed);
 
+/* The kernel may hand over what is sent within this machine later, in a thread of its own. These wait for that by the patient clock. */
+
+/* Waits until the peer's socket has all bytes that were sent. The connection is then complete, too. */
+void ps_test_await_arrival(int fd);
+/* Waits until the epoll of the source shows bytes, an end, or a connection to accept. */
+void ps_test_await_ready(const struct ps_test_stage *stage);
+/* Runs the source until the counter has this value. The fake clock stands still. */
+void ps_test_await_counter(struct ps_test_stage *stage, enum ps_counter counter, uint64_t value);
+
 /* Asserts that an event has this body and exactly these headers (name, value, .., NULL), in any order. */
 void ps_test_expect(const struct ps_test_event *event, const char *body, const char *const *headers);

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -418,6 +419,17 @@ static struct ps_batch *take_batch(struct ps_test_stage *stage, bool full)
     return batch;
 }
 
+/* Waits until the one connection of the source has been reset by its client. */
+static void await_reset(const struct ps_test_stage *stage)
+{
+    const struct ps_stream *stream = stage->state; /* avro's state begins with it */
+    struct pollfd reset = {.fd = stream->chunks[0][0].fd};
+    uint64_t until_ns = ps_test_patience_end_ns();
+    assert_true(reset.fd >= 0);
+    while (poll(&reset, 1, 100) <= 0)
+        assert_true(ps_test_patient_ns() < until_ns);
+}
+
 /* A client disconnects while the source reads its second call; the source notices this when it sends the answer to
  * the first call. It still reads the second call to its end, and frees both calls. */
 static void test_gone_within_a_call(void **unused)
@@ -438,6 +450,7 @@ static void test_gone_within_a_call(void **unused)
         assert_int_equal(ps_test_rpc_calls_in_use(&stage), 2);
         assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
         close(fd);
+        await_reset(&stage);
         for (unsigned i = 0; i < 2; i++) {
             stage.ops->source->accepted(stage.plan, stage.state, batches[i], &stage.now);
             ps_batch_give(batches[i]);

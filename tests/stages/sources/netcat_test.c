@@ -72,6 +72,7 @@ static void test_conversations(void **unused)
         assert_int_equal(stage.event_count, count);
         close(fd);
     }
+    ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 0);
     ps_test_source_settle(&stage, stage.event_count, 50);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
     ps_test_stage_fini(&stage);
@@ -445,8 +446,10 @@ static void test_unwatched_connection(void **unused)
     int good = client(&stage), bad = client(&stage);
     ps_test_send_text(good, "one\n");
     assert_string_equal(ps_test_receive(&stage, good, 3, PS_TEST_PATIENCE_MS, &closed), "OK\n");
+    ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 2);
     modify_fails = true;
     ps_test_send_text(bad, "01234567890123456789"); /* too long: the source reads no more of it */
+    ps_test_await_arrival(bad);
     for (int i = 0; i < 3; i++) {
         ps_test_source_work(&stage);
         ps_test_stage_pass_ms(&stage, 200);
@@ -474,6 +477,7 @@ static void test_pause_of_accepting(void **unused)
         struct ps_test_stage stage;
         start(&stage, PS_KEYS(LOCAL));
         int fd = client(&stage);
+        ps_test_await_ready(&stage); /* to accept the connection */
         none = before;
         none.rlim_cur = 3;
         assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);

@@ -33,6 +33,7 @@ static void test_one_event(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 1);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
     close(fd);
+    ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 0);
     ps_test_source_settle(&stage, 1, 50);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
     ps_test_stage_fini(&stage);
@@ -167,10 +168,11 @@ static void test_hostile_clients(void **unused)
     ps_test_send_text(good, "<13>good\n");
     ps_test_source_wait(&stage, 4, PS_TEST_PATIENCE_MS);
     ps_test_expect(&stage.events[3], "<13>good", PS_WORDS("Facility", "1", "Severity", "5"));
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 4);
+    ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 4);
     close(silent);
     close(partial);
     close(garbage);
+    ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 1);
     ps_test_source_settle(&stage, 4, 100);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 1);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 2);
@@ -227,7 +229,7 @@ static void test_drain_reads_what_is_there(void **unused)
     ps_test_send_text(fd, "<13>one\n");
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
     ps_test_send_text(fd, "<13>two\n");
-    usleep(20000);
+    ps_test_await_ready(&stage);
     assert_false(ps_source_syslogtcp.source->drain(stage.plan, stage.state, &stage.now));
     for (int i = 0; i < 10 && !ps_source_syslogtcp.source->drain(stage.plan, stage.state, &stage.now); i++)
         ps_test_source_work(&stage);
@@ -308,6 +310,7 @@ static void test_tls(void **unused)
     SSL_CTX_free(context);
     close(fd);
     close(plain);
+    ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 0);
     ps_test_source_settle(&stage, 5000, 50);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_OpenConnectionCount), 0);
     ps_test_stage_fini(&stage);
