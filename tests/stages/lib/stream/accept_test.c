@@ -187,6 +187,7 @@ static void expect_reason(bool has_descriptors, const char *reason)
     snprintf(path, sizeof path, "%s", ps_test_folder_path(has_descriptors ? "watches" : "descriptors"));
     start(&stage, "4");
     int fd = client(&stage);
+    ps_test_await_ready(&stage); /* to accept the connection */
     assert_int_equal(ps_log_open(path, NULL), PS_OK);
     no_watches = has_descriptors;
     if (!has_descriptors)

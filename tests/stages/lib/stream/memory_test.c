@@ -1,11 +1,15 @@
 /* Unfinished lines and the memory budget: they neither stop a source nor outlive their connections. */
+#include "stages/lib/stream/stream.h"
 #include "tests/support/net.h"
 #include "tests/support/source_tree.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,6 +17,7 @@
 #define MIB (UINT64_C(1) << 20)
 #define LOCAL "bind", "127.0.0.1", "port", "0"
 #define MANY 400
+#define CHUNK 64U /* connections in a chunk of the stream */
 
 static void start(struct ps_test_stage *stage, uint64_t budget_bytes, const char *const *keys)
 {
@@ -41,6 +46,37 @@ static void cycles_until_open(struct ps_test_stage *stage, uint64_t count)
         ps_test_stage_pass_ms(stage, 10); /* lingering connections also end */
     }
     assert_int_equal(open_count(stage), count);
+}
+
+/* Runs the source until its socket has all that the client sent, and then for `count` cycles. */
+static void cycles_behind(struct ps_test_stage *stage, int fd, unsigned count)
+{
+    uint64_t until_ns = ps_test_patience_end_ns();
+    for (int unconfirmed = 1;;) {
+        assert_int_equal(ioctl(fd, SIOCOUTQ, &unconfirmed), 0);
+        if (unconfirmed == 0)
+            break;
+        assert_true(ps_test_patient_ns() < until_ns);
+        ps_test_source_cycle(stage); /* the socket may have no room for more */
+        usleep(100);
+    }
+    while (count-- > 0)
+        ps_test_source_cycle(stage);
+}
+
+/* Waits until the kernel has told the source of the ends of this number of connections. */
+static void await_ends(const struct ps_test_stage *stage, unsigned count)
+{
+    const struct ps_stream *stream = stage->state; /* netcat's state begins with it */
+    uint64_t until_ns = ps_test_patience_end_ns();
+    for (unsigned ended = 0; ended < count; usleep(1000)) {
+        assert_true(ps_test_patient_ns() < until_ns);
+        ended = 0;
+        for (uint32_t slot = 0; slot < CHUNK; slot++) {
+            struct pollfd end = {.fd = stream->chunks[0][slot].fd, .events = POLLRDHUP};
+            ended += poll(&end, 1, 0) > 0; /* not for a free slot, which has no descriptor */
+        }
+    }
 }
 
 /* A client that sends complete lines gets its answers. */
@@ -83,8 +119,7 @@ static void test_many_unfinished_lines(void **unused)
     for (int i = 0; i < MANY; i++) { /* 400 times 16 KiB, in a budget of 4 MiB */
         fds[i] = client(&stage);
         ps_test_send(fds[i], part, sizeof part);
-        for (int n = 0; n < 3; n++)
-            ps_test_source_cycle(&stage);
+        cycles_behind(&stage, fds[i], 3);
         if (i % 50 == 0)
             assert_served(&stage, neighbour);
     }
@@ -183,14 +218,16 @@ static void test_hang_ups_need_no_memory(void **unused)
         fds[i] = client(&stage);
         ps_test_send_text(fds[i], "begun");
     }
-    for (int i = 0; i < 200; i++)
-        ps_test_source_cycle(&stage);
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
+        cycles_behind(&stage, fds[i], 5);
     assert_int_equal(open_count(&stage), PS_COUNT_OF(fds));
     struct ps_block *all = take_all(&stage, NULL);
     int waits = client(&stage);
     ps_test_send_text(waits, "whole\n");
+    ps_test_await_arrival(waits);
     for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
         close(fds[i]);
+    await_ends(&stage, PS_COUNT_OF(fds));
     for (int i = 0; i < 20; i++) { /* `work` is not called: there is no memory for a batch */
         all = take_all(&stage, all);
         (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
@@ -216,8 +253,7 @@ static void test_shortage(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(fds); i++) { /* 3 blocks */
         fds[i] = client(&stage);
         ps_test_send(fds[i], part, sizeof part);
-        for (int n = 0; n < 3; n++)
-            ps_test_source_cycle(&stage);
+        cycles_behind(&stage, fds[i], 3);
     }
     for (int i = 0; i < 100; i++)
         ps_test_source_cycle(&stage);
@@ -252,8 +288,7 @@ static int begin_line(struct ps_test_stage *stage, size_t length)
     memset(part, 'a', sizeof part);
     int fd = client(stage);
     ps_test_send(fd, part, length);
-    for (int n = 0; n < 10; n++)
-        ps_test_source_cycle(stage);
+    cycles_behind(stage, fd, 10);
     return fd;
 }
 
@@ -317,17 +352,15 @@ static void test_idle_timeout(void **unused)
     struct ps_test_stage stage;
     start(&stage, 16 * MIB, PS_KEYS(LOCAL, "penstock.idle.timeout", "5"));
     int silent = client(&stage), slow = client(&stage), unread = client(&stage);
-    for (int i = 0; i < 20; i++)
-        ps_test_source_cycle(&stage);
-    assert_int_equal(open_count(&stage), 3);
+    ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 3);
     for (int second = 0; second < 4; second++) {
         ps_test_stage_pass_ms(&stage, 1000);
         ps_test_send_text(slow, "x");
-        for (int i = 0; i < 3; i++)
-            ps_test_source_cycle(&stage);
+        cycles_behind(&stage, slow, 3);
     }
     assert_int_equal(open_count(&stage), 3);
     ps_test_send_text(unread, "waits\n"); /* the source is not called: its channel is full */
+    ps_test_await_arrival(unread);
     for (int second = 0; second < 3; second++) {
         ps_test_stage_pass_ms(&stage, 1000);
         (void)stage.ops->source->tick(stage.plan, stage.state, &stage.now);
@@ -375,7 +408,8 @@ static void test_tls_memory_is_counted(void **unused)
         ps_test_source_cycle(&stage);
     }
     cycles_until_open(&stage, MOST);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), TRIED - MOST);
+    ps_test_await_counter(&stage, PS_COUNTER_EventReadFail, TRIED - MOST);
+    assert_int_equal(open_count(&stage), MOST);
     assert_in_range(ps_depot_used_bytes(stage.depot) - before, (uint64_t)MOST * 16384,
                     (uint64_t)MOST * 16384 + 2 * PS_BLOCK_BYTES);
     char byte;
@@ -402,8 +436,13 @@ static void test_tls_without_memory(void **unused)
     int fds[40];
     for (size_t i = 0; i < PS_COUNT_OF(fds); i++)
         fds[i] = client(&stage);
-    for (int i = 0; i < 20; i++)
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (open_count(&stage) + ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) <
+           1 + PS_COUNT_OF(fds)) { /* each is served or refused */
+        assert_true(ps_test_patient_ns() < until_ns);
         ps_test_source_cycle(&stage);
+        usleep(1000);
+    }
     assert_in_range(open_count(&stage), 1, 16); /* the connections that share the first one's block */
     assert_true(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail) >= PS_COUNT_OF(fds) - 15);
     give_all(&stage, all);
