@@ -1,5 +1,6 @@
 /* Operations on names, against a scripted namenode. */
 #include "tests/support/hdfs_stream.h"
+#include "tests/support/net.h"
 
 #include <poll.h>
 #include <sys/wait.h>
@@ -98,6 +99,7 @@ static void test_a_lease_that_ran_out_is_taken(void **state)
            CREATE_REFUSED "lease recovery is in progress. Try again later.");
     ps_test_stream_expect(bench, "recoverLease");
     ps_test_stream_answer(bench, &not_yet.base);
+    ps_test_await_arrival(bench->namenode.fd);
     ps_test_stream_turn(bench);
     bench->client.now.mono_ns += PS_NS_PER_S;
     ps_test_stream_answer_true(bench, "isFileClosed");
@@ -126,6 +128,7 @@ static void test_safe_mode_is_named(void **state)
     ps_test_stream_expect(bench, "create");
     refuse(bench, "org.apache.hadoop.hdfs.server.namenode.SafeModeException",
            "Cannot create file/d/f. Name node is in safe mode.");
+    ps_test_await_arrival(bench->namenode.fd);
     for (unsigned i = 0; i < 10; i++)
         ps_test_stream_turn(bench);
     bench->client.now.mono_ns += 31 * PS_NS_PER_S;
@@ -344,9 +347,10 @@ static void create_encrypted(struct ps_test_stream *bench)
     ps_test_stream_answer_create(bench);
 }
 
-/* Takes turns at one moment, and checks that none of them calls the namenode. */
+/* Takes turns at one moment, in which the client reads the namenode's last answer, and checks that none of them calls the namenode. */
 static void expect_no_call(struct ps_test_stream *bench)
 {
+    ps_test_await_arrival(bench->namenode.fd);
     for (unsigned turn = 0; turn < 10; turn++)
         ps_test_stream_turn(bench);
     struct pollfd ready = {.fd = bench->namenode.fd, .events = POLLIN};

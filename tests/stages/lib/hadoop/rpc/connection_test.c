@@ -3,6 +3,7 @@
 
 #include "tests/support/fake_namenode.h"
 #include "tests/support/name_server.h"
+#include "tests/support/net.h"
 #include "tests/support/support.h"
 
 #include <arpa/inet.h>
@@ -126,6 +127,7 @@ static void meet(struct peer *peer, const struct ps_hadoop_rpc_limits *limits)
     assert_true(peer->fd >= 0);
     while (peer->connection.out.length > 0) /* while the caller still has bytes to send */
         ps_test_hdfs_turn(&peer->hdfs);
+    ps_test_await_arrival(peer->connection.watch.fd);
     assert_true(read(peer->fd, read_bytes, sizeof read_bytes) > 0);
 }
 

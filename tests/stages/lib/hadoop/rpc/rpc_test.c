@@ -3,6 +3,8 @@
 #include "tests/support/fake_namenode.h"
 #include "tests/support/support.h"
 
+#include <unistd.h>
+
 struct test {
     struct ps_test_hdfs hdfs;
     struct ps_test_namenode namenodes[2];
@@ -212,6 +214,17 @@ static void test_cut_answers(void **state)
     tear_down(&test);
 }
 
+/* Takes turns until the client has seen the loss of the connection, and wants to send the call again. */
+static void await_retry(const struct call *call, int32_t retry_count)
+{
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (call->rpc.retry_count != retry_count) {
+        assert_true(ps_test_patient_ns() < until_ns);
+        ps_test_hdfs_turn(&call->test->hdfs);
+        usleep(100);
+    }
+}
+
 static void test_lost_again_and_again(void **state)
 {
     struct test test;
@@ -223,7 +236,7 @@ static void test_lost_again_and_again(void **state)
         ps_test_namenode_expect(namenode, "mkdirs");
         assert_int_equal(namenode->retry_count, i);
         ps_test_namenode_drop(namenode);
-        ps_test_hdfs_turn(&test.hdfs);
+        await_retry(&call, i + 1);
         if (i > 0) /* the first time at once, then after 0.5 to 1.5 s, doubled up to 3 s */
             ps_test_hdfs_pass(&test.hdfs, 3000);
     }
