@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -126,8 +127,24 @@ static void link_accept(struct ps_test_rpc_server *server)
         close(fd);
 }
 
+/* Waits until the client's socket has the end of the connection: the kernel may hand it over later. A client that has closed its
+ * socket already is not waited for. */
+static void await_end(int fd)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_FIN_WAIT1 &&
+           ps_test_patient_ns() < until_ns)
+        usleep(100);
+}
+
 static void links_drop(struct ps_test_rpc_server *server)
 {
+    for (unsigned i = 0; i < PS_TEST_RPC_LINKS; i++) {
+        if (server->links[i].fd >= 0 && shutdown(server->links[i].fd, SHUT_WR) == 0)
+            await_end(server->links[i].fd);
+    }
     for (unsigned i = 0; i < PS_TEST_RPC_LINKS; i++)
         link_close(&server->links[i]);
 }

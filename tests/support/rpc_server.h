@@ -46,9 +46,9 @@ struct ps_test_rpc_server {
 
 /* Listens at a port of its own and answers OK. */
 void ps_test_rpc_start(struct ps_test_rpc_server *server);
-/* Closes its port and all connections; the counts stay. */
+/* Closes its port and all connections; the counts stay. The clients' sockets have the end of their connections then. */
 void ps_test_rpc_stop(struct ps_test_rpc_server *server);
 /* Opens the same port again. */
 void ps_test_rpc_restart(struct ps_test_rpc_server *server);
-/* Closes all connections, and returns when that is done. */
+/* Closes all connections, and returns when the clients' sockets have their ends. */
 void ps_test_rpc_drop(struct ps_test_rpc_server *server);
