@@ -119,9 +119,11 @@ static void meet(struct peer *peer, const struct ps_hadoop_rpc_limits *limits)
     lost = 0;
     ps_hadoop_rpc_connection_init(&peer->connection);
     ps_hadoop_rpc_connection_open(&peer->connection);
-    for (unsigned waited = 0; !is_up; waited++) {
-        assert_true(waited < PS_TEST_PATIENCE_MS);
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (!is_up) {
+        assert_true(ps_test_patient_ns() < until_ns);
         ps_test_hdfs_turn(&peer->hdfs);
+        usleep(100);
     }
     peer->fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     assert_true(peer->fd >= 0);
@@ -153,9 +155,11 @@ static void test_what_the_socket_does_not_take_is_sent_later(void **state)
         assert_true(ps_hadoop_rpc_connection_send(&peer.connection, (int32_t)i, 0, request, sizeof request));
     size_t wanted = peer.connection.out.length, got = 0;
     assert_true(wanted > REQUESTS * sizeof request);
-    for (unsigned waited = 0; got < wanted; waited++) {
-        assert_true(waited < PS_TEST_PATIENCE_MS);
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (got < wanted) {
+        assert_true(ps_test_patient_ns() < until_ns);
         ps_test_hdfs_turn(&peer.hdfs);
+        usleep(100);
         for (ssize_t some; (some = read(peer.fd, read_bytes, sizeof read_bytes)) > 0;)
             got += (size_t)some;
     }
