@@ -199,10 +199,11 @@ static void copytruncate(bool seen)
     PS_START(NULL);
     wait_for(LINES + 1);
     if (seen) {
+        int watch = watch_copies();
         copy_file("app.log", "app.log.1", 0);
         write_lines("app.log", "line", LINES, LINES + 20);
         wait_for(LINES + 21);
-        ps_test_source_settle(&stage, LINES + 21, 100);
+        wait_for_copy(watch, "app.log.1", LINES + 21);
     } else {
         write_lines("app.log", "line", LINES, LINES + 20);
         wait_for(LINES + 21);

@@ -506,22 +506,25 @@ static void test_copy_of_a_copy(void **unused)
     append("app.log", "one\ntwo\n");
     PS_START(NULL);
     expect("one two");
+    int watch = watch_copies();
     append("app.log.1", "one\ntwo\n");
-    ps_test_source_settle(&stage, 0, 100);
+    wait_for_copy(watch, "app.log.1", 0);
     assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
     ps_test_source_settle(&stage, 0, 100);
-    append("app.log.2", "one\ntwo\n");
+    append("app.log.1", "three\n");
+    expect("three"); /* the source knows that the original is gone, and goes on with the copy */
+    append("app.log.2", "one\ntwo\nthree\n");
     uint64_t until_ns = ps_test_patience_end_ns();
-    while (stage.event_count < 2) {
+    while (stage.event_count < 3) {
         ps_test_stage_pass_ms(&stage, 100);
         if (ps_test_source_work(&stage) == PS_IDLE)
             usleep(200);
         ps_test_source_close_batch(&stage);
         assert_true(ps_test_patient_ns() < until_ns);
     }
-    expect("one two");
-    append("app.log.1", "three\n");
-    append("app.log.2", "four\n");
+    expect("one two three");
+    append("app.log.1", "four\n");
+    append("app.log.2", "five\n");
     ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
     ps_test_source_settle(&stage, 2, 50);
     ps_test_stage_fini(&stage);
