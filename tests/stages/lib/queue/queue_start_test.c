@@ -57,18 +57,23 @@ static const char *trouble(void)
     return channel->trouble(stage.plan, text, sizeof text) ? text : "";
 }
 
-/* Starts the channel while a limit is reached; returns its trouble then. */
+static struct rlimit descriptors_before;
+
+/* Starts the channel when a limit is reached; returns its trouble. The limit stays until end_limit. */
 static const char *start_at_limit(bool descriptors)
 {
-    struct rlimit before;
     no_thread = !descriptors;
     if (descriptors)
-        ps_test_no_descriptors(&before);
+        ps_test_no_descriptors(&descriptors_before);
     channel->start(stage.plan);
-    if (descriptors)
-        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    no_thread = false;
     return trouble();
+}
+
+static void end_limit(bool descriptors)
+{
+    if (descriptors)
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &descriptors_before), 0);
+    no_thread = false;
 }
 
 static void test_starts_later(void **state)
@@ -91,6 +96,7 @@ static void test_starts_later(void **state)
         assert_string_equal(start_at_limit(rows[i].descriptors), rows[i].says);
         assert_true(tick() != PS_NEVER); /* a worker that sleeps wakes for the next try */
         assert_string_equal(trouble(), rows[i].says);
+        end_limit(rows[i].descriptors); /* not before: the next try may be due already */
         for (unsigned k = 0; trouble()[0] != '\0' && k < PS_TEST_PATIENCE_MS; k++) {
             (void)tick();
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -113,6 +119,7 @@ static void test_never_started(void **state)
 {
     build(&ps_channel_file, 1);
     assert_string_not_equal(start_at_limit(false), "");
+    end_limit(false);
     channel->leave(stage.plan, 0, &stage.port);
     assert_null(channel->engine->strip(stage.plan));
     assert_true(tick() == PS_NEVER);
