@@ -100,10 +100,35 @@ static void settle(const struct ps_test_broker *broker)
     }
 }
 
+/* Returns whether the client has a connection whose end by the broker has not arrived yet. */
+static bool is_hang_up_under_way(const struct ps_test_broker *broker, unsigned client_port)
+{
+    for (int fd = -1; (fd = find_socket(broker->port, true, fd + 1)) >= 0;) {
+        struct sockaddr_in own = {0};
+        struct tcp_info info;
+        socklen_t own_size = sizeof own, info_size = sizeof info;
+        if (getsockname(fd, (struct sockaddr *)&own, &own_size) == 0 && port_of(&own) == client_port &&
+            getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_size) == 0 &&
+            info.tcpi_state == TCP_ESTABLISHED)
+            return true;
+    }
+    return false;
+}
+
 void ps_test_broker_hang_up(struct ps_test_broker *broker)
 {
-    if (broker->fd >= 0)
+    struct sockaddr_in peer = {0};
+    socklen_t size = sizeof peer;
+    uint64_t until = ps_test_patience_end_ns();
+    if (broker->fd >= 0) {
+        unsigned port = getpeername(broker->fd, (struct sockaddr *)&peer, &size) == 0 ? port_of(&peer) : 0;
         close(broker->fd);
+        while (port != 0 && is_hang_up_under_way(broker, port)) {
+            if (ps_test_patient_ns() > until)
+                fail_msg("the end of a connection does not arrive");
+            usleep(WAIT_US);
+        }
+    }
     broker->fd = -1;
     broker->length = broker->taken = 0;
 }
