@@ -106,10 +106,30 @@ char *ps_test_faults_lines(const struct ps_test_faults *faults, size_t *length)
 
 /* ---- the program ---- */
 
+/* A time without events after which it ends by itself: the feeder is done long before. */
+#define IDLE "20s"
+/* Events that come twice by mistake come within this time after all events. */
+#define QUIET_MS 600U
+
 bool ps_test_verify_there(void)
 {
     const char *program = getenv("PENSTOCK");
     return program != NULL && access(program, X_OK) == 0;
+}
+
+/* Reads what it prints within the time; returns false if it ended. */
+static bool read_some(struct ps_test_verify *verify, int wait_ms)
+{
+    struct pollfd wait = {.fd = verify->output, .events = POLLIN};
+    if (poll(&wait, 1, wait_ms) == 0)
+        return true;
+    verify->text = realloc(verify->text, verify->length + 65537);
+    assert_non_null(verify->text);
+    ssize_t length = read(verify->output, verify->text + verify->length, 65536);
+    assert_true(length >= 0);
+    verify->length += (size_t)length;
+    verify->text[verify->length] = '\0';
+    return length > 0;
 }
 
 /* Reads until its output contains `part`; returns false if it ended before. */
@@ -117,18 +137,9 @@ static bool read_until(struct ps_test_verify *verify, const char *part)
 {
     uint64_t end_ns = ps_test_patience_end_ns();
     while (part == NULL || strstr(verify->text, part) == NULL) {
-        struct pollfd wait = {.fd = verify->output, .events = POLLIN};
         if (ps_test_patient_ns() > end_ns)
             fail_msg("verify does not end; it printed: %s", verify->text);
-        if (poll(&wait, 1, 1000) == 0)
-            continue;
-        verify->text = realloc(verify->text, verify->length + 65537);
-        assert_non_null(verify->text);
-        ssize_t length = read(verify->output, verify->text + verify->length, 65536);
-        assert_true(length >= 0);
-        verify->length += (size_t)length;
-        verify->text[verify->length] = '\0';
-        if (length == 0)
+        if (!read_some(verify, 1000))
             return false;
     }
     return true;
@@ -153,7 +164,7 @@ void ps_test_verify_start(struct ps_test_verify *verify, unsigned sent, const ch
         close(pipes[0]);
         close(pipes[1]);
         execl(program, program, "verify", "--json", "--from", url, "--run", RUN_TEXT, "--events", events,
-              "--idle", "600ms", (char *)NULL);
+              "--idle", IDLE, "--every", "100ms", (char *)NULL);
         _exit(127);
     }
     close(pipes[1]);
@@ -172,11 +183,26 @@ static void expect(const json_t *summary, const char *key, json_int_t wanted)
     }
 }
 
+/* Ends it when it has received everything, and nothing more comes. It ends by itself when it has read files that nobody writes, and when
+ * events are missing. */
+static void end(struct ps_test_verify *verify, unsigned received)
+{
+    char all[32];
+    snprintf(all, sizeof all, "\"received\":%u,", received);
+    bool runs = read_until(verify, all);
+    uint64_t until_ns = ps_clock_now().mono_ns + QUIET_MS * PS_NS_PER_MS;
+    while (runs && ps_clock_now().mono_ns < until_ns)
+        runs = read_some(verify, 50);
+    if (runs)
+        assert_int_equal(kill(verify->pid, SIGTERM), 0);
+    while (runs)
+        runs = read_until(verify, NULL);
+}
+
 void ps_test_verify_expect_faults(struct ps_test_verify *verify, const struct ps_test_faults *faults)
 {
     int status;
-    while (read_until(verify, NULL))
-        ;
+    end(verify, faults->sent - 1);
     close(verify->output);
     assert_int_equal(waitpid(verify->pid, &status, 0), verify->pid);
     while (verify->length > 0 && verify->text[verify->length - 1] == '\n')
