@@ -47,17 +47,12 @@ static void consume(struct ps_test_stage *stage)
         (void)stage->ops->channel->consumer_tick(stage->plan, 0, &stage->port, &stage->now);
 }
 
-static void pause_ms(unsigned ms)
-{
-    poll(NULL, 0, (int)ms);
-}
-
 static void run_ms(struct ps_test_stage *stage, unsigned ms)
 {
     for (unsigned i = 0; i < ms; i++) {
         produce(stage);
         consume(stage);
-        pause_ms(1);
+        poll(NULL, 0, 1);
     }
 }
 
@@ -388,16 +383,18 @@ static void test_outage_of_a_partition(void **unused)
     build(&stage, ps_test_cluster.bootstrap, 1, 0,
           PS_KEYS("kafka.topic", "partial", "parseAsFlumeEvent", "false", "partitionIdHeader", "part",
                   "kafka.producer.delivery.timeout.ms", "700"));
-    for (size_t i = 0; i < 4; i++) {
+    uint64_t until_ns = ps_test_patience_end_ns();
+    for (size_t i = 0; i < 4;) {
         rd_kafka_mock_partition_set_leader(ps_test_cluster.handle, "partial", 1, i < 2 ? -1 : 1);
         struct ps_lease *lease =
             PS_LEASE(&stage, PS_EVENT("a", "part", i % 2 == 0 ? "0" : "1"), PS_EVENT("b", "part", "0"),
                      PS_EVENT("c", "part", i % 2 == 0 ? "1" : "0"));
         lease->refusable = true;
         put(&stage, lease);
-        await_home(&stage, i + 1);
-        assert_int_equal(lease->failed, i < 2);
-        assert_int_equal(lease->settled, i < 2 ? 2 : 3);
+        await_home(&stage, stage.home_count + 1);
+        assert_int_equal(lease->failed, i < 2 || lease->settled < 3);
+        i += lease->settled == (i < 2 ? 2U : 3U); /* else a busy machine acknowledged later than in 700 ms */
+        assert_true(ps_test_patient_ns() < until_ns);
     }
     stop(&stage);
 }
@@ -411,7 +408,7 @@ static void test_trouble(void **unused)
     build(&stage, "127.0.0.1:1", 1, 0, PS_KEYS("kafka.topic", "trouble"));
     for (unsigned i = 0; strstr(reason, "127.0.0.1:1") == NULL; i++) {
         assert_true(i < PATIENCE_MS);
-        pause_ms(1);
+        poll(NULL, 0, 1);
         stage.now = ps_clock_now();
         stage.now.mono_ns -= 15 * PS_NS_PER_S;
         (void)stage.ops->channel->tick(stage.plan, 0, &stage.port, &stage.now);
@@ -480,13 +477,16 @@ static void test_committed_when_delivered(void **unused)
     await_committed(&stage, "commits", 2);
     await_home(&stage, 3);
     stop(&stage);
-    start(&stage, PS_KEYS("kafka.topic", "commits", "kafka.consumer.group.id", "commits"));
-    struct ps_lease *again = take(&stage);
-    assert_int_equal(again->count, 1);
-    assert_event(&stage, again, 0, "c", 0);
-    deliver(&stage, again);
-    stop(&stage); /* commits immediately */
-    assert_int_equal(committed("commits"), 3);
+    uint64_t until_ns = ps_test_patience_end_ns();
+    do { /* once, if the commit takes no longer than the stop waits for it: else the event comes again */
+        assert_true(ps_test_patient_ns() < until_ns);
+        start(&stage, PS_KEYS("kafka.topic", "commits", "kafka.consumer.group.id", "commits"));
+        struct ps_lease *again = take(&stage);
+        assert_int_equal(again->count, 1);
+        assert_event(&stage, again, 0, "c", 0);
+        deliver(&stage, again);
+        stop(&stage); /* commits immediately */
+    } while (committed("commits") != 3);
 }
 
 /* A record that is not a Flume event is counted and skipped. */
@@ -502,8 +502,8 @@ static void test_malformed(void **unused)
     assert_int_equal(lease->count, 1);
     assert_event(&stage, lease, 0, "g", 0);
     deliver(&stage, lease);
+    await_committed(&stage, "malformed", 2); /* a stop waits for the commit only for some seconds */
     stop(&stage);
-    assert_int_equal(committed("malformed"), 2);
 }
 
 /* Lets both members take the available events. Returns how many events with this body came, and adds them to the member's number. */
