@@ -84,7 +84,7 @@ static void test_slow_broker_and_full_queue(void **state)
     ps_test_kafka_sink_send(&kafka, 1, 1);
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1,
-                                 3000); /* longer than the three turns take on a busy machine */
+                                 15000); /* longer than the three turns take on a busy machine */
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
     ps_test_kafka_sink_turn(&kafka); /* 150 of 200 */
     kafka.waiting = ps_test_kafka_sink_lease(&kafka, 150, 32);
