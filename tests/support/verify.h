@@ -28,6 +28,7 @@ struct ps_test_verify {
     char *text;      /* its output so far */
     size_t length;
     unsigned port; /* its listening port; 0: none */
+    bool follows;  /* its far end goes on until verify is ended */
 };
 
 /* Returns false if the program at $PENSTOCK is missing. */
