@@ -3,7 +3,8 @@
  *
  *   group_offsets BOOTSTRAP [GROUP]      without GROUP: those of all groups
  *
- * END is the end of the partition's log, open transactions included. */
+ * END is the end of the partition's log, open transactions included. Of a topic that was deleted, END and LAG are "-", as there: a group may keep
+ * its offsets. */
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -65,6 +66,12 @@ static void print_partition(rd_kafka_t *client, const char *group,
         return;
     rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
         client, partition->topic, partition->partition, &first, &end, ANSWER_MS);
+    if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+        error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        printf("%s %s %" PRId32 " %" PRId64 " - -\n", group, partition->topic, partition->partition,
+               partition->offset);
+        return;
+    }
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         fail(partition->topic, rd_kafka_err2str(error));
     printf("%s %s %" PRId32 " %" PRId64 " %" PRId64 " %" PRId64 "\n", group, partition->topic,
