@@ -186,8 +186,9 @@ void ps_test_source_wait(struct ps_test_stage *stage, size_t count, unsigned pat
 void ps_test_source_settle(struct ps_test_stage *stage, size_t count, unsigned quiet_ms)
 {
     uint64_t until = ps_clock_now().mono_ns + quiet_ms * PS_NS_PER_MS;
-    while (ps_clock_now().mono_ns < until)
+    do /* at least once, however late this thread is */
         work_and_close(stage);
+    while (ps_clock_now().mono_ns < until);
     assert_int_equal(stage->event_count, count);
 }
 
