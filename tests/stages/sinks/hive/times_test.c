@@ -36,7 +36,8 @@ static void test_looks_at_a_lock(void **unused)
     struct ps_test_stage stage;
     uint64_t due_ns = 0;
     ps_test_metastore_hold_locks(1, PS_COUNT_OF(waits_ms));
-    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1"));
+    /* Time passes also while a call is outstanding, and no call times out by that. */
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "1", "callTimeout", "3600000"));
     stage.port.retry_step_ns = PS_NS_PER_S;
     stage.port.retry_rest_max_ns = 60 * PS_NS_PER_S;
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));

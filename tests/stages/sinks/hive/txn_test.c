@@ -59,7 +59,8 @@ static void test_who_has_the_lock(void **unused)
 {
     struct ps_test_stage stage;
     ps_test_metastore_hold_locks(1, 8);
-    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000"));
+    /* Time passes also while a call is outstanding, and no call times out by that. */
+    ps_test_hive_start(&stage, PS_HIVE_LINES("batchSize", "15000", "callTimeout", "3600000"));
     stage.port.troubled = record_trouble;
     trouble[0] = '\0';
     ps_test_hive_offer(&stage, PS_LEASE(&stage, PS_BODY("one")));
