@@ -508,7 +508,8 @@ static void note_tried(const struct ps_probe *probe, enum ps_probed result, cons
 static void assert_probed(const char *const *keys, const char *text)
 {
     struct ps_test_stage stage;
-    const struct ps_probe probe = {.component = "sink k1", .timeout_ms = 2000, .tried = note_tried};
+    const struct ps_probe probe = {
+        .component = "sink k1", .timeout_ms = PS_TEST_PATIENCE_MS, .tried = note_tried};
     probed[0] = '\0';
     ps_test_stage_init(&stage, &ps_sink_hive);
     assert_int_equal(ps_test_stage_bind(&stage, keys), PS_OK);
