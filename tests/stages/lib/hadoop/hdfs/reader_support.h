@@ -242,8 +242,12 @@ static void await_done(void)
             fail_msg("the file is not read");
         turn();
     }
-    for (unsigned i = 0; i < 3 && t.peer >= 0; i++) /* the last message of the reader */
+    /* the last message of the reader, and the end of its connection */
+    for (uint64_t until_ns = ps_test_patience_end_ns(); t.peer >= 0;) {
+        if (ps_test_patient_ns() >= until_ns)
+            fail_msg("the reader does not end its connection");
         turn();
+    }
     assert_int_equal(t.calls, 1);
     assert_int_equal(t.bench->filesystem->under_way, 0);
 }
