@@ -523,6 +523,9 @@ static void test_failover(void **state)
         ps_test_namenode_refuse(&test.namenodes[1], id, "org.apache.hadoop.ipc.StandbyException", "standby");
         ps_test_namenode_expect_end(&test.namenodes[1]);
         ps_test_hdfs_pass(&test.hdfs, 3000); /* back to the first one, which does not listen */
+        for (uint64_t until_ns = ps_test_patience_end_ns();
+             strstr(call.rpc.reason, "Connection refused") == NULL; ps_test_hdfs_turn(&test.hdfs))
+            assert_true(ps_test_patient_ns() < until_ns);
         ps_test_hdfs_pass(&test.hdfs, 3000);
     }
     ps_test_namenode_expect(&test.namenodes[1], "complete");
