@@ -7,6 +7,7 @@
 #include "bench/support/stamp.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -26,10 +27,11 @@ struct sink {
     int listener;
     bool small;         /* its buffers are small */
     unsigned stall_ms;  /* reads nothing for this long, once, after the first bytes */
+    bool stall_to_end;  /* the same, until it is told to finish */
     unsigned slow_ms;   /* pause after each 4 KiB */
     size_t leave_bytes; /* closes everything after this many bytes, and comes back a little later */
     bool octet_counted;
-    uint64_t finish; /* order: end when nothing more comes */
+    uint64_t finish; /* order: end when every connection has ended */
     uint64_t reads;  /* how often something came; may be read meanwhile */
     pthread_t thread;
     /* events that it saw; read after the thread was joined */
@@ -135,7 +137,7 @@ static bool sink_read(struct sink *sink, unsigned lane)
     if (sink->slow_ms > 0 && room > 4096)
         room = 4096;
     ssize_t length = recv(*fd, sink->lanes[lane].text + sink->lanes[lane].used, room, MSG_DONTWAIT);
-    if (length == 0) {
+    if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR)) {
         close(*fd);
         *fd = -1;
     }
@@ -148,6 +150,8 @@ static bool sink_read(struct sink *sink, unsigned lane)
     sink_split(sink, lane);
     if (first && sink->stall_ms > 0)
         pause_ms(sink->stall_ms);
+    while (first && sink->stall_to_end && ps_statistics_read(&sink->finish) == 0)
+        pause_ms(1);
     if (sink->slow_ms > 0)
         pause_ms(sink->slow_ms);
     if (sink->leave_bytes > 0 && sink->left == 0 && sink->bytes > sink->leave_bytes)
@@ -159,8 +163,9 @@ static void *sink_run(void *argument)
 {
     struct sink *sink = argument;
     for (;;) {
-        bool busy = false;
+        bool finish = ps_statistics_read(&sink->finish) != 0; /* before it looks for what is still there */
         int fd = accept4(sink->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        bool busy = fd >= 0, open = false;
         for (unsigned i = 0; fd >= 0 && i < SINK_CONNECTIONS_MAX; i++) {
             if (sink->lanes[i].fd >= 0)
                 continue;
@@ -170,10 +175,11 @@ static void *sink_run(void *argument)
             fd = -1;
         }
         assert_true(fd < 0);
-        bool finish = ps_statistics_read(&sink->finish) != 0;
-        for (unsigned i = 0; i < SINK_CONNECTIONS_MAX; i++)
+        for (unsigned i = 0; i < SINK_CONNECTIONS_MAX; i++) {
             busy = (sink->lanes[i].fd >= 0 && sink_read(sink, i)) || busy;
-        if (!busy && finish)
+            open = sink->lanes[i].fd >= 0 || open;
+        }
+        if (!busy && !open && finish)
             return NULL;
         if (!busy)
             pause_ms(1);
@@ -287,7 +293,6 @@ static void test_a_stalled_sink_shows_in_the_tail(void **state)
     assert_int_equal(sink->broken, 0);
     assert_true(result.total.latency_ns.max >= 8 * S / 10);
     assert_true(slower_than(S / 2 - S / 100) >= 6000); /* 0.3 s of the load */
-    assert_true(result.backlog_max >= 8000);
     ps_load_result_fini(&result);
     free(sink);
 }
@@ -329,12 +334,13 @@ static void test_a_slow_sink_does_not_hold_the_rate(void **state)
 
 static void test_what_was_not_delivered_is_said(void **state)
 {
-    struct sink *sink = sink_start((struct sink){.small = true, .stall_ms = 3000});
+    struct sink *sink = sink_start((struct sink){.small = true, .stall_to_end = true});
     struct ps_load_config config = config_for(sink, "?send_buffer=4KiB");
     config.settle_ns = 100 * PS_NS_PER_MS;
     run_good(&config);
     assert_int_equal(result.due, 20000);
     assert_true(ps_load_result_undelivered(&result) > 10000);
+    assert_true(result.backlog_max > 10000);
     assert_int_equal(ps_load_result_code(&result), 1);
     sink_join(sink);
     ps_load_result_fini(&result);
@@ -427,8 +433,8 @@ static void test_a_target_that_refuses_is_said(void **state)
 {
     struct sink nobody = closed_port();
     struct ps_load_config config = config_for(&nobody, "");
-    config.connect_ns = 300 * PS_NS_PER_MS;
-    expect_failure(&config, "Connection refused (tried for 300 ms");
+    config.connect_ns = 5 * S; /* time for the first refusal on a busy machine */
+    expect_failure(&config, "Connection refused (tried for 5 s");
     config.connections = 3;
     config.threads = 3;
     expect_failure(&config, "Connection refused (0 of 3 connections");
