@@ -79,7 +79,9 @@ newest() {
 writes_behind() { (($(newest) > $1)); } # WRITE-ID
 
 ask() { python3 "$here/hive_metastore.py" "$port" "$1" default.t "${@:2}" 2>>"$work/ask.log"; } # CALL [ARGUMENT]...
-ask_compactions() { ask compact client={a,c,e}:major client={b,d,f}:minor || fail "compactions are refused"; }
+ask_failed() { fail "$1: $(tail -n 3 "$work/ask.log" | paste -s -d ' ')"; } # WHAT
+# The metastore refuses a call whose statements its database has rolled back too often.
+ask_compactions() { await 60 ask compact client={a,c,e}:major client={b,d,f}:minor || ask_failed "compactions are refused"; }
 python3 "$here/hive_metastore.py" "$port" aborted default.t >"$work/aborted" 2>>"$work/ask.log" &
 watch=$!
 children[$watch]="the list of aborted write ids"
@@ -91,14 +93,14 @@ agent_kill a
 python3 "$here/hive_metastore.py" "$port" hold default.t "$work/release" >"$work/lock" 2>>"$work/ask.log" &
 holder=$!
 children[$holder]="the holder of a lock"
-await 60 test -s "$work/lock" || fail "the metastore does not answer who asks for a lock"
+await 60 test -s "$work/lock" || ask_failed "the metastore does not answer who asks for a lock"
 written=$(newest)
 agent_start a "${monitored[@]}"
 alter='alter@test \(alter table, transaction [0-9]+\)'
 await_log a "transaction [0-9]+ waits for its lock: $alter (holds|waits for) the exclusive lock" 240
 step "it says: $(sed -nE 's/.* (transaction [0-9]+ waits for its lock)/\1/p' "$work/a.log" | tail -n 1)"
 touch "$work/release"
-wait "$holder" || fail "the holder of the lock ends with $?"
+wait "$holder" || ask_failed "the holder of the lock ends with $?"
 unset "children[$holder]"
 await 240 writes_behind "$written" || fail "nothing is written behind the lock"
 
@@ -213,7 +215,7 @@ look
 first=$rows
 has_none_open() { ask open >"$work/open" && [[ ! -s $work/open ]]; }
 await 300 has_none_open || fail "Hive does not abort what killed agents left: write ids $(paste -s -d , "$work/open")"
-forgets() { patient_limit 300 ask forgets || fail "the metastore does not forget what was aborted"; }
+forgets() { patient_limit 300 ask forgets || ask_failed "the metastore does not forget what was aborted"; }
 forgets
 step "Hive has aborted what killed agents left ($(wc -l <"$work/aborted") write ids were seen), and forgotten what seems empty"
 look
@@ -228,7 +230,7 @@ while ((SECONDS < ended + settle)); do
     sleep $((left < 30 ? left : 30))
     look
 done
-kill "$watch" || fail "nobody has noted what was aborted"
+kill "$watch" || ask_failed "the list of aborted write ids has ended"
 wait "$watch" 2>/dev/null || true
 unset "children[$watch]"
 [[ -s $work/aborted ]] || fail "Hive has aborted nothing"

@@ -4,7 +4,8 @@ else (hive_metastore.thrift). TABLE is DATABASE.NAME.
   hive_metastore.py PORT compact TABLE PARTITION:minor|PARTITION:major...   asks for compactions
   hive_metastore.py PORT compactions TABLE    prints those that were asked for: PARTITION STATE
   hive_metastore.py PORT open TABLE           prints the write ids of open transactions
-  hive_metastore.py PORT aborted TABLE        prints each write id whose transaction is seen to be aborted, once, until it is killed
+  hive_metastore.py PORT aborted TABLE        prints each write id whose transaction is seen to be aborted, once, until it is killed; after a failed call
+                                              it connects and asks again, and ends when ten calls one after the other have failed
   hive_metastore.py PORT hold TABLE FILE      asks for the exclusive lock of the table, as ALTER TABLE does, and prints "waits" or "holds" again and
                                               again until FILE is there
   hive_metastore.py PORT forgets TABLE        aborts a transaction of its own, and ends when the metastore has forgotten it: its cleaner has then looked
@@ -32,6 +33,10 @@ class Enum(int):
 
 class Refused(Exception):
     pass
+
+
+# A connection that the metastore has closed gives no bytes to unpack.
+FAILED_CALLS = Refused, OSError, struct.error, IndexError
 
 
 def write(value):
@@ -118,8 +123,20 @@ def open_ids(metastore, table):
 
 def aborted(metastore, table):
     seen = set()
+    failures = 0
     while True:
-        new = set(metastore.write_ids(table)[1]) - seen
+        try:
+            metastore = metastore or Metastore(int(sys.argv[1]))
+            new = set(metastore.write_ids(table)[1]) - seen
+            failures = 0
+        except FAILED_CALLS as error:
+            print(f"aborted: {error!r}", file=sys.stderr, flush=True)
+            metastore = None
+            failures += 1
+            if failures == 10:
+                raise
+            time.sleep(1)
+            continue
         seen |= new
         for write_id in sorted(new):
             print(write_id, flush=True)
