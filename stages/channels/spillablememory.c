@@ -6,7 +6,9 @@
  *
  *   put    to memory only if everything that went to disk was delivered, so memory never has anything newer
  *          than the disk; else to disk
- *   take   from memory first. A frame is claimed from the disk only when the memory queue was empty, and taken only if the memory queue is still empty after that: everything that the frame's producer put into memory before the frame is visible at that moment
+ *   take   from memory first. A frame is claimed from the disk only when the memory queue was empty, and taken
+ *          only if the memory queue is still empty after that: everything that the frame's producer put into
+ *          memory before the frame is visible at that moment
  *
  * A put into memory is the promise; a put to disk is promised when it is synced, as in the file channel. */
 #include <stdlib.h>

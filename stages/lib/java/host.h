@@ -2,7 +2,9 @@
  * when the first plan with such a component is built, and ended when the last such plan is torn down. A host
  * that dies is started again, after a longer wait each time.
  *
- *   thread "java-host"   starts the process; reads its messages into the inboxes of the links, and its log lines into the agent's log; ends a host that is silent or breaks the protocol; waits for the end of the process
+ *   thread "java-host"   starts the process; reads its messages into the inboxes of the links, and its log lines
+ *                        into the agent's log; ends a host that is silent or breaks the protocol; waits for the
+ *                        end of the process
  *   workers              send messages through links; no call waits
  *
  * A link connects one open stage with its component in the host. A link belongs to one run of the host: when

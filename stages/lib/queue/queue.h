@@ -1,9 +1,11 @@
 /* Keeps the events of a durable channel in a store (stages/lib/queue/store.h: a log on disk, or a database) on
  * a thread of its own, and feeds the channel's consumers from the store.
  *
- *   producers   put leases into rings. The thread writes all leases that arrived during the last sync, and syncs them together. Then it returns the leases, which is the promise
+ *   producers   put leases into rings. The thread writes all leases that arrived during the last sync, and syncs
+ *               them together. Then it returns the leases, which is the promise
  *               (docs/decisions/0023-put-and-promised.md)
- *   consumers   take places of frames from one ring. Each consumer reads its frame into a batch of its own, and reports the delivery; the thread records the delivery, and removes delivered frames
+ *   consumers   take places of frames from one ring. Each consumer reads its frame into a batch of its own, and
+ *               reports the delivery; the thread records the delivery, and removes delivered frames
  *
  * If the store cannot be read, no event is lost or skipped: the thread reads the next frame again every few
  * seconds. If the store cannot be written, no event is promised: refusable leases are given up after the

@@ -3,7 +3,8 @@
  *   DELIVERED  the event is settled
  *   AGAIN      the server did not take the event now: it is sent again
  *   REFUSED    the server will never take the event: it becomes a dead letter (request-refused); without penstock.deadletter it is logged and dropped
- *   UNKNOWN    no answer came, so the event may have arrived: it is sent again, and counted as duplicated unless a repeat is harmless or the request never reached the server
+ *   UNKNOWN    no answer came, so the event may have arrived: it is sent again, and counted as duplicated unless
+ *              a repeat is harmless or the request never reached the server
  *
  * A request that reached the server costs each of its events that was not delivered an attempt. An event that
  * would be sent again becomes a dead letter (attempts-exhausted) when penstock.retry.max attempts are used up,

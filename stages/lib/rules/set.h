@@ -12,7 +12,8 @@
  * - A rule that drops an event (with `drop`, `sample` or `limit`) is the last to act on it, and the event
  *   goes to no channel, even if earlier rules routed it. With `limit ... else route` it goes only to that
  *   route.
- * - Named groups become headers, with values from the event as it was received; a group that did not match sets no header. Groups of expressions under a `not` are ignored. Of several groups with one name the last counts.
+ * - Named groups become headers, with values from the event as it was received; a group that did not match sets
+ *   no header. Groups of expressions under a `not` are ignored. Of several groups with one name the last counts.
  * - A channel named twice gets the event once, as required if one of the two routes is required.
  * - `sample 1/N` keeps the first of each N events of a worker. Each worker has its share of a `limit`:
  *   rate and burst divided by the number of workers, with a burst of at least one. A limit keeps the

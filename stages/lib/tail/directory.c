@@ -407,8 +407,8 @@ static bool is_not_there(int error)
     return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
-/* Fills in `entry`. Returns false when the name is gone or is not that of a regular file. If stat fails otherwise, copies what the last look had of the inode
- * that the directory lists (0: not known), or of the name (`before`); without either, the file is new, and the next look tries it again. */
+/* Fills in `entry`. Returns false if the name is not a regular file's. If stat fails, copies what the last look
+ * had of the listed inode (0: unknown) or of the name (`before`); without either, the next look tries it again. */
 static bool entry_stat(struct ps_tail_directory *directory, int folder, const char *name, uint64_t inode,
                        const struct entry *before, struct entry *entry)
 {

@@ -213,7 +213,8 @@ static void best_give(const struct best *best, struct ps_tail_match *match)
     match->mark = best->mark;
 }
 
-/* Looks for the marks of all files that begin alike, if there are more files than candidates. A mark counts only if its offset is beyond the result so far. */
+/* Looks for the marks of all files that begin alike, if there are more files than candidates. A mark counts only
+ * if its offset is beyond the result so far. */
 static void hints_compare(struct ps_tail_match *match)
 {
     for (uint32_t i = 0; i < match->hint_count && !match->alive; i++) {

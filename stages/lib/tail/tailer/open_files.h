@@ -33,7 +33,8 @@ void ps_tail_log_active(struct ps_tail_open_files *open, struct ps_tail_log *log
 bool ps_tail_log_is_active(const struct ps_tail_open_files *open, const struct ps_tail_log *log);
 /* Removes the file from the list of open files. */
 void ps_tail_log_inactive(struct ps_tail_open_files *open, struct ps_tail_log *log);
-/* Raises a lowered limit if that is due. Closes some files that have nothing to read if too many are open, the longest idle first. Returns false when there is no room. */
+/* Raises a lowered limit if that is due. Closes some files that have nothing to read if too many are open, the
+ * longest idle first. Returns false when there is no room. */
 bool ps_tail_room_make(struct ps_tailer *tailer);
 /* The file waits for room, behind those that wait already. */
 void ps_tail_log_defer(struct ps_tailer *tailer, struct ps_tail_log *log);

@@ -28,7 +28,8 @@ bool ps_tail_load_go_on(struct ps_tailer *tailer);
 void ps_tail_position_taken(struct ps_tailer *tailer, struct ps_tail_position *position);
 /* Returns whether this file, which has the position's inode, is the position's, whatever bytes it has now: the inode may be another file's since.
  * They are the same if they were made at the same time. A position of an older version does not have that time: the file must have the same
- * device, and must have been made before the position was saved last while its file was known. False if the file system does not tell when the file was made. */
+ * device, and must have been made before the position was saved last while its file was known. Returns false if the file system does not tell
+ * when the file was made. */
 bool ps_tail_position_is_of(const struct ps_tail_position *position, const struct ps_tail_identity *identity);
 /* Returns whether a file that was made at this time, in ns since 1970, may have come too late for the last save: it has no position,
  * because the agent was killed or stopped before. True for any time if the clock was set back since the save: lines that are read in vain
