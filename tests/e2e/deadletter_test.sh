@@ -17,7 +17,7 @@ agent_start() { # NAME FILE
     children[$agent]=1
 }
 agent_stop() {
-    kill -TERM "$agent"
+    send_signal "$agent" TERM
     wait "$agent" || fail "the agent exits with $?"
     unset "children[$agent]"
 }
@@ -201,7 +201,10 @@ for round in {1..5}; do # each time it has the partition, and some of the record
     wait "$agent" 2>/dev/null || true
     unset "children[$agent]"
 done
+# All may be settled before this life has read anything, and before it hears a signal.
 agent_start a1 "$work/kill.properties"
+round=6
+await "no partition after the kills" assigned
 all_settled() {
     diff <(sort -u "$work/killed") <({ cat "$work"/read/*; "$PENSTOCK" deadletter show "$dead" --json 2>/dev/null | jq -r .body; } |
         grep -E '^(small|large) [0-9]{4}' | sort -u) >"$work/diff"

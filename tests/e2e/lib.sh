@@ -58,6 +58,8 @@ has() { # PROGRAM PART: whether the program is there; if not, ./test.sh counts P
 
 # shellcheck source=tests/support/patience.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"
+# shellcheck source=tests/support/signals.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/signals.sh"
 await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 60 s of the patient clock
     patient_await 60 "${@:2}" || fail "$1"
 }
@@ -104,7 +106,7 @@ start_agent() { # waits until it listens and its channel is open
 }
 stop_agent() { # SIGNAL [STATUS]: waits until it has ended, with this exit status if one is given
     local code=0
-    kill "-$1" "$agent"
+    send_signal "$agent" "$1"
     wait "$agent" || code=$?
     [[ -z ${2-} || $code == "$2" ]] || fail "exit status $code, not $2: $(grep stopped: "$work/agent.err")"
     unset "children[$agent]"

@@ -66,6 +66,8 @@ trap 'exit 130' INT TERM
 
 # shellcheck source=tests/support/patience.sh
 source "$PENSTOCK_SOURCE/tests/support/patience.sh"
+# shellcheck source=tests/support/signals.sh
+source "$PENSTOCK_SOURCE/tests/support/signals.sh"
 await() { # SECONDS COMMAND...: repeats the command until it succeeds; returns 1 after SECONDS of the patient clock, at least 60
     patient_await $(($1 < 60 ? 60 : $1)) "${@:2}"
 }
@@ -136,10 +138,6 @@ kafka_share() {
 
 kafka_signal() { # SIGNAL [NODE]
     kill -"$1" "$(<"$work/kafka/${2:-1}/pid")"
-}
-
-is_gone() { # PID: a zombie is gone, too: who reaps it is not our matter
-    ! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
 }
 
 # Kills a broker and waits until it is gone.
@@ -223,17 +221,8 @@ agent_is_up() { # NAME
     kill -0 "${agents[$1]}" 2>/dev/null
 }
 
-# Whether the agent has begun to wait for signals, or has ended: until then, and in the copy of this shell that becomes the agent, they would end it.
-agent_hears() { # NAME
-    local pid=${agents[$1]} blocked
-    ! is_gone "$pid" || return 0
-    [[ ! /proc/$pid/exe -ef /proc/$$/exe ]] || return 1 # bash blocks SIGTERM while it makes a process
-    blocked=$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) || return 1
-    (((16#${blocked:-0} >> 14 & 1) == 1)) # SIGTERM
-}
 agent_signal() { # NAME SIGNAL: as soon as it waits for signals
-    await 60 agent_hears "$1" || fail "agent $1 does not begin to wait for signals"
-    kill -"$2" "${agents[$1]}"
+    send_signal "${agents[$1]}" "$2"
 }
 
 # Ends an agent by SIGTERM: it must deliver its events and exit 0. Sets account, the figures of its last line.

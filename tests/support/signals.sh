@@ -1,0 +1,23 @@
+# Signals to an agent that a script has just started: sourced by tests/e2e/lib.sh and tests/real/lib.sh after tests/support/patience.sh.
+#
+#   is_gone PID              whether the process has ended
+#   hears_signals PID        whether the agent has begun to wait for signals, or has ended
+#   send_signal PID SIGNAL   sends it as soon as the agent waits for signals; fails the script if it does not begin to
+# shellcheck shell=bash
+
+is_gone() { # PID: a zombie is gone, too: who reaps it is not our matter
+    ! grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status"
+}
+
+# Until the agent waits for signals, and in the copy of this shell that becomes the agent, a signal ends it with 128 and its number.
+hears_signals() { # PID
+    local blocked
+    ! is_gone "$1" || return 0
+    [[ ! /proc/$1/exe -ef /proc/$$/exe ]] || return 1 # bash blocks SIGTERM while it makes a process
+    blocked=$(sed -n 's/^SigBlk:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) || return 1
+    (((16#${blocked:-0} >> 14 & 1) == 1)) # SIGTERM
+}
+send_signal() { # PID SIGNAL
+    patient_await 60 hears_signals "$1" || fail "process $1 does not begin to wait for signals"
+    kill -"$2" "$1"
+}
