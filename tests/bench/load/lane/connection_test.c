@@ -5,6 +5,7 @@
 #include "tests/support/fake_lane.h"
 #include "tests/support/kafka/listener.h"
 
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,12 +35,24 @@ static void far_close(void *session)
 static const struct ps_transport transport = {
     .open = far_open, .handshake = far_handshake, .close = far_close};
 
+/* Returns when the server's socket has answered a connection that is being made. The kernel delivers the packets of the loopback in a
+ * thread of its own, perhaps later; the test's clock, which counts turns, must not pass an attempt's limit meanwhile. */
+static void settle(const struct ps_load_connection *connection)
+{
+    struct pollfd made = {.fd = connection->client.fd, .events = POLLOUT};
+    uint64_t until_ns = ps_test_patience_end_ns();
+    while (connection->client.phase == PS_CLIENT_CONNECTING && poll(&made, 1, 100) <= 0)
+        assert_true(ps_test_patient_ns() < until_ns);
+}
+
 /* Connects until the connection is up, for at most `patience_ns`. Returns whether it is. */
 static bool connect_for(struct ps_load_connection *connection, uint64_t patience_ns)
 {
     uint64_t end_ns = far.now_ns + patience_ns;
-    for (; far.now_ns < end_ns && !ps_load_connection_is_up(connection); far.now_ns += S / 10)
+    for (; far.now_ns < end_ns && !ps_load_connection_is_up(connection); far.now_ns += S / 10) {
         ps_load_connection_work(connection, far.now_ns);
+        settle(connection);
+    }
     return ps_load_connection_is_up(connection);
 }
 
