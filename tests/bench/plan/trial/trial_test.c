@@ -161,7 +161,7 @@ static struct ps_planning_config plan_config(const char *target)
                    .rate_first = 1000,
                    .precision = 0.03,
                    .long_s = 1,
-                   .budget_s = 60},
+                   .budget_s = 1e6}, /* real time: it must not end a plan on a busy machine */
         .project = true,
         .wish = {.rate = 100000, .headroom = 0.5, .spare = 2, .retention_s = 3600, .replication = 3},
         .format = "rfc3164",
