@@ -362,6 +362,8 @@ static void test_balance_backs_off(void **state)
 
 #define THREADS 100
 #define CALLS 20
+/* These limits are real time, and the last of so many threads may wait long for its turn on a busy machine. */
+#define PATIENT "connect-timeout = 600000\nrequest-timeout = 600000"
 
 static void *send_calls(void *client)
 {
@@ -388,13 +390,13 @@ static size_t run_threads(struct penstock_client *client)
 
 static void test_threads_share(void **state)
 {
-    struct penstock_client *client = open_client(1, "maxConnections = 7", NULL);
+    struct penstock_client *client = open_client(1, PATIENT "\nmaxConnections = 7", NULL);
     assert_int_equal(run_threads(client), THREADS * CALLS);
     assert_int_equal(atomic_load(&servers[0].acknowledged), THREADS * CALLS);
     assert_in_range(atomic_load(&servers[0].connections), 1, 7);
     penstock_client_close(client);
 
-    client = open_client(SERVERS, BALANCE, NULL);
+    client = open_client(SERVERS, BALANCE "\n" PATIENT, NULL);
     assert_int_equal(run_threads(client), THREADS * CALLS);
     penstock_client_close(client);
     unsigned sum = 0;
@@ -405,7 +407,7 @@ static void test_threads_share(void **state)
 
 static void test_threads_fail_over(void **state)
 {
-    struct penstock_client *client = open_client(SERVERS, "client.type = default_failover", NULL);
+    struct penstock_client *client = open_client(SERVERS, FAILOVER "\n" PATIENT, NULL);
     atomic_store(&servers[0].calls_good, 100);
     atomic_store(&servers[0].behaviour, PS_TEST_RPC_CLOSES);
     size_t good = run_threads(client);
