@@ -13,6 +13,8 @@
 #include "tests/support/port.h"
 #include "tests/support/support.h"
 
+#define REST_MAX_NS (4 * PS_NS_PER_S)
+
 /* ---- the client's side ---- */
 
 void ps_test_hdfs_init(struct ps_test_hdfs *hdfs)
@@ -45,6 +47,17 @@ void ps_test_hdfs_pass(struct ps_test_hdfs *hdfs, uint64_t ms)
     hdfs->now.mono_ns += ms * PS_NS_PER_MS;
     hdfs->now.wall_ms += (int64_t)ms;
     ps_test_hdfs_turn(hdfs);
+}
+
+void ps_test_hdfs_pass_to_rest(struct ps_test_hdfs *hdfs, uint64_t ms)
+{
+    uint64_t until_ns = ps_test_patience_end_ns();
+    ps_test_hdfs_pass(hdfs, ms);
+    while (hdfs->due_ns <= hdfs->now.mono_ns || hdfs->due_ns > hdfs->now.mono_ns + REST_MAX_NS) {
+        assert_true(ps_test_patient_ns() < until_ns);
+        usleep(100);
+        ps_test_hdfs_turn(hdfs);
+    }
 }
 
 /* Runs a turn; when nothing is due, waits a moment for the kernel or the resolver's thread. */

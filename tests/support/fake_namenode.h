@@ -21,6 +21,9 @@ void ps_test_hdfs_fini(struct ps_test_hdfs *hdfs);
 void ps_test_hdfs_turn(struct ps_test_hdfs *hdfs);
 /* Moves the clock, and runs a turn. */
 void ps_test_hdfs_pass(struct ps_test_hdfs *hdfs, uint64_t ms);
+/* Moves the clock, and runs turns until the client of a server that does not listen rests: the kernel may refuse a connection later, in a
+ * thread of its own, and the clock must not run on meanwhile. All rests of the client are below 4 s, and all its other limits above. */
+void ps_test_hdfs_pass_to_rest(struct ps_test_hdfs *hdfs, uint64_t ms);
 /* Runs turns until the condition is true. */
 void ps_test_hdfs_await(struct ps_test_hdfs *hdfs, const bool *condition);
 

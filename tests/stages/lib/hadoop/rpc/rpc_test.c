@@ -395,12 +395,12 @@ static void test_nobody_listens(void **state)
     ps_test_namenode_stop_listening(namenode);
     begin(&test, &call, "mkdirs");
     for (int i = 0; i < 20; i++) {
-        ps_test_hdfs_pass(&test.hdfs, 500);
+        ps_test_hdfs_pass_to_rest(&test.hdfs, 500);
         assert_false(call.done);
     }
     begin(&test, &late, "mkdirs");
     ps_test_hdfs_turn(&test.hdfs);
-    ps_test_hdfs_pass(&test.hdfs, 21000);
+    ps_test_hdfs_pass_to_rest(&test.hdfs, 21000);
     expect_end(&call, PS_FILE_UNAVAILABLE);
     assert_non_null(strstr(call.reason, "Connection refused"));
     assert_false(late.done);
