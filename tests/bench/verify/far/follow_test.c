@@ -3,11 +3,66 @@
 #include "tests/support/far.h"
 #include "tests/support/folder.h"
 
+#include "core/clock.h"
+
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zlib.h>
+
+/* ---- the clock of the far end ----
+ *
+ * A copy is held back for a second, and a busy machine may stop the reader for longer between two lines of a test. So the clock counts what the
+ * reader waits for in poll, at most as long as it wanted to wait, and at most a millisecond between any two of its other readings. */
+
+static uint64_t kernel_ns(void)
+{
+    struct timespec now;
+    assert_int_equal(syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now), 0);
+    return (uint64_t)now.tv_sec * PS_NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t clock_ns = PS_NS_PER_S, read_ns; /* what it shows; kernel_ns() at its last reading */
+
+static void let_pass(uint64_t most_ns)
+{
+    uint64_t now_ns = kernel_ns(), passed_ns = now_ns - read_ns;
+    clock_ns += passed_ns < most_ns ? passed_ns : most_ns;
+    read_ns = now_ns;
+}
+
+/* These replace functions of libc. */
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    if (clock != CLOCK_MONOTONIC)
+        return (int)syscall(SYS_clock_gettime, clock, time);
+    let_pass(PS_NS_PER_MS);
+    *time = (struct timespec){.tv_sec = (time_t)(clock_ns / PS_NS_PER_S),
+                              .tv_nsec = (long)(clock_ns % PS_NS_PER_S)};
+    return 0;
+}
+
+int poll(struct pollfd *polled, nfds_t polled_count, int timeout_ms)
+{
+    const struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                     .tv_nsec = timeout_ms % 1000 * (long)PS_NS_PER_MS};
+    let_pass(PS_NS_PER_MS);
+    int ready = (int)syscall(SYS_ppoll, polled, polled_count, timeout_ms < 0 ? NULL : &timeout, NULL, 0);
+    let_pass(timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * PS_NS_PER_MS);
+    return ready;
+}
+
+int __poll_chk(struct pollfd *polled, nfds_t polled_count, int timeout_ms, size_t room);
+int __poll_chk(struct pollfd *polled, nfds_t polled_count, int timeout_ms,
+               size_t room) /* called for `poll` where libc checks its arguments */
+{
+    return poll(polled, polled_count, timeout_ms);
+}
+
+/* ---- the tests ---- */
 
 static void append_text(const char *name, const char *text)
 {
