@@ -4,6 +4,7 @@
 #include "tests/support/net.h"
 #include "core/quantity.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +16,20 @@ static unsigned port_of(const struct ps_test_far *far)
     const char *address = far->ops->address(far->state);
     assert_non_null(address);
     return (unsigned)strtoul(strrchr(address, ':') + 1, NULL, 10);
+}
+
+/* Sends the bytes while the far end reads. Sending must not wait: bytes that arrive late fill the buffers, and no other thread reads. */
+static void send_read(struct ps_test_far *far, int fd, const char *bytes, size_t length)
+{
+    uint64_t end_ns = ps_test_patience_end_ns();
+    while (length > 0) {
+        ssize_t sent = send(fd, bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        assert_true(sent >= 0 || errno == EAGAIN);
+        assert_true(ps_test_patient_ns() < end_ns);
+        bytes += sent > 0 ? sent : 0;
+        length -= sent > 0 ? (size_t)sent : 0;
+        ps_test_far_read(far, sent > 0 ? 0 : 1);
+    }
 }
 
 /* ---- tcp ---- */
@@ -128,10 +143,8 @@ static void test_tcp_long(void **state)
     memset(data, 'x', sizeof data);
     ps_test_far_open(&far, "tcp://127.0.0.1:0");
     int fd = ps_test_connect("127.0.0.1", port_of(&far));
-    for (int i = 0; i < 20; i++) {
-        ps_test_send(fd, data, sizeof data);
-        ps_test_far_read(&far, 1);
-    }
+    for (int i = 0; i < 20; i++)
+        send_read(&far, fd, data, sizeof data);
     ps_test_send_text(fd, "\nnext\n");
     ps_test_far_collect(&far, 2);
     assert_int_equal(far.records[0].length, 1U << 20);
@@ -297,11 +310,8 @@ static int request(struct ps_test_far *far, int fd, const char *head, const void
                                   "%.*s HTTP/1.1\r\n%sHost: x\r\nContent-Length: %zu\r\n\r\n",
                                   *head != '\0' ? (int)first : 6, *head != '\0' ? head : "POST /",
                                   head[first] == '\n' ? head + first + 1 : "", length));
-    for (size_t at = 0; at < length; at += 50000) { /* it is read meanwhile */
-        ps_test_send(fd, (const char *)body + at, length - at < 50000 ? length - at : 50000);
-        ps_test_far_read(far, 0);
-    }
-    for (int patience = 0; patience < 500; patience++) {
+    send_read(far, fd, body, length);
+    for (uint64_t end_ns = ps_test_patience_end_ns(); ps_test_patient_ns() < end_ns;) {
         ps_test_far_read(far, 10);
         ssize_t n = recv(fd, text + used, sizeof text - 1 - used, MSG_DONTWAIT);
         used += n > 0 ? (size_t)n : 0;
