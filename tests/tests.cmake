@@ -171,6 +171,12 @@ set_target_properties(not_idle PROPERTIES PREFIX "" C_STANDARD 17 LIBRARY_OUTPUT
 target_compile_options(not_idle PRIVATE -Wall -Wextra -Wconversion -Wshadow)
 target_compile_definitions(not_idle PRIVATE _GNU_SOURCE)
 add_dependencies(real_tools not_idle)
+add_library(patient_curl MODULE ${CMAKE_SOURCE_DIR}/tests/e2e/patient_curl.c)
+set_target_properties(patient_curl PROPERTIES PREFIX "" C_STANDARD 17 LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+target_compile_options(patient_curl PRIVATE -Wall -Wextra -Wconversion -Wshadow)
+target_compile_definitions(patient_curl PRIVATE _GNU_SOURCE)
+target_link_libraries(patient_curl PRIVATE PkgConfig::CURL)
+add_dependencies(real_tools patient_curl)
 add_dependencies(stages_lib_rules_live_compile not_idle)
 if(TARGET penstock-java) # a jar of another version than the program ends the Java host
   add_dependencies(real_tools penstock-java)
