@@ -33,7 +33,7 @@ class Case:
         # For some lives the far end is not there: a backlog grows.
         self.far_end_from = draw.choice([0, 0, 0, 1, len(self.lives)]) if self.sink == "files" else 0
         self.channel = draw.choices(["file", "jdbc"], [4, 1])[0]
-        self.connections, self.ends, self.samples, self.lags, self.brokers = [], {}, {}, {}, None
+        self.connections, self.ends, self.samples, self.lags, self.waits, self.brokers = [], {}, {}, {}, {}, None
         self.kills, self.how = 0, []
 
     def _draw_life(self, draw):
@@ -103,8 +103,8 @@ class Case:
         if life >= self.far_end_from:
             os.makedirs(self.out, exist_ok=True)
         configure(self, life)
-        sampler = Sampler(self.out, self._marks(life), f"{self.folder}/probe")
         agent = Agent(self, life, plan["call"])
+        sampler = Sampler(self.out, self._marks(life), f"{self.folder}/probe", agent.process.pid)
         sampler.start()
         sender = self._load(agent, life, plan) if plan["kind"] != "recovery" else None
         for i, pause in enumerate(plan["reloads"]):
@@ -116,12 +116,13 @@ class Case:
         code = agent.wait()
         if code != -signal.SIGKILL:
             raise RuntimeError(f"life {life}: the agent ended by itself: {code}")
-        self.ends[life] = agent.ended
         if sender is not None:
             sender.join(30)
         sampler.stop()
+        # A busy machine may show this thread late that the agent has ended.
+        self.ends[life] = min(agent.ended, sampler.waits.ended or agent.ended)
         self.samples.update(sampler.samples)
-        self.lags[life] = sampler.lag
+        self.lags[life], self.waits[life] = sampler.lag, sampler.waits
         self.kills += 1
         self.how.append(agent.killed_at() or plan["kind"])
         self._check_log(agent)

@@ -1,4 +1,5 @@
 """What arrived at the far end, compared with what was sent and acknowledged."""
+import bisect
 import os
 import threading
 import time
@@ -8,23 +9,72 @@ from client import event
 
 # The channel writes down what was delivered within 50 ms (stages/lib/queue/thread.c), after which it may be in a call
 # to the disk; on a busy machine its thread, and the look at the files here, come later: as late as the Sampler itself
-# was at the worst, whose thread sleeps and asks the disk for a sync, too. More slack than the life of an agent, at most
-# 2 s and its start, would allow any event to be delivered again: only what was measured adds more.
+# was at the worst, whose thread sleeps and asks the disk for a sync, too, and as long as the agent's threads waited for
+# a CPU since the delivery. More slack than the life of an agent, at most 2 s and its start, would allow any event to be
+# delivered again: only what was measured adds more.
 DUPLICATE_WINDOW_S = 0.05
 SLACK_S = float(os.environ.get("CRASH_SLACK_S", "1.0"))
 
 
-class Sampler(threading.Thread):
-    """Looks at the sizes of a life's files again and again: when was a byte there? `probe` is a file of its own."""
+class Waits:
+    """For how long has each thread of a process waited for a CPU? Schedstat tells of a wait when it is over; before, the thread is
+    one that may run (state R) and has used no CPU."""
 
-    def __init__(self, folder, marks, probe):
+    def __init__(self, process):
+        self.folder = f"/proc/{process}/task"
+        self.threads = {}  # its number -> [(time, seconds of waiting so far)]
+        self.seen = {}  # its number -> (ran, waited), and since when it may run and these are the same
+        self.ended = None  # when no thread was left
+
+    def look(self, now):
+        alive = False
+        for thread in self._list():
+            try:
+                with open(f"{self.folder}/{thread}/schedstat", encoding="ascii") as file:
+                    ran, waited, _ = map(int, file.read().split())
+                with open(f"{self.folder}/{thread}/stat", encoding="utf-8", errors="replace") as file:
+                    state = file.read().rpartition(")")[2].split()[0]
+            except (OSError, ValueError):  # the thread has ended, or the kernel does not count
+                continue
+            alive = alive or state not in "ZX"
+            if state != "R" or self.seen.get(thread, (None,))[0] != (ran, waited):
+                self.seen[thread] = (ran, waited), now
+            seconds = waited / 1e9 + now - self.seen[thread][1]
+            samples = self.threads.setdefault(thread, [])
+            if not samples or samples[-1][1] != seconds:
+                samples.append((now, seconds))
+        if not alive and self.ended is None and self.seen:
+            self.ended = now
+
+    def _list(self):
+        try:
+            return os.listdir(self.folder)
+        except OSError:
+            return []
+
+    def since(self, when):
+        """The two longest waits: one thread delivers, and one writes down that it did."""
+        waits = []
+        for samples in self.threads.values():
+            earlier = bisect.bisect_right(samples, when, key=lambda sample: sample[0])
+            waits.append(samples[-1][1] - (samples[earlier - 1][1] if earlier > 0 else 0))
+        return sum(sorted(waits)[-2:])
+
+
+class Sampler(threading.Thread):
+    """Looks at the sizes of a life's files again and again: when was a byte there? `probe` is a file of its own. And at the
+    threads of the life's process."""
+
+    def __init__(self, folder, marks, probe, process):
         super().__init__(daemon=True)
         self.folder, self.marks, self.probe, self.stopping = folder, marks, probe, False
+        self.waits = Waits(process)
         self.samples = {}  # file name -> [(time, size)]
         self.lag = 0.0  # the longest that it took from one look to the next
 
     def look(self):
         now = time.monotonic()
+        self.waits.look(now)
         try:
             entries = list(os.scandir(self.folder))
         except FileNotFoundError:
@@ -126,7 +176,8 @@ def check(case, arrivals):
                 age = case.ends[earlier] - when if when is not None else 0
                 if earlier == life:
                     result.wrong(f"event {what} was delivered twice in life {life}")
-                if age > DUPLICATE_WINDOW_S + SLACK_S + case.lags.get(earlier, 0):
+                if when is not None and age > (DUPLICATE_WINDOW_S + SLACK_S + case.lags[earlier]
+                                               + case.waits[earlier].since(when)):
                     result.wrong(f"event {what} was delivered {age:.3f} s before life {earlier} was killed, and again "
                                  f"in life {life}")
             first_seen[what] = life, seen
