@@ -19,7 +19,8 @@ by what it prints.
 
 The blocks of a document run in one folder, in which the source's files are, in order; documents run side by side. A reader types: after a line that ends in "&" the
 next one waits until something listens. A reader has time and a machine: the program in the path of the examples is a wrapper that
-shortens runs (1 s, 20,000 events), stops an agent in the foreground after 3 s, and accepts a load or plan that this machine is too slow for."""
+shortens runs (1 s, 20,000 events), stops an agent in the foreground after 3 s, and accepts a load or plan that this machine is too slow for.
+Another one lets kcat wait for a broker's first answer for longer than its 5 s."""
 import collections
 import concurrent.futures
 import os
@@ -177,15 +178,20 @@ class Runner:
         self.folder = folder
         self.bin = os.path.join(folder, "bin")
         os.mkdir(self.bin)
-        with open(os.path.join(self.bin, "penstock"), "w", encoding="utf-8") as file:
-            file.write(WRAPPER.replace("PROGRAM", program))
-        os.chmod(os.path.join(self.bin, "penstock"), 0o755)
+        self.wrapper("penstock", WRAPPER.replace("PROGRAM", program))
+        self.wrapper("kcat", f'#!/bin/bash\nexec {shutil.which("kcat")} -m 120 "$@"\n')
         shutil.copy("cmake/packaging/bin/flume-ng", self.bin)
         self.hosts = os.path.join(folder, "hosts")
         with open(self.hosts, "w", encoding="utf-8") as file:
             file.write(f"127.0.0.1 localhost {HOSTS}\n::1 localhost\n127.0.0.1 {os.uname().nodename}\n")
         probe = subprocess.run(self.apart() + ["true"], capture_output=True, check=False)
         self.network = probe.returncode == 0
+
+    def wrapper(self, name, text):
+        path = os.path.join(self.bin, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o755)
 
     @staticmethod
     def apart():
