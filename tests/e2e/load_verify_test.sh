@@ -70,7 +70,7 @@ verify() { # NAME EXIT URL MANIFEST [IDLE]
 load() { # NAME URL OPTION...: all events are sent; no time is asserted
     local name=$1 url=$2
     shift 2
-    "$PENSTOCK" load --target "$url" --format rfc3164 --json --tolerance 1 --manifest "$work/$name.manifest" "$@" \
+    "$PENSTOCK" load --target "$url" --wait --settle 300s --format rfc3164 --json --tolerance 1 --manifest "$work/$name.manifest" "$@" \
         >"$work/$name.json" 2>"$work/$name.err" || fail "load $name: exit $?"
 }
 
@@ -229,7 +229,7 @@ dropped() {
 }
 
 # Datagrams are sent one by one: if the kernel drops a batch of datagrams sent together, it may count it as one.
-"$PENSTOCK" load --target "udp://127.0.0.1:$port?segment=false" --rate 1k --events 1M --format rfc3164 --json --tolerance 1 \
+"$PENSTOCK" load --target "udp://127.0.0.1:$port?segment=false" --wait --rate 1k --events 1M --format rfc3164 --json --tolerance 1 \
     --manifest "$work/datagrams.manifest" >"$work/datagrams-load.json" 2>"$work/datagrams-load.err" &
 loader=$!
 children[$loader]=1

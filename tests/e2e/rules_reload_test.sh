@@ -108,7 +108,7 @@ await "no metrics" has_metrics
 
 # ---- changes while load sends ----
 
-"$PENSTOCK" load --target "tcp://127.0.0.1:$port" --rate 4k --connections 4 --format rfc3164 --json --tolerance 1 \
+"$PENSTOCK" load --target "tcp://127.0.0.1:$port" --wait --settle 300s --rate 4k --connections 4 --format rfc3164 --json --tolerance 1 \
     --manifest "$work/load.manifest" >"$work/load.json" 2>"$work/load.err" &
 load=$!
 children[$load]=1
