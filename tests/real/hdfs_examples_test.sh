@@ -31,6 +31,7 @@ finish_example() { # NAME COUNT: when so many events are in HDFS the agent is st
     await 120 delivered "$1" "$2" || fail "$1: not all events arrive"
     agent_stop "$1"
     echo "    $1: $account"
+    deliver_kept "$1" $((port + metrics[$1])) example "$1"
 }
 
 step "their input"

@@ -67,7 +67,7 @@ properties() { # a new life, in which files roll by other rules
     done
 }
 
-monitoring=(-Dflume.monitoring.type=http -Dflume.monitoring.port=$((port + 41)))
+monitoring=("${monitored[@]}")
 penstock=$PENSTOCK
 if [[ $flume ]]; then
     export FLUME_HADOOP=1 FLUME_JAVA="$FLUME_JAVA ${monitoring[*]}"
@@ -125,7 +125,7 @@ if [[ $flume ]]; then
     wait "${agents[a]}" || true
     unset "children[${agents[a]}]"
     await 1 true
-    PENSTOCK=$penstock
+    PENSTOCK=$penstock monitoring=("${monitored[@]}")
     rm -rf "$work/checkpoint" "$work/data"
     life
     python3 "$PENSTOCK_SOURCE/tests/real/numbered_client.py" "$load_port" w "$work" "$source" 10 &
@@ -138,6 +138,7 @@ if [[ $flume ]]; then
 fi
 agent_stop a
 echo "    $account"
+deliver_kept a $((port + 41)) life
 await 60 none_in_use || fail "still in use: $(head -n 5 "$work/in_use" | xargs)"
 
 # A file between each two of them shows where one ends. The last line of a file that was recovered may be torn: it is of a batch that

@@ -258,6 +258,23 @@ has_accepted() { # EVENTS
     (($(accepted_now || true) + 0 >= $1))
 }
 
+# After agent_stop of an agent with a durable channel, whose metrics are at this port: a stop does not wait for what the channel keeps, nor, longer
+# than half a second, for what a sink has under way. The agent is started again by the command until a stop has left nothing.
+deliver_kept() { # NAME PORT COMMAND...
+    local kept
+    while kept=$(accounted 'kept in durable channels') && ((kept > 0)); do
+        step "agent $1 has kept $kept events"
+        "${@:3}"
+        await 120 has_delivered "$2" "$kept" || fail "$1: what its channel has kept is not delivered"
+        agent_stop "$1"
+    done
+}
+has_delivered() { # PORT EVENTS: its sink k1, in this life
+    local count
+    count=$(curl -fs --noproxy '*' --max-time 120 "http://127.0.0.1:$1/metrics" | sed -nE 's/.*"SINK.k1":\{[^}]*"EventDrainSuccessCount":"([0-9]+)".*/\1/p') || return 1
+    ((${count:-0} >= $2))
+}
+
 # Memory of an agent: current (VmRSS) or maximum so far (VmHWM).
 memory_mib() { # AGENT VmRSS|VmHWM
     awk '/^'"$2"':/ {print int($2 / 1024)}' "/proc/${agents[$1]}/status"
