@@ -81,7 +81,9 @@ write_wait expiry
 hadoop_reads authentication integrity privacy aes expiry
 
 step "the KDC is away, and comes back"
-kill "$(cut -d' ' -f1 "$d/kdc.pid")"
+kdc=$(cut -d' ' -f1 "$d/kdc.pid")
+kill "$kdc"
+await 10 is_gone "$kdc" || fail "the KDC does not end" # until then it may answer
 refused privacy "no KDC of the realm answers" "${as_flume[@]}"
 await_refused
 : >"$work/writer.log"
