@@ -10,7 +10,7 @@ source "$PENSTOCK_SOURCE/tests/real/hdfs_files.sh"
 
 user="user.name=$(id -un)"
 webhdfs() { # METHOD PATH?op=..
-    curl -sf -X "$1" "$webhdfs_url$2&$user" >>"$work/webhdfs.out" || fail "WebHDFS refuses $1 $2"
+    curl -sSf -X "$1" "$webhdfs_url$2&$user" >>"$work/webhdfs.log" || fail "WebHDFS refuses $1 $2"
 }
 
 told() { # NAME ERROR PATTERN: the writer ended with this error (enum ps_file_error) and reason
@@ -20,7 +20,7 @@ told() { # NAME ERROR PATTERN: the writer ended with this error (enum ps_file_er
 }
 
 kept() { # NAME: all that was acknowledged is there, in a file that can be closed
-    timeout 200 "$writer" --url "$hdfs_url" --path "/test/$1" --recover >>"$work/recover.out" || fail "$1 cannot be closed"
+    timeout 200 "$writer" --url "$hdfs_url" --path "/test/$1" --recover >>"$work/recover.log" || fail "$1 cannot be closed"
     await 60 fetched "/test/$1.0" || fail "$1.0 cannot be read"
     cmp -n "$(stat -c %s "$work/copy/$1.0")" "$work/read" "$work/copy/$1.0" || fail "acknowledged bytes of $1 are lost"
 }
@@ -47,7 +47,7 @@ write_start stolen --block-size 4194304
 await_progress 15
 kill -STOP "$writing"
 patient_rest 3 # the DataNode notes what it has got
-timeout 200 "$writer" --url "$hdfs_url" --path /test/stolen --recover >>"$work/recover.out" || fail "the lease cannot be taken"
+timeout 200 "$writer" --url "$hdfs_url" --path /test/stolen --recover >>"$work/recover.log" || fail "the lease cannot be taken"
 kill -CONT "$writing"
 told stolen '[0-9]' '/test/stolen.0'
 kept stolen
@@ -55,11 +55,11 @@ kept stolen
 step "safe mode: waited for"
 write_start safe --block-size 1048576
 await_progress 15
-"$hdfs" run org.apache.hadoop.hdfs.tools.DFSAdmin -safemode enter --dir "$work/hdfs" >"$work/safemode.out" 2>&1 || fail "no safe mode"
+"$hdfs" run org.apache.hadoop.hdfs.tools.DFSAdmin -safemode enter --dir "$work/hdfs" >"$work/safemode.log" 2>&1 || fail "no safe mode"
 before=$(<"$work/progress")
 sleep 3
 (($(<"$work/progress") < before + 60)) || fail "it writes on in safe mode"
-"$hdfs" run org.apache.hadoop.hdfs.tools.DFSAdmin -safemode leave --dir "$work/hdfs" >>"$work/safemode.out" 2>&1 || fail "safe mode stays"
+"$hdfs" run org.apache.hadoop.hdfs.tools.DFSAdmin -safemode leave --dir "$work/hdfs" >>"$work/safemode.log" 2>&1 || fail "safe mode stays"
 write_wait safe
 same safe
 

@@ -84,11 +84,11 @@ for form in text json; do
     done
 done >"$work/selects"
 query "$(<"$work/selects")" >"$work/rows"
-(($(grep -cE '^(text|json)' "$work/rows") == 500)) || fail "not 500 rows: $work/rows"
+(($(grep -cE '^(text|json)' "$work/rows") == 500)) || fail "not 500 rows: $(tail -n 5 "$work/rows")"
 for form in text json; do
     grep -E "^$form" "$work/rows" | split -l 50 - "$work/$form.rows."
     for other in b c d e; do
-        cmp "$work/$form.rows.a"{a,$other} || fail "other rows of $form: $work/$form.rows.a$other"
+        cmp "$work/$form.rows.a"{a,$other} || fail "other rows of $form: $(diff "$work/$form.rows.a"{a,$other} | head -n 5)"
     done
 done
 query "select day, count(*), sum(id), count(name), max(id) from parts group by day order by day;
