@@ -12,7 +12,11 @@ finish_hive() {
     local code=$?
     set +e
     finish_more
-    [[ $code == 0 || ! -e $work/hive ]] || tail -n 30 "$work"/hive/*.out >&2
+    if [[ $code != 0 && -e $work/hive ]]; then
+        tail -n 30 "$work"/hive/*.out
+        # Why a job of MapReduce failed stands in the command line's own log alone.
+        [[ ! -e $work/hive/hive.log ]] || { echo "--- hive.log"; grep -aE ' (ERROR|FATAL) |^[a-zA-Z.]+(Exception|Error)\b|^Caused by: ' "$work/hive/hive.log" | tail -n 30; }
+    fi >&2
     "$here/hive" stop --dir "$work/hive"
     (exit "$code")
     finish
