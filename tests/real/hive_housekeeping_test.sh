@@ -141,7 +141,7 @@ lives=$(grep -c 'channel c1: opened' "$work/a.log")
 agent_start a "${monitored[@]}"
 has_channel() { (($(grep -c 'channel c1: opened' "$work/a.log") > lives)); }
 await 60 has_channel || fail "the channel is not opened"
-kept=$(sed -nE 's/.*channel c1: opened in [^:]*: ([0-9,]+) events.*/\1/p' "$work/a.log" | tail -n 1 | tr -d ,)
+kept=$(sed -nE 's/.*channel c1: opened in [^:]*: ([0-9,]+) events? .*/\1/p' "$work/a.log" | tail -n 1 | tr -d ,)
 delivered() {
     local count
     count=$(curl -s "http://127.0.0.1:$metrics_port/metrics" | sed -nE 's/.*"SINK.k1":\{[^}]*"EventDrainSuccessCount":"([0-9]+)".*/\1/p')
