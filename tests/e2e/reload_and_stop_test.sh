@@ -89,6 +89,7 @@ stopping=$agent last=$sent
 config late3 1000 1 >"$file"
 mkdir "$work/late3"
 start three
+await "the next agent listens" says three "listening on 127.0.0.1:$port" # until then the one before it may still take events
 await "the next agent takes events" takes
 kill -0 "$stopping" || fail "the one before it did not wait for delivery"
 says two "reading the configuration again" && fail "a reload during a stop"
