@@ -33,6 +33,7 @@ awaits() { await "no line like \"$1\" in the log" has "$1"; }
 run_agent() { # LEVEL
     rm -rf "$work/one" "$work/two"
     mkdir "$work/one"
+    : >"$work/agent.err" # the copy of this shell that becomes the agent empties it too late: lines of the agent before would be found
     "$PENSTOCK" agent -n a1 -f "$work/agent.properties" --no-reload-conf "-Dflume.root.logger=$1,console" 2>"$work/agent.err" &
     agent=$!
     children[$agent]=1

@@ -134,6 +134,7 @@ fi
 
 echo "interrupted: the events sent so far are accounted for"
 mkdir "$work/hand"
+true >"$work/out" # the shell in the background empties it too late: the seconds of the demo before would be found
 TMPDIR=$work/hand "$PENSTOCK" demo --rate 2000 --seconds 600 --config "$example" >"$work/out" 2>&1 &
 held=$!
 for ((i = 0; i < 600; i++)); do

@@ -69,6 +69,7 @@ END
 }
 launch() {
     rm -rf out && mkdir out
+    : >agent.err # the copy of this shell that becomes the agent empties it too late: lines of the agent before would be found
     LD_PRELOAD=$work/faults.so "$PENSTOCK" agent -n a1 -f agent.properties --plugins-path plugins >agent.out 2>agent.err &
     agent=$!
     children[$agent]=1

@@ -193,6 +193,7 @@ says_not 'tried as'
 
 # ---- the start of the log ----
 log_of() { # OPTION...
+    : >"$work/agent.err" # the copy of this shell that becomes the agent empties it too late: lines of the agent before would be found
     "$PENSTOCK" agent -n a1 -f "$work/agent.properties" "$@" 2>"$work/agent.err" &
     local agent=$!
     children[$agent]=1
