@@ -134,6 +134,7 @@ has_received() { # EVENTS
 
 metrics=$(ports_reserve)
 begin_monitored() {
+    : >"$work/agent.log" # before the first look at it
     "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$metrics" >"$work/agent.log" 2>&1 </dev/null &
     agent=$!
 }

@@ -152,6 +152,7 @@ run_round() { # NUMBER SECONDS
         start "$name"
     done
     await 90 listens "${port[a]}" || fail "the first agent does not listen"
+    : >"$work/load.json" # what the load of an earlier round has acknowledged does not count
     "$PENSTOCK" load --wait --target "avro://127.0.0.1:${port[a]}?batch=100&timeout=20s" --connections 2 --rate $rate --duration "$2s" --pace sleep \
         --format rfc3164 --json --settle 600s --tolerance 1 --manifest "$work/manifest" >"$work/load.json" 2>"$work/load.log" &
     loader=$!

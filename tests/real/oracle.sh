@@ -22,6 +22,8 @@ done
 source "$here/../support/ports.sh"
 # shellcheck source=tests/support/patience.sh
 source "$here/../support/patience.sh"
+# shellcheck source=tests/support/signals.sh
+source "$here/../support/signals.sh"
 # shellcheck source=tests/real/java_classes.sh
 source "$here/java_classes.sh"
 
@@ -108,6 +110,7 @@ declare -A engines=([flume]=$here/flume [penstock]=$PENSTOCK)
 start() { # FILE COMMAND...
     local file=$1
     shift
+    : >"$file.log" # the shell in the background may do this later than the first look, which would find the lines of an earlier agent
     "$@" agent -n a1 -f "$file.properties" >"$file.log" 2>&1 </dev/null &
     agent=$!
 }
@@ -118,7 +121,8 @@ stop() { # SIGNAL
         [[ $(cat "/proc/$agent/comm" 2>/dev/null) == "$(cat "/proc/$$/comm")" ]] || break
         patient_tenth
     done
-    kill -"$1" "$agent"
+    # An agent of ours may have nothing to do, because an earlier one has done all: it would be ended before it waits for signals. Java does not block them.
+    if [[ $1 == TERM && /proc/$agent/exe -ef $PENSTOCK ]]; then send_signal "$agent" TERM; else kill -"$1" "$agent"; fi
     wait "$agent" 2>/dev/null || true
     agent=''
 }

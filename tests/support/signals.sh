@@ -1,4 +1,4 @@
-# Signals to an agent that a script has just started: sourced by tests/e2e/lib.sh and tests/real/lib.sh after tests/support/patience.sh.
+# Signals to an agent that a script has just started: sourced by tests/e2e/lib.sh, tests/real/lib.sh and tests/real/oracle.sh after tests/support/patience.sh.
 #
 #   is_gone PID              whether the process has ended
 #   hears_signals PID        whether the agent has begun to wait for signals, or has ended
