@@ -93,14 +93,17 @@ char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsign
     return text;
 }
 
+bool ps_test_has_arrived(int fd)
+{
+    int unconfirmed;
+    assert_int_equal(ioctl(fd, SIOCOUTQ, &unconfirmed), 0);
+    return unconfirmed == 0;
+}
+
 void ps_test_await_arrival(int fd)
 {
     uint64_t until_ns = ps_test_patience_end_ns();
-    for (;;) {
-        int unconfirmed;
-        assert_int_equal(ioctl(fd, SIOCOUTQ, &unconfirmed), 0);
-        if (unconfirmed == 0)
-            return;
+    while (!ps_test_has_arrived(fd)) {
         assert_true(ps_test_patient_ns() < until_ns);
         usleep(100);
     }

@@ -20,6 +20,8 @@ char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsign
 
 /* The kernel may hand over what is sent within this machine later, in a thread of its own. These wait for that by the patient clock. */
 
+/* Returns whether the peer's socket has all bytes that were sent. */
+bool ps_test_has_arrived(int fd);
 /* Waits until the peer's socket has all bytes that were sent. The connection is then complete, too. */
 void ps_test_await_arrival(int fd);
 /* Waits until the epoll of the source shows bytes, an end, or a connection to accept. */

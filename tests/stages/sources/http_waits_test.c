@@ -4,9 +4,7 @@
 #include "tests/support/http_ask.h"
 #include "tests/support/net.h"
 
-#include <linux/sockios.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -78,12 +76,8 @@ static void test_waits_for_the_channel(void **unused)
 /* Sends the bytes. When this returns, the source has received all of them, and has read them unless it is paused. */
 static void send_read(struct ps_test_stage *stage, int fd, const char *bytes, size_t length)
 {
-    int unsent;
     ps_test_send(fd, bytes, length);
-    do {
-        usleep(100);
-        assert_int_equal(ioctl(fd, SIOCOUTQ, &unsent), 0);
-    } while (unsent > 0);
+    ps_test_await_arrival(fd);
     for (int i = 0; i < 4; i++)
         ps_test_source_read(stage);
 }

@@ -4,12 +4,10 @@
 #include "tests/support/source_tree.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,10 +50,7 @@ static void cycles_until_open(struct ps_test_stage *stage, uint64_t count)
 static void cycles_behind(struct ps_test_stage *stage, int fd, unsigned count)
 {
     uint64_t until_ns = ps_test_patience_end_ns();
-    for (int unconfirmed = 1;;) {
-        assert_int_equal(ioctl(fd, SIOCOUTQ, &unconfirmed), 0);
-        if (unconfirmed == 0)
-            break;
+    while (!ps_test_has_arrived(fd)) {
         assert_true(ps_test_patient_ns() < until_ns);
         ps_test_source_cycle(stage); /* the socket may have no room for more */
         usleep(100);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -48,8 +47,7 @@ static bool is_closed(int fd)
 static bool is_read(struct ps_test_stage *stage, int fd)
 {
     const struct ps_stream *stream = (const struct ps_stream *)stage->state;
-    int left = 0;
-    if (ioctl(fd, SIOCOUTQ, &left) == 0 && left > 0)
+    if (!ps_test_has_arrived(fd))
         return false;
     for (uint32_t slot = 0; stream->open_count > 0 && slot < 8; slot++) {
         int there = stream->chunks[0][slot].fd, unread = 0;
