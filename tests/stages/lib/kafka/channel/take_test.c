@@ -177,10 +177,15 @@ static void test_ends(void **state)
 {
     start(ps_test_cluster.bootstrap, "never");
     stop(); /* before the first tick */
-    start(ps_test_cluster.bootstrap, "never");
-    tick();
-    assert_int_equal(take->phase, PS_KAFKA_CHANNEL_MAKING);
-    stop();
+    /* The client factory may answer within the tick. */
+    bool making = false;
+    for (uint64_t end_ns = ps_test_patience_end_ns(); !making;) {
+        assert_true(ps_test_patient_ns() < end_ns);
+        start(ps_test_cluster.bootstrap, "never");
+        tick();
+        making = take->phase == PS_KAFKA_CHANNEL_MAKING;
+        stop();
+    }
     start("127.0.0.1:1", "never");
     for (unsigned i = 0; i < PS_TEST_PATIENCE_MS && take->phase != PS_KAFKA_CHANNEL_OPEN; i++)
         tick();
