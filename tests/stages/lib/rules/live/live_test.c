@@ -101,9 +101,10 @@ static void test_no_descriptors(void **state)
     ps_test_no_descriptors(&before);
     int renamed = rename(ps_test_folder_path("b.rules"), ps_test_folder_path("a.rules"));
     ps_test_series_wait(&stage, "rules_reload_failures", 1);
+    unsigned number = written(); /* the file may be read as soon as there are descriptors */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(renamed, 0);
-    assert_int_equal(written(), 1);
+    assert_int_equal(number, 1);
     becomes(2);
     ps_test_stage_fini(&stage);
 }
