@@ -8,6 +8,7 @@
 #   ./test.sh --real SERVER...  only the tests that need one of these servers (kafka, flume, ..), release build
 #   ./test.sh NAME...           the tests whose name matches one of these (regular expressions), release build
 #   ./test.sh --preset P ...    with another preset (debug, asan, tsan, clang, coverage)
+#   ./test.sh --draw [N] ...    what draws its cases draws others: from the number N, or from one that is printed
 #   ./test.sh --list            the names
 #   ./test.sh --slots [NAME]... measures how much of a CPU tests take (tests/slots.txt), release build
 #
@@ -17,8 +18,8 @@
 #   ./test.sh --real kafka                   what a real broker shows
 #
 # A test's name is its path: tests/core/flow/batch_test.c is core_flow_batch.
-# Environment: BUILD (where the builds go, default build), JOBS (default: the number of cores), PENSTOCK_SEED_BASE (what draws
-# its cases draws them from this number; default: from the hash of the committed tree).
+# Environment: BUILD (where the builds go, default build), JOBS (default: the number of cores), PENSTOCK_SEED_BASE (as --draw N;
+# default: the number in tests/seeds.txt).
 # The last line is "N passed, N failed, N skipped"; the exit code is 0 only if nothing failed.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -43,6 +44,15 @@ while (($#)); do
             shift
         fi
         ;;
+    --draw)
+        if [[ ${2:-} =~ ^[0-9]+$ ]]; then
+            PENSTOCK_SEED_BASE=$2
+            shift
+        else
+            PENSTOCK_SEED_BASE=$((RANDOM << 15 | RANDOM))
+            echo "cases are drawn from $PENSTOCK_SEED_BASE (./test.sh --draw $PENSTOCK_SEED_BASE draws them again)"
+        fi
+        ;;
     --preset) preset=${2:?--preset needs a name}; shift ;;
     --real)
         kinds+=(real)
@@ -62,10 +72,8 @@ while (($#)); do
 done
 
 results=$(mktemp -d)
-# What draws (tests/support/support.h, tests/support/seed.sh) draws from the tree: docs/decisions/0047-seeds-of-drawn-tests.md.
-if tree=$(git rev-parse -q --verify 'HEAD^{tree}' 2>/dev/null); then
-    export PENSTOCK_SEED_BASE=${PENSTOCK_SEED_BASE:-$((16#${tree:0:7}))}
-fi
+# What draws (tests/support/support.h, tests/support/seed.sh) asks the same in each run: docs/decisions/0047-seeds-of-drawn-tests.md.
+export PENSTOCK_SEED_BASE=${PENSTOCK_SEED_BASE:-$(sed -n 's/^base //p' tests/seeds.txt)}
 export PENSTOCK_SHARED=$results/shared # servers that several tests use (tests/real/lib.sh)
 background=()
 finish() {

@@ -218,6 +218,21 @@ foreach(source ${fuzz_sources})
   set_tests_properties(${target} PROPERTIES LABELS fuzz TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
 endforeach()
 
+# Seeds with which a test failed once.
+file(STRINGS ${CMAKE_SOURCE_DIR}/tests/seeds.txt seeds REGEX "^[a-z0-9_]+ [0-9]+ #")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/seeds.txt)
+foreach(line ${seeds})
+  string(REGEX MATCH "^([a-z0-9_]+) ([0-9]+)" ignored "${line}")
+  if(NOT TARGET ${CMAKE_MATCH_1})
+    message(FATAL_ERROR "tests/seeds.txt names ${CMAKE_MATCH_1}, which is no test program")
+  endif()
+  set(test ${CMAKE_MATCH_1}_seed_${CMAKE_MATCH_2})
+  get_property(folder TEST ${CMAKE_MATCH_1} PROPERTY LABELS)
+  add_test(NAME ${test} COMMAND ${runner} $<TARGET_FILE:${CMAKE_MATCH_1}>)
+  set_tests_properties(${test} PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}
+    ENVIRONMENT "${test_environment};PENSTOCK_SEED=${CMAKE_MATCH_2}" SKIP_RETURN_CODE 77)
+endforeach()
+
 # How much of the machine a test takes, in quarters of a CPU. ./test.sh gives ctest four slots for each CPU, so that tests that wait (for a
 # broker, a time-out, a child) run side by side. A test takes two unless tests/slots.txt says another number; measured with ./test.sh --slots.
 file(STRINGS ${CMAKE_SOURCE_DIR}/tests/slots.txt slots REGEX "^[a-z]")

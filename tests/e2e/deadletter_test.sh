@@ -3,6 +3,7 @@
 # list, show and replay; what comes again is set aside; killed at any time, no event that counts as settled is missing.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+begin_draws
 broker_port=$(free_port)
 port=$(free_port)
 dead=$work/dead

@@ -3,11 +3,7 @@
 # get answers. Every event that was acknowledged to its client arrives; over orderly stops and reloads each arrives once.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# shellcheck source=tests/support/seed.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
-seed=$(seed_of_run)
-echo "PENSTOCK_SEED=$seed"
-RANDOM=$seed
+begin_draws
 
 "$PENSTOCK" mock-broker --topic split:3 --topic whole:2 >"$work/brokers" 2>"$work/broker.err" &
 children[$!]=1

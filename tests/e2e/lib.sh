@@ -83,6 +83,8 @@ probed_or_wrong() { # PATTERN...: sets wrong; the other arguments are those of p
     [[ ! $wrong ]] || ((${EPOCHREALTIME/[.,]/} - ${began/[.,]/} < 5000000))
 }
 
+# shellcheck source=tests/support/seed.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
 # shellcheck source=tests/support/ports.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/ports.sh"
 ports_first=$(ports_reserve)

@@ -12,8 +12,6 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v python3 >/dev/null || skip "no python3"
 
-# shellcheck source=tests/support/seed.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../support/seed.sh"
 kills=0 seconds=12 seed=$(seed_of_run) servers='' source=netcat rate=0 awake='' flume=''
 while (($#)); do
     case $1 in

@@ -12,6 +12,7 @@
 # shellcheck source=tests/real/hive_lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/hive_lib.sh"
 command -v python3 >/dev/null || skip "no python3"
+begin_draws
 kills=3 rate=1200 timeout=15 settle=0
 while (($#)); do
     case $1 in

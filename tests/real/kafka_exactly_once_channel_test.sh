@@ -9,6 +9,7 @@ command -v kcat >/dev/null || skip "no kcat"
 command -v python3 >/dev/null || skip "no python3"
 
 kills=${KILLS:-4}
+begin_draws
 step "a broker"
 kafka_share
 kafka_topic channel-out 4

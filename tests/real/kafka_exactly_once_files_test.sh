@@ -9,6 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
 
 kills=${KILLS:-4}
+begin_draws
 step "a broker"
 kafka_share
 kafka_topic files-out 1

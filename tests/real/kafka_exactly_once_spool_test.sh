@@ -11,6 +11,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v kcat >/dev/null || skip "no kcat"
 
 kills=${KILLS:-3}
+begin_draws
 step "a broker"
 kafka_share
 

@@ -86,6 +86,8 @@ field() { # NAME JSON: prints the number of this name
 
 # ---- ports: the broker's and the agents' ----
 
+# shellcheck source=tests/support/seed.sh
+source "$PENSTOCK_SOURCE/tests/support/seed.sh"
 # shellcheck source=tests/support/ports.sh
 source "$PENSTOCK_SOURCE/tests/support/ports.sh"
 port=$(ports_reserve) || skip "no 100 free ports in a row"

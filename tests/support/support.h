@@ -44,8 +44,8 @@ void *ps_test_exact_copy(const void *bytes, size_t length);
     } while (0)
 
 /* Returns the seed of a property test: PENSTOCK_SEED if it is set; else one from PENSTOCK_SEED_BASE, which ./test.sh
- * derives from the tree under test, so that equal trees run the same cases; else one from the clock. Prints it, so
- * that a failure can be replayed. */
+ * takes from tests/seeds.txt, so that each run has the same cases; else one from the clock. Prints it, so that a
+ * failure can be replayed. */
 uint64_t ps_test_seed(void);
 
 /* Returns the next number of the xorshift64* generator in *state, which must not be 0. */
