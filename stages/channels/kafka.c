@@ -134,7 +134,7 @@ static enum ps_status channel_check(const void *plan_, const struct ps_context *
     void *argument = (void *)(uintptr_t)context;
     const struct ps_notes producer = {.report = note_producer, .argument = argument};
     const struct ps_notes consumer = {.report = note_consumer, .argument = argument};
-    const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
+    const char *acks = ps_kafka_acks_of(&plan->producer_pairs, NULL);
     enum ps_status status = ps_kafka_servers_check(context, plan->bootstrap_servers) ? PS_OK : PS_FAIL;
     if (ps_kafka_acks_are_weak(acks))
         ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));
@@ -173,7 +173,7 @@ static enum ps_status build_producer(struct kafka_channel *plan, struct ps_conte
     ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
     name_client(settings, context);
     const struct ps_kafka_sender_wants wants = {
-        .acks = ps_pairs_get(&plan->producer_pairs, "acks"),
+        .acks = ps_kafka_acks_of(&plan->producer_pairs, NULL),
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = IN_FLIGHT_BYTES_MAX,
         .partitioner = ps_kafka_properties_partitioner(&plan->producer_pairs),
@@ -513,7 +513,7 @@ static void channel_restore(void *plan, struct ps_lease *list)
 static void channel_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct kafka_channel *plan = plan_;
-    const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
+    const char *acks = ps_kafka_acks_of(&plan->producer_pairs, NULL);
     ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
     fprintf(out, ", topic %s, group %s, %s, acks %s", plan->topic, plan->group,
             plan->parse_as_flume_event ? "Flume events" : "bodies",
@@ -525,7 +525,7 @@ static void channel_outline(const void *plan_, const struct ps_context *, FILE *
 static const char *channel_weakness(const void *plan_)
 {
     const struct kafka_channel *plan = plan_;
-    return ps_kafka_acks_are_weak(ps_pairs_get(&plan->producer_pairs, "acks"))
+    return ps_kafka_acks_are_weak(ps_kafka_acks_of(&plan->producer_pairs, NULL))
                ? "with this acks of the channel a broker that fails loses events that the channel has taken"
                : NULL;
 }

@@ -18,7 +18,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 struct kafka_plan {
     const char *bootstrap_servers, *topic;
@@ -185,8 +184,7 @@ static const struct ps_option options[] = {
 
 static const char *acks_of(const struct kafka_plan *plan)
 {
-    const char *acks = ps_pairs_get(&plan->producer_pairs, "acks");
-    return acks != NULL ? acks : plan->required_acks;
+    return ps_kafka_acks_of(&plan->producer_pairs, plan->required_acks);
 }
 
 static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
@@ -220,11 +218,13 @@ static bool is_native(const struct kafka_plan *plan)
     return plan->engine == ENGINE_NATIVE || plan->guarantee == EXACTLY_ONCE;
 }
 
-/* Returns whether the properties switch idempotence off. Kafka takes its words in any case (properties/value.c). */
+/* Returns whether the properties switch idempotence off. */
 static bool is_idempotence_off(const struct kafka_plan *plan)
 {
-    const char *idempotence = ps_pairs_get(&plan->producer_pairs, "enable.idempotence");
-    return idempotence != NULL && strcasecmp(idempotence, "false") == 0;
+    char value[16];
+    return ps_kafka_properties_value(PS_KAFKA_PRODUCER, &plan->producer_pairs, "enable.idempotence", value,
+                                     sizeof value) &&
+           strcmp(value, "false") == 0;
 }
 
 /* Checks penstock.guarantee: transactions need idempotence and acks=all. */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define DEFAULT_GROUP "flume"
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records delivered in this time come twice */
@@ -28,6 +29,7 @@
  * already. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
 #define MEMORY_RETRY_MAX_NS (10 * PS_NS_PER_MS)
+#define VALUE_BYTES 128U /* of a property that is judged */
 
 struct kafka_plan {
     const char *bootstrap, *regex, *group, *old_group, *zookeeper, *topic_header, *timestamp_header;
@@ -290,27 +292,43 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     build_subscription(plan, context);
     build_headers(plan, context);
     plan->cooperative = ps_kafka_is_cooperative(settings);
+    if (plan->sink_commits && plan->cooperative) {
+        ps_kafka_settings_fini(settings);
+        return ps_err_set(err,
+                          "partition.assignment.strategy = cooperative-sticky cannot deliver exactly once");
+    }
     plan->revoke_wait_ns = ps_kafka_revoke_wait_ns(settings);
     return PS_OK;
+}
+
+/* Sets `err` to the key as it is written, and to what the client makes of its value. */
+static bool refuse_positions(const struct kafka_plan *plan, const char *key, const char *value,
+                             struct ps_err *err)
+{
+    const char *written = ps_pairs_get(&plan->consumer, key);
+    bool same = written != NULL && strcasecmp(written, value) == 0;
+    ps_err_set(err, "kafka.consumer.%s = %s%s%s", key, written != NULL ? written : "",
+               same ? "" : ", which is used as ", same ? "" : value);
+    return false;
 }
 
 /* The sink's transactions commit the offsets. isolation.level must be read_committed, because only then does the
  * library wait, after an assignment, for offsets of transactions that have not ended. The protocol must not be
  * cooperative: with it the source keeps partitions under a new number of the assignment, which batches under way do
- * not have. */
+ * not have. (kafka_build refuses such a plan too.) */
 static bool kafka_yields_positions(void *plan_, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
-    const char *isolation = ps_pairs_get(&plan->consumer, "isolation.level");
-    const char *strategy = ps_pairs_get(&plan->consumer, "partition.assignment.strategy");
-    if (isolation != NULL && strcmp(isolation, "read_committed") != 0) {
-        ps_err_set(err, "kafka.consumer.isolation.level = %s", isolation);
-        return false;
-    }
-    if (strategy != NULL && strcasestr(strategy, "cooperative") != NULL) {
-        ps_err_set(err, "kafka.consumer.partition.assignment.strategy = %s", strategy);
-        return false;
-    }
+    static const char isolation_key[] = "isolation.level", strategy_key[] = "partition.assignment.strategy";
+    char value[VALUE_BYTES];
+    /* without the key read_committed is set */
+    if (ps_pairs_get(&plan->consumer, isolation_key) != NULL &&
+        ps_kafka_properties_value(PS_KAFKA_CONSUMER, &plan->consumer, isolation_key, value, sizeof value) &&
+        strcmp(value, "read_committed") != 0)
+        return refuse_positions(plan, isolation_key, value, err);
+    if (ps_kafka_properties_value(PS_KAFKA_CONSUMER, &plan->consumer, strategy_key, value, sizeof value) &&
+        ps_kafka_strategy_is_cooperative(value))
+        return refuse_positions(plan, strategy_key, value, err);
     if (strlen(group_of(plan)) > GROUP_BYTES_MAX) {
         ps_err_set(err, "kafka.consumer.group.id has more than %u bytes", GROUP_BYTES_MAX);
         return false;

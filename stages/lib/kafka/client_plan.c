@@ -56,6 +56,21 @@ static uint64_t number_of(const struct ps_kafka_settings *settings, const char *
 
 /* ---- producers ---- */
 
+const char *ps_kafka_acks_of(const struct ps_pairs *pairs, const char *otherwise)
+{
+    static const char *const words[] = {"0", "1", "all"};
+    const struct ps_pair older = {.key = "acks", .value = otherwise};
+    const struct ps_pairs list = {.count = otherwise != NULL, .items = &older};
+    char value[16];
+    if (!ps_kafka_properties_value(PS_KAFKA_PRODUCER, pairs, "acks", value, sizeof value) &&
+        !ps_kafka_properties_value(PS_KAFKA_PRODUCER, &list, "acks", value, sizeof value))
+        return NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(words); i++)
+        if (strcmp(words[i], value) == 0)
+            return words[i];
+    return NULL;
+}
+
 bool ps_kafka_acks_are_weak(const char *acks)
 {
     return acks != NULL && (strcmp(acks, "0") == 0 || strcmp(acks, "1") == 0);
@@ -186,10 +201,15 @@ void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes)
         set_number(settings, "fetch.max.bytes", bytes > largest ? bytes : largest);
 }
 
+bool ps_kafka_strategy_is_cooperative(const char *strategy)
+{
+    return strcmp(strategy, "cooperative-sticky") == 0;
+}
+
 bool ps_kafka_is_cooperative(const struct ps_kafka_settings *settings)
 {
     const char *strategy = ps_kafka_settings_get(settings, "partition.assignment.strategy");
-    return strategy != NULL && strcmp(strategy, "cooperative-sticky") == 0;
+    return strategy != NULL && ps_kafka_strategy_is_cooperative(strategy);
 }
 
 uint64_t ps_kafka_revoke_wait_ns(const struct ps_kafka_settings *settings)

@@ -14,6 +14,9 @@ enum ps_status ps_kafka_translate(enum ps_kafka_client client, const struct ps_p
 
 /* ---- producers ---- */
 
+/* Returns what the producer gets as acks: "0", "1", "all", or NULL if nothing sets it. `otherwise`: the value of an
+ * older key, used if `pairs` has none; may be NULL. */
+const char *ps_kafka_acks_of(const struct ps_pairs *pairs, const char *otherwise);
 /* Returns true for 0 and 1, which are used as set. All other values, and NULL, become "all". */
 bool ps_kafka_acks_are_weak(const char *acks);
 /* Returns a sentence about the events that weak acks can lose. */
@@ -38,7 +41,8 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
 /* Limits the library's prefetched records to this number of bytes, unless the user sets the limits. */
 void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes);
 
-/* Returns whether the group may use the cooperative protocol. */
+/* Returns whether members with this list of assignors, in the library's words, use the cooperative protocol. */
+bool ps_kafka_strategy_is_cooperative(const char *strategy);
 bool ps_kafka_is_cooperative(const struct ps_kafka_settings *settings);
 
 /* Returns for how many nanoseconds a revocation waits for the delivery of the records that were read. */

@@ -79,6 +79,15 @@ static void test_flows_that_cannot(void **state)
          "exactly once: source r1 has kafka.consumer.isolation.level = read_uncommitted"},
         {"a1.sources.r1.kafka.consumer.partition.assignment.strategy = cooperative-sticky\n",
          "exactly once: source r1 has kafka.consumer.partition.assignment.strategy"},
+        {"a1.sources.r1.kafka.consumer.partition.assignment.strategy = "
+         "org.apache.kafka.clients.consumer.StickyAssignor\n",
+         "StickyAssignor, which is used as cooperative-sticky"},
+        {"a1.sources.r1.kafka.consumer.partition.assignment.strategy = "
+         "org.apache.kafka.clients.consumer.CooperativeStickyAssignor,"
+         "org.apache.kafka.clients.consumer.StickyAssignor\n",
+         "StickyAssignor, which is used as cooperative-sticky"},
+        {"a1.sources.r1.kafka.consumer.isolation.level = Read_Uncommitted\n",
+         "exactly once: source r1 has kafka.consumer.isolation.level = Read_Uncommitted"},
         {"a1.sources.r2.penstock.deadletter = c1\n",
          "exactly once: source r2 writes its dead letters into channel c1"},
         {"a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\na1.sinks.k1.penstock.engine = java\n",
@@ -87,6 +96,14 @@ static void test_flows_that_cannot(void **state)
          "exactly-once is not possible with this setting: penstock.transaction.interval is above half"},
         {"a1.sinks.k1.kafka.producer.acks = 1\n",
          "exactly-once is not possible with this setting: kafka.producer.acks"},
+        {"a1.sinks.k1.kafka.producer.acks = \\u0020 1\n",
+         "exactly-once is not possible with this setting: kafka.producer.acks"},
+        {"a1.sinks.k1.kafka.producer.request.required.acks = 0\n",
+         "exactly-once is not possible with this setting: kafka.producer.acks"},
+        {"a1.sinks.k1.requiredAcks = \\u0020 1\n",
+         "exactly-once is not possible with this setting: kafka.producer.acks"},
+        {"a1.sinks.k1.kafka.producer.enable.idempotence = \\u0020 FALSE\n",
+         "exactly-once is not possible with this setting: kafka.producer.enable.idempotence = false"},
         {"a1.sinks.k1.kafka.producer.enable.idempotence = false\n",
          "exactly-once is not possible with this setting: kafka.producer.enable.idempotence = false"},
         {"a1.sinks.k1.kafka.producer.enable.idempotence = False\n",
@@ -122,6 +139,22 @@ static void test_a_flow_that_can(void **state)
     assert_int_equal(conf->problems.errors, 0);
     assert_null(positions_of(conf, 0));
     ps_conf_destroy(conf);
+    /* what the client makes of a value counts, and not how it is written */
+    static const char *const good[] = {
+        "a1.sources.r1.kafka.consumer.isolation.level = READ_COMMITTED\n",
+        "a1.sources.r1.kafka.consumer.partition.assignment.strategy = "
+        "org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.StickyAssignor\n",
+        "a1.sources.r1.kafka.consumer.partition.assignment.strategy = "
+        "org.apache.kafka.clients.consumer.RoundRobinAssignor\n",
+        "a1.sinks.k1.kafka.producer.acks = ALL\n",
+        "a1.sinks.k1.kafka.producer.enable.idempotence = TRUE\n",
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(good); i++) {
+        conf = load(good[i]);
+        assert_int_equal(conf->problems.errors, 0);
+        assert_string_equal(positions_of(conf, 0), "sink");
+        ps_conf_destroy(conf);
+    }
     /* several sources of one channel */
     conf = load("a1.sources.r2.type = kafka\na1.sources.r2.kafka.bootstrap.servers = b:9092\n"
                 "a1.sources.r2.kafka.topics = other\na1.sources.r2.channels = c1\n"

@@ -405,7 +405,11 @@ static void test_offsets_that_a_sink_commits(void **state)
         {"kafka.consumer.isolation.level", "read_committed", true},
         {"kafka.consumer.isolation.level", "read_uncommitted", false},
         {"kafka.consumer.partition.assignment.strategy", "range", true},
+        {"kafka.consumer.isolation.level", " READ_COMMITTED", true},
         {"kafka.consumer.partition.assignment.strategy", "cooperative-sticky", false},
+        {"kafka.consumer.partition.assignment.strategy", "range, cooperative-sticky", true}, /* is eager */
+        {"kafka.consumer.partition.assignment.strategy", "org.apache.kafka.clients.consumer.StickyAssignor",
+         false},
         {"kafka.consumer.group.id", longest, true},
         {"kafka.consumer.group.id", longest, false}, /* with a letter more */
     };

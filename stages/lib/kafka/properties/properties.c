@@ -310,14 +310,40 @@ enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *p
     return t.bad ? PS_FAIL : PS_OK;
 }
 
+static bool is_of_security(const char *key)
+{
+    return strncmp(key, "ssl.", 4) == 0 || strncmp(key, "sasl.", 5) == 0 || strncmp(key, "security.", 9) == 0;
+}
+
+bool ps_kafka_properties_value(enum ps_kafka_client client, const struct ps_pairs *pairs, const char *name,
+                               char *value, size_t room)
+{
+    struct ps_pair *items = ps_must_alloc(pairs->count + 1, sizeof *items, "Kafka properties");
+    struct ps_pairs some = {.items = items};
+    for (size_t i = 0; i < pairs->count; i++)
+        if (!is_of_security(pairs->items[i].key))
+            items[some.count++] = pairs->items[i];
+    const struct ps_kafka_properties properties = {.client = client, .pairs = &some};
+    struct ps_kafka_settings settings = {0};
+    struct ps_err err = {.length = 0};
+    (void)ps_kafka_properties_translate(&properties, &settings,
+                                        &err); /* the check of the stage reports errors */
+    const char *found = ps_kafka_settings_get(&settings, name);
+    if (found != NULL)
+        snprintf(value, room, "%s", found);
+    ps_kafka_settings_fini(&settings);
+    free(items);
+    return found != NULL;
+}
+
 enum ps_kafka_partitioner ps_kafka_properties_partitioner(const struct ps_pairs *pairs)
 {
     const char *class = ps_pairs_get(pairs, "partitioner.class"),
                *ignore = ps_pairs_get(pairs, "partitioner.ignore.keys");
-    if (class != NULL && strstr(class, ".RoundRobinPartitioner") != NULL)
+    if (class != NULL && strcasestr(class, ".RoundRobinPartitioner") != NULL)
         return PS_KAFKA_PARTITIONER_EVENLY;
-    if ((class != NULL && strstr(class, ".UniformStickyPartitioner") != NULL) ||
-        (ignore != NULL && strcasecmp(ignore, "true") == 0))
+    if ((class != NULL && strcasestr(class, ".UniformStickyPartitioner") != NULL) ||
+        (ignore != NULL && ps_kafka_property_has_word(ignore, "true", strlen("true"))))
         return PS_KAFKA_PARTITIONER_STICKY;
     return PS_KAFKA_PARTITIONER_BY_KEY;
 }

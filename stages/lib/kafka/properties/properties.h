@@ -45,6 +45,13 @@ struct ps_kafka_properties {
 enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *properties,
                                              struct ps_kafka_settings *settings, struct ps_err *err);
 
+/* Copies to `value` what the client gets for the library's property `name` after the translation: a check must judge
+ * this value, and not the user's text, which may be Java's class, have blanks, or another case. Properties of TLS and
+ * of logins are not translated, because their files would be read. Returns false if the client does not get the
+ * property. */
+bool ps_kafka_properties_value(enum ps_kafka_client client, const struct ps_pairs *pairs, const char *name,
+                               char *value, size_t room);
+
 /* How events are assigned to partitions; chosen by partitioner.class and partitioner.ignore.keys. */
 enum ps_kafka_partitioner {
     PS_KAFKA_PARTITIONER_BY_KEY, /* Java's default: murmur2 of the key; without a key sticky per batch */

@@ -332,6 +332,9 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("sasl.oauthbearer.expected.issuer", PC, "for brokers: clients do not verify tokens"),
 
     /* librdkafka's own properties that the stages must set themselves. */
+    MAPPED("request.required.acks", P, PS_KAFKA_WORDS, "acks",
+           .words = WORDS({"all", "all", NULL}, {"-1", "all", NULL}, {"0", "0", NULL}, {"1", "1", NULL}),
+           .help = "librdkafka's name of acks"),
     IGNORED("delivery.report.only.error", P, "librdkafka's; the sink needs every delivery report"),
     IGNORED("enable.gapless.guarantee", P, "librdkafka's; the sink keeps order itself"),
     IGNORED("queuing.strategy", P, "librdkafka's; the sink needs fifo"),

@@ -71,6 +71,9 @@ struct ps_kafka_default {
 extern const struct ps_kafka_default ps_kafka_default_rows[];
 extern const size_t ps_kafka_default_count;
 
+/* Returns whether the text is the word of this length, in any case, with or without blanks around it. */
+bool ps_kafka_property_has_word(const char *text, const char *word, size_t length);
+
 /* Applies one row to one value: sets 0 or 1 settings. PS_FAIL: the value is bad, and `err` has one line,
  * without the key's prefix. */
 enum ps_status ps_kafka_property_convert(const struct ps_kafka_property *row, const char *value,

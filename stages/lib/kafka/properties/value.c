@@ -70,6 +70,13 @@ static enum ps_status convert_number(const struct value *value)
     return number_set(value, number);
 }
 
+bool ps_kafka_property_has_word(const char *text, const char *word, size_t length)
+{
+    text += strspn(text, " \t\r\n\f\v");
+    return strncasecmp(text, word, length) == 0 &&
+           text[length + strspn(text + length, " \t\r\n\f\v")] == '\0';
+}
+
 /* "compression.lz4.level" is used when compression.type is "lz4". */
 static enum ps_status convert_level(const struct value *value)
 {
@@ -79,7 +86,7 @@ static enum ps_status convert_level(const struct value *value)
     int64_t number;
     if (number_parse(value, &number) != PS_OK)
         return PS_FAIL;
-    if (type == NULL || strlen(type) != length || strncasecmp(type, codec, length) != 0) {
+    if (type == NULL || !ps_kafka_property_has_word(type, codec, length)) {
         ps_note_add(value->properties->notes, PS_LOG_INFO, value->row->name,
                     "has no effect: compression.type is not %.*s", (int)length, codec);
         return PS_OK;
@@ -190,7 +197,7 @@ static enum ps_status convert_assignors(const struct value *value)
     if (sticky && !cooperative)
         warn(value, PS_LOG_WARN,
              "there is no StickyAssignor here: cooperative-sticky is used, which cannot share a group with "
-             "it");
+             "it, and does not deliver exactly once: name RangeAssignor for that");
     return cooperative || sticky ? set(value, "cooperative-sticky") : PS_OK;
 }
 

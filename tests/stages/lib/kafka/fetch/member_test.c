@@ -125,6 +125,39 @@ static void test_session_over_noticed(void **state)
     end(&run);
 }
 
+/* A member whose sink commits gives all partitions up before it joins again, even with a cooperative assignor: the sink
+ * settles leases of an old generation without writing them, so no partition may be kept over a generation. */
+static void test_no_partition_is_kept(void **state)
+{
+    static const struct ps_pair assignor = {.key = "partition.assignment.strategy",
+                                            .value = "cooperative-sticky"};
+    begin_with(&run, 1, &assignor, 1, true);
+    run.group.cooperative = true;
+    run.waiting_max = 1;
+    append_to_all();
+    for (unsigned turns = 0; run.waiting_count == 0; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    unsigned joins = run.group.asked[PS_TEST_KEY_JOIN];
+    run.group.rebalances = true;
+    for (unsigned turns = 0; turns < 200; turns++) {
+        turn(&run);
+        assert_true(run.waiting_count == 0 || run.group.asked[PS_TEST_KEY_JOIN] == joins);
+    }
+    while (run.waiting_count > 0)
+        deliver(&run);
+    for (unsigned turns = 0; run.group.asked[PS_TEST_KEY_JOIN] == joins; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    assert_int_equal(run.group.claimed, 0);
+    run.waiting_max = WAITING_MAX;
+    read_all(&run);
+    stop(&run);
+    end(&run);
+}
+
 /* While partitions are given up, the coordinator moves seven times, each time after the cluster has named it and before the commit: these
  * commits are not refused by the group. Each is sent again as soon as the next coordinator is known, and nothing is read twice. */
 static void test_coordinator_moves_on(void **state)
@@ -165,7 +198,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session_over_unnoticed), cmocka_unit_test(test_late_revocation_unnoticed),
         cmocka_unit_test(test_all_committed),          cmocka_unit_test(test_session_over_noticed),
-        cmocka_unit_test(test_coordinator_moves_on),
+        cmocka_unit_test(test_coordinator_moves_on),   cmocka_unit_test(test_no_partition_is_kept),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
