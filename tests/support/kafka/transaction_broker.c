@@ -156,6 +156,11 @@ void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned par
     broker->removed[partition] = true;
 }
 
+bool ps_test_coordinator_is_open(const struct ps_test_coordinator *broker)
+{
+    return broker->ongoing;
+}
+
 void ps_test_coordinator_shrink(struct ps_test_coordinator *broker, unsigned partitions)
 {
     broker->out_partitions = partitions;
@@ -340,6 +345,8 @@ static int16_t offsets_error(struct ps_test_coordinator *broker, struct producer
 {
     if (ps_test_coordinator_fails(broker))
         return draw(broker, 2) == 0 ? ERROR_NO_COORDINATOR : ERROR_NOT_COORDINATOR;
+    if (broker->group_loads)
+        return ERROR_COORDINATOR_LOADS;
     if (!is_same(producer, broker->producer)) { /* the group's coordinator learns of it by the markers */
         broker->counts.fenced++;
         return ERROR_INVALID_EPOCH;
@@ -549,6 +556,11 @@ void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint3
 void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies)
 {
     broker->denies = denies;
+}
+
+void ps_test_coordinator_load_group(struct ps_test_coordinator *broker, bool loads)
+{
+    broker->group_loads = loads;
 }
 
 void ps_test_coordinator_damage(struct ps_test_coordinator *broker, bool damages)

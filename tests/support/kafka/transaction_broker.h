@@ -33,6 +33,8 @@ static inline int32_t ps_test_coordinator_epoch(int64_t offset)
 int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition);
 /* Returns whether offsets wait for the end of a transaction: a consumer would not begin to read. */
 bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker);
+/* Returns whether a transaction is open: a reader of committed records waits for its end. */
+bool ps_test_coordinator_is_open(const struct ps_test_coordinator *broker);
 /* Assigns the partitions of the group to another member, or to the same one again: offsets of the last assignment are
  * refused from then on. Returns the new assignment. */
 int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
@@ -76,6 +78,9 @@ void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint3
 /* Sets whether this client may not write to topic `out` (29): nothing, or only the sets that ps_test_coordinator_refuse_record
  * names. */
 void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies);
+/* Sets whether the group's coordinator still loads (14): it takes no offsets, so that no transaction with offsets can be
+ * committed. */
+void ps_test_coordinator_load_group(struct ps_test_coordinator *broker, bool loads);
 /* Sets whether the sets that ps_test_coordinator_refuse_record names are refused as damaged on the way (2). */
 void ps_test_coordinator_damage(struct ps_test_coordinator *broker, bool damages);
 /* Counts of what it did, so that a test does not pass because nothing happened. */

@@ -75,7 +75,7 @@ struct ps_test_coordinator {
     bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
     struct ps_test_limits limits;
     uint32_t refused_number; /* PS_TEST_NO_NUMBER: none */
-    bool denies, damages;
+    bool denies, damages, group_loads;
     unsigned turn, begun_turn; /* now; when the open transaction began */
     struct ps_test_coordinator_counts counts;
 };

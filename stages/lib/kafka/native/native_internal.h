@@ -168,6 +168,7 @@ struct ps_kafka_native_transaction {
      * the end of each transaction gives a new epoch. Decided when the producer gets its id. */
     bool second;
     bool any_joined; /* the coordinator may have a partition or group in the transaction */
+    bool aborts;     /* the producer ends with its transaction: it requests an id once more */
     bool joins_wanted;
     bool joins_asked, step_asked;
     uint64_t rest_ns; /* no request before this time */
@@ -516,6 +517,7 @@ void ps_kafka_native_commit(struct ps_kafka_native *client, struct ps_kafka_posi
                             uint32_t count);
 void ps_kafka_native_resolve(struct ps_kafka_native *client, struct ps_kafka_position *positions,
                              uint32_t count);
+bool ps_kafka_native_abort(struct ps_kafka_native *client);
 /* Returns the number of positions from `from` on that are of the same group and, if `of_member`, of the same
  * member. */
 uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,

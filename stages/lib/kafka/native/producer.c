@@ -424,6 +424,11 @@ static void native_resolve(struct ps_kafka_producer *producer, struct ps_kafka_p
     ps_kafka_native_resolve(native_of(producer), positions, count);
 }
 
+static bool native_abort(struct ps_kafka_producer *producer)
+{
+    return ps_kafka_native_abort(native_of(producer));
+}
+
 enum ps_status ps_kafka_native_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err)
 {
     struct ps_kafka_native_settings settings;
@@ -447,4 +452,5 @@ const struct ps_kafka_engine ps_kafka_native = {
     .commit = native_commit,
     .withdraw = native_withdraw,
     .resolve = native_resolve,
+    .abort = native_abort,
 };

@@ -2,9 +2,10 @@
  *
  * One transaction is open at a time, from the first record on. A partition joins it before its first set is
  * sent. A commit has steps: for each member of a group that read the records, the group joins, and the
- * group's coordinator gets the positions; then the transaction's coordinator ends the transaction. The client
- * never sends a request to abort: it dies, and the next client with the same transactional id requests a
- * producer id, which aborts the open transaction and fences its requests.
+ * group's coordinator gets the positions; then the transaction's coordinator ends the transaction. An open
+ * transaction is aborted by a request for a producer id (InitProducerId), which also fences the requests that are
+ * under way: the next client with the same transactional id sends it, or this one (ps_kafka_native_abort). EndTxn
+ * fences nothing, so it would be wrong while a request is not answered.
  *
  * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and
  * a group with its positions. */
@@ -210,4 +211,19 @@ void ps_kafka_native_resolve(struct ps_kafka_native *client, struct ps_kafka_pos
                              uint32_t count)
 {
     begin(client, PS_KAFKA_NATIVE_STEP_RESOLVE, positions, count);
+}
+
+bool ps_kafka_native_abort(struct ps_kafka_native *client)
+{
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
+    bool has_id = client->id_state == PS_KAFKA_NATIVE_ID_KNOWN;
+    if (transaction->aborts || (has_id && !transaction->any_joined && !transaction->joins_asked))
+        return has_id;
+    transaction->aborts = true;
+    transaction->step = PS_KAFKA_NATIVE_FILLING;
+    transaction->step_asked = transaction->joins_wanted = false;
+    if (has_id)
+        client->id_state = PS_KAFKA_NATIVE_ID_NONE;
+    client->id_rest_ns = 0;
+    return false;
 }

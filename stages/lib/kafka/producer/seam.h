@@ -184,6 +184,9 @@ struct ps_kafka_engine {
      * PS_KAFKA_END_COMMITTED or PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer fails. Called
      * before the first `submit`. */
     void (*resolve)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
+    /* Aborts the open transaction. Returns whether no transaction of this id is open any more; call `poll`, and then this
+     * again, until it returns true. Called when every record is reported. Nothing may be submitted afterwards. */
+    bool (*abort)(struct ps_kafka_producer *producer);
 };
 
 /* librdkafka; kafka/producer/producer.c */

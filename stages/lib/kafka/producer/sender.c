@@ -173,26 +173,31 @@ static void ask_for_producer(struct ps_kafka_sender *sender)
     ps_kafka_statistics_renew(&sender->statistics);
 }
 
-static void await_producer(struct ps_kafka_sender *sender)
+/* Takes the producer that was asked for. Returns whether the sender has a producer now. */
+static bool take_producer(struct ps_kafka_sender *sender)
 {
     struct ps_err err = {0};
+    void *made;
+    if (sender->producer != NULL)
+        return true;
+    if (!ps_kafka_client_factory_reply(sender->factory, &made, &err))
+        return false;
+    sender->making = false;
+    sender->producer = made;
     if (sender->producer == NULL) {
-        void *made;
-        if (!ps_kafka_client_factory_reply(sender->factory, &made, &err))
-            return;
-        sender->making = false;
-        sender->producer = made;
-        if (sender->producer == NULL) {
-            ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
-            sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
-            sender->phase = PS_KAFKA_STALE;
-            return;
-        }
-        ps_count(sender->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
-        ps_count(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_producers_made),
-                 1);
+        ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
+        sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
+        sender->phase = PS_KAFKA_STALE;
+        return false;
     }
-    if (sender->now.mono_ns < sender->resume_ns)
+    ps_count(sender->port->counters, PS_COUNTER_ConnectionCreatedCount, 1);
+    ps_count(sender->port->counters, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_producers_made), 1);
+    return true;
+}
+
+static void await_producer(struct ps_kafka_sender *sender)
+{
+    if (!take_producer(sender) || sender->now.mono_ns < sender->resume_ns)
         return;
     /* the new producer failed while it found out how the last commit ended */
     if (sender->fatal && ps_kafka_sender_is_transactional(sender)) {
@@ -422,6 +427,21 @@ static uint64_t recall_patience_ns(const struct ps_kafka_sender *sender)
     return silent ? RECALL_SILENT_PATIENCE_NS : RECALL_PATIENCE_NS;
 }
 
+/* Returns whether the recall may give the leases back: the open transaction is aborted, or cannot be. A producer that
+ * has failed does not abort it; the next one does, when it gets its id. */
+static bool has_aborted(struct ps_kafka_sender *sender)
+{
+    if (ps_kafka_transaction_is_aborted(sender))
+        return true;
+    if (sender->making)
+        (void)take_producer(sender);
+    if (!sender->making && (sender->producer == NULL || sender->fatal)) {
+        sender->fatal = false;
+        ask_for_producer(sender);
+    }
+    return false;
+}
+
 /* Returns whether the recall must wait for the transaction, which may end soon, or whose outcome is not
  * known. */
 static bool holds_recall(struct ps_kafka_sender *sender)
@@ -453,6 +473,8 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
         purge_submitted(sender);
         return false;
     }
+    if (ps_kafka_sender_is_transactional(sender) && !has_aborted(sender))
+        return false;
     finish_settled(sender); /* finishes leases without events too, if their positions are committed */
     ps_kafka_window_give_back(&sender->window, back);
     ps_port_finish_settled(sender->port, back);

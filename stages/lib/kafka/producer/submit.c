@@ -239,6 +239,7 @@ static bool submit_run(struct ps_kafka_sender *sender, struct ps_lease *lease, u
     int error = 0;
     uint32_t taken =
         sender->plan->engine->submit(sender->producer, run.topic, sender->run.records, run.count, &error);
+    sender->transaction.open |= taken > 0;
     bool all = taken == run.count;
     void *token = all ? NULL : sender->run.records[taken].token;
     ps_held_cut_to(held, all ? next : ps_kafka_token_position(token), taken);

@@ -24,8 +24,6 @@
 #define PAUSE_SHARE_MAX 8U
 #define PAUSE_SHARE_MIN 32U
 #define FIT_COMMITS 8U
-/* limit of a recall whose last commit may have been carried out */
-#define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 /* A transaction that fails at this share of its timeout is too large; one that takes less than the other share may be
  * twice as large. */
 #define TIMEOUT_SHARE_OLD 2U
@@ -427,6 +425,7 @@ void ps_kafka_transaction_ended(void *argument, const struct ps_kafka_end *end)
     transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     transaction->begun_ns = transaction->taken_ns = sender->now.mono_ns;
     if (end->ending == PS_KAFKA_END_COMMITTED) {
+        transaction->open = false;
         report_left_out(sender);
         settle_leases(sender);
         sender->letters.failures = 0;
@@ -577,24 +576,4 @@ uint64_t ps_kafka_transaction_tick(struct ps_kafka_sender *sender)
     return transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING
                ? sender->now.mono_ns /* the engine begins the commit in the next tick */
                : sender->now.mono_ns + LOOK_NS;
-}
-
-bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient, uint64_t since_ns)
-{
-    struct ps_kafka_transaction *transaction = &sender->transaction;
-    transaction->hurry = true;
-    if (!patient && transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING &&
-        sender->plan->engine->withdraw(sender->producer))
-        transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
-    if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING) {
-        if (since_ns < UNKNOWN_PATIENCE_NS)
-            return true;
-        if (!keeps(sender)) /* otherwise the next producer finds the outcome in the topic */
-            ps_log(
-                PS_LOG_WARN, sender->port->component,
-                "it is not known whether the transaction %s was committed: its events may be delivered again",
-                transaction->id);
-    }
-    return patient && sender->window.held.count > 0 && sender->phase == PS_KAFKA_SENDING && !sender->fatal &&
-           sender->cause.error == NULL;
 }

@@ -55,6 +55,9 @@ struct ps_kafka_transaction {
     /* a new producer is needed now, to abort the transaction, although nothing failed */
     bool renews;
     bool hurry; /* the agent stops, or the sink is recalled: commit without delay */
+    bool open;  /* records were submitted since the last commit: the cluster may have an open transaction */
+    /* until when a recall waits for the open transaction to be aborted; 0: it does not wait yet */
+    uint64_t abort_until_ns;
     /* when the commit under way began; time of the last warning about this commit */
     uint64_t ending_ns, warned_ns;
     uint64_t begun_ns, taken_ns; /* when the first lease came, and the last */
@@ -106,3 +109,7 @@ bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender);
 /* Called at each cycle of a recall. Returns whether the recall must wait: for a commit that may end soon, or that may
  * have been carried out. */
 bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient, uint64_t since_ns);
+/* Called at each cycle of a recall, when all records are reported and the leases are about to be given back. Aborts the
+ * open transaction by the present producer, if the sender has one. Returns whether the recall need not wait any longer:
+ * nothing is open any more, or the time for it is over. */
+bool ps_kafka_transaction_is_aborted(struct ps_kafka_sender *sender);

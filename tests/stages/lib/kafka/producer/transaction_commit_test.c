@@ -70,6 +70,80 @@ static void test_answer_after_withdrawal(void **state)
     }
 }
 
+/* ---- recall ---- */
+
+enum obstacle { ANSWER_TO_PRODUCE, COORDINATOR_OF_THE_GROUP, FAILED_PRODUCER, OBSTACLES };
+
+/* Takes batches until a transaction is open, and cannot be committed because of the obstacle. */
+static void open_transaction(struct run *run, enum obstacle obstacle)
+{
+    struct ps_test_limits slow = {.turn_bytes = 1};
+    open_source(run);
+    read_batch(run, 0);
+    serve_until(run, 1, 5000);
+    if (obstacle != ANSWER_TO_PRODUCE)
+        ps_test_coordinator_load_group(run->broker, true);
+    read_batch(run, 0);
+    read_batch(run, 1);
+    while (!ps_test_coordinator_is_open(run->broker))
+        turn(run);
+    if (obstacle == ANSWER_TO_PRODUCE)
+        ps_test_coordinator_limit(run->broker, &slow);
+    read_batch(run, 0);
+    for (unsigned turns = 0; turns < 100; turns++)
+        turn(run);
+    assert_true(ps_test_coordinator_is_open(run->broker));
+    assert_int_equal(run->stage.done_count, 1);
+    run->sender->fatal = obstacle == FAILED_PRODUCER;
+}
+
+/* A sink that gives its leases back leaves no open transaction, for whose end readers would wait: whether a record has no
+ * answer yet, a commit is under way that cannot end, or the producer has failed. What it gave back is delivered once. */
+static void test_recall_of_an_open_transaction(void **state)
+{
+    static struct run run;
+    for (unsigned i = 0; i < 2 * OBSTACLES; i++) {
+        print_message("obstacle %u, protocol %u\n", i / 2, 1 + i % 2);
+        begin(&run, 1 + i % 2, 0);
+        open_transaction(&run, (enum obstacle)(i / 2));
+        unsigned waiting = run.waiting_from;
+        recall(&run);
+        assert_true(run.waiting_from < waiting);
+        assert_false(ps_test_coordinator_is_open(run.broker));
+        ps_test_coordinator_limit(run.broker, &(struct ps_test_limits){0});
+        ps_test_coordinator_load_group(run.broker, false);
+        serve_until(&run, run.waiting_end, 20000);
+        for (unsigned p = 0; p < PS_TEST_IN_PARTITIONS; p++)
+            assert_int_equal(ps_test_coordinator_offset(run.broker, p), run.read[p]);
+        end(&run);
+    }
+}
+
+/* A coordinator that does not answer delays the recall only a while. A sink without an open transaction asks for nothing. */
+static void test_recall_without_a_coordinator(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        open_transaction(&run, ANSWER_TO_PRODUCE);
+        struct ps_lease *back = NULL;
+        uint64_t begun_ns = run.stage.now.mono_ns;
+        while (!ps_kafka_sender_recall(run.sender, &back, &run.stage.now)) {
+            ps_test_stage_pass_ms(&run.stage, 2);
+            assert_true(run.stage.now.mono_ns - begun_ns < 5 * PS_NS_PER_S);
+        }
+        assert_non_null(back);
+        while (back != NULL) {
+            struct ps_lease *lease = back;
+            back = lease->next;
+            lease->next = NULL;
+            ps_lease_settle_all(lease);
+            ps_port_done(&run.stage.port, &lease);
+        }
+        end(&run);
+    }
+}
+
 #define MIB (UINT32_C(1) << 20)
 
 /* Times of one transaction: from its first lease to its commit, and of the commit. */
@@ -294,9 +368,14 @@ static void test_the_longest_id(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commit_before_the_protocol),  cmocka_unit_test(test_answer_after_withdrawal),
-        cmocka_unit_test(test_memory_follows_commits),      cmocka_unit_test(test_deleted_topic),
-        cmocka_unit_test(test_end_without_a_deleted_topic), cmocka_unit_test(test_the_longest_id),
+        cmocka_unit_test(test_commit_before_the_protocol),
+        cmocka_unit_test(test_answer_after_withdrawal),
+        cmocka_unit_test(test_recall_of_an_open_transaction),
+        cmocka_unit_test(test_recall_without_a_coordinator),
+        cmocka_unit_test(test_memory_follows_commits),
+        cmocka_unit_test(test_deleted_topic),
+        cmocka_unit_test(test_end_without_a_deleted_topic),
+        cmocka_unit_test(test_the_longest_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
