@@ -28,8 +28,8 @@ static bool is_below(const char *key, const char *section)
 
 /* Returns the first problem for which a component with this name in the section was dropped, or NULL. A component
  * without keys is named only by the problem of the list. */
-static const struct ps_problem *reason_of(const struct ps_validation *validation, enum ps_section section,
-                                          const char *name)
+static struct ps_problem *reason_of(const struct ps_validation *validation, enum ps_section section,
+                                    const char *name)
 {
     const char *list =
         ps_arena_format(validation->arena, "%s.%s", validation->text->name, ps_section_word(section));
@@ -37,7 +37,7 @@ static const struct ps_problem *reason_of(const struct ps_validation *validation
     const char *listed =
         ps_arena_format(validation->arena, "%s \"%s\" is listed,", ps_section_noun(section), name);
     for (size_t i = 0; i < validation->problems->count; i++) {
-        const struct ps_problem *problem = &validation->problems->items[i];
+        struct ps_problem *problem = &validation->problems->items[i];
         if (problem->severity > PS_SEVERITY_DROPPED || problem->key == NULL)
             continue;
         if (is_below(problem->key, own) ||
@@ -48,10 +48,10 @@ static const struct ps_problem *reason_of(const struct ps_validation *validation
 }
 
 /* Returns the problem for which a group was dropped together with this sink, or NULL. */
-static const struct ps_problem *reason_of_group(struct ps_validation *validation, const char *sink)
+static struct ps_problem *reason_of_group(struct ps_validation *validation, const char *sink)
 {
     const struct ps_section_entries *groups = &validation->text->sections[PS_SECTION_SINKGROUPS];
-    const struct ps_problem *problem = NULL;
+    struct ps_problem *problem = NULL;
     for (size_t i = 0; problem == NULL && i < groups->count; i++) {
         struct ps_pairs pairs = ps_entry_pairs(&groups->entries[i]);
         const char *value = ps_pairs_get(&pairs, "sinks");
@@ -105,6 +105,72 @@ static void look_at_channel(struct ps_validation *validation, const char *name)
     if (validation->conf->cut == NULL && (sources || lost_all(validation, PS_SECTION_SINKS, name)))
         validation->conf->cut = ps_arena_format(validation->arena, "channel %s would have none of its %s",
                                                 name, sources ? "sources" : "sinks");
+}
+
+/* ---- channels without a reader ---- */
+
+/* Returns whether this sink of the file was to take from the channel, or from a channel that the file does not have: a
+ * sink whose channel is mistyped, or that has no keys, may be the reader that is missing. */
+static bool may_read(const struct ps_validation *validation, const struct ps_entry *sink, const char *channel)
+{
+    if (sink == NULL)
+        return true;
+    struct ps_pairs pairs = ps_entry_pairs(sink);
+    const char *value = ps_pairs_get(&pairs, "channel");
+    const struct ps_entry *named =
+        value != NULL ? ps_section_find(&validation->text->sections[PS_SECTION_CHANNELS], value) : NULL;
+    return named == NULL || !named->listed || strcmp(value, channel) == 0;
+}
+
+/* Returns the problem for which the agent runs without a reader of the channel. NULL: there is no such reader, the file
+ * allows to run without it (penstock.allow.unsupported), or an error refuses the file anyway. */
+static struct ps_problem *lost_reader(struct ps_validation *validation, const char *sink, const char *channel)
+{
+    const struct ps_entry *entry = ps_section_find(&validation->text->sections[PS_SECTION_SINKS], sink);
+    if ((entry != NULL && entry->in_java) || is_kept(&validation->conf->agent, PS_SECTION_SINKS, sink) ||
+        !may_read(validation, entry, channel))
+        return NULL;
+    struct ps_problem *problem = reason_of(validation, PS_SECTION_SINKS, sink);
+    if (problem == NULL)
+        problem = reason_of_group(validation, sink);
+    return problem != NULL && problem->severity == PS_SEVERITY_DROPPED && problem->mistake != PS_MISTAKE_NONE
+               ? problem
+               : NULL;
+}
+
+/* Returns whether sinks with this channel are configured in a file without any list of sinks, and marks their problems. */
+static bool lost_list(struct ps_validation *validation, const char *channel)
+{
+    const struct ps_section_entries *sinks = &validation->text->sections[PS_SECTION_SINKS];
+    bool any = false;
+    for (size_t i = 0; sinks->list == NULL && i < sinks->count; i++) {
+        if (may_read(validation, &sinks->entries[i], channel))
+            any |= ps_problems_decide(validation->problems,
+                                      ps_arena_format(validation->arena, "%s.sinks.%s",
+                                                      validation->text->name, sinks->entries[i].name));
+    }
+    return any;
+}
+
+bool ps_validate_reader(struct ps_validation *validation, const struct ps_conf_channel *channel)
+{
+    const char *name = channel->part.name;
+    struct ps_texts sinks = ps_section_names(validation->text, PS_SECTION_SINKS, validation->arena);
+    bool any = lost_list(validation, name);
+    for (size_t i = 0; i < sinks.count; i++) {
+        struct ps_problem *problem = lost_reader(validation, sinks.items[i], name);
+        if (problem != NULL)
+            problem->decides = any = true;
+    }
+    if (!any)
+        return true;
+    ps_problem_add(
+        validation->problems, PS_SEVERITY_ERROR,
+        (struct ps_place){channel->part.file, channel->part.line,
+                          ps_arena_format(validation->arena, "%s.channels.%s", validation->text->name, name)},
+        NULL, "no sink is left that takes from channel %s: its sources would fill it", name);
+    ps_problem_follows(validation->problems);
+    return false;
 }
 
 void ps_validate_left_out(struct ps_validation *validation)

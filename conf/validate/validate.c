@@ -321,7 +321,11 @@ static void validate_connections(struct ps_validation *validation)
             continue;
         }
         bool shared = channel->part.ops->shared; /* other programs put events into it, or take them from it */
-        if (channel->sink_count == 0 && starts && !(shared && sinks == 0)) {
+        if (channel->sink_count == 0 && !(shared && sinks == 0)) {
+            if (!ps_validate_reader(validation, channel) || !starts) {
+                agent->channels[kept++] = *channel;
+                continue;
+            }
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place,
                            sinks > 0 ? NULL : "connect a sink to it",
                            "no sink takes from channel %s: when it is full its sources wait forever",

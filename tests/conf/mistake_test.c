@@ -22,8 +22,9 @@ static const char good[] = "a1.sources = r1 r2\n"
                            "a1.sinks.k2.type = null\n"
                            "a1.sinks.k2.channel = c2\n";
 
-/* `text` with the first `from` replaced by `to`; `from` NULL: unchanged. */
-static struct ps_conf *conf_load(const char *text, const char *from, const char *to, enum ps_status status)
+/* `text` with the first `from` replaced by `to`; `from` NULL: unchanged. `wanted` NULL: it may load or not. */
+static struct ps_conf *conf_load(const char *text, const char *from, const char *to,
+                                 const enum ps_status *wanted)
 {
     struct ps_command command;
     struct ps_conf *conf;
@@ -35,24 +36,27 @@ static struct ps_conf *conf_load(const char *text, const char *from, const char 
     assert_non_null(found);
     const char *changed = ps_arena_format(command.arena, "%.*s%s%s", (int)(found - text), text,
                                           from != NULL ? to : "", from != NULL ? found + strlen(from) : "");
-    if (ps_conf_load_text(&command, fake_table(), "x", changed, strlen(changed), &conf) != status)
-        fail_msg("%s -> %s: the load should %s", from, to, status == PS_OK ? "succeed" : "fail");
+    enum ps_status got = ps_conf_load_text(&command, fake_table(), "x", changed, strlen(changed), &conf);
+    if (wanted != NULL && got != *wanted)
+        fail_msg("%s -> %s: the load should %s", from, to, *wanted == PS_OK ? "succeed" : "fail");
     ps_command_fini(&command);
     return conf;
 }
 
 static struct ps_conf *conf_of(const char *text, const char *from, const char *to)
 {
-    return conf_load(text, from, to, PS_OK);
+    return conf_load(text, from, to, &(enum ps_status){PS_OK});
 }
 
 /* Expects that the change of `before` refuses a reload with this text, or, NULL, that it does not. */
 static void expect(const char *before, const char *from, const char *to, const char *what)
 {
     size_t count;
-    struct ps_conf *running = conf_of(before, NULL, NULL), *fresh = conf_of(before, from, to);
+    struct ps_conf *running = conf_of(before, NULL, NULL), *fresh = conf_load(before, from, to, NULL);
     struct ps_agent_spec *old = ps_conf_take_spec(running);
-    const struct ps_problem *mistake = ps_conf_mistake(running, old, fresh, &count);
+    const struct ps_problem *mistake = fresh->problems.errors > 0
+                                           ? ps_conf_refusal(fresh, &count) /* no start would do it either */
+                                           : ps_conf_mistake(running, old, fresh, &count);
     if (what == NULL && mistake != NULL)
         fail_msg("%s -> %s: %s", from, to, mistake->what);
     if (what != NULL && (mistake == NULL || strstr(mistake->what, what) == NULL))
@@ -185,7 +189,7 @@ static void expect_refusal(const char *before, const char *from, const char *to,
                            size_t causes)
 {
     size_t count;
-    struct ps_conf *fresh = conf_load(before, from, to, PS_FAIL);
+    struct ps_conf *fresh = conf_load(before, from, to, &(enum ps_status){PS_FAIL});
     struct ps_arena *arena = ps_arena_create();
     const char *text = ps_problem_text(arena, ps_conf_refusal(fresh, &count));
     if (strstr(text, what) == NULL)

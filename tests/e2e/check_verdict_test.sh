@@ -217,12 +217,12 @@ check_only() { # EXPECTED WHAT LINES...: check says EXPECTED; the agent was aske
 # ---- ports that no connection can have ----
 ask=situation
 for port in 65536 0; do
-    $ask idle "http to port $port" 'a1.sinks.k1.type = http' "a1.sinks.k1.endpoint = http://localhost:$port/"
-    $ask idle "brokers at port $port" 'a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink' \
+    $ask refuses "http to port $port" 'a1.sinks.k1.type = http' "a1.sinks.k1.endpoint = http://localhost:$port/"
+    $ask refuses "brokers at port $port" 'a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink' \
         "a1.sinks.k1.kafka.bootstrap.servers = b1:9092,[::1]:$port"
-    $ask idle "hdfs at port $port" 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = hdfs://localhost:$port/h"
-    $ask idle "webhdfs at port $port" 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = webhdfs://localhost:$port/h"
-    $ask idle "a metastore at port $port" 'a1.sinks.k1.type = hive' "a1.sinks.k1.hive.metastore = thrift://localhost:$port" \
+    $ask refuses "hdfs at port $port" 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = hdfs://localhost:$port/h"
+    $ask refuses "webhdfs at port $port" 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = webhdfs://localhost:$port/h"
+    $ask refuses "a metastore at port $port" 'a1.sinks.k1.type = hive' "a1.sinks.k1.hive.metastore = thrift://localhost:$port" \
         'a1.sinks.k1.hive.database = d' 'a1.sinks.k1.hive.table = t' 'a1.sinks.k1.serializer = JSON'
     $ask refuses "a database at port $port" 'a1.channels.c1.type = jdbc' \
         "a1.channels.c1.driver.url = jdbc:postgresql://localhost:$port/d"
@@ -244,15 +244,15 @@ for file in "$work/none.file" "$work/empty"; do
     grep -qF "agent.properties:13: error: a1.sinks.k1.penstock.ssl.ca: cannot read $file: " "$work/check.out" ||
         fail "no error with line and key: $(<"$work/check.out")"
     $ask idle 'the key store of a source' "${ssl_source[@]}" "a1.sources.r1.keystore = $file"
-    $ask idle 'the trust store of the sink avro' 'a1.sinks.k1.type = avro' "${sink[@]}" 'a1.sinks.k1.ssl = true' "a1.sinks.k1.truststore = $file"
-    $ask idle 'the trust store of the sink thrift' 'a1.sinks.k1.type = thrift' "${sink[@]}" 'a1.sinks.k1.ssl = true' "a1.sinks.k1.truststore = $file"
+    $ask refuses 'the trust store of the sink avro' 'a1.sinks.k1.type = avro' "${sink[@]}" 'a1.sinks.k1.ssl = true' "a1.sinks.k1.truststore = $file"
+    $ask refuses 'the trust store of the sink thrift' 'a1.sinks.k1.type = thrift' "${sink[@]}" 'a1.sinks.k1.ssl = true' "a1.sinks.k1.truststore = $file"
     $ask idle 'the keytab of the source thrift' 'a1.sources.r1.type = thrift' 'a1.sources.r1.kerberos = true' \
         'a1.sources.r1.agent-principal = a/b@C' "a1.sources.r1.agent-keytab = $file"
-    $ask idle 'the keytab of the sink thrift' 'a1.sinks.k1.type = thrift' "${sink[@]}" 'a1.sinks.k1.kerberos = true' \
+    $ask refuses 'the keytab of the sink thrift' 'a1.sinks.k1.type = thrift' "${sink[@]}" 'a1.sinks.k1.kerberos = true' \
         'a1.sinks.k1.client-principal = a/b@C' 'a1.sinks.k1.server-principal = s/b@C' "a1.sinks.k1.client-keytab = $file"
-    $ask idle 'the trust store of Kafka' "${kafka[@]}" "a1.sinks.k1.kafka.producer.ssl.truststore.location = $file"
-    $ask idle 'the key store of Kafka' "${kafka[@]}" "a1.sinks.k1.kafka.producer.ssl.keystore.location = $file"
-    $ask idle 'the keytab of Kafka' "${kafka[@]}" 'a1.sinks.k1.kafka.producer.security.protocol = SASL_PLAINTEXT' \
+    $ask refuses 'the trust store of Kafka' "${kafka[@]}" "a1.sinks.k1.kafka.producer.ssl.truststore.location = $file"
+    $ask refuses 'the key store of Kafka' "${kafka[@]}" "a1.sinks.k1.kafka.producer.ssl.keystore.location = $file"
+    $ask refuses 'the keytab of Kafka' "${kafka[@]}" 'a1.sinks.k1.kafka.producer.security.protocol = SASL_PLAINTEXT' \
         'a1.sinks.k1.kafka.producer.sasl.kerberos.service.name = kafka' \
         "a1.sinks.k1.kafka.producer.sasl.jaas.config = com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true keyTab=\"$file\" principal=\"a@B\";"
     $ask refuses 'a file of rules' 'a1.sources.r1.interceptors = i' 'a1.sources.r1.interceptors.i.type = rules' \
@@ -262,14 +262,14 @@ for file in "$work/none.file" "$work/empty"; do
     ask=check_only
 done
 situation idle 'the only source is dropped' 'a1.sources.r1.port = 99999'
-situation idle 'the only sink is dropped' 'a1.sinks.k1.sink.pathManager = NONE'
+situation refuses 'the only sink is dropped' 'a1.sinks.k1.sink.pathManager = NONE'
 situation works 'one of two sources is dropped' "${two_sources[@]}" 'a1.sources.r2.port = 99999'
 grep -q '^source r2 is left out: ' "$work/ready" || fail "/readyz does not name the source that is dropped: $(<"$work/ready")"
 two_flows=('a1.channels = c1 c2' 'a1.channels.c2.type = memory' 'a1.sources = r1 r2' 'a1.sources.r2.type = seq' 'a1.sources.r2.channels = c2'
     'a1.sinks = k1 k2' 'a1.sinks.k2.type = null' 'a1.sinks.k2.channel = c2')
 situation works 'two flows' "${two_flows[@]}"
 situation idle 'one of two flows has lost its source' "${two_flows[@]}" 'a1.sources.r2.type = sequ'
-situation idle 'one of two flows has lost its sink' "${two_flows[@]}" 'a1.sinks.k2.type = nul'
+situation refuses 'one of two flows has lost its sink' "${two_flows[@]}" 'a1.sinks.k2.type = nul'
 situation refuses 'no memory' 'a1.penstock.memory.budget = 1k'
 situation refuses 'a type that is not supported' 'a1.sources.r1.type = jms'
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Components that the agent runs without, native and in Java: each is a line in /readyz with its place, reason and cure. When a channel has none of its
-# sources or sinks left the answer is 503, else 200; after a reload of the file put right there is no line.
+# sources left the answer is 503, else 200; after a reload of the file put right there is no line. When a channel would have none of its sinks left, the
+# agent does not start: nothing may be accepted that nobody delivers.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -22,11 +23,9 @@ start() {
     children[$agent]=1
     await "it starts" curl -sf "$url/livez" -o "$work/live"
 }
-end() { # [CODE]: the exit code of an agent that has events left, if it has any
-    local code=0
+end() {
     kill -TERM "$agent"
-    wait "$agent" || code=$?
-    ((code == 0 || code == ${1:-0})) || fail "the agent ended with $code"
+    wait "$agent" || fail "the agent ended with $?"
     unset "children[$agent]"
 }
 says() { # STATUS LINE...: the whole of /readyz, each line up to what is expected of it
@@ -72,11 +71,27 @@ expect 'another source is left' 200 "$class" ok
 end
 
 # ---- sinks ----
+refused() { # WHAT: neither check nor the agent takes the file, both with the reason
+    local code=0
+    check 1
+    grep -qF "error: a1.channels.c1: no sink is left that takes from channel c1" "$work/check.out" || fail "$1: check gives no reason: $(<"$work/check.out")"
+    "$PENSTOCK" agent -n a1 -f "$file" 2>"$work/agent.err" || code=$?
+    ((code == 1)) || fail "$1: the agent ends with $code: $(<"$work/agent.err")"
+    ! grep -q ' agent: started' "$work/agent.err" || fail "$1: the agent started: $(<"$work/agent.err")"
+}
 config r1 k1 'sinks.k1.type = nul' >"$file"
-check 1
-start
-expect 'the only sink is left out' 503 "$native"
-end 3
+refused 'the only sink is left out'
+grep -qF "dropped: a1.sinks.k1.type: Flume has no sink \`nul\`; did you mean null?" "$work/agent.err" || fail "the agent does not name the sink: $(<"$work/agent.err")"
+config r1 k1 'sinks.k1.type = com.example.MySink' >"$file"
+refused 'the only sink is a class that no jar has'
+for codec in lzop lzo; do
+    config r1 k1 'sinks.k1.type = hdfs' "sinks.k1.hdfs.path = file://$work/h" 'sinks.k1.hdfs.fileType = CompressedStream' "sinks.k1.hdfs.codeC = $codec" >"$file"
+    refused "the codec $codec"
+done
+config r1 'k1 k2' 'sinks.k1.type = nul' 'sinks.k2.channel = c2' >"$file"
+refused 'another sink takes from no channel'
+config r1 'k1 k2' 'sinkgroups = g' 'sinkgroups.g.sinks = k1 k2' 'sinkgroups.g.processor.type = failower' >"$file"
+refused 'a group takes both sinks with it'
 config r1 'k1 k2' 'sinks.k1.type = nul' >"$file"
 check 0
 start

@@ -146,7 +146,7 @@ static void test_what_cannot_run(void **state)
          "Flume has no sink processor `example.Procesor`, and none of the 2 jars of the class path has "
          "it; did you "
          "mean example.Processor?",
-         true},
+         false}, /* both sinks of c2 go with the group */
         {"a1.sinkgroups.g1.sinks = k2 k3\na1.sinkgroups.g1.processor.type = load_balance\n"
          "a1.sinkgroups.g1.processor.selector = example.Processor\n" MEMORY("c1") MEMORY("c2") R2,
          "cannot be used as the sink selector: it does not implement "

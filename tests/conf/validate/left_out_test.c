@@ -33,6 +33,7 @@ static const struct {
     const char *what, *more;
     const char *said[3]; /* beginnings of the lines */
     const char *cut;
+    const char *refuses; /* the channel for which the agent does not start, or NULL */
 } rows[] = {
     {"nothing is dropped", "", {NULL}, NULL},
     {"a channel that nothing uses", "a1.channels = c1 c2 c3\na1.channels.c3.type = memory\n", {NULL}, NULL},
@@ -55,7 +56,44 @@ static const struct {
     {"the only sink of a channel",
      "a1.sinks.k3.type = nul\n",
      {"sink k3 is left out: " LINE_1 "sinks.k3.type: "},
+     "channel c2 would have none of its sinks",
+     "c2"},
+    {"the only sink of a channel, with a class that no jar has",
+     "a1.sinks.k3.type = example.None\n",
+     {"sink k3 is left out: " LINE_1 "sinks.k3.type: "},
+     "channel c2 would have none of its sinks",
+     "c2"},
+    {"the only sink of a channel, with a class that is no sink",
+     "a1.sinks.k3.type = example.Neither\n",
+     {"sink k3 is left out: " LINE_1 "sinks.k3.type: "},
+     "channel c2 would have none of its sinks",
+     "c2"},
+    {"the only sink of a channel, by a batch that is too large",
+     "a1.sinks.k3.batchSize = 101\n",
+     {"sink k3 is left out: " LINE_1 "sinks.k3.batchSize: "},
+     "channel c2 would have none of its sinks",
+     "c2"},
+    {"the only sink of a channel, whose channel is misspelt",
+     "a1.sinks.k3.channel = c9\n",
+     {"sink k3 is left out: " LINE_1 "sinks.k3.channel: channel \"c9\" is not declared"},
+     NULL,
+     "c2"},
+    {"the only sink of a channel, whose name is misspelt",
+     "a1.sinks = k1 k2 k4\n",
+     {"sink k4 is left out: " LINE_1 "sinks: sink \"k4\" is listed, but has no keys"},
+     NULL,
+     "c2"},
+    {"the only sink of a channel, which the file allows to lack",
+     "a1.penstock.allow.unsupported = true\na1.sinks.k3.type = asynchbase\n",
+     {"sink k3 is left out: a.properties:19: dropped: a1.sinks.k3.type: Flume's sink `asynchbase`"},
      "channel c2 would have none of its sinks"},
+    {"the only sink of a channel, which was taken out of the list", "a1.sinks = k1 k2\n", {NULL}, NULL},
+    {"the only sink of dead letters",
+     "a1.channels = c1 c2 c4\na1.channels.c4.type = memory\na1.sinks.k3.penstock.deadletter = c4\n"
+     "a1.sinks = k1 k2 k3 k4\na1.sinks.k4.type = nul\na1.sinks.k4.channel = c4\n",
+     {"sink k4 is left out: a.properties:22: dropped: a1.sinks.k4.type: "},
+     "channel c4 would have none of its sinks",
+     "c4"},
     {"a source without keys",
      "a1.sources = r1 r2 r3 r4\n",
      {"source r4 is left out: a.properties:18: dropped: a1.sources: source \"r4\" is listed, but has no "
@@ -70,8 +108,24 @@ static const struct {
      "a1.sinkgroups = g\na1.sinkgroups.g.sinks = k1 k2\na1.sinkgroups.g.processor.type = non\n",
      {"sink k1 is left out: a.properties:20: dropped: a1.sinkgroups.g.processor.type: ",
       "sink k2 is left out: a.properties:20: dropped: a1.sinkgroups.g.processor.type: "},
-     "channel c1 would have none of its sinks"},
+     "channel c1 would have none of its sinks",
+     "c1"},
 };
+
+/* The error names the channel, and the problem that dropped the sink decides. */
+static void expect_refusal(const char *what, const struct ps_conf *conf, const char *channel)
+{
+    char said[128];
+    snprintf(said, sizeof said, "no sink is left that takes from channel %s:", channel);
+    bool found = false, decides = false;
+    for (size_t i = 0; i < conf->problems.count; i++) {
+        const struct ps_problem *problem = &conf->problems.items[i];
+        found |= problem->severity == PS_SEVERITY_ERROR && strncmp(problem->what, said, strlen(said)) == 0;
+        decides |= problem->decides && problem->severity == PS_SEVERITY_DROPPED;
+    }
+    if (!found || !decides)
+        fail_msg("%s: %s", what, found ? "no problem decides" : "not refused");
+}
 
 static void test_rows(void **unused)
 {
@@ -90,6 +144,11 @@ static void test_rows(void **unused)
         const char *cut = rows[i].cut != NULL ? rows[i].cut : "", *got = conf->cut != NULL ? conf->cut : "";
         if (strcmp(cut, got) != 0)
             fail_msg("%s: \"%s\", not \"%s\"", rows[i].what, got, cut);
+        if (rows[i].refuses != NULL) {
+            expect_refusal(rows[i].what, conf, rows[i].refuses);
+            ps_conf_destroy(conf);
+            continue;
+        }
         struct ps_agent_spec *spec = ps_conf_take_spec(conf);
         assert_int_equal(spec->cut, rows[i].cut != NULL);
         assert_int_equal(spec->left_out != NULL, rows[i].said[0] != NULL);

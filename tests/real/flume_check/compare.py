@@ -10,6 +10,8 @@ ANSWERS has the lines of Check.java for the files of FOLDER. Prints a line for e
                  Flume has it without that component
     unsupported  Flume has a component that penstock has not: it says so, and does not start; when it is allowed to leave it
                  out (penstock.allow.unsupported), the rest is as Flume has it
+    stricter     Flume starts with a channel that sources fill and from which no sink takes, because its sink was dropped;
+                 penstock refuses to start
     known        different, as a line `# differs: REASON` in the file says
     DIFFERENT    none of these: exit status 1
 
@@ -95,6 +97,12 @@ def without(have, names):
     return left if left["sources"] or left["sinks"] else NOTHING
 
 
+def unread(plan):
+    """The channels for which penstock refuses to start, because a sink that was dropped was to take from them."""
+    words = "no sink is left that takes from channel "
+    return [problem["message"].split(words)[1].split(":")[0] for problem in plan["problems"] if words in problem["message"]]
+
+
 def component_of(key, agent):
     parts = key[len(agent) + 1 :].split(".")
     return (parts[0], parts[1]) if len(parts) > 1 else (parts[0], "")
@@ -112,6 +120,10 @@ def judge(penstock, answer, path, allow):
         plan = check(penstock, agent, [path, allow])
     flume = without(of_flume(answer), {component_of(key, agent) for key in missing})
     ours = without(components(plan), {tuple(name.split(".")) for name in answer["unloadable"]})
+    refused = unread(plan)
+    if refused:
+        read = set(without(flume, {tuple(name.split(".")) for name in answer["unloadable"]})["sinks"].values())
+        return ("DIFFERENT" if plan["starts"] or set(refused) & read else "stricter"), [f"nothing takes from {name}" for name in refused]
     found = differences(flume, ours if plan["starts"] else NOTHING)
     if found:
         return "DIFFERENT", found
