@@ -189,6 +189,18 @@ static void check_engine(const struct kafka_plan *plan, const struct ps_context 
                   "librdkafka is used, because the native engine does not support this: %s", misfit);
 }
 
+static void check_instance_id(const struct kafka_plan *plan, const struct ps_context *context)
+{
+    struct ps_err err = {0};
+    bool librdkafka = plan->engine == ENGINE_LIBRDKAFKA || engine_misfit(plan, context, &err) != NULL;
+    if (librdkafka && ps_pairs_get(&plan->consumer, "group.instance.id") != NULL)
+        ps_report(
+            context, PS_LOG_INFO, "kafka.consumer.group.instance.id",
+            "librdkafka takes the assignment of before a restart as it is: after a change of the topics, let "
+            "session.timeout.ms pass before the agent is started again (penstock.engine = native compares "
+            "them)");
+}
+
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_plan *plan = plan_;
@@ -207,6 +219,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
         return PS_FAIL;
     }
     check_engine(plan, context);
+    check_instance_id(plan, context);
     return ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, &notes, NULL, &err);
 }
 

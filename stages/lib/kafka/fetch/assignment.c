@@ -102,6 +102,17 @@ size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint
     return length;
 }
 
+size_t ps_kafka_subscription_write_marked(char *at, const struct ps_slice *topics, uint32_t count,
+                                          int32_t mark)
+{
+    size_t length = ps_kafka_subscription_write(at, topics, count);
+    if (at != NULL) {
+        at = ps_wire_put_int32(at + length - sizeof(int32_t), sizeof mark);
+        (void)ps_wire_put_int32(at, mark);
+    }
+    return length + sizeof mark;
+}
+
 /* Returns the end of the claims of one topic that begin at `from`. */
 static uint32_t topic_end(const struct ps_kafka_group_member *member, uint32_t from)
 {
@@ -159,6 +170,13 @@ void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t co
 {
     if (count > 0)
         qsort(claims, count, sizeof *claims, compare_claims);
+}
+
+bool ps_kafka_group_claims_have(const struct ps_kafka_group_claim *claims, uint32_t count,
+                                struct ps_slice topic, int32_t partition)
+{
+    const struct ps_kafka_group_claim wanted = {topic, partition};
+    return count > 0 && bsearch(&wanted, claims, count, sizeof *claims, compare_claims) != NULL;
 }
 
 /* ---- order ---- */

@@ -47,11 +47,17 @@ void ps_kafka_group_member_fini(struct ps_kafka_group_member *member);
 /* Returns the length in bytes of a subscription to the member's topics, and writes the subscription to `at` if
  * `at` is not NULL. */
 size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count);
+/* Like ps_kafka_subscription_write, with a number as the assignor's own data, which the eager assignors ignore. */
+size_t ps_kafka_subscription_write_marked(char *at, const struct ps_slice *topics, uint32_t count,
+                                          int32_t mark);
 /* Like ps_kafka_subscription_write, for CooperativeStickyAssignor: adds the member's claims, which must be
  * sorted, and their generation. */
 size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member);
 /* Sorts claims by topic and partition. */
 void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
+/* Returns whether the sorted claims have the partition. */
+bool ps_kafka_group_claims_have(const struct ps_kafka_group_claim *claims, uint32_t count,
+                                struct ps_slice topic, int32_t partition);
 
 /* Compares texts byte by byte; a text comes after its prefix. Java orders texts of ASCII characters in the same
  * way. */

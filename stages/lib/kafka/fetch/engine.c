@@ -33,10 +33,11 @@ static const struct {
     {2, 1, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
     {8, 2, 7, PS_KAFKA_NATIVE_GROUP_COMMIT},
     {9, 2, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
-    {11, 2, 5, PS_KAFKA_NATIVE_JOIN_GROUP},
+    {11, 2, PS_KAFKA_JOIN_OF_SKIPS, PS_KAFKA_NATIVE_JOIN_GROUP}, /* 6 to 8 are used as 5 */
     {14, 1, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
     {12, 1, 3, PS_KAFKA_NATIVE_HEARTBEAT},
     {13, 1, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
+    {15, 0, 2, PS_KAFKA_NATIVE_DESCRIBE_GROUPS},
     /* OffsetForLeaderEpoch: versions before 3 need a permission that clients do not have */
     {23, 3, 3, PS_KAFKA_NATIVE_LEADER_EPOCH},
 };
@@ -69,6 +70,8 @@ static bool answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native
         return ps_kafka_epochs_answer(fetch, request, in, reason);
     case PS_KAFKA_NATIVE_GROUP_COMMIT:
         return ps_kafka_commit_answer(fetch, request, in, reason);
+    case PS_KAFKA_NATIVE_DESCRIBE_GROUPS:
+        return ps_kafka_coverage_answer(fetch, request, in, reason);
     default:
         return ps_kafka_member_answer(fetch, request, in, reason);
     }
@@ -92,6 +95,9 @@ static void lost(struct ps_kafka_native *client, struct ps_kafka_native_request 
     case PS_KAFKA_NATIVE_GROUP_COMMIT:
         fetch->commits.asked = false;
         fetch->commits.failed = fetch->commits.dirty = true;
+        break;
+    case PS_KAFKA_NATIVE_DESCRIBE_GROUPS:
+        ps_kafka_coverage_lost(fetch);
         break;
     default:
         ps_kafka_member_lost(fetch, request);

@@ -9,6 +9,7 @@
  *   member.c                  the member of the group: joins, is assigned, gives up, leaves
  *   member_requests.c         the encoding of the member's requests
  *   leader.c                  the assignment of partitions by the group's leader
+ *   coverage.c                whether an assignment that the group has kept is still right for a static member
  *   assignment.c, sticky.c    assignors and the encoding of assignments (pure functions)
  *   offsets.c, commit.c       where reading begins, and commits of offsets
  *   epochs.c                  whether a leader has the records that were read (KIP-320)
@@ -181,6 +182,9 @@ enum ps_kafka_member_phase {
     PS_KAFKA_MEMBER_LEFT,
 };
 
+/* Whether the group's assignment must be compared with the member's topics. (coverage.c) */
+enum ps_kafka_coverage { PS_KAFKA_COVERAGE_GOOD, PS_KAFKA_COVERAGE_DOUBTED, PS_KAFKA_COVERAGE_ASKED };
+
 struct ps_kafka_fetch_member {
     enum ps_kafka_member_phase phase;
     struct ps_kafka_native_coordinator coordinator;
@@ -196,7 +200,14 @@ struct ps_kafka_fetch_member {
     uint64_t answered_ns;  /* time of the last answer that shows that the group has this member */
     uint64_t rest_ns;      /* no request before this time */
     bool rejoin;           /* STABLE: give up and join again */
-    bool lost;             /* REVOKING: the group has removed this member */
+    /* Differs from that of the last join: the coordinator then rebalances the group although this member's topics
+     * are the same. 0: the subscription has none. */
+    int32_t mark;
+    bool returned; /* the join is the first one with this instance id: the group may keep its assignment */
+    bool misfits;  /* the assignment has a topic to which the member is not subscribed */
+    uint32_t misfit_count; /* such assignments in a row */
+    enum ps_kafka_coverage coverage;
+    bool lost; /* REVOKING: the group has removed this member */
     /* STABLE, cooperative: the member is giving some partitions up, and joins again afterwards */
     bool gives_up;
     uint64_t revoke_until_ns;
@@ -210,7 +221,7 @@ struct ps_kafka_fetch_member {
     uint64_t known_ns;
     char **followed; /* topics of all members: if their partitions change, the group must rebalance */
     uint32_t followed_count;
-    uint64_t followed_sum; /* hash of the numbers of partitions of these topics; 0: not known */
+    uint64_t followed_sum; /* hash of the numbers of partitions of these topics; 0: not known yet */
 };
 
 /* What it reads. (topics.c) */
@@ -342,6 +353,8 @@ void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
 void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length,
                                 bool internal);
 void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
+/* Returns whether the member is subscribed to the topic, also if metadata does not have it yet. */
+bool ps_kafka_fetch_is_subscribed(const struct ps_kafka_fetch *fetch, struct ps_slice topic);
 
 /* ---- member.c ---- */
 
@@ -357,6 +370,8 @@ void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_na
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
 /* Makes the member join again soon. In the eager protocol it first gives all partitions up, after commits. */
 void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch);
+/* The same, and makes the group rebalance although this member's topics have not changed. */
+void ps_kafka_member_rebalance(struct ps_kafka_fetch *fetch);
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch);
 /* Handles a group error that the answers to several kinds of requests can have. */
 void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what);
@@ -370,6 +385,11 @@ void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all);
 struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
 
 /* ---- member_requests.c: return NULL without memory ---- */
+
+/* Versions of JoinGroup: the last one before the flexible ones, and the one that tells a leader to keep the assignment
+ * (KIP-814). */
+#define PS_KAFKA_JOIN_PLAIN 5
+#define PS_KAFKA_JOIN_OF_SKIPS 9
 
 struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version);
 /* `shares`: the partitions of all members if this member is the leader; else NULL. */
@@ -389,9 +409,19 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
 /* Returns a SyncGroup request with the partitions of all members; NULL while metadata lacks topics of the
  * members. */
 struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version);
-/* Returns whether partitions were added to a topic of the group. */
+/* Watches the topics of this member, which may be the leader without being told so. */
+void ps_kafka_leader_watch_own(struct ps_kafka_fetch *fetch);
+/* Returns whether partitions were added to a topic that is watched. */
 bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch);
 void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
+
+/* ---- coverage.c ---- */
+
+/* Asks the coordinator how the partitions are assigned, if the assignment is in doubt. */
+void ps_kafka_coverage_turn(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker);
+bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
+                              struct ps_wire_in *in, char *reason);
+void ps_kafka_coverage_lost(struct ps_kafka_fetch *fetch);
 
 /* ---- offsets.c ---- */
 

@@ -42,15 +42,18 @@ static void follow(struct ps_kafka_fetch *fetch, struct ps_slice topic)
 static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    uint32_t count = ps_wire_get_count(in, 6);
+    bool flexible = version >= PS_KAFKA_JOIN_OF_SKIPS;
+    uint32_t count = flexible ? ps_wire_get_compact_count(in, 4) : ps_wire_get_count(in, 6);
     member->members = ps_must_alloc((size_t)count + 1, sizeof *member->members, "a rebalance");
     for (uint32_t i = 0; i < count && !in->failed; i++) {
         struct ps_kafka_group_member *one = &member->members[i];
-        one->id.data = ps_wire_get_string(in, &one->id.length);
+        one->id.data = ps_wire_get_text(in, &one->id.length, flexible);
         if (version >= 5)
-            one->instance.data = ps_wire_get_string(in, &one->instance.length);
-        uint32_t length = ps_wire_get_count(in, 1);
+            one->instance.data = ps_wire_get_text(in, &one->instance.length, flexible);
+        uint32_t length = flexible ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
         const char *bytes = ps_wire_take(in, length);
+        if (flexible)
+            ps_wire_skip_tags(in);
         member->member_count++;
         if (in->failed || one->id.data == NULL || !ps_kafka_subscription_read(bytes, length, one))
             return false;
@@ -79,6 +82,16 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
             follow(fetch, member->members[i].topics[j]);
     }
     return true;
+}
+
+void ps_kafka_leader_watch_own(struct ps_kafka_fetch *fetch)
+{
+    ps_kafka_fetch_texts_free(&fetch->member.followed, &fetch->member.followed_count);
+    fetch->member.followed_sum = 0;
+    for (uint32_t i = 0; i < fetch->subscription.topic_count; i++) {
+        const char *topic = fetch->subscription.topics[i];
+        follow(fetch, (struct ps_slice){topic, (uint32_t)strlen(topic)});
+    }
 }
 
 static const struct ps_kafka_native_topic *followed_topic(const struct ps_kafka_fetch *fetch, uint32_t i)
@@ -147,7 +160,12 @@ struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *f
 
 bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch)
 {
-    const struct ps_kafka_fetch_member *member = &fetch->member;
-    return member->phase == PS_KAFKA_MEMBER_STABLE && member->followed_count > 0 &&
-           member->followed_sum != 0 && member->followed_sum != sum_partitions(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    if (member->phase != PS_KAFKA_MEMBER_STABLE || member->followed_count == 0)
+        return false;
+    uint64_t sum = sum_partitions(fetch);
+    if (member->followed_sum == 0 &&
+        is_known(fetch)) /* the group has kept its assignment: this is the first look */
+        member->followed_sum = sum;
+    return member->followed_sum != 0 && member->followed_sum != sum;
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define REFUSED_MAX 4U                      /* refused commits in a row during a revocation */
+#define MISFIT_REST_NS (500 * PS_NS_PER_MS) /* pause after a second assignment with topics of others */
 #define JOIN_PATIENCE_NS (10 * PS_NS_PER_S) /* in addition to the time that members have to join */
 
 static struct ps_kafka_fetch_member *member_of(struct ps_kafka_fetch *fetch)
@@ -152,17 +153,54 @@ static void become_another(struct ps_kafka_fetch *fetch)
            "member");
 }
 
+/* Called when the group has the member in a generation. After a restart of a static member the group may keep its
+ * assignment. If the member is the leader, it is told to skip the assignment, from PS_KAFKA_JOIN_OF_SKIPS on; before,
+ * another member seems to be the leader, the one that it was before the restart (KIP-814). And the leader may not know
+ * to which topics a member that has come back is subscribed now. So such a member watches its own topics until the
+ * next rebalance. Returns false if the answer cannot be read. */
+static bool follow_or_lead(struct ps_kafka_fetch *fetch, bool leads, bool skips, int16_t version,
+                           struct ps_wire_in *in)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    member->phase = PS_KAFKA_MEMBER_SYNCING;
+    if (!leads && !member->returned) {
+        ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
+        return true;
+    }
+    member->leading_ns = fetch->mono_ns;
+    member->known_ns = fetch->client->metadata.answered_ns;
+    ps_kafka_native_want_metadata(fetch->client);
+    if (!leads) {
+        ps_kafka_leader_watch_own(fetch);
+        return true;
+    }
+    member->phase = PS_KAFKA_MEMBER_LEADING;
+    if (!ps_kafka_leader_begin(fetch, in, version))
+        return false;
+    if (skips) {
+        ps_kafka_leader_end(fetch);
+        member->phase = PS_KAFKA_MEMBER_SYNCING;
+    }
+    return true;
+}
+
 static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                    struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     uint32_t protocol_length, leader_length, id_length;
+    bool flexible = request->version >= PS_KAFKA_JOIN_OF_SKIPS;
+    if (flexible)
+        ps_wire_skip_tags(in);   /* of the header */
     (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     int32_t generation = ps_wire_get_int32(in);
-    const char *protocol = ps_wire_get_string(in, &protocol_length);
-    const char *leader = ps_wire_get_string(in, &leader_length);
-    const char *id = ps_wire_get_string(in, &id_length);
+    if (flexible)
+        (void)ps_wire_get_compact_string(in, &protocol_length); /* the type of the protocol */
+    const char *protocol = ps_wire_get_text(in, &protocol_length, flexible);
+    const char *leader = ps_wire_get_text(in, &leader_length, flexible);
+    bool skips = flexible && ps_wire_get_int8(in) != 0;
+    const char *id = ps_wire_get_text(in, &id_length, flexible);
     member->asked = false;
     if (member->phase != PS_KAFKA_MEMBER_JOINING)
         return true; /* the member is leaving */
@@ -186,25 +224,20 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         if (names(protocol, protocol_length, ps_kafka_assignor_names[i]))
             member->assignor = (enum ps_kafka_assignor)i;
     }
-    member->phase = PS_KAFKA_MEMBER_SYNCING;
-    if (!is_leader(member, leader, leader_length)) {
-        ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
-        return true;
-    }
-    member->leading_ns = fetch->mono_ns;
-    member->known_ns = fetch->client->metadata.answered_ns;
-    ps_kafka_native_want_metadata(fetch->client);
-    member->phase = PS_KAFKA_MEMBER_LEADING;
-    return ps_kafka_leader_begin(fetch, in, request->version) ||
+    return follow_or_lead(fetch, is_leader(member, leader, leader_length), skips, request->version, in) ||
            ps_kafka_fetch_unreadable(reason, "JoinGroup");
 }
 
 /* Takes a partition of the assignment. A partition that the member has kept is read on; any other partition
- * is new. */
+ * is new. One of a topic to which the member is not subscribed is not taken. */
 static void take_partition(void *argument, struct ps_slice topic, int32_t partition)
 {
     struct ps_kafka_fetch *fetch = argument;
     uint32_t stream;
+    if (!ps_kafka_fetch_is_subscribed(fetch, topic)) {
+        fetch->member.misfits = true;
+        return;
+    }
     struct ps_kafka_fetch_part *part =
         ps_kafka_parts_find(fetch, topic.data, topic.length, partition, &stream);
     if (part != NULL && fetch->streams.items[stream].state == PS_KAFKA_STREAM_OWNED)
@@ -218,6 +251,7 @@ static void take_partition(void *argument, struct ps_slice topic, int32_t partit
 static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uint32_t length)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
+    member->misfits = false;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].assigned = false;
     if (!ps_kafka_assignment_read(bytes, length, take_partition, fetch))
@@ -231,6 +265,26 @@ static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
     member->revoke_until_ns = fetch->mono_ns + fetch->revoke_wait_ns;
     fetch->commits.refused = 0;
     return true;
+}
+
+/* Called with a new assignment. The group keeps the assignment of a static member that comes back in time, whatever
+ * the member's topics are now: if it has another topic, the member makes the group rebalance; else coverage.c looks
+ * whether all of its topics are read. */
+static void judge_assignment(struct ps_kafka_fetch *fetch)
+{
+    struct ps_kafka_fetch_member *member = member_of(fetch);
+    member->coverage =
+        member->returned && !member->misfits ? PS_KAFKA_COVERAGE_DOUBTED : PS_KAFKA_COVERAGE_GOOD;
+    member->returned = false;
+    if (!member->misfits) {
+        member->misfit_count = 0;
+        return;
+    }
+    ps_log(member->misfit_count == 0 ? PS_LOG_INFO : PS_LOG_WARN, fetch->port->component,
+           "the group's assignment has topics to which this member is not subscribed: it joins again");
+    if (member->misfit_count++ > 0)
+        member->rest_ns = fetch->mono_ns + MISFIT_REST_NS;
+    ps_kafka_member_rebalance(fetch);
 }
 
 /* Sets the membership under which records are read from now on. */
@@ -276,6 +330,7 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
         ps_kafka_fetch_die(fetch, "the group's leader assigns partitions in a form that cannot be read");
         return true;
     }
+    judge_assignment(fetch);
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->streams.count; i++)
         count += fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
@@ -374,8 +429,11 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
                            version < 0 ? "" : ", or remove kafka.consumer.group.instance.id");
         return;
     }
+    if (version > PS_KAFKA_JOIN_PLAIN && version < PS_KAFKA_JOIN_OF_SKIPS)
+        version = PS_KAFKA_JOIN_PLAIN;
     ps_kafka_leader_end(fetch);
     member->rejoin = false;
+    member->returned |= member->instance[0] != '\0' && member->id[0] == '\0';
     struct ps_kafka_native_request *request = ps_kafka_member_request_join(fetch, version);
     /* the coordinator answers when all members have joined, or their time to join is over */
     if (request != NULL)
@@ -449,6 +507,9 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
         sync_group(fetch, broker);
         break;
     case PS_KAFKA_MEMBER_STABLE:
+        ps_kafka_coverage_turn(fetch, broker);
+        beat(fetch, broker);
+        break;
     case PS_KAFKA_MEMBER_REVOKING:
         beat(fetch, broker);
         break;

@@ -1,4 +1,4 @@
-/* The encoding of a group member's requests (Kafka protocol guide; versions before the flexible ones). */
+/* The encoding of a group member's requests (Kafka protocol guide; versions before the flexible ones, and JoinGroup 9). */
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
@@ -52,26 +52,57 @@ static struct ps_kafka_group_member describe(const struct ps_kafka_fetch *fetch)
     return own;
 }
 
-static size_t write_subscription(char *at, enum ps_kafka_assignor assignor,
-                                 const struct ps_kafka_group_member *own)
+/* For CooperativeStickyAssignor the number of the generation is as good as a mark: it differs after each join. */
+static size_t write_subscription(const struct ps_kafka_fetch *fetch, char *at,
+                                 enum ps_kafka_assignor assignor, const struct ps_kafka_group_member *own)
 {
-    return assignor == PS_KAFKA_STICKY ? ps_kafka_subscription_write_claims(at, own)
-                                       : ps_kafka_subscription_write(at, own->topics, own->topic_count);
+    int32_t mark = fetch->member.mark;
+    if (assignor == PS_KAFKA_STICKY)
+        return ps_kafka_subscription_write_claims(at, own);
+    return mark != 0 ? ps_kafka_subscription_write_marked(at, own->topics, own->topic_count, mark)
+                     : ps_kafka_subscription_write(at, own->topics, own->topic_count);
 }
 
 static char *put_protocols(const struct ps_kafka_fetch *fetch, char *at,
-                           const struct ps_kafka_group_member *own)
+                           const struct ps_kafka_group_member *own, bool flexible)
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
-    at = ps_wire_put_int32(at, (int32_t)settings->assignor_count);
-    for (uint32_t i = 0; i < settings->assignor_count; i++) {
-        size_t length = write_subscription(NULL, settings->assignors[i], own);
-        at = put_text(at, ps_kafka_assignor_names[settings->assignors[i]]);
-        at = ps_wire_put_int32(at, (int32_t)length);
-        (void)write_subscription(at, settings->assignors[i], own);
+    uint32_t count = settings->assignor_count;
+    at = flexible ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = ps_kafka_assignor_names[settings->assignors[i]];
+        size_t length = write_subscription(fetch, NULL, settings->assignors[i], own);
+        at = ps_wire_put_text(at, name, strlen(name), flexible);
+        at =
+            flexible ? ps_wire_put_uvarint(at, (uint32_t)length + 1) : ps_wire_put_int32(at, (int32_t)length);
+        (void)write_subscription(fetch, at, settings->assignors[i], own);
         at += length;
+        at = flexible ? ps_wire_put_uvarint(at, 0) : at;
     }
     return at;
+}
+
+static char *put_join(const struct ps_kafka_fetch *fetch, char *at, const struct ps_kafka_group_member *own,
+                      int16_t version)
+{
+    const struct ps_kafka_fetch_settings *settings = &fetch->settings;
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    bool flexible = version >= PS_KAFKA_JOIN_OF_SKIPS;
+    at = flexible ? ps_wire_put_uvarint(at, 0) : at; /* tags of the header */
+    at = ps_wire_put_text(at, fetch->group, strlen(fetch->group), flexible);
+    at = ps_wire_put_int32(at, settings->session_ms);
+    at = ps_wire_put_int32(at, settings->rebalance_ms);
+    at = ps_wire_put_text(at, member->id, strlen(member->id), flexible);
+    if (flexible)
+        at = member->instance[0] != '\0'
+                 ? ps_wire_put_compact_string(at, member->instance, strlen(member->instance))
+                 : ps_wire_put_uvarint(at, 0);
+    else if (version >= VERSION_OF_INSTANCES_JOIN)
+        at = put_instance(fetch, at);
+    at = ps_wire_put_text(at, "consumer", strlen("consumer"), flexible);
+    at = put_protocols(fetch, at, own, flexible);
+    /* no reason (KIP-800), no tags */
+    return flexible ? ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0) : at;
 }
 
 struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version)
@@ -80,20 +111,12 @@ struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fet
     struct ps_kafka_group_member own = describe(fetch);
     size_t room = member_bytes(fetch) + 64;
     for (uint32_t i = 0; i < settings->assignor_count; i++)
-        room += 32 + write_subscription(NULL, settings->assignors[i], &own);
+        room += 32 + write_subscription(fetch, NULL, settings->assignors[i], &own);
     struct ps_kafka_native_request *request;
     char *at =
         ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_JOIN_GROUP, version, room, &request);
-    if (at != NULL) {
-        at = put_text(at, fetch->group);
-        at = ps_wire_put_int32(at, settings->session_ms);
-        at = ps_wire_put_int32(at, settings->rebalance_ms);
-        at = put_text(at, fetch->member.id);
-        if (version >= VERSION_OF_INSTANCES_JOIN)
-            at = put_instance(fetch, at);
-        at = put_text(at, "consumer");
-        request = ps_kafka_native_request_end(request, put_protocols(fetch, at, &own));
-    }
+    if (at != NULL)
+        request = ps_kafka_native_request_end(request, put_join(fetch, at, &own, version));
     ps_kafka_group_member_fini(&own);
     return request;
 }

@@ -62,6 +62,12 @@ void ps_kafka_member_rejoin(struct ps_kafka_fetch *fetch)
     fetch->member.rejoin = true;
 }
 
+void ps_kafka_member_rebalance(struct ps_kafka_fetch *fetch)
+{
+    fetch->member.mark++;
+    fetch->member.rejoin = true;
+}
+
 /* Called when the group has removed a member that is joining: drops the partitions that it has kept over the
  * rebalance. */
 static void leave_rebalance(struct ps_kafka_fetch *fetch)

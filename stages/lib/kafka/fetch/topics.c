@@ -1,5 +1,6 @@
 /* The topics to which the member is subscribed: topics with given names, or all topics of the cluster that match an
  * expression. */
+#include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>
@@ -73,6 +74,34 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
     return PS_OK;
 }
 
+static int compare_name(const void *name_, const void *topic)
+{
+    const struct ps_slice *name = name_;
+    const char *text = *(char *const *)topic;
+    return ps_kafka_group_compare(*name, (struct ps_slice){text, (uint32_t)strlen(text)});
+}
+
+static bool matches(const struct ps_kafka_fetch *fetch, const char *topic)
+{
+    const struct ps_kafka_fetch_subscription *own = &fetch->subscription;
+    return regexec(&own->pattern, topic, 0, NULL, 0) == 0 &&
+           (!own->has_exclusion || regexec(&own->exclusion, topic, 0, NULL, 0) != 0);
+}
+
+bool ps_kafka_fetch_is_subscribed(const struct ps_kafka_fetch *fetch, struct ps_slice topic)
+{
+    const struct ps_kafka_fetch_subscription *own = &fetch->subscription;
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
+    if (own->topic_count > 0 &&
+        bsearch(&topic, own->topics, own->topic_count, sizeof *own->topics, compare_name) != NULL)
+        return true;
+    if (!own->has_pattern || topic.length >= sizeof text)
+        return false;
+    memcpy(text, topic.data, topic.length);
+    text[topic.length] = '\0';
+    return matches(fetch, text);
+}
+
 void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch)
 {
     ps_kafka_fetch_texts_free(&fetch->subscription.topics, &fetch->subscription.topic_count);
@@ -91,10 +120,7 @@ void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name
         return;
     memcpy(text, name, length);
     text[length] = '\0';
-    if (regexec(&fetch->subscription.pattern, text, 0, NULL, 0) != 0 ||
-        (fetch->subscription.has_exclusion &&
-         regexec(&fetch->subscription.exclusion, text, 0, NULL, 0) == 0) ||
-        ps_kafka_native_topic_get(client, text, length) == NULL)
+    if (!matches(fetch, text) || ps_kafka_native_topic_get(client, text, length) == NULL)
         return;
     if (fetch->subscription.found_count == fetch->subscription.found_room) {
         fetch->subscription.found_room =
@@ -169,5 +195,5 @@ void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
         change_topics(fetch);
     report_topics(fetch);
     if (ps_kafka_leader_sees_change(fetch))
-        ps_kafka_member_rejoin(fetch);
+        ps_kafka_member_rebalance(fetch);
 }

@@ -17,6 +17,7 @@
 #define KEY_HEARTBEAT 12
 #define KEY_LEAVE_GROUP 13
 #define KEY_SYNC_GROUP 14
+#define KEY_DESCRIBE_GROUPS 15
 #define KEY_SASL_HANDSHAKE 17
 #define KEY_API_VERSIONS 18
 #define KEY_OFFSET_FOR_LEADER_EPOCH 23
@@ -53,6 +54,7 @@ static const int16_t keys[] = {
     [PS_KAFKA_NATIVE_SYNC_GROUP] = KEY_SYNC_GROUP,
     [PS_KAFKA_NATIVE_HEARTBEAT] = KEY_HEARTBEAT,
     [PS_KAFKA_NATIVE_LEAVE_GROUP] = KEY_LEAVE_GROUP,
+    [PS_KAFKA_NATIVE_DESCRIBE_GROUPS] = KEY_DESCRIBE_GROUPS,
 };
 
 /* Begins a request, and returns where its body begins, with room for `body_bytes`; NULL without memory. */

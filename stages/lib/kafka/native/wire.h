@@ -97,6 +97,12 @@ static inline char *ps_wire_put_compact_string(char *at, const char *text, size_
     return ps_wire_put_bytes(at, text, length);
 }
 
+/* Writes a string in the form of the request's version. */
+static inline char *ps_wire_put_text(char *at, const char *text, size_t length, bool flexible)
+{
+    return flexible ? ps_wire_put_compact_string(at, text, length) : ps_wire_put_string(at, text, length);
+}
+
 /* ---- reading: bounded; after a read beyond the end all values are zero ---- */
 
 struct ps_wire_in {
@@ -179,6 +185,12 @@ static inline const char *ps_wire_get_compact_string(struct ps_wire_in *in, uint
     uint32_t bytes = ps_wire_get_uvarint(in);
     *length = bytes > 0 ? bytes - 1 : 0;
     return bytes == 0 ? NULL : ps_wire_take(in, *length);
+}
+
+/* Reads a string in the form of the answer's version. */
+static inline const char *ps_wire_get_text(struct ps_wire_in *in, uint32_t *length, bool flexible)
+{
+    return flexible ? ps_wire_get_compact_string(in, length) : ps_wire_get_string(in, length);
 }
 
 static inline uint32_t ps_wire_get_compact_count(struct ps_wire_in *in, size_t element_bytes)
