@@ -11,6 +11,8 @@
 #include "stages/lib/net/listen.h"
 #include "stages/lib/net/options.h"
 #include "stages/lib/stream/stream.h"
+#include "stages/lib/syslog/framing.h"
+#include "stages/lib/syslog/mistakes.h"
 #include "stages/lib/syslog/multi.h"
 #include "stages/lib/tls/stage.h"
 
@@ -32,6 +34,8 @@ struct multiport_plan {
     size_t port_count;
     struct ps_syslog_multi_rules rules;
     struct ps_syslog_client client; /* header names only */
+    int framing_mode;
+    struct ps_syslog_framing framing;
 };
 
 /* A port of this worker, in the order of plan->ports. */
@@ -47,6 +51,7 @@ struct multiport_state {
     const struct multiport_plan *plan;
     struct ps_port *port;
     struct ps_syslog_multi parser;
+    struct ps_syslog_mistakes mistakes;
     struct port_state *ports;
     size_t *by_listener; /* index of the port of each listener of the stream */
     uint64_t rebind_ns;  /* time of the next try to bind ports; 0: all are bound */
@@ -127,6 +132,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(client_host_header),
      .flags = PS_OPTION_HEADER,
      .help = "header for the sender's host name from the resolver, or its IP address if it has none"},
+    PS_SYSLOG_FRAMING_OPTION_ROW(FIELD(framing_mode)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_TLS_OPTION_ROWS(struct multiport_plan, listen.tls),
@@ -225,6 +231,8 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         .keep = ps_keep_parse(plan->keep_fields),
         .size_max = ps_stream_message_max_of(context, "eventSize", (uint64_t)plan->event_size),
     };
+    plan->framing = (struct ps_syslog_framing){.mode = (enum ps_syslog_framing_mode)plan->framing_mode,
+                                               .size_max = plan->rules.size_max};
     ps_syslog_names_init(&plan->rules.names, true);
     plan->client = (struct ps_syslog_client){.ip_name = header_name(plan->client_ip_header),
                                              .host_name = header_name(plan->client_host_header),
@@ -242,6 +250,64 @@ static void teardown(void *plan_)
 
 /* ---- work ---- */
 
+/* The bytes of one connection that `feed` has got, and what was counted of them. */
+struct reading {
+    struct multiport_state *state;
+    struct ps_connection *connection;
+    struct ps_batch *batch;
+    struct ps_transcoder *transcoder;
+    const struct ps_syslog_client *client; /* NULL: no header of it is wanted */
+    uint64_t failed, empty;
+};
+
+static enum ps_parsed next_line(struct reading *reading, char *data, uint32_t length, uint32_t *used)
+{
+    return ps_syslog_multi_next(&reading->state->parser, reading->batch, reading->transcoder, data, length,
+                                reading->client, used, &reading->failed);
+}
+
+/* The first message of bytes that are not simply a line. */
+static enum ps_parsed next_framed(struct reading *reading, char *data, uint32_t length, uint32_t *used)
+{
+    struct ps_syslog_multi *parser = &reading->state->parser;
+    const struct ps_syslog_found_mistakes before = parser->mistakes;
+    uint32_t *bits = &reading->connection->bits, took = 0;
+    struct ps_syslog_frame frame;
+    ps_syslog_frame_find(&reading->state->plan->framing, *bits, data, length, &frame);
+    *used = frame.skip;
+    char *message = data + frame.skip;
+    if (frame.found == PS_SYSLOG_MORE)
+        return PS_PARSED_PARTIAL;
+    enum ps_parsed parsed =
+        frame.found == PS_SYSLOG_LINE
+            ? next_line(reading, message, length - frame.skip, &took)
+            : ps_syslog_multi_message(parser, reading->batch, reading->transcoder, message, frame.length,
+                                      frame.cut, reading->client, &reading->failed);
+    if (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED) {
+        *used = frame.found == PS_SYSLOG_LINE ? frame.skip + took : frame.taken;
+        *bits = frame.bits | (*bits >> PS_SYSLOG_SAID << PS_SYSLOG_SAID);
+        if (frame.lost)
+            ps_syslog_mistake_lost(&parser->mistakes, &before, message, *used - frame.skip);
+    } else {
+        *used = parsed == PS_PARSED_PARTIAL ? frame.skip + took : 0;
+    }
+    return parsed;
+}
+
+static void count(struct reading *reading)
+{
+    struct multiport_state *state = reading->state;
+    struct ps_syslog_found_mistakes *mistakes = &state->parser.mistakes;
+    ps_count(state->port->counters, PS_COUNTER_EventReadFail, reading->failed);
+    ps_count(state->port->counters, PS_COUNTER_GenericProcessingFail, reading->empty);
+    ps_count(state->port->counters, PS_COUNTER_malformed, mistakes->invalid + reading->empty);
+    if (mistakes->kinds == 0)
+        return;
+    ps_syslog_mistakes_say(&state->mistakes, mistakes, state->port, reading->connection->ip_text,
+                           &reading->connection->bits);
+    *mistakes = (struct ps_syslog_found_mistakes){0};
+}
+
 static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
                          uint32_t length, uint32_t *used)
 {
@@ -252,31 +318,45 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     client.host = connection->host;
     client.port = (struct ps_slice){port->text, port->text_length};
     bool wanted = client.ip_name != NULL || client.host_name != NULL || client.port_name != NULL;
-    uint64_t failed = 0, empty = 0;
+    struct reading reading = {.state = state,
+                              .connection = connection,
+                              .batch = batch,
+                              .transcoder = &port->transcoder,
+                              .client = wanted ? &client : NULL};
     enum ps_parsed parsed;
     *used = 0;
     do {
-        uint32_t took = 0;
-        parsed = ps_syslog_multi_next(&state->parser, batch, &port->transcoder, data + *used, length - *used,
-                                      wanted ? &client : NULL, &took, &failed);
+        uint32_t took = 0, left = length - *used;
+        char *at = data + *used;
+        parsed = ps_syslog_is_line(&state->plan->framing, connection->bits, at, left)
+                     ? next_line(&reading, at, left, &took)
+                     : next_framed(&reading, at, left, &took);
         *used += took;
-        empty += parsed == PS_PARSED_DROPPED;
+        reading.empty += parsed == PS_PARSED_DROPPED;
     } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED);
-    ps_count(state->port->counters, PS_COUNTER_EventReadFail, failed);
-    ps_count(state->port->counters, PS_COUNTER_GenericProcessingFail, empty);
-    ps_count(state->port->counters, PS_COUNTER_malformed, failed + empty);
+    count(&reading);
     return parsed == PS_PARSED_FULL     ? PS_FEED_FULL
            : parsed == PS_PARSED_MEMORY ? PS_FEED_MEMORY
                                         : PS_FEED_MORE;
 }
 
+static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length)
+{
+    const struct multiport_state *state = owner;
+    uint32_t bytes;
+    bool known = ps_syslog_message_bytes(&state->plan->framing, connection->bits, data, length, &bytes);
+    return known ? bytes : PS_STREAM_LINE;
+}
+
 static void closed(void *owner, struct ps_connection *connection)
 {
     struct multiport_state *state = owner;
-    ps_stream_unfinished(connection, state->port); /* a line without its newline: not an event, as in Flume */
+    ps_stream_unfinished(connection, state->port); /* a message without its end: not an event, as in Flume */
 }
 
-static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
+static const struct ps_stream_ops stream_ops = {
+    .feed = feed, .message_bytes = message_bytes, .closed = closed};
 
 /* ---- life cycle ---- */
 

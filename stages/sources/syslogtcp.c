@@ -1,10 +1,12 @@
-/* Source syslogtcp (Flume's SyslogTcpSource): syslog messages over TCP, one per line. Thread: its worker.
+/* Source syslogtcp (Flume's SyslogTcpSource): syslog messages over TCP, one per line or octet-counted. Thread: its worker.
  * When a channel is full the source waits, which stops the senders; Flume drops the event. */
 #include "core/stage.h"
 
 #include "stages/lib/net/listen.h"
 #include "stages/lib/net/options.h"
 #include "stages/lib/stream/stream.h"
+#include "stages/lib/syslog/framing.h"
+#include "stages/lib/syslog/mistakes.h"
 #include "stages/lib/syslog/source.h"
 #include "stages/lib/tls/stage.h"
 
@@ -13,8 +15,10 @@
 struct syslogtcp_plan {
     struct ps_listen listen; /* must be first (stages/lib/net/listen.h) */
     int64_t event_size, idle_s, connections_max;
+    int framing_mode;
     struct ps_syslog_source_options syslog;
     struct ps_syslog_source source;
+    struct ps_syslog_framing framing;
 };
 
 struct syslogtcp_state {
@@ -22,6 +26,7 @@ struct syslogtcp_state {
     const struct syslogtcp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;
+    struct ps_syslog_mistakes mistakes;
 };
 
 #define FIELD(name) offsetof(struct syslogtcp_plan, name)
@@ -38,6 +43,7 @@ static const struct ps_option options[] = {
      .unit = "bytes",
      .help = "length at which a line is cut: the event gets flume.syslog.status = Incomplete, the rest is "
              "the next event. Below 10 counts as 10"},
+    PS_SYSLOG_FRAMING_OPTION_ROW(FIELD(framing_mode)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_SYSLOG_SOURCE_OPTION_ROWS(struct syslogtcp_plan, syslog),
@@ -61,6 +67,9 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
                              : plan->event_size;
     if (ps_syslog_source_build(&plan->source, &plan->syslog, event_size, false, context, err) != PS_OK)
         return PS_FAIL;
+    plan->framing = (struct ps_syslog_framing){.mode = (enum ps_syslog_framing_mode)plan->framing_mode,
+                                               .size_max = plan->source.rules.size_max,
+                                               .skips_newlines = true};
     if (ps_listen_build(&plan->listen, context, err) == PS_OK)
         return PS_OK;
     ps_syslog_source_teardown(&plan->source);
@@ -74,45 +83,92 @@ static void teardown(void *plan_)
     ps_syslog_source_teardown(&plan->source);
 }
 
+/* The first message of bytes that are not simply a line. */
+static enum ps_parsed next_framed(struct syslogtcp_state *state, uint32_t *bits, struct ps_batch *batch,
+                                  char *data, uint32_t length, const struct ps_syslog_client *client,
+                                  uint32_t *used)
+{
+    struct ps_syslog_single *parser = &state->parser;
+    const struct ps_syslog_found_mistakes before = parser->mistakes;
+    struct ps_syslog_frame frame;
+    ps_syslog_frame_find(&state->plan->framing, *bits, data, length, &frame);
+    *used = frame.skip;
+    char *message = data + frame.skip;
+    uint32_t took = 0;
+    if (frame.found == PS_SYSLOG_MORE)
+        return PS_PARSED_PARTIAL;
+    enum ps_parsed parsed =
+        frame.found == PS_SYSLOG_LINE
+            ? ps_syslog_single_next(parser, batch, message, length - frame.skip, client, &took)
+            : ps_syslog_single_message(parser, batch, message, frame.length, frame.cut, client);
+    if (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED) {
+        *used = frame.found == PS_SYSLOG_LINE ? frame.skip + took : frame.taken;
+        *bits = frame.bits | (*bits >> PS_SYSLOG_SAID << PS_SYSLOG_SAID);
+        if (frame.lost)
+            ps_syslog_mistake_lost(&parser->mistakes, &before, message, *used - frame.skip);
+    } else {
+        *used = parsed == PS_PARSED_PARTIAL ? frame.skip + took : 0;
+    }
+    return parsed;
+}
+
+static void note_mistakes(struct syslogtcp_state *state, struct ps_connection *connection)
+{
+    ps_count(state->port->counters, PS_COUNTER_malformed, state->parser.mistakes.invalid);
+    ps_syslog_mistakes_say(&state->mistakes, &state->parser.mistakes, state->port, connection->ip_text,
+                           &connection->bits);
+    state->parser.mistakes = (struct ps_syslog_found_mistakes){0};
+}
+
 static enum ps_feed feed(void *owner, struct ps_connection *connection, struct ps_batch *batch, char *data,
                          uint32_t length, uint32_t *used)
 {
     struct syslogtcp_state *state = owner;
     const struct ps_syslog_client *names = &state->plan->source.client;
-    struct ps_syslog_client client = {.ip_name = names->ip_name,
-                                      .host_name = names->host_name,
-                                      .ip = connection->ip,
-                                      .host = connection->host};
-    bool wanted = names->ip_name != NULL || names->host_name != NULL;
-    for (*used = 0;;) {
-        uint32_t took = 0;
-        enum ps_parsed parsed = ps_syslog_single_next(&state->parser, batch, data + *used, length - *used,
-                                                      wanted ? &client : NULL, &took);
+    struct ps_syslog_client whole = {.ip_name = names->ip_name,
+                                     .host_name = names->host_name,
+                                     .ip = connection->ip,
+                                     .host = connection->host};
+    const struct ps_syslog_client *client =
+        names->ip_name != NULL || names->host_name != NULL ? &whole : NULL;
+    uint64_t dropped = 0;
+    enum ps_parsed parsed;
+    *used = 0;
+    do {
+        uint32_t took = 0, left = length - *used;
+        char *at = data + *used;
+        parsed = ps_syslog_is_line(&state->plan->framing, connection->bits, at, left)
+                     ? ps_syslog_single_next(&state->parser, batch, at, left, client, &took)
+                     : next_framed(state, &connection->bits, batch, at, left, client, &took);
         *used += took;
-        switch (parsed) {
-        case PS_PARSED_ADDED:
-            break;
-        case PS_PARSED_DROPPED:
-            ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
-            break;
-        case PS_PARSED_FULL:
-            return PS_FEED_FULL;
-        case PS_PARSED_MEMORY:
-            return PS_FEED_MEMORY;
-        case PS_PARSED_PARTIAL:
-            return PS_FEED_MORE;
-        }
-    }
+        dropped += parsed == PS_PARSED_DROPPED;
+    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED);
+    if (dropped > 0)
+        ps_count(state->port->counters, PS_COUNTER_EventReadFail, dropped);
+    if (state->parser.mistakes.kinds != 0)
+        note_mistakes(state, connection);
+    return parsed == PS_PARSED_FULL     ? PS_FEED_FULL
+           : parsed == PS_PARSED_MEMORY ? PS_FEED_MEMORY
+                                        : PS_FEED_MORE;
+}
+
+static uint32_t message_bytes(void *owner, struct ps_connection *connection, const char *data,
+                              uint32_t length)
+{
+    const struct syslogtcp_state *state = owner;
+    uint32_t bytes;
+    bool known = ps_syslog_message_bytes(&state->plan->framing, connection->bits, data, length, &bytes);
+    return known ? bytes : PS_STREAM_LINE;
 }
 
 static void closed(void *owner, struct ps_connection *connection)
 {
     struct syslogtcp_state *state = owner;
-    ps_stream_unfinished(connection,
-                         state->port); /* a message without its newline: not an event, as in Flume */
+    ps_stream_unfinished(connection, state->port); /* a message without its end: not an event, as in Flume */
 }
 
-static const struct ps_stream_ops stream_ops = {.feed = feed, .closed = closed};
+static const struct ps_stream_ops stream_ops = {
+    .feed = feed, .message_bytes = message_bytes, .closed = closed};
 
 static enum ps_status open_source(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
@@ -164,7 +220,7 @@ const struct ps_stage_ops ps_source_syslogtcp = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "syslogtcp",
     .aliases = PS_WORDS("org.apache.flume.source.SyslogTcpSource"),
-    .summary = "Syslog messages over TCP, one per line",
+    .summary = "Syslog messages over TCP, one per line or octet-counted",
     .options = options,
     .plan_size = sizeof(struct syslogtcp_plan),
     .state_size = sizeof(struct syslogtcp_state),

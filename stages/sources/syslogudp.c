@@ -9,6 +9,7 @@
 #include "stages/lib/net/datagrams.h"
 #include "stages/lib/net/options.h"
 #include "stages/lib/net/reverse_names.h"
+#include "stages/lib/syslog/mistakes.h"
 #include "stages/lib/syslog/source.h"
 
 struct syslogudp_plan {
@@ -22,6 +23,7 @@ struct syslogudp_state {
     const struct syslogudp_plan *plan;
     struct ps_port *port;
     struct ps_syslog_single parser;
+    struct ps_syslog_mistakes mistakes;
     struct ps_address peer; /* sender of the last datagram; client.ip is the sender's address as text */
     struct ps_syslog_client client;
     char ip[PS_ADDRESS_TEXT_BYTES];
@@ -124,6 +126,14 @@ static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch
     return parsed;
 }
 
+static void note_mistakes(struct syslogudp_state *state)
+{
+    ps_count(state->port->counters, PS_COUNTER_malformed, state->parser.mistakes.invalid);
+    ps_syslog_mistakes_say(&state->mistakes, &state->parser.mistakes, state->port,
+                           state->datagrams.peers ? state->ip : "a client", NULL);
+    state->parser.mistakes = (struct ps_syslog_found_mistakes){0};
+}
+
 static void make_dead_letter(struct syslogudp_state *state, struct ps_slice datagram)
 {
     static const struct ps_dead_letter_reason reason = {
@@ -151,6 +161,8 @@ static enum ps_result work(const void *, void *state_, struct ps_batch *batch, c
             break;
         if (parsed == PS_PARSED_DROPPED)
             make_dead_letter(state, datagram);
+        if (state->parser.mistakes.kinds != 0)
+            note_mistakes(state);
         dropped += parsed == PS_PARSED_DROPPED;
         ps_datagrams_advance(&state->datagrams);
         if (dropped > PS_BATCH_EVENTS_MAX)

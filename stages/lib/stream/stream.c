@@ -214,9 +214,12 @@ static void find_frame(struct ps_stream *stream, struct ps_connection *connectio
 {
     struct ps_buffer *carry = &connection->carry;
     if (stream->options.ops->message_bytes != NULL) {
-        connection->frame =
+        uint32_t bytes =
             stream->options.ops->message_bytes(stream->options.owner, connection, carry->data, carry->length);
-        return;
+        if (bytes != PS_STREAM_LINE) {
+            connection->frame = bytes;
+            return;
+        }
     }
     const char *newline = memchr(carry->data + from, '\n', carry->length - from);
     uint32_t end = newline != NULL ? (uint32_t)(newline - carry->data) + 1 : carry->length;

@@ -38,6 +38,8 @@ enum ps_feed {
 
 struct ps_stream;
 
+#define PS_STREAM_LINE UINT32_MAX
+
 TAILQ_HEAD(ps_connections, ps_connection);
 
 struct ps_connection {
@@ -93,8 +95,8 @@ struct ps_stream_ops {
      * NULL. */
     void (*closed)(void *owner, struct ps_connection *connection);
     /* Returns the length of the first message in `data`, a connection's unused input; 0 if its end has not
-     * arrived. `feed` takes a message of this length, in parts if batches become full. NULL: a message ends at the
-     * first newline. */
+     * arrived; PS_STREAM_LINE if it ends at its first newline. `feed` takes a message of this length, in parts if
+     * batches become full. NULL: a message ends at the first newline. */
     uint32_t (*message_bytes)(void *owner, struct ps_connection *connection, const char *data,
                               uint32_t length);
     /* Returns whether a new connection may stay; with options.names its peer's name is known. NULL: every

@@ -15,7 +15,7 @@
 
 void ps_syslog_multi_init(struct ps_syslog_multi *parser, const struct ps_syslog_multi_rules *rules)
 {
-    parser->rules = rules;
+    *parser = (struct ps_syslog_multi){.rules = rules};
     ps_syslog_time_init(&parser->time, rules->zone);
 }
 
@@ -279,6 +279,10 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
         ps_syslog_row_push(&row, names->status, ps_syslog_status_invalid);
         ++*failed;
     }
+    if (!parsed)
+        ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_INVALID, line->raw, line->raw_length);
+    else if (line->incomplete)
+        ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_CUT, line->raw, line->raw_length);
     if (client != NULL)
         ps_syslog_row_client(&row, client);
     ps_syslog_row_finish(&row, batch, event);
@@ -306,4 +310,12 @@ enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_ba
     if (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED)
         *used = line.raw_length + (newline != NULL);
     return parsed;
+}
+
+enum ps_parsed ps_syslog_multi_message(struct ps_syslog_multi *parser, struct ps_batch *batch,
+                                       struct ps_transcoder *transcoder, char *data, uint32_t length,
+                                       bool cut, const struct ps_syslog_client *client, uint64_t *failed)
+{
+    struct line line = {.raw = data, .raw_length = length, .incomplete = cut};
+    return build(parser, batch, transcoder, &line, client, failed);
 }

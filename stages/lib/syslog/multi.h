@@ -20,6 +20,7 @@ struct ps_syslog_multi_rules {
 struct ps_syslog_multi {
     const struct ps_syslog_multi_rules *rules;
     struct ps_syslog_time time;
+    struct ps_syslog_found_mistakes mistakes;
 };
 
 void ps_syslog_multi_init(struct ps_syslog_multi *parser, const struct ps_syslog_multi_rules *rules);
@@ -30,3 +31,9 @@ void ps_syslog_multi_init(struct ps_syslog_multi *parser, const struct ps_syslog
 enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_batch *batch,
                                     struct ps_transcoder *transcoder, char *data, uint32_t length,
                                     const struct ps_syslog_client *client, uint32_t *used, uint64_t *failed);
+
+/* Parses a message whose end is known (stages/lib/syslog/framing.h). `cut`: it is the beginning of a longer one. Never
+ * returns PS_PARSED_PARTIAL. */
+enum ps_parsed ps_syslog_multi_message(struct ps_syslog_multi *parser, struct ps_batch *batch,
+                                       struct ps_transcoder *transcoder, char *data, uint32_t length,
+                                       bool cut, const struct ps_syslog_client *client, uint64_t *failed);

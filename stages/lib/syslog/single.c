@@ -342,6 +342,7 @@ struct start {
     bool bad;        /* the message does not begin with "<digits>" */
     bool incomplete; /* cut at size_max */
     bool plain;      /* the message is plain text (stages/lib/text/scan.h) */
+    bool framed;     /* no newline ends the message, so that its body may have some */
 };
 
 /* Splits the message into fields. Returns false if it is in no known format, or when there is no memory. */
@@ -360,7 +361,7 @@ static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const
         return false;
     *fields = (struct fields){.priority = {line + 1, start->digits}};
     return parse_builtin(parser, line + from, line + length, fields) &&
-           (start->plain || !has_terminator(fields->body));
+           (start->plain || start->framed || !has_terminator(fields->body));
 }
 
 /* Returns whether `known` has the head of this message, and the head still means the same time. */
@@ -492,8 +493,14 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
     bool kept = known != NULL && keep_head(parser, known, line, &fields);
     bool in_place = !formatted && body.data != line && fields.stamp.length >= TIME_DIGITS;
     enum ps_parsed parsed = add_row(parser, batch, start, &fields, &body, client, in_place);
-    if (kept && parsed == PS_PARSED_ADDED)
+    if (parsed != PS_PARSED_ADDED)
+        return parsed;
+    if (kept)
         keep_headers(parser, known, batch);
+    if (start->bad)
+        ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_INVALID, line, length);
+    else if (start->incomplete)
+        ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_CUT, line, length);
     return parsed;
 }
 
@@ -573,4 +580,19 @@ enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_
     enum ps_parsed parsed = build(parser, batch, line, end, &start, client);
     *used = parsed == PS_PARSED_ADDED ? skipped + taken : 0;
     return parsed;
+}
+
+enum ps_parsed ps_syslog_single_message(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
+                                        uint32_t length, bool cut, const struct ps_syslog_client *client)
+{
+    struct start start;
+    uint32_t from = read_start(data, length, &start);
+    if (length == 0)
+        return PS_PARSED_DROPPED;
+    start.bad |= from == 0;
+    start.priority = start.bad ? 0 : start.priority;
+    start.incomplete = cut;
+    start.framed = true;
+    start.plain = ps_text_is_plain(data, length);
+    return build(parser, batch, data, length, &start, client);
 }

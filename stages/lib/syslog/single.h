@@ -54,6 +54,7 @@ struct ps_syslog_single {
     const struct ps_batch *batch; /* batch of the last event; its memory has the headers of `known` */
     unsigned known_set;           /* bit n: known[n] is valid; n is the priority modulo PS_SYSLOG_KNOWN */
     struct ps_syslog_known known[PS_SYSLOG_KNOWN];
+    struct ps_syslog_found_mistakes mistakes;
 };
 
 /* Called only at set-up. Returns false when there is no memory for the format's matcher. */
@@ -69,3 +70,8 @@ void ps_syslog_single_fini(struct ps_syslog_single *parser);
  * PS_PARSED_FULL, PS_PARSED_MEMORY: *used is 0 and nothing was changed. */
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
                                      uint32_t length, const struct ps_syslog_client *client, uint32_t *used);
+
+/* Parses a message whose end is known (stages/lib/syslog/framing.h). `cut`: it is the beginning of a longer one. Never
+ * returns PS_PARSED_PARTIAL. */
+enum ps_parsed ps_syslog_single_message(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
+                                        uint32_t length, bool cut, const struct ps_syslog_client *client);

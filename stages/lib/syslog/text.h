@@ -94,6 +94,41 @@ static inline void ps_syslog_row_finish(const struct ps_syslog_row *row, struct 
 /* Pushes the client's headers. One with the name of an earlier header replaces it, as in Flume. */
 void ps_syslog_row_client(struct ps_syslog_row *row, const struct ps_syslog_client *client);
 
+enum ps_syslog_mistake {
+    PS_SYSLOG_INVALID, /* the event is marked Invalid */
+    PS_SYSLOG_CUT,     /* the event is marked Incomplete */
+    PS_SYSLOG_LOST,    /* no frame where one was due (stages/lib/syslog/framing.h) */
+    PS_SYSLOG_MISTAKES,
+};
+
+/* What a parser has found since its owner set this to {0}. */
+struct ps_syslog_found_mistakes {
+    unsigned kinds; /* bit n: mistake n */
+    uint32_t invalid;
+    struct ps_slice
+        texts[PS_SYSLOG_MISTAKES]; /* the first message of each kind, in the bytes that were parsed */
+};
+
+static inline void ps_syslog_mistake_add(struct ps_syslog_found_mistakes *found,
+                                         enum ps_syslog_mistake mistake, const char *text, uint32_t length)
+{
+    if (!(found->kinds >> mistake & 1U))
+        found->texts[mistake] = (struct ps_slice){text, length};
+    found->kinds |= 1U << mistake;
+    found->invalid += mistake == PS_SYSLOG_INVALID;
+}
+
+/* Counts a message where no frame began as one mistake, whatever else its parser has found. `before`: what was found
+ * before it. */
+static inline void ps_syslog_mistake_lost(struct ps_syslog_found_mistakes *found,
+                                          const struct ps_syslog_found_mistakes *before, const char *text,
+                                          uint32_t length)
+{
+    *found = *before;
+    found->invalid++;
+    ps_syslog_mistake_add(found, PS_SYSLOG_LOST, text, length);
+}
+
 /* The results of a parser. */
 enum ps_parsed {
     PS_PARSED_ADDED,   /* a row was added */

@@ -1,0 +1,78 @@
+/* Finds the messages of a TCP connection. A message ends at a newline or a NUL, or begins with its length (RFC 6587, 3.4:
+ * octet counting, "LENGTH SP MESSAGE"). With `auto` each message is judged for itself, as rsyslog does: a length, a blank
+ * and "<digits>" are a frame, any other text is a line. Once a connection has sent a frame, a length and a blank suffice.
+ *
+ * A frame longer than the limit is cut there, and its rest becomes further messages. A length above the limit and above
+ * PS_SYSLOG_FRAME_BYTES_MAX is not believed: its text is a line. Where a connection with frames has bytes that are neither a frame nor
+ * "<", its sender has lost count: the next frame is searched for behind them.
+ *
+ * Thread: the owner's. Allocates nothing. Reads only the bytes given. */
+#pragma once
+
+#include "core/option.h"
+#include "stages/lib/syslog/text.h"
+
+#define PS_SYSLOG_FRAME_BYTES_MAX 200000U /* as rsyslog's maxFrameSize */
+
+enum ps_syslog_framing_mode {
+    PS_SYSLOG_FRAMING_AUTO,
+    PS_SYSLOG_FRAMING_NEWLINE,
+    PS_SYSLOG_FRAMING_COUNTED,
+    PS_SYSLOG_FRAMING_NUL,
+};
+
+#define PS_SYSLOG_FRAMING_OPTION_ROW(plan_offset)                                                            \
+    {                                                                                                        \
+        .key = "penstock.framing", .type = PS_OPTION_ENUM, .offset = (plan_offset), .fallback = "auto",      \
+        .words = PS_WORDS("auto", "newline", "octet-counted", "nul"), .flags = PS_OPTION_EXTENSION,          \
+        .help = "how messages end: auto recognises for each message whether its length precedes it "         \
+                "(RFC 6587) or a newline ends it; newline is Flume's; octet-counted takes any text after a " \
+                "length for a message; nul: a NUL byte ends it"                                              \
+    }
+
+/* The configuration: const, shared by all workers. */
+struct ps_syslog_framing {
+    enum ps_syslog_framing_mode mode;
+    uint32_t size_max;   /* a longer message is cut */
+    bool skips_newlines; /* empty lines are nothing, also outside frames */
+};
+
+/* The state of a connection: connection->bits. 0 at first. */
+enum {
+    PS_SYSLOG_LEFT = (1 << 27) - 1, /* bytes that are left of a frame that was cut */
+    PS_SYSLOG_AFTER = 1 << 27,      /* the last message was a frame: a newline or NUL behind it is skipped */
+    PS_SYSLOG_COUNTED = 1 << 28,    /* the sender has sent a frame */
+};
+#define PS_SYSLOG_SAID 29 /* bits 29 to 31: this kind of mistake was logged (stages/lib/syslog/mistakes.h) */
+
+enum ps_syslog_found {
+    PS_SYSLOG_LINE,    /* after `skip` bytes a line begins: its parser finds its end */
+    PS_SYSLOG_MESSAGE, /* `length` bytes after `skip` are a message */
+    PS_SYSLOG_MORE,    /* after `skip` bytes more bytes are needed */
+};
+
+struct ps_syslog_frame {
+    enum ps_syslog_found found;
+    uint32_t skip, length, taken; /* taken: all bytes to use for a message, those of `skip` included */
+    uint32_t bits;                /* the connection's state behind the message */
+    bool cut;                     /* the message is only the beginning of a longer one */
+    bool lost;                    /* no frame, where one was due */
+};
+
+/* Returns whether [data, data + length) goes to the parser of lines as it is. This is the usual case. */
+static inline bool ps_syslog_is_line(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
+                                     uint32_t length)
+{
+    return framing->mode == PS_SYSLOG_FRAMING_NEWLINE ||
+           (framing->mode == PS_SYSLOG_FRAMING_AUTO && (bits & (PS_SYSLOG_LEFT | PS_SYSLOG_AFTER)) == 0 &&
+            length > 0 && *data == '<');
+}
+
+/* Looks at the bytes where a message begins, or the rest of one that was cut. */
+void ps_syslog_frame_find(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
+                          uint32_t length, struct ps_syslog_frame *frame);
+
+/* For message_bytes of struct ps_stream_ops: returns false if the first message ends at its first newline. Else *bytes is
+ * its length, as far as it is one part; 0: its end has not arrived. */
+bool ps_syslog_message_bytes(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
+                             uint32_t length, uint32_t *bytes);

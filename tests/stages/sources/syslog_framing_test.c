@@ -1,0 +1,321 @@
+/* Sources syslogtcp and multiport_syslogtcp: messages whose length precedes them (RFC 6587, octet counting), alone and
+ * between lines, cut anywhere; what only looks like one; senders that lose count; what is said of it. */
+#include "core/log/log.h"
+#include "tests/support/net.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+extern const struct ps_stage_ops ps_source_syslogtcp, ps_source_multiport_syslogtcp;
+
+#define MESSAGE(body) "<13>2003-10-11T22:14:15Z h " body
+#define HEAD_BYTES 27U /* of MESSAGE("") */
+
+static const struct ps_stage_ops *const sources[] = {&ps_source_syslogtcp, &ps_source_multiport_syslogtcp};
+
+static void start(struct ps_test_stage *stage, const struct ps_stage_ops *ops, const char *framing,
+                  const char *event_size)
+{
+    ps_test_stage_start(stage, ops,
+                        PS_KEYS("host", "127.0.0.1", ops == &ps_source_syslogtcp ? "port" : "ports", "0",
+                                "penstock.framing", framing, "eventSize", event_size));
+}
+
+static int client(struct ps_test_stage *stage)
+{
+    return ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
+}
+
+struct wanted {
+    const char *body;
+    const char *status; /* NULL: none */
+};
+
+struct input {
+    const char *what, *framing, *bytes;
+    size_t length;
+    struct wanted wanted[8];
+};
+
+#define BYTES(text) .bytes = (text), .length = sizeof(text) - 1
+
+static const struct input inputs[] = {
+    {"frames", "auto", BYTES("31 " MESSAGE("body") "29 " MESSAGE("it") "28 " MESSAGE("x")),
+     .wanted = {{"body", 0}, {"it", 0}, {"x", 0}}},
+    {"frames that are forced", "octet-counted", BYTES("31 " MESSAGE("body") "29 " MESSAGE("it")),
+     .wanted = {{"body", 0}, {"it", 0}}},
+    {"a newline, CR LF, and a NUL behind frames", "auto",
+     BYTES("28 " MESSAGE("a") "\n28 " MESSAGE("b") "\r\n28 " MESSAGE("c") "\0"
+                                                                          "28 " MESSAGE("d")),
+     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}}},
+    {"newlines that are counted", "auto", BYTES("29 " MESSAGE("a") "\n29 " MESSAGE("b") "\n"),
+     .wanted = {{"a", 0}, {"b", 0}}},
+    {"newlines in frames", "auto", BYTES("34 " MESSAGE("a\nb\nc d") "31 " MESSAGE("\n12\n")),
+     .wanted = {{"a\nb\nc d", 0}, {"\n12", 0}}},
+    {"lines and frames", "auto",
+     BYTES(MESSAGE("a") "\n28 " MESSAGE("b")
+               MESSAGE("c") "\n" MESSAGE("d") "\n28 " MESSAGE("e") "\n" MESSAGE("f") "\n"),
+     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}, {"e", 0}, {"f", 0}}},
+    {"digits that are text", "auto",
+     BYTES("12 monkeys\n42\n3 <b>bold</b>\n3 <13>short\n5 <1234>x\n0 <13>zero\n028 " MESSAGE(
+         "a") "\n28  " MESSAGE("b") "\n"),
+     .wanted = {{"12 monkeys", "Invalid"},
+                {"42", "Invalid"},
+                {"3 <b>bold</b>", "Invalid"},
+                {"3 <13>short", "Invalid"},
+                {"5 <1234>x", "Invalid"},
+                {"0 <13>zero", "Invalid"},
+                {"028 " MESSAGE("a"), "Invalid"},
+                {"28  " MESSAGE("b"), "Invalid"}}},
+    {"lengths that cannot be", "auto",
+     BYTES("200001 <13>much\n99999999999999999999 <13>more\n28a " MESSAGE("a") "\n28" MESSAGE(
+         "b") "\n-28 " MESSAGE("c") "\n28 " MESSAGE("d") "\n"),
+     .wanted = {{"200001 <13>much", "Invalid"},
+                {"99999999999999999999 <13>more", "Invalid"},
+                {"28a " MESSAGE("a"), "Invalid"},
+                {"28" MESSAGE("b"), "Invalid"},
+                {"-28 " MESSAGE("c"), "Invalid"},
+                {"d", 0}}},
+    {"a frame without a priority, behind one with it", "auto",
+     BYTES("28 " MESSAGE("a") "5 hello28 " MESSAGE("b")),
+     .wanted = {{"a", 0}, {"hello", "Invalid"}, {"b", 0}}},
+    {"a sender that counts characters", "auto",
+     BYTES("28 " MESSAGE("\xC3\xA9") "29 " MESSAGE("bb") "28 " MESSAGE("\xC3\xA9") "\n28 " MESSAGE("c")),
+     .wanted = {{MESSAGE("\xC3"), "Invalid"},
+                {"\xA9", "Invalid"},
+                {"bb", 0},
+                {MESSAGE("\xC3"), "Invalid"},
+                {"\xA9", "Invalid"},
+                {"c", 0}}},
+    {"a frame without its length", "auto",
+     BYTES("28 " MESSAGE("a") "lost 0 <1> 28 " MESSAGE("b") "lost, and no frame\n" MESSAGE("c") "\n"),
+     .wanted = {{"a", 0}, {"lost 0 <1> ", "Invalid"}, {"b", 0}, {"lost, and no frame", "Invalid"}, {"c", 0}}},
+    {"lines where lengths are due", "octet-counted",
+     BYTES("nothing\n28 " MESSAGE("a") MESSAGE("b") "\n5 hello"),
+     .wanted = {{"nothing", "Invalid"}, {"a", 0}, {"b", 0}, {"hello", "Invalid"}}},
+    {"lines only", "newline", BYTES("28 " MESSAGE("a") "\n" MESSAGE("b") "\n"),
+     .wanted = {{"28 " MESSAGE("a"), "Invalid"}, {"b", 0}}},
+    {"NULs", "nul", BYTES(MESSAGE("a") "\0" MESSAGE("28 b\nc") "\0\0\0" MESSAGE("d") "\n\0"),
+     .wanted = {{"a", 0}, {"28 b\nc", 0}, {"d", 0}}},
+};
+
+static size_t count_of(const struct input *input)
+{
+    size_t count = 0;
+    while (count < PS_COUNT_OF(input->wanted) && input->wanted[count].body != NULL)
+        count++;
+    return count;
+}
+
+/* multiport_syslogtcp keeps the bytes of a line that is not UTF-8; syslogtcp has only malformed ones in these tests that it repairs. */
+static bool same_body(const struct ps_test_event *event, const char *wanted, bool several)
+{
+    if (strlen(wanted) == event->length && memcmp(wanted, event->body, event->length) == 0)
+        return true;
+    return !several && strchr(wanted, '\xC3') != NULL && event->length == 3 &&
+           memcmp(event->body, "\xEF\xBF\xBD", 3) == 0;
+}
+
+static void expect(struct ps_test_stage *stage, const struct input *input, size_t cut)
+{
+    bool several = stage->ops == &ps_source_multiport_syslogtcp;
+    size_t count = count_of(input);
+    ps_test_source_wait(stage, count, PS_TEST_PATIENCE_MS);
+    for (size_t i = 0; i < count; i++) {
+        const char *status = ps_test_event_header(&stage->events[i], "flume.syslog.status");
+        const struct wanted *wanted = &input->wanted[i];
+        bool repaired = !several && strchr(wanted->body, '\xC3') != NULL;
+        if (!same_body(&stage->events[i], wanted->body, several))
+            fail_msg("%s, %s, cut at %zu: event %zu is \"%.*s\", wanted is \"%s\"", stage->ops->name,
+                     input->what, cut, i, (int)stage->events[i].length, stage->events[i].body, wanted->body);
+        if (!repaired && (status == NULL) != (wanted->status == NULL))
+            fail_msg("%s, %s, cut at %zu: event %zu has the status %s", stage->ops->name, input->what, cut, i,
+                     status);
+    }
+    assert_int_equal(stage->event_count, count);
+    ps_test_source_clear(stage);
+}
+
+/* All the inputs, whole and cut at each byte, on one connection for each. */
+static void test_inputs(void **unused)
+{
+    for (size_t s = 0; s < PS_COUNT_OF(sources); s++) {
+        for (size_t i = 0; i < PS_COUNT_OF(inputs); i++) {
+            const struct input *input = &inputs[i];
+            struct ps_test_stage stage;
+            start(&stage, sources[s], input->framing, "2500");
+            for (size_t cut = 0; cut < input->length; cut++) {
+                int fd = client(&stage);
+                if (cut > 0) {
+                    ps_test_send(fd, input->bytes, cut);
+                    ps_test_await_arrival(fd);
+                    ps_test_source_work(&stage);
+                }
+                ps_test_send(fd, input->bytes + cut, input->length - cut);
+                expect(&stage, input, cut);
+                close(fd);
+            }
+            ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 0);
+            ps_test_stage_fini(&stage);
+        }
+    }
+}
+
+/* Many frames of drawn lengths and lines between them, some longer than the batch, sent in drawn pieces. */
+static void test_many(void **unused)
+{
+    static char text[400000];
+    uint64_t seed = ps_test_seed();
+    for (size_t s = 0; s < PS_COUNT_OF(sources); s++) {
+        struct ps_test_stage stage;
+        size_t length = 0, messages = 0;
+        start(&stage, sources[s], "auto", "2500");
+        int fd = client(&stage);
+        while (length + 2600 < sizeof text) {
+            char body[32];
+            size_t more = ps_test_random(&seed) % (ps_test_random(&seed) % 8 == 0 ? 2400 : 60);
+            size_t number = (size_t)snprintf(body, sizeof body, "%zu:", messages++);
+            bool frame = ps_test_random(&seed) % 4 != 0;
+            if (frame)
+                length += (size_t)sprintf(text + length, "%zu ", HEAD_BYTES + number + more);
+            length += (size_t)sprintf(text + length, MESSAGE("%s"), body);
+            memset(text + length, frame && more % 3 == 0 ? '\n' : 'x', more);
+            if (more > 0)
+                text[length + more - 1] = '.';
+            length += more;
+            if (!frame || ps_test_random(&seed) % 8 == 0)
+                text[length++] = '\n';
+        }
+        for (size_t at = 0, piece; at < length; at += piece) {
+            piece = 1 + ps_test_random(&seed) % 3000;
+            piece = piece < length - at ? piece : length - at;
+            ps_test_send(fd, text + at, piece);
+            ps_test_source_work(&stage);
+        }
+        ps_test_source_wait(&stage, messages, PS_TEST_PATIENCE_MS);
+        for (size_t i = 0; i < messages; i++) {
+            char expected[32];
+            snprintf(expected, sizeof expected, "%zu:", i);
+            assert_memory_equal(stage.events[i].body, expected, strlen(expected));
+            assert_string_equal(ps_test_event_header(&stage.events[i], "host"), "h");
+        }
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 0);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* A frame of the greatest length, and one byte more, 2.5 times as much, and one that is longer than a block of memory. */
+static void test_long_frames(void **unused)
+{
+    static const struct {
+        size_t limit, length;
+    } cases[] = {{100, 100}, {100, 101}, {100, 250}, {300000, 300000}, {300000, 299999}, {150000, 199999}};
+    static char text[310000];
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(cases); i++) {
+        size_t limit = cases[i / 2].limit, length = cases[i / 2].length, parts = (length + limit - 1) / limit;
+        struct ps_test_stage stage;
+        char size[32];
+        snprintf(size, sizeof size, "%zu", limit);
+        start(&stage, sources[i % 2], "auto", size);
+        int fd = client(&stage);
+        size_t head = (size_t)sprintf(text, "%zu ", length);
+        memset(text + head, 'y', length);
+        memcpy(text + head, MESSAGE(""), HEAD_BYTES);
+        size_t end = head + length;
+        end += (size_t)sprintf(text + end, "32 " MESSAGE("after"));
+        for (size_t at = 0, piece; at < end; at += piece) {
+            piece = end - at < 7001 ? end - at : 7001;
+            ps_test_send(fd, text + at, piece);
+            ps_test_source_work(&stage);
+        }
+        ps_test_source_wait(&stage, parts + 1, PS_TEST_PATIENCE_MS);
+        for (size_t part = 0; part < parts; part++) {
+            const char *status = ps_test_event_header(&stage.events[part], "flume.syslog.status");
+            size_t left = length - part * limit;
+            assert_int_equal(stage.events[part].length,
+                             (left < limit ? left : limit) - (part == 0 ? HEAD_BYTES : 0));
+            if (parts == 1)
+                assert_null(status);
+            else
+                assert_string_equal(status, part == 0 ? "Incomplete" : "Invalid");
+        }
+        assert_string_equal(stage.events[parts].body, "after");
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), parts - 1);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* A frame that its connection's end cuts is no event, and is counted. */
+static void test_ends_in_a_frame(void **unused)
+{
+    static const char *const ends[] = {"28", "28 ", "28 <1", "28 " MESSAGE("")};
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(ends); i++) {
+        struct ps_test_stage stage;
+        start(&stage, sources[i % 2], "auto", "2500");
+        int fd = client(&stage);
+        ps_test_send_text(fd, "28 " MESSAGE("a"));
+        ps_test_send_text(fd, ends[i / 2]);
+        close(fd);
+        ps_test_await_counter(&stage, PS_COUNTER_malformed, 1);
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        assert_string_equal(stage.events[0].body, "a");
+        ps_test_stage_fini(&stage);
+    }
+}
+
+static unsigned occurrences(const char *text, const char *of)
+{
+    unsigned count = 0;
+    for (const char *at = text; (at = strstr(at, of)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* Each kind of mistake of a sender is said once, also over several connections, with its text. */
+static void test_said_once(void **unused)
+{
+    char log_name[] = "/tmp/penstock_framing_XXXXXX", text[8192] = "";
+    int log_fd = mkstemp(log_name);
+    assert_true(log_fd >= 0);
+    assert_int_equal(ps_log_open(log_name, NULL), PS_OK);
+    for (size_t s = 0; s < PS_COUNT_OF(sources); s++) {
+        struct ps_test_stage stage;
+        start(&stage, sources[s], "auto", "100");
+        for (size_t i = 0; i < 3; i++) {
+            int fd = client(&stage);
+            ps_test_send_text(fd,
+                              "first\x1b[1m words\nmore of it\n28 " MESSAGE("a") "astray29 " MESSAGE("bb"));
+            ps_test_send_text(fd,
+                              "<13>2003-10-11T22:14:15Z h 0123456789012345678901234567890123456789012345678"
+                              "901234567890123456789012345\n");
+            ps_test_source_wait(&stage, 7 * (i + 1), PS_TEST_PATIENCE_MS);
+            close(fd);
+        }
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_malformed), 12);
+        ps_test_stage_fini(&stage);
+    }
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+    ssize_t length = read(log_fd, text, sizeof text - 1);
+    assert_true(length > 0);
+    text[length] = '\0';
+    assert_int_equal(occurrences(text, "127.0.0.1 sends what is not syslog: \"first [1m words"), 2);
+    assert_int_equal(occurrences(text, "sends what is not syslog"), 2);
+    assert_int_equal(occurrences(text, "does not begin with its length: \"astray\""), 2);
+    assert_int_equal(occurrences(text, "longer than eventSize"), 2);
+    assert_null(strchr(text, '\x1b'));
+    close(log_fd);
+    unlink(log_name);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_inputs),      cmocka_unit_test(test_many),
+        cmocka_unit_test(test_long_frames), cmocka_unit_test(test_ends_in_a_frame),
+        cmocka_unit_test(test_said_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
