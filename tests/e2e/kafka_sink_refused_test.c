@@ -1,8 +1,10 @@
 /* A whole agent whose broker refuses an event and then takes it: the event counts as refused and as
- * delivered, in the metrics and in the account at the end. */
+ * delivered, in the metrics and in the account at the end. And agents with dead letters whose broker refuses what some
+ * events chose, or everything: those events go aside, the others are delivered. */
 #include "conf/conf.h"
 #include "core/engine/agent/agent.h"
 #include "stages/table.h"
+#include "tests/support/folder.h"
 #include "tests/support/kafka/cluster.h"
 
 #include <stdio.h>
@@ -78,10 +80,82 @@ static void test_account(void **state)
     assert_int_equal(account.dropped, 0);
 }
 
+/* ---- with dead letters ---- */
+
+/* Runs an agent with 30 events, whose bodies are the numbers: ten of them, from 20 on, have a header with the value 2. */
+static void run_with_letters(const char *topic, const char *header, const char *more, unsigned dead)
+{
+    struct ps_agent_account account;
+    char text[2048];
+    int length = snprintf(
+        text, sizeof text,
+        "a.sources = r\na.channels = c\na.sinks = k\n"
+        "a.sources.r.type = seq\na.sources.r.totalEvents = 30\na.sources.r.channels = c\n"
+        "a.sources.r.interceptors = i\na.sources.r.interceptors.i.type = regex_extractor\n"
+        "a.sources.r.interceptors.i.regex = ^(2)[0-9]$\n"
+        "a.sources.r.interceptors.i.serializers = s\na.sources.r.interceptors.i.serializers.s.name = %s\n"
+        "a.channels.c.type = memory\n"
+        "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\na.sinks.k.channel = c\n"
+        "a.sinks.k.kafka.topic = %s\na.sinks.k.kafka.bootstrap.servers = %s\n"
+        "a.sinks.k.partitionIdHeader = part\na.sinks.k.penstock.deadletter = %s\n%s",
+        header, topic, ps_test_cluster.bootstrap, ps_test_folder(), more);
+    assert_in_range(length, 1, sizeof text - 1);
+    struct ps_agent *agent = start(text);
+    for (unsigned ms = 0; sink_counter(agent, PS_COUNTER_EventDrainSuccessCount) < 30 - dead ||
+                          sink_counter(agent, PS_COUNTER_deadletter) < dead;
+         ms += 20) {
+        if (ms > PATIENCE_MS)
+            fail_msg("%s: %u of %u are dead letters", topic,
+                     (unsigned)sink_counter(agent, PS_COUNTER_deadletter), dead);
+        usleep(20000);
+    }
+    ps_agent_stop(agent, PATIENCE_MS, NULL, NULL, &account);
+    assert_true(account.drained);
+    assert_int_equal(account.delivered, 30 - dead);
+}
+
+static void test_partition_that_is_none(void **state)
+{
+    ps_test_topic("parted", 2);
+    run_with_letters("parted", "part", "", 10);
+}
+
+/* The topic that events chose may not be written to; the topic of the others may. */
+static void test_topic_that_is_refused(void **state)
+{
+    static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+                                                 RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART};
+    ps_test_topic("others", 1);
+    for (size_t e = 0; e < PS_COUNT_OF(errors); e++) {
+        if (e == 0)
+            ps_test_topic("2", 1);
+        rd_kafka_mock_topic_set_error(ps_test_cluster.handle, "2", errors[e]);
+        run_with_letters("others", "topic", "", 10);
+    }
+}
+
+/* The broker has an unexpected error for each request: each answer is an attempt, and the attempts are used up. */
+static void test_unknown_error(void **state)
+{
+    rd_kafka_resp_err_t answers[1000];
+    ps_test_topic("unknown", 1);
+    for (size_t i = 0; i < PS_COUNT_OF(answers); i++)
+        answers[i] = RD_KAFKA_RESP_ERR_UNKNOWN;
+    rd_kafka_mock_push_request_errors_array(ps_test_cluster.handle, 0, PS_COUNT_OF(answers), answers);
+    run_with_letters("unknown", "none",
+                     "a.sinks.k.penstock.retry.max = 2\na.sinks.k.penstock.retry.backoff = 10\n", 30);
+    rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_account),
+        cmocka_unit_test_setup_teardown(test_partition_that_is_none, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_topic_that_is_refused, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_error, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

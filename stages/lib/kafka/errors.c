@@ -94,6 +94,10 @@ const struct ps_kafka_error ps_kafka_errors[] = {
      "the broker does not offer kafka.producer.sasl.mechanism"},
     {KAFKA(ILLEGAL_SASL_STATE), PS_KAFKA_AGAIN, "the connection is not authenticated"},
     {KAFKA(UNSUPPORTED_VERSION), PS_KAFKA_WAIT, "the broker does not support this version of the protocol"},
+    {KAFKA(INVALID_PARTITIONS), PS_KAFKA_WAIT,
+     "the broker cannot create the topic: check its num.partitions, or create the topic"},
+    {KAFKA(INVALID_REPLICATION_FACTOR), PS_KAFKA_WAIT,
+     "the broker cannot create the topic: check its default.replication.factor, or create the topic"},
     {KAFKA(NOT_CONTROLLER), PS_KAFKA_AGAIN, "the broker asked is not the controller"},
     {KAFKA(INVALID_REQUEST), PS_KAFKA_BLAME, "the broker refuses the request"},
     {KAFKA(UNSUPPORTED_FOR_MESSAGE_FORMAT), PS_KAFKA_WAIT,
@@ -142,6 +146,36 @@ const struct ps_kafka_error ps_kafka_errors[] = {
 const size_t ps_kafka_error_count = PS_COUNT_OF(ps_kafka_errors);
 
 static const struct ps_kafka_error other = {-1000, "error", PS_KAFKA_AGAIN, "not a known answer to produce"};
+
+bool ps_kafka_error_counts(int code)
+{
+    static const int16_t pass[] = {
+        PS_KAFKA_ERROR_CORRUPT_MESSAGE,
+        PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION,
+        PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE,
+        PS_KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER,
+        PS_KAFKA_ERROR_REQUEST_TIMED_OUT,
+        PS_KAFKA_ERROR_BROKER_NOT_AVAILABLE,
+        PS_KAFKA_ERROR_REPLICA_NOT_AVAILABLE,
+        PS_KAFKA_ERROR_NETWORK_EXCEPTION,
+        PS_KAFKA_ERROR_NOT_ENOUGH_REPLICAS,
+        PS_KAFKA_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        PS_KAFKA_ERROR_NOT_CONTROLLER,
+        PS_KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+        PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS,
+        PS_KAFKA_ERROR_KAFKA_STORAGE_ERROR,
+        PS_KAFKA_ERROR_LISTENER_NOT_FOUND,
+        PS_KAFKA_ERROR_FENCED_LEADER_EPOCH,
+        PS_KAFKA_ERROR_UNKNOWN_LEADER_EPOCH,
+        PS_KAFKA_ERROR_STALE_BROKER_EPOCH,
+        PS_KAFKA_ERROR_ELIGIBLE_LEADERS_NOT_AVAILABLE,
+        PS_KAFKA_ERROR_THROTTLING_QUOTA_EXCEEDED,
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(pass); i++)
+        if (pass[i] == code)
+            return false;
+    return ps_kafka_error_find(code)->outcome == PS_KAFKA_AGAIN;
+}
 
 const struct ps_kafka_error *ps_kafka_error_find(int code)
 {

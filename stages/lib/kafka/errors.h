@@ -71,6 +71,8 @@ enum ps_kafka_code {
     PS_KAFKA_ERROR_UNSUPPORTED_SASL_MECHANISM = 33,
     PS_KAFKA_ERROR_ILLEGAL_SASL_STATE = 34,
     PS_KAFKA_ERROR_UNSUPPORTED_VERSION = 35,
+    PS_KAFKA_ERROR_INVALID_PARTITIONS = 37,
+    PS_KAFKA_ERROR_INVALID_REPLICATION_FACTOR = 38,
     PS_KAFKA_ERROR_NOT_CONTROLLER = 41,
     PS_KAFKA_ERROR_INVALID_REQUEST = 42,
     PS_KAFKA_ERROR_UNSUPPORTED_FOR_MESSAGE_FORMAT = 43,
@@ -140,3 +142,8 @@ extern const size_t ps_kafka_error_count;
 
 /* Returns the row of a code; for a code that is not in the table, a row with outcome AGAIN, named "error". */
 const struct ps_kafka_error *ps_kafka_error_find(int code);
+
+/* Returns whether the broker's error, whose outcome is AGAIN, says nothing about leaders, replicas, disks or quotas: each
+ * such answer counts as a failed attempt (penstock.retry.max), although the native client itself sends the records again.
+ * Java's producer does not repeat such requests. */
+bool ps_kafka_error_counts(int code);

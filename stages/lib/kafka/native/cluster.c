@@ -71,14 +71,15 @@ static bool is_at(const struct ps_kafka_native_broker *broker, const char *host,
 }
 
 /* Notes that a node is at this address. A node with another address than before is a new broker; a broker
- * known only from bootstrap.servers becomes the node at its address. Returns false without memory. */
+ * known only from bootstrap.servers becomes the node at its address, but not the connection to a coordinator. Returns false
+ * without memory. */
 static bool note_broker(struct ps_kafka_native *client, int32_t node, const char *host, uint32_t length,
                         int32_t port)
 {
     struct ps_kafka_native_broker *broker = client->brokers;
     while (broker != NULL && (broker->node != node || !is_at(broker, host, length, port)))
         broker = broker->next;
-    if (broker == NULL) {
+    if (broker == NULL && node < PS_KAFKA_NATIVE_COORDINATOR / 2) {
         broker = client->brokers;
         while (broker != NULL && (broker->node != -1 || !is_at(broker, host, length, port)))
             broker = broker->next;
@@ -288,6 +289,7 @@ static void note_listed(const struct ps_kafka_native *client, struct ps_kafka_na
     if (topic->listed_ns == 0)
         topic->written_ns = client->now.mono_ns;
     topic->listed_ns = client->now.mono_ns;
+    topic->described_ns = client->metadata.sent_ns;
 }
 
 /* Whether the client must request metadata again: each partition, each topic and the answer itself may need that. The greatest need
@@ -329,8 +331,11 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
     bool is_whole = !late && (topic == NULL || (error == 0 && count > 0));
     enum need need =
         is_whole ? NEED_NOTHING : need_of(late || ps_kafka_native_topic_is_awaited(client, topic));
+    int was = topic != NULL ? topic->error : 0;
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE : 0;
+    if (topic != NULL && topic->error == 0 && topic->partition_count == 0 && was != 0)
+        client->impatient = false; /* it has appeared */
     if (topic != NULL && !in->failed) {
         look_for_another(client, topic, id, error, count);
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
@@ -449,7 +454,7 @@ bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
     }
     ps_kafka_native_coordinator_forget(client, asked);
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
-    if (error != 0 && known->outcome != PS_KAFKA_AGAIN) {
+    if (error != 0 && (known->outcome != PS_KAFKA_AGAIN || ps_kafka_error_counts(error))) {
         char text[256];
         asked->rest_ns = client->now.mono_ns + PS_NS_PER_S;
         snprintf(text, sizeof text, "the cluster names no coordinator: %s", known->name);

@@ -43,6 +43,8 @@ enum ps_kafka_native_phase {
 struct ps_kafka_native_broker {
     struct ps_kafka_native *client;
     int32_t node; /* the broker's id in the cluster; -1: the broker is only in bootstrap.servers */
+    /* The broker is in bootstrap.servers. When it is no node any more, it stays, to be asked when no node answers. */
+    bool configured;
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
     bool gone; /* the last metadata does not have the broker */
@@ -242,6 +244,7 @@ struct ps_kafka_native {
     uint64_t throttle_told_ns; /* when a delay by a quota was named last; 0: never */
     struct {
         bool asked, wanted;
+        uint64_t sent_ns;     /* time of the last request */
         uint64_t answered_ns; /* time of the last answer */
         uint64_t rest_ns;     /* earliest time of the next request */
         /* when to ask again although nobody needs what the last answer lacked, and how long after that answer; PS_NEVER and
@@ -255,8 +258,11 @@ struct ps_kafka_native {
         uint64_t resting_ns; /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
         uint64_t expiry_ns;  /* the time to check for records that wait too long; PS_NEVER: no limit */
     } queued;
-    bool hurries;                           /* sets do not wait for linger.ms */
-    bool unplaced_topics;                   /* some topic has records without a partition */
+    bool hurries;         /* sets do not wait for linger.ms */
+    bool unplaced_topics; /* some topic has records without a partition */
+    /* a topic stayed unknown for as long as a new one may, and no unknown topic has appeared since: the cluster does not
+     * make topics, or events name many that are none */
+    bool impatient;
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
     struct {
@@ -559,7 +565,7 @@ struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_n
 /* ---- broker.c ---- */
 
 /* Returns a broker that is connected. If there is none, returns NULL, and begins to connect to the broker whose
- * backoff ended first. */
+ * backoff ended first. Brokers that are only in bootstrap.servers serve while no node of the cluster does. */
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client);
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
 /* Sends the request. */

@@ -68,7 +68,8 @@ struct ps_kafka_native_topic {
         uint64_t until_ns;
     } formers[PS_KAFKA_NATIVE_FORMERS]; /* ring of the last former ids */
     bool has_id;                        /* the last metadata had the topic's id */
-    uint64_t listed_ns;                 /* time of the last answer to Metadata that has the topic */
+    uint64_t listed_ns;                 /* time of the last answer to Metadata that has the topic, */
+    uint64_t described_ns;              /* and of the request that it answers */
     uint32_t lives;                     /* how often the id has changed: the topic was created again */
     struct ps_kafka_native_partition *partitions;
     int32_t partition_count; /* 0: not known */
@@ -77,6 +78,7 @@ struct ps_kafka_native_topic {
     uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */
     /* a set with one record that waits until the partitions are known */
     struct ps_kafka_native_set *unplaced;
+    uint64_t unplaced_ns; /* when it came */
     /* a partition without number and leader, for `unplaced` */
     struct ps_kafka_native_partition nowhere;
     int32_t unplaced_partition; /* the partition that this record names, or PS_KAFKA_PARTITION_ANY */

@@ -45,8 +45,11 @@ static enum ps_status add_servers(struct ps_kafka_native *client, const char *se
         }
         if (host_length == 0 || host_length >= PS_HOST_NAME_BYTES || port == 0 || port > 65535)
             return ps_err_set(err, "bootstrap.servers: write HOST:PORT, separated by commas");
-        if (ps_kafka_native_broker_add(client, -1, item, host_length, port) == NULL)
+        struct ps_kafka_native_broker *broker =
+            ps_kafka_native_broker_add(client, -1, item, host_length, port);
+        if (broker == NULL)
             return ps_err_set(err, "no memory");
+        broker->configured = true;
     }
     return client->brokers != NULL ? PS_OK : ps_err_set(err, "bootstrap.servers is empty");
 }
@@ -288,6 +291,7 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
         return 0;
     }
     topic->unplaced = set;
+    topic->unplaced_ns = client->now.mono_ns;
     client->unplaced_topics = true;
     topic->unplaced_partition = record->partition;
     topic->unplaced_key = record->key != NULL ? ps_kafka_murmur2(record->key, record->key_length) : 0;
@@ -401,6 +405,18 @@ static bool native_answered(struct ps_kafka_producer *producer)
     return native_of(producer)->answered;
 }
 
+/* An answer with an error that may pass says nothing about the topic's partitions. */
+static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_, uint64_t since_ns)
+{
+    struct ps_kafka_native *client = native_of(producer);
+    const struct ps_kafka_native_topic *topic = (const struct ps_kafka_native_topic *)topic_;
+    if (topic->listed_ns != 0 && topic->described_ns >= since_ns &&
+        (topic->error == 0 || topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION))
+        return true;
+    ps_kafka_native_want_metadata(client);
+    return false;
+}
+
 static bool native_begun(struct ps_kafka_producer *producer)
 {
     const struct ps_kafka_native *client = native_of(producer);
@@ -448,6 +464,7 @@ const struct ps_kafka_engine ps_kafka_native = {
     .hurry = native_hurry,
     .fill_requests = native_fill_requests,
     .answered = native_answered,
+    .heard = native_heard,
     .begun = native_begun,
     .commit = native_commit,
     .withdraw = native_withdraw,

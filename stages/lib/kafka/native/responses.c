@@ -163,7 +163,7 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
         (error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_COORDINATOR))
         ps_kafka_native_coordinator_forget(client, &client->transaction.own);
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
-    if (known->outcome != PS_KAFKA_AGAIN) {
+    if (known->outcome != PS_KAFKA_AGAIN || ps_kafka_error_counts(error)) {
         client->id_rest_ns = client->now.mono_ns + PS_NS_PER_S;
         tell_no_id(client, known);
     }
@@ -217,6 +217,8 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
         ps_kafka_native_partition_return(client, set);
         if (known->outcome == PS_KAFKA_AGAIN)
             tell_refused(client, partition, known);
+        if (ps_kafka_error_counts(error))
+            ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ATTEMPT, error, partition->topic->name);
     } else {
         bool renews = known->outcome == PS_KAFKA_RENEW;
         char topic[PS_KAFKA_NATIVE_TOPIC_BYTES];

@@ -12,6 +12,8 @@
 #define READY_MAX 64
 /* the search for records that wait too long runs each tenth of delivery.timeout.ms */
 #define EXPIRY_PARTS 10U
+#define IMPATIENCE                                                                                           \
+    8U /* divisor of the time for which a topic may be unknown, after one that stayed unknown */
 #define PAUSE_NS (3 * PS_NS_PER_S)            /* turns are at most a second apart while records wait */
 #define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two Metadata requests */
 
@@ -50,6 +52,7 @@ static void ask(struct ps_kafka_native *client)
     if (request != NULL) {
         client->metadata.asked = true;
         client->metadata.wanted = false;
+        client->metadata.sent_ns = client->now.mono_ns;
         client->metadata.rest_ns = client->now.mono_ns + METADATA_REST_NS;
         ps_kafka_native_broker_send(broker, request);
     }
@@ -66,13 +69,22 @@ static void ask(struct ps_kafka_native *client)
     }
 }
 
-/* Removes brokers that left the cluster, when no request to them is under way. */
+/* Removes brokers that left the cluster, when no request to them is under way. Those of bootstrap.servers stay without a
+ * node number: all nodes may fail after one of them was away for a while (KIP-899, KIP-1102). */
 static void remove_gone(struct ps_kafka_native *client)
 {
     for (struct ps_kafka_native_broker **at = &client->brokers; *at != NULL;) {
         struct ps_kafka_native_broker *broker = *at;
         if (!broker->gone || broker->first != NULL || broker->ready != NULL ||
             broker->phase == PS_KAFKA_NATIVE_RESOLVING || ps_kafka_native_leads(client, broker)) {
+            at = &broker->next;
+            continue;
+        }
+        if (broker->configured) {
+            if (broker->phase != PS_KAFKA_NATIVE_DOWN)
+                ps_kafka_native_broker_drop(broker);
+            broker->node = -1;
+            broker->gone = false;
             at = &broker->next;
             continue;
         }
@@ -104,6 +116,17 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
     ps_kafka_native_partition_offer(client, set->partition);
 }
 
+/* Returns whether the cluster refuses the topic: an answer that is newer than the record that waits says so, and the
+ * time for which a new topic may be unknown is over. That time is not given again to each record. */
+static bool is_refused(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic)
+{
+    uint64_t patience_ns = client->settings.topic_patience_ns;
+    if (client->impatient) /* events that name other topics must not wait so long for each of them */
+        patience_ns /= IMPATIENCE;
+    return topic->asked_ns != 0 && topic->error != 0 && topic->described_ns > topic->unplaced_ns &&
+           client->now.mono_ns >= topic->asked_ns + patience_ns;
+}
+
 static void place_all(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic *topic = NULL;
@@ -113,11 +136,10 @@ static void place_all(struct ps_kafka_native *client)
         client->unplaced_topics = true;
         if (topic->partition_count > 0) {
             place(client, topic);
-        } else if (topic->asked_ns != 0 && topic->error != 0 &&
-                   client->now.mono_ns >= topic->asked_ns + client->settings.topic_patience_ns) {
+        } else if (is_refused(client, topic)) {
             struct ps_kafka_native_set *set = topic->unplaced;
             topic->unplaced = NULL;
-            topic->asked_ns = client->now.mono_ns;
+            client->impatient = true;
             ps_kafka_native_report(client, set,
                                    topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
                                        ? PS_KAFKA_LIBRARY_UNKNOWN_TOPIC

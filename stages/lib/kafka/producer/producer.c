@@ -362,9 +362,10 @@ static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_ka
             continue;
         }
         uint32_t want = is_plain(rest) ? run_length(rest, count - done, UINT32_MAX) : 1;
-        if (rest->partition >= topic->partition_end)
+        uint32_t taken = produce(producer, topic, rest->partition, rest, want, error);
+        if (taken > 0 && rest->partition >= topic->partition_end && rest->partition < HELD_MAX)
             topic->partition_end = rest->partition + 1;
-        done += produce(producer, topic, rest->partition, rest, want, error);
+        done += taken;
     }
     return done;
 }

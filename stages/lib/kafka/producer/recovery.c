@@ -96,11 +96,14 @@ static void report_refused_event(struct ps_kafka_sender *sender, const char *why
     if (sender->search.blamed != cause->last_token)
         ps_count(sender->port->counters, PS_COUNTER_refused, 1);
     sender->search.blamed = cause->last_token;
+    sender->search.blamed_ns = sender->now.mono_ns;
     describe_event(cause->last_token, text, sizeof text);
     ps_log(PS_LOG_ERROR, sender->port->component,
            "an event cannot be delivered to topic %s, partition %" PRId32
            ": %s. It is tried again in %s and all events after it wait. The event: %s",
            cause->topic, cause->partition, why, ps_quantity_print_ns(rest).text, text);
+    snprintf(sender->last_error, sizeof sender->last_error,
+             "an event cannot be delivered to topic %.100s: %s", cause->topic, why);
     attempt_failed(sender, why);
 }
 
@@ -112,7 +115,7 @@ void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_n
     if (ps_kafka_sender_is_transactional(sender) && sender->phase == PS_KAFKA_SENDING && !sender->recalling)
         ps_kafka_transaction_failed(sender, code);
     sender->phase = PS_KAFKA_COLLECTING;
-    sender->patient = false;
+    sender->patient = sender->keeps_producer = false;
     sender->purge_again_ns = 0;
     sender->give_up_ns = sender->now.mono_ns + patience_ns;
 }
@@ -133,13 +136,19 @@ static void commit_leases_before(struct ps_kafka_sender *sender, const void *tok
  * given up. */
 static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_kafka_flaw flaw)
 {
-    const char *why = flaw != PS_KAFKA_FLAW_NONE ? ps_kafka_flaw_text(flaw)
-                                                 : "it is larger than kafka.producer.max.request.size";
-    bool too_large = flaw == PS_KAFKA_FLAW_QUEUE || sender->cause.error->outcome == PS_KAFKA_SPLIT;
-    const struct ps_dead_letter_reason reason = {too_large                    ? "record-too-large"
-                                                 : flaw != PS_KAFKA_FLAW_NONE ? "no-record"
-                                                                              : "record-refused",
-                                                 why, 0};
+    const struct ps_kafka_error *error = sender->cause.error;
+    const char *why = flaw != PS_KAFKA_FLAW_NONE        ? ps_kafka_flaw_text(flaw)
+                      : error->outcome == PS_KAFKA_WAIT ? error->meaning
+                                                        : "it is larger than kafka.producer.max.request.size";
+    bool too_large = flaw == PS_KAFKA_FLAW_QUEUE || error->outcome == PS_KAFKA_SPLIT;
+    bool no_record = flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_WAIT;
+    char place[PS_KAFKA_TOPIC_BYTES_MAX + 256];
+    snprintf(place, sizeof place, "topic %s, partition %" PRId32 ": %s", sender->cause.topic,
+             sender->cause.partition, why);
+    const struct ps_dead_letter_reason reason = {too_large   ? "record-too-large"
+                                                 : no_record ? "no-record"
+                                                             : "record-refused",
+                                                 error->outcome == PS_KAFKA_WAIT ? place : why, 0};
     if (ps_kafka_letters_has(sender)) {
         sender->cause.error = NULL;
         return ps_kafka_letters_give_up(sender, ps_kafka_token_lease(token), &reason);
@@ -162,8 +171,14 @@ bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
         ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
         return false;
     }
+    bool chosen = flaw == PS_KAFKA_FLAW_NONE && ps_kafka_chose(sender, token, code);
+    bool asks = chosen && !ps_kafka_chosen_is_sure(sender, token, partition);
+    if (asks && sender->plan->engine->heard != NULL)
+        return false;
     set_cause(sender, error, flaw, token, topic, partition);
-    if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME)
+    sender->cause.asks = asks;
+    if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME ||
+        (chosen && !asks))
         return refused_here(sender, token, flaw);
     /* The topic or the producer has failed: waits for the reports of the sent events, then continues with a new
      * producer, which requests metadata again. */
@@ -193,6 +208,27 @@ void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafk
     cause->group_count = report->group_count;
     cause->group_left = report->group_count - report->count;
     cause->group_bytes = report->group_bytes;
+}
+
+void ps_kafka_sender_attempted(struct ps_kafka_sender *sender, int code, const char *topic)
+{
+    const struct ps_kafka_error *error = ps_kafka_error_find(code);
+    struct ps_err err = {0};
+    if (sender->phase != PS_KAFKA_SENDING || sender->cause.error != NULL ||
+        sender->now.mono_ns < sender->attempt_ns)
+        return;
+    sender->attempt_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
+    sender->troubled = true;
+    ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
+    snprintf(sender->last_error, sizeof sender->last_error, "topic %s: %s (%s)", topic, error->name,
+             error->meaning);
+    ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
+           "%s; undelivered events are sent again, in order", sender->last_error);
+    ps_kafka_letters_failed(sender, error->meaning);
+    ps_err_set(&err, "%s", sender->last_error);
+    ps_port_troubled(sender->port, &err);
+    if (sender->letters.exhausted != NULL) /* its events are purged, and become dead letters */
+        ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
 }
 
 void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender)
@@ -246,6 +282,12 @@ static enum ps_kafka_outcome judge(struct ps_kafka_sender *sender)
                                                       "agent's clock, the broker's clock and the topic's "
                                                       "message.timestamp.after.max.ms"};
     struct ps_kafka_cause *cause = &sender->cause;
+    if (cause->first_token != NULL && ps_kafka_chose(sender, cause->first_token, cause->error->code)) {
+        cause->last_token =
+            cause->first_token; /* the whole request is for the place that its first event chose */
+        cause->group_count = 1;
+        return PS_KAFKA_BLAME;
+    }
     if (cause->error->code == PS_KAFKA_ERROR_INVALID_TIMESTAMP && is_stamped_here(sender))
         cause->error = &wrong_clock;
     if (cause->error->code == PS_KAFKA_ERROR_CORRUPT_MESSAGE && is_in_doubt(sender))
@@ -280,6 +322,15 @@ static void halve(struct ps_kafka_sender *sender)
            " bytes; smaller ones are tried: set kafka.producer.batch.size, or raise the topic's "
            "max.message.bytes",
            cause->topic, cause->group_bytes == 0 ? "up to " : "", was);
+}
+
+/* The event that failed chose a place that the cluster refuses. */
+static void refuse_choice(struct ps_kafka_sender *sender)
+{
+    if (ps_kafka_letters_has(sender))
+        ps_kafka_chosen_bar(sender); /* it becomes a dead letter when it would be sent again */
+    else
+        report_refused_event(sender, sender->cause.error->meaning);
 }
 
 /* The broker refuses this one event: the event becomes a dead letter, and then later events are sent. The
@@ -320,7 +371,13 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
     sender->fatal = false;
     if (cause->error == NULL)
         return;
+    if (cause->asks) {
+        sender->cause.error = NULL;
+        return;
+    }
     ps_count(sender->port->counters, PS_COUNTER_RollbackCount, 1);
+    bool chosen =
+        cause->first_token != NULL && ps_kafka_chose(sender, cause->first_token, cause->error->code);
     enum ps_kafka_outcome outcome = judge(sender);
     if (ps_kafka_sender_is_transactional(sender) && cause->first_token != NULL && outcome != PS_KAFKA_RENEW)
         sender->transaction.suspect = ps_kafka_token_lease(cause->first_token);
@@ -330,7 +387,9 @@ void ps_kafka_sender_recover(struct ps_kafka_sender *sender)
         /* While the largest request is not known, those before may be too large, too. */
         sender->search.first =
             outcome == PS_KAFKA_BLAME && sender->search.step_bytes == 0 ? cause->first_token : NULL;
-        if (cause->group_count > 1)
+        if (chosen)
+            refuse_choice(sender);
+        else if (cause->group_count > 1)
             halve(sender);
         else if (ps_kafka_letters_has(sender))
             condemn(sender);

@@ -57,7 +57,9 @@ struct ps_kafka_report {
 };
 
 enum ps_kafka_notice_kind {
-    PS_KAFKA_NOTICE_ERROR,      /* a problem with brokers or connections; records wait */
+    PS_KAFKA_NOTICE_ERROR, /* a problem with brokers or connections; records wait */
+    /* a broker refused a request for a reason that need not pass; the engine sends the records again */
+    PS_KAFKA_NOTICE_ATTEMPT,
     PS_KAFKA_NOTICE_FATAL,      /* this producer cannot continue: purge, collect, destroy, create another */
     PS_KAFKA_NOTICE_STATISTICS, /* text is JSON */
     PS_KAFKA_NOTICE_LOG,        /* code is a syslog level */
@@ -171,6 +173,9 @@ struct ps_kafka_engine {
     /* Returns whether a broker has answered since `create`. The producer requests metadata from its first call
      * of `topic` on. Does not wait. Used by tools that begin only when a broker answers. */
     bool (*answered)(struct ps_kafka_producer *producer);
+    /* Returns whether the cluster has described the topic in an answer to a question that was asked at `since_ns` or
+     * later; if not, asks again. An error of `submit` is then up to date. NULL: only a new producer asks again. */
+    bool (*heard)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic, uint64_t since_ns);
     /* Returns whether the open transaction of the last producer with this transactional id has ended, so that
      * the last producer can write nothing more. NULL: the engine has no transactions. */
     bool (*begun)(struct ps_kafka_producer *producer);

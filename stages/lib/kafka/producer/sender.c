@@ -92,6 +92,9 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
                                                                                                 : PS_LOG_WARN,
                component, "the Kafka producer cannot continue, a new one is made: %s", notice->text);
         break;
+    case PS_KAFKA_NOTICE_ATTEMPT:
+        ps_kafka_sender_attempted(sender, notice->code, notice->text);
+        break;
     case PS_KAFKA_NOTICE_ERROR: /* if a connection broke, records in flight must be sent again */
         ps_kafka_sender_release_hold(sender);
         if (is_connection_error(notice->code)) {
@@ -173,6 +176,16 @@ static void ask_for_producer(struct ps_kafka_sender *sender)
     ps_kafka_statistics_renew(&sender->statistics);
 }
 
+/* Sends the events that are not settled, from the first one on. */
+static void begin_again(struct ps_kafka_sender *sender)
+{
+    PS_ASSERT(sender->window.held.in_flight == 0); /* events in flight would be sent twice */
+    ps_held_rewind(&sender->window.held);
+    sender->search.reached = false;
+    sender->full = sender->keeps_producer = false;
+    sender->phase = PS_KAFKA_SENDING;
+}
+
 /* Takes the producer that was asked for. Returns whether the sender has a producer now. */
 static bool take_producer(struct ps_kafka_sender *sender)
 {
@@ -184,6 +197,7 @@ static bool take_producer(struct ps_kafka_sender *sender)
         return false;
     sender->making = false;
     sender->producer = made;
+    sender->made_ns = sender->now.mono_ns;
     if (sender->producer == NULL) {
         ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
         sender->resume_ns = sender->now.mono_ns + ps_kafka_sender_rest_ns(sender);
@@ -208,11 +222,7 @@ static void await_producer(struct ps_kafka_sender *sender)
     }
     if (ps_kafka_sender_is_transactional(sender) && !ps_kafka_transaction_restarts(sender))
         return;
-    PS_ASSERT(sender->window.held.in_flight == 0); /* events in flight would be sent twice */
-    ps_held_rewind(&sender->window.held);
-    sender->search.reached = false;
-    sender->full = false;
-    sender->phase = PS_KAFKA_SENDING;
+    begin_again(sender);
 }
 
 /* Returns to large requests, because the event that was searched for is delivered. A request size that a topic
@@ -231,10 +241,20 @@ static void stop_stepping(struct ps_kafka_sender *sender)
     }
 }
 
+/* Returns whether the failure is only about a place that an event chose: the producer is in order. */
+static bool is_of_a_place(const struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_cause *cause = &sender->cause;
+    return !sender->fatal && cause->error != NULL && cause->first_token != NULL &&
+           sender->plan->engine->heard != NULL && !ps_kafka_sender_is_transactional(sender) &&
+           ps_kafka_chose(sender, cause->first_token, cause->error->code);
+}
+
 static void send_or_collect(struct ps_kafka_sender *sender)
 {
     if (sender->fatal || sender->cause.error != NULL) {
         ps_kafka_sender_collect(sender, PS_KAFKA_PATIENCE_NS);
+        sender->patient = sender->keeps_producer = is_of_a_place(sender);
         return;
     }
     if (sender->search.stepping && sender->search.fence == NULL && sender->window.held.in_flight == 0) {
@@ -257,8 +277,12 @@ static void step(struct ps_kafka_sender *sender)
             purge_submitted(sender);
             break;
         }
+        sender->keeps_producer &= !sender->fatal && !sender->recalling;
         ps_kafka_sender_recover(sender);
-        ask_for_producer(sender);
+        if (sender->keeps_producer)
+            begin_again(sender);
+        else
+            ask_for_producer(sender);
         break;
     case PS_KAFKA_STALE:
         if (sender->window.held.count > 0 && sender->now.mono_ns >= sender->resume_ns)

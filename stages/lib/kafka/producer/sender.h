@@ -11,6 +11,7 @@
 #pragma once
 
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/producer/chosen.h"
 #include "stages/lib/kafka/producer/dead_letters.h"
 #include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/producer/mapping.h"
@@ -57,6 +58,7 @@ struct ps_kafka_cause {
     /* number of events of that request, and number of those that have no report yet */
     uint32_t group_count, group_left;
     uint64_t group_bytes; /* 0: not known */
+    bool asks;            /* no failure: a new producer asks the cluster again before the event is refused */
     int32_t partition;
     char topic[PS_KAFKA_TOPIC_BYTES_MAX];
 };
@@ -71,13 +73,15 @@ struct ps_kafka_sender {
     struct ps_kafka_statistics statistics;
 
     enum ps_kafka_phase phase;
-    bool full;      /* the engine has no room: wait for a report */
-    bool fatal;     /* the producer reported a fatal error */
-    int fatal_code; /* of the last such error */
-    bool making;    /* a producer is requested */
+    bool full;        /* the engine has no room: wait for a report */
+    bool fatal;       /* the producer reported a fatal error */
+    int fatal_code;   /* of the last such error */
+    bool making;      /* a producer is requested */
+    uint64_t made_ns; /* when the present producer came; 0: it is the first one */
     bool recalling;
     uint64_t recall_ns;   /* when the recall that waits for a transaction began; 0: there is no such recall */
     bool patient;         /* while COLLECTING: submitted records are sent, not purged */
+    bool keeps_producer;  /* while COLLECTING: the producer is in order and is used further */
     bool broken;          /* a connection broke, and no record has been delivered since */
     char last_error[256]; /* the library's last error since the last delivery; "": none */
     bool troubled;        /* a broker error was logged, and no record has been delivered since */
@@ -96,6 +100,7 @@ struct ps_kafka_sender {
     /* time of the last warning about missing progress; equal to progress_ns: there was no warning yet */
     uint64_t warned_ns;
     uint64_t resume_ns;  /* no record is submitted before this time */
+    uint64_t attempt_ns; /* until then a failed attempt of the engine does not count */
     uint64_t give_up_ns; /* COLLECTING: when to purge also the records that were sent */
     /* COLLECTING: when to purge again, because the library retries records meanwhile */
     uint64_t purge_again_ns;
@@ -112,11 +117,13 @@ struct ps_kafka_sender {
         bool stepping;
         uint32_t step_records;
         uint64_t step_bytes;
-        void *blamed; /* the event that was already logged and counted as refused */
+        void *blamed;       /* the event that was already logged and counted as refused, */
+        uint64_t blamed_ns; /* and when it was refused last */
         /* the event that was sent again because its bytes may have been damaged on the way, and how often */
         void *doubted;
         unsigned doubts;
     } search;
+    struct ps_kafka_barred barred;
     struct ps_kafka_letters letters;
     struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */
 
@@ -179,6 +186,9 @@ bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
 /* Handles a report of a failure. */
 void ps_kafka_sender_failed(struct ps_kafka_sender *sender, const struct ps_kafka_report *report,
                             const struct ps_kafka_error *error);
+/* Counts a failed attempt of the engine, which sends the records again: at most one in the time for which the sink would
+ * rest after a failure. `topic`: of the records. */
+void ps_kafka_sender_attempted(struct ps_kafka_sender *sender, int code, const char *topic);
 /* Stops submitting until all reports have come. */
 void ps_kafka_sender_collect(struct ps_kafka_sender *sender, uint64_t patience_ns);
 /* Handles the first failure, after all reports have come. */

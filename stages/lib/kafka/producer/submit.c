@@ -138,6 +138,13 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
     record->value = event->body_length > 0 ? event->body : "";
     record->value_length = event->body_length;
     record->token = ps_kafka_token(lease, position);
+    const struct ps_kafka_error *barred =
+        ps_kafka_chosen_barred(sender, record->token, topic, record->partition);
+    if (PS_UNLIKELY(barred != NULL)) {
+        if (run->count == 0)
+            run->code = barred->code;
+        return false;
+    }
     if (mapping->event_format && !encode(sender, run, batch, event, record))
         return false;
     if (is_too_large(sender, record)) {
