@@ -250,11 +250,26 @@ static bool needs_connection(const struct ps_kafka_native_broker *broker)
     return broker->phase == PS_KAFKA_NATIVE_DOWN && broker->ready != NULL && !broker->gone;
 }
 
+/* Returns whether a node of the cluster is connected, or may be connected to now. Else brokers that are only in
+ * bootstrap.servers are asked, too: one that the cluster has removed may have old metadata. */
+static bool has_node(const struct ps_kafka_native *client)
+{
+    const struct ps_kafka_native_broker *broker = client->brokers;
+    while (broker != NULL &&
+           (broker->gone || broker->node < 0 || broker->node >= PS_KAFKA_NATIVE_COORDINATOR / 2 ||
+            ps_kafka_native_broker_is_silent(broker) ||
+            (broker->phase == PS_KAFKA_NATIVE_DOWN &&
+             (broker->failures > 0 || client->now.mono_ns < broker->rest_ns))))
+        broker = broker->next;
+    return broker != NULL;
+}
+
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_broker *best = NULL, *silent = NULL;
+    bool any_node = has_node(client);
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
-        if (broker->gone)
+        if (broker->gone || (broker->node < 0 && any_node))
             continue;
         if (ps_kafka_native_broker_is_silent(broker)) {
             if (broker->phase == PS_KAFKA_NATIVE_UP)

@@ -79,11 +79,124 @@ static void test_unknown_topic_that_was_not_used(void **state)
     end(&run);
 }
 
+/* ---- bootstrap.servers ---- */
+
+/* Two brokers: `run->broker`, which is node 0, and `other`, node 1. Both are in bootstrap.servers. */
+static struct ps_test_broker other;
+static bool listed[2]; /* in the metadata; the first one of them leads */
+
+static char *put_node(char *at, int32_t node, unsigned port)
+{
+    at = ps_wire_put_int32(at, node);
+    at = ps_wire_put_string(at, "127.0.0.1", 9);
+    at = ps_wire_put_int32(at, (int32_t)port);
+    return ps_wire_put_int16(at, -1); /* rack */
+}
+
+static void answer_listed(struct run *run, struct ps_test_broker *broker,
+                          const struct ps_test_request *request)
+{
+    char body[512], *at = body;
+    if (request->key != KEY_METADATA) {
+        struct ps_test_broker own = run->broker;
+        run->broker = *broker;
+        answer(run, request, UINT32_MAX);
+        *broker = run->broker;
+        if (broker != &run->broker)
+            run->broker = own;
+        return;
+    }
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, listed[0] + listed[1]);
+    at = listed[0] ? put_node(at, 0, run->broker.port) : at;
+    at = listed[1] ? put_node(at, 1, other.port) : at;
+    at = ps_wire_put_int16(at, -1); /* cluster */
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_string(at, "t", 1);
+    at = ps_wire_put_int8(at, 0);
+    at = ps_wire_put_int32(at, 1);
+    at = ps_wire_put_int16(at, 0);
+    at = ps_wire_put_int32(at, 0);
+    at = ps_wire_put_int32(at, listed[0] ? 0 : 1);
+    at = ps_wire_put_int32(at, run->cluster.epoch);
+    for (int list = 0; list < 3; list++)
+        at = ps_wire_put_int32(at, 0);
+    ps_test_broker_answer(broker, request, body, (uint32_t)(at - body), UINT32_MAX);
+}
+
+/* A record is sent, and written by the broker that leads. */
+static void deliver_to(struct run *run, struct ps_test_broker *leader)
+{
+    unsigned before = run->report_count;
+    struct ps_test_broker *const brokers[] = {&run->broker, &other};
+    submit(run);
+    for (unsigned turns = 0; run->report_count == before; turns++) {
+        if (turns > TURNS_MAX)
+            fail_msg("the record is not written");
+        turn(run);
+        for (size_t i = 0; i < PS_COUNT_OF(brokers); i++) {
+            struct ps_test_request request;
+            while (brokers[i]->listener >= 0 && ps_test_broker_ask(brokers[i], &request)) {
+                struct produced produced = {.request = request, .sets = 1};
+                if (request.key != KEY_PRODUCE) {
+                    answer_listed(run, brokers[i], &request);
+                    continue;
+                }
+                assert_ptr_equal(brokers[i], leader);
+                struct ps_test_broker own = run->broker;
+                run->broker = *brokers[i];
+                answer_produce(run, &produced, 0, 0);
+                *brokers[i] = run->broker;
+                if (i != 0)
+                    run->broker = own;
+            }
+        }
+    }
+    assert_int_equal(run->reports[before].error, 0);
+}
+
+static void lead(struct run *run, bool first, bool second)
+{
+    listed[0] = first;
+    listed[1] = second;
+    run->cluster.epoch++;
+}
+
+/* The address of a broker in bootstrap.servers is not forgotten when the cluster is without the broker for a while: the
+ * other one fails for good later, and the client finds the first one again; and the other way around. */
+static void test_bootstrap_servers_stay(void **state)
+{
+    const struct ps_pair pairs[] = {{.key = "topic.metadata.refresh.interval.ms", .value = "1000"},
+                                    {.key = "reconnect.backoff.max.ms", .value = "200"}};
+    char servers[64];
+    struct run run;
+    ps_test_broker_start(&other);
+    snprintf(servers, sizeof servers, "127.0.0.1:%u,127.0.0.1", other.port);
+    begin_with(&run, servers, pairs, PS_COUNT_OF(pairs));
+    lead(&run, true, true);
+    deliver_to(&run, &run.broker);
+    lead(&run, false, true); /* without the first one */
+    ps_test_broker_hang_up(&run.broker);
+    deliver_to(&run, &other);
+    run.now.mono_ns += 2 * PS_NS_PER_S;
+    deliver_to(&run, &other);
+    lead(&run, true, false); /* the second one ends; nobody names the first one, which is back */
+    ps_test_broker_stop(&other);
+    other.listener = -1;
+    deliver_to(&run, &run.broker);
+    run.now.mono_ns += 2 * PS_NS_PER_S;
+    deliver_to(&run, &run.broker);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unused_topic_is_not_named),
         cmocka_unit_test(test_unknown_topic_that_was_not_used),
+        cmocka_unit_test(test_bootstrap_servers_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
