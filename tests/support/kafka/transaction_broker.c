@@ -156,6 +156,11 @@ void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned par
     broker->removed[partition] = true;
 }
 
+void ps_test_coordinator_lag(struct ps_test_coordinator *broker, unsigned partition, bool lags)
+{
+    broker->unknown[partition] = lags;
+}
+
 bool ps_test_coordinator_is_open(const struct ps_test_coordinator *broker)
 {
     return broker->ongoing;
@@ -185,7 +190,7 @@ static int16_t refuse(struct ps_test_coordinator *broker, int16_t key, uint32_t 
                       int32_t number)
 {
     int16_t error = 0;
-    if (key == 28 && broker->removed[number])
+    if (key == 28 && (broker->removed[number] || broker->unknown[number]))
         return ERROR_UNKNOWN_PARTITION;
     if (broker->refused_key == key && count >= PS_COUNT_OF(broker->refusals)) {
         error = broker->refusals[place];
@@ -503,7 +508,7 @@ static char *answer(struct ps_test_coordinator *broker, int16_t key, int16_t ver
     case 0:
         return ps_test_coordinator_produce(broker, version, in, at);
     case 3:
-        return ps_test_coordinator_metadata(broker, at);
+        return ps_test_coordinator_metadata(broker, in, at);
     case 9:
         return fetch_offsets(broker, in, at);
     case 10:

@@ -62,6 +62,8 @@ bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker);
 void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
                                 int16_t second);
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
+/* The group's coordinator lacks this input partition, whose offsets it does not commit, although the cluster has it. */
+void ps_test_coordinator_lag(struct ps_test_coordinator *broker, unsigned partition, bool lags);
 /* Removes this input partition, as if its topic was deleted: its offsets are no longer committed. */
 void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition);
 /* Topic `out` was created again, with only this number of partitions. */

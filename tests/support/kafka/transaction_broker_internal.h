@@ -73,6 +73,7 @@ struct ps_test_coordinator {
     int16_t refused_key, refusals[2];                 /* the key is 0: nothing is to be refused */
     bool has_refused, refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
     bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
+    bool unknown[PS_TEST_IN_PARTITIONS];              /* the group's coordinator does not know it yet */
     struct ps_test_limits limits;
     uint32_t refused_number; /* PS_TEST_NO_NUMBER: none */
     bool denies, damages, group_loads;
@@ -99,5 +100,5 @@ bool ps_test_coordinator_is_busy(const struct ps_test_coordinator *broker,
 /* Requests, by their names: each reads the rest of the request, and writes the answer to `at`. */
 char *ps_test_coordinator_produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in,
                                   char *at);
-char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, char *at);
+char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at);
 char *ps_test_coordinator_versions(const struct ps_test_coordinator *broker, int16_t version, char *at);

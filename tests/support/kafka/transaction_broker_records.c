@@ -240,8 +240,40 @@ static char *put_topic(char *at, const char *name, unsigned partitions)
     return at;
 }
 
-char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, char *at)
+/* Reads the request. Returns whether it asks for the input's topic, as a client does that looks whether it was deleted. */
+static bool asks_for_input(struct ps_wire_in *in)
 {
+    uint32_t length, count = ps_wire_get_count(in, 2);
+    bool asks = false;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = ps_wire_get_string(in, &length);
+        asks |= length == 2 && memcmp(name, "in", 2) == 0;
+    }
+    if (asks)
+        assert_int_equal(ps_wire_get_int8(in), 0); /* the question must not create the topic */
+    return asks;
+}
+
+static char *put_input(const struct ps_test_coordinator *broker, char *at)
+{
+    int32_t count = 0;
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+        count += !broker->removed[i];
+    at = ps_wire_put_string(ps_wire_put_int16(at, count > 0 ? 0 : ERROR_UNKNOWN_PARTITION), "in", 2);
+    at = ps_wire_put_int32(ps_wire_put_int8(at, 0), count);
+    for (int32_t i = 0; i < (int32_t)PS_TEST_IN_PARTITIONS; i++) {
+        if (broker->removed[i])
+            continue;
+        at = ps_wire_put_int32(ps_wire_put_int16(at, 0), i);
+        for (int field = 0; field < 5; field++)
+            at = ps_wire_put_int32(at, 0); /* leader, its epoch, and three lists */
+    }
+    return at;
+}
+
+char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
+{
+    bool of_input = asks_for_input(in);
     const int32_t throttle_brokers_node[] = {0, 1, 0};
     for (size_t i = 0; i < PS_COUNT_OF(throttle_brokers_node); i++)
         at = ps_wire_put_int32(at, throttle_brokers_node[i]);
@@ -250,7 +282,9 @@ char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, cha
     at = ps_wire_put_int16(at, -1);
     at = ps_wire_put_string(at, "here", 4);
     at = ps_wire_put_int32(at, 0);
-    at = ps_wire_put_int32(at, 2);
+    at = ps_wire_put_int32(at, of_input ? 1 : 2);
+    if (of_input)
+        return put_input(broker, at);
     at = put_topic(at, "out", broker->out_partitions);
     return put_topic(at, PS_TEST_POSITIONS, 1);
 }

@@ -25,6 +25,29 @@ uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions
     return end - from;
 }
 
+static bool is_same_member(const struct ps_stream_name *one, const struct ps_stream_name *other)
+{
+    return one->assignment == other->assignment && ps_slice_same(one->member, other->member) &&
+           ps_slice_same(one->group, other->group);
+}
+
+/* Halves the rest, because the positions are often those of one member, and many. */
+uint32_t ps_kafka_native_positions_member_end(const struct ps_kafka_position *positions, uint32_t count,
+                                              uint32_t from)
+{
+    uint32_t low = from + 1, high = count;
+    if (is_same_member(positions[count - 1].name, positions[from].name))
+        return count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (is_same_member(positions[middle].name, positions[from].name))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 struct ps_kafka_native_request *
 ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
                                     struct ps_kafka_native_coordinator *coordinator)

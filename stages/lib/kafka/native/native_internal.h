@@ -11,6 +11,7 @@
  *   cluster.c               the answers about brokers, leaders and coordinators
  *   login.c                 SASL
  *   transaction*.c          the steps of a transaction, and the handling of their answers
+ *   lacking*.c              topics with positions that a group's coordinator does not know
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
  *   statistics.c            the figures of the sink's metrics
  *
@@ -181,6 +182,14 @@ struct ps_kafka_native_transaction {
     uint32_t compared;
     /* since when the group's coordinator has lacked topics of positions; 0: it has all */
     uint64_t missing_ns;
+    /* The question to all brokers whether they have these topics. (lacking.c) */
+    struct {
+        bool wanted;
+        int32_t number;         /* of the last question: answers to earlier ones are ignored */
+        uint32_t open, answers; /* requests without an answer; answers */
+        uint64_t rest_ns;       /* no question before this time */
+        uint64_t until_ns;      /* answers are awaited until then */
+    } lacking;
     struct ps_kafka_position *positions;
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
     /* `from` .. `end`: the positions that are being committed, of one member or of one group */
@@ -528,6 +537,13 @@ bool ps_kafka_native_abort(struct ps_kafka_native *client);
  * member. */
 uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,
                                        uint32_t from, bool of_member);
+/* Returns the end of the positions from `from` on that are of the same member; positions are sorted by member. */
+uint32_t ps_kafka_native_positions_member_end(const struct ps_kafka_position *positions, uint32_t count,
+                                              uint32_t from);
+
+/* Returns the position of a partition among those that are being committed; NULL: it is not one of them. */
+struct ps_kafka_position *ps_kafka_native_position_find(const struct ps_kafka_native_transaction *transaction,
+                                                        struct ps_slice topic, int32_t part);
 
 /* ---- login.c ---- */
 

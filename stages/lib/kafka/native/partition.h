@@ -107,6 +107,7 @@ enum ps_kafka_native_kind {
     PS_KAFKA_NATIVE_COMMIT_OFFSETS,
     PS_KAFKA_NATIVE_END_TRANSACTION,
     PS_KAFKA_NATIVE_FETCH_OFFSETS,
+    PS_KAFKA_NATIVE_FIND_TOPICS,
     /* The remaining kinds belong to a reader (struct ps_kafka_native_reader). */
     PS_KAFKA_NATIVE_READER_KINDS,
     PS_KAFKA_NATIVE_FETCH = PS_KAFKA_NATIVE_READER_KINDS,
@@ -153,7 +154,7 @@ struct ps_kafka_native_request {
     uint64_t bytes, written; /* length of the request, and written bytes; length field included */
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
     uint64_t timeout_ns;     /* time limit of the answer; 0: request_timeout_ns of the settings */
-    int32_t node;            /* Fetch: the node of the broker */
+    int32_t node;            /* Fetch: the node of the broker; FIND_TOPICS: number of the question */
     bool ignored;            /* METADATA: the answer is skipped, because the client asks another broker */
     void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
 };

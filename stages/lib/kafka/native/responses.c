@@ -1,6 +1,6 @@
 /* Reads the brokers' responses, and decides the reaction to each. Lengths and counts from the broker are not trusted:
  * every read is bounded (wire.h). */
-#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/native/lacking.h"
 #include "stages/lib/kafka/native/wire.h"
 
 #include "core/quantity.h"
@@ -367,6 +367,8 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     case PS_KAFKA_NATIVE_END_TRANSACTION:
     case PS_KAFKA_NATIVE_FETCH_OFFSETS:
         return ps_kafka_native_transaction_answer(broker->client, request, &in, reason);
+    case PS_KAFKA_NATIVE_FIND_TOPICS:
+        return ps_kafka_native_lacking_answer(broker->client, request, &in, reason);
     default:
         return broker->client->reader->answer(broker, request, &in, reason);
     }

@@ -10,7 +10,7 @@
  * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and
  * a group with its positions. */
 #include "stages/lib/kafka/errors.h"
-#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/native/lacking.h"
 
 #include "stages/lib/kafka/slice.h"
 #include "stages/lib/least.h"
@@ -162,6 +162,7 @@ void ps_kafka_native_transaction_turn(struct ps_kafka_native *client)
     if (client->id_state != PS_KAFKA_NATIVE_ID_KNOWN || client->now.mono_ns < client->transaction.rest_ns)
         return;
     ask_to_join(client);
+    ps_kafka_native_lacking_turn(client);
     ask_step(client);
 }
 
@@ -195,6 +196,9 @@ static void begin(struct ps_kafka_native *client, enum ps_kafka_native_step step
     transaction->step = step;
     transaction->step_asked = transaction->end_lost = false;
     transaction->behind = transaction->proven = false;
+    transaction->lacking.wanted = false;
+    transaction->lacking.open = 0;
+    transaction->lacking.number++; /* answers about other positions are ignored */
     transaction->positions = positions;
     transaction->count = count;
     transaction->from = transaction->end = 0;

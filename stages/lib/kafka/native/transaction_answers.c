@@ -1,12 +1,13 @@
 /* The answers to the requests of a transaction, and how a commit ends. No function here uses a connection: broker.c
  * calls them. */
-#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/native/lacking.h"
 
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/slice.h"
 #include "stages/lib/least.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
@@ -257,21 +258,29 @@ static bool step_answered(struct ps_kafka_native *client, enum ps_kafka_native_k
     return false;
 }
 
-static struct ps_kafka_position *find_position(const struct ps_kafka_native_transaction *transaction,
-                                               struct ps_slice topic, int32_t part)
+static int compare_part(const void *wanted_, const void *position_)
 {
-    for (uint32_t i = transaction->from; i < transaction->end; i++) {
-        struct ps_kafka_position *position = &transaction->positions[i];
-        if (position->name->part == part && ps_slice_same(position->name->name, topic))
-            return position;
-    }
-    return NULL;
+    const struct ps_stream_name *wanted = wanted_,
+                                *name = ((const struct ps_kafka_position *)position_)->name;
+    int order = ps_slice_compare(wanted->name, name->name);
+    return order != 0 ? order : (wanted->part > name->part) - (wanted->part < name->part);
 }
 
-/* Returns whether positions of topics that the coordinator lacks are left out of the transaction, because it has
- * lacked them for some time. Records of a deleted topic need no position, and a refused position would hold up the
- * records of all other topics. */
-static bool leaves_out(const struct ps_kafka_native *client)
+/* Looks in the positions of one member after the other, each of which are sorted. */
+struct ps_kafka_position *ps_kafka_native_position_find(const struct ps_kafka_native_transaction *transaction,
+                                                        struct ps_slice topic, int32_t part)
+{
+    const struct ps_stream_name wanted = {.name = topic, .part = part};
+    struct ps_kafka_position *found = NULL;
+    for (uint32_t from = transaction->from; from < transaction->end && found == NULL;) {
+        uint32_t end = ps_kafka_native_positions_member_end(transaction->positions, transaction->end, from);
+        found = bsearch(&wanted, &transaction->positions[from], end - from, sizeof *found, compare_part);
+        from = end;
+    }
+    return found;
+}
+
+bool ps_kafka_native_lacks_long(const struct ps_kafka_native *client)
 {
     uint64_t since_ns = client->transaction.missing_ns;
     uint64_t timeout_ns = (uint64_t)client->settings.transaction_timeout_ms * PS_NS_PER_MS;
@@ -279,15 +288,21 @@ static bool leaves_out(const struct ps_kafka_native *client)
            client->now.mono_ns >= since_ns + ps_least(MISSING_NS, timeout_ns / MISSING_PART_OF_TIMEOUT);
 }
 
-/* Returns the error of a position that is not left out; else 0. */
+/* Returns the error of a position that is not left out; else 0. A position is left out of the transaction if the
+ * coordinator has lacked its topic for some time, and no broker has it: records of a deleted topic need no position,
+ * and a refused position would hold up the records of all other topics. */
 static int16_t position_error(struct ps_kafka_native *client, struct ps_slice topic, int32_t part,
                               int16_t error)
 {
-    struct ps_kafka_position *position = find_position(&client->transaction, topic, part);
-    if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || position == NULL || !leaves_out(client))
+    if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
         return error;
-    position->left_out = true;
-    return 0;
+    struct ps_kafka_position *position = ps_kafka_native_position_find(&client->transaction, topic, part);
+    if (position == NULL)
+        return error;
+    position->lacked = true;
+    position->left_out = position->absent && ps_kafka_native_lacks_long(client);
+    client->transaction.lacking.wanted |= !position->left_out;
+    return position->left_out ? 0 : error;
 }
 
 /* Handles the answer to TxnOffsetCommit. A position that the answer lacks is not committed: if the transaction ended,
@@ -331,7 +346,7 @@ static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *
 static int16_t compare(struct ps_kafka_native_transaction *transaction, struct ps_slice topic, int32_t part,
                        int64_t committed, int16_t error)
 {
-    const struct ps_kafka_position *position = find_position(transaction, topic, part);
+    const struct ps_kafka_position *position = ps_kafka_native_position_find(transaction, topic, part);
     if (position == NULL || (error != 0 && !position->left_out))
         return error;
     transaction->compared++;
@@ -485,6 +500,9 @@ void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
     case PS_KAFKA_NATIVE_ADD_OFFSETS:
     case PS_KAFKA_NATIVE_FETCH_OFFSETS:
         transaction->step_asked = false;
+        break;
+    case PS_KAFKA_NATIVE_FIND_TOPICS:
+        ps_kafka_native_lacking_lost(client, request);
         break;
     default:
         break;

@@ -80,8 +80,9 @@ struct ps_kafka_position {
      * span. */
     int64_t next;
     int32_t epoch; /* epoch of the leader that wrote the record before `next`; -1: not known */
-    /* set by the engine: the cluster lacks the topic, so the position is not part of the transaction */
-    bool left_out;
+    /* Set by the engine: the group's coordinator lacks the topic; a broker has it; no broker has it; so the position is
+     * not part of the transaction. */
+    bool lacked, seen, absent, left_out;
 };
 
 enum ps_kafka_ending {

@@ -130,24 +130,17 @@ static bool add(struct ps_kafka_transaction *transaction, const struct ps_span *
     return true;
 }
 
-static int compare_slices(struct ps_slice one, struct ps_slice other)
-{
-    uint32_t length = one.length < other.length ? one.length : other.length;
-    int order = length > 0 ? memcmp(one.data, other.data, length) : 0;
-    return order != 0 ? order : (one.length > other.length) - (one.length < other.length);
-}
-
 static int compare_positions(const void *one_, const void *other_)
 {
     const struct ps_stream_name *one = ((const struct ps_kafka_position *)one_)->name,
                                 *other = ((const struct ps_kafka_position *)other_)->name;
-    int order = compare_slices(one->group, other->group);
+    int order = ps_slice_compare(one->group, other->group);
     if (order == 0)
-        order = compare_slices(one->member, other->member);
+        order = ps_slice_compare(one->member, other->member);
     if (order == 0)
         order = (one->assignment > other->assignment) - (one->assignment < other->assignment);
     if (order == 0)
-        order = compare_slices(one->name, other->name);
+        order = ps_slice_compare(one->name, other->name);
     return order != 0 ? order : (one->part > other->part) - (one->part < other->part);
 }
 

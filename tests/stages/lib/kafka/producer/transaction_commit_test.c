@@ -287,6 +287,41 @@ static void test_deleted_topic(void **state)
     }
 }
 
+/* The group's coordinator does not know a partition for longer than 10 s, which the cluster has: its position is waited for, and not
+ * left out, because its records would come twice. Then the partition is deleted, and the transaction ends without it. */
+static void test_a_coordinator_that_lags(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        open_source(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000);
+        ps_test_coordinator_lag(run.broker, 1, true);
+        read_batch(&run, 1);
+        read_batch(&run, 0);
+        uint64_t since_ns = run.stage.now.mono_ns;
+        while (run.stage.now.mono_ns - since_ns < 12 * PS_NS_PER_S)
+            turn(&run);
+        assert_int_equal(run.stage.done_count, 1);
+        ps_test_coordinator_lag(run.broker, 1, false);
+        serve_until(&run, 3, 5000);
+        for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+            assert_int_equal(ps_test_coordinator_offset(run.broker, i), run.read[i]);
+        ps_test_coordinator_lag(run.broker, 1, true);
+        read_batch(&run, 1);
+        read_batch(&run, 0);
+        since_ns = run.stage.now.mono_ns;
+        while (run.stage.now.mono_ns - since_ns < 12 * PS_NS_PER_S)
+            turn(&run);
+        assert_int_equal(run.stage.done_count, 3);
+        ps_test_coordinator_remove(run.broker, 1);
+        serve_until(&run, 5, 5000);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
+        end(&run);
+    }
+}
+
 static void on_resolved(void *argument, const struct ps_kafka_end *end)
 {
     *(enum ps_kafka_ending *)argument = end->ending;
@@ -374,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_recall_without_a_coordinator),
         cmocka_unit_test(test_memory_follows_commits),
         cmocka_unit_test(test_deleted_topic),
+        cmocka_unit_test(test_a_coordinator_that_lags),
         cmocka_unit_test(test_end_without_a_deleted_topic),
         cmocka_unit_test(test_the_longest_id),
     };
