@@ -2,6 +2,8 @@
 #include "conf/load.h"
 
 #include "conf/agent.h"
+#include "conf/doubts/names.h"
+#include "conf/doubts/paths.h"
 #include "conf/validate/check.h"
 #include "conf/validate/claims.h"
 #include "conf/validate/guarantee.h"
@@ -184,8 +186,17 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
 }
 
 static void report_no_agent(struct ps_conf *conf, const struct ps_command *command,
-                            const struct ps_grouping *grouping, const char *file)
+                            const struct ps_grouping *grouping, const struct ps_properties *properties,
+                            const char *file)
 {
+    const char *dotted = ps_doubt_agent_name(conf->arena, properties, command->agent);
+    if (dotted != NULL && conf->other_agents.count == 0) {
+        ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.file = file}, dotted,
+                       command->agent[0] == '\0' ? "it contains no agent"
+                                                 : "no configuration for the agent %s",
+                       command->agent);
+        return;
+    }
     if (command->agent[0] == '\0' && conf->other_agents.count == 0) {
         ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.file = file},
                        "an agent has a line `NAME.channels = ..`", "%s no agent",
@@ -265,7 +276,9 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
         collect_agents(conf, command, &grouping);
         struct ps_agent_text *agent = ps_grouping_find(&grouping, command->agent);
         if (agent == NULL)
-            report_no_agent(conf, command, &grouping, file);
+            report_no_agent(conf, command, &grouping, properties, file);
+        else
+            agent->grouping = &grouping;
         report_stray_agents(conf, command, &grouping);
         if (agent != NULL) {
             struct ps_filter_classes classes = ps_filter_classes_make(conf, command->ask_classes);
@@ -277,6 +290,7 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
             ps_check_ports(conf);
             ps_check_rounds(conf);
             ps_check_claims(conf);
+            ps_doubt_paths(conf);
         }
     }
     ps_check_monitor(conf);

@@ -2,7 +2,7 @@
  * directories and files that it names, and prints what would run, or every problem at once. Starts nothing
  * and writes no file; without --probe it neither connects nor opens a port. Exit status: 0: the agent would start; 1:
  * it would not start, or would run without a source or a sink; 2: wrong usage; 3: something that the agent needs is
- * missing, two components want the same thing, or a probe failed. */
+ * missing, two components want the same thing, a path cannot be meant as it is written, or a probe failed. */
 #include "commands/check/probe.h"
 #include "commands/commands.h"
 #include "commands/dry_run.h"
@@ -39,7 +39,7 @@ const struct ps_command_line ps_line_check = {
         "Exit status: 0 the agent would start, 1 it would not, or a channel would have none of its sources "
         "or sinks,\n"
         "2 wrong usage, 3 it would start, but a resource is unavailable: a directory, a port that another\n"
-        "source uses, or one that --probe tries.\n"
+        "source uses, a path that is not what it seems, or one that --probe tries.\n"
         "\n"
         "Examples:\n"
         "  penstock check -n a1 -f conf/a1.properties\n"
@@ -130,6 +130,9 @@ static void print_end(const struct ps_command *command, const struct ps_conf *co
     if (conf->clashes > 0)
         printf("%s: %u %s a resource that another component uses\n", conf->wanted, conf->clashes,
                conf->clashes == 1 ? "component needs" : "components need");
+    if (conf->doubts > 0)
+        printf("%s: %u %s not what %s\n", conf->wanted, conf->doubts,
+               conf->doubts == 1 ? "path is" : "paths are", conf->doubts == 1 ? "it seems" : "they seem");
     if (!command->probe && verdict->look.skipped > 0)
         printf("not tried without --probe: %s\n", verdict->look.not_tried);
 }
@@ -169,7 +172,7 @@ static int judge(const struct ps_command *command, const struct ps_conf *conf, c
     bool strict = command->strict && (problems->dropped > 0 || problems->warnings > 0);
     if (problems->errors > 0 || conf->lacks != NULL || conf->cut != NULL || strict)
         return 1;
-    return verdict->failed > 0 || conf->clashes > 0 ? PROBE_STATUS : 0;
+    return verdict->failed > 0 || conf->clashes > 0 || conf->doubts > 0 ? PROBE_STATUS : 0;
 }
 
 static int run(const struct ps_command *command)

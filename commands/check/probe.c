@@ -53,6 +53,18 @@ struct look {
     FILE *skipped;
 };
 
+/* Returns whether the value was reported as a path that nobody can have meant: to make it would be no cure. */
+static bool is_doubted(const struct ps_conf *conf, const struct ps_place *place)
+{
+    for (size_t i = 0; conf->doubts > 0 && place->key != NULL && i < conf->problems.count; i++) {
+        const struct ps_problem *problem = &conf->problems.items[i];
+        if (problem->severity == PS_SEVERITY_WARNING && problem->mistake == PS_MISTAKE_CAUSE &&
+            problem->key != NULL && strcmp(problem->key, place->key) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void on_looked(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
                       const char *cause, const char *cure)
 {
@@ -66,6 +78,8 @@ static void on_looked(const struct ps_probe *probe, enum ps_probed result, const
         return;
     look->result->failed += !refused;
     const struct ps_place place = ps_conf_place(look->conf, probe->component, key);
+    if (!refused && is_doubted(look->conf, &place))
+        return;
     ps_problem_add(&look->conf->problems, refused ? PS_SEVERITY_ERROR : PS_SEVERITY_WARNING, place, cure,
                    "%s: %s", what, cause);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum option_kind {
     OPTION_FLAG,      /* bool */
@@ -362,6 +363,23 @@ enum ps_status ps_command_set(struct ps_command *command, const char *name, cons
     return PS_OK;
 }
 
+/* Returns whether the value of -f is a URI, and no file has this name. */
+static bool is_uri(const char *file)
+{
+    static const char *const schemes[] = {"http://", "https://", "file:/", "classpath:"};
+    for (size_t i = 0; i < PS_COUNT_OF(schemes); i++)
+        if (strncasecmp(file, schemes[i], strlen(schemes[i])) == 0)
+            return access(file, F_OK) != 0;
+    return false;
+}
+
+static enum ps_status refuse_uri(const char *uri, struct ps_err *err)
+{
+    char room[1024];
+    uri = ps_file_uri_masked(uri, room, sizeof room);
+    return ps_err_set(err, "-f takes the path of a file; for a URI write -u %s", uri);
+}
+
 static enum ps_status complete(struct ps_command *command, struct ps_err *err)
 {
     if (ps_command_read_opts(command, err) != PS_OK)
@@ -369,6 +387,12 @@ static enum ps_status complete(struct ps_command *command, struct ps_err *err)
     if (command->bad_heap != NULL)
         return ps_err_set(err, "%s: not a heap size; write for example -Xmx512m or -Xmx4g",
                           command->bad_heap);
+    for (size_t i = 0; i < command->files.count; i++)
+        if (is_uri(command->files.items[i]))
+            return refuse_uri(command->files.items[i], err);
+    if (command->agent == NULL && command->files.count == 0 && command->uris.count == 0)
+        return ps_err_set(err,
+                          "what to read is missing: -n NAME -f FILE (or -u URI); --help shows all options");
     if (command->agent == NULL && command->uris.count > 0)
         return ps_err_set(err, "the agent's name is missing: -n NAME");
     if (command->agent == NULL)

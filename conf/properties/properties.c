@@ -2,6 +2,7 @@
  * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
  * logical line. */
 #include "conf/properties/properties.h"
+#include "conf/text.h"
 #include "core/fnv.h"
 #include "core/quantity.h"
 #include "core/text/hex.h"
@@ -306,16 +307,19 @@ static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *fir
 #define UTF8_WARNINGS_MAX 5
 #define LOST_ESCAPES_MAX 8 /* limit of the lost escapes that one warning names */
 
-/* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. */
-static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned,
+/* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. `is_lost`: the line would be one of the
+ * agent without the byte order mark before it. */
+static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned, bool is_lost,
                       struct ps_problems *problems)
 {
     unsigned first;
     if (!line_is_utf8(reader->text, reader->text_length, &first))
         return;
     if (first == 0xfeff && reader->text[0] == 0xef) {
-        ps_problem_add(problems, PS_SEVERITY_WARNING, place, "save the file without a byte order mark",
-                       "begins with a UTF-8 byte order mark, which becomes part of the first key");
+        ps_problem_add(problems, is_lost ? PS_SEVERITY_ERROR : PS_SEVERITY_WARNING, place,
+                       "save the file without a byte order mark",
+                       "begins with a UTF-8 byte order mark, which becomes part of the first key%s",
+                       is_lost ? ": its line would be lost" : "");
         return;
     }
     if (!concerned || reader->utf8_lines++ >= UTF8_WARNINGS_MAX)
@@ -344,6 +348,16 @@ static bool of_wanted_agent(const struct ps_properties *properties, const char *
         return true;
     return strlen(properties->agent) == (size_t)(dot - key) &&
            strncmp(key, properties->agent, (size_t)(dot - key)) == 0;
+}
+
+#define MARK "\u00ef\u00bb\u00bf" /* a UTF-8 byte order mark that was read as ISO-8859-1 */
+
+/* Returns whether the key behind the mark is one of the wanted agent; when none is wanted yet, of any. */
+static bool is_key(const struct ps_properties *properties, const char *key)
+{
+    const char *rest = key + strlen(MARK);
+    bool any = properties->agent == NULL || *properties->agent == '\0';
+    return strchr(rest, '.') != NULL && (any || of_wanted_agent(properties, rest));
 }
 
 static void warn_duplicate(const struct ps_properties *properties, const struct ps_property *now,
@@ -414,7 +428,8 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
         ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
                        "has a NUL character, which is replaced by U+FFFD");
     bool concerned = of_wanted_agent(properties, property.key);
-    warn_utf8(reader, place, concerned, problems);
+    warn_utf8(reader, place, concerned,
+              ps_text_begins(property.key, MARK) && is_key(properties, property.key), problems);
     if (concerned) {
         warn_backslashes(reader->text + value_start, reader->text_length - value_start, property.value, place,
                          problems);
@@ -424,12 +439,29 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
     return PS_OK;
 }
 
+/* Returns whether the text is UTF-16: it begins with such a mark, or every second byte of its beginning is NUL. */
+static bool is_utf16(const unsigned char *bytes, size_t length)
+{
+    size_t nuls[2] = {0}, most = length < 64 ? length : 64;
+    if (length >= 2 && ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff)))
+        return true;
+    for (size_t i = 0; i < most; i++)
+        nuls[i % 2] += bytes[i] == 0;
+    return most >= 4 && ((nuls[0] >= most / 2 && nuls[1] == 0) || (nuls[1] >= most / 2 && nuls[0] == 0));
+}
+
 enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
                                   size_t length, struct ps_problems *problems)
 {
     if (length > PS_PROPERTIES_BYTES_MAX) {
         ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL}, NULL,
                        "is larger than %s", ps_quantity_print_bytes(PS_PROPERTIES_BYTES_MAX).text);
+        return PS_FAIL;
+    }
+    if (is_utf16((const unsigned char *)bytes, length)) {
+        ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL},
+                       "save it as plain text: iconv -f UTF-16 -t ISO-8859-1",
+                       "is UTF-16, of which neither Java's properties nor penstock can read a key");
         return PS_FAIL;
     }
     struct reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};

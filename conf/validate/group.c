@@ -53,7 +53,8 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
         const char *name = names.items[i];
         struct ps_conf_sink *sink = sink_find(validation, name);
         const struct ps_entry *entry = ps_section_find(&validation->text->sections[PS_SECTION_SINKS], name);
-        if (sink == NULL && entry != NULL && entry->listed)
+        struct ps_texts listed = ps_section_names(validation->text, PS_SECTION_SINKS, validation->arena);
+        if (sink == NULL && ps_texts_have(&listed, name))
             continue; /* the sink was dropped, which is already reported */
         if (sink == NULL)
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,

@@ -26,6 +26,7 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
 {
     const struct ps_section_entries *channels = &validation->text->sections[PS_SECTION_CHANNELS];
     const struct ps_entry *entry = ps_section_find(channels, name);
+    const struct ps_texts listed = ps_section_names(validation->text, PS_SECTION_CHANNELS, validation->arena);
     const char *cure = NULL, *what = "is not declared";
     enum ps_mistake mistake = PS_MISTAKE_CAUSE;
     struct ps_nearest nearest;
@@ -38,6 +39,9 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
         cure = "a # after a value does not begin a comment: it is part of the value";
     else if (entry != NULL && entry->listed) {
         what = "was dropped";
+        mistake = PS_MISTAKE_CONSEQUENCE;
+    } else if (entry == NULL && ps_texts_have(&listed, name)) {
+        what = "has no keys";
         mistake = PS_MISTAKE_CONSEQUENCE;
     } else if (nearest.word != NULL)
         cure = ps_arena_format(validation->arena, "did you mean %s?", nearest.word);

@@ -1,6 +1,7 @@
 /* See validate.h: order of steps, lists, channels. */
 #include "conf/validate/validate_internal.h"
 
+#include "conf/doubts/names.h"
 #include "conf/validate/types.h"
 #include "conf/validate/engine.h"
 #include "conf/validate/flow.h"
@@ -59,10 +60,13 @@ static void report_listed_only(struct ps_validation *validation, enum ps_section
     for (size_t i = 0; i < entries->count; i++)
         if (!entries->entries[i].listed)
             ps_nearest_offer(&nearest, entries->entries[i].name);
+    const char *doubt = ps_doubt_component_name(validation->arena, validation->text, section, name);
     if (strchr(name, ',') != NULL)
         cure = "lists are separated by blanks, not commas";
     else if (name[0] == '#')
         cure = "a # after a value does not begin a comment: it is part of the list";
+    else if (doubt != NULL)
+        cure = doubt;
     else if (nearest.word != NULL)
         cure = ps_arena_format(validation->arena, "did you mean %s?", nearest.word);
     ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, list_place(validation, section), cure,
@@ -74,12 +78,17 @@ static void report_unlisted(struct ps_validation *validation, enum ps_section se
 {
     const char *name = ps_arena_format(validation->arena, "%s.%s.%s", validation->text->name,
                                        ps_section_word(section), entry->name);
+    if (ps_doubt_is_dotted(validation->arena, validation->text, section, entry))
+        return; /* reported with the name that is listed */
     bool list = validation->text->sections[section].list != NULL;
+    const char *doubt = list ? NULL : ps_doubt_list(validation->arena, validation->text, section);
     ps_problem_add(
         validation->problems, PS_SEVERITY_WARNING,
         (struct ps_place){entry->items[0].file, entry->items[0].line, name},
-        ps_arena_format(validation->arena, list ? "add %s to %s.%s" : "add the line %2$s.%3$s = %1$s",
-                        entry->name, validation->text->name, ps_section_word(section)),
+        doubt != NULL
+            ? doubt
+            : ps_arena_format(validation->arena, list ? "add %s to %s.%s" : "add the line %2$s.%3$s = %1$s",
+                              entry->name, validation->text->name, ps_section_word(section)),
         "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section), entry->name);
     /* A component that is not in its list was removed on purpose; when the list itself is missing, its name was
      * probably misspelt. */
@@ -138,6 +147,7 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
 }
 
 static const char *const capacity_keys[] = {"transactionCapacity", NULL};
+static const char *const room_keys[] = {"capacity", NULL};
 
 /* Reads the value of a stage's INT row, by its key or an alias. Returns false if it has no such row. */
 static bool part_int(const struct ps_conf_part *part, const char *const *keys, int64_t *value)
@@ -194,11 +204,16 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
         batch = part->ops->batch_events(part->plan);
     if (batch <= capacity)
         return true;
+    int64_t room;
+    const char *wider = part_int(&channel->part, room_keys, &room) && room < batch
+                            ? ps_arena_format(validation->arena, " and %s.channels.%s.capacity = %" PRId64,
+                                              validation->text->name, channel->part.name, batch)
+                            : "";
     ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
                    ps_arena_format(validation->arena,
                                    "set %s.channels.%s.transactionCapacity = %" PRId64
-                                   " or more, or a smaller %s",
-                                   validation->text->name, channel->part.name, batch, key),
+                                   "%s or more, or a smaller %s",
+                                   validation->text->name, channel->part.name, batch, wider, key),
                    "batch size %" PRId64 " is above the transactionCapacity %" PRId64
                    " of channel %s: Flume drops the %s",
                    batch, capacity, channel->part.name, ps_kind_word(part->ops->kind));
@@ -276,8 +291,10 @@ static void report_nothing(struct ps_validation *validation, bool channels)
     const char *list = ps_arena_format(validation->arena, "%s.channels", text->name);
     bool follows = false;
     if (text->sections[PS_SECTION_CHANNELS].list == NULL) {
+        const char *doubt = ps_doubt_list(validation->arena, text, PS_SECTION_CHANNELS);
         ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place,
-                       ps_arena_format(validation->arena, "add the line %s = ...", list),
+                       doubt != NULL ? doubt
+                                     : ps_arena_format(validation->arena, "add the line %s = ...", list),
                        "the agent has no list of channels");
     } else if (!channels) {
         follows = ps_problems_decide(validation->problems, list);

@@ -9,6 +9,7 @@
 #include "stages/lib/process/pipe_lines.h"
 #include "stages/lib/process/tail_command.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -167,6 +168,45 @@ static void advise_taildir(const struct exec_plan *plan, const struct ps_context
               context->name, skip);
 }
 
+/* Returns what of a word only a shell would understand; NULL: nothing. */
+static const char *shell_sign(struct ps_arena *arena, const char *word)
+{
+    static const char *const signs[] = {"|",  "||", "&&", "&",    ";",          ">",
+                                        ">>", "<",  "2>", "2>&1", "2>/dev/null"};
+    size_t length = strlen(word);
+    for (size_t i = 0; i < PS_COUNT_OF(signs); i++)
+        if (strcmp(word, signs[i]) == 0)
+            return signs[i];
+    if (word[0] == '|' || word[0] == '>' || word[0] == '<')
+        return ps_arena_copy(arena, word, 1);
+    if (length > 1 && word[0] != '-' && (word[length - 1] == ';' || word[length - 1] == '|'))
+        return word + length - 1;
+    if (strpbrk(word, "\"'`") != NULL)
+        return ps_arena_copy(arena, strpbrk(word, "\"'`"), 1);
+    if (strncmp(word, "~/", 2) == 0)
+        return "~";
+    for (const char *at = strchr(word, '$'); at != NULL; at = strchr(at + 1, '$'))
+        if (at[1] == '(' || at[1] == '{' || isalpha((unsigned char)at[1]) || at[1] == '_')
+            return "$";
+    const char *pattern = strchr(word, '/') != NULL ? strpbrk(word, "*?") : NULL;
+    return pattern != NULL ? ps_arena_copy(arena, pattern, 1) : NULL;
+}
+
+/* Warns of a command that is written for a shell and has none: its words go to the program as they are, as in Flume. */
+static void warn_of_shell(const struct exec_plan *plan, const struct ps_context *context)
+{
+    struct ps_arena *arena = context->arena;
+    const char **words = ps_arena_alloc(arena, (strlen(plan->command) + 2) * sizeof *words), *sign = NULL;
+    size_t count = words_split(arena, plan->command, words);
+    for (size_t i = 0; plan->shell == NULL && i < count && sign == NULL; i++)
+        sign = shell_sign(arena, words[i]);
+    if (sign != NULL)
+        ps_report(context, PS_LOG_WARN, "command",
+                  "without a shell the %s is part of an argument of %s; add the line %s.sources.%s.shell = "
+                  "/bin/sh -c",
+                  sign, words[0], context->agent, context->name);
+}
+
 static enum ps_status exec_check(const void *plan_, const struct ps_context *context)
 {
     const struct exec_plan *plan = plan_;
@@ -177,6 +217,7 @@ static enum ps_status exec_check(const void *plan_, const struct ps_context *con
         return PS_FAIL;
     }
     advise_taildir(plan, context);
+    warn_of_shell(plan, context);
     return PS_OK;
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The cures that `penstock check` suggests for expressions: each one, put into the file as it is printed, cures. And Java's properties take
-# single backslashes away, of which check warns.
+# The cures that `penstock check` suggests, for expressions and for all files of the tree: each one, put into the file as it is printed, cures. And
+# Java's properties take single backslashes away, of which check warns.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -119,4 +119,11 @@ done
 with_regex 'x'
 echo 'a2.sources.r1.regex = \d' >>"$work/agent.properties"
 check 0
+
+# The cures for all files of the tree, as far as a program can carry them out.
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+if command -v python3 >/dev/null; then
+    python3 "$here/cures.py" "$PENSTOCK" "$here"/../../conf/examples/*.properties "$here"/[0-9]*.properties \
+        "$here"/../real/agents/*.properties >"$work/out" 2>&1 || fail 'cures that do not work'
+fi
 exit "$failed"

@@ -247,6 +247,12 @@ static void check_colons(struct checking *checking)
         {"hdfs.inUsePrefix", plan->in_use_prefix},
         {"hdfs.inUseSuffix", plan->in_use_suffix},
     };
+    if (strstr(parts[0].pattern, "://") != NULL) {
+        refuse(checking, "hdfs.path",
+               "this looks like two URLs: name one; events that go to several directories need a channel "
+               "and a sink for each");
+        return;
+    }
     for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
         if (parts[i].pattern != NULL && ps_escape_writes(parts[i].pattern, ':'))
             refuse(checking, parts[i].key, "HDFS takes no colon in the name of a file or directory: write %s",

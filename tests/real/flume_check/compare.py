@@ -11,7 +11,7 @@ ANSWERS has the lines of Check.java for the files of FOLDER. Prints a line for e
     unsupported  Flume has a component that penstock has not: it says so, and does not start; when it is allowed to leave it
                  out (penstock.allow.unsupported), the rest is as Flume has it
     stricter     Flume starts with a channel that sources fill and from which no sink takes, because its sink was dropped;
-                 penstock refuses to start
+                 penstock refuses to start; or without the line that a byte order mark takes from the agent
     known        different, as a line `# differs: REASON` in the file says
     DIFFERENT    none of these: exit status 1
 
@@ -120,6 +120,9 @@ def judge(penstock, answer, path, allow):
         plan = check(penstock, agent, [path, allow])
     flume = without(of_flume(answer), {component_of(key, agent) for key in missing})
     ours = without(components(plan), {tuple(name.split(".")) for name in answer["unloadable"]})
+    marked = [problem["key"] for problem in plan["problems"] if "byte order mark" in problem["message"] and problem["severity"] == "error"]
+    if marked:
+        return "DIFFERENT" if plan["starts"] else "stricter", [f"{key} has a byte order mark" for key in marked]
     refused = unread(plan)
     if refused:
         read = set(without(flume, {tuple(name.split(".")) for name in answer["unloadable"]})["sinks"].values())

@@ -35,6 +35,11 @@ static bool split(const char *url, struct parts *parts)
     return true;
 }
 
+/* The way to every file system that Hadoop has a class for. */
+#define IN_JAVA                                                                                              \
+    "Flume's own sink writes there in Java: set penstock.engine = java for the sink, with Flume and the "    \
+    "jars of that file system in FLUME_HOME"
+
 /* Hadoop file systems that are not supported, with the reason and the cure. */
 static const struct {
     const char *schemes; /* each between blanks */
@@ -42,19 +47,20 @@ static const struct {
 } others[] = {
     {" s3 s3n s3a gs abfs abfss wasb wasbs adl oss cosn obs swift ",
      "is an object store, in which a file is there only when it is whole: nothing could be acknowledged "
-     "before the file rolls. Write to hdfs:// or file://, and copy what has its final name (hadoop distcp)"},
+     "before the file rolls. Write to hdfs:// or file://, and copy what has its final name (hadoop "
+     "distcp). " IN_JAVA},
     {" o3fs ofs o3 ",
-     "is Apache Ozone: write through its HttpFS gateway, webhdfs://GATEWAY:14000/VOLUME/BUCKET/.."},
+     "is Apache Ozone: write through its HttpFS gateway, webhdfs://GATEWAY:14000/VOLUME/BUCKET/..; " IN_JAVA},
     {" har ", "is an archive, which is read only: write to hdfs://"},
     {" hftp ", "is read only, and gone from Hadoop 3: write to webhdfs://"},
     {" hsftp ", "is read only, and gone from Hadoop 3: write to swebhdfs://"},
     {" http ", "is not a file system: WebHDFS's URL is webhdfs://HOST:PORT/.., without webhdfs/v1"},
     {" https ",
      "is not a file system: WebHDFS's URL with TLS is swebhdfs://HOST:PORT/.., without webhdfs/v1"},
-    {" ftp sftp ", "is not written to: write to file://, and copy what has its final name"},
+    {" ftp sftp ", "is not written to: write to file://, and copy what has its final name. " IN_JAVA},
     {" maprfs ", "is MapR's own protocol: write through its HttpFS gateway, webhdfs://GATEWAY:14000/.., or "
-                 "to an NFS mount with file://"},
-    {" alluxio ", "is Alluxio's own protocol: write to the file system under it"},
+                 "to an NFS mount with file://. " IN_JAVA},
+    {" alluxio ", "is Alluxio's own protocol: write to the file system under it. " IN_JAVA},
 };
 
 static bool advise_other(const struct parts *parts, char *advice)
@@ -67,8 +73,14 @@ static bool advise_other(const struct parts *parts, char *advice)
             return true;
         }
     }
-    snprintf(advice, PS_HADOOP_ADVICE_BYTES,
-             "%s:// is not known: hdfs://, webhdfs://, swebhdfs:// and file:// are", parts->scheme);
+    if (parts->scheme[0] == '"' || parts->scheme[0] == '\'')
+        snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+                 "the quotes are part of the URL: write it without them, beginning with %s://",
+                 parts->scheme + 1);
+    else
+        snprintf(advice, PS_HADOOP_ADVICE_BYTES,
+                 "%s:// is not known: hdfs://, webhdfs://, swebhdfs:// and file:// are. " IN_JAVA,
+                 parts->scheme);
     return true;
 }
 

@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# Values and names that `penstock check` must not call fine, because Flume reads them in another way than they are meant: paths for a shell, URLs for
+# paths, names with a dot, keys of two agents in one file, files that are no plain text, commands for a shell. And the same that are fine.
+# shellcheck disable=SC2016,SC2088,SC2317 # values that a shell must not change
+# shellcheck source=tests/conf/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+unset FLUME_HOME HADOOP_CONF_DIR
+export HOME=$work/home
+mkdir -p "$HOME" "$work/there" "$work/all" "$work/with * and {x}"
+count=0
+
+agent() { # LINES...: an agent in which each line replaces the one of its key
+    local line kept old lines=('a1.sources = r1' 'a1.channels = c1' 'a1.sinks = k1' 'a1.sources.r1.type = seq' 'a1.sources.r1.channels = c1'
+        'a1.channels.c1.type = memory' 'a1.sinks.k1.type = null' 'a1.sinks.k1.channel = c1')
+    for line in "$@"; do
+        kept=()
+        for old in "${lines[@]}"; do [[ $old == "a1.${line%% =*} ="* ]] || kept+=("$old"); done
+        lines=("${kept[@]}" "a1.$line")
+    done
+    printf '%s\n' "${lines[@]}"
+}
+check() { # CODE [OPTION...]: of the file
+    local code=0
+    "$PENSTOCK" check -f "$work/agent.properties" "${@:2}" >"$work/out" 2>&1 || code=$?
+    [[ $code == "$1" ]] || fail "exit $code, not $1, for $(cat "$work/agent.properties")"
+}
+says() { grep -qF -- "$1" "$work/out" || fail "not said: $1"; }
+doubted() { # CODE TEXT LINES...: check exits with CODE and says TEXT, with --probe too
+    agent "${@:3}" >"$work/agent.properties"
+    check "$1" -n a1
+    says "$2"
+    ! grep -q '^a1: fine' "$work/out" || fail 'check says fine'
+    cp "$work/agent.properties" "$work/all/$((++count)).properties"
+}
+fine() { # LINES...
+    agent "$@" >"$work/agent.properties"
+    check 0 -n a1
+    ! grep -q ': warning: ' "$work/out" || fail 'a warning of what is fine'
+}
+spool() { doubted 3 "$1" 'sources.r1.type = spooldir' "sources.r1.spoolDir = $2"; }
+files() { doubted 3 "$1" 'sources.r1.type = taildir' "sources.r1.positionFile = $work/p.json" 'sources.r1.filegroups = f' "sources.r1.filegroups.f = $2"; }
+good_files() { fine 'sources.r1.type = taildir' "sources.r1.positionFile = $work/p.json" 'sources.r1.filegroups = f' "sources.r1.filegroups.f = $1"; }
+roll() { doubted 3 "$1" 'sinks.k1.type = file_roll' "sinks.k1.sink.directory = $2"; }
+disk() { doubted 3 "$1" 'channels.c1.type = file' "channels.c1.checkpointDir = $2" "channels.c1.dataDirs = $3"; }
+hdfs() { doubted "$1" "$2" 'sinks.k1.type = hdfs' "sinks.k1.hdfs.path = $3"; }
+runs() { doubted 0 "$1" 'sources.r1.type = exec' "sources.r1.command = $2"; }
+
+# ---- paths ----
+for directory in spool roll; do
+    $directory "write $HOME/in" '~/in'
+    $directory "write $work/there" "file://$work/there"
+    $directory 'write ${env:HOME}' '$HOME/in'
+    $directory '* stands for itself' "$work/*"
+    $directory '[ stands for itself' "$work/[a-z]x"
+    $directory 'looks like two' "$work/there $HOME"
+    $directory 'looks like two' "$work/there,$HOME"
+    $directory 'the quotes are part of the value' "\"$work/there\""
+    $directory 'not a URL' 'hdfs://namenode/in'
+done
+files "write $HOME/a.log" '~/a.log'
+files 'write /var/log/a.log' 'file:///var/log/a.log'
+files '* stands for itself' "/$work/*/a.log"
+files '{ stands for itself' "$work/{a,b}/x.log"
+files '\ stands for itself' "$work/app\\\\d+/x.log"
+files 'looks like two' "$work/a.log $work/b.log"
+files 'looks like two' "$work/a.log,$work/b.log"
+doubted 3 "write $HOME/p.json" 'sources.r1.type = taildir' 'sources.r1.positionFile = ~/p.json' 'sources.r1.filegroups = f' "sources.r1.filegroups.f = $work/a.log"
+disk "write $HOME/c" '~/c' "$work/d"
+disk "write $HOME/d" "$work/c" '~/d'
+disk "write $work/d instead of file://$work/d" "$work/c" "file://$work/d,$work/e"
+disk "write $work/d1,$work/d2" "$work/c" "$work/d1 $work/d2"
+disk 'looks like two' "$work/c,$work/c2" "$work/d"
+disk '* stands for itself' "$work/c" "$work/d*"
+doubted 3 "write $HOME/dead" 'sinks.k1.penstock.deadletter = ~/dead'
+hdfs 1 'write it without them' '"hdfs://namenode:8020/x"'
+hdfs 3 'only a shell replaces ~' '~/x'
+hdfs 3 '* stands for itself' 'hdfs://namenode:8020/*/x'
+hdfs 3 'write hdfs://namenode/x' 'hdfs//namenode/x'
+hdfs 1 'looks like two URLs' 'hdfs://namenode/a,hdfs://namenode/b'
+for scheme in s3a s3n obs maprfs gs cosn newfs; do hdfs 1 'set penstock.engine = java' "$scheme://x/y"; done
+# A path that is there is not doubted, whatever its name; nor are expressions and escapes where they belong.
+fine 'sources.r1.type = spooldir' "sources.r1.spoolDir = $work/with * and {x}"
+good_files "$work/with * and {x}/a.log"
+good_files "$work/.*[.]log"
+good_files "$work/x.{1,3}[.]log"
+good_files "$work/not there/a.log"
+fine 'channels.c1.type = file' "channels.c1.checkpointDir = $work/c" "channels.c1.dataDirs = $work/d1, $work/d2"
+fine 'sinks.k1.type = hdfs' 'sinks.k1.hdfs.path = hdfs://namenode.example:8020/%{host}/%[localhost]/x'
+
+# ---- commands ----
+runs 'the | is part of an argument of tail; add the line a1.sources.r1.shell = /bin/sh -c' 'tail -F /x | grep y'
+runs 'the " is part' 'grep "a b" /x'
+runs "the ' is part" "grep 'a b' /x"
+runs 'the > is part' 'cat /x > /y'
+runs 'the 2>&1 is part' 'cat /x 2>&1'
+runs 'the && is part' 'sort /x && cat y'
+runs 'the ; is part' 'sort /x; cat y'
+runs 'the * is part' 'cat /var/log/*.log'
+runs 'the ~ is part' 'cat ~/a.log'
+runs 'the $ is part' 'cat $HOME/a.log'
+fine 'sources.r1.type = exec' 'sources.r1.shell = /bin/sh -c' 'sources.r1.command = cat $HOME/*.log | grep "a b"'
+fine 'sources.r1.type = exec' 'sources.r1.command = awk -F; {print} /x'
+
+# ---- names with a dot ----
+dotted() { # TEXT SED: the file of an agent, changed
+    agent | sed "$2" >"$work/agent.properties"
+    check 1 -n "${3:-a1}"
+    says "$1"
+    ! grep -qE 'add a1|did you mean' "$work/out" || fail 'a cure that the file has already'
+    cp "$work/agent.properties" "$work/all/$((++count)).properties"
+}
+dotted 'a1.sources.web.log.type (line 4) is read as a key of web; write web_log instead of web.log in each line' 's/r1/web.log/g'
+dotted 'a1.channels.c.1.type (line 6) is read as a key of c; write c_1 instead of c.1' 's/c1/c.1/g'
+dotted 'a1.sinks.k.1.b.type (line 7) is read as a key of k; write k_1_b instead of k.1.b' 's/k1/k.1.b/g'
+dotted 'the name of an agent has no dot' 's/a1/my.agent/' my.agent
+says 'write my_agent in each line, and -n my_agent'
+check 2
+says 'write my_agent in each line'
+
+# ---- two agents in one file ----
+dotted 'line 4 has a key of it under the name of another agent: write a1.sources.r1 instead of agent.sources.r1' '4,$s/^a1/agent/'
+dotted 'line 6 has a key of it under the name of another agent: write a1.channels.c1 instead of agent.channels.c1' '6s/^a1/agent/'
+dotted 'line 3 has the list under the name of another agent: write a1.sinks instead of agent.sinks' '3s/^a1/agent/'
+agent | sed '2s/^a1/agent/' >"$work/agent.properties"
+check 1 -n a1
+says 'line 2 has the list under the name of another agent: write a1.channels instead of agent.channels'
+
+# ---- files that are no plain text ----
+mark=$(printf '\xef\xbb\xbf')
+{ printf %s "$mark"; agent; } >"$work/agent.properties"
+check 1 -n a1
+says 'agent.properties:1: error: '
+says 'its line would be lost; save the file without a byte order mark'
+check 2
+says 'save the file without a byte order mark'
+{ printf '%s# a comment\n' "$mark"; agent; } >"$work/agent.properties"
+check 0 -n a1
+says 'save the file without a byte order mark'
+for form in UTF-16 UTF-16LE UTF-16BE; do
+    agent | iconv -f UTF-8 -t "$form" >"$work/agent.properties"
+    check 1 -n a1
+    says 'error: is UTF-16'
+    [[ $(grep -c : "$work/out") == 2 ]] || fail "more than one problem of a file in $form"
+    check 2
+    says 'iconv -f UTF-16 -t ISO-8859-1'
+done
+
+# ---- command lines ----
+wrong() { # TEXT ARGUMENTS...
+    local code=0
+    "$PENSTOCK" "${@:2}" >"$work/out" 2>&1 || code=$?
+    [[ $code == 2 ]] || fail "exit $code, not 2, for ${*:2}"
+    says "$1"
+}
+wrong 'what to read is missing: -n NAME -f FILE' check
+wrong 'what to read is missing: -n NAME -f FILE' check --probe
+for command in check agent; do
+    wrong 'for a URI write -u http://host/a.properties' $command -n a1 -f http://host/a.properties
+    wrong 'for a URI write -u https://***@host/a' $command -n a1 -f https://user@host/a
+    wrong 'for a URI write -u file:///x' $command -n a1 -f file:///x
+done
+
+# ---- what a program can carry out of these cures, cures ----
+if command -v python3 >/dev/null; then
+    python3 "$here/cures.py" "$PENSTOCK" "$work"/all/*.properties >"$work/out" 2>&1 || fail 'cures that do not work'
+fi
+exit "$failed"
