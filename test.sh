@@ -134,7 +134,7 @@ configure() { # PRESET
     if command -v ccache >/dev/null; then
         launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
     fi
-    if ! cmake --preset "$1" -B "$build/$1" -DPS_WITHOUT="$without" "${launcher[@]}" >"$results/configure-$1.log" 2>&1; then
+    if ! cmake --preset "$1" -B "$build/$1" -DPS_WERROR=ON -DPS_WITHOUT="$without" "${launcher[@]}" >"$results/configure-$1.log" 2>&1; then
         tail -40 "$results/configure-$1.log"
         return 1
     fi

@@ -70,7 +70,7 @@ static void add(struct ps_arena *arena, struct text *text, const char *bytes, si
 
 static int line_of(const struct reading *reading)
 {
-    XML_Size line = XML_GetCurrentLineNumber(reading->parser);
+    uint64_t line = XML_GetCurrentLineNumber64(reading->parser);
     return line < INT_MAX ? (int)line : INT_MAX;
 }
 

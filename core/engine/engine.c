@@ -104,7 +104,7 @@ static enum ps_status thread_start(struct ps_engine *engine, unsigned id, struct
 {
     ps_worker_set_cpu(engine->workers[id], id < cpus.count ? atoi(cpus.items[id]) : -1,
                       engine->settings.idle);
-    char name[16];
+    char name[sizeof "worker-4294967295"];
     snprintf(name, sizeof name, "worker-%u", id);
     int failed = ps_thread_start(&engine->threads[id], name, thread_main, engine->workers[id]);
     if (failed == 0)

@@ -1,4 +1,4 @@
-# Shared by tests/real/debian_*_test.sh, which source it first: a clean Debian of this machine's version in $root, made by
+# Shared by tests/real/debian_*_test.sh, which source it first: a clean Debian in $root, of this machine's version or of $suite, made by
 # debootstrap and kept in the cache, and commands in it. Needs root and a mirror of Debian that apt knows.
 # shellcheck shell=bash
 set -euo pipefail
@@ -12,12 +12,13 @@ for program in debootstrap dpkg-shlibdeps unshare nsenter chroot; do
 done
 ! grep -q '^PS_SANITIZE:STRING=.' "$build/CMakeCache.txt" || skip "a sanitizer's build needs libraries that the package does not name"
 # The package is for the Debian that it is built on.
-suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-[[ $(sed -n 's/^ID=//p' /etc/os-release) == debian && $suite ]] || skip "this is no Debian"
+own_suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+[[ $(sed -n 's/^ID=//p' /etc/os-release) == debian && $own_suite ]] || skip "this is no Debian"
+suite=${suite:-$own_suite}
 # The mirrors are those of this machine's apt.
 mirrors() { # "URI suite component" of Debian's own
     # shellcheck disable=SC2016 # the words of apt-get
-    apt-get indextargets --format '$(ORIGIN)|$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' | sed -n 's/^Debian|//p' | sort -u
+    apt-get indextargets --format '$(ORIGIN)|$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' | sed -n 's/^Debian|//p' | sed "s/ $own_suite/ $suite/" | sort -u
 }
 mirror=$(mirrors | awk -v suite="$suite" '$2 == suite && $3 == "main" { print $1; exit }')
 [[ $mirror ]] || skip "apt knows no mirror of $suite (apt-get update)"

@@ -39,8 +39,8 @@ static enum ps_status read_file(struct ps_hadoop_configuration *configuration, c
 static void fail(struct file *file, const char *reason)
 {
     if (!file->failed)
-        ps_err_set(file->err, "%s:%lu: %s", file->path, (unsigned long)XML_GetCurrentLineNumber(file->parser),
-                   reason);
+        ps_err_set(file->err, "%s:%lu: %s", file->path,
+                   (unsigned long)XML_GetCurrentLineNumber64(file->parser), reason);
     file->failed = true;
     XML_StopParser(file->parser, XML_FALSE);
 }
@@ -86,7 +86,7 @@ static void begin_property(struct file *file, const XML_Char **attributes)
     set_text(&file->name, name != NULL ? trimmed(name) : NULL);
     set_text(&file->value, value != NULL ? trimmed(value) : NULL);
     file->final = final != NULL && strcmp(final, "true") == 0;
-    file->line = XML_GetCurrentLineNumber(file->parser);
+    file->line = XML_GetCurrentLineNumber64(file->parser);
 }
 
 static void end_property(struct file *file)
@@ -131,7 +131,7 @@ static void include(struct file *file, const XML_Char **attributes)
         fail(file, "too many files include one another");
     else if (read_file(file->configuration, path, file->includes + 1, file->err) != PS_OK) {
         ps_err_append(file->err, "%s:%lu: included here", file->path,
-                      (unsigned long)XML_GetCurrentLineNumber(file->parser));
+                      (unsigned long)XML_GetCurrentLineNumber64(file->parser));
         file->failed = true;
         XML_StopParser(file->parser, XML_FALSE);
     }

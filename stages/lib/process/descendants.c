@@ -48,6 +48,7 @@ static bool has_mark(int proc, const char *pid, const char *mark, bool *unknown)
 {
     char path[300], text[8192];
     size_t length = strlen(mark) + 1, held = 0; /* with its NUL */
+    PS_ASSERT(length < sizeof text);
     snprintf(path, sizeof path, "%s/environ", pid);
     int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
