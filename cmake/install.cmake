@@ -60,6 +60,8 @@ set(from_program "execute_process(COMMAND \"$<TARGET_FILE:penstock>\" components
 file(WRITE \"${made}/penstock-components.7\"
   \".TH PENSTOCK-COMPONENTS 7 2026-11-20 \\\"penstock ${PS_VERSION}\\\"\n\"
   \".SH NAME\npenstock-components \\\\- every source, channel, sink and their keys\n.SH COMPONENTS\n\" \"\${components}\")
+execute_process(COMMAND \"${CMAKE_SOURCE_DIR}/cmake/packaging/command_pages\" \"$<TARGET_FILE:penstock>\"
+  \"${CMAKE_SOURCE_DIR}/docs/man\" \"${made}/man\" COMMAND_ERROR_IS_FATAL ANY)
 foreach(shell bash zsh fish)
   execute_process(COMMAND \"$<TARGET_FILE:penstock>\" completion \${shell}
     OUTPUT_FILE \"${made}/penstock.\${shell}\" COMMAND_ERROR_IS_FATAL ANY)
@@ -67,6 +69,7 @@ endforeach()")
 install(CODE "${from_program}" COMPONENT tree)
 install(CODE "${from_program}" COMPONENT system EXCLUDE_FROM_ALL)
 ps_install(TREE share/man/man1 SYSTEM usr/share/man/man1 WHAT DIRECTORY docs/man/ MATCH FILES_MATCHING PATTERN "*.1")
+ps_install(TREE share/man/man1 SYSTEM usr/share/man/man1 WHAT DIRECTORY ${made}/man/ MATCH FILES_MATCHING PATTERN "*.1")
 ps_install(TREE share/man/man7 SYSTEM usr/share/man/man7 WHAT FILES ${made}/penstock-components.7)
 ps_install(TREE share/bash-completion/completions SYSTEM usr/share/bash-completion/completions
   WHAT FILES ${made}/penstock.bash RENAME penstock)

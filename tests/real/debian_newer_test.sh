@@ -33,6 +33,7 @@ step "quickstart.sh"
 mkdir -p "$root/penstock" "$root/ccache" "$cache/ccache-$suite"
 git ls-files -z | xargs -0 cp --parents -t "$root/penstock"
 mount --bind "$cache/ccache-$suite" "$root/ccache"
+trap 'code=$?; umount "$root/ccache"; (exit $code); finish' EXIT
 # No package is missing, so that it needs no network.
 inside env HOME=/root CCACHE_DIR=/ccache CCACHE_MAXSIZE=500M /penstock/quickstart.sh --rate 20000 --seconds 2 >"$work/quickstart.log" 2>&1 ||
     fail "quickstart.sh: exit $?"

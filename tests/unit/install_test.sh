@@ -22,6 +22,9 @@ complete() { # PREFIX
         share/fish/vendor_completions.d/penstock.fish lib/systemd/system/penstock.service share/penstock/uninstall; do
         [[ -s $1/$file ]] || fail "$file is missing in $1"
     done
+    while read -r file; do # each command has a page
+        [[ -s $1/share/man/man1/penstock-$file.1 ]] || fail "share/man/man1/penstock-$file.1 is missing in $1"
+    done < <("$PENSTOCK" help | sed -nE 's/^  ([a-z-]+) {2,}.*/\1/p')
     [[ ! -e $build/penstock-java.jar || -s $1/lib/penstock/penstock-java.jar ]] || fail "lib/penstock/penstock-java.jar is missing in $1"
     for file in cmake conf/bind.c conf/package docs/man etc usr; do
         [[ ! -e $1/$file ]] || fail "$file should not be in $1"
