@@ -320,8 +320,8 @@ struct ps_channel_ops {
     /* Called when the sink has handled the lease. The channel returns the lease with ps_port_home. The sinks of a group
      * are one consumer, whose leases come in any order. Thread: the consumer's worker. */
     void (*done)(void *plan, unsigned consumer, struct ps_lease **lease, struct ps_port *port);
-    /* Flume's rollback: puts the lease before everything that this consumer would take next. The engine gives
-     * back the newest lease first. Thread: the consumer's worker. */
+    /* Flume's rollback: puts the lease before everything that this consumer would take next. Another consumer may
+     * take it first. The engine gives back the newest lease first. Thread: the consumer's worker. */
     void (*untake)(void *plan, unsigned consumer, struct ps_lease **lease);
     /* Called once, when the consumer's last sink is closed. Returns the leases that were given back, if the channel
      * made their batches, and frees the channel's data of this worker. Thread: the consumer's worker. */

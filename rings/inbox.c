@@ -4,13 +4,26 @@
  * come after the reads of the thread that put it. ThreadSanitizer understands the builtins
  * (docs/decisions/0019-one-inbox-a-worker.md). */
 
-void ps_inbox_put(struct ps_inbox *inbox, struct ps_inbox_node *node)
+static void put(struct ps_inbox *inbox, struct ps_inbox_node *first, struct ps_inbox_node *last)
 {
     struct ps_inbox_node *newest = __atomic_load_n(&inbox->newest, __ATOMIC_RELAXED);
     do {
-        node->next = newest;
-    } while (!__atomic_compare_exchange_n(&inbox->newest, &newest, node, true, __ATOMIC_RELEASE,
+        last->next = newest;
+    } while (!__atomic_compare_exchange_n(&inbox->newest, &newest, first, true, __ATOMIC_RELEASE,
                                           __ATOMIC_RELAXED));
+}
+
+void ps_inbox_put(struct ps_inbox *inbox, struct ps_inbox_node *node)
+{
+    put(inbox, node, node);
+}
+
+void ps_inbox_put_list(struct ps_inbox *inbox, struct ps_inbox_node *first)
+{
+    struct ps_inbox_node *last = first;
+    while (last->next != NULL)
+        last = last->next;
+    put(inbox, first, last);
 }
 
 /* Each put continues the release sequence of those before it, so one acquire sees the contents of all nodes. */

@@ -1,5 +1,5 @@
-/* Inbox: a list that any thread puts nodes into and its one owner empties. Each worker has one, through which its
- * leases come back. A put never waits for room, because the node is part of the lease: an inbox has no capacity.
+/* Inbox: a list that any thread puts nodes into and its owner empties. Each worker has one, through which its leases
+ * come back; the sinks of a memory channel own one together. A put never waits for room, because the node is part of the lease: an inbox has no capacity.
  *
  * A put is lock-free: it tries again when another thread was faster, and never waits for a descheduled thread. A
  * take is one exchange, and takes all nodes: a node is never taken alone, so no thread reads the `next` of a node
@@ -8,7 +8,7 @@
  * The head is one word that every producer writes, so it has cache lines of its own; an owner that finds it empty
  * only reads.
  *
- * Thread: any puts, one takes. */
+ * Thread: any puts; one takes, or several, each of which gets all that is there. */
 #pragma once
 
 #include "core/base.h"
@@ -27,5 +27,9 @@ struct ps_inbox {
  * read and written before. Thread: any. */
 void ps_inbox_put(struct ps_inbox *inbox, struct ps_inbox_node *node);
 
-/* Returns all nodes, linked by `next`, newest first; NULL: there is none. Thread: the owner. */
+/* Puts a list of nodes, linked by `next`: its first node is the newest, as if the others had been put before it.
+ * Thread: any. */
+void ps_inbox_put_list(struct ps_inbox *inbox, struct ps_inbox_node *first);
+
+/* Returns all nodes, linked by `next`, newest first; NULL: there is none. Thread: an owner. */
 struct ps_inbox_node *ps_inbox_take(struct ps_inbox *inbox);

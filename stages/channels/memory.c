@@ -121,6 +121,13 @@ static struct ps_lease *memory_take(void *plan, unsigned consumer, struct ps_por
     return lease != NULL ? lease : ps_memory_queue_take(memory_of(plan), consumer);
 }
 
+static uint64_t memory_consumer_tick(void *plan, unsigned consumer, struct ps_port *,
+                                     const struct ps_now *now)
+{
+    return ps_memory_queue_looks_again(memory_of(plan), consumer) ? now->mono_ns + PS_MEMORY_QUEUE_LOOK_NS
+                                                                  : PS_NEVER;
+}
+
 static void memory_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
     ps_port_home(port, lease);
@@ -185,6 +192,7 @@ const struct ps_stage_ops ps_channel_memory = {
         &(const struct ps_channel_ops){
             .promises = PS_LEVEL_ACCEPTED,
             .put = memory_put,
+            .consumer_tick = memory_consumer_tick,
             .take = memory_take,
             .done = memory_done,
             .untake = memory_untake,

@@ -396,6 +396,13 @@ static struct ps_lease *spill_take(void *plan, unsigned consumer, struct ps_port
     return lease;
 }
 
+static uint64_t spill_consumer_tick(void *plan, unsigned consumer, struct ps_port *, const struct ps_now *now)
+{
+    return ps_memory_queue_looks_again(((const struct spill *)plan)->memory, consumer)
+               ? now->mono_ns + PS_MEMORY_QUEUE_LOOK_NS
+               : PS_NEVER;
+}
+
 static void spill_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
 {
     ps_port_home(port, lease);
@@ -543,6 +550,7 @@ const struct ps_stage_ops ps_channel_spillablememory = {
             .start = spill_start,
             .put = spill_put,
             .tick = spill_tick,
+            .consumer_tick = spill_consumer_tick,
             .take = spill_take,
             .done = spill_done,
             .untake = spill_untake,

@@ -126,6 +126,7 @@ static struct ps_lease *sink_take(struct ps_sink_runner *runner, const struct ps
 static void sink_untake(struct ps_sink_runner *runner, struct ps_lease **lease)
 {
     channel_of(runner)->untake(runner->channel->spec->stage.plan, runner->consumer, lease);
+    ps_sink_runner_pass_on(runner); /* another sink of the channel may take it */
 }
 
 static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *now)

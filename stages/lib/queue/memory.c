@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "rings/inbox.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
 #include "rings/word.h"
@@ -24,8 +25,8 @@ struct tally {
 
 struct consumer_state {
     struct tally taken;
-    struct ps_lease *given_back; /* the first one is taken next */
     unsigned next_ring;
+    bool found_nothing; /* by its last take */
 } PS_ALIGNED_GAP;
 
 struct producer_ring {
@@ -41,6 +42,8 @@ struct ps_memory_queue {
     unsigned taker_count;
     struct producer_ring *rings;
     struct consumer_state *consumers;
+    struct ps_inbox
+        given_back; /* leases that a consumer gave back: the one at its head is taken next, by any */
     struct ps_spmc *restored; /* leases from before a reload, taken before the producers' rings; or NULL */
 };
 
@@ -54,7 +57,7 @@ static uint64_t ring_leases(const struct ps_memory_queue_settings *settings)
 
 struct ps_memory_queue *ps_memory_queue_create(const struct ps_memory_queue_settings *settings)
 {
-    struct ps_memory_queue *memory = ps_must_alloc(1, sizeof *memory, "a channel");
+    struct ps_memory_queue *memory = ps_must_alloc_aligned(sizeof *memory, "a channel");
     memory->settings = *settings;
     memory->taker_count = settings->consumers > 0 ? settings->consumers : 1;
     memory->rings = ps_must_alloc_aligned((settings->producers + 1) * sizeof *memory->rings, "a channel");
@@ -207,14 +210,24 @@ static void count_taken(struct consumer_state *consumer, const struct ps_lease *
 
 struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer)
 {
-    struct consumer_state *mine = &memory->consumers[consumer];
-    struct ps_lease *lease = mine->given_back;
-    if (lease == NULL)
+    struct ps_inbox_node *node = ps_inbox_take(&memory->given_back);
+    if (node == NULL)
         return NULL;
-    mine->given_back = lease->next;
+    if (node->next != NULL)
+        ps_inbox_put_list(&memory->given_back, node->next);
+    struct ps_lease *lease = ps_lease_homeward(node);
     lease->next = NULL;
-    count_taken(mine, lease);
+    count_taken(&memory->consumers[consumer], lease);
     return lease;
+}
+
+bool ps_memory_queue_looks_again(const struct ps_memory_queue *memory, unsigned consumer)
+{
+    struct ps_fill fill;
+    if (memory->taker_count == 1 || !memory->consumers[consumer].found_nothing)
+        return false;
+    ps_memory_queue_fill(memory, &fill);
+    return fill.size > 0;
 }
 
 struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer)
@@ -226,6 +239,7 @@ struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned c
         mine->next_ring = mine->next_ring + 1 == memory->settings.producers ? 0 : mine->next_ring + 1;
         lease = ring->single != NULL ? ps_spsc_pop(ring->single) : ps_spmc_pop(ring->shared);
     }
+    mine->found_nothing = lease == NULL;
     if (lease != NULL)
         count_taken(mine, lease);
     return lease;
@@ -233,10 +247,8 @@ struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned c
 
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease)
 {
-    struct consumer_state *mine = &memory->consumers[consumer];
-    tally_take_back(&mine->taken, *lease);
-    (*lease)->next = mine->given_back;
-    mine->given_back = *lease;
+    tally_take_back(&memory->consumers[consumer].taken, *lease);
+    ps_inbox_put(&memory->given_back, &(*lease)->homeward);
     *lease = NULL;
 }
 
@@ -260,11 +272,10 @@ void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned produce
 struct ps_lease *ps_memory_queue_strip(struct ps_memory_queue *memory)
 {
     struct ps_lease *first = NULL, **end = &first;
-    for (unsigned i = 0; i < memory->taker_count; i++) {
-        while ((*end = ps_memory_queue_take_back(memory, i)) != NULL)
-            end = &(*end)->next;
-    }
-    while ((*end = ps_memory_queue_take(memory, 0)) != NULL) /* consumer 0 exists even without a sink */
+    /* consumer 0 exists even without a sink */
+    while ((*end = ps_memory_queue_take_back(memory, 0)) != NULL)
+        end = &(*end)->next;
+    while ((*end = ps_memory_queue_take(memory, 0)) != NULL)
         end = &(*end)->next;
     return first;
 }

@@ -1,7 +1,8 @@
 /* Leases in memory between workers: the whole of the memory channel, and the memory part of other channels.
  * There is one ring per producing worker: SPSC with one consumer, SPMC with several, so no thread ever waits
- * for a descheduled thread. Leases that a sink gives back (Flume's rollback) go to an ordered list of that
- * consumer. Leases carried over by a reload are in one more ring, which all consumers share.
+ * for a descheduled thread. Leases that a sink gives back (Flume's rollback) go to an ordered list, from which any
+ * consumer takes: the destination of one may be down. Leases carried over by a reload are in one more ring, which all
+ * consumers share.
  *
  * Fill level: every producer counts the events that it put, and every consumer the events that it took, each in
  * its own cache line. The difference of the sums is the content; there is no shared counter. A lease is
@@ -38,11 +39,16 @@ void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *
 enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned producer, struct ps_lease **lease);
 /* See reserve of struct ps_engine_channel_ops. */
 uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events);
-/* Returns the next lease that this consumer gave back; NULL: none. */
+/* Returns the next of the leases that consumers gave back, of those of one consumer the oldest; NULL: none. */
 struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer);
 /* Returns the next lease: first the leases carried over, then the leases of the rings in turn; NULL: there is
  * none. */
 struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer);
+/* Returns whether a consumer whose last take found nothing must look again soon: another one may have had the list of
+ * given-back leases in hand at that moment, and wakes nobody when it puts the rest of them back. */
+bool ps_memory_queue_looks_again(const struct ps_memory_queue *memory, unsigned consumer);
+/* How soon: the value of consumer_tick. */
+#define PS_MEMORY_QUEUE_LOOK_NS PS_NS_PER_MS
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease);
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer);
 void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned producer, struct ps_fill *fill);
