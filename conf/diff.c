@@ -202,6 +202,10 @@ static bool option_same(const struct ps_option *row, const struct ps_agent_optio
     switch (row->type) {
     case PS_OPTION_LIST:
         return texts_same(in_a, in_b);
+    case PS_OPTION_TEXT: {
+        const char *text_a = *(const char *const *)in_a, *text_b = *(const char *const *)in_b;
+        return text_a == text_b || (text_a != NULL && text_b != NULL && strcmp(text_a, text_b) == 0);
+    }
     case PS_OPTION_BOOL:
         return *(const bool *)in_a == *(const bool *)in_b;
     case PS_OPTION_ENUM:

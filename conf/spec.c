@@ -3,9 +3,11 @@
 #include "conf/bind.h"
 #include "conf/conf.h"
 #include "conf/properties/properties.h"
+#include "conf/state_directory.h"
 #include "conf/text.h"
 #include "conf/validate/types.h"
 #include "core/class_path.h"
+#include "core/durable.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"
 #include "core/stage_call.h"
@@ -238,11 +240,15 @@ static struct build_context *build_context_make(const struct ps_conf *conf)
 {
     struct ps_arena *arena = conf->plan_arena;
     struct build_context *build_context = ps_arena_alloc(arena, sizeof *build_context);
-    struct ps_pair *system = ps_arena_alloc(arena, (conf->system.count + 1) * sizeof *system);
+    struct ps_pair *system = ps_arena_alloc(arena, (conf->system.count + 2) * sizeof *system);
     for (size_t i = 0; i < conf->system.count; i++)
         system[i] = (struct ps_pair){.key = ps_arena_text(arena, conf->system.items[i].key),
                                      .value = ps_arena_text(arena, conf->system.items[i].value)};
-    *build_context = (struct build_context){conf->stages, {conf->system.count, system}};
+    size_t count = conf->system.count;
+    const char *state = ps_conf_state_directory(conf);
+    if (state != NULL)
+        system[count++] = (struct ps_pair){.key = PS_STATE_DIRECTORY_PROPERTY, .value = state};
+    *build_context = (struct build_context){conf->stages, {count, system}};
     return build_context;
 }
 

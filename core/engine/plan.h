@@ -26,6 +26,7 @@ struct ps_agent_options {
     int64_t reload_timeout_ms; /* reload: how long the old plan may drain before its sinks are recalled */
     int64_t ready_stall_ms;    /* /readyz: how long a sink may have events without delivering; 0: for ever */
     bool allow_unsupported;
+    const char *state_directory; /* NULL: not set */
 };
 extern const struct ps_option ps_agent_option_rows[];
 

@@ -153,9 +153,9 @@ static const struct ps_option options[] = {
      .offset = FIELD(transaction_id),
      .flags = PS_OPTION_EXTENSION,
      .help =
-         "prefix of the transactional ids; each agent must have its own. With this key, an agent that was "
-         "killed ends its open transactions when it starts again; without it they end after "
-         "penstock.transaction.timeout. With a channel file, or a source taildir or spooldir, the ids also "
+         "prefix of the transactional ids; each agent must have its own. Only needed if no directory outlives the "
+         "agent (penstock.state.dir): then, with this key, an agent that was killed ends its open transactions "
+         "when it starts again; without it they end after penstock.transaction.timeout. With a channel file, or a source taildir or spooldir, the ids also "
          "have the random number of the channel or source, and agents may share the key; unset: penstock"},
     {.key = "penstock.transaction.interval",
      .type = PS_OPTION_INT,
@@ -369,7 +369,7 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
 
 /* Makes an id that is unique to this plan: a sink that is opened again has the same id, and so ends the transactions
  * of its previous producer. If positions are kept, the sender adds the channel's or source's random number, which
- * outlives the process. */
+ * outlives the process; else the number of a place in the state directory is used instead, if there is one. */
 static const char *transaction_id(const struct kafka_plan *plan, const struct ps_context *context)
 {
     struct ps_random random;
@@ -384,8 +384,13 @@ static const char *transaction_id(const struct kafka_plan *plan, const struct ps
 
 static void build_transactions(struct kafka_plan *plan, const struct ps_context *context)
 {
+    bool is_placed = !plan->keeps_positions && plan->transaction_id == NULL;
     plan->sender.transaction = (struct ps_kafka_transaction_plan){
         .id = transaction_id(plan, context),
+        .place_id = is_placed
+                        ? ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name)
+                        : NULL,
+        .place = ps_kafka_place_plan_of(context, "sink"),
         .positions_topic = plan->keeps_positions ? plan->positions_topic : NULL,
         .positions = &ps_kafka_positions_topic,
         .interval_ns = (uint64_t)plan->transaction_interval_ms * PS_NS_PER_MS,

@@ -46,6 +46,7 @@ struct kafka_plan {
     uint64_t revoke_wait_ns, held_bytes_max;
     bool cooperative;
     bool sink_commits; /* the sink commits the offsets, in its transactions */
+    struct ps_kafka_place_plan place;
 };
 
 enum { ENGINE_NATIVE, ENGINE_LIBRDKAFKA, ENGINE_JAVA };
@@ -55,6 +56,7 @@ enum phase { RUNNING, FINISHING, LEAVING, LEFT };
 struct kafka_state {
     struct ps_port *port;
     struct ps_kafka_reading *reading;
+    struct ps_kafka_place place;
     struct ps_kafka_record_state record;
     enum phase phase;
     bool paused;
@@ -292,6 +294,7 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         char *id = ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name);
         ps_kafka_settings_set(settings, "client.id", id);
     }
+    plan->place = ps_kafka_place_plan_of(context, "source");
     plan->held_bytes_max = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
     struct ps_err misfit = {0};
     plan->reading_engine = plan->engine == ENGINE_NATIVE &&
@@ -402,6 +405,7 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
         .pair_count = plan->settings.count,
         .group = group_of(plan),
         .group_instance_id = ps_kafka_settings_get(&plan->settings, "group.instance.id"),
+        .place = &state->place,
         .subscription = plan->subscription,
         .wanted = plan->wanted,
         .cooperative = plan->cooperative,
@@ -410,9 +414,12 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
         .revoke_wait_ns = plan->revoke_wait_ns,
         .held_bytes_max = plan->held_bytes_max,
     };
+    ps_kafka_place_open(&state->place, &plan->place, port->instance, port->component);
     state->reading = plan->reading_engine->open(&config, err);
-    if (state->reading == NULL)
+    if (state->reading == NULL) {
+        ps_kafka_place_close(&state->place);
         return PS_FAIL;
+    }
     state->record =
         (struct ps_kafka_record_state){.plan = &plan->record,
                                        .streams = state->reading->streams,
@@ -430,6 +437,7 @@ static void kafka_close(const void *plan_, void *state_)
         ps_log(PS_LOG_WARN, state->port->component,
                "closed before it could leave the group: the group notices by its session time-out");
     plan->reading_engine->destroy(state->reading);
+    ps_kafka_place_close(&state->place);
 }
 
 /* ---- running ---- */

@@ -50,6 +50,7 @@ if type -P kcat >/dev/null; then
 fi
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/penstock-real.XXXXXX")
+export STATE_DIRECTORY=$work # of systemd; agents keep what their next life needs there (penstock.state.dir)
 declare -A children=() # pid -> description
 finish() {
     local child code=$?

@@ -87,6 +87,15 @@ const struct ps_option ps_agent_option_rows[] = {
      .flags = PS_OPTION_EXTENSION,
      .help = "drop components that Flume has and penstock does not yet, with a warning, instead of refusing "
              "to start"},
+    {.key = "state.dir",
+     .type = PS_OPTION_TEXT,
+     .offset = offsetof(struct ps_agent_options, state_directory),
+     .flags = PS_OPTION_EXTENSION,
+     .reload = PS_RELOAD_AGENT,
+     .help =
+         "directory in which components note what a killed agent leaves at their brokers, so that the "
+         "next start goes on at once; each agent needs its own, on a disk that outlives the agent. Unset: "
+         "below penstock-state in $STATE_DIRECTORY, which systemd sets, or in ~/.flume"},
     PS_OPTION_END,
 };
 

@@ -11,6 +11,7 @@
 #include "stages/lib/kafka/consumer/membership.h"
 #include "stages/lib/kafka/consumer/record.h"
 #include "stages/lib/kafka/consumer/streams.h"
+#include "stages/lib/kafka/place.h"
 
 /* Owned by the caller; texts must outlive the reading. */
 struct ps_kafka_reading_config {
@@ -20,6 +21,7 @@ struct ps_kafka_reading_config {
     const char *group;
     /* NULL: none. Instances of a source are members of their own: instance 0 has this id, the others <id>-<instance>. */
     const char *group_instance_id;
+    struct ps_kafka_place *place; /* remembers the member of the group; NULL: nothing is remembered */
     struct ps_texts subscription; /* topic names, or one "^.." expression */
     struct ps_texts wanted;       /* names of the record headers to read */
     bool cooperative;             /* the protocol may be cooperative */

@@ -114,6 +114,7 @@ static void turn(struct ps_kafka_native *client)
     ps_kafka_fetch_topics_turn(fetch);
     ps_kafka_commit_notice(fetch);
     ps_kafka_member_turn(fetch);
+    ps_kafka_former_turn(fetch);
     ps_kafka_offsets_turn(fetch);
     ps_kafka_epochs_turn(fetch);
     if (fetch->commits.dirty)
@@ -220,6 +221,7 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
      * all partitions are given up before the member joins again. */
     fetch->settings.cooperative = fetch->settings.cooperative && !config->sink_commits;
     ps_kafka_member_open(fetch, config);
+    ps_kafka_former_open(fetch, config);
     fetch->unpacker = ps_kafka_unpacker_open();
     fetch->client = fetch->unpacker != NULL ? make_client(config, err) : NULL;
     if (fetch->unpacker == NULL)
@@ -242,6 +244,7 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
         return due_ns;
     due_ns = ps_least(due_ns, ps_kafka_native_turn_due_ns(fetch->client));
     due_ns = ps_least(due_ns, ps_kafka_member_due_ns(fetch));
+    due_ns = ps_least(due_ns, ps_kafka_former_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_offsets_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_fetch_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_commit_due_ns(fetch));

@@ -8,6 +8,7 @@
  *   membership.c              the member's state, for all other files
  *   member.c                  the member of the group: joins, is assigned, gives up, leaves
  *   member_requests.c         the encoding of the member's requests
+ *   former.c                  members that earlier lives of the agent were
  *   leader.c                  the assignment of partitions by the group's leader
  *   coverage.c                whether an assignment that the group has kept is still right for a static member
  *   assignment.c, sticky.c    assignors and the encoding of assignments (pure functions)
@@ -25,6 +26,7 @@
 #include "stages/lib/kafka/consumer/reports.h"
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/fetch/fetch.h"
+#include "stages/lib/kafka/fetch/former.h"
 #include "stages/lib/kafka/fetch/record_batch.h"
 #include "stages/lib/kafka/fetch/unpack.h"
 #include "stages/lib/kafka/native/native_internal.h"
@@ -280,6 +282,7 @@ struct ps_kafka_fetch {
     struct ps_kafka_streams streams;
     struct ps_kafka_membership membership;
     struct ps_kafka_fetch_member member;
+    struct ps_kafka_former former;
     uint64_t mono_ns;
     bool paused, stopped; /* stopped: nothing more is read */
     bool again;           /* an answer has come: the next turn may have more to do */

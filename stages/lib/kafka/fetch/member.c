@@ -207,8 +207,12 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
     member->phase = PS_KAFKA_MEMBER_OUT;
     if (in->failed || leader == NULL || id == NULL)
         return ps_kafka_fetch_unreadable(reason, "JoinGroup");
-    if (error == 0 || error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED)
+    if (error == 0 || error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED) {
+        bool is_new = !is_leader(member, id, id_length); /* another id than before */
         ps_kafka_member_set_id(member, id, id_length);
+        if (is_new)
+            ps_kafka_former_note(fetch, member->id);
+    }
     if (error != 0) {
         join_failed(fetch, error);
         return true;
@@ -217,6 +221,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         become_another(fetch);
         return true;
     }
+    ps_kafka_former_forget(fetch);
     member->generation = generation;
     member->answered_ns = fetch->mono_ns; /* the wait for others may have taken longer than the session */
     member->assignor = PS_KAFKA_RANGE;
@@ -369,8 +374,12 @@ bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native
     case PS_KAFKA_NATIVE_HEARTBEAT:
         return beaten(fetch, in, reason);
     default: /* LeaveGroup, when the source stops, or joins again as another member */
-        if (fetch->member.phase == PS_KAFKA_MEMBER_LEAVING)
+        if (ps_kafka_former_answer(fetch, request, in))
+            return true;
+        if (fetch->member.phase == PS_KAFKA_MEMBER_LEAVING) {
             fetch->member.phase = PS_KAFKA_MEMBER_LEFT;
+            ps_kafka_former_note(fetch, "");
+        }
         return true;
     }
 }
@@ -391,6 +400,8 @@ void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_na
         member->heartbeat_asked = false;
         break;
     case PS_KAFKA_NATIVE_LEAVE_GROUP:
+        if (ps_kafka_former_lost(fetch, request))
+            break;
         if (member->phase == PS_KAFKA_MEMBER_LEAVING)
             member->phase = PS_KAFKA_MEMBER_LEFT;
         break;
@@ -434,6 +445,7 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
     ps_kafka_leader_end(fetch);
     member->rejoin = false;
     member->returned |= member->instance[0] != '\0' && member->id[0] == '\0';
+    fetch->former.joining_ns = fetch->mono_ns;
     struct ps_kafka_native_request *request = ps_kafka_member_request_join(fetch, version);
     /* the coordinator answers when all members have joined, or their time to join is over */
     if (request != NULL)

@@ -37,6 +37,21 @@ static bool keeps(const struct ps_kafka_sender *sender)
     return sender->plan->transaction.positions_topic != NULL;
 }
 
+/* Sets the transactional id. With a place it is that of the last sink of this place, whose open transaction ends as soon as
+ * this one has a producer. Without one it is random, unless it is configured. */
+static void name_transactions(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_transaction_plan *plan = &sender->plan->transaction;
+    struct ps_kafka_transaction *transaction = &sender->transaction;
+    if (plan->place_id != NULL)
+        ps_kafka_place_open(&transaction->place, &plan->place, sender->port->instance,
+                            sender->port->component);
+    if (transaction->place.is_open)
+        snprintf(transaction->id, sizeof transaction->id, "%s-%s", plan->place_id, transaction->place.number);
+    else
+        snprintf(transaction->id, sizeof transaction->id, "%s-%u", plan->id, sender->port->instance);
+}
+
 enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct ps_err *err)
 {
     struct ps_kafka_transaction *transaction = &sender->transaction;
@@ -48,13 +63,14 @@ enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct 
     transaction->full_bytes = FULL_BYTES_MIN;
     if (keeps(sender))
         return ps_kafka_positions_open(sender, err);
-    snprintf(transaction->id, sizeof transaction->id, "%s-%u", id, sender->port->instance);
+    name_transactions(sender);
     return PS_OK;
 }
 
 void ps_kafka_transaction_close(struct ps_kafka_sender *sender)
 {
     ps_kafka_positions_close(sender);
+    ps_kafka_place_close(&sender->transaction.place);
     free(sender->transaction.positions);
     free(sender->transaction.index);
     sender->transaction.positions = NULL;

@@ -14,6 +14,7 @@
  * Thread: the sink's worker. */
 #pragma once
 
+#include "stages/lib/kafka/place.h"
 #include "stages/lib/kafka/producer/positions.h"
 
 struct ps_kafka_sender;
@@ -24,6 +25,10 @@ struct ps_kafka_sender;
 struct ps_kafka_transaction_plan {
     /* NULL: no transactions. Each instance appends its own number, or the log's number */
     const char *id;
+    /* If there is a place, the id is this text and the place's number instead: the next life of the agent has it, too.
+     * NULL: no place is used. */
+    const char *place_id;
+    struct ps_kafka_place_plan place;
     uint64_t interval_ns; /* from the first lease to the commit, at most */
     uint64_t timeout_ns;  /* the cluster aborts a transaction of this age; 0: not known */
     /* the sink's share of memory: a transaction whose leases keep this much is committed early */
@@ -85,6 +90,7 @@ struct ps_kafka_transaction {
     uint32_t *index; /* places in `positions` + 1, by hash */
     uint32_t index_size;
     struct ps_kafka_keeping keeping; /* if plan->positions_topic is set */
+    struct ps_kafka_place place;     /* if plan->place_id is set */
 };
 
 enum ps_status ps_kafka_transaction_open(struct ps_kafka_sender *sender, struct ps_err *err);

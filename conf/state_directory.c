@@ -1,0 +1,57 @@
+#include "conf/state_directory.h"
+
+#include "conf/text.h"
+#include "core/fnv.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *home_of(const struct ps_conf *conf)
+{
+    const char *home = ps_pairs_get_last(&conf->system, "user.home"); /* as the file channel does */
+    return home != NULL ? home : getenv("HOME");
+}
+
+/* Returns the directory in which all agents have their folders, or NULL. systemd separates several directories by colons. */
+static const char *base_of(const struct ps_conf *conf)
+{
+    const char *given = getenv("STATE_DIRECTORY"), *home = home_of(conf);
+    if (given != NULL && given[0] == '/')
+        return ps_arena_format(conf->plan_arena, "%.*s", (int)strcspn(given, ":"), given);
+    if (home == NULL || home[0] != '/')
+        return NULL;
+    return ps_arena_format(conf->plan_arena, "%s/.flume", home);
+}
+
+/* Returns a hash of the file's name: agents of the same name, but of different files, have folders of their own. */
+static uint64_t hash_of(const struct ps_conf_origin *origin)
+{
+    char path[PATH_MAX];
+    const char *name = origin->uri;
+    if (origin->path != NULL && realpath(origin->path, path) != NULL)
+        name = path;
+    return ps_fnv64(PS_FNV64, name, strlen(name));
+}
+
+/* Returns the name with only those characters that every file system takes. */
+static const char *plain(struct ps_arena *arena, const char *name)
+{
+    char *text = ps_arena_format(arena, "%.64s", name);
+    for (char *at = text; *at != '\0'; at++)
+        if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-", *at) == NULL)
+            *at = '_';
+    return text;
+}
+
+const char *ps_conf_state_directory(const struct ps_conf *conf)
+{
+    const char *given = conf->agent.options.state_directory, *base = base_of(conf);
+    if (given != NULL)
+        return given;
+    if (base == NULL || conf->origin_count == 0)
+        return NULL;
+    return ps_arena_format(conf->plan_arena, "%s/penstock-state/%s-%016" PRIx64, base,
+                           plain(conf->plan_arena, conf->agent.name), hash_of(&conf->origins[0]));
+}

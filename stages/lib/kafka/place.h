@@ -1,0 +1,44 @@
+/* What the agent's state directory remembers of one Kafka client, so that the next life of the agent can end at once what
+ * a killed one has left behind: a number, which is part of the transactional id, and the member of the consumer group.
+ *
+ * A place is a small file, locked as long as the client is open. Two clients of one name get places of their own (NAME,
+ * NAME.2, ..). What the file says counts only where it was written: not in a copy of the directory, whose original may be
+ * in use. It is not synced: after a power cut the brokers have ended everything themselves.
+ *
+ * Thread: the worker of the client's owner. `open` makes directories and reads a file; a note is one write of less than a
+ * page, at a rebalance. */
+#pragma once
+
+#include "core/stage.h"
+
+#define PS_KAFKA_PLACE_GROUP_BYTES 512U
+#define PS_KAFKA_PLACE_MEMBERS_BYTES 2048U
+#define PS_KAFKA_PLACE_NUMBER_BYTES 17U /* 16 digits, terminated */
+
+struct ps_kafka_place {
+    bool is_open; /* false: there is no place, and nothing is remembered */
+    int fd;
+    char number[PS_KAFKA_PLACE_NUMBER_BYTES];
+    /* The members, and their group, that clients of this place were when they were killed, each with a tab behind it;
+     * "": none. There are several if one was killed before it could make the last one leave. */
+    char group[PS_KAFKA_PLACE_GROUP_BYTES], members[PS_KAFKA_PLACE_MEMBERS_BYTES];
+};
+
+/* Where a place is. Texts live as long as the plan. */
+struct ps_kafka_place_plan {
+    const char *directory; /* the state directory; NULL: there is no place */
+    const char *name;      /* "source-r1" */
+};
+
+/* Opens the place NAME-INSTANCE; draws its number if it is new or a copy. If the directory cannot be used, logs why, and
+ * there is no place. */
+void ps_kafka_place_open(struct ps_kafka_place *place, const struct ps_kafka_place_plan *plan,
+                         unsigned instance, const char *component);
+/* Does nothing for a place that is not open. */
+void ps_kafka_place_close(struct ps_kafka_place *place);
+
+/* Makes the plan of a component's place: `kind` is "source", .. Thread: control, in `build`. */
+struct ps_kafka_place_plan ps_kafka_place_plan_of(const struct ps_context *context, const char *kind);
+
+/* Notes the members of the group that the next client of this place must make leave, each with a tab behind it; "": none. */
+void ps_kafka_place_note(struct ps_kafka_place *place, const char *group, const char *members);
