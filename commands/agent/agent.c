@@ -358,18 +358,35 @@ static bool wait_for_files(struct service *service)
     return true;
 }
 
-static enum ps_status load_first(struct service *service)
+/* Loads the first configuration, which may take long (over http, classes in Java, plug-ins), so control serves signals
+ * meanwhile. Returns false after it has said why the agent does not start; it says nothing if a signal asked to stop. */
+static bool load_first(struct service *service)
 {
     service->command.ask_classes = true;
-    ps_plugin_watch_set((struct ps_plugin_patience){.ends_at_signals = true});
-    enum ps_status status = ps_conf_load(&service->command, ps_stages, &service->running);
-    ps_plugin_watch_set(
-        (struct ps_plugin_patience){0}); /* no limit: control serves signals during a reload */
-    service->seen = service->running;
+    ps_plugin_watch_set((struct ps_plugin_patience){0});
+    if (!ps_service_run_aside(service, ps_service_load_job)) {
+        if (!service->abandoned)
+            ps_log(PS_LOG_ERROR, "agent", "not started: %s", ps_err_join(&service->job.err));
+        return false;
+    }
+    service->running = service->seen = service->job.conf;
     ps_service_apply_log(service, service->running);
     say_log_file(service);
     ps_service_say_problems(service->running, false);
-    return status;
+    if (service->job.status == PS_OK)
+        return true;
+    size_t errors = service->running->problems.errors;
+    say_not_started(service, ps_arena_format(service->running->arena, "%zu error%s in the configuration",
+                                             errors, errors == 1 ? "" : "s"));
+    return false;
+}
+
+/* Called while components open. */
+static bool told_to_stop(void *argument)
+{
+    struct service *service = argument;
+    ps_service_read_signals(service);
+    return service->stops > 0;
 }
 
 /* Raises the limit of descriptors to the hard limit, as the Java VM does for Flume. The usual soft limit of
@@ -410,7 +427,7 @@ static struct ps_agent *start(struct service *service, struct ps_err *err)
     if (service->job.plan == NULL)
         return NULL;
     if (ps_service_run_aside(service, ps_service_build_job) && service->job.status == PS_OK)
-        return ps_agent_run(service->job.plan, err);
+        return ps_agent_run(service->job.plan, told_to_stop, service, err);
     if (service->abandoned)
         return NULL;
     *err = service->job.err;
@@ -433,12 +450,8 @@ static int run(struct service *service)
     }
     if (!wait_for_files(service))
         return 0;
-    if (load_first(service) != PS_OK) {
-        size_t errors = service->running->problems.errors;
-        say_not_started(service, ps_arena_format(service->running->arena, "%zu error%s in the configuration",
-                                                 errors, errors == 1 ? "" : "s"));
-        return 1;
-    }
+    if (!load_first(service))
+        return service->abandoned ? 0 : 1;
     ps_process_set_dumpable(service->running->core_dumps);
     ps_log(PS_LOG_INFO, "agent", "penstock %s starts agent %s", PS_VERSION, service->command.agent);
     service->agent = start(service, &err);

@@ -1,5 +1,5 @@
 /* Slow work of a start or reload, on a helper thread: meanwhile control serves signals and the watchdog. Thread: control;
- * run_job and the jobs (ps_service_build_job): the helper. */
+ * run_job and the jobs (ps_service_load_job, ps_service_build_job): the helper. */
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 
 #include "commands/agent/service.h"
 #include "core/helper/helper.h"
+#include "stages/table.h"
 
 #define HELPER_WAIT_MS 100
 
@@ -31,6 +32,11 @@ static bool wait_for_job(struct service *service, int done_fd)
         if (service->stops > 0)
             return false;
     }
+}
+
+void ps_service_load_job(struct service *service)
+{
+    service->job.status = ps_conf_load(&service->command, ps_stages, &service->job.conf);
 }
 
 void ps_service_build_job(struct service *service)

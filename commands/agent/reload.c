@@ -8,7 +8,6 @@
 #include "commands/agent/service.h"
 #include "core/watch/notify.h"
 #include "stages/lib/java/launch.h"
-#include "stages/table.h"
 
 /* Longest time of the tests, in milliseconds: more than the 5 s after which the system asks its second name server
  * (resolv.conf(5), timeout). */
@@ -18,11 +17,6 @@
 #define REFUSED "the new configuration is not used; the agent keeps the old one: "
 
 /* ---- the jobs of the helper thread ---- */
-
-static void job_load(struct service *service)
-{
-    service->job.status = ps_conf_load(&service->command, ps_stages, &service->job.conf);
-}
 
 /* Notes the first failure of a component. */
 static void on_tried(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
@@ -210,7 +204,7 @@ static void reload(struct service *service)
     size_t count;
     service->job.conf = NULL;
     service->retry_ns = 0;
-    if (!run_step(service, job_load))
+    if (!run_step(service, ps_service_load_job))
         return;
     struct ps_conf *conf = service->job.conf;
     bool runs = false;
@@ -254,7 +248,7 @@ static bool refusal_has_changed(struct service *service)
     if (service->refusal.length == 0 || ps_clock_now().mono_ns < service->retry_ns)
         return false;
     service->job.conf = NULL;
-    if (!ps_service_run_aside(service, job_load))
+    if (!ps_service_run_aside(service, ps_service_load_job))
         return false;
     struct ps_arena *arena = ps_arena_create();
     const struct ps_problem *first = first_refusing(service, &count);

@@ -78,6 +78,9 @@ void ps_service_apply_log(struct service *service, const struct ps_conf *conf);
  * the reason). Control does not run it by itself: meanwhile it would serve neither signals nor the watchdog. */
 bool ps_service_run_aside(struct service *service, void (*run)(struct service *service));
 
+/* A job: loads the configuration into job.conf. */
+void ps_service_load_job(struct service *service);
+
 /* A job: builds job.plan. */
 void ps_service_build_job(struct service *service);
 

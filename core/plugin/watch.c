@@ -4,13 +4,12 @@
 #include "core/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define SAYS_MS 2000U
-#define LOOK_MS 100U /* interval at which the thread looks for signals */
+#define LOOK_MS 100U /* interval at which the thread looks */
 
 static struct ps_plugin_patience patience;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -33,13 +32,6 @@ static _Noreturn void end_process(int code)
     _exit(code); /* exit() would wait for the loader's lock, which the constructor's thread has */
 }
 
-static bool is_asked_to_stop(void)
-{
-    sigset_t pending;
-    return patience.ends_at_signals && sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
-}
-
 /* Called every LOOK_MS, with `lock`. */
 static void look(void)
 {
@@ -50,11 +42,6 @@ static void look(void)
                "returned; if it never does, move the file out of the plug-ins' folder and start the agent "
                "again: until then it reads no configuration",
                being_loaded);
-    if (waited_ms >= SAYS_MS && is_asked_to_stop()) {
-        ps_log(PS_LOG_WARN, "plug-in", "asked to stop while %s is being loaded: the agent has not started",
-               being_loaded);
-        end_process(0);
-    }
     if (patience.limit_s > 0 && waited_ms >= patience.limit_s * 1000) {
         ps_log(PS_LOG_ERROR, "plug-in",
                "%s is not loaded after %u s: a constructor of it, or of a library that it needs, does not "

@@ -9,8 +9,6 @@
 /* Says what ends a load that does not return. With {0} nothing ends it: the log names the file. */
 struct ps_plugin_patience {
     unsigned limit_s; /* then the process ends with exit code 1; 0: never */
-    /* The process ends when SIGTERM or SIGINT waits: nobody else serves signals meanwhile. */
-    bool ends_at_signals;
 };
 
 /* Thread: control, while nothing is loaded. */

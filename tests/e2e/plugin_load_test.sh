@@ -53,7 +53,7 @@ done
 launch
 await "the agent says what it waits for" says "WARN plug-in: $file has been loading for 2 s"
 stop_agent TERM 0
-says "asked to stop while $file is being loaded: the agent has not started" || fail "the agent does not say that it was not started"
+says "asked to stop: the agent has not started" || fail "the agent does not say that it was not started"
 
 place good.so
 launch

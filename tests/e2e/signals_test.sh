@@ -124,6 +124,28 @@ await "it does not listen" logged 'listening on'
 await "no full channel" dumped "dump: source r2 .*waits for a full channel for" # the exit status is that of events which are left
 end_agent 3
 
+# While the server of the first configuration says nothing.
+has python3 "first_configuration" && {
+    python3 -c '
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+kept = []
+while True:
+    kept.append(server.accept())
+    print("accepted", flush=True)' >"$work/silent.out" &
+    children[$!]=1
+    await "no server" test -s "$work/silent.out"
+    "$PENSTOCK" agent -n a1 -u "http://127.0.0.1:$(head -n 1 "$work/silent.out")/a1.properties" >"$work/agent.out" 2>"$work/agent.err" &
+    agent=$!
+    children[$agent]=1
+    await "it does not ask for the configuration" grep -q accepted "$work/silent.out"
+    kill -QUIT $agent
+    await "no answer while it reads" logged 'dump: the agent has not started yet'
+    end_agent 0
+    logged 'asked to stop: the agent has not started' || fail "a stop while the first configuration is read"
+}
+
 # Commands that run for a while: ^\ is as ^C.
 "$PENSTOCK" load --target "file://$work/load.txt" --rate 1000 --duration 600s --json >"$work/load.json" 2>"$work/load.err" &
 load=$!

@@ -10,6 +10,7 @@
 #include "core/quantity.h"
 
 #define OPEN_WAIT_MS 10000U
+#define OPEN_LOOK_MS 100U
 
 /* Logs without the log's limit of equal lines: a large agent has more than ten components. */
 static void log_line(void *, const char *text)
@@ -34,7 +35,19 @@ static struct ps_engine *engine_for(const struct ps_plan *plan, struct ps_err *e
     return ps_engine_create(&settings, err);
 }
 
-struct ps_agent *ps_agent_run(struct ps_plan *plan, struct ps_err *err)
+/* Returns whether the components are open, or nobody waits for them any more. */
+static bool wait_for_open(const struct ps_engine *engine, uint64_t number,
+                          bool (*told_to_stop)(void *argument), void *argument)
+{
+    for (unsigned waited_ms = 0; waited_ms < OPEN_WAIT_MS; waited_ms += OPEN_LOOK_MS) {
+        if (ps_engine_wait(engine, number, OPEN_LOOK_MS) || (told_to_stop != NULL && told_to_stop(argument)))
+            return true;
+    }
+    return false;
+}
+
+struct ps_agent *ps_agent_run(struct ps_plan *plan, bool (*told_to_stop)(void *argument), void *argument,
+                              struct ps_err *err)
 {
     struct ps_agent *agent = ps_must_alloc(1, sizeof *agent, "the agent");
     agent->engine = engine_for(plan, err);
@@ -53,7 +66,7 @@ struct ps_agent *ps_agent_run(struct ps_plan *plan, struct ps_err *err)
         ps_log(PS_LOG_WARN, "agent", "%s", plan->memory_warning);
     ps_plan_start(plan);
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, plan, NULL);
-    if (!ps_engine_wait(agent->engine, number, OPEN_WAIT_MS))
+    if (!wait_for_open(agent->engine, number, told_to_stop, argument))
         ps_log(PS_LOG_WARN, "agent", "components take long to open");
     return agent;
 failed:
@@ -70,7 +83,7 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
     if (plan == NULL)
         return NULL;
     if (ps_plan_build(plan, err) == PS_OK)
-        return ps_agent_run(plan, err);
+        return ps_agent_run(plan, NULL, NULL, err);
     ps_plan_destroy(plan);
     return NULL;
 }

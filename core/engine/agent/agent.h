@@ -7,9 +7,11 @@
 
 struct ps_agent;
 
-/* Starts the workers and publishes the plan, which is built. Owns the plan from now on, also on failure. Returns NULL on
- * failure, with nothing left open. */
-struct ps_agent *ps_agent_run(struct ps_plan *plan, struct ps_err *err);
+/* Starts the workers and publishes the plan, which is built. Waits up to 10 s until its components are open, or until
+ * `told_to_stop`, which is called every 100 ms and may be NULL, returns true: the agent runs in any case. Owns the plan
+ * from now on, also on failure. Returns NULL on failure, with nothing left open. */
+struct ps_agent *ps_agent_run(struct ps_plan *plan, bool (*told_to_stop)(void *argument), void *argument,
+                              struct ps_err *err);
 
 /* For tests: makes and builds the plan on the calling thread, and runs it. Owns the spec from now on, also on failure. */
 struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_machine *machine,

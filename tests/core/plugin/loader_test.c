@@ -331,17 +331,6 @@ static void limit(void)
     ps_plugin_watch_set((struct ps_plugin_patience){.limit_s = 3});
 }
 
-/* The agent's signals are blocked while it starts. */
-static void ask_to_stop(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    kill(getpid(), SIGTERM);
-    ps_plugin_watch_set((struct ps_plugin_patience){.ends_at_signals = true});
-}
-
 /* The lines contain these texts, in this order, and there are no others. */
 static void expect_lines(const char *said, const char *const *texts, size_t count)
 {
@@ -357,11 +346,8 @@ static void test_a_constructor_that_hangs(void **state)
 {
     static const char *const limited[] = {"/one/penstock/x.so has been loading for 2 s: a constructor",
                                           "/one/penstock/x.so is not loaded after 3 s: a constructor"};
-    static const char *const asked[] = {"/one/penstock/x.so has been loading for 2 s: a constructor",
-                                        "/one/penstock/x.so is being loaded: the agent has not started"};
     put("one", "hangs");
     expect_lines(said_by_load(limit, 1), limited, PS_COUNT_OF(limited));
-    expect_lines(said_by_load(ask_to_stop, 0), asked, PS_COUNT_OF(asked));
 }
 
 static void *load_for_ever(void *unused)

@@ -299,32 +299,6 @@ static void test_untake_order(void **state)
     bench_fini(&bench);
 }
 
-/* What a sink gives back is for all sinks of the channel, before what is newer. */
-static void test_given_back_to_all(void **state)
-{
-    static struct bench bench;
-    struct ps_lease *leases[3];
-    bench_init(&bench, 1, 2);
-    build(&bench, "100", "0", "20");
-    for (uint64_t i = 1; i <= 4; i++)
-        assert_true(put(&bench, 0, make_lease(&bench, 1, 1, i)));
-    for (unsigned i = 0; i < 3; i++)
-        leases[i] = take(&bench, 0);
-    for (unsigned i = 3; i-- > 0;)
-        untake(&bench, 0, leases[i]);
-    assert_int_equal(fill_of(&bench).size, 4);
-    for (uint64_t i = 1; i <= 4; i++) {
-        struct ps_lease *lease = take(&bench, i == 2 ? 0 : 1);
-        assert_int_equal(lease->batch->sequence, i);
-        assert_null(lease->next);
-        drop(lease);
-    }
-    assert_int_equal(fill_of(&bench).size, 0);
-    assert_null(take(&bench, 0));
-    assert_null(take(&bench, 1));
-    bench_fini(&bench);
-}
-
 static void test_hungry(void **state)
 {
     static struct bench bench;
@@ -604,7 +578,6 @@ int main(void)
         cmocka_unit_test(test_small_byte_capacity),
         cmocka_unit_test(test_quota),
         cmocka_unit_test(test_untake_order),
-        cmocka_unit_test(test_given_back_to_all),
         cmocka_unit_test(test_hungry),
         cmocka_unit_test(test_keep_alive),
         cmocka_unit_test(test_hungry_with_restored),
