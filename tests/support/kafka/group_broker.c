@@ -270,6 +270,8 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
         return false;
     assert_false(request->body.failed);
     ps_test_connection_end(connection, shorten(group, request->key, body, at));
+    if (request->key == PS_TEST_KEY_FETCH && group->announced_bytes != 0)
+        (void)ps_wire_put_int32(connection->out + before, (int32_t)group->announced_bytes);
     spoil(group, connection, request->key, before);
     return true;
 }

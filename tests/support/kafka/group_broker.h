@@ -169,6 +169,8 @@ struct ps_test_group_broker {
     uint32_t cut_at;
     bool cut_inside;    /* the length field is that of these bytes; otherwise the connection ends there */
     uint32_t cut_bytes; /* length of the answer before it was cut */
+    /* if not 0: the length that answers to Fetch announce; their rest does not come */
+    uint32_t announced_bytes;
     unsigned asked[PS_TEST_GROUP_KEYS];
     unsigned first[PS_TEST_GROUP_PARTITIONS]; /* answers to Fetches of all partitions, by first partition */
     unsigned node;                            /* that got the request being answered */

@@ -66,9 +66,9 @@ static void index_put(struct ps_kafka_streams *streams, uint32_t stream)
 /* Returns a slot for a new partition: the slot of a partition that is no longer assigned, else a new one. */
 static uint32_t take_slot(struct ps_kafka_streams *streams)
 {
-    for (uint32_t i = 0; i < streams->count; i++) {
-        if (streams->items[i].state == PS_KAFKA_STREAM_GONE)
-            return i;
+    for (; streams->slot < streams->count; streams->slot++) {
+        if (streams->items[streams->slot].state == PS_KAFKA_STREAM_GONE)
+            return streams->slot++;
     }
     if (streams->count == streams->room) {
         streams->room = streams->room == 0 ? 16 : 2 * streams->room;
@@ -76,6 +76,7 @@ static uint32_t take_slot(struct ps_kafka_streams *streams)
             ps_must_realloc(streams->items, streams->room * sizeof *streams->items, "partitions");
     }
     streams->items[streams->count] = (struct ps_kafka_stream){0};
+    streams->slot = streams->count + 1;
     return streams->count++;
 }
 
@@ -157,6 +158,7 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)
 {
     memset(streams->cache, 0, sizeof streams->cache);
+    streams->slot = 0;
 }
 
 uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record)

@@ -59,7 +59,8 @@ struct ps_kafka_streams {
     uint32_t *index;
     uint32_t index_size, index_used; /* size, a power of two; number of entries that are not 0 */
     uint32_t generation;             /* the last generation given to a stream */
-    bool moved; /* a stream has advanced, so there may be offsets to commit; the group clears it */
+    uint32_t slot; /* no slot before this one was GONE when the last partition was assigned */
+    bool moved;    /* a stream has advanced, so there may be offsets to commit; the group clears it */
     struct {
         const rd_kafka_topic_t *topic;
         int32_t partition;
@@ -83,7 +84,8 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
  * record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
-/* Empties the cache of topic handles: handles may change. */
+/* Called in a rebalance, before the first partition is assigned: empties the cache of topic handles, which may change,
+ * and lets new partitions have the slots of those that are GONE. */
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams);
 
 /* Returns the stream of a record if it is OWNED; else NONE. */

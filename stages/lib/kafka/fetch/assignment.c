@@ -213,13 +213,42 @@ void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t co
 
 /* ---- assignors ---- */
 
-bool ps_kafka_group_is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic)
+static int compare_name(const void *name, const void *topic)
 {
-    for (uint32_t i = 0; i < member->topic_count; i++) {
-        if (ps_kafka_group_compare(member->topics[i], topic) == 0)
-            return true;
+    return ps_kafka_group_compare(*(const struct ps_slice *)name,
+                                  ((const struct ps_kafka_group_topic *)topic)->name);
+}
+
+bool *ps_kafka_group_subscriptions(const struct ps_kafka_group_member *members, uint32_t member_count,
+                                   const struct ps_kafka_group_topic *topics, uint32_t topic_count)
+{
+    bool *subscribed =
+        ps_must_alloc((size_t)member_count * topic_count + 1, sizeof *subscribed, "a rebalance");
+    for (uint32_t m = 0; m < member_count && topic_count > 0; m++) {
+        for (uint32_t i = 0; i < members[m].topic_count; i++) {
+            const struct ps_kafka_group_topic *topic =
+                bsearch(&members[m].topics[i], topics, topic_count, sizeof *topic, compare_name);
+            if (topic != NULL)
+                subscribed[(size_t)m * topic_count + (size_t)(topic - topics)] = true;
+        }
     }
-    return false;
+    return subscribed;
+}
+
+void ps_kafka_group_shares_sort(struct ps_kafka_group_shares *shares, uint32_t member_count)
+{
+    uint32_t *next = ps_must_alloc((size_t)member_count + 1, sizeof *next, "a rebalance");
+    struct ps_kafka_group_share *sorted =
+        ps_must_alloc((size_t)shares->count + 1, sizeof *sorted, "a rebalance");
+    for (uint32_t i = 0; i < shares->count; i++)
+        next[shares->items[i].member + 1]++;
+    for (uint32_t m = 1; m <= member_count; m++)
+        next[m] += next[m - 1];
+    for (uint32_t i = 0; i < shares->count; i++)
+        sorted[next[shares->items[i].member]++] = shares->items[i];
+    free(shares->items);
+    free(next);
+    shares->items = sorted;
 }
 
 static struct ps_kafka_group_shares make_shares(const struct ps_kafka_group_topic *topics, uint32_t count)
@@ -242,12 +271,13 @@ struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_me
                                                   uint32_t topic_count)
 {
     struct ps_kafka_group_shares shares = make_shares(topics, topic_count);
+    bool *subscribed = ps_kafka_group_subscriptions(members, member_count, topics, topic_count);
     for (uint32_t t = 0; t < topic_count; t++) {
         int32_t readers = 0, number = 0, next = 0;
         for (uint32_t m = 0; m < member_count; m++)
-            readers += ps_kafka_group_is_subscribed(&members[m], topics[t].name);
+            readers += subscribed[(size_t)m * topic_count + t];
         for (uint32_t m = 0; m < member_count; m++) {
-            if (!ps_kafka_group_is_subscribed(&members[m], topics[t].name))
+            if (!subscribed[(size_t)m * topic_count + t])
                 continue;
             int32_t end = next + topics[t].partition_count / readers +
                           (number < topics[t].partition_count % readers ? 1 : 0);
@@ -256,6 +286,8 @@ struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_me
                 give(&shares, m, t, next);
         }
     }
+    free(subscribed);
+    ps_kafka_group_shares_sort(&shares, member_count);
     return shares;
 }
 
@@ -265,12 +297,12 @@ struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_gr
                                                         uint32_t topic_count)
 {
     struct ps_kafka_group_shares shares = make_shares(topics, topic_count);
+    bool *subscribed = ps_kafka_group_subscriptions(members, member_count, topics, topic_count);
     uint32_t turn = 0;
     for (uint32_t t = 0; t < topic_count; t++) {
         for (int32_t partition = 0; partition < topics[t].partition_count; partition++) {
             uint32_t tried = 0;
-            while (tried < member_count &&
-                   !ps_kafka_group_is_subscribed(&members[turn % member_count], topics[t].name)) {
+            while (tried < member_count && !subscribed[(size_t)(turn % member_count) * topic_count + t]) {
                 turn++;
                 tried++;
             }
@@ -279,25 +311,38 @@ struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_gr
             give(&shares, turn++ % member_count, t, partition);
         }
     }
+    free(subscribed);
+    ps_kafka_group_shares_sort(&shares, member_count);
     return shares;
 }
 
 /* ---- assignments ---- */
 
-/* Returns the next share of the member from `from` on; the count if there is none. */
-static uint32_t next_share(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t from)
+/* Returns the member's first share; the count if it has none. */
+static uint32_t first_share(const struct ps_kafka_group_shares *shares, uint32_t member)
 {
-    while (from < shares->count && shares->items[from].member != member)
-        from++;
-    return from;
+    uint32_t low = 0, high = shares->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (shares->items[middle].member < member)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_share(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t i)
+{
+    return i < shares->count && shares->items[i].member == member;
 }
 
 /* Returns how many partitions the member has of the topic of share `from`. */
 static uint32_t topic_shares(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t from)
 {
     uint32_t count = 0, topic = shares->items[from].topic;
-    for (; from < shares->count && shares->items[from].topic == topic; from++)
-        count += shares->items[from].member == member;
+    for (; is_share(shares, member, from) && shares->items[from].topic == topic; from++)
+        count++;
     return count;
 }
 
@@ -307,8 +352,7 @@ static size_t assignment_length(const struct ps_kafka_group_shares *shares, uint
     size_t length = sizeof(int16_t) + sizeof(int32_t) + sizeof(int32_t);
     uint32_t last = UINT32_MAX;
     *topic_count = 0;
-    for (uint32_t i = next_share(shares, member, 0); i < shares->count;
-         i = next_share(shares, member, i + 1)) {
+    for (uint32_t i = first_share(shares, member); is_share(shares, member, i); i++) {
         if (shares->items[i].topic != last) {
             last = shares->items[i].topic;
             length += sizeof(int16_t) + topics[last].name.length + sizeof(int32_t);
@@ -328,8 +372,7 @@ size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group_shares *s
         return length;
     at = ps_wire_put_int16(at, 0); /* version */
     at = ps_wire_put_int32(at, (int32_t)topic_count);
-    for (uint32_t i = next_share(shares, member, 0); i < shares->count;
-         i = next_share(shares, member, i + 1)) {
+    for (uint32_t i = first_share(shares, member); is_share(shares, member, i); i++) {
         if (shares->items[i].topic != last) {
             last = shares->items[i].topic;
             at = ps_wire_put_string(at, topics[last].name.data, topics[last].name.length);

@@ -35,6 +35,7 @@ struct ps_kafka_group_share {
     int32_t partition;
 };
 
+/* Sorted by member. */
 struct ps_kafka_group_shares {
     struct ps_kafka_group_share *items;
     uint32_t count;
@@ -62,12 +63,18 @@ bool ps_kafka_group_claims_have(const struct ps_kafka_group_claim *claims, uint3
 /* Compares texts byte by byte; a text comes after its prefix. Java orders texts of ASCII characters in the same
  * way. */
 int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other);
-bool ps_kafka_group_is_subscribed(const struct ps_kafka_group_member *member, struct ps_slice topic);
+/* Returns by member and topic (member * topic_count + topic) whether the member is subscribed to the topic. Topics
+ * must be sorted. The caller frees the memory. */
+bool *ps_kafka_group_subscriptions(const struct ps_kafka_group_member *members, uint32_t member_count,
+                                   const struct ps_kafka_group_topic *topics, uint32_t topic_count);
 
 /* Sorts members as Java does: members with an instance id come first. */
 void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count);
 /* Sorts topics by name. */
 void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t count);
+
+/* Sorts the shares by member; those of a member keep their order. */
+void ps_kafka_group_shares_sort(struct ps_kafka_group_shares *shares, uint32_t member_count);
 
 /* Gives each subscribed member consecutive partitions of each topic; the first members get one more if the
  * partitions cannot be divided evenly. Members and topics must be sorted. The caller frees `items`. */

@@ -3,6 +3,7 @@
  * names only those for which the broker's session is not up to date (session.c). An answer is received into a block
  * of the memory budget. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "core/quantity.h"
 #include "stages/lib/least.h"
 
 #include <inttypes.h>
@@ -28,9 +29,9 @@ char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native
     struct ps_kafka_fetched *fetched = ps_kafka_fetched_take(fetch, length);
     if (fetched == NULL && length + (uint64_t)SPARE_BYTES > ps_depot_budget_bytes(fetch->port->blocks->depot))
         ps_kafka_fetch_die(fetch,
-                           "a record set of %u bytes does not fit into the memory budget: raise "
-                           "penstock.memory.budget",
-                           length);
+                           "a record set of %s does not fit into the memory budget: raise "
+                           "penstock.memory.budget, or lower max.message.bytes of the topic",
+                           ps_quantity_print_bytes(length).text);
     request->answer = fetched;
     return fetched != NULL ? fetched->block->base : NULL;
 }

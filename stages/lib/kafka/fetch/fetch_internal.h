@@ -97,7 +97,7 @@ struct ps_kafka_fetch_part {
     /* CHECKED: the leader lacks the record before `next`; earlier records must be delivered first */
     bool lacks;
     uint64_t rest_ns;       /* no request before this time */
-    uint64_t unstable_ns;   /* COMMITTED: since when the coordinator returns errors; 0: it does not */
+    uint64_t unstable_ns;   /* COMMITTED, RESET: since when brokers return errors; 0: they do not */
     uint64_t leaderless_ns; /* since when the leader is not known; 0: it is known */
     uint64_t waits_ns;      /* CHECKED: since when only the answer has been missing */
     uint32_t session_at;    /* index in the session of the broker that was asked last; may be out of date */
@@ -281,6 +281,7 @@ struct ps_kafka_fetch {
     uint64_t held_bytes_max;
     struct ps_kafka_streams streams;
     struct ps_kafka_membership membership;
+    char *membership_id; /* the member id in it: another one may come before the next assignment */
     struct ps_kafka_fetch_member member;
     struct ps_kafka_former former;
     uint64_t mono_ns;

@@ -21,22 +21,44 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch)
     member->member_count = 0;
 }
 
-static void follow(struct ps_kafka_fetch *fetch, struct ps_slice topic)
+static int compare_names(const void *one, const void *other)
+{
+    return ps_kafka_group_compare(*(const struct ps_slice *)one, *(const struct ps_slice *)other);
+}
+
+/* Watches these topics. Sorts them, because members have most of them in common. */
+static void follow(struct ps_kafka_fetch *fetch, struct ps_slice *topics, size_t count)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    for (uint32_t i = 0; i < member->followed_count; i++) {
-        if (strlen(member->followed[i]) == topic.length &&
-            memcmp(member->followed[i], topic.data, topic.length) == 0)
-            return;
+    ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
+    member->followed_sum = 0;
+    member->followed = ps_must_alloc(count + 1, sizeof *member->followed, "a rebalance");
+    if (count > 0)
+        qsort(topics, count, sizeof *topics, compare_names);
+    for (size_t i = 0; i < count; i++) {
+        if ((i > 0 && ps_kafka_group_compare(topics[i], topics[i - 1]) == 0) ||
+            ps_kafka_native_topic_get(fetch->client, topics[i].data, topics[i].length) == NULL)
+            continue; /* known already, or no broker has a topic of that name */
+        char *text = ps_must_alloc(1, (size_t)topics[i].length + 1, "a rebalance");
+        memcpy(text, topics[i].data, topics[i].length);
+        text[topics[i].length] = '\0';
+        member->followed[member->followed_count++] = text;
     }
-    if (ps_kafka_native_topic_get(fetch->client, topic.data, topic.length) == NULL)
-        return; /* no broker has a topic of that name */
-    member->followed = ps_must_realloc(
-        member->followed, (member->followed_count + 1) * sizeof *member->followed, "a rebalance");
-    char *text = ps_must_alloc(1, (size_t)topic.length + 1, "a rebalance");
-    memcpy(text, topic.data, topic.length);
-    text[topic.length] = '\0';
-    member->followed[member->followed_count++] = text;
+}
+
+static void follow_members(struct ps_kafka_fetch *fetch)
+{
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    size_t count = 0;
+    for (uint32_t i = 0; i < member->member_count; i++)
+        count += member->members[i].topic_count;
+    struct ps_slice *topics = ps_must_alloc(count + 1, sizeof *topics, "a rebalance");
+    count = 0;
+    for (uint32_t i = 0; i < member->member_count; i++)
+        for (uint32_t t = 0; t < member->members[i].topic_count; t++)
+            topics[count++] = member->members[i].topics[t];
+    follow(fetch, topics, count);
+    free(topics);
 }
 
 static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version)
@@ -66,8 +88,6 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
     struct ps_kafka_fetch_member *member = &fetch->member;
     size_t length = (size_t)(in->end - in->at);
     ps_kafka_leader_end(fetch);
-    ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
-    member->followed_sum = 0;
     member->described = ps_must_alloc(1, length + 1, "a rebalance");
     memcpy(member->described, in->at, length);
     struct ps_wire_in copy = {.at = member->described, .end = member->described + length};
@@ -77,21 +97,19 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
         return false;
     }
     ps_kafka_group_sort(member->members, member->member_count);
-    for (uint32_t i = 0; i < member->member_count; i++) {
-        for (uint32_t j = 0; j < member->members[i].topic_count; j++)
-            follow(fetch, member->members[i].topics[j]);
-    }
+    follow_members(fetch);
     return true;
 }
 
 void ps_kafka_leader_watch_own(struct ps_kafka_fetch *fetch)
 {
-    ps_kafka_fetch_texts_free(&fetch->member.followed, &fetch->member.followed_count);
-    fetch->member.followed_sum = 0;
-    for (uint32_t i = 0; i < fetch->subscription.topic_count; i++) {
-        const char *topic = fetch->subscription.topics[i];
-        follow(fetch, (struct ps_slice){topic, (uint32_t)strlen(topic)});
-    }
+    uint32_t count = fetch->subscription.topic_count;
+    struct ps_slice *topics = ps_must_alloc((size_t)count + 1, sizeof *topics, "a rebalance");
+    for (uint32_t i = 0; i < count; i++)
+        topics[i] =
+            (struct ps_slice){fetch->subscription.topics[i], (uint32_t)strlen(fetch->subscription.topics[i])};
+    follow(fetch, topics, count);
+    free(topics);
 }
 
 static const struct ps_kafka_native_topic *followed_topic(const struct ps_kafka_fetch *fetch, uint32_t i)

@@ -46,6 +46,7 @@ void ps_kafka_member_close(struct ps_kafka_fetch *fetch)
     ps_kafka_leader_end(fetch);
     ps_kafka_fetch_texts_free(&fetch->member.followed, &fetch->member.followed_count);
     free(fetch->member.id);
+    free(fetch->membership_id);
 }
 
 /* ---- giving partitions up ---- */
@@ -257,6 +258,7 @@ static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     member->misfits = false;
+    ps_kafka_streams_forget_handles(&fetch->streams);
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].assigned = false;
     if (!ps_kafka_assignment_read(bytes, length, take_partition, fetch))
@@ -297,7 +299,9 @@ static void set_membership(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_membership *membership = &fetch->membership;
     const struct ps_kafka_fetch_member *member = &fetch->member;
-    membership->member = (struct ps_slice){member->id, (uint32_t)strlen(member->id)};
+    free(fetch->membership_id);
+    fetch->membership_id = ps_must_copy_text(member->id, "the group's member");
+    membership->member = (struct ps_slice){fetch->membership_id, (uint32_t)strlen(fetch->membership_id)};
     membership->instance = (struct ps_slice){member->instance, (uint32_t)strlen(member->instance)};
     membership->cluster = (struct ps_slice){fetch->client->cluster, (uint32_t)strlen(fetch->client->cluster)};
     membership->assignment = member->generation;

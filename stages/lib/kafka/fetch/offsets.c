@@ -253,6 +253,7 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     part->asked = false;
     if (error == 0 && offset >= 0) {
+        part->unstable_ns = 0;
         bool grew = fetch->settings.reset == PS_KAFKA_RESET_LATEST && part->listed >= 0;
         offset = grew && part->listed < offset ? part->listed : offset;
         ps_kafka_parts_go_to(fetch, stream, offset, -1);
@@ -261,9 +262,12 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
         return;
     }
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
+    part->unstable_ns = part->unstable_ns != 0 ? part->unstable_ns : fetch->mono_ns;
     ps_kafka_native_want_metadata(fetch->client);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, NULL, fetch->mono_ns);
+    else if (error != 0 && fetch->mono_ns >= part->unstable_ns + PS_KAFKA_TELL_AFTER_NS)
+        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "ListOffsets", fetch->mono_ns);
 }
 
 static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,

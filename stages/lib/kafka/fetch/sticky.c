@@ -52,7 +52,8 @@ static void sticky_make(struct sticky *sticky)
     }
     sticky->first[sticky->topic_count] = sticky->partition_count;
     sticky->topic_of = make(sticky->partition_count, sizeof *sticky->topic_of);
-    sticky->subscribed = make((size_t)sticky->member_count * sticky->topic_count, sizeof *sticky->subscribed);
+    sticky->subscribed = ps_kafka_group_subscriptions(sticky->members, sticky->member_count, sticky->topics,
+                                                      sticky->topic_count);
     sticky->readers = make(sticky->topic_count, sizeof *sticky->readers);
     sticky->owner = make(sticky->partition_count, sizeof *sticky->owner);
     sticky->generation = make(sticky->partition_count, sizeof *sticky->generation);
@@ -63,11 +64,8 @@ static void sticky_make(struct sticky *sticky)
             sticky->owner[p] = NOBODY;
             sticky->generation[p] = INT32_MIN;
         }
-        for (uint32_t m = 0; m < sticky->member_count; m++) {
-            *subscription(sticky, m, t) =
-                ps_kafka_group_is_subscribed(&sticky->members[m], sticky->topics[t].name);
+        for (uint32_t m = 0; m < sticky->member_count; m++)
             sticky->readers[t] += *subscription(sticky, m, t);
-        }
     }
 }
 
@@ -207,5 +205,6 @@ struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_m
     }
     free(taken);
     sticky_free(&sticky);
+    ps_kafka_group_shares_sort(&shares, member_count);
     return shares;
 }

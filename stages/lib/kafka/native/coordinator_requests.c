@@ -1,7 +1,7 @@
 /* The encoding of the requests of transactions (Kafka protocol guide; KIP-98, KIP-447, KIP-890). No flexible
  * versions, except TxnOffsetCommit 3, the first one with the member of the group, OffsetFetch 7, the first one that
  * waits for stable offsets, and the requests of the second protocol. */
-#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/native/position.h"
 #include "stages/lib/kafka/slice.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
  * sink's worker. */
 #pragma once
 
-#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/native/position.h"
 
 /* Returns whether a question may be under way: the positions of a commit lack topics. */
 static inline bool ps_kafka_native_lacking_is_open(const struct ps_kafka_native *client)

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define RESPONSE_BYTES_MAX (64U << 20)
+/* An answer to Fetch has at least one record set, however large it is: the reader's memory is its limit. */
+#define RECORDS_BYTES_MAX (sizeof(uint32_t) + INT32_MAX)
 #define READ_BYTES (64U * 1024U)
 /* bytes of an answer that are read before the rest goes into a reader's memory */
 #define READ_HEAD_BYTES (4U * 1024U)
@@ -38,6 +40,12 @@ static bool reads_records(const struct ps_kafka_native_broker *broker)
 {
     return broker->client->reader != NULL && broker->first != NULL &&
            broker->first->kind == PS_KAFKA_NATIVE_FETCH;
+}
+
+/* Returns whether the next answer is one to Fetch. */
+static bool awaits_records(const struct ps_kafka_native_broker *broker)
+{
+    return reads_records(broker) && broker->first->sent_ns != 0;
 }
 
 /* Handles one complete response. Returns false if the connection was lost. */
@@ -73,7 +81,7 @@ static bool begin_answer(struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native_request *request = broker->first;
     uint64_t bytes = response_bytes(broker, 0);
-    if (!reads_records(broker) || request->sent_ns == 0 || bytes <= READ_HEAD_BYTES)
+    if (!awaits_records(broker) || bytes <= READ_HEAD_BYTES)
         return true;
     uint32_t length = (uint32_t)bytes - (uint32_t)sizeof(uint32_t);
     broker->fetch.answer = broker->client->reader->room(broker->client, request, length);
@@ -92,7 +100,7 @@ static bool handle_all(struct ps_kafka_native_broker *broker)
     uint32_t from = 0;
     for (;;) {
         uint64_t bytes = response_bytes(broker, from);
-        if (bytes > RESPONSE_BYTES_MAX) {
+        if (bytes > (awaits_records(broker) ? RECORDS_BYTES_MAX : RESPONSE_BYTES_MAX)) {
             ps_kafka_native_broker_lose(broker, "an answer that is too long: is this a Kafka broker?");
             return false;
         }

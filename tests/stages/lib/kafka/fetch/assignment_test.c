@@ -351,6 +351,66 @@ static void test_assignment(void **state)
     assert_true(ps_kafka_assignment_read("", 0, note_added, &added)); /* a member without partitions */
 }
 
+/* ---- many topics ---- */
+
+#define MANY_TOPICS 10000U
+#define MANY_MEMBERS 10U
+
+static unsigned char owners[MANY_TOPICS][3];
+
+static void note_owner(void *, struct ps_slice topic, int32_t partition)
+{
+    unsigned number = 0;
+    for (uint32_t i = 1; i < topic.length; i++)
+        number = 10 * number + (unsigned)(topic.data[i] - '0');
+    assert_in_range(number, 0, MANY_TOPICS - 1);
+    assert_in_range(partition, 0, 2);
+    owners[number][partition]++;
+}
+
+typedef struct ps_kafka_group_shares assignor(const struct ps_kafka_group_member *, uint32_t,
+                                              const struct ps_kafka_group_topic *, uint32_t);
+
+/* A group with 10,000 topics of three partitions and ten members: each partition is in one assignment. A worker makes
+ * it, so the work must not grow with topics times members times topics. */
+static void test_many_topics(void **state)
+{
+    static assignor *const assignors[] = {ps_kafka_group_range, ps_kafka_group_round_robin,
+                                          ps_kafka_group_sticky};
+    static char texts[MANY_TOPICS][8];
+    static struct ps_kafka_group_topic topics[MANY_TOPICS];
+    static struct ps_slice subscribed[MANY_TOPICS];
+    static char ids[MANY_MEMBERS][4];
+    struct ps_kafka_group_member many[MANY_MEMBERS] = {{.topics = subscribed}};
+    for (uint32_t i = 0; i < MANY_TOPICS; i++) {
+        snprintf(texts[i], sizeof texts[i], "t%u", i);
+        topics[i] = (struct ps_kafka_group_topic){TEXT(texts[i]), 3};
+        subscribed[MANY_TOPICS - 1 - i] = TEXT(texts[i]); /* a subscription has any order */
+    }
+    ps_kafka_group_topics_sort(topics, MANY_TOPICS);
+    for (uint32_t m = 0; m < MANY_MEMBERS; m++) {
+        snprintf(ids[m], sizeof ids[m], "m%u", m);
+        many[m] = (struct ps_kafka_group_member){
+            .id = TEXT(ids[m]), .topics = subscribed, .topic_count = MANY_TOPICS, .generation = -1};
+    }
+    for (size_t a = 0; a < PS_COUNT_OF(assignors); a++) {
+        struct ps_kafka_group_shares shares = assignors[a](many, MANY_MEMBERS, topics, MANY_TOPICS);
+        memset(owners, 0, sizeof owners);
+        for (uint32_t m = 0; m < MANY_MEMBERS; m++) {
+            size_t length = ps_kafka_assignment_write(NULL, &shares, m, topics);
+            char *bytes = malloc(length);
+            assert_non_null(bytes);
+            assert_int_equal(ps_kafka_assignment_write(bytes, &shares, m, topics), length);
+            assert_true(ps_kafka_assignment_read(bytes, length, note_owner, NULL));
+            free(bytes);
+        }
+        for (uint32_t i = 0; i < MANY_TOPICS; i++)
+            for (unsigned p = 0; p < 3; p++)
+                assert_int_equal(owners[i][p], 1);
+        free(shares.items);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_sticky_subscriptions),
         cmocka_unit_test(test_sticky_groups),
         cmocka_unit_test(test_assignment),
+        cmocka_unit_test(test_many_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
