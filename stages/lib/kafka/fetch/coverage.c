@@ -95,6 +95,24 @@ static void compare(struct ps_kafka_fetch *fetch, struct assigned *assigned)
     }
 }
 
+/* Handles an answer that was read. Another coordinator is asked again. Without the right to describe the group nothing can
+ * be told; while the group rebalances, a new assignment comes anyway. */
+static void judge(struct ps_kafka_fetch *fetch, struct assigned *assigned, int16_t error, bool is_stable)
+{
+    struct ps_kafka_fetch_member *member = &fetch->member;
+    bool passes = error == PS_KAFKA_ERROR_NOT_COORDINATOR ||
+                  error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE ||
+                  error == PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS;
+    member->coverage = passes ? PS_KAFKA_COVERAGE_DOUBTED : PS_KAFKA_COVERAGE_GOOD;
+    if (passes)
+        ps_kafka_member_failed(fetch, error, "DescribeGroups");
+    else if (error != 0)
+        ps_log(PS_LOG_DEBUG, fetch->port->component, "DescribeGroups: %s",
+               rd_kafka_err2str((rd_kafka_resp_err_t)error));
+    else if (is_stable)
+        compare(fetch, assigned);
+}
+
 bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                               struct ps_wire_in *in, char *reason)
 {
@@ -114,13 +132,8 @@ bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, const struct ps_kafk
     bool asked = member->coverage == PS_KAFKA_COVERAGE_ASKED && member->phase == PS_KAFKA_MEMBER_STABLE;
     bool is_stable =
         state != NULL && state_length == sizeof stable - 1 && memcmp(state, stable, state_length) == 0;
-    if (asked)
-        member->coverage = PS_KAFKA_COVERAGE_GOOD;
-    if (asked && read && error == 0 && is_stable)
-        compare(fetch, &assigned);
-    else if (asked && read && error != 0) /* without the right to describe the group it cannot be told */
-        ps_log(PS_LOG_DEBUG, fetch->port->component, "DescribeGroups: %s",
-               rd_kafka_err2str((rd_kafka_resp_err_t)error));
+    if (asked && read)
+        judge(fetch, &assigned, error, is_stable);
     free(assigned.items);
     return read || ps_kafka_fetch_unreadable(reason, "DescribeGroups");
 }

@@ -17,11 +17,11 @@
 #define SUBSCRIPTION_MAX 256U
 #define TEXT(text) ((struct ps_slice){text, (uint32_t)strlen(text)})
 
-
 static struct fake {
     struct ps_test_connections node;
     bool skips, leads; /* JoinGroup 9; the member is the leader */
     int32_t partitions[TOPICS];
+    unsigned moves;      /* answers to DescribeGroups of a broker that is not the coordinator any more */
     unsigned life;       /* of the member: its id is "m<life>"; 0: the group does not have it */
     unsigned rebalances; /* also the generation */
     char subscription[SUBSCRIPTION_MAX];
@@ -212,7 +212,15 @@ static char *put_sync(struct ps_wire_in *in, char *at)
 
 static char *put_description(char *at)
 {
-    at = ps_wire_put_int16(ps_wire_put_int32(ps_wire_put_int32(at, 0), 1), 0);
+    at = ps_wire_put_int32(ps_wire_put_int32(at, 0), 1);
+    if (fake.moves > 0) {
+        fake.moves--;
+        at = ps_wire_put_string(ps_wire_put_int16(at, 16), "g", 1); /* NOT_COORDINATOR */
+        for (unsigned text = 0; text < 3; text++)
+            at = ps_wire_put_string(at, "", 0);
+        return ps_wire_put_int32(at, 0);
+    }
+    at = ps_wire_put_int16(at, 0);
     at = ps_wire_put_string(ps_wire_put_string(at, "g", 1), "Stable", 6);
     at = ps_wire_put_string(ps_wire_put_string(at, "consumer", 8), "range", 5);
     at = put_id(ps_wire_put_int32(at, 1), fake.life, false);
@@ -343,8 +351,10 @@ static void come_back(bool skips, bool leads)
     expect(15, 0, 3);
     restart(b, 1);
     expect(0, 3, 4);
+    fake.moves = 2;
     restart(both, 2);
     expect(15, 3, 5);
+    assert_int_equal(fake.moves, 0);
     restart(both, 2);
     expect(15, 3, 5);
     restart(a, 1);
