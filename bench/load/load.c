@@ -71,7 +71,7 @@ static bool target_is_address(const char *text)
     return digits > 0 && (colon[1 + digits] == '\0' || colon[1 + digits] == '?');
 }
 
-enum ps_status ps_load_target_check(const char *target, struct ps_err *err)
+static enum ps_status target_form_check(const char *target, struct ps_err *err)
 {
     if (target_is_address(target))
         return ps_err_set(
@@ -87,7 +87,7 @@ enum ps_status ps_load_target_check(const char *target, struct ps_err *err)
 static enum ps_status target_create(struct ps_load *load, enum ps_framing *framing, struct ps_err *err)
 {
     const struct ps_load_config *config = load->config;
-    if (ps_load_target_check(config->target, err) != PS_OK)
+    if (target_form_check(config->target, err) != PS_OK)
         return PS_FAIL;
     if (ps_url_parse(&load->url, config->target, err) != PS_OK || target_find(load, err) != PS_OK)
         return PS_FAIL;
@@ -100,6 +100,20 @@ static enum ps_status target_create(struct ps_load *load, enum ps_framing *frami
         return PS_FAIL;
     }
     return ps_url_check(&load->url, err);
+}
+
+enum ps_status ps_load_target_check(const char *target, struct ps_err *err)
+{
+    const struct ps_load_config config = {.target = target, .connections = 1};
+    struct ps_load *load = ps_must_alloc(1, sizeof *load, "a load");
+    enum ps_framing framing;
+    load->config = &config;
+    enum ps_status status = target_create(load, &framing, err);
+    if (load->plan != NULL)
+        load->ops->unplan(load->plan);
+    ps_url_fini(&load->url);
+    free(load);
+    return status;
 }
 
 /* Returns the highest rate of the shape in events per second; 0 when it is not known. */

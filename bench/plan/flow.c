@@ -7,10 +7,15 @@
 #define WINDOW_SHARE 0.125  /* length of a window as a share of the trial; at least WINDOW_S */
 #define WINDOW_S 0.4        /* but at most a quarter of the trial */
 #define DECISIVE 2.0        /* growth of more than this many times the allowed growth needs no second trial */
+#define RHYTHM_WINDOW 1.05  /* or no shorter than the rhythm times this */
+#define RHYTHMS 2.6         /* a trial with two such windows is no shorter than this many times the rhythm */
+#define RHYTHM_REST_S 0.5   /* and this */
 #define WARM_SHARE 0.125    /* the first window begins after this share of the trial, or after WARM_S */
 #define WARM_S 1.0
+#define CHANCE_SIGMAS 2.0
 #define SLOW_S 1.0       /* a p99 above this and above SLOW_SHARE of the trial is too slow */
 #define SLOW_SHARE 0.25  /* of the trial's length */
+#define SLOW_RHYTHM 1.5  /* or the rhythm times this, whichever is longer */
 #define LATE_SHARE 0.65  /* the end of a trial begins after this share of it */
 #define LATE_CHANGE 0.01 /* if the rate at the end is lower by more than this share, only that rate counts */
 
@@ -19,9 +24,34 @@ double ps_flow_allowed_s(double seconds, double stall_s)
     return fmax(ALLOWED_S + ALLOWED_SHARE * seconds, stall_s);
 }
 
-static double window_of(double seconds)
+double ps_flow_least_s(double rhythm_s)
 {
-    return fmax(seconds * WINDOW_SHARE, fmin(seconds / 4, WINDOW_S));
+    return RHYTHMS * rhythm_s + RHYTHM_REST_S;
+}
+
+static double window_of(const struct ps_flow *flow)
+{
+    double window_s = fmax(flow->seconds * WINDOW_SHARE, fmin(flow->seconds / 4, WINDOW_S));
+    return fmax(window_s, RHYTHM_WINDOW * flow->rhythm_s);
+}
+
+static double received_at(const struct ps_flow *flow, unsigned sample)
+{
+    double received = 0;
+    for (unsigned row = 0; row < flow->rows; row++)
+        received += flow->received[row * flow->samples + sample];
+    return received;
+}
+
+/* Returns when the first window begins: what a subject does not deliver before its first delivery is no queue. */
+static double warm_of(const struct ps_flow *flow)
+{
+    double warm_s = fmin(flow->seconds * WARM_SHARE, WARM_S);
+    for (unsigned sample = 0; flow->rhythm_s > 0 && sample < flow->samples; sample++) {
+        if (received_at(flow, sample) > 0)
+            return fmax(warm_s, flow->at_s[sample]);
+    }
+    return warm_s;
 }
 
 /* ---- the events that were due ---- */
@@ -53,19 +83,29 @@ struct low {
     bool known;
 };
 
+/* Returns the share of a row's events that the subject passes on. */
+static double passes_of(const struct ps_flow *flow, unsigned row)
+{
+    return flow->row_passes != NULL ? flow->row_passes[row] : flow->passes > 0 ? flow->passes : 1;
+}
+
 /* Returns the lowest delay between two times. `row` below `rows`; `rows` itself is the sum of all. */
 static struct low lowest(const struct ps_flow *flow, unsigned row, double from_s, double to_s,
                          double lost_share)
 {
     struct low low = {.delay_s = INFINITY};
     bool sum = row == flow->rows;
-    double rate = flow->rate * (sum ? 1 : share_of(flow, row));
+    double rate = 0;
+    for (unsigned i = sum ? 0 : row; i < (sum ? flow->rows : row + 1); i++)
+        rate += flow->rate * share_of(flow, i) * passes_of(flow, i);
+    if (!(rate > 0))
+        return low;
     for (unsigned sample = 0; sample < flow->samples; sample++) {
         double t = flow->at_s[sample], due = 0, received = 0;
         if (t < from_s || t > to_s)
             continue;
         for (unsigned i = sum ? 0 : row; i < (sum ? flow->rows : row + 1); i++) {
-            due += due_of(flow, i, sample);
+            due += due_of(flow, i, sample) * passes_of(flow, i);
             received += flow->received[i * flow->samples + sample];
         }
         double delay_s = fmax(due * (1 - lost_share) - received, 0) / rate;
@@ -82,7 +122,7 @@ struct row {
 
 static struct row row_of(const struct ps_flow *flow, unsigned row, double lost_share)
 {
-    double window_s = window_of(flow->seconds), warm_s = fmin(flow->seconds * WARM_SHARE, WARM_S);
+    double window_s = window_of(flow), warm_s = warm_of(flow);
     struct low begin = lowest(flow, row, warm_s, warm_s + window_s, lost_share);
     struct low end = lowest(flow, row, flow->seconds - window_s, flow->seconds, lost_share);
     if (!begin.known || !end.known || end.at_s <= begin.at_s)
@@ -102,9 +142,33 @@ static double came_between(const struct ps_flow *flow, double from_s, double to_
     return flow->rate * fmax(1 - (end.delay_s - begin.delay_s) / (end.at_s - begin.at_s), 0);
 }
 
+/* Returns how many events a second came from the end of the first delivery to the end of the last one, for a subject that
+ * delivers in steps; 0: there were not two of them. */
+static double came_in_steps(const struct ps_flow *flow)
+{
+    double begin_s = -1, end_s = -1, begin = 0, end = 0, passes = 0;
+    for (unsigned sample = 1; sample + 1 < flow->samples && flow->at_s[sample] <= flow->seconds; sample++) {
+        double before = received_at(flow, sample - 1), now = received_at(flow, sample);
+        if (now <= before || received_at(flow, sample + 1) > now)
+            continue;
+        if (begin_s < 0) {
+            begin_s = flow->at_s[sample];
+            begin = now;
+        }
+        end_s = flow->at_s[sample];
+        end = now;
+    }
+    for (unsigned row = 0; row < flow->rows; row++)
+        passes += share_of(flow, row) * passes_of(flow, row);
+    return end_s > begin_s && passes > 0 ? (end - begin) / (end_s - begin_s) / passes : 0;
+}
+
 static double goodput_of(const struct ps_flow *flow)
 {
-    double window_s = window_of(flow->seconds), warm_s = fmin(flow->seconds * WARM_SHARE, WARM_S);
+    double in_steps = flow->rhythm_s > 0 ? came_in_steps(flow) : 0;
+    if (in_steps > 0)
+        return fmin(in_steps, flow->rate);
+    double window_s = window_of(flow), warm_s = warm_of(flow);
     double whole = came_between(flow, warm_s, flow->seconds, window_s);
     /* A subject that sags, or whose credit is used up, shows its rate at the end. */
     double late = came_between(flow, flow->seconds * LATE_SHARE, flow->seconds, window_s);
@@ -118,8 +182,18 @@ static double waiting_at_end(const struct ps_flow *flow)
     while (sample > 0 && flow->at_s[sample] > flow->seconds)
         sample--;
     for (unsigned row = 0; row < flow->rows; row++)
-        waiting += due_of(flow, row, sample) - flow->received[row * flow->samples + sample];
+        waiting +=
+            due_of(flow, row, sample) * passes_of(flow, row) - flow->received[row * flow->samples + sample];
     return fmax(waiting - flow->lost, 0);
+}
+
+/* Returns how much the number of events that passed a filter by chance wanders while the trial lasts, as a delay. */
+static double chance_s(const struct ps_flow *flow)
+{
+    if (!flow->by_chance || !(flow->passes > 0) || flow->passes >= 1)
+        return 0;
+    double events = flow->rate * flow->seconds;
+    return CHANCE_SIGMAS * 0.5 * sqrt(events * (1 - flow->passes) / flow->passes) / flow->rate;
 }
 
 void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
@@ -127,11 +201,16 @@ void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
     *result = (struct ps_flow_result){.verdict = PS_FLOW_UNKNOWN};
     if (!(flow->rate > 0) || !(flow->seconds > 0) || flow->rows == 0 || flow->samples == 0)
         return;
-    double lost_share = fmin(fmax(flow->lost, 0) / (flow->rate * flow->seconds), 1);
-    double allowed_s = ps_flow_allowed_s(flow->seconds, flow->stall_s);
+    double expected = flow->rate * flow->seconds * (flow->passes > 0 ? flow->passes : 1);
+    double lost_share = fmin(fmax(flow->lost, 0) / expected, 1);
+    double allowed_s = ps_flow_allowed_s(flow->seconds, flow->stall_s) + chance_s(flow);
     struct row sum = row_of(flow, flow->rows, lost_share), worst = sum;
-    if (!sum.known)
+    /* windows that overlap have the same lowest delay */
+    bool untold = flow->rhythm_s > 0 && warm_of(flow) + 2 * window_of(flow) > flow->seconds;
+    if (!sum.known) {
+        result->verdict = untold ? PS_FLOW_UNTOLD : PS_FLOW_UNKNOWN;
         return;
+    }
     for (unsigned row = 0; flow->rows > 1 && row < flow->rows; row++) {
         struct row one = share_of(flow, row) > 0 ? row_of(flow, row, lost_share) : (struct row){0};
         if (!one.known || one.growth_s <= worst.growth_s)
@@ -148,9 +227,12 @@ void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
         result->verdict = PS_FLOW_BEHIND;
     else if (worst.growth_s > allowed_s)
         result->verdict = PS_FLOW_STARVED;
-    else if (flow->latency_p99_s > fmax(SLOW_S, SLOW_SHARE * flow->seconds))
+    else if (flow->latency_p99_s >
+             fmax(fmax(SLOW_S, SLOW_SHARE * flow->seconds), SLOW_RHYTHM * flow->rhythm_s))
         result->verdict = PS_FLOW_SLOW;
     else
         result->verdict = PS_FLOW_LEVEL;
-    result->decisive = worst.growth_s > DECISIVE * allowed_s;
+    if (untold)
+        result->verdict = PS_FLOW_UNTOLD;
+    result->decisive = result->verdict != PS_FLOW_UNTOLD && worst.growth_s > DECISIVE * allowed_s;
 }

@@ -5,7 +5,8 @@
  * its rate. It stays level when the subject keeps up and grows when it does not, however the subject shares
  * its capacity between connections and wherever events wait: in the generator, in buffers, in queues. The
  * lowest delay in a window at the beginning is compared with the lowest in a window at the end, because the
- * delay of a subject that works in batches or pauses goes up and down.
+ * delay of a subject that works in batches or pauses goes up and down. A window is no shorter than the subject's
+ * rhythm; a trial without room for two such windows tells nothing.
  *
  * A pure function of what was recorded: no clock, no input or output.
  *
@@ -30,7 +31,12 @@ struct ps_flow {
     const double *due;
     double lost;          /* events lost on the way, of all connections: they do not wait anywhere */
     double latency_p99_s; /* 0: unknown */
-    double stall_s; /* longest time for which this machine stopped the generator; 0: it did not stop it */
+    double stall_s;  /* longest time for which this machine stopped the generator; 0: it did not stop it */
+    double rhythm_s; /* longest time between two deliveries, or before the first; 0: they come at once */
+    double passes;   /* share of the events that the subject passes on by design (a filter); 0: all */
+    bool by_chance;  /* which events pass varies */
+    /* [row] share of each row's events that arrived in the end, because a filter may keep one row only; NULL: even */
+    const double *row_passes;
 };
 
 enum ps_flow_verdict {
@@ -39,6 +45,7 @@ enum ps_flow_verdict {
     PS_FLOW_BEHIND,  /* the number of events on their way grew */
     PS_FLOW_STARVED, /* the number of events on their way grew on one connection, but not in total */
     PS_FLOW_SLOW,    /* the upper percentile is a large part of the trial */
+    PS_FLOW_UNTOLD,  /* the trial is too short for the subject's rhythm */
 };
 
 struct ps_flow_result {
@@ -55,5 +62,8 @@ struct ps_flow_result {
 /* Returns how much the delay may grow in a trial of this length before it counts: stalls of a machine and the
  * sampling take some tens of milliseconds, whatever the length, and longer on a busy machine. */
 double ps_flow_allowed_s(double seconds, double stall_s);
+
+/* Returns the length of a trial that has room for the windows of this rhythm, unless its first delivery comes late. */
+double ps_flow_least_s(double rhythm_s);
 
 void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result);

@@ -385,6 +385,25 @@ void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate
                  shown.text);
 }
 
+void ps_limits_end_unknown(struct ps_limits *limits, const char *why, double rate)
+{
+    bool first = limits->count > 0 && limits->items[0].kind == PS_PART_PIPELINE;
+    if (!first) {
+        if (limits->count == PS_LIMITS_MAX)
+            limits->count--;
+        memmove(&limits->items[1], &limits->items[0], limits->count * sizeof limits->items[0]);
+        limits->count++;
+    }
+    struct ps_limit *limit = &limits->items[0];
+    *limit = (struct ps_limit){.kind = PS_PART_PIPELINE, .part = "not known"};
+    if (rate > 0)
+        text_set(limit,
+                 "not known: %s; no rate was shown to be too high, and the highest that was held is %s", why,
+                 ps_quantity_print_event_rate(rate).text);
+    else
+        text_set(limit, "not known: %s before any rate was held, or shown to be too high", why);
+}
+
 static bool is_known(const struct ps_limits *limits, const char *part)
 {
     for (unsigned i = 0; i < limits->count; i++)

@@ -2,6 +2,7 @@
 #include "bench/plan/planning.h"
 #include "bench/plan/cpu_shares.h"
 #include "core/clock.h"
+#include "core/quantity.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -65,6 +66,32 @@ static void keep_trial(struct ps_planning *planning, struct ps_trial *trial, boo
     planning->trials[planning->trial_count++] = *trial;
 }
 
+/* Corrects the losses of a trial by what the search knows of a filter, and says what a look showed. */
+static void take_back(struct ps_trial *trial, const struct ps_search_trial *known,
+                      const struct ps_search *search)
+{
+    struct ps_search_pipeline pipeline;
+    ps_search_pipeline(search, &pipeline);
+    if (!trial->failed && !known->ask.look && trial->passes < 1) {
+        trial->lost = known->answer.lost;
+        trial->loss = trial->sent > 0 ? trial->lost / (trial->sent * trial->passes) : 0;
+    }
+    if (trial->note[0] != '\0' || trial->failed)
+        return;
+    if (known->ask.look && trial->received <= 0)
+        snprintf(trial->note, sizeof trial->note, "a look: nothing arrived within %s",
+                 ps_quantity_print_s(round(trial->cost_s)).text);
+    else if (known->ask.look && trial->rhythm_s > 0)
+        snprintf(trial->note, sizeof trial->note, "a look: for %s nothing arrived",
+                 ps_quantity_print_s(round(trial->rhythm_s * 10) / 10).text);
+    else if (known->ask.look)
+        snprintf(trial->note, sizeof trial->note, "a look: %.4g %% arrived, at once",
+                 trial->sent > 0 ? trial->received / trial->sent * 100 : 0);
+    else if (trial->untold)
+        snprintf(trial->note, sizeof trial->note, "too short: for %s nothing arrived",
+                 ps_quantity_print_s(round(trial->rhythm_s * 10) / 10).text);
+}
+
 /* Runs trials until the search is finished. Returns PS_FAIL when the subject ended. */
 static enum ps_status search_run(struct ps_planning *planning, struct ps_search *search,
                                  const struct ps_search_config *wish, bool keep, struct ps_err *err)
@@ -83,12 +110,19 @@ static enum ps_status search_run(struct ps_planning *planning, struct ps_search 
             ps_trial_fini(&trial);
             break;
         }
+        if (trial.refused_start && keep && planning->trial_count == 0) { /* it will not start the next time */
+            planning->tried_to_start = false;
+            ps_err_set(err, "%s", trial.note);
+            ps_trial_fini(&trial);
+            return PS_FAIL;
+        }
         bool alive = ps_subject_settle(&planning->subject, err);
         trial.failed = trial.failed || !alive;
         if (!alive)
             snprintf(trial.note, sizeof trial.note, "%.250s", err->text);
         ps_trial_answer(&trial, wish->goals, wish->goal_count, &answer);
         ps_search_feed(search, &answer);
+        take_back(&trial, ps_search_trial(search, ps_search_count(search) - 1), search);
         keep_trial(planning, &trial, keep);
         if (keep && config->on_trial != NULL)
             config->on_trial(config->argument, planning);
@@ -180,15 +214,25 @@ static void find_limits(struct ps_planning *planning)
     for (unsigned i = 0; i < planning->trial_count; i++) {
         const struct ps_trial *trial = &planning->trials[i];
         enum ps_trial_verdict verdict = ps_search_verdict(planning->search, i, 0);
-        if (trial->failed || verdict == PS_TRIAL_GENERATOR)
+        if (trial->failed || verdict == PS_TRIAL_GENERATOR || verdict == PS_TRIAL_UNTOLD)
             continue;
         trials[count++] = (struct ps_limits_trial){
             .rate = trial->achieved_rate, .held = verdict == PS_TRIAL_HELD, .parts = trial->parts};
     }
     double rate = figure.lower > 0 ? figure.lower : figure.upper;
     ps_limits_find(&planning->limits, trials, count, rate);
-    if (ps_search_is_at_least(&figure))
+    if (figure.status == PS_SEARCH_GENERATOR_LIMITED && figure.offered)
+        ps_limits_end_unknown(&planning->limits,
+                              "above it the generator was itself too late to tell, although it offered more",
+                              rate);
+    else if (ps_search_is_at_least(&figure))
         ps_limits_end_not_seen(&planning->limits, figure.status == PS_SEARCH_ABOVE_RANGE, rate);
+    else if (figure.upper <= 0)
+        ps_limits_end_unknown(&planning->limits,
+                              stopped(planning)                   ? "the plan was interrupted"
+                              : figure.status == PS_SEARCH_FAILED ? "trials failed"
+                                                                  : "the time was used up",
+                              rate);
     free(trials);
 }
 

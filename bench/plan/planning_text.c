@@ -18,6 +18,7 @@ static enum ps_live_style style_of(enum ps_trial_verdict verdict)
 {
     return verdict == PS_TRIAL_HELD        ? PS_LIVE_GOOD
            : verdict == PS_TRIAL_GENERATOR ? PS_LIVE_WARN
+           : verdict == PS_TRIAL_UNTOLD    ? PS_LIVE_DIM
                                            : PS_LIVE_BAD;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define RESULT_VERSION 1 /* of the document */
+#define RHYTHM_TRIALS 14 /* a search finds its figure in about this many full trials */
 
 /* Returns a number, or null when it is not known. */
 static json_t *number(double value, bool known)
@@ -31,15 +32,17 @@ static void set(json_t *object, const char *key, json_t *value)
 /* Writes "3 trials of 4 s at 806,000 events/s: 2 held, 1 late". */
 static void trials_at(const struct ps_planning *planning, unsigned goal, double rate, char *text, size_t room)
 {
-    unsigned counts[PS_TRIAL_FAILED + 1] = {0}, all = 0;
+    unsigned counts[PS_TRIAL_VERDICTS] = {0}, all = 0;
     char came[96] = "";
     size_t length = 0;
-    double seconds = ps_search_long_s(planning->search);
+    double least_s = ps_search_long_s(planning->search), seconds = INFINITY;
     for (unsigned i = 0; i < planning->trial_count; i++) {
         const struct ps_search_ask *ask = &ps_search_trial(planning->search, i)->ask;
-        if (ask->rate != rate || ask->seconds < seconds * 0.999)
+        enum ps_trial_verdict verdict = ps_search_verdict(planning->search, i, goal);
+        if (ask->rate != rate || ask->seconds < least_s * 0.999 || verdict == PS_TRIAL_UNTOLD)
             continue;
-        counts[ps_search_verdict(planning->search, i, goal)]++;
+        counts[verdict]++;
+        seconds = fmin(seconds, ask->seconds);
         all++;
     }
     for (unsigned verdict = 0; verdict < PS_COUNT_OF(counts); verdict++)
@@ -52,14 +55,16 @@ static void trials_at(const struct ps_planning *planning, unsigned goal, double 
         snprintf(text, room, "%s: short trials only", shown.text);
     else
         snprintf(text, room, "%u trial%s of %s at %s: %s", all, all == 1 ? "" : "s",
-                 ps_quantity_print_s(seconds).text, shown.text, came);
+                 ps_quantity_print_s(round(seconds * 10) / 10).text, shown.text, came);
 }
 
 /* Writes the trials behind a goal's figure: "3 trials of 4 s at 806,000 events/s: 3 held; ..." */
 static void write_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room)
 {
     struct ps_search_figure figure;
-    char lower[160] = "", upper[160] = "", interval[128] = "";
+    char lower[160] = "", upper[160] = "", interval[128] = "", more[192] = "";
+    struct ps_search_pipeline pipeline;
+    ps_search_pipeline(planning->search, &pipeline);
     ps_search_figure(planning->search, goal, &figure);
     if (figure.lower > 0)
         trials_at(planning, goal, figure.lower, lower, sizeof lower);
@@ -70,8 +75,8 @@ static void write_note(const struct ps_planning *planning, unsigned goal, char *
     if (figure.high95 > 0)
         snprintf(interval, sizeof interval, "; 95 %% interval %s to %s", low.text, high.text);
     else if (figure.low95 > 0)
-        snprintf(interval, sizeof interval, "; with 95 %% at least %s: at the upper end the generator failed",
-                 low.text);
+        snprintf(interval, sizeof interval, "; with 95 %% at least %s: at the upper end the generator %s",
+                 low.text, figure.offered ? "was too late to tell" : "failed");
     static const char *const endings[] = {
         [PS_SEARCH_OUT_OF_TIME] = "; the time was used up before both ends were confirmed",
         [PS_SEARCH_FOUND] = "",
@@ -84,19 +89,29 @@ static void write_note(const struct ps_planning *planning, unsigned goal, char *
     if (figure.busy)
         snprintf(busy, sizeof busy, "; this machine was too busy: %.0f %% of the events were sent late",
                  figure.bunched * 100);
-    const char *ending = figure.busy && figure.status == PS_SEARCH_OUT_OF_TIME ? ""
-                         : planning->interrupted && figure.status == PS_SEARCH_OUT_OF_TIME
-                             ? "; it was interrupted before both ends were confirmed"
-                             : endings[figure.status];
-    snprintf(text, room, "%s%s%s%s%s%s", lower, lower[0] != '\0' && upper[0] != '\0' ? "; " : "", upper,
-             interval, ending, busy);
+    const char *ending =
+        figure.busy && figure.status == PS_SEARCH_OUT_OF_TIME ? ""
+        : pipeline.silent ? "; nothing arrived at the far end: do target and far end belong together?"
+        : figure.status == PS_SEARCH_GENERATOR_LIMITED && figure.offered
+            ? "; at least: the generator offered more, but was itself later than this goal allows"
+        : planning->interrupted && figure.status == PS_SEARCH_OUT_OF_TIME
+            ? "; it was interrupted before both ends were confirmed"
+            : endings[figure.status];
+    if (figure.status == PS_SEARCH_OUT_OF_TIME && pipeline.least_s > ps_search_long_s(planning->search))
+        snprintf(more, sizeof more, "; at this pipeline's rhythm a trial takes %s: give --within %s or more",
+                 ps_quantity_print_s(round(pipeline.least_s)).text,
+                 ps_quantity_print_s(round(pipeline.least_s * RHYTHM_TRIALS)).text);
+    const char *all =
+        ending[0] == ';' && lower[0] == '\0' && upper[0] == '\0' && interval[0] == '\0' ? ending + 2 : ending;
+    snprintf(text, room, "%s%s%s%s%s%s%s", lower, lower[0] != '\0' && upper[0] != '\0' ? "; " : "", upper,
+             interval, all, more, busy);
 }
 
 static json_t *goal_object(const struct ps_planning *planning, unsigned index)
 {
     const struct ps_goal *goal = &planning->config->search.goals[index];
     struct ps_search_figure figure;
-    char text[96], note[640];
+    char text[96], note[832];
     json_t *object = json_object();
     ps_search_figure(planning->search, index, &figure);
     write_note(planning, index, note, sizeof note);
@@ -386,14 +401,38 @@ static bool foreign_text(const struct ps_planning *planning, char *text, size_t 
     return true;
 }
 
+static void rhythm_text(const struct ps_search_pipeline *pipeline, char *text, size_t room)
+{
+    snprintf(
+        text, room,
+        "the pipeline delivers in steps: up to %s passed without any event; a trial of such a rate lasted %s "
+        "or longer",
+        ps_quantity_print_s(round(pipeline->rhythm_s * 10) / 10).text,
+        ps_quantity_print_s(round(pipeline->least_s)).text);
+}
+
 static void list_assumptions(const struct ps_planning *planning,
                              void (*line)(void *argument, const char *text), void *argument)
 {
-    char foreign[192];
+    char foreign[192], text[256];
+    struct ps_search_pipeline pipeline;
+    ps_search_pipeline(planning->search, &pipeline);
     if (foreign_text(planning, foreign, sizeof foreign))
         line(argument, foreign);
     for (unsigned i = 0; i < planning->subject.note_count; i++)
         line(argument, planning->subject.notes[i]);
+    if (pipeline.rhythm_s > 0)
+        rhythm_text(&pipeline, text, sizeof text);
+    if (pipeline.rhythm_s > 0)
+        line(argument, text);
+    if (pipeline.passes < 1) {
+        snprintf(
+            text, sizeof text,
+            "%.4g %% of the events arrive whatever the rate: the others are taken for what a filter of the "
+            "pipeline drops, not for losses",
+            pipeline.passes * 100);
+        line(argument, text);
+    }
     if (planning->config->paced_by_sleep)
         line(argument, "the generator sleeps between due times (--pace sleep): on 2 CPUs or fewer a spinning "
                        "one would take CPU time from the subject");

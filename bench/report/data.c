@@ -18,6 +18,7 @@ const char *ps_report_verdict_meaning(enum ps_trial_verdict verdict)
         [PS_TRIAL_LATE] = "later than the goal allows, or a queue that grew",
         [PS_TRIAL_GENERATOR] = "the load was not offered: no result for the subject",
         [PS_TRIAL_FAILED] = "the trial could not be completed",
+        [PS_TRIAL_UNTOLD] = "a first look, or shorter than the pipeline's rhythm: no result",
     };
     return meanings[verdict];
 }

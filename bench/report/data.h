@@ -12,7 +12,7 @@
 #define PS_REPORT_TRIALS_MAX 1000U
 #define PS_REPORT_ITEMS_MAX 64U /* in any inner list: limits, scaling points, assumptions */
 
-#define PS_VERDICTS (PS_TRIAL_FAILED + 1U)
+#define PS_VERDICTS ((unsigned)PS_TRIAL_VERDICTS)
 
 /* Returns the explanation of a verdict for the page. */
 const char *ps_report_verdict_meaning(enum ps_trial_verdict verdict);

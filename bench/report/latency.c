@@ -129,7 +129,8 @@ static void find_rates(struct latency_chart *chart)
     chart->rate_low = INFINITY;
     for (size_t index = 0; index < chart->report->trial_count; index++) {
         const struct ps_report_trial *trial = &chart->report->trials[index];
-        if (!has_latency(trial) || trial->rate < chart->from || trial->rate > chart->to)
+        if (!has_latency(trial) || trial->verdict == PS_TRIAL_UNTOLD || trial->rate < chart->from ||
+            trial->rate > chart->to)
             continue;
         all = fmax(all, trial->rate);
         chart->rate_low = fmin(chart->rate_low, trial->rate);

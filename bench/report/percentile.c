@@ -96,7 +96,7 @@ static void read_quantiles(struct series *series)
 static bool usable(const struct ps_report_trial *trial)
 {
     return trial->rate > 0 && (trial->histogram || trial->latency_ns[PS_P50] > 0) &&
-           trial->verdict != PS_TRIAL_GENERATOR;
+           trial->verdict != PS_TRIAL_GENERATOR && trial->verdict != PS_TRIAL_UNTOLD;
 }
 
 static void add_series(struct percentile_chart *chart, const struct ps_report_trial *trial)

@@ -251,6 +251,10 @@ void ps_svg_mark(struct ps_svg *svg, enum ps_svg_shape shape, double x, double y
         ps_html_print(html, "M%.1f %.1fh%.1fv%.1fh%.1fz", x - radius, y - radius, 2 * radius, 2 * radius,
                       -2 * radius);
         break;
+    case PS_SVG_SHAPE_DASH:
+        ps_html_print(html, "M%.1f %.1fh%.1fv%.1fh%.1fz", x - radius, y - radius / 3, 2 * radius,
+                      2 * radius / 3, -2 * radius);
+        break;
     }
     ps_html_raw(html, "\">");
     if (tip)

@@ -86,7 +86,8 @@ enum ps_svg_shape {
     PS_SVG_SHAPE_CROSS,
     PS_SVG_SHAPE_TRIANGLE,
     PS_SVG_SHAPE_DIAMOND,
-    PS_SVG_SHAPE_SQUARE
+    PS_SVG_SHAPE_SQUARE,
+    PS_SVG_SHAPE_DASH
 };
 /* Draws a data point: `class` gives the colour, `tip` (may be NULL) is its tool tip. */
 void ps_svg_mark(struct ps_svg *svg, enum ps_svg_shape shape, double x, double y, double radius,

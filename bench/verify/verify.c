@@ -117,6 +117,36 @@ static void *read_all(void *argument)
     return NULL;
 }
 
+/* Parses the URL and finds its far end. After PS_OK the caller frees the URL. */
+static enum ps_status far_end_of(struct ps_url *url, const char *from, const struct ps_far_end_ops **ops,
+                                 struct ps_err *err)
+{
+    char known[256] = "";
+    if (ps_url_parse(url, from, err) != PS_OK)
+        return ps_err_append(err, "--from %s", from);
+    *ops = find_far_end(url->scheme);
+    if (*ops != NULL)
+        return PS_OK;
+    for (const struct ps_far_end_ops *const *each = ps_far_ends; *each != NULL; each++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), " %s://", (*each)->scheme);
+    if (strcmp(url->scheme, "stdout") == 0)
+        ps_err_set(err, "--from %s: verify does not read standard input; write it to a file first", from);
+    else
+        ps_err_set(err, "--from %s: verify cannot read from %s://; it can from%s", from, url->scheme, known);
+    ps_url_fini(url);
+    return PS_FAIL;
+}
+
+enum ps_status ps_verify_from_check(const char *from, struct ps_err *err)
+{
+    struct ps_url url = {0};
+    const struct ps_far_end_ops *ops;
+    enum ps_status status = far_end_of(&url, from, &ops, err);
+    if (status == PS_OK)
+        ps_url_fini(&url);
+    return status;
+}
+
 static enum ps_status readers_start(struct verify *verify, struct ps_err *err)
 {
     const struct ps_verify_options *options = verify->options;
@@ -124,20 +154,9 @@ static enum ps_status readers_start(struct verify *verify, struct ps_err *err)
         struct reader *reader = &verify->readers[i];
         reader->verify = verify;
         reader->number = i;
-        if (ps_url_parse(&reader->url, options->from[i], err) != PS_OK)
-            return ps_err_append(err, "--from %s", options->from[i]);
+        if (far_end_of(&reader->url, options->from[i], &reader->ops, err) != PS_OK)
+            return PS_FAIL;
         verify->url_count++;
-        reader->ops = find_far_end(reader->url.scheme);
-        if (reader->ops == NULL && strcmp(reader->url.scheme, "stdout") == 0)
-            return ps_err_set(err, "--from %s: verify does not read standard input; write it to a file first",
-                              options->from[i]);
-        if (reader->ops == NULL) {
-            char known[256] = "";
-            for (const struct ps_far_end_ops *const *ops = ps_far_ends; *ops != NULL; ops++)
-                snprintf(known + strlen(known), sizeof known - strlen(known), " %s://", (*ops)->scheme);
-            return ps_err_set(err, "--from %s: verify cannot read from %s://; it can from%s",
-                              options->from[i], reader->url.scheme, known);
-        }
     }
     for (unsigned i = 0; i < options->from_count; i++) {
         if (pthread_create(&verify->readers[i].thread, NULL, read_all, &verify->readers[i]) != 0)

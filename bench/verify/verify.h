@@ -34,6 +34,9 @@ struct ps_verify_options {
     bool histogram; /* with json: every latency in the summary */
 };
 
+/* Refuses a --from that is no URL, or whose scheme verify cannot read. */
+enum ps_status ps_verify_from_check(const char *from, struct ps_err *err);
+
 /* Returns the exit code: 0: no event was lost, duplicated, reordered or corrupted; 1: at least one was; 2: this could
  * not be determined. */
 int ps_verify_run(const struct ps_verify_options *options);

@@ -4,6 +4,7 @@
 #include "commands/commands.h"
 #include "commands/line/line.h"
 #include "bench/load/load.h"
+#include "bench/verify/verify.h"
 #include "bench/plan/goal.h"
 #include "core/quantity.h"
 
@@ -47,6 +48,11 @@ static const struct ps_command_row rows[] = {
              "lost and the percentile is met. May be repeated",
      .group = "goals", .proposes = PS_PROPOSE_GOALS},
     {"within", 0, "D", PS_ROW_SECONDS(within_s), .help = "time for each goal (default 2m)", .min = 1},
+    {"rhythm", 0, "D", PS_ROW_SECONDS(config.search.rhythm_s),
+     .help = "the longest time between two deliveries of the pipeline (a batch period, linger.ms), if you "
+             "know it; "
+             "found out by first looks otherwise",
+     .min = 1},
     {"precision", 0, "SHARE", PS_ROW_SHARE(config.search.precision),
      .help = "width of the result's interval, 0.1% to 50% (default 3%)"},
     {"rate-min", 0, "R", PS_ROW_RATE(config.search.rate_min), .help = "the lowest rate to try (default 10)"},
@@ -338,7 +344,10 @@ static enum ps_status check_subject(struct ps_subject_config *subject, struct ps
     if (subject->agent == NULL && subject->target == NULL)
         return ps_err_set(err, "name the subject: an agent file (-n, -f), or --target and --from");
     if (subject->target != NULL && ps_load_target_check(subject->target, err) != PS_OK)
-        return PS_FAIL;
+        return ps_err_append(err, "--target %s", subject->target);
+    for (unsigned i = 0; i < subject->from_count; i++)
+        if (ps_verify_from_check(subject->from[i], err) != PS_OK)
+            return PS_FAIL;
     if (subject->agent == NULL && subject->agent_metrics == NULL && subject->from_count == 0)
         return ps_err_set(err, "--target %s: --from is missing: the place where the events arrive",
                           subject->target);
@@ -400,14 +409,17 @@ static enum ps_status check(struct plan_wish *wish, struct ps_err *err)
 enum ps_status plan_parse(struct plan_wish *wish, int argc, char **argv, struct ps_err *err)
 {
     int operands;
-    *wish = (struct plan_wish){
-        .within_s = 120,
-        .config = {.search = {.rate_min = 10, .rate_max = 100e6, .rate_first = 10000, .precision = 0.03},
-                   .wish = {.headroom = 0.3, .spare = 1},
-                   .format = "rfc3164",
-                   .shape = "constant",
-                   .connections = 1,
-                   .seed = 1}};
+    *wish = (struct plan_wish){.within_s = 120,
+                               .config = {.search = {.rate_min = 10,
+                                                     .rate_max = 100e6,
+                                                     .rate_first = 10000,
+                                                     .precision = 0.03,
+                                                     .looks = true},
+                                          .wish = {.headroom = 0.3, .spare = 1},
+                                          .format = "rfc3164",
+                                          .shape = "constant",
+                                          .connections = 1,
+                                          .seed = 1}};
     if (ps_command_line_read(&ps_line_plan, wish, argc, argv, &operands, &wish->help, err) != PS_OK)
         return PS_FAIL;
     if (wish->help)

@@ -182,8 +182,11 @@ bool ps_search_next(struct ps_search *search, struct ps_search_ask *ask)
     if (search->out_of_time || search->failed_in_a_row >= 3 || search->trial_count == PS_SEARCH_TRIALS_MAX)
         return false;
     if (!search->asked) {
-        if (!choose(search, &search->ask))
-            return false;
+        if (!ps_search_look(search, &search->ask)) {
+            if (search->looks.silent || !choose(search, &search->ask))
+                return false;
+            ps_search_fit(search, &search->ask);
+        }
         double end_s = search->spent_s + search->ask.seconds + search->overhead_s;
         if (search->trial_count > 0 && end_s > search->config.budget_s) {
             search->out_of_time = true;
@@ -198,14 +201,24 @@ bool ps_search_next(struct ps_search *search, struct ps_search_ask *ask)
 void ps_search_feed(struct ps_search *search, const struct ps_search_answer *answer)
 {
     PS_ASSERT(search->asked && search->trial_count < PS_SEARCH_TRIALS_MAX);
-    search->trials[search->trial_count++] = (struct ps_search_trial){search->ask, *answer};
+    struct ps_search_trial *trial = &search->trials[search->trial_count++];
+    *trial = (struct ps_search_trial){search->ask, *answer};
     search->asked = false;
+    if (trial->ask.look)
+        ps_search_look_feed(search, &trial->ask, answer);
+    else
+        ps_search_filter(search, &trial->answer);
     search->spent_s += answer->cost_s;
     search->failed_in_a_row = answer->failed ? search->failed_in_a_row + 1 : 0;
     /* The time that trials take beyond their length, with more weight on the last one: overloaded trials
      * drain for long, and they come at the beginning. */
     double overhead_s = fmax(0, answer->cost_s - search->ask.seconds);
     search->overhead_s = search->trial_count == 1 ? overhead_s : (search->overhead_s + overhead_s) / 2;
+}
+
+unsigned ps_search_count(const struct ps_search *search)
+{
+    return search->trial_count;
 }
 
 const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number)

@@ -9,6 +9,9 @@
  * - trials are short far from the answer and long near it
  * - full-length trials decide whether a rate is held: a rate is a lower end when it was held for half of the required
  *   time, and an upper end when it was missed for more than half of it; a miss by a large margin counts twice
+ * - looks come first: trials at a low rate that show when the pipeline delivers (its rhythm), whether it is open yet
+ *   (a consumer group that joins late), and which share of the events it passes on by design (a filter)
+ * - a trial that missed and was shorter than the rhythm of the pipeline tells nothing; it is repeated, longer
  * - when a rate was not held although a higher rate was (loss inversion), the lower of the two is the upper end
  *
  * Thread: the driver's. */
@@ -33,6 +36,8 @@ struct ps_search_config {
     double rate_first;         /* where the search begins; 0: rate_min */
     double precision;          /* relative width of the answer's interval: upper / lower - 1 */
     double budget_s;           /* for all goals; every trial's cost_s counts */
+    bool looks;                /* begin with looks */
+    double rhythm_s;           /* time between two deliveries, as the user knows it; 0: look for it */
     double long_s;             /* length of a full trial; 0: it follows from a goal's share of the budget */
     unsigned repeats;          /* number of full-length trials that decide; 0: 2 */
     /* maximum number of full-length trials at one bound, to raise the confidence; 0: 5 */
@@ -43,16 +48,23 @@ struct ps_search_config {
 
 struct ps_search_ask {
     double rate, seconds;
-    unsigned goal; /* the goal that needs the trial */
+    unsigned goal;  /* the goal that needs the trial */
+    bool look;      /* it decides nothing */
+    double quiet_s; /* after this much silence the rest counts as lost; 0: the default */
+    double passes;  /* share of the events that the pipeline passes on by design; 0: all */
+    bool by_chance; /* which ones pass varies: their number in a short time does, too */
 };
 
 struct ps_search_answer {
-    double sent, lost; /* events */
-    double bunched;    /* number of events that the generator sent late, together with other events */
+    double sent, lost; /* events; `lost` of those that a filter passes on */
+    double received;
+    double bunched; /* number of events that the generator sent late, together with other events */
     /* The number of events that are due and not received grew (bench/plan/flow.h): a queue fills, so the rate is not
      * held. */
     bool behind;
-    bool decisive; /* the subject fell so far behind that no second trial is needed */
+    bool untold;     /* the trial was too short for the pipeline's rhythm */
+    double rhythm_s; /* longest time between two deliveries, or before the first; 0: they came at once */
+    bool decisive;   /* the subject fell so far behind that no second trial is needed */
     /* events/s that arrived; events/s at which no connection would have fallen behind; 0: unknown. Only used to choose
      * the next rate */
     double goodput, goodput_worst;
@@ -71,6 +83,8 @@ enum ps_trial_verdict {
     PS_TRIAL_LATE,      /* too slow, or a queue that grew */
     PS_TRIAL_GENERATOR, /* the load was not offered: the rate remains unknown */
     PS_TRIAL_FAILED,
+    PS_TRIAL_UNTOLD, /* a look, or a trial that was shorter than the pipeline's rhythm: it decides nothing */
+    PS_TRIAL_VERDICTS,
 };
 const char *ps_trial_verdict_text(enum ps_trial_verdict verdict);
 
@@ -85,7 +99,7 @@ enum ps_search_status {
     PS_SEARCH_BELOW_RANGE,       /* the goal was not met even at rate_min */
     PS_SEARCH_ABOVE_RANGE,       /* the goal was met at rate_max: "at least" */
     PS_SEARCH_GENERATOR_LIMITED, /* met at all rates that could be offered: "at least" */
-    PS_SEARCH_FAILED,            /* trials failed */
+    PS_SEARCH_FAILED,            /* trials failed, or nothing ever arrived */
 };
 const char *ps_search_status_text(enum ps_search_status status);
 
@@ -101,6 +115,7 @@ struct ps_search_figure {
     double low95, high95;
     unsigned repeats; /* number of full-length trials at that end of the interval which has fewer */
     double bunched;   /* at the lower end: share of the events that the generator sent late */
+    bool offered;     /* the generator failed at `upper`, but offered that rate in time in another trial */
     bool busy;        /* `bunched` is too large to confirm an end: the machine was busy */
 };
 
@@ -125,6 +140,16 @@ void ps_search_feed(struct ps_search *search, const struct ps_search_answer *ans
 /* Writes what is known so far to *figure; may be called during the search. */
 void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_search_figure *figure);
 
+unsigned ps_search_count(const struct ps_search *search); /* of the trials so far */
 const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number);
 enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal);
 double ps_search_long_s(const struct ps_search *search); /* length of a full trial */
+
+/* What the search found out about the pipeline. */
+struct ps_search_pipeline {
+    double rhythm_s; /* longest time between two deliveries; 0: they come at once */
+    double least_s;  /* length of a trial that this rhythm needs */
+    double passes;   /* share of the events that the pipeline passes on by design; 1: all */
+    bool silent;     /* nothing ever arrived */
+};
+void ps_search_pipeline(const struct ps_search *search, struct ps_search_pipeline *pipeline);

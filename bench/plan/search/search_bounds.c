@@ -16,7 +16,7 @@
 
 const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)
 {
-    static const char *const texts[] = {"held", "lost", "late", "generator", "failed"};
+    static const char *const texts[] = {"held", "lost", "late", "generator", "failed", "untold"};
     return texts[verdict];
 }
 
@@ -34,10 +34,15 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
     const struct ps_goal *wish = &search->config.goals[goal];
     if (answer->failed)
         return PS_TRIAL_FAILED;
+    if (search->trials[trial].ask.look)
+        return PS_TRIAL_UNTOLD;
     double lost = answer->lost - wish->loss_max * answer->sent;
     /* the events that the generator sent in bunches can overflow a queue that is large enough for the rate */
     if (lost > 0)
         return lost <= answer->bunched ? PS_TRIAL_GENERATOR : PS_TRIAL_LOST;
+    if (answer->untold &&
+        !(wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns))
+        return PS_TRIAL_UNTOLD;
     /* tested before latency: latency counts from the due time, so it includes the generator's delay */
     if (!answer->generator_held)
         return PS_TRIAL_GENERATOR;
@@ -89,7 +94,10 @@ static unsigned tally_all(const struct ps_search *search, unsigned goal, const s
     unsigned count = 0;
     for (unsigned i = 0; i < search->trial_count; i++) {
         const struct ps_search_trial *trial = &search->trials[i];
+        enum ps_trial_verdict verdict = ps_search_verdict(search, i, goal);
         unsigned at = 0;
+        if (verdict == PS_TRIAL_UNTOLD)
+            continue;
         while (at < count && tallies[at].rate < trial->ask.rate)
             at++;
         if (at == count || tallies[at].rate > trial->ask.rate) {
@@ -99,8 +107,7 @@ static unsigned tally_all(const struct ps_search *search, unsigned goal, const s
             tallies[at] = (struct tally){.rate = trial->ask.rate};
             count++;
         }
-        tally_add(&tallies[at], trial, ps_search_verdict(search, i, goal), level,
-                  search->config.goals[goal].loss_max);
+        tally_add(&tallies[at], trial, verdict, level, search->config.goals[goal].loss_max);
     }
     return count;
 }
@@ -155,7 +162,8 @@ unsigned ps_search_repeats(const struct ps_search *search, const struct ps_searc
 {
     unsigned count = 0;
     for (unsigned i = 0; i < search->trial_count; i++)
-        count += search->trials[i].ask.rate == rate && is_full(&search->trials[i], level);
+        count += search->trials[i].ask.rate == rate && !search->trials[i].ask.look &&
+                 !search->trials[i].answer.untold && is_full(&search->trials[i], level);
     return count;
 }
 
@@ -169,7 +177,8 @@ struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned go
         return hint;
     for (unsigned i = 0; i < search->trial_count; i++) {
         const struct ps_search_trial *trial = &search->trials[i];
-        if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.rate < upper)
+        if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.look || trial->answer.untold ||
+            trial->ask.rate < upper)
             continue;
         hint.refuted |= trial->ask.rate > upper && trial->ask.rate < upper * SAME;
         /* the last of several trials at this rate, because a subject may have used up its credit */
@@ -216,12 +225,24 @@ static double bunched_at(const struct ps_search *search, double rate)
     return sent > 0 ? fmin(bunched / sent, 1) : 0;
 }
 
+/* Returns whether the generator offered this rate, or a higher one, in time in some trial. */
+static bool is_offered(const struct ps_search *search, double rate)
+{
+    for (unsigned i = 0; rate > 0 && i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (trial->ask.rate >= rate && !trial->ask.look && !trial->answer.failed &&
+            trial->answer.generator_held)
+            return true;
+    }
+    return false;
+}
+
 /* Returns the status if the search ended now. */
 static enum ps_search_status status_of(const struct ps_search *search, const struct ps_search_bounds *bounds,
                                        bool last_level)
 {
     const struct ps_search_level *last = &search->levels[PS_SEARCH_LEVELS - 1];
-    if (search->failed_in_a_row >= 3 ||
+    if (search->looks.silent || search->failed_in_a_row >= 3 ||
         (search->trial_count > 0 && search->failed_in_a_row == search->trial_count))
         return PS_SEARCH_FAILED;
     if (!last_level)
@@ -277,6 +298,7 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
     figure->status = status_of(search, &bounds, level == PS_SEARCH_LEVELS - 1);
     figure->bunched = bunched_at(search, bounds.lower);
     figure->busy = figure->bunched > BUSY * search->config.precision;
+    figure->offered = bounds.generator && is_offered(search, bounds.upper);
     if (figure->busy && figure->status == PS_SEARCH_FOUND)
         figure->status = PS_SEARCH_OUT_OF_TIME;
     figure->lower = bounds.lower;
@@ -287,6 +309,9 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
     figure->repeats = bounds.upper == 0                                    ? lower_repeats
                       : bounds.lower == 0 || upper_repeats < lower_repeats ? upper_repeats
                                                                            : lower_repeats;
+    double hint = ps_search_hint(search, goal, bounds.upper).goodput;
+    if (bounds.lower == 0 && figure->status == PS_SEARCH_OUT_OF_TIME && hint >= search->config.rate_min)
+        figure->rate = fmin(hint, bounds.upper); /* no rate was tried that is low enough: what came through */
     if (bounds.lower == 0 || bounds.upper == 0)
         return;
     struct ps_posterior posterior = posterior_of(search, goal, bounds.lower, bounds.upper);

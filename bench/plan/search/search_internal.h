@@ -1,5 +1,5 @@
-/* Shared by the two parts of the search: bench/plan/search/search.c chooses trials, bench/plan/search/search_bounds.c
- * evaluates them. */
+/* Shared by the parts of the search: bench/plan/search/search.c chooses trials, bench/plan/search/search_bounds.c
+ * evaluates them, bench/plan/search/looks.c finds out how the pipeline behaves before it is loaded. */
 #pragma once
 
 #include "bench/plan/search/search.h"
@@ -13,8 +13,20 @@ struct ps_search_level {
     unsigned repeats;
 };
 
+/* What the looks found, and how far they are. */
+struct ps_looks {
+    bool done, silent; /* silent: nothing arrived in any look */
+    unsigned count;
+    double rate, share, sent; /* of the last look in which anything arrived; rate 0: there was none */
+    double rhythm_s;
+    bool by_chance; /* which events pass the filter */
+    /* Events that were sent and received in trials that were held: the share that the pipeline passes on. 0: all */
+    double pool_sent, pool_received;
+};
+
 struct ps_search {
     struct ps_search_config config;
+    struct ps_looks looks;
     struct ps_search_level levels[PS_SEARCH_LEVELS];
     double spent_s, overhead_s; /* time spent so far; time that a trial takes beyond its length */
     unsigned failed_in_a_row;
@@ -38,6 +50,16 @@ void ps_search_bound(const struct ps_search *search, unsigned goal, const struct
                      struct ps_search_bounds *bounds);
 /* Returns the number of full-length trials of the level at a rate. */
 unsigned ps_search_repeats(const struct ps_search *search, const struct ps_search_level *level, double rate);
+
+/* Asks for the next look; returns false when no more looks are needed. */
+bool ps_search_look(struct ps_search *search, struct ps_search_ask *ask);
+/* Takes what a look showed. */
+void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *ask,
+                         const struct ps_search_answer *answer);
+/* Lengthens a trial to what the rhythm needs at its rate, and fills in what the looks found. */
+void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask);
+/* Counts as lost what is missing beyond the filter's share, and remembers the share of a trial that held. */
+void ps_search_filter(struct ps_search *search, struct ps_search_answer *answer);
 
 /* A hint about the rate at which the subject's limit lies, from the nearest trial that was too high. Latency goals have
  * no hint. */

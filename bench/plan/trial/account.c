@@ -143,10 +143,11 @@ double ps_trial_percentile(const json_t *histogram, double percentile)
 static void account(struct ps_trial *trial, double received)
 {
     trial->received = received;
-    trial->lost = fmax(trial->refused, trial->sent - received);
-    trial->loss = trial->sent > 0 ? trial->lost / trial->sent : 0;
+    double passes = trial->passes > 0 ? trial->passes : 1, passed = trial->sent * passes;
+    trial->lost = fmax(trial->refused, passed - received);
+    trial->loss = passed > 0 ? trial->lost / passed : 0;
     if (trial->seconds > 0)
-        trial->goodput = fmin(trial->goodput, received / trial->seconds);
+        trial->goodput = fmin(trial->goodput, received / passes / trial->seconds);
 }
 
 bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const struct ps_goal *goals,
@@ -191,9 +192,12 @@ void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, 
 {
     *answer = (struct ps_search_answer){
         .sent = trial->sent,
+        .received = trial->received,
         .lost = trial->lost,
         .bunched = trial->bunched,
         .behind = trial->behind,
+        .untold = trial->untold,
+        .rhythm_s = trial->rhythm_s,
         .decisive = trial->flow.decisive,
         .goodput = trial->goodput,
         .goodput_worst = trial->goodput_worst,

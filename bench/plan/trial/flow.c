@@ -9,6 +9,9 @@
 #define SAMPLES_MAX 100000U
 #define NOW_AND_THEN 3.0 /* smallest ratio of p99 to p90 of the generator's lateness */
 /* without arrivals, the rate was not held if the target accepted less than the rate by this share */
+#define RHYTHM_LEAST_S 0.3 /* shorter silences are pauses, for which the windows are long enough */
+#define ALL_SENT 0.999
+#define RHYTHM_EVENTS 8.0 /* so are silences of less than this many events */
 #define SHORTFALL_LEAST 0.015
 
 struct samples {
@@ -110,9 +113,98 @@ static double stall_of(const struct ps_trial *trial)
     return now_and_then ? trial->schedule_error_p99_ns / 1e9 : 0;
 }
 
+/* ---- the rhythm ---- */
+
+struct rhythm {
+    double last_s, longest_s; /* the last delivery; the longest silence that began while the schedule ran */
+    bool came;
+};
+
+static void rhythm_add(struct rhythm *rhythm, const struct ps_trial *trial, double t, double received)
+{
+    if (!(received > 0) || t < 0)
+        return;
+    if (rhythm->last_s < trial->seconds)
+        rhythm->longest_s = fmax(rhythm->longest_s, t - rhythm->last_s);
+    rhythm->last_s = t;
+    rhythm->came = true;
+}
+
+/* Returns the longest silence, when it is longer than a prompt subject's at this rate; 0: the events came at once, or
+ * never. */
+static double rhythm_end(const struct rhythm *rhythm, const struct ps_trial *trial)
+{
+    double between_s = 1 / (trial->rate * (trial->passes > 0 ? trial->passes : 1));
+    bool prompt = rhythm->longest_s < RHYTHM_LEAST_S || rhythm->longest_s < RHYTHM_EVENTS * between_s;
+    return rhythm->came && !prompt ? rhythm->longest_s : 0;
+}
+
+/* The deliveries after the schedule count, too: they end the silence that began before. */
+static double rhythm_of_arrivals(const struct ps_trial *trial)
+{
+    const json_t *rows = json_object_get(trial->json.arrivals, "received");
+    double step_s = number(trial->json.arrivals, "step_ns") / 1e9;
+    double first_s = (number(trial->json.arrivals, "start_unix_ns") - trial->start_unix_ns) / 1e9;
+    struct rhythm rhythm = {0};
+    size_t steps = 0;
+    for (size_t row = 0; row < json_array_size(rows); row++) {
+        size_t length = json_array_size(json_array_get(rows, row));
+        steps = length > steps ? length : steps;
+    }
+    for (size_t step = 0; step < steps; step++) {
+        double received = 0;
+        for (size_t row = 0; row < json_array_size(rows); row++)
+            received += json_number_value(json_array_get(json_array_get(rows, row), step));
+        rhythm_add(&rhythm, trial, first_s + (double)(step + 1) * step_s, received);
+    }
+    return rhythm_end(&rhythm, trial);
+}
+
+static double rhythm_of_counters(const struct ps_trial *trial)
+{
+    struct rhythm rhythm = {0};
+    double before = 0;
+    size_t index;
+    const json_t *pair;
+    json_array_foreach(trial->json.delivered, index, pair)
+    {
+        double received = json_number_value(json_array_get(pair, 1));
+        rhythm_add(&rhythm, trial, (json_number_value(json_array_get(pair, 0)) - trial->start_unix_ns) / 1e9,
+                   received - before);
+        before = received;
+    }
+    return rhythm_end(&rhythm, trial);
+}
+
+/* Sets each row's share of events that pass the filter, which may keep all events of one connection and none of another.
+ * When all events were sent, what arrived is the share; otherwise what arrived is less. */
+static void row_passes_fill(const struct ps_trial *trial, const struct samples *samples, double *passes)
+{
+    const json_t *rows = json_object_get(trial->json.arrivals, "received");
+    double due = trial->rate * trial->seconds / samples->rows;
+    if (trial->sent < trial->offered * ALL_SENT && trial->received > 0)
+        due *= trial->received / (trial->rate * trial->seconds * trial->passes);
+    for (unsigned row = 0; row < samples->rows; row++) {
+        double received = trial->received;
+        size_t step;
+        const json_t *count;
+        if (rows != NULL) {
+            received = 0;
+            json_array_foreach(json_array_get(rows, row), step, count) received += json_number_value(count);
+        }
+        passes[row] = due > 0 ? fmin(received / due, 1) : 0;
+    }
+}
+
+/* ---- the verdict ---- */
+
 static void judge(struct ps_trial *trial, const struct samples *samples)
 {
-    double *due = NULL;
+    double *due = NULL, *row_passes = NULL;
+    if (trial->passes > 0 && trial->passes < 1) {
+        row_passes = ps_must_alloc(samples->rows, sizeof *row_passes, "the samples of a trial");
+        row_passes_fill(trial, samples, row_passes);
+    }
     if (trial->uneven) {
         due = ps_must_alloc(samples->count, sizeof *due, "the samples of a trial");
         for (unsigned i = 0; i < samples->count; i++)
@@ -127,17 +219,25 @@ static void judge(struct ps_trial *trial, const struct samples *samples)
         .at_s = samples->at_s,
         .received = samples->received,
         .due = due,
-        .lost = trial->lost,
+        .lost = row_passes != NULL ? 0 : trial->lost,
+        .passes = trial->passes,
+        .by_chance = trial->by_chance,
+        .row_passes = row_passes,
+        .rhythm_s = trial->rhythm_s,
         .stall_s = stall_of(trial),
         .latency_p99_s = number(trial->json.latency, "p99") / 1e9,
     };
     ps_flow_judge(&flow, &trial->flow);
     free(due);
+    free(row_passes);
 }
 
 void ps_trial_conclude(struct ps_trial *trial)
 {
     struct samples samples;
+    if (trial->start_unix_ns > 0)
+        trial->rhythm_s =
+            trial->json.arrivals != NULL ? rhythm_of_arrivals(trial) : rhythm_of_counters(trial);
     if (from_arrivals(trial, &samples) || from_counters(trial, &samples)) {
         judge(trial, &samples);
         samples_fini(&samples);
@@ -150,11 +250,14 @@ void ps_trial_conclude(struct ps_trial *trial)
         return;
     }
     trial->behind = flow->verdict != PS_FLOW_LEVEL;
+    trial->untold = flow->verdict == PS_FLOW_UNTOLD;
     trial->growth = flow->growth;
     if (flow->goodput > 0)
         trial->goodput = fmin(trial->goodput, flow->goodput);
     trial->goodput_worst = fmin(trial->goodput, flow->goodput_worst);
     /* If the generator itself was late by half of the delay's growth or more, the trial tells nothing about the
      * subject. If all events arrived in time, it does not matter that the generator was late. */
-    trial->generator_held = !trial->behind || trial->schedule_error_p90_ns / 1e9 < flow->growth_s / 2;
+    double late_s = flow->verdict == PS_FLOW_SLOW ? number(trial->json.latency, "p99") / 1e9 : flow->growth_s;
+    trial->generator_held =
+        !trial->behind || trial->untold || trial->schedule_error_p90_ns / 1e9 < late_s / 2;
 }

@@ -16,8 +16,11 @@
 #define START_S 30.0 /* limit until load is connected and begins */
 #define SETTLE_S 2.0 /* time in which load may still send events that are due */
 #define DRAIN_S 60.0 /* limit until the far end has everything */
-#define QUIET_S 5.0  /* after this much time without arrivals no more events are expected */
+#define QUIET_S                                                                                              \
+    5.0 /* after this much time without arrivals no more events are expected, if not asked otherwise */
+#define IDLE_S 1.0 /* silence after which verify ends, if not asked otherwise */
 #define END_MS 3000U
+#define CANNOT_START 2 /* exit status of load and verify */
 #define WATCH_S 0.5
 #define WATCH_COUNTERS_S 0.1 /* interval of reading the counters when only they show the arrivals */
 
@@ -206,7 +209,7 @@ static bool start_verify(struct run *run)
     unsigned count = 3;
     char idle[32], every[32], arrivals[32];
     struct ps_err err = {0};
-    snprintf(idle, sizeof idle, "%ums", setup->from_drain_ms > 0 ? setup->from_drain_ms : 1000);
+    snprintf(idle, sizeof idle, "%.0fms", run->trial->quiet_s * 1000);
     snprintf(every, sizeof every, "%.0fms", PS_TRIAL_STEP_S * 1000);
     snprintf(arrivals, sizeof arrivals, "%ums", PS_TRIAL_ARRIVALS_MS);
     const char *rest[] = {"--manifest", run->manifest, "--idle",     idle,
@@ -224,6 +227,8 @@ static bool start_verify(struct run *run)
         take_lines(run);
     if (run->ready || stop_requested(run))
         return true;
+    ps_process_end(&run->verify, 0);
+    run->trial->refused_start = ps_process_exit_code(&run->verify) == CANNOT_START;
     ps_err_set(&err, "verify does not get ready");
     ps_process_explain(&run->verify, "verify", &err);
     return fail(run, &err);
@@ -266,6 +271,7 @@ static bool wait_load(struct run *run)
     ps_process_end(&run->load, END_MS);
     if (run->load_done)
         return true;
+    run->trial->refused_start = !slow && ps_process_exit_code(&run->load) == CANNOT_START;
     ps_err_set(&err, slow ? "load does not end" : "load could not run");
     ps_process_explain(&run->load, "load", &err);
     return fail(run, &err);
@@ -273,10 +279,11 @@ static bool wait_load(struct run *run)
 
 static bool wait_verify(struct run *run)
 {
-    double end_s = ps_now_s() + DRAIN_S;
+    double end_s = ps_now_s() + DRAIN_S,
+           quiet_s = run->trial->quiet_s > 1 ? run->trial->quiet_s + 1 : QUIET_S;
     struct ps_err err = {0};
     run->came_s = ps_now_s();
-    while (run->verify.out >= 0 && ps_now_s() < end_s && ps_now_s() < run->came_s + QUIET_S &&
+    while (run->verify.out >= 0 && ps_now_s() < end_s && ps_now_s() < run->came_s + quiet_s &&
            !stop_requested(run))
         take_lines(run);
     if (run->verify.out >= 0 && !stop_requested(run)) { /* on SIGTERM verify reports what it has received */
@@ -295,8 +302,7 @@ static bool wait_verify(struct run *run)
 /* Waits until nothing more is delivered. */
 static bool wait_counters(struct run *run)
 {
-    double quiet_s = run->setup->from_drain_ms > 0 ? run->setup->from_drain_ms / 1000.0 : 1.0;
-    double delivered = -1;
+    double delivered = -1, quiet_s = run->trial->quiet_s;
     double moved_s = ps_now_s(), end_s = ps_now_s() + DRAIN_S;
     struct ps_err err = {0};
     while (ps_now_s() < end_s && ps_now_s() - moved_s < quiet_s && !stop_requested(run)) {
@@ -305,6 +311,8 @@ static bool wait_counters(struct run *run)
             return fail(run, &err);
         double now = delivered_since(run, &scrape);
         ps_scrape_fini(&scrape);
+        if (run->setup->from_count == 0)
+            ps_trial_take_delivered(run->trial, (double)ps_clock_now().wall_ms * 1e6, now);
         if (now > delivered)
             moved_s = ps_now_s();
         delivered = now;
@@ -322,6 +330,9 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
     struct run *run = ps_must_alloc(1, sizeof *run, "a trial");
     *trial = (struct ps_trial){.rate = ask->rate,
                                .seconds = ask->seconds,
+                               .passes = ask->passes > 0 ? ask->passes : 1,
+                               .by_chance = ask->by_chance,
+                               .quiet_s = ask->quiet_s > 0 ? ask->quiet_s : IDLE_S,
                                .run = run_number & 0xffffffU,
                                .uneven = setup->uneven,
                                .cpu_seconds = -1,

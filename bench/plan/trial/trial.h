@@ -28,7 +28,6 @@ struct ps_trial_setup {
     const char *directory;             /* for logs and the manifest */
     const char *metrics_url;           /* URL of the agent's metrics; NULL: none */
     int pid;                           /* the subject's process, for CPU time and memory; 0: unknown */
-    unsigned from_drain_ms;            /* the far end is complete after this much silence; 0: 1,000 */
     const volatile sig_atomic_t *stop; /* not 0: end immediately; may be NULL */
     /* Called a few times a second with the time since the load began. May be NULL. */
     void (*watch)(void *argument, double seconds);
@@ -38,16 +37,21 @@ struct ps_trial_setup {
 /* The result of a trial. Owns the JSON: ps_trial_fini frees it. */
 struct ps_trial {
     double rate, seconds; /* as requested */
+    double passes;        /* share of the events that the pipeline passes on by design; 1: all */
+    bool by_chance;       /* which ones pass varies */
+    double quiet_s;       /* the far end is complete after this much silence */
     unsigned run;
     double offered;       /* events that were due */
     double sent;          /* number of the `offered` events that left the generator */
     double achieved_rate; /* events/s completed while the schedule ran */
     double received, lost, duplicated, reordered, corrupted;
     double refused;       /* events that the target refused for good; included in `lost` */
-    double loss;          /* lost / sent */
+    double loss;          /* lost / sent, of those that a filter passes on */
     double shortfall;     /* share of the rate that the target did not accept */
     double bunched;       /* number of events that the generator sent late, together with other events */
     bool behind;          /* the number of events due and not received grew: the rate was not held */
+    bool untold;          /* the trial is too short for the pipeline's rhythm */
+    double rhythm_s;      /* longest time between two deliveries, or before the first; 0: they came at once */
     double growth;        /* seconds of delay gained per second, of the worst connection */
     double goodput;       /* events/s that arrived, 0: unknown */
     double goodput_worst; /* the rate at which no connection would have fallen behind; 0: unknown */
@@ -57,6 +61,8 @@ struct ps_trial {
     bool generator_held;
     bool lossy; /* the far end itself dropped records: losses are not the subject's alone */
     bool failed, interrupted;
+    bool
+        refused_start; /* with failed: load or verify could not start: the target or the far end is wrong, or not there */
     char note[256]; /* why the trial failed, or a remark */
     struct {
         json_t *latency;   /* percentiles and maximum, ns; NULL: not known */

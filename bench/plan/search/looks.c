@@ -1,0 +1,163 @@
+/* The looks: what a pipeline does at a low rate, before the search loads it. */
+#include "bench/plan/flow.h"
+#include "bench/plan/search/search_internal.h"
+
+#include <math.h>
+
+#define LOOK_RATE 200.0   /* events/s */
+#define LOOK_S 1.0        /* length of a look */
+#define LOOKS_MAX 6U      /* looks in which something arrived */
+#define QUIET_SHARE 0.1   /* share of a goal's time in which a first event may come */
+#define QUIET_LEAST_S 2.0 /* but this long */
+#define QUIET_MOST_S 15.0 /* and no longer at first; a look in which nothing arrived waits twice as long */
+#define SILENT_SHARE 0.5  /* share of the whole time after which the looks give up */
+#define FILTER_STEP 4.0   /* the share that a filter keeps is the same at this many times the rate */
+#define FILTER_MOST 0.95  /* a larger share is loss, not a filter */
+#define EVEN 1.5          /* a filter that keeps each n-th event is not farther from its share, in events */
+#define SIGMAS 4.0        /* a share that differs by less is the same */
+#define RHYTHMS_ASKED 3.2 /* a trial is asked for this many times the rhythm */
+#define REST_S 1.0        /* and this */
+#define LEAST_MARGIN 0.02 /* a trial is not asked for to be exactly as long as it must be */
+#define LONGER 1.6        /* a trial that told nothing is repeated this many times as long */
+#define QUIET_RHYTHMS 1.5 /* nothing more comes after this many times the rhythm */
+
+static double quiet_of(double rhythm_s)
+{
+    return rhythm_s > 0 ? QUIET_RHYTHMS * rhythm_s + REST_S : 0;
+}
+
+/* Returns how far the share of `sent` events that pass a filter may be from `share` by chance, when that was seen in
+ * `seen` events. */
+static double chance_of(double share, double sent, double seen)
+{
+    return SIGMAS * sqrt(sent * share * (1 - share) * (1 + sent / seen)) + 1;
+}
+
+bool ps_search_look(struct ps_search *search, struct ps_search_ask *ask)
+{
+    const struct ps_search_config *config = &search->config;
+    struct ps_looks *looks = &search->looks;
+    if (!config->looks || config->rhythm_s > 0)
+        looks->done = true;
+    if (looks->done)
+        return false;
+    double rate = fmin(fmax(LOOK_RATE, config->rate_min), config->rate_first);
+    if (looks->count == 2) /* another rate shows whether what is missing is a constant share */
+        rate = rate * FILTER_STEP <= config->rate_max ? rate * FILTER_STEP : fmax(rate / FILTER_STEP, 1);
+    double share_s = config->budget_s / config->goal_count * QUIET_SHARE;
+    double quiet_s = fmin(fmax(share_s, QUIET_LEAST_S), QUIET_MOST_S);
+    if (looks->rate > 0)
+        quiet_s = fmax(quiet_of(looks->rhythm_s), QUIET_LEAST_S);
+    else if (search->trial_count > 0)
+        quiet_s = 2 * search->trials[search->trial_count - 1].ask.quiet_s;
+    *ask = (struct ps_search_ask){.rate = rate, .seconds = LOOK_S, .look = true, .quiet_s = quiet_s};
+    return true;
+}
+
+void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *ask,
+                         const struct ps_search_answer *answer)
+{
+    struct ps_looks *looks = &search->looks;
+    struct ps_search_config *config = &search->config;
+    if (answer->failed)
+        return;
+    if (answer->received <= 0) {
+        looks->silent = looks->done = search->spent_s + answer->cost_s > SILENT_SHARE * config->budget_s;
+        return;
+    }
+    double share = answer->sent > 0 ? fmin(answer->received / answer->sent, 1) : 1;
+    bool all = answer->lost <= 0, first = search->trial_count == 1;
+    /* A look begins at any point of a period, so that the longest silence counts. After a prompt look, the silence before
+     * was that of a group that joined. */
+    looks->rhythm_s = answer->rhythm_s > 0 ? fmax(answer->rhythm_s, looks->rhythm_s) : 0;
+    if (all && (!first || answer->rhythm_s <= 0)) {
+        looks->done = true;
+    } else if (!all && looks->rate > 0 && looks->share < 1 && ask->rate != looks->rate) {
+        double apart = fabs(share - looks->share) * answer->sent;
+        looks->done = true;
+        if (share < FILTER_MOST && apart <= chance_of(looks->share, answer->sent, looks->sent)) {
+            looks->pool_sent = answer->sent + looks->sent;
+            looks->pool_received = answer->received + looks->share * looks->sent;
+            looks->by_chance = apart > EVEN;
+        }
+    }
+    looks->rate = ask->rate;
+    looks->share = share;
+    looks->sent = answer->sent;
+    looks->done = looks->done || ++looks->count == LOOKS_MAX;
+    if (looks->done && answer->behind && !answer->untold && answer->goodput > 0) /* it is full already */
+        config->rate_first = fmax(fmin(config->rate_first, answer->goodput), config->rate_min);
+}
+
+/* Returns the rhythm that is to be expected at a rate: what the trials at the nearest rate that is not higher showed, since
+ * batches fill up sooner at higher rates. */
+static double rhythm_at(const struct ps_search *search, double rate)
+{
+    double rhythm_s = search->looks.rhythm_s, nearest = 0;
+    if (search->config.rhythm_s > 0)
+        return search->config.rhythm_s;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (trial->ask.look || trial->answer.failed || trial->answer.lost > 0 || trial->ask.rate > rate ||
+            trial->ask.rate < nearest)
+            continue;
+        rhythm_s =
+            trial->ask.rate > nearest ? trial->answer.rhythm_s : fmax(rhythm_s, trial->answer.rhythm_s);
+        nearest = trial->ask.rate;
+    }
+    return rhythm_s;
+}
+
+static double seconds_of(double rhythm_s)
+{
+    return rhythm_s > 0 ? RHYTHMS_ASKED * rhythm_s + REST_S : 0;
+}
+
+void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask)
+{
+    const struct ps_looks *looks = &search->looks;
+    double rhythm_s = rhythm_at(search, ask->rate);
+    double left_s = search->config.budget_s - search->spent_s - search->overhead_s;
+    double wanted_s = fmax(ask->seconds, seconds_of(rhythm_s));
+    if (wanted_s > left_s && rhythm_s > 0) /* what is left may be enough for the windows */
+        wanted_s = fmax(fmax(ask->seconds, ps_flow_least_s(rhythm_s) * (1 + LEAST_MARGIN)), left_s);
+    ask->seconds = wanted_s;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *trial = &search->trials[i];
+        if (!trial->ask.look && trial->answer.untold && trial->ask.rate == ask->rate)
+            ask->seconds = fmax(ask->seconds, trial->ask.seconds * LONGER);
+    }
+    /* The last, partial batch comes as late as at a low rate. */
+    ask->quiet_s = quiet_of(fmax(rhythm_s, looks->rhythm_s));
+    ask->by_chance = looks->by_chance;
+    ask->passes = looks->pool_sent > 0 ? looks->pool_received / looks->pool_sent : 1;
+}
+
+void ps_search_filter(struct ps_search *search, struct ps_search_answer *answer)
+{
+    struct ps_looks *looks = &search->looks;
+    if (looks->pool_sent <= 0 || answer->failed)
+        return;
+    double share = looks->pool_received / looks->pool_sent;
+    double missing = share * answer->sent - answer->received;
+    double allowed = chance_of(share, answer->sent, looks->pool_sent);
+    answer->lost = missing > allowed ? missing : 0;
+    if (answer->lost > 0 || answer->behind)
+        return;
+    looks->pool_sent += answer->sent;
+    looks->pool_received += answer->received;
+}
+
+void ps_search_pipeline(const struct ps_search *search, struct ps_search_pipeline *pipeline)
+{
+    const struct ps_looks *looks = &search->looks;
+    double rhythm_s = fmax(looks->rhythm_s, search->config.rhythm_s);
+    *pipeline = (struct ps_search_pipeline){
+        .passes = looks->pool_sent > 0 ? looks->pool_received / looks->pool_sent : 1,
+        .silent = looks->silent};
+    for (unsigned i = 0; i < search->trial_count; i++)
+        if (!search->trials[i].ask.look && search->trials[i].answer.lost <= 0)
+            rhythm_s = fmax(rhythm_s, search->trials[i].answer.rhythm_s);
+    pipeline->rhythm_s = rhythm_s;
+    pipeline->least_s = seconds_of(rhythm_s);
+}

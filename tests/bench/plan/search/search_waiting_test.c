@@ -1,0 +1,386 @@
+/* The search against simulated pipelines that wait before they deliver: for a period, for a batch to fill, for their
+ * consumer group to join; and against filters that keep a share of the events. They are simulated event by event, in
+ * virtual time, and know nothing of the planner. Their capacity is what they are given.
+ *
+ * PENSTOCK_SEED draws the same pipelines again, PENSTOCK_SHOW prints each trial. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/plan/search/search.h"
+#include "bench/plan/trial/trial.h"
+#include "tests/support/support.h"
+
+#define TICK_S 0.004
+#define STEP_TICKS 5 /* of 20 ms, as verify counts them */
+#define STEPS_MAX 20000U
+#define CONNECTIONS_MAX 10U
+#define SETTLE_S 2.0
+#define OVERHEAD_S 1.5
+#define DRAIN_S 60.0
+#define LATENCY_STEP_S 0.01
+#define LATENCIES 20000U
+
+enum delivery {
+    AT_ONCE,
+    PERIODS, /* all that it took, at the end of each period */
+    LINGERS, /* when `batch` events wait, or the oldest waited for the period */
+    POLLS,   /* takes at most capacity * period at the end of each period, and writes it */
+};
+enum filter { KEEPS_ALL, KEEPS_TENTH, KEEPS_BY_CHANCE };
+
+struct pipeline {
+    const char *name;
+    enum delivery delivery;
+    double capacity, period_s;
+    double batch; /* with LINGERS */
+    enum filter filter;
+    double joins_s; /* when its consumer joins */
+    bool latest;    /* it misses what came before */
+    bool drops;     /* when its buffer is full */
+    unsigned connections;
+    double buffer; /* events */
+    /* state that lives longer than a trial */
+    double clock_s, backlog;
+};
+
+struct simulation {
+    double generated, handed, taken, delivered, credit;
+    double queued;             /* with drops: events in the buffer */
+    bool *dropped;             /* with drops: [event] */
+    double oldest_s, served_s; /* when the oldest waiting event was taken; when the last period ended */
+    double received[CONNECTIONS_MAX], came;
+    unsigned steps[CONNECTIONS_MAX][STEPS_MAX];
+    unsigned latencies[LATENCIES];
+};
+
+static bool keeps(const struct pipeline *pipeline, uint64_t event)
+{
+    if (pipeline->filter == KEEPS_TENTH)
+        return event % 10 == 3;
+    return pipeline->filter == KEEPS_ALL || (event * UINT64_C(0x9e3779b97f4a7c15) >> 32) % 10 == 0;
+}
+
+static void deliver(struct simulation *sim, const struct pipeline *pipeline, double t, double rate,
+                    double until)
+{
+    unsigned step = (unsigned)fmin(t / (TICK_S * STEP_TICKS), STEPS_MAX - 1);
+    for (; sim->delivered < until; sim->delivered++) {
+        uint64_t event = (uint64_t)sim->delivered;
+        if (!keeps(pipeline, event) || (sim->dropped != NULL && sim->dropped[event]))
+            continue;
+        double late_s = fmax(t - sim->delivered / rate, 0);
+        sim->received[event % pipeline->connections]++;
+        sim->steps[event % pipeline->connections][step]++;
+        sim->latencies[(unsigned)fmin(late_s / LATENCY_STEP_S, LATENCIES - 1)]++;
+        sim->came++;
+    }
+}
+
+static void take(struct simulation *sim, struct pipeline *pipeline, double most, double t)
+{
+    double old = fmin(pipeline->backlog, most);
+    pipeline->backlog -= old;
+    double count = floor(fmin(pipeline->drops ? sim->queued : sim->handed - sim->taken, most - old));
+    if (count > 0 && sim->taken <= sim->delivered)
+        sim->oldest_s = t;
+    sim->queued -= count;
+    if (!pipeline->drops)
+        sim->taken += count;
+    for (double left = count; pipeline->drops && sim->taken < sim->handed; sim->taken++) {
+        left -= !sim->dropped[(uint64_t)sim->taken];
+        if (left < 0)
+            break;
+    }
+    sim->credit -= old + count;
+}
+
+static void serve(struct simulation *sim, struct pipeline *pipeline, double t, double rate)
+{
+    double now_s = pipeline->clock_s + t;
+    bool due = pipeline->period_s > 0 && floor(now_s / pipeline->period_s) > sim->served_s;
+    if (now_s < pipeline->joins_s) {
+        if (pipeline->latest) { /* nobody reads this */
+            sim->taken = sim->delivered = sim->handed;
+        }
+        return;
+    }
+    if (due)
+        sim->served_s = floor(now_s / pipeline->period_s);
+    if (pipeline->delivery == POLLS) {
+        sim->credit = pipeline->capacity * pipeline->period_s;
+        if (due)
+            take(sim, pipeline, sim->credit, t);
+        deliver(sim, pipeline, t, rate, sim->taken);
+        return;
+    }
+    sim->credit = fmin(sim->credit + pipeline->capacity * TICK_S, pipeline->capacity * 0.02 + 1);
+    take(sim, pipeline, sim->credit, t);
+    double waiting = sim->taken - sim->delivered;
+    if (pipeline->delivery == AT_ONCE || (pipeline->delivery == PERIODS && due) ||
+        (pipeline->delivery == LINGERS && waiting > 0 && t - sim->oldest_s >= pipeline->period_s))
+        deliver(sim, pipeline, t, rate, sim->taken);
+    else if (pipeline->delivery == LINGERS && waiting >= pipeline->batch) {
+        deliver(sim, pipeline, t, rate, sim->delivered + floor(waiting / pipeline->batch) * pipeline->batch);
+        sim->oldest_s = t;
+    }
+}
+
+static double percentile(const struct simulation *sim, double share)
+{
+    double sum = 0;
+    for (unsigned i = 0; i < LATENCIES; i++) {
+        sum += sim->latencies[i];
+        if (sum >= share * sim->came && sum > 0)
+            return i * LATENCY_STEP_S;
+    }
+    return 0;
+}
+
+/* Fills in what load and verify report. */
+static void report(const struct simulation *sim, const struct pipeline *pipeline, struct ps_trial *trial,
+                   double sent, double end_s)
+{
+    unsigned steps = (unsigned)fmin(end_s / (TICK_S * STEP_TICKS) + 1, STEPS_MAX);
+    double passes = trial->passes > 0 ? trial->passes : 1;
+    trial->offered = trial->rate * trial->seconds;
+    trial->sent = sent;
+    trial->received = sim->came;
+    trial->lost = fmax(sent * passes - sim->came, 0);
+    trial->goodput = fmin(trial->rate, sim->came / passes / trial->seconds);
+    trial->connections = pipeline->connections;
+    trial->generator_held = true;
+    trial->start_unix_ns = 1e18;
+    trial->json.latency = json_pack("{s:f}", "p99", percentile(sim, 0.99) * 1e9);
+    json_t *rows = json_array();
+    for (unsigned row = 0; row < pipeline->connections; row++) {
+        json_t *counts = json_array();
+        for (unsigned step = 0; step < steps; step++)
+            json_array_append_new(counts, json_integer(sim->steps[row][step]));
+        json_array_append_new(rows, counts);
+    }
+    trial->json.arrivals = json_pack("{s:f,s:f,s:o}", "start_unix_ns", trial->start_unix_ns, "step_ns",
+                                     TICK_S * STEP_TICKS * 1e9, "received", rows);
+}
+
+static struct ps_search_answer run_trial(struct pipeline *pipeline, const struct ps_search_ask *ask,
+                                         const struct ps_search_config *config)
+{
+    struct simulation *sim = calloc(1, sizeof *sim);
+    struct ps_trial trial = {
+        .rate = ask->rate, .seconds = ask->seconds, .passes = ask->passes, .by_chance = ask->by_chance};
+    struct ps_search_answer answer;
+    double quiet_s = ask->quiet_s > 0 ? ask->quiet_s : 1, came_s = 0, t = 0;
+    if (pipeline->drops)
+        sim->dropped = calloc((size_t)(ask->rate * ask->seconds) + 1, sizeof *sim->dropped);
+    sim->served_s = pipeline->period_s > 0 ? floor(pipeline->clock_s / pipeline->period_s) : 0;
+    for (; t < ask->seconds + DRAIN_S; t += TICK_S) {
+        double before = sim->came;
+        sim->generated = floor(ask->rate * fmin(t, ask->seconds));
+        for (; pipeline->drops && sim->handed < sim->generated; sim->handed++) {
+            sim->dropped[(uint64_t)sim->handed] = sim->queued >= pipeline->buffer;
+            sim->queued += sim->queued < pipeline->buffer;
+        }
+        if (t < ask->seconds + SETTLE_S && !pipeline->drops)
+            sim->handed = fmin(sim->generated, sim->taken + pipeline->buffer);
+        serve(sim, pipeline, t, ask->rate);
+        if (sim->came > before)
+            came_s = t;
+        bool all = sim->came >= sim->handed && (t > ask->seconds + SETTLE_S || sim->handed >= sim->generated);
+        double since_s = sim->came > 0 ? fmax(came_s, ask->seconds) : ask->seconds + 4;
+        if (t > ask->seconds && (all || t > fmax(since_s, ask->seconds + 0.1) + quiet_s))
+            break;
+    }
+    pipeline->backlog += pipeline->drops
+                             ? sim->queued
+                             : sim->handed - sim->taken; /* still in its buffers when the trial is given up */
+    report(sim, pipeline, &trial, sim->handed, t);
+    ps_trial_conclude(&trial);
+    trial.cost_s = t + OVERHEAD_S;
+    pipeline->clock_s += trial.cost_s;
+    ps_trial_answer(&trial, config->goals, config->goal_count, &answer);
+    ps_trial_fini(&trial);
+    free(sim->dropped);
+    free(sim);
+    return answer;
+}
+
+static void print_trial(const struct ps_search *search, unsigned number)
+{
+    const struct ps_search_trial *trial = ps_search_trial(search, number);
+    print_message(
+        "    %s%9.0f %6.2f s cost %6.2f %-7s sent %.0f came %.0f lost %.0f rhythm %.2f goodput %.0f "
+        "quiet %.1f passes %.3f\n",
+        trial->ask.look ? "look " : "", trial->ask.rate, trial->ask.seconds, trial->answer.cost_s,
+        ps_trial_verdict_text(ps_search_verdict(search, number, 0)), trial->answer.sent,
+        trial->answer.received, trial->answer.lost, trial->answer.rhythm_s, trial->answer.goodput,
+        trial->ask.quiet_s, trial->ask.passes);
+}
+
+static struct ps_search_config config_of(double budget_s)
+{
+    return (struct ps_search_config){.goals = {{.name = "ndr"}},
+                                     .goal_count = 1,
+                                     .rate_min = 10,
+                                     .rate_max = 100e6,
+                                     .rate_first = 10000,
+                                     .precision = 0.03,
+                                     .looks = true,
+                                     .budget_s = budget_s};
+}
+
+static struct ps_search *search_run(struct pipeline *pipeline, double budget_s,
+                                    struct ps_search_figure *figure)
+{
+    const struct ps_search_config config = config_of(budget_s);
+    struct ps_search *search = ps_search_create(&config);
+    struct ps_search_ask ask;
+    while (ps_search_next(search, &ask)) {
+        struct ps_search_answer answer = run_trial(pipeline, &ask, &config);
+        ps_search_feed(search, &answer);
+        if (getenv("PENSTOCK_SHOW") != NULL)
+            print_trial(search, ps_search_count(search) - 1);
+    }
+    ps_search_figure(search, 0, figure);
+    print_message("%-44s holds %7.0f: %s %.0f (%+.1f %%) [%.0f %.0f] %.0f %% sure, %u trials\n",
+                  pipeline->name, pipeline->capacity, ps_search_status_text(figure->status), figure->rate,
+                  (figure->rate / pipeline->capacity - 1) * 100, figure->lower, figure->upper,
+                  figure->confidence * 100, ps_search_count(search));
+    return search;
+}
+
+/* The figure is near what the pipeline holds; `found`: it is also said to be found within two minutes. */
+static void expect(struct pipeline pipeline, double near, bool found)
+{
+    struct ps_search_figure figure;
+    struct ps_search *search = search_run(&pipeline, 120, &figure);
+    if (fabs(figure.rate / pipeline.capacity - 1) > near || (found && figure.status != PS_SEARCH_FOUND))
+        fail_msg("%s: %s %.0f, it holds %.0f", pipeline.name, ps_search_status_text(figure.status),
+                 figure.rate, pipeline.capacity);
+    ps_search_destroy(search);
+}
+
+static void test_periods(void **state)
+{
+    expect((struct pipeline){"writes each second", PERIODS, 3000, 1, .connections = 1, .buffer = 2000}, 0.03,
+           true);
+    expect((struct pipeline){"writes each 3 s", PERIODS, 2000, 3, .connections = 2, .buffer = 500}, 0.03,
+           true);
+    expect((struct pipeline){"writes each 5 s", PERIODS, 50000, 5, .connections = 1, .buffer = 20000}, 0.05,
+           false);
+    expect((struct pipeline){"writes each 10 s", PERIODS, 8000, 10, .connections = 1, .buffer = 2000}, 0.1,
+           false);
+    expect((struct pipeline){"writes each 3 s, drops", PERIODS, 4000, 3, .drops = true, .connections = 1,
+                             .buffer = 500},
+           0.05, false);
+    expect((struct pipeline){"polls each 2 s", POLLS, 1500, 2, .connections = 4, .buffer = 9000}, 0.05,
+           false);
+}
+
+static void test_lingers(void **state)
+{
+    expect((struct pipeline){"linger 3 s, batches of 1,000", LINGERS, 30000, 3, 1000, .connections = 1,
+                             .buffer = 9000},
+           0.03, true);
+    expect((struct pipeline){"linger 3 s, batches of 16,000", LINGERS, 2500, 3, 16000, .connections = 1,
+                             .buffer = 900},
+           0.05, false);
+}
+
+static void test_late_groups(void **state)
+{
+    expect((struct pipeline){"joins after 6 s, reads all", AT_ONCE, 7000, .joins_s = 6, .connections = 1,
+                             .buffer = 1e5},
+           0.03, true);
+    expect((struct pipeline){"joins after 6 s, misses what came", AT_ONCE, 7000, .joins_s = 6, .latest = true,
+                             .connections = 1, .buffer = 3000},
+           0.03, true);
+    expect((struct pipeline){"joins after 20 s, misses what came", AT_ONCE, 900, .joins_s = 20,
+                             .latest = true, .connections = 3, .buffer = 3000},
+           0.03, false);
+    expect((struct pipeline){"joins after 4 s, then each 2 s", PERIODS, 6000, 2, .joins_s = 4,
+                             .connections = 1, .buffer = 1e5},
+           0.03, false);
+}
+
+static void test_filters(void **state)
+{
+    expect((struct pipeline){"keeps 1 of 10", AT_ONCE, 4000, .filter = KEEPS_TENTH, .connections = 1,
+                             .buffer = 2000},
+           0.03, true);
+    expect((struct pipeline){"keeps 1 connection of 10", AT_ONCE, 4000, .filter = KEEPS_TENTH,
+                             .connections = 10, .buffer = 2000},
+           0.03, true);
+    expect((struct pipeline){"keeps 1 of 10 by chance", AT_ONCE, 40000, .filter = KEEPS_BY_CHANCE,
+                             .connections = 3, .buffer = 2000},
+           0.03, true);
+    expect((struct pipeline){"keeps 1 of 10, writes each 2 s", PERIODS, 3000, 2, .filter = KEEPS_TENTH,
+                             .connections = 1, .buffer = 2000},
+           0.05, false);
+}
+
+/* What no look can tell apart from a filter is a constant share; what a full pipeline drops is not constant. */
+static void test_no_filters(void **state)
+{
+    expect(
+        (struct pipeline){"drops above 100/s", AT_ONCE, 100, .drops = true, .connections = 1, .buffer = 10},
+        0.1, false);
+}
+
+/* Nothing ever arrives: it is said, in bounded time. */
+static void test_silent(void **state)
+{
+    struct pipeline pipeline = {"is deaf",      AT_ONCE,          1000,          .joins_s = 1e9,
+                                .latest = true, .connections = 1, .buffer = 1000};
+    struct ps_search_figure figure;
+    struct ps_search *search = search_run(&pipeline, 120, &figure);
+    struct ps_search_pipeline found;
+    ps_search_pipeline(search, &found);
+    assert_true(found.silent && figure.status == PS_SEARCH_FAILED && figure.lower == 0 && figure.upper == 0);
+    assert_true(pipeline.clock_s <= 120);
+    ps_search_destroy(search);
+}
+
+/* Drawn ones: a figure that is called found is near the truth. */
+static void test_drawn(void **state)
+{
+    uint64_t random = ps_test_seed();
+    unsigned misses = 0;
+    for (unsigned i = 0; i < 24; i++) {
+        static const double periods[] = {0.5, 1, 1.7, 2.5, 4, 6};
+        struct pipeline pipeline = {.name = "drawn",
+                                    .delivery = (enum delivery)(i % 4),
+                                    .period_s = periods[ps_test_random(&random) % PS_COUNT_OF(periods)],
+                                    .capacity =
+                                        500 * pow(40, (double)(ps_test_random(&random) % 1000) / 1000),
+                                    .batch = (double)(1 + ps_test_random(&random) % 5000),
+                                    .filter = (enum filter)(i / 4 % 3),
+                                    .joins_s = (double)(ps_test_random(&random) % 9),
+                                    .latest = ps_test_random(&random) % 2 == 0,
+                                    .connections = 1 + (unsigned)(ps_test_random(&random) % 4)};
+        struct ps_search_figure figure;
+        pipeline.buffer = floor(pipeline.capacity * (pipeline.delivery == POLLS ? 8 : 0.3));
+        struct ps_search *search = search_run(&pipeline, 180, &figure);
+        double off = figure.rate / pipeline.capacity - 1,
+               near = pipeline.filter == KEEPS_BY_CHANCE ? 0.1 : 0.05;
+        bool wrong = (figure.status == PS_SEARCH_FOUND && fabs(off) > near) ||
+                     figure.lower > pipeline.capacity * (1 + near) ||
+                     (figure.upper > 0 && figure.upper < pipeline.capacity * (1 - near));
+        if (wrong)
+            print_message("case %u: %s %.0f, it holds %.0f\n", i, ps_search_status_text(figure.status),
+                          figure.rate, pipeline.capacity);
+        misses += wrong;
+        ps_search_destroy(search);
+    }
+    assert_true(misses <= 1); /* of 900 drawn ones, three were off by more */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_periods), cmocka_unit_test(test_lingers),    cmocka_unit_test(test_late_groups),
+        cmocka_unit_test(test_filters), cmocka_unit_test(test_no_filters), cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_drawn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
