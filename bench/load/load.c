@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +20,10 @@
 #define LOOK_NS (50 * PS_NS_PER_MS)
 /* Delay from the order to the start; longer than a pacer sleeps. */
 #define HEAD_START_NS (30 * PS_NS_PER_MS)
+/* How often the manifest of a run that goes on is written: one of many sources is large. */
+#define MANIFEST_NS PS_NS_PER_S
+#define MANIFEST_MANY_NS (10 * PS_NS_PER_S)
+#define MANIFEST_SOURCES_FEW 1000U
 #define BLOCK_BYTES_MAX (256U << 10)
 #define BLOCK_BYTES_MIN 4096U
 #define BLOCKS_BYTES_MAX (UINT64_C(512) << 20) /* maximum memory of all blocks together */
@@ -347,11 +352,38 @@ static void cut_all(struct ps_load *load, struct ps_load_watch *watch, struct ps
         ps_sender_cut(load->senders[i], since_ns);
 }
 
+/* Writes the manifest of a run that goes on, so that a verifier knows what was completed even if this process is killed. Not
+ * into a pipe, whose reader expects one manifest. A failure is told at the end, when the last one cannot be written either. */
+static void manifest_write_running(const struct ps_load *load, const struct ps_load_result *result)
+{
+    const struct ps_load_config *config = load->config;
+    struct ps_load_result now = {.run = config->run,
+                                 .running = true,
+                                 .source_first = config->source_first,
+                                 .source_count = config->connections,
+                                 .start_wall_ns = result->start_wall_ns,
+                                 .size_bytes = (uint32_t)(ps_content_event_bytes_mean(load->content) + 0.5)};
+    struct ps_err err = {.length = 0};
+    struct stat facts;
+    uint64_t now_ns = ps_pacer_now();
+    if (stat(config->manifest, &facts) == 0 && !S_ISREG(facts.st_mode))
+        return;
+    now.sources = calloc(now.source_count, sizeof *now.sources);
+    if (now.sources == NULL)
+        return;
+    now.seconds = now_ns > load->start_ns ? (double)(now_ns - load->start_ns) / 1e9 : 0;
+    for (uint32_t i = 0; i < load->thread_count; i++)
+        ps_load_sources_read(load->senders[i], now.sources);
+    ps_summary_manifest_write(config->manifest, &now, &err);
+    free(now.sources);
+}
+
 /* Watches the run until everything is completed or the time to settle is over. */
 static void watch_run(struct ps_load *load, struct ps_load_watch *watch, struct ps_load_result *result)
 {
     const struct ps_load_config *config = load->config;
     uint64_t next_ns = load->start_ns + LOOK_NS, deadline_ns = PS_NEVER;
+    uint64_t manifest_ns = config->manifest != NULL ? load->start_ns : PS_NEVER;
     while (!all_done(load) && interrupts(config) < 2) {
         uint64_t now_ns = ps_pacer_now();
         if ((interrupts(config) > 0 || any_target_gone(load)) && !result->interrupted)
@@ -359,6 +391,11 @@ static void watch_run(struct ps_load *load, struct ps_load_watch *watch, struct 
         if (now_ns >= next_ns) {
             ps_load_watch_look(watch, now_ns);
             next_ns += (now_ns - next_ns) / LOOK_NS * LOOK_NS + LOOK_NS;
+        }
+        if (now_ns >= manifest_ns) {
+            manifest_write_running(load, result);
+            manifest_ns =
+                now_ns + (config->connections > MANIFEST_SOURCES_FEW ? MANIFEST_MANY_NS : MANIFEST_NS);
         }
         if (watch->end_ns == PS_NEVER && load->shape->poisson && config->event_max > 0 &&
             ps_load_watch_due(watch, now_ns - load->start_ns) == config->event_max)

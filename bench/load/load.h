@@ -43,6 +43,7 @@ struct ps_load_result {
     double seconds; /* duration of the schedule */
     double asked_rate, achieved_rate;
     bool held, closed_loop, interrupted;
+    bool running; /* for a manifest that is written while the run goes on */
     uint64_t due, backlog_max;
     struct ps_statistics total;
     double cpu_seconds;
@@ -58,11 +59,16 @@ struct ps_load_result {
     uint32_t reason_count;
     struct ps_sender_reason reasons[PS_SENDER_REASONS];
     struct ps_load_source {
-        uint64_t events, failed;
-    } * sources; /* `source_count` items */
+        uint64_t events;    /* given to the target: numbered 0 to events - 1 */
+        uint64_t completed; /* of these */
+        uint64_t failed;    /* of these: refused for good */
+        uint64_t
+            unfinished_from; /* the lowest number that is neither completed nor failed; `events`: there is none */
+    } * sources;             /* `source_count` items */
 };
 
-/* Refuses texts that are neither URLs nor paths: HOST:PORT without a scheme, a bare word. */
+/* Refuses what `penstock load` would not start with: an unknown scheme, a missing or wrong part of the URL, a host without
+ * an address. Opens nothing; blocks while a name is resolved. */
 enum ps_status ps_load_target_check(const char *target, struct ps_err *err);
 
 /* Returns PS_FAIL when the run could not start or the manifest could not be written. Owns: the caller calls

@@ -27,6 +27,33 @@ static void outages_collect(const struct ps_load *load, struct ps_load_result *r
     }
 }
 
+void ps_load_sources_read(const struct ps_sender *sender, struct ps_load_source *sources)
+{
+    for (uint32_t i = 0; i < sender->lane_count; i++) {
+        const struct ps_lane *lane = &sender->lanes[i];
+        struct ps_load_source *source = &sources[lane->number];
+        /* what is done is read before what was given, so that it is never more */
+        source->completed = ps_statistics_read(&lane->completed);
+        source->failed = ps_statistics_read(&lane->failed);
+        source->events = ps_statistics_read(&lane->sequence);
+        source->unfinished_from = source->events;
+    }
+}
+
+/* Sets unfinished_from by the blocks that the targets still hold. */
+static void unfinished_find(const struct ps_sender *sender, struct ps_load_result *result)
+{
+    for (uint64_t i = 0; i < ps_sender_block_count(sender); i++) {
+        const struct ps_load_block *block = ps_sender_block(sender, i);
+        if (block->completed >= block->count)
+            continue;
+        struct ps_load_source *source = &result->sources[sender->lanes[block->lane].number];
+        uint64_t first = block->first_sequence + block->completed;
+        if (first < source->unfinished_from)
+            source->unfinished_from = first;
+    }
+}
+
 static enum ps_status sources_collect(const struct ps_load *load, struct ps_load_result *result,
                                       uint64_t *last_due_ns, uint64_t *last_completed_ns, struct ps_err *err)
 {
@@ -37,14 +64,15 @@ static enum ps_status sources_collect(const struct ps_load *load, struct ps_load
     for (uint32_t i = 0; i < load->thread_count; i++) {
         const struct ps_sender *sender = load->senders[i];
         ps_statistics_merge(&result->total, &sender->statistics);
+        ps_load_sources_read(sender, result->sources);
         for (uint32_t k = 0; k < sender->lane_count; k++) {
             const struct ps_lane *lane = &sender->lanes[k];
-            result->sources[lane->number] = (struct ps_load_source){lane->sequence, lane->failed};
             if (lane->last_due_ns > *last_due_ns)
                 *last_due_ns = lane->last_due_ns;
             if (lane->last_completed_ns > *last_completed_ns)
                 *last_completed_ns = lane->last_completed_ns;
         }
+        unfinished_find(sender, result);
     }
     return PS_OK;
 }

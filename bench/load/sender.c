@@ -59,10 +59,25 @@ bool ps_sender_last_reason(struct ps_sender *sender, char *reason, size_t room)
 
 /* ---- creation ---- */
 
+static size_t block_stride(const struct ps_sender *sender)
+{
+    return (sizeof(struct ps_load_block) + sender->config.block_bytes + 4095) & ~(size_t)4095;
+}
+
+uint64_t ps_sender_block_count(const struct ps_sender *sender)
+{
+    return sender->memory_bytes / block_stride(sender);
+}
+
+const struct ps_load_block *ps_sender_block(const struct ps_sender *sender, uint64_t index)
+{
+    return (const void *)((const char *)sender->memory + index * block_stride(sender));
+}
+
 /* Allocates all blocks in one mapping: pages that are never used cost nothing. */
 static enum ps_status blocks_create(struct ps_sender *sender, struct ps_err *err)
 {
-    size_t stride = (sizeof(struct ps_load_block) + sender->config.block_bytes + 4095) & ~(size_t)4095;
+    size_t stride = block_stride(sender);
     size_t count = (size_t)sender->lane_count * sender->blocks_per_lane;
     sender->memory_bytes = stride * count;
     void *memory = mmap(NULL, sender->memory_bytes, PROT_READ | PROT_WRITE,

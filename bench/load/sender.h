@@ -97,6 +97,9 @@ struct ps_sender {
 
 enum ps_status ps_sender_create(struct ps_sender **sender, const struct ps_sender_config *config,
                                 struct ps_err *err);
+/* The blocks of all lanes, those in use and the free ones. Call it after the sender's thread has ended. */
+uint64_t ps_sender_block_count(const struct ps_sender *sender);
+const struct ps_load_block *ps_sender_block(const struct ps_sender *sender, uint64_t index);
 /* Call it after the sender's thread has ended. */
 void ps_sender_destroy(struct ps_sender *sender);
 

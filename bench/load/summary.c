@@ -233,12 +233,21 @@ static json_t *manifest_object(const struct ps_load_result *result)
     snprintf(start + length, sizeof start - length, ".%09lldZ",
              (long long)(result->start_wall_ns % (int64_t)PS_NS_PER_S));
     json_t *sources = json_array();
-    for (uint32_t i = 0; i < result->source_count; i++)
-        json_array_append_new(sources, json_pack("{s:o,s:o,s:o}", "source", integer(result->source_first + i),
-                                                 "events", integer(result->sources[i].events), "failed",
-                                                 integer(result->sources[i].failed)));
-    return json_pack("{s:s,s:s,s:f,s:o,s:o}", "run", run, "start", start, "seconds", result->seconds,
-                     "size_bytes", integer(result->size_bytes), "sources", sources);
+    for (uint32_t i = 0; i < result->source_count; i++) {
+        const struct ps_load_source *source = &result->sources[i];
+        json_t *object = json_pack("{s:o,s:o,s:o,s:o}", "source", integer(result->source_first + i), "events",
+                                   integer(source->events), "completed", integer(source->completed), "failed",
+                                   integer(source->failed));
+        if (source->unfinished_from < source->events)
+            json_object_set_new(object, "unfinished_from", integer(source->unfinished_from));
+        json_array_append_new(sources, object);
+    }
+    json_t *manifest =
+        json_pack("{s:s,s:s,s:f,s:o,s:o}", "run", run, "start", start, "seconds", result->seconds,
+                  "size_bytes", integer(result->size_bytes), "sources", sources);
+    if (result->running)
+        json_object_set_new(manifest, "running", json_true());
+    return manifest;
 }
 
 enum ps_status ps_summary_manifest_write(const char *path, const struct ps_load_result *result,

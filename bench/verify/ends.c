@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define SETTLE_NS PS_NS_PER_S
+#define RUNNING_S 30 /* load writes its manifest anew every 10 s at least, as long as it goes on */
 #define SETTLE_NS_MAX (10 * PS_NS_PER_S)
 
 const char *ps_end_name(enum ps_end end)
@@ -68,6 +69,15 @@ static bool same(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
+bool ps_ends_running(const struct ps_manifest_file *files, unsigned count, const struct ps_expected *expected,
+                     int64_t now_s)
+{
+    for (unsigned i = 0; expected->manifest_running > 0 && i < count; i++)
+        if (files[i].read && now_s - files[i].facts.st_mtim.tv_sec < RUNNING_S)
+            return true;
+    return false;
+}
+
 enum ps_status ps_ends_manifests(struct ps_manifest_file *files, const char *const *paths, unsigned count,
                                  struct ps_expected *expected, struct ps_err *err)
 {
@@ -80,6 +90,7 @@ enum ps_status ps_ends_manifests(struct ps_manifest_file *files, const char *con
         expected->manifest_missing = count - expected->manifest_count;
         return PS_OK;
     }
+    expected->manifest_running = 0;
     for (unsigned i = 0; i < expected->manifest_count; i++)
         ps_manifest_fini(&expected->manifests[i]);
     expected->manifest_count = 0;
@@ -99,6 +110,7 @@ enum ps_status ps_ends_manifests(struct ps_manifest_file *files, const char *con
             }
         }
         expected->manifest_count += found;
+        expected->manifest_running += found && manifest->running;
     }
     expected->manifest_missing = count - expected->manifest_count;
     return PS_OK;

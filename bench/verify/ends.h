@@ -30,7 +30,7 @@ struct ps_ends_state {
     uint64_t now_ns;
     uint64_t active_ns; /* when the last event came; 0: none yet */
     bool interrupted, failed, far_over;
-    bool manifest_missing; /* a manifest was named and does not exist yet */
+    bool manifest_missing; /* a manifest was named and does not exist yet, or load goes on */
     bool known;            /* `sent` is known */
     uint64_t sent, received;
 };
@@ -46,6 +46,10 @@ struct ps_manifest_file {
     bool read;
     struct stat facts;
 };
+
+/* Returns whether load goes on, by a manifest that says so and was written not long ago; otherwise it was killed. */
+bool ps_ends_running(const struct ps_manifest_file *files, unsigned count, const struct ps_expected *expected,
+                     int64_t now_s);
 
 /* Reads the manifests that are new or were replaced; `files` and `paths` have `count` entries. Returns PS_FAIL when a
  * manifest exists and is invalid. */

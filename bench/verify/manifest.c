@@ -42,6 +42,17 @@ static bool number(const json_t *object, const char *key, bool must, uint64_t ma
     return true;
 }
 
+/* A manifest without these keys is one of an earlier version, or of another program: everything was completed. */
+static bool unfinished_read(struct ps_manifest_source *source, const json_t *object)
+{
+    uint64_t done_max = source->events - source->failed;
+    source->completed = done_max;
+    if (!number(object, "completed", false, done_max, &source->completed))
+        return false;
+    source->unfinished_from = source->completed < done_max ? 0 : source->events;
+    return number(object, "unfinished_from", false, source->events, &source->unfinished_from);
+}
+
 static enum ps_status sources_read(struct ps_manifest *manifest, const json_t *list, struct ps_err *err)
 {
     size_t count = json_array_size(list);
@@ -56,12 +67,14 @@ static enum ps_status sources_read(struct ps_manifest *manifest, const json_t *l
         uint64_t name = 0;
         if (!number(object, "source", true, PS_STAMP_SOURCE_MAX, &name) ||
             !number(object, "events", true, PS_STAMP_SEQUENCE_MAX + 1, &source->events) ||
-            !number(object, "failed", false, source->events, &source->failed))
+            !number(object, "failed", false, source->events, &source->failed) ||
+            !unfinished_read(source, object))
             return ps_err_set(err, "entry %zu of its \"sources\" is not {\"source\": .., \"events\": ..}",
                               i + 1);
         source->source = (uint32_t)name;
         manifest->events += source->events;
         manifest->failed += source->failed;
+        manifest->completed += source->completed;
     }
     manifest->source_count = (uint32_t)count;
     qsort(manifest->sources, count, sizeof *manifest->sources, by_source);
@@ -85,6 +98,8 @@ enum ps_status ps_manifest_parse(struct ps_manifest *manifest, const char *text,
                     : ps_err_set(err, "it has no \"run\": is it what `penstock load --manifest` wrote?");
     if (status == PS_OK)
         status = sources_read(manifest, json_object_get(root, "sources"), err);
+    manifest->running = json_is_true(json_object_get(root, "running"));
+    manifest->seconds = json_number_value(json_object_get(root, "seconds"));
     json_decref(root);
     if (status != PS_OK)
         ps_manifest_fini(manifest);

@@ -5,16 +5,21 @@
 
 struct ps_manifest {
     uint32_t run;
-    uint64_t events, failed; /* of all sources */
+    uint64_t events, completed, failed; /* of all sources */
+    bool running;                       /* load had not ended when it wrote this: it goes on, or was killed */
+    double seconds;                     /* since its start, when it wrote this */
     uint32_t source_count;
     struct ps_manifest_source {
         uint32_t source;
         uint64_t events; /* numbered 0 to events - 1 */
-        uint64_t failed; /* those of the `events` that load could not deliver */
-    } * sources;         /* sorted by source number */
+        /* Those of the `events` that load completed, and that the target refused for good. The others were not written (TCP, a
+         * file), or written and not confirmed (Kafka, HTTP): they may have arrived. */
+        uint64_t completed, failed;
+        uint64_t unfinished_from; /* all numbers below were completed or refused; 0 when that is not known */
+    } * sources;                  /* sorted by source number */
 };
 
-/* Reads a JSON file that `penstock load --manifest` wrote (at the end of its run, atomically). Returns PS_OK
+/* Reads a JSON file that `penstock load --manifest` wrote (atomically; at the end of its run, and while it goes on). Returns PS_OK
  * with `*found` false when the file does not exist yet. Owns: ps_manifest_fini frees. */
 enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, bool *found,
                                 struct ps_err *err);

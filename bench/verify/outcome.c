@@ -34,13 +34,20 @@ void ps_outcome_progress(struct ps_live *live, const struct ps_outcome_second *s
 
 /* ---- the sources ---- */
 
+uint64_t ps_outcome_lost(const struct ps_outcome *outcome, const struct ps_source *source)
+{
+    uint64_t end, not_written;
+    const struct ps_manifest_source *entry = ps_verdict_entry(outcome->expected, source);
+    bool known = ps_verdict_end(outcome->expected, source, &end);
+    if (known && entry != NULL)
+        return ps_verdict_lost(entry, source, &not_written);
+    return ps_sequences_missing(&source->seen, known ? end : source->seen.end);
+}
+
 static bool source_wrong(const struct ps_outcome *outcome, const struct ps_source *source)
 {
-    uint64_t end;
     const struct ps_tracker_counts *tally = &source->tally;
-    if (!ps_verdict_end(outcome->expected, source, &end))
-        end = source->seen.end;
-    return ps_sequences_missing(&source->seen, end) + tally->duplicated + tally->reordered + tally->changed +
+    return ps_outcome_lost(outcome, source) + tally->duplicated + tally->reordered + tally->changed +
                tally->cut + tally->unknown >
            0;
 }
@@ -54,7 +61,8 @@ static void absent_sources(const struct ps_outcome *outcome, ps_outcome_source_t
         struct ps_run *run = ps_tracker_find(outcome->account->tracker, manifest->run);
         for (uint32_t k = 0; k < manifest->source_count; k++) {
             const struct ps_manifest_source *entry = &manifest->sources[k];
-            struct ps_outcome_source one = {.run = manifest->run, .entry = entry, .wrong = entry->events > 0};
+            uint64_t not_written, lost = ps_verdict_lost(entry, NULL, &not_written);
+            struct ps_outcome_source one = {.run = manifest->run, .entry = entry, .wrong = lost > 0};
             if ((all || one.wrong == wrong) && (run == NULL || !ps_run_has(run, entry->source)))
                 taker(argument, outcome, &one);
         }
@@ -137,14 +145,16 @@ static void source_row(void *argument, const struct ps_outcome *outcome, const s
     const struct ps_tracker_counts *tally = one->source != NULL ? &one->source->tally : &nothing;
     uint64_t end;
     if (one->source == NULL) {
-        lost = count(one->entry->events);
-        if (one->entry->events > 0)
+        uint64_t not_written, lost_count = ps_verdict_lost(one->entry, NULL, &not_written);
+        lost = count(lost_count);
+        if (lost_count > 0)
             range_show(&shown, 0, one->entry->events - 1);
     } else {
         bool known = ps_verdict_end(outcome->expected, one->source, &end);
         if (known && tally->unknown == 0)
-            lost = count(ps_sequences_missing(&one->source->seen, end));
-        ps_sequences_ranges(&one->source->seen, known ? end : one->source->seen.end, range_show, &shown);
+            lost = count(ps_outcome_lost(outcome, one->source));
+        if (ps_outcome_lost(outcome, one->source) > 0)
+            ps_sequences_ranges(&one->source->seen, known ? end : one->source->seen.end, range_show, &shown);
     }
     char run[16] = "";
     if (outcome->verdict->run_count > 1)
@@ -193,24 +203,27 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
     const struct ps_verdict *verdict = outcome->verdict;
     const struct ps_tracker_counts *tally = &verdict->tally;
     const struct ps_account *account = outcome->account;
+    const char *by = verdict->known == PS_KNOWN_MANIFEST ? "the manifest" : "--events";
     char known[80] = "";
     if (verdict->known == PS_KNOWN_MANIFEST || verdict->known == PS_KNOWN_EVENTS)
-        snprintf(known, sizeof known, "of %s sent, by %s", count(verdict->sent).text,
-                 verdict->known == PS_KNOWN_MANIFEST ? "the manifest" : "--events");
+        snprintf(known, sizeof known, "of %s sent, by %s", count(verdict->sent).text, by);
     line(live, "received", tally->received, false, "%s", known);
     if (verdict->complete)
         line(live, "lost", verdict->lost, verdict->lost > 0, "%s", "");
     else
         ps_live_print(live, "  %-12s %s%15s%s  at least %s\n", "lost", ps_live_style(live, PS_LIVE_WARN),
                       "unknown", ps_live_style(live, PS_LIVE_PLAIN), count(verdict->lost_at_least).text);
-    if (verdict->failed > 0)
-        line(live, "", verdict->failed, false, "of the events sent could not be delivered by load itself");
+    if (verdict->not_written > 0)
+        line(live, "not written", verdict->not_written, false,
+             "by load: the target refused them, or took no more; the pipeline did not lose them");
+    if (verdict->half_written > 0)
+        line(live, "half written", verdict->half_written, false, "by load, when it ended");
     line(live, "duplicated", tally->duplicated, tally->duplicated > 0, "%s", "");
     line(live, "reordered", tally->reordered, tally->reordered > 0, "%s", "");
     line(live, "corrupted", tally->changed, tally->changed > 0, "%s", "");
-    if (tally->cut + account->broken > 0) {
+    if (tally->cut + verdict->broken > 0) {
         line(live, "cut", tally->cut, tally->cut > 0, "the ends of these events are missing");
-        line(live, "broken", account->broken, account->broken > 0, "the stamp itself is damaged or cut");
+        line(live, "broken", verdict->broken, verdict->broken > 0, "the stamp itself is damaged or cut");
     }
     if (account->foreign > 0)
         line(live, "foreign", account->foreign, false, "without a stamp");
@@ -258,14 +271,14 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
         ps_live_print(live, "\nthe order of %s events could not be judged: give more --memory\n",
                       count(verdict->facts.order_blind).text);
     if (verdict->exit_code == 0)
-        ps_live_print(live, "\n%sall there, once, in order and whole%s\n", ps_live_style(live, PS_LIVE_GOOD),
+        ps_live_print(live, "\n%s%s, once, in order and whole%s\n", ps_live_style(live, PS_LIVE_GOOD),
+                      verdict->not_written > 0 ? "all that load wrote is there" : "all there",
                       ps_live_style(live, PS_LIVE_PLAIN));
     else if (verdict->exit_code == 1)
         ps_live_print(live, "\n%s%s%s lost, %s duplicated, %s reordered, %s corrupted%s\n",
                       ps_live_style(live, PS_LIVE_BAD), verdict->complete ? "" : "at least ",
                       count(verdict->lost_at_least).text, count(tally->duplicated).text,
-                      count(tally->reordered).text,
-                      count(tally->changed + tally->cut + outcome->account->broken).text,
+                      count(tally->reordered).text, count(tally->changed + tally->cut + verdict->broken).text,
                       ps_live_style(live, PS_LIVE_PLAIN));
     else
         ps_live_print(live, "\n%sit is not known whether events were lost%s\n",

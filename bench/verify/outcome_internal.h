@@ -11,6 +11,9 @@ struct ps_outcome_source {
     bool wrong; /* some of its events are missing, duplicated, late or changed */
 };
 
+/* Returns how many events of the source are lost, as far as its end is known. */
+uint64_t ps_outcome_lost(const struct ps_outcome *outcome, const struct ps_source *source);
+
 typedef void ps_outcome_source_taker(void *argument, const struct ps_outcome *outcome,
                                      const struct ps_outcome_source *one);
 /* Calls `taker` for all sources, by their numbers, or those with problems first; sources from which no event arrived

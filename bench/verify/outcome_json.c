@@ -63,14 +63,14 @@ static json_t *source_object(const struct ps_outcome *outcome, const struct ps_s
     set(object, "source", source->source);
     set(object, "received", source->tally.received);
     json_object_set_new(object, "lost",
-                        known && source->tally.unknown == 0
-                            ? integer(ps_sequences_missing(&source->seen, end))
-                            : json_null());
+                        known && source->tally.unknown == 0 ? integer(ps_outcome_lost(outcome, source))
+                                                            : json_null());
     set(object, "duplicated", source->tally.duplicated);
     set(object, "reordered", source->tally.reordered);
     set(object, "corrupted", source->tally.changed);
     set(object, "cut", source->tally.cut);
-    ps_sequences_ranges(&source->seen, known ? end : source->seen.end, range_add, &ranges);
+    if (ps_outcome_lost(outcome, source) > 0)
+        ps_sequences_ranges(&source->seen, known ? end : source->seen.end, range_add, &ranges);
     json_object_set_new(object, "lost_ranges", ranges.list);
     if (ranges.more || source->seen.forgotten > 0)
         json_object_set_new(object, "lost_ranges_more", json_true());
@@ -89,12 +89,13 @@ static json_t *absent_object(const struct ps_outcome *outcome, uint32_t run,
         json_object_set_new(object, "run", json_string(name));
     set(object, "source", entry->source);
     set(object, "received", 0);
-    set(object, "lost", entry->events);
+    uint64_t not_written, lost = ps_verdict_lost(entry, NULL, &not_written);
+    set(object, "lost", lost);
     set(object, "duplicated", 0);
     set(object, "reordered", 0);
     set(object, "corrupted", 0);
     set(object, "cut", 0);
-    if (entry->events > 0)
+    if (lost > 0)
         json_array_append_new(ranges, json_pack("[I,I]", (json_int_t)0, (json_int_t)entry->events - 1));
     json_object_set_new(object, "lost_ranges", ranges);
     json_object_set_new(object, "end_known", json_true());
@@ -154,11 +155,13 @@ static void counts_set(json_t *object, const struct ps_outcome *outcome)
                             ? integer(verdict->sent)
                             : json_null());
     set(object, "failed_at_load", verdict->failed);
+    set(object, "not_written", verdict->not_written);
+    set(object, "half_written", verdict->half_written);
     set(object, "duplicated", tally->duplicated);
     set(object, "reordered", tally->reordered);
     set(object, "corrupted", tally->changed);
     set(object, "cut", tally->cut);
-    set(object, "broken", outcome->account->broken);
+    set(object, "broken", verdict->broken);
     set(object, "foreign", outcome->account->foreign);
     set(object, "other_runs", verdict->other_runs);
     set(object, "unknown", tally->unknown);

@@ -62,6 +62,13 @@ static inline bool ps_run_has(const struct ps_run *run, uint32_t source)
     return page != NULL && page[source & 511] != NULL;
 }
 
+/* Returns NULL when no event of this source arrived. */
+static inline struct ps_source *ps_run_source(const struct ps_run *run, uint32_t source)
+{
+    struct ps_source *const *page = run->pages[source >> 9 & 511];
+    return page != NULL ? page[source & 511] : NULL;
+}
+
 enum ps_tracked {
     PS_TRACKED_NEW,
     PS_TRACKED_AGAIN,

@@ -26,6 +26,50 @@ bool ps_verdict_looks_at(const struct ps_expected *expected, uint32_t run)
     return expected->manifest_count == 0 || manifest_find(expected, run) != NULL;
 }
 
+const struct ps_manifest_source *ps_verdict_entry(const struct ps_expected *expected,
+                                                  const struct ps_source *source)
+{
+    const struct ps_manifest *manifest = manifest_find(expected, source->run);
+    return manifest != NULL ? ps_manifest_find(manifest, source->source) : NULL;
+}
+
+struct tail {
+    uint64_t from, missing; /* missing numbers that are not below `from` */
+};
+
+static bool tail_add(void *argument, uint64_t first, uint64_t last)
+{
+    struct tail *tail = argument;
+    uint64_t from = first > tail->from ? first : tail->from;
+    tail->missing += last >= from ? last - from + 1 : 0;
+    return true;
+}
+
+/* What is missing below the first unfinished number was completed, unless it was refused. From there on, what is missing may be
+ * what was not completed. */
+uint64_t ps_verdict_lost(const struct ps_manifest_source *entry, const struct ps_source *source,
+                         uint64_t *not_written)
+{
+    struct tail tail = {.from = entry->unfinished_from};
+    uint64_t missing = entry->events, unfinished = entry->events - entry->completed - entry->failed;
+    *not_written = 0;
+    if (source != NULL && source->seen.end > entry->events)
+        return 0; /* a contradiction, which is told */
+    if (source != NULL)
+        missing = ps_sequences_missing(&source->seen, entry->events);
+    if (missing == 0 || entry->completed == entry->events)
+        return missing;
+    if (source == NULL)
+        tail.missing = entry->events - tail.from;
+    else
+        ps_sequences_ranges(&source->seen, entry->events, tail_add, &tail);
+    uint64_t below = missing - tail.missing;
+    uint64_t refused = below < entry->failed ? below : entry->failed;
+    uint64_t open = unfinished + entry->failed - refused;
+    *not_written = refused + (tail.missing < open ? tail.missing : open);
+    return missing - *not_written;
+}
+
 bool ps_verdict_end(const struct ps_expected *expected, const struct ps_source *source, uint64_t *end)
 {
     const struct ps_manifest *manifest = manifest_find(expected, source->run);
@@ -57,8 +101,9 @@ bool ps_verdict_progress(const struct ps_account *account, const struct ps_expec
             tally_add(tally, &run->tally);
     *sent = expected->events;
     for (unsigned i = 0; i < expected->manifest_count; i++)
-        *sent = (i > 0 ? *sent : 0) + expected->manifests[i].events;
-    return expected->manifest_missing == 0 && (expected->manifest_count > 0 || expected->events_known);
+        *sent = (i > 0 ? *sent : 0) + expected->manifests[i].completed;
+    return expected->manifest_missing == 0 && expected->manifest_running == 0 &&
+           (expected->manifest_count > 0 || expected->events_known);
 }
 
 /* Makes the verdict incomplete for a reason; only the first reason is kept. */
@@ -73,13 +118,38 @@ __attribute__((format(printf, 2, 3))) static void doubt(struct ps_verdict *verdi
     va_end(arguments);
 }
 
+/* An event that load had begun to write when it ended arrives cut: the pipeline did not cut it. A source has at most one, and
+ * it is not among those that were completed. */
+static void excuse_cut(struct ps_verdict *verdict, const struct ps_manifest_source *entry,
+                       const struct ps_source *source)
+{
+    bool open = entry != NULL && entry->completed + entry->failed < entry->events;
+    if (open && source->tally.cut > 0 && source->seen.count > entry->completed)
+        verdict->half_written++;
+}
+
+/* The same for an event that was cut within its stamp, so that its source is not known. */
+static void excuse_broken(struct ps_verdict *verdict, const struct ps_expected *expected)
+{
+    uint64_t open = 0;
+    for (unsigned i = 0; i < expected->manifest_count; i++)
+        for (uint32_t k = 0; k < expected->manifests[i].source_count; k++) {
+            const struct ps_manifest_source *entry = &expected->manifests[i].sources[k];
+            open += entry->completed + entry->failed < entry->events;
+        }
+    uint64_t most = open > verdict->half_written ? open - verdict->half_written : 0;
+    uint64_t excused = verdict->broken < most ? verdict->broken : most;
+    verdict->broken -= excused;
+    verdict->half_written += excused;
+}
+
 /* Checks by a manifest: the sources that it names, seen or not, and no others. */
 static void check_manifest(struct ps_verdict *verdict, const struct ps_account *account,
                            const struct ps_manifest *manifest)
 {
     struct ps_run *run = ps_tracker_find(account->tracker, manifest->run);
     struct ps_source *source;
-    uint64_t known = manifest->events;
+    uint64_t not_written;
     verdict->sent += manifest->events;
     verdict->failed += manifest->failed;
     for (uint32_t at = 0; run != NULL && (source = ps_tracker_each_source(run, &at)) != NULL;) {
@@ -91,10 +161,36 @@ static void check_manifest(struct ps_verdict *verdict, const struct ps_account *
             doubt(verdict, "event %llu of source %u came, but by the manifest of run %06x the source sent %s",
                   (unsigned long long)source->seen.end - 1, source->source, run->run,
                   ps_quantity_print_count(entry->events).text);
-        else
-            known -= source->seen.count;
+        excuse_cut(verdict, entry, source);
     }
-    verdict->lost += known;
+    for (uint32_t i = 0; i < manifest->source_count; i++) {
+        const struct ps_manifest_source *entry = &manifest->sources[i];
+        verdict->lost +=
+            ps_verdict_lost(entry, run != NULL ? ps_run_source(run, entry->source) : NULL, &not_written);
+        verdict->not_written += not_written;
+    }
+}
+
+/* Checks by the manifest of a load that did not end, or goes on: what it had completed then and did not arrive is lost; of
+ * what it did afterwards nothing is known. */
+static void check_running(struct ps_verdict *verdict, const struct ps_account *account,
+                          const struct ps_manifest *manifest)
+{
+    struct ps_run *run = ps_tracker_find(account->tracker, manifest->run);
+    verdict->sent += manifest->completed;
+    verdict->failed += manifest->failed;
+    for (uint32_t i = 0; i < manifest->source_count; i++) {
+        const struct ps_manifest_source *entry = &manifest->sources[i];
+        struct ps_source *source = run != NULL ? ps_run_source(run, entry->source) : NULL;
+        uint64_t received = source != NULL ? source->seen.count : 0;
+        verdict->lost += entry->completed > received ? entry->completed - received : 0;
+        if (source != NULL)
+            excuse_cut(verdict, entry, source);
+    }
+    doubt(verdict,
+          "load goes on or was killed: its manifest is of %s after its start, and what it wrote later is not "
+          "known",
+          ps_quantity_print_s(manifest->seconds).text);
 }
 
 /* Checks by the total number of events. */
@@ -183,7 +279,10 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
     } else if (expected->manifest_count > 0) {
         verdict->known = PS_KNOWN_MANIFEST;
         for (unsigned i = 0; i < expected->manifest_count; i++)
-            check_manifest(verdict, account, &expected->manifests[i]);
+            if (expected->manifests[i].running)
+                check_running(verdict, account, &expected->manifests[i]);
+            else
+                check_manifest(verdict, account, &expected->manifests[i]);
     } else if (expected->events_known) {
         verdict->known = PS_KNOWN_EVENTS;
         check_events(verdict, expected, holes);
@@ -208,10 +307,10 @@ static void check_completeness(struct ps_verdict *verdict, const struct ps_accou
             (unsigned long long)account->untracked, PS_TRACKER_RUNS_MAX);
 }
 
-static int exit_code(const struct ps_verdict *verdict, const struct ps_account *account, bool lossy)
+static int exit_code(const struct ps_verdict *verdict, bool lossy)
 {
     const struct ps_tracker_counts *tally = &verdict->tally;
-    if (tally->duplicated + tally->reordered + tally->changed + tally->cut + account->broken > 0)
+    if (tally->duplicated + tally->reordered + tally->changed + tally->cut + verdict->broken > 0)
         return 1;
     if (verdict->lost_at_least > 0 && !lossy)
         return 1;
@@ -231,8 +330,12 @@ void ps_verdict_make(struct ps_verdict *verdict, const struct ps_account *accoun
     verdict->run_known = account->run_only || verdict->run_count == 1 || expected->manifest_count == 1;
     ps_tracker_facts(account->tracker, &verdict->facts);
     check_completeness(verdict, account, expected, holes);
-    verdict->lost_at_least = verdict->complete ? verdict->lost : holes;
+    verdict->tally.cut -= verdict->half_written;
+    verdict->broken = account->broken;
+    excuse_broken(verdict, expected);
+    bool by_manifest = verdict->complete || expected->manifest_running > 0;
+    verdict->lost_at_least = by_manifest ? verdict->lost : holes;
     if (!verdict->complete)
         verdict->lost = 0;
-    verdict->exit_code = exit_code(verdict, account, lossy);
+    verdict->exit_code = exit_code(verdict, lossy);
 }

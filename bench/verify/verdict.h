@@ -19,6 +19,7 @@ struct ps_expected {
     uint32_t sources; /* number of sources; 0: not given */
     /* number of manifests that were read, and of manifests that were named but are not written yet */
     unsigned manifest_count, manifest_missing;
+    unsigned manifest_running; /* of those that were read: load goes on, or was killed */
     struct ps_manifest manifests[PS_VERDICT_MANIFESTS_MAX];
 };
 
@@ -30,10 +31,14 @@ struct ps_verdict {
     bool complete;       /* `lost` is exact */
     uint64_t lost, lost_at_least;
     uint64_t sent; /* for PS_KNOWN_MANIFEST and _EVENTS */
-    /* those of the sent events that load could not deliver (from the manifest) */
-    uint64_t failed;
+    /* From the manifest: those of the sent events that the target refused, and those that are missing because load did not
+     * complete them. The pipeline lost none of these. */
+    uint64_t failed, not_written;
     struct ps_tracker_counts tally; /* of the runs that count */
-    uint64_t other_runs;            /* records of other runs */
+    uint64_t
+        half_written; /* events that load had begun to write when it ended; neither in tally.cut nor in broken */
+    uint64_t broken;     /* records with a damaged stamp */
+    uint64_t other_runs; /* records of other runs */
     uint64_t early, due_before, source_count;
     unsigned run_count; /* runs that count */
     uint32_t run;       /* the first of the runs that count, or the requested run */
@@ -53,6 +58,14 @@ bool ps_verdict_looks_at(const struct ps_expected *expected, uint32_t run);
 /* Writes the number after a source's last event to *end. Returns false when it is not known, or something contradicts
  * it. */
 bool ps_verdict_end(const struct ps_expected *expected, const struct ps_source *source, uint64_t *end);
+
+/* Returns how many of a source's missing events load had completed: these are lost. The others, in *not_written, were
+ * refused or never written. `source` is NULL when nothing of it arrived. */
+uint64_t ps_verdict_lost(const struct ps_manifest_source *entry, const struct ps_source *source,
+                         uint64_t *not_written);
+/* Returns what the manifests say about a source, or NULL. */
+const struct ps_manifest_source *ps_verdict_entry(const struct ps_expected *expected,
+                                                  const struct ps_source *source);
 
 /* Counts the distinct events that have arrived, and those sent; returns false when the number sent is not
  * known. Used to end when everything has arrived. */

@@ -272,7 +272,9 @@ static void state_take(struct verify *verify, struct ps_ends_state *state)
     }
     pthread_mutex_unlock(&verify->mutex);
     state->far_over = over == verify->thread_count;
-    state->manifest_missing = verify->expected.manifest_missing > 0;
+    state->manifest_missing = verify->expected.manifest_missing > 0 ||
+                              ps_ends_running(verify->files, verify->options->manifest_count,
+                                              &verify->expected, ps_clock_now().wall_ms / 1000);
 }
 
 static enum ps_end watch(struct verify *verify, struct ps_err *err)

@@ -119,8 +119,9 @@ static void block_fill(struct ps_lane *lane, struct ps_load_block *block, uint64
     }
     block->completed = block->cursor = 0;
     block->first_sequence = lane->sequence;
+    block->lane = lane->index;
     block->target = block->next = NULL;
-    lane->sequence += block->count;
+    ps_statistics_add(&lane->sequence, block->count);
     if (block->count > 0)
         lane->last_due_ns = block->due_ns[block->count - 1] - sender->start_ns;
 }
@@ -228,6 +229,7 @@ void ps_lane_completed(struct ps_lane *lane, struct ps_load_block *block, uint32
     tally_flush(&latency);
     ps_statistics_add(&statistics->bytes, block->ends[end - 1] - (first > 0 ? block->ends[first - 1] : 0));
     ps_statistics_add(&statistics->completed, count);
+    ps_statistics_add(&lane->completed, count);
     lane->last_completed_ns = now_ns;
     block_advance(lane, block, count);
 }
@@ -264,7 +266,7 @@ void ps_lane_failed(struct ps_lane *lane, struct ps_load_block *block, uint32_t 
             break;
         }
     }
-    lane->failed += count;
+    ps_statistics_add(&lane->failed, count);
     ps_statistics_add(&sender->statistics.reasons, 1);
     ps_statistics_add(&sender->statistics.failed, count);
     block_advance(lane, block, count);

@@ -8,9 +8,10 @@ struct ps_lane {
     struct ps_sender *sender;
     void *state; /* the target's; NULL: not opened yet */
     struct ps_schedule schedule;
-    uint64_t sequence;    /* of the next event */
-    uint64_t failed;      /* events */
-    uint64_t last_due_ns; /* due time of the last event given to the target, since the start */
+    /* Written by the sender as ps_statistics_add does, so that the manifest of a run that goes on can be written. */
+    uint64_t sequence;          /* of the next event */
+    uint64_t completed, failed; /* events */
+    uint64_t last_due_ns;       /* due time of the last event given to the target, since the start */
     uint64_t last_completed_ns;
     uint64_t freed_ns;    /* when the target last returned a block while events were waiting */
     uint32_t number;      /* among all lanes */

@@ -21,6 +21,7 @@ struct ps_load_block {
     uint32_t count;             /* events in it */
     uint32_t completed;         /* number of events at the block's front that are completed or failed */
     uint32_t cursor;            /* for the target: bytes or events handed on */
+    uint32_t lane;              /* index of its lane among the sender's */
     uint64_t first_sequence;
     uint64_t due_ns[PS_LOAD_BLOCK_EVENTS]; /* monotonic */
     uint32_t ends[PS_LOAD_BLOCK_EVENTS];   /* event i is bytes[ends[i-1] .. ends[i]) */

@@ -10,7 +10,7 @@
 
 static const struct ps_load_config config = {.target = "tcp://there:5140"};
 static struct ps_load_result result;
-static struct ps_load_source sources[3] = {{111, 0}, {222, 7}, {333, 9}};
+static struct ps_load_source sources[3] = {{111, 111, 0, 111}, {222, 200, 7, 205}, {333, 324, 9, 333}};
 static struct ps_histogram second_ns;
 
 static int setup(void **state)
@@ -319,17 +319,23 @@ static void test_manifest(void **state)
     fclose(file);
     assert_string_equal(text, "{\"run\":\"3fa9c2\",\"start\":\"2026-11-26T08:00:00.000000789Z\",\"seconds\":"
                               "8.5,\"size_bytes\":612,\"sources\":["
-                              "{\"source\":40,\"events\":111,\"failed\":0},{\"source\":41,\"events\":222,"
-                              "\"failed\":7},{\"source\":42,\"events\":333,\"failed\":9}]}\n");
+                              "{\"source\":40,\"events\":111,\"completed\":111,\"failed\":0},"
+                              "{\"source\":41,\"events\":222,\"completed\":200,\"failed\":7,"
+                              "\"unfinished_from\":205},"
+                              "{\"source\":42,\"events\":333,\"completed\":324,\"failed\":9}]}\n");
     assert_int_equal(ps_manifest_read(&manifest, path, &found, &err), PS_OK);
     assert_true(found);
     assert_int_equal(manifest.run, 0x3fa9c2);
     assert_int_equal(manifest.events, 666);
     assert_int_equal(manifest.failed, 16);
+    assert_int_equal(manifest.completed, 635);
+    assert_false(manifest.running);
     assert_int_equal(manifest.source_count, 3);
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(ps_manifest_find(&manifest, 40 + i)->events, sources[i].events);
         assert_int_equal(ps_manifest_find(&manifest, 40 + i)->failed, sources[i].failed);
+        assert_int_equal(ps_manifest_find(&manifest, 40 + i)->completed, sources[i].completed);
+        assert_int_equal(ps_manifest_find(&manifest, 40 + i)->unfinished_from, sources[i].unfinished_from);
     }
     assert_null(ps_manifest_find(&manifest, 39));
     assert_null(ps_manifest_find(&manifest, 43));

@@ -34,6 +34,9 @@ static int setup(void **state)
                                   .lost_at_least = 11,
                                   .sent = 5000,
                                   .failed = 12,
+                                  .not_written = 23,
+                                  .half_written = 24,
+                                  .broken = 903,
                                   .tally = {4001, 13, 14, 15, 16, 0},
                                   .other_runs = 17,
                                   .early = 18,
@@ -80,7 +83,8 @@ static void manifest(uint32_t run, uint32_t first, uint32_t sources, uint64_t ev
     struct ps_manifest *to = &expected.manifests[expected.manifest_count++];
     *to = (struct ps_manifest){.run = run, .source_count = sources, .sources = entries};
     for (uint32_t i = 0; i < sources; i++)
-        entries[i] = (struct ps_manifest_source){.source = first + i, .events = events};
+        entries[i] = (struct ps_manifest_source){
+            .source = first + i, .events = events, .completed = events, .unfinished_from = events};
 }
 
 static char *printed(bool json)
@@ -169,7 +173,7 @@ static void object_has(const char *wanted)
 static void two_sources(void)
 {
     manifest(RUN, 1, 4, 10);
-    entries[3].events = 0;
+    entries[3] = (struct ps_manifest_source){.source = entries[3].source};
     arrive(RUN, 1, "0-2,5,7-8")->tally = (struct ps_tracker_counts){31, 32, 33, 34, 35, 0};
     arrive(RUN, 2, "0-9")->tally = (struct ps_tracker_counts){10, 0, 0, 0, 0, 0};
     struct ps_histogram *latency = &ps_tracker_find(account->tracker, RUN)->latency_ns;
@@ -181,33 +185,36 @@ static void two_sources(void)
 static void test_text(void **state)
 {
     two_sources();
-    says("run 3fa9c2, 12.3 s, ended: idle\n"
-         "\n"
-         "  received               4,001  of 5,000 sent, by the manifest\n"
-         "  lost                      11\n"
-         "                            12  of the events sent could not be delivered by load itself\n"
-         "  duplicated                13\n"
-         "  reordered                 14\n"
-         "  corrupted                 15\n"
-         "  cut                       16  the ends of these events are missing\n"
-         "  broken                   903  the stamp itself is damaged or cut\n"
-         "  foreign                  902  without a stamp\n"
-         "  other runs                17\n"
-         "\n"
-         "  latency from due time   p50 201 us  p90 999 us  p99 9.96 ms  p99.9 91.2 ms  p99.99 501 ms  max 1 "
-         "s\n"
-         "  18 events arrived before they were due: the clocks of sender and verifier differ\n"
-         "  19 events were due before verify began: their latency counts until they were read\n"
-         "\n"
-         "  source        received         lost   duplicated    reordered    corrupted\n"
-         "       1              31            4           32           33           69  lost: 3-4, 6, 9\n"
-         "       3               0           10            0            0            0  lost: 0-9\n"
-         "       2              10            0            0            0            0\n"
-         "       4               0            0            0            0            0\n"
-         "\n"
-         "the order of 22 events could not be judged: give more --memory\n"
-         "\n"
-         "11 lost, 13 duplicated, 14 reordered, 934 corrupted\n");
+    says(
+        "run 3fa9c2, 12.3 s, ended: idle\n"
+        "\n"
+        "  received               4,001  of 5,000 sent, by the manifest\n"
+        "  lost                      11\n"
+        "  not written               23  by load: the target refused them, or took no more; the pipeline did "
+        "not lose them\n"
+        "  half written              24  by load, when it ended\n"
+        "  duplicated                13\n"
+        "  reordered                 14\n"
+        "  corrupted                 15\n"
+        "  cut                       16  the ends of these events are missing\n"
+        "  broken                   903  the stamp itself is damaged or cut\n"
+        "  foreign                  902  without a stamp\n"
+        "  other runs                17\n"
+        "\n"
+        "  latency from due time   p50 201 us  p90 999 us  p99 9.96 ms  p99.9 91.2 ms  p99.99 501 ms  max 1 "
+        "s\n"
+        "  18 events arrived before they were due: the clocks of sender and verifier differ\n"
+        "  19 events were due before verify began: their latency counts until they were read\n"
+        "\n"
+        "  source        received         lost   duplicated    reordered    corrupted\n"
+        "       1              31            4           32           33           69  lost: 3-4, 6, 9\n"
+        "       3               0           10            0            0            0  lost: 0-9\n"
+        "       2              10            0            0            0            0\n"
+        "       4               0            0            0            0            0\n"
+        "\n"
+        "the order of 22 events could not be judged: give more --memory\n"
+        "\n"
+        "11 lost, 13 duplicated, 14 reordered, 934 corrupted\n");
 }
 
 static void test_object(void **state)
@@ -218,7 +225,8 @@ static void test_object(void **state)
         "received':4001,"
         "'records':901,'lost':11,'lost_at_least':11,'complete':true,'incomplete_because':null,'known_by':'"
         "manifest','sent':5000,"
-        "'failed_at_load':12,'duplicated':13,'reordered':14,'corrupted':15,'cut':16,'broken':903,'foreign':"
+        "'failed_at_load':12,'not_written':23,'half_written':24,'duplicated':13,'reordered':14,'corrupted':"
+        "15,'cut':16,'broken':903,'foreign':"
         "902,'other_runs':17,"
         "'unknown':0,'untracked':904,'order_unknown':22,'lossy_far_end':null,'remark':null,'latency_ns':{'"
         "p50':200703,'p90':999423,"
@@ -249,7 +257,8 @@ static void test_unknown(void **state)
     verdict.known = PS_KNOWN_NOT;
     verdict.exit_code = 2;
     verdict.tally = (struct ps_tracker_counts){.received = 3, .unknown = 5};
-    verdict.other_runs = verdict.failed = verdict.early = verdict.due_before = verdict.facts.order_blind = 0;
+    verdict.other_runs = verdict.not_written = verdict.half_written = verdict.broken = verdict.early =
+        verdict.due_before = verdict.facts.order_blind = 0;
     account->broken = account->foreign = 0;
     outcome.last_s = -1;
     snprintf(verdict.why, sizeof verdict.why, "%s", "name a manifest");
@@ -281,8 +290,8 @@ static void test_unknown(void **state)
 static void test_lines(void **state)
 {
     verdict.tally = (struct ps_tracker_counts){.received = 1};
-    verdict.lost = verdict.lost_at_least = verdict.failed = verdict.other_runs = verdict.early =
-        verdict.due_before = verdict.facts.order_blind = 0;
+    verdict.lost = verdict.lost_at_least = verdict.not_written = verdict.half_written = verdict.broken =
+        verdict.other_runs = verdict.early = verdict.due_before = verdict.facts.order_blind = 0;
     account->broken = account->foreign = 0;
     verdict.exit_code = 0;
     verdict.known = PS_KNOWN_MARKS;
@@ -299,9 +308,9 @@ static void test_lines(void **state)
     verdict.known = PS_KNOWN_EVENTS;
     SAYS_PARTS("  received                   1  of 5,000 sent, by --events\n");
     object_has("{'known_by':'events','sent':5000}");
-    account->broken = 1;
+    verdict.broken = 1;
     SAYS_PARTS("  cut                        0  the ends", "\n  broken                     1  the stamp");
-    account->broken = 0;
+    verdict.broken = 0;
     verdict.tally.cut = 1;
     SAYS_PARTS("  cut                        1  the ends", "\n  broken                     0  the stamp");
     verdict.other_runs = 2;
@@ -417,11 +426,11 @@ static void test_many_sources(void **state)
 {
     manifest(RUN, 0, PS_OUTCOME_SOURCES_MAX, 1);
     verdict.source_count = 0;
-    entries[0].events = 0;
+    entries[0] = (struct ps_manifest_source){.source = 0};
     for (unsigned extra = 0; extra < 2; extra++) {
         expected.manifests[0].source_count = PS_OUTCOME_SOURCES_MAX + extra;
-        entries[PS_OUTCOME_SOURCES_MAX] =
-            (struct ps_manifest_source){.source = PS_OUTCOME_SOURCES_MAX, .events = 1};
+        entries[PS_OUTCOME_SOURCES_MAX] = (struct ps_manifest_source){
+            .source = PS_OUTCOME_SOURCES_MAX, .events = 1, .completed = 1, .unfinished_from = 1};
         json_t *found = object(), *sources = json_object_get(found, "sources");
         assert_int_equal(json_array_size(sources), PS_OUTCOME_SOURCES_MAX);
         assert_int_equal(json_integer_value(json_object_get(found, "sources_omitted")), extra);

@@ -59,9 +59,22 @@ static void manifest(uint32_t run, uint32_t sources, const uint64_t *events)
     struct ps_manifest *to = &expected.manifests[expected.manifest_count++];
     *to = (struct ps_manifest){.run = run, .source_count = sources, .sources = entries};
     for (uint32_t i = 0; i < sources; i++) {
-        entries[i] = (struct ps_manifest_source){.source = i, .events = events[i]};
+        entries[i] = (struct ps_manifest_source){
+            .source = i, .events = events[i], .completed = events[i], .unfinished_from = events[i]};
         to->events += events[i];
+        to->completed += events[i];
     }
+}
+
+/* Of one source's `events` load completed this many and had this many refused; `from`: see unfinished_from. */
+static void manifest_unfinished(uint64_t events, uint64_t completed, uint64_t failed, uint64_t from)
+{
+    manifest(RUN, 1, &events);
+    entries[0].completed = completed;
+    entries[0].failed = failed;
+    entries[0].unfinished_from = from;
+    expected.manifests[0].completed = completed;
+    expected.manifests[0].failed = failed;
 }
 
 static void judge(bool lossy)
@@ -244,6 +257,105 @@ static void test_manifest_not_written(void **state)
     unknown(0, 2, "the manifest was not there");
 }
 
+/* The target took no more: what load never wrote is not lost, and everything else is. */
+static void test_not_written(void **state)
+{
+    manifest_unfinished(20, 15, 0, 15);
+    several(0, 15);
+    known(0, 0);
+    assert_int_equal(verdict.not_written, 5);
+    account->broken = 1; /* the half of an event at the end, cut within its stamp */
+    known(0, 0);
+    assert_int_equal(verdict.half_written, 1);
+    account->broken = 2; /* a second one is the pipeline's */
+    known(0, 1);
+    account->broken = 0;
+    record(RUN, 0, 15, false, PS_STAMP_BYTES + 3); /* the half of an event, cut behind its stamp */
+    known(0, 0);
+    assert_int_equal(verdict.half_written, 1);
+    assert_int_equal(verdict.tally.cut, 0);
+    assert_int_equal(verdict.not_written, 4);
+}
+
+static void test_not_written_and_lost(void **state)
+{
+    manifest_unfinished(20, 15, 0, 15);
+    several(0, 10);
+    one(0, 12); /* 10, 11, 13 and 14 were written */
+    known(4, 1);
+    assert_int_equal(verdict.not_written, 5);
+}
+
+/* A source of which nothing came. */
+static void test_nothing_written(void **state)
+{
+    manifest_unfinished(20, 0, 0, 0);
+    known(0, 0);
+    assert_int_equal(verdict.not_written, 20);
+    entries[0].completed = expected.manifests[0].completed = entries[0].unfinished_from = 3;
+    known(3, 1);
+    assert_int_equal(verdict.not_written, 17);
+}
+
+/* Confirmations come in any order: events 12, 13 and 16 of the last eight were not confirmed; two of them arrived. */
+static void test_not_confirmed(void **state)
+{
+    manifest_unfinished(20, 17, 0, 12);
+    several(0, 14);
+    for (uint64_t i = 14; i < 20; i++)
+        if (i != 16)
+            one(0, i);
+    known(0, 0);
+    assert_int_equal(verdict.not_written, 1);
+    entries[0].unfinished_from = 14; /* then it was 14, 15 and 16 at least: 12 and 13 had been confirmed */
+    known(0, 0);
+}
+
+/* What is missing below the first unfinished event was confirmed, whatever was not confirmed later. */
+static void test_lost_below_unfinished(void **state)
+{
+    manifest_unfinished(20, 15, 0, 15);
+    several(0, 3);
+    for (uint64_t i = 4; i < 20; i++)
+        one(0, i); /* 3 is lost; those that were not confirmed all came */
+    known(1, 1);
+    assert_int_equal(verdict.not_written, 0);
+}
+
+static void test_refused(void **state)
+{
+    manifest_unfinished(20, 18, 2, 20);
+    several(0, 7);
+    for (uint64_t i = 9; i < 20; i++)
+        one(0, i);
+    known(0, 0);
+    assert_int_equal(verdict.not_written, 2);
+    assert_int_equal(verdict.failed, 2);
+}
+
+/* Load was killed: what it had completed when it wrote its manifest and did not arrive is lost; more is not known. */
+static void test_killed(void **state)
+{
+    manifest_unfinished(20, 15, 0, 0);
+    expected.manifests[0].running = true;
+    expected.manifest_running = 1;
+    several(0, 15);
+    unknown(0, 2, "load goes on or was killed");
+    several(1, 0);
+    for (uint64_t i = 15; i < 30; i++)
+        one(0, i); /* written later */
+    unknown(0, 2, "load goes on or was killed");
+}
+
+static void test_killed_and_lost(void **state)
+{
+    manifest_unfinished(20, 15, 0, 0);
+    expected.manifests[0].running = true;
+    expected.manifest_running = 1;
+    several(0, 12);
+    unknown(3, 1, "load goes on or was killed");
+}
+
 static void test_manifest_of_another_run(void **state)
 {
     manifest(OTHER_RUN, 1, (const uint64_t[]){10});
@@ -424,6 +536,14 @@ int main(void)
         CASE(test_manifest_knows_less),
         CASE(test_manifest_knows_not_the_source),
         CASE(test_manifest_not_written),
+        CASE(test_not_written),
+        CASE(test_not_written_and_lost),
+        CASE(test_nothing_written),
+        CASE(test_not_confirmed),
+        CASE(test_lost_below_unfinished),
+        CASE(test_refused),
+        CASE(test_killed),
+        CASE(test_killed_and_lost),
         CASE(test_manifest_of_another_run),
         CASE(test_manifest_of_nothing),
         CASE(test_far_end_loses),
