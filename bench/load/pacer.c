@@ -8,6 +8,9 @@
 #define SLEEP_MAX_NS (20 * PS_NS_PER_MS)
 #define SLEEP_STEP_NS PS_NS_PER_MS
 #define MARK_NS PS_NS_PER_MS
+#define SLEEP_LEAST_NS PS_NS_PER_MS /* nearer due times are waited for by spinning only */
+#define SPIN_SHARE 8U               /* of the time to a due time, at most this part is spent spinning */
+#define LATE_FALLS 32U              /* sleeps after which an old lateness is mostly forgotten */
 
 uint64_t ps_pacer_now(void)
 {
@@ -128,17 +131,34 @@ static int look(struct ps_pacer *pacer, uint64_t now_ns)
 
 static uint64_t sleep_for(struct ps_pacer *pacer, uint64_t ns, int *ready_count)
 {
-    *ready_count = poll_descriptors(pacer, ns < SLEEP_MAX_NS ? ns : SLEEP_MAX_NS);
-    uint64_t now_ns = ps_pacer_now();
+    uint64_t before_ns = ps_pacer_now();
+    ns = ns < SLEEP_MAX_NS ? ns : SLEEP_MAX_NS;
+    *ready_count = poll_descriptors(pacer, ns);
+    uint64_t now_ns = ps_pacer_now(), slept_ns = now_ns - before_ns;
+    pacer->late_ns -= pacer->late_ns / LATE_FALLS;
+    if (*ready_count == 0 && slept_ns > ns && slept_ns - ns > pacer->late_ns)
+        pacer->late_ns = slept_ns - ns;
     pacer->seen_ns = pacer->polled_ns = now_ns;
     mark(pacer, now_ns); /* sleep does not count as a lost core */
     return now_ns;
 }
 
+/* Returns how long before a due time that is `left_ns` away the thread spins. */
+static uint64_t spin_ns(const struct ps_pacer *pacer, uint64_t left_ns)
+{
+    if (left_ns < SLEEP_LEAST_NS)
+        return PS_PACER_SPIN_NS;
+    uint64_t ns = pacer->late_ns + pacer->late_ns / 4 + LOOK_NS;
+    if (ns > left_ns / SPIN_SHARE)
+        ns = left_ns / SPIN_SHARE;
+    return ns < PS_PACER_SPIN_NS ? ns : PS_PACER_SPIN_NS;
+}
+
 /* Returns how long the thread may sleep before it must spin. */
 static uint64_t idle_ns(const struct ps_pacer *pacer, uint64_t due_ns, uint64_t until_ns, uint64_t now_ns)
 {
-    uint64_t early_ns = pacer->spin ? PS_PACER_SPIN_NS : 0, first_ns = due_ns < until_ns ? due_ns : until_ns;
+    uint64_t early_ns = pacer->spin && due_ns > now_ns ? spin_ns(pacer, due_ns - now_ns) : 0,
+             first_ns = due_ns < until_ns ? due_ns : until_ns;
     if (first_ns <= now_ns || due_ns - now_ns <= early_ns)
         return 0;
     uint64_t ns = due_ns - now_ns - early_ns;

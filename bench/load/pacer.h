@@ -1,5 +1,7 @@
-/* Waits for the next due time without being late: sleeps until 3 ms before it and then spins, because a sleep
- * alone sometimes ends milliseconds late.
+/* Waits for the next due time without being late: sleeps until shortly before it and then spins, because a sleep
+ * alone sometimes ends milliseconds late. When due times are less than a millisecond apart it spins from one to the next. When
+ * they are further apart it sleeps, and spins only for as long as sleeps ended late before, at most an eighth of the time: 200
+ * events/s take some 2 % of a CPU.
  *
  * While it spins it also detects when the thread loses its core: two consecutive readings of the clock that
  * lie further apart than spinning explains mean that the hypervisor or another process had the core. While
@@ -13,7 +15,7 @@
 
 #include <sys/epoll.h>
 
-#define PS_PACER_SPIN_NS UINT64_C(3000000) /* the pacer begins to spin so long before the due time */
+#define PS_PACER_SPIN_NS UINT64_C(3000000) /* the pacer spins for no longer than this before a due time */
 #define PS_PACER_GAP_NS UINT64_C(20000)    /* shorter gaps cannot be told from the loop itself */
 #define PS_PACER_GAPS 512U                 /* gaps that are remembered */
 #define PS_PACER_READY_MAX 64
@@ -22,6 +24,7 @@ struct ps_pacer {
     int epoll; /* -1: nothing is polled */
     /* False: sleeps in steps of a millisecond, for shared cores, and detects no gaps while idle. */
     bool spin;
+    uint64_t late_ns;   /* how late sleeps ended; falls slowly */
     uint64_t polled_ns; /* when the descriptors were last polled */
     uint64_t seen_ns;   /* the last reading of the clock while running */
     /* Wall time and thread CPU time, taken together after the last sleep. */

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #define STATUS_BYTES 1024U
+#define PLAIN_FIRST_NS (900 * PS_NS_PER_MS) /* shorter runs print their result only */
+#define PLAIN_STEP_NS (4 * PS_NS_PER_S)
+#define PLAIN_STEP_MAX_NS (60 * PS_NS_PER_S)
 #define COLUMNS_DEFAULT 80U
 
 void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet)
@@ -15,6 +18,8 @@ void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet)
     const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
     bool terminal = isatty(fileno(to)) && term != NULL && strcmp(term, "dumb") != 0;
     *live = (struct ps_live){.to = to, .json = json, .quiet = quiet, .moves = terminal && !json};
+    live->plain_ns = ps_clock_now().mono_ns + PLAIN_FIRST_NS;
+    live->plain_step_ns = PLAIN_STEP_NS;
     live->colour = live->moves && (no_colour == NULL || no_colour[0] == '\0');
 }
 
@@ -48,15 +53,32 @@ static size_t fitting(const char *text, unsigned columns)
     return at;
 }
 
+/* Without a terminal: returns whether a line of progress is due, and when the next one is. */
+static bool is_plain_due(struct ps_live *live)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    if (now_ns < live->plain_ns)
+        return false;
+    live->plain_ns = now_ns + live->plain_step_ns;
+    live->plain_step_ns *= 2;
+    if (live->plain_step_ns > PLAIN_STEP_MAX_NS)
+        live->plain_step_ns = PLAIN_STEP_MAX_NS;
+    return true;
+}
+
 void ps_live_status(struct ps_live *live, const char *format, ...)
 {
-    if (!live->moves || live->quiet)
+    if (live->quiet || live->json || (!live->moves && !is_plain_due(live)))
         return;
     char text[STATUS_BYTES];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    if (!live->moves) {
+        fprintf(stderr, "%s\n", text);
+        return;
+    }
     size_t length = fitting(text, columns_of(live->to) - 1);
     fprintf(live->to, "\r\033[K%.*s%s", (int)length, text, ps_live_style(live, PS_LIVE_PLAIN));
     fflush(live->to);

@@ -25,6 +25,8 @@ struct ps_live {
     bool moves;  /* the output is a terminal: there is a status line */
     bool colour; /* only with `moves` */
     bool dirty;  /* a status line is on the screen */
+    /* Without a terminal: when the next line of progress is printed, and how long after it the one behind it. */
+    uint64_t plain_ns, plain_step_ns;
 };
 
 /* `to` is standard output, or standard error when events go to standard output. */
@@ -34,8 +36,8 @@ void ps_live_init(struct ps_live *live, FILE *to, bool json, bool quiet);
 enum ps_live_style { PS_LIVE_PLAIN, PS_LIVE_GOOD, PS_LIVE_WARN, PS_LIVE_BAD, PS_LIVE_DIM, PS_LIVE_BOLD };
 const char *ps_live_style(const struct ps_live *live, enum ps_live_style style);
 
-/* Rewrites the status line, cut to the terminal's width. Works only on a terminal; does nothing when quiet or with
- * json. */
+/* Rewrites the status line, cut to the terminal's width. Without a terminal, prints it on standard error instead, a second
+ * after the start and then ever more rarely, up to once a minute. Does nothing when quiet or with json. */
 void ps_live_status(struct ps_live *live, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Removes the status line. */
 void ps_live_clear(struct ps_live *live);

@@ -143,6 +143,42 @@ static bool is_option(const struct parse *parse, const struct ps_command_row *ro
     return row->kind != PS_ROW_IS_NOTE && ps_row_is_of(row, parse->line->subcommand);
 }
 
+/* Returns the option of this command that other programs call by the given name; NULL: there is none. */
+static const char *other_name(const struct parse *parse, const char *name)
+{
+    static const struct {
+        const char *name, *ours;
+    } others[] = {
+        {"count", "events"},
+        {"number", "events"},
+        {"messages", "events"},
+        {"num-events", "events"},
+        {"records", "events"},
+        {"num-records", "events"},
+        {"time", "duration"},
+        {"timeout", "duration"},
+        {"seconds", "duration"},
+        {"url", "target"},
+        {"to", "target"},
+        {"host", "target"},
+        {"output", "target"},
+        {"throughput", "rate"},
+        {"eps", "rate"},
+        {"qps", "rate"},
+        {"record-size", "size"},
+        {"message-size", "size"},
+        {"clients", "connections"},
+        {"source", "from"},
+        {"input", "from"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(others); i++)
+        for (const struct ps_command_row *row = parse->line->rows; row->help != NULL; row++)
+            if (is_option(parse, row) && row->name != NULL && strcmp(others[i].name, name) == 0 &&
+                strcmp(others[i].ours, row->name) == 0)
+                return row->name;
+    return NULL;
+}
+
 static enum ps_status unknown(struct parse *parse, const char *name)
 {
     struct ps_nearest nearest;
@@ -151,10 +187,11 @@ static enum ps_status unknown(struct parse *parse, const char *name)
     for (const struct ps_command_row *row = parse->line->rows; row->help != NULL; row++)
         if (is_option(parse, row) && row->name != NULL)
             ps_nearest_offer(&nearest, row->name);
-    if (nearest.word != NULL)
+    const char *other = other_name(parse, name);
+    if (other != NULL || nearest.word != NULL)
         return ps_err_set(
             parse->err, "there is no option --%s; did you mean --%s? `penstock %s --help` lists the options",
-            name, nearest.word, command);
+            name, other != NULL ? other : nearest.word, command);
     return ps_err_set(parse->err, "there is no option --%s; `penstock %s --help` lists the options", name,
                       command);
 }

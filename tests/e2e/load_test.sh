@@ -118,7 +118,7 @@ grep -qE '^  completed +100 ' "$work/out" || fail "no text: $(cat "$work/out")"
 printf '2026-11-20T10:00:00.000Z a\n2026-11-20T10:00:00.100Z b\n2026-11-20T10:00:00.300Z c\n' >"$work/trace"
 load 0 --shape "replay:$work/trace,speed=3" --manifest "$work/manifest" --run 00beef --first-source 9 --target -
 (($(wc -l <"$work/out") == 3)) || fail "the trace has 3 arrivals"
-grep -q '"run":"00beef".*"sources":\[{"source":9,"events":3,"failed":0}\]' "$work/manifest" || fail "manifest: $(cat "$work/manifest")"
+grep -q '"run":"00beef".*"sources":\[{"source":9,"events":3,"completed":3,"failed":0}\]' "$work/manifest" || fail "manifest: $(cat "$work/manifest")"
 [[ ! -e $work/manifest.new ]] || fail "the manifest was not renamed"
 load 0 --events 100 --target -
 grep -q '^CLOSED LOOP ' "$work/err" || fail "a closed loop is not labelled"
@@ -144,7 +144,7 @@ code=0
 wait "$pid" || code=$?
 ((code == 0 || code == 3)) || fail "exit code $code after a signal: $(cat "$work/err")"
 sent=$(wc -l <"$work/out")
-grep -q "\"events\":$sent,\"failed\":0" "$work/manifest" || fail "$sent lines, manifest: $(cat "$work/manifest")"
+grep -q "\"events\":$sent,\"completed\":$sent,\"failed\":0" "$work/manifest" || fail "$sent lines, manifest: $(cat "$work/manifest")"
 grep -q '"interrupted":true' "$work/err" || fail "no summary after a signal"
 
 # ---- on a terminal: a live line, no JSON; colour unless NO_COLOR is set ----
