@@ -344,7 +344,9 @@ static enum ps_status check_subject(struct ps_subject_config *subject, struct ps
     if (subject->agent == NULL && subject->target == NULL)
         return ps_err_set(err, "name the subject: an agent file (-n, -f), or --target and --from");
     if (subject->target != NULL && ps_load_target_check(subject->target, err) != PS_OK)
-        return ps_err_append(err, "--target %s", subject->target);
+        return strstr(err->text, subject->target) != NULL
+                   ? PS_FAIL
+                   : ps_err_append(err, "--target %s", subject->target);
     for (unsigned i = 0; i < subject->from_count; i++)
         if (ps_verify_from_check(subject->from[i], err) != PS_OK)
             return PS_FAIL;

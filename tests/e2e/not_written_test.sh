@@ -75,7 +75,7 @@ rm -f "$work/manifest"
 "$PENSTOCK" load --json --quiet --rate 20k --size 200 --settle 100ms --target "$target" --manifest "$work/manifest" >"$work/load.json" &
 loader=$!
 children[$loader]=1
-stands() { [[ -s $work/out ]] && jq -e '.running and .sources[0].completed > 0 and .sources[0].events > .sources[0].completed' "$work/manifest" >/dev/null; }
+stands() { [[ -s $work/out ]] && jq -e '.running and .seconds > 0.5 and .sources[0].completed > 0 and .sources[0].events > .sources[0].completed' "$work/manifest" >/dev/null; }
 await "load does not stand still" stands
 kill -INT "$loader"
 wait "$loader" || true
