@@ -31,6 +31,7 @@ struct exec_plan {
     int64_t throttle_ms, batch_size, batch_timeout_ms, line_max;
     bool restart, log_errors;
     enum ps_pipe_charset charset;
+    struct ps_charset converted;
     const char *const *argv;
 };
 
@@ -100,7 +101,7 @@ static const struct ps_option options[] = {
      .type = PS_OPTION_TEXT,
      .offset = FIELD(charset_name),
      .fallback = "UTF-8",
-     .help = "character set of the command's output: UTF-8, US-ASCII or ISO-8859-n"},
+     .help = "character set of the command's output, by a name of Java's; its line ends must be ASCII's"},
     {.key = "penstock.line.max",
      .type = PS_OPTION_SIZE,
      .offset = FIELD(line_max),
@@ -210,10 +211,11 @@ static void warn_of_shell(const struct exec_plan *plan, const struct ps_context 
 static enum ps_status exec_check(const void *plan_, const struct ps_context *context)
 {
     const struct exec_plan *plan = plan_;
-    enum ps_pipe_charset charset;
-    if (!ps_pipe_charset_parse(plan->charset_name, &charset)) {
-        ps_report(context, PS_LOG_ERROR, "charset", "%s is not supported; use UTF-8, US-ASCII or ISO-8859-1",
-                  plan->charset_name);
+    enum ps_pipe_charset kind;
+    struct ps_charset charset;
+    struct ps_err err = {.length = 0};
+    if (ps_pipe_charset_find(plan->charset_name, &charset, &kind, &err) != PS_OK) {
+        ps_report(context, PS_LOG_ERROR, "charset", "%s", err.text);
         return PS_FAIL;
     }
     advise_taildir(plan, context);
@@ -224,8 +226,8 @@ static enum ps_status exec_check(const void *plan_, const struct ps_context *con
 static enum ps_status exec_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct exec_plan *plan = plan_;
-    if (!ps_pipe_charset_parse(plan->charset_name, &plan->charset))
-        return ps_err_set(err, "charset %s is not supported", plan->charset_name);
+    if (ps_pipe_charset_find(plan->charset_name, &plan->converted, &plan->charset, err) != PS_OK)
+        return PS_FAIL;
     const char *line = plan->shell != NULL ? plan->shell : plan->command;
     const char **argv = ps_arena_alloc(context->arena, (strlen(line) + 3) * sizeof *argv);
     size_t count = words_split(context->arena, line, argv);
@@ -236,7 +238,7 @@ static enum ps_status exec_build(void *plan_, struct ps_context *context, struct
     return PS_OK;
 }
 
-static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *)
+static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)
 {
     const struct exec_plan *plan = plan_;
     struct exec_state *state = state_;
@@ -244,7 +246,11 @@ static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port 
     ps_child_init(&state->child);
     ps_child_cpus_init(&state->cpus);
     ps_pipe_lines_init(&state->lines, port, plan->charset, (uint32_t)plan->line_max);
-    return PS_OK;
+    if (plan->charset != PS_PIPE_CHARSET_OTHER ||
+        ps_pipe_lines_convert(&state->lines, &plan->converted, err) == PS_OK)
+        return PS_OK;
+    ps_pipe_lines_fini(&state->lines);
+    return PS_FAIL;
 }
 
 static void exec_close(const void *, void *state_)

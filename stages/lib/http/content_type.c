@@ -36,20 +36,35 @@ static bool next_part(struct ps_slice *rest, struct ps_slice *part)
     return true;
 }
 
+/* Takes the value of the parameter `part` if it is a charset's, as Jetty does: blanks may stand around the equals sign, and
+ * a value without quotation marks ends at a blank. */
+static bool is_charset(const struct ps_slice *part, struct ps_slice *charset)
+{
+    static const char name[] = "charset";
+    struct ps_slice rest = {part->data + sizeof name - 1, part->length - (uint32_t)(sizeof name - 1)};
+    if (part->length < sizeof name || strncasecmp(part->data, name, sizeof name - 1) != 0)
+        return false;
+    trim(&rest);
+    if (rest.length == 0 || *rest.data != '=')
+        return false;
+    *charset = (struct ps_slice){rest.data + 1, rest.length - 1};
+    trim(charset);
+    bool quoted = charset->length > 0 && *charset->data == '"';
+    charset->data += quoted;
+    charset->length -= quoted;
+    for (uint32_t i = 0; i < charset->length; i++) {
+        if (quoted ? charset->data[i] == '"' : is_blank(charset->data[i]))
+            charset->length = i;
+    }
+    return true;
+}
+
 bool ps_content_type_charset(const char *value, size_t length, struct ps_slice *charset)
 {
-    static const char name[] = "charset=";
     struct ps_slice rest = {value, (uint32_t)length}, part;
     for (bool type = true; next_part(&rest, &part); type = false) {
-        if (type || part.length < sizeof name - 1 || strncasecmp(part.data, name, sizeof name - 1) != 0)
-            continue;
-        *charset = (struct ps_slice){part.data + sizeof name - 1, part.length - (uint32_t)(sizeof name - 1)};
-        trim(charset);
-        if (charset->length >= 2 && charset->data[0] == '"' && charset->data[charset->length - 1] == '"') {
-            charset->data++;
-            charset->length -= 2;
-        }
-        return charset->length > 0;
+        if (!type && is_charset(&part, charset))
+            return charset->length > 0;
     }
     return false;
 }

@@ -8,46 +8,11 @@
 #include <strings.h>
 
 #include "core/text/utf8.h"
+#include "stages/lib/text/charset_names.h"
 
 #define NO_ICONV ((void *)(intptr_t)-1)
 #define HELD_BYTES_MAX 8U
 #define CHARACTER_BYTES_MAX 16U
-
-static const struct {
-    const char *java;
-    enum ps_charset_kind kind;
-    const char *iconv;
-} names[] = {
-    {"UTF-8", PS_CHARSET_UTF8, ""},
-    {"UTF8", PS_CHARSET_UTF8, ""},
-    {"unicode-1-1-utf-8", PS_CHARSET_UTF8, ""},
-    {"US-ASCII", PS_CHARSET_ASCII, ""},
-    {"ASCII", PS_CHARSET_ASCII, ""},
-    {"ISO646-US", PS_CHARSET_ASCII, ""},
-    {"ANSI_X3.4-1968", PS_CHARSET_ASCII, ""},
-    {"ISO-8859-1", PS_CHARSET_LATIN1, ""},
-    {"ISO8859_1", PS_CHARSET_LATIN1, ""},
-    {"ISO8859-1", PS_CHARSET_LATIN1, ""},
-    {"ISO_8859-1", PS_CHARSET_LATIN1, ""},
-    {"latin1", PS_CHARSET_LATIN1, ""},
-    {"l1", PS_CHARSET_LATIN1, ""},
-    {"UTF-16", PS_CHARSET_UTF16, "UTF-16BE"},
-    {"UTF_16", PS_CHARSET_UTF16, "UTF-16BE"},
-    {"UTF16", PS_CHARSET_UTF16, "UTF-16BE"},
-    {"unicode", PS_CHARSET_UTF16, "UTF-16BE"},
-    {"UTF-32", PS_CHARSET_UTF32, "UTF-32BE"},
-    {"UTF_32", PS_CHARSET_UTF32, "UTF-32BE"},
-    {"UTF32", PS_CHARSET_UTF32, "UTF-32BE"},
-    {"windows-31j", PS_CHARSET_OTHER, "CP932"},
-    {"MS932", PS_CHARSET_OTHER, "CP932"},
-    {"MS936", PS_CHARSET_OTHER, "CP936"},
-    {"MS949", PS_CHARSET_OTHER, "CP949"},
-    {"x-windows-949", PS_CHARSET_OTHER, "CP949"},
-    {"EUC_JP", PS_CHARSET_OTHER, "EUC-JP"},
-    {"EUC_KR", PS_CHARSET_OTHER, "EUC-KR"},
-    {"KOI8_R", PS_CHARSET_OTHER, "KOI8-R"},
-    {"SJIS", PS_CHARSET_OTHER, "SHIFT_JIS"},
-};
 
 /* The beginnings of iconv's names of charsets with escape sequences. (Some EBCDIC charsets also have escape
  * sequences, and are refused.) */
@@ -63,24 +28,29 @@ static bool is_java_name(const char *name)
     return true;
 }
 
+/* Sets the name by which iconv knows the character set, and kind. Returns false if it is one of Java's that iconv lacks. */
+static bool find_iconv_name(const char *name, struct ps_charset *charset)
+{
+    const struct ps_charset_name *java = ps_charset_name_find(name);
+    int length = snprintf(charset->iconv_name, sizeof charset->iconv_name, "%s",
+                          java == NULL          ? name
+                          : java->iconv != NULL ? java->iconv
+                                                : "");
+    charset->kind = java != NULL ? java->kind : PS_CHARSET_OTHER;
+    if (length >= (int)sizeof charset->iconv_name)
+        charset->iconv_name[0] = '\0';
+    return java == NULL || java->iconv != NULL;
+}
+
 enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, struct ps_err *err)
 {
     *charset = (struct ps_charset){.kind = PS_CHARSET_OTHER, .unit = 1};
-    const char *iconv_name = name;
-    for (size_t i = 0; i < PS_COUNT_OF(names); i++) {
-        if (strcasecmp(name, names[i].java) == 0) {
-            charset->kind = names[i].kind;
-            iconv_name = names[i].iconv;
-        }
-    }
-    int length =
-        strncasecmp(iconv_name, "ISO8859_", 8) == 0 /* Java's historical names */
-            ? snprintf(charset->iconv_name, sizeof charset->iconv_name, "ISO-8859-%s", iconv_name + 8)
-            : snprintf(charset->iconv_name, sizeof charset->iconv_name, "%s", iconv_name);
+    if (!find_iconv_name(name, charset))
+        return ps_err_set(err, "\"%s\" is a character set that Java knows and the C library does not", name);
     if (charset->kind < PS_CHARSET_UTF16)
         return PS_OK;
     iconv_t probe = NO_ICONV;
-    if (length > 0 && (size_t)length < sizeof charset->iconv_name && is_java_name(name))
+    if (charset->iconv_name[0] != '\0' && is_java_name(name))
         probe = iconv_open("UTF-8", charset->iconv_name);
     if (probe == NO_ICONV)
         return ps_err_set(err, "\"%s\" is not a known character set (iconv -l lists them)", name);

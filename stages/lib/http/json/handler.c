@@ -7,10 +7,13 @@
 #include "core/text/utf8.h"
 #include "stages/lib/http/content_type.h"
 #include "stages/lib/http/header_area.h"
+#include "stages/lib/text/charset_names.h"
 #include "stages/lib/text/json/text.h"
 #include "stages/lib/text/scan.h"
 
 #define NAMES 256U /* a power of two */
+#define CHARSET_NAME_BYTES 64U
+#define UNKNOWN (-2)
 #define UTF8 (-1)
 #define UTF32 1
 #define UTF32_LITTLE 2
@@ -52,19 +55,27 @@ void ps_json_handler_fini(struct ps_json_handler *handler)
 
 /* ---- character sets ---- */
 
-/* Returns the number of the request's character set, or UTF8; -2 if Flume does not know the character set. */
+/* Returns the number of the request's character set, by any of Java's names, or UTF8; -2 if Flume's handler does not take
+ * the character set. */
 static int charset_of(const struct ps_http_exchange *exchange)
 {
     const struct ps_http_part *type = &exchange->message->content_type;
     struct ps_slice name;
+    char text[CHARSET_NAME_BYTES];
     if (!ps_content_type_charset(exchange->head + type->at, type->length, &name) ||
         (name.length == 5 && strncasecmp(name.data, "utf-8", 5) == 0))
         return UTF8;
-    if (name.length == 6 && strncasecmp(name.data, "utf-16", 6) == 0)
-        return 0;
-    if (name.length == 6 && strncasecmp(name.data, "utf-32", 6) == 0)
-        return UTF32;
-    return -2;
+    if (name.length >= sizeof text)
+        return UNKNOWN;
+    memcpy(text, name.data, name.length);
+    text[name.length] = '\0';
+    const struct ps_charset_name *found = ps_charset_name_find(text);
+    if (found == NULL)
+        return UNKNOWN;
+    return found->kind == PS_CHARSET_UTF8    ? UTF8
+           : found->kind == PS_CHARSET_UTF16 ? 0
+           : found->kind == PS_CHARSET_UTF32 ? UTF32
+                                             : UNKNOWN;
 }
 
 /* Skips the byte order mark of UTF-32. Returns the number of the character set of the rest. */
