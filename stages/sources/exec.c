@@ -7,6 +7,8 @@
 #include "core/stage.h"
 #include "stages/lib/process/child.h"
 #include "stages/lib/process/pipe_lines.h"
+#include "stages/lib/text/line_text.h"
+#include "stages/lib/text/scan.h"
 #include "stages/lib/process/tail_command.h"
 
 #include <ctype.h>
@@ -25,6 +27,7 @@
 #define DRAIN_NS (2 * PS_NS_PER_S)
 #define START_REST_NS (3 * PS_NS_PER_S) /* until a start that the system refused is tried again */
 #define ERROR_LINE_BYTES 2048U
+#define CONVERTED_MAX (12U * 1024) /* the texts of a line fit into one block */
 
 struct exec_plan {
     const char *command, *shell, *charset_name;
@@ -44,8 +47,9 @@ struct exec_state {
     struct ps_child child;
     struct ps_child_cpus cpus;
     struct ps_pipe_lines lines;
-    uint64_t drain_ns;             /* draining until this time; 0: not draining */
-    struct ps_log_backoff refused; /* starts that the system refused */
+    struct ps_transcoder transcoder; /* of PS_PIPE_CHARSET_OTHER */
+    uint64_t drain_ns;               /* draining until this time; 0: not draining */
+    struct ps_log_backoff refused;   /* starts that the system refused */
     char error_line[ERROR_LINE_BYTES];
     uint32_t error_length;
     uint64_t error_count;
@@ -208,13 +212,73 @@ static void warn_of_shell(const struct exec_plan *plan, const struct ps_context 
                   sign, words[0], context->agent, context->name);
 }
 
+/* ---- character sets ---- */
+
+/* Returns whether each byte is a character, so that decoding and encoding change nothing. */
+static bool is_identity(struct ps_transcoder *transcoder)
+{
+    char text[PS_CHARSET_DECODED_MAX(1)], back[PS_CHARSET_ENCODED_MAX(sizeof text)];
+    for (unsigned i = 0; i < 256; i++) {
+        char byte = (char)i;
+        size_t length, encoded;
+        if (!ps_transcoder_decode(transcoder, &byte, 1, false, false, text, &length))
+            return false;
+        ps_transcoder_encode(transcoder, text, length, back, &encoded);
+        if (encoded != 1 || back[0] != byte)
+            return false;
+    }
+    return true;
+}
+
+/* Finds a character set by Java's name or alias, in any case; its line ends must be ASCII's. */
+static enum ps_status find_charset(const char *name, struct ps_charset *charset, enum ps_pipe_charset *kind,
+                                   struct ps_err *err)
+{
+    struct ps_transcoder transcoder;
+    if (ps_charset_find(name, charset, err) != PS_OK)
+        return PS_FAIL;
+    if (charset->unit > 1 || !ps_line_text_has_lines(charset))
+        return ps_err_set(err, "\"%s\" is not supported: its line ends are not ASCII's", name);
+    *kind = charset->kind == PS_CHARSET_UTF8    ? PS_PIPE_CHARSET_UTF8
+            : charset->kind == PS_CHARSET_ASCII ? PS_PIPE_CHARSET_ASCII
+                                                : PS_PIPE_CHARSET_SINGLE;
+    if (charset->kind < PS_CHARSET_UTF16)
+        return PS_OK;
+    if (ps_transcoder_open(&transcoder, charset, err) != PS_OK)
+        return PS_FAIL;
+    if (!is_identity(&transcoder))
+        *kind = PS_PIPE_CHARSET_OTHER;
+    ps_transcoder_close(&transcoder);
+    return PS_OK;
+}
+
+/* Decodes and encodes a line, up to CONVERTED_MAX bytes. Returns false when there is no memory. */
+static bool convert(void *owner, struct ps_batch *batch, char **text, uint32_t *length)
+{
+    struct ps_transcoder *transcoder = owner;
+    size_t decoded, encoded;
+    if (*length > CONVERTED_MAX || ps_text_is_plain(*text, *length))
+        return true;
+    char *copy = ps_batch_alloc(batch, (uint32_t)PS_CHARSET_DECODED_MAX(*length));
+    if (copy == NULL)
+        return false;
+    (void)ps_transcoder_decode(transcoder, *text, *length, true, false, copy, &decoded);
+    char *made = ps_batch_alloc(batch, (uint32_t)PS_CHARSET_ENCODED_MAX(decoded));
+    if (made == NULL)
+        return false;
+    ps_transcoder_encode(transcoder, copy, decoded, made, &encoded);
+    *text = made;
+    *length = (uint32_t)encoded;
+    return true;
+}
+
 static enum ps_status exec_check(const void *plan_, const struct ps_context *context)
 {
     const struct exec_plan *plan = plan_;
     enum ps_pipe_charset kind;
     struct ps_charset charset;
     struct ps_err err = {.length = 0};
-    if (ps_pipe_charset_find(plan->charset_name, &charset, &kind, &err) != PS_OK) {
+    if (find_charset(plan->charset_name, &charset, &kind, &err) != PS_OK) {
         ps_report(context, PS_LOG_ERROR, "charset", "%s", err.text);
         return PS_FAIL;
     }
@@ -226,7 +290,7 @@ static enum ps_status exec_check(const void *plan_, const struct ps_context *con
 static enum ps_status exec_build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct exec_plan *plan = plan_;
-    if (ps_pipe_charset_find(plan->charset_name, &plan->converted, &plan->charset, err) != PS_OK)
+    if (find_charset(plan->charset_name, &plan->converted, &plan->charset, err) != PS_OK)
         return PS_FAIL;
     const char *line = plan->shell != NULL ? plan->shell : plan->command;
     const char **argv = ps_arena_alloc(context->arena, (strlen(line) + 3) * sizeof *argv);
@@ -246,8 +310,10 @@ static enum ps_status exec_open(const void *plan_, void *state_, struct ps_port 
     ps_child_init(&state->child);
     ps_child_cpus_init(&state->cpus);
     ps_pipe_lines_init(&state->lines, port, plan->charset, (uint32_t)plan->line_max);
+    state->lines.convert = convert;
+    state->lines.owner = &state->transcoder;
     if (plan->charset != PS_PIPE_CHARSET_OTHER ||
-        ps_pipe_lines_convert(&state->lines, &plan->converted, err) == PS_OK)
+        ps_transcoder_open(&state->transcoder, &plan->converted, err) == PS_OK)
         return PS_OK;
     ps_pipe_lines_fini(&state->lines);
     return PS_FAIL;
@@ -258,6 +324,7 @@ static void exec_close(const void *, void *state_)
     struct exec_state *state = state_;
     ps_child_kill(&state->child);
     ps_pipe_lines_fini(&state->lines);
+    ps_transcoder_close(&state->transcoder);
 }
 
 /* ---- the process ---- */

@@ -2,8 +2,6 @@
 #include "stages/lib/process/pipe_lines.h"
 
 #include "core/text/utf8.h"
-#include "stages/lib/text/line_text.h"
-#include "stages/lib/text/scan.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,62 +10,6 @@
 #define READ_BYTES (64U * 1024U)
 #define IN_BLOCK_MAX (PS_BLOCK_BYTES / 2) /* a longer partial line moves to a buffer of its own */
 #define READS_MAX 8                       /* reads in one call of `work` */
-
-/* Returns whether each byte is a character, so that decoding and encoding change nothing. */
-static bool is_identity(struct ps_transcoder *transcoder)
-{
-    char text[PS_CHARSET_DECODED_MAX(1)], back[PS_CHARSET_ENCODED_MAX(sizeof text)];
-    for (unsigned i = 0; i < 256; i++) {
-        char byte = (char)i;
-        size_t length, encoded;
-        if (!ps_transcoder_decode(transcoder, &byte, 1, false, false, text, &length))
-            return false;
-        ps_transcoder_encode(transcoder, text, length, back, &encoded);
-        if (encoded != 1 || back[0] != byte)
-            return false;
-    }
-    return true;
-}
-
-enum ps_status ps_pipe_charset_find(const char *name, struct ps_charset *charset, enum ps_pipe_charset *kind,
-                                    struct ps_err *err)
-{
-    struct ps_transcoder transcoder;
-    if (ps_charset_find(name, charset, err) != PS_OK)
-        return PS_FAIL;
-    if (charset->unit > 1 || !ps_line_text_has_lines(charset))
-        return ps_err_set(err, "\"%s\" is not supported: its line ends are not ASCII's", name);
-    *kind = charset->kind == PS_CHARSET_UTF8    ? PS_PIPE_CHARSET_UTF8
-            : charset->kind == PS_CHARSET_ASCII ? PS_PIPE_CHARSET_ASCII
-                                                : PS_PIPE_CHARSET_SINGLE;
-    if (charset->kind < PS_CHARSET_UTF16)
-        return PS_OK;
-    if (ps_transcoder_open(&transcoder, charset, err) != PS_OK)
-        return PS_FAIL;
-    if (!is_identity(&transcoder))
-        *kind = PS_PIPE_CHARSET_OTHER;
-    ps_transcoder_close(&transcoder);
-    return PS_OK;
-}
-
-/* Decodes and encodes a line. Returns false when there is no memory. */
-static bool convert(struct ps_pipe_lines *lines, struct ps_batch *batch, char **text, uint32_t *length)
-{
-    size_t decoded, encoded;
-    if (*length > PS_PIPE_CONVERTED_MAX || ps_text_is_plain(*text, *length))
-        return true;
-    char *copy = ps_batch_alloc(batch, (uint32_t)PS_CHARSET_DECODED_MAX(*length));
-    if (copy == NULL)
-        return false;
-    (void)ps_transcoder_decode(&lines->transcoder, *text, *length, true, false, copy, &decoded);
-    char *made = ps_batch_alloc(batch, (uint32_t)PS_CHARSET_ENCODED_MAX(decoded));
-    if (made == NULL)
-        return false;
-    ps_transcoder_encode(&lines->transcoder, copy, decoded, made, &encoded);
-    *text = made;
-    *length = (uint32_t)encoded;
-    return true;
-}
 
 /* Adds one line as Flume does: decoded and encoded again (a line longer than IN_BLOCK_MAX is not checked).
  * Returns false when the batch is full or there is no memory. */
@@ -84,7 +26,8 @@ static bool line_add(struct ps_pipe_lines *lines, struct ps_batch *batch, char *
             return false;
         length = (uint32_t)ps_utf8_repair(text, length, repaired);
         text = repaired;
-    } else if (lines->charset == PS_PIPE_CHARSET_OTHER && !convert(lines, batch, &text, &length)) {
+    } else if (lines->charset == PS_PIPE_CHARSET_OTHER &&
+               !lines->convert(lines->owner, batch, &text, &length)) {
         return false;
     }
     if (ps_batch_add(batch, text, length) == NULL)
@@ -276,15 +219,8 @@ void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port,
     ps_slab_init(&lines->slab, port->blocks);
 }
 
-enum ps_status ps_pipe_lines_convert(struct ps_pipe_lines *lines, const struct ps_charset *charset,
-                                     struct ps_err *err)
-{
-    return ps_transcoder_open(&lines->transcoder, charset, err);
-}
-
 void ps_pipe_lines_fini(struct ps_pipe_lines *lines)
 {
-    ps_transcoder_close(&lines->transcoder);
     ps_buffer_free(&lines->slab, &lines->carry);
     ps_slab_fini(&lines->slab);
 }

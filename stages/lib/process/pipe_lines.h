@@ -9,26 +9,22 @@
 #include "core/stage.h"
 #include "stages/lib/process/line_split.h"
 #include "stages/lib/slab.h"
-#include "stages/lib/text/charset.h"
 
 enum ps_pipe_charset {
     PS_PIPE_CHARSET_UTF8,   /* malformed bytes become U+FFFD */
     PS_PIPE_CHARSET_ASCII,  /* bytes from 0x80 become '?' */
     PS_PIPE_CHARSET_SINGLE, /* each byte is a character: bytes as they are */
-    PS_PIPE_CHARSET_OTHER,  /* decoded and encoded again, up to PS_PIPE_CONVERTED_MAX bytes of a line */
+    PS_PIPE_CHARSET_OTHER,  /* `convert` decodes and encodes again */
 };
-
-#define PS_PIPE_CONVERTED_MAX (12U * 1024) /* the texts fit into one block */
-
-/* Finds a character set by Java's name or alias, in any case; its line ends must be ASCII's. */
-enum ps_status ps_pipe_charset_find(const char *name, struct ps_charset *charset, enum ps_pipe_charset *kind,
-                                    struct ps_err *err);
 
 struct ps_pipe_lines {
     int fd; /* non-blocking; -1: none */
     enum ps_pipe_charset charset;
-    struct ps_transcoder transcoder; /* of PS_PIPE_CHARSET_OTHER */
-    uint32_t line_max;               /* longer lines are cut into several events, and counted as malformed */
+    /* Of PS_PIPE_CHARSET_OTHER, set by the owner after `init`: gives a line its other text, in the batch's memory. Returns
+     * false when there is no memory. */
+    bool (*convert)(void *owner, struct ps_batch *batch, char **text, uint32_t *length);
+    void *owner;
+    uint32_t line_max; /* longer lines are cut into several events, and counted as malformed */
     struct ps_counters *counters;
     struct ps_slab slab;
     struct ps_line_split split;
@@ -43,9 +39,6 @@ struct ps_pipe_lines {
 /* `line_max` is limited to a quarter of the memory budget, so that one line cannot use all of it. */
 void ps_pipe_lines_init(struct ps_pipe_lines *lines, const struct ps_port *port, enum ps_pipe_charset charset,
                         uint32_t line_max);
-/* For PS_PIPE_CHARSET_OTHER, after `init`: `charset` must outlive `lines`. */
-enum ps_status ps_pipe_lines_convert(struct ps_pipe_lines *lines, const struct ps_charset *charset,
-                                     struct ps_err *err);
 void ps_pipe_lines_fini(struct ps_pipe_lines *lines);
 
 /* Starts with a new pipe. All lines of the last one must have been added. The caller owns the fd. */

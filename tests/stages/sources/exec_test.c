@@ -69,6 +69,14 @@ static void test_charsets(void **unused)
     assert_bodies(&stage, PS_WORDS("a\xc3"
                                    "b"));
     ps_test_stage_fini(&stage);
+    start(&stage, PS_KEYS("command", "printf a\\201\\200b\\n", "charset", "Cp1252"));
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_bodies(&stage, PS_WORDS("a?\x80\x62")); /* 0x81 is no character */
+    ps_test_stage_fini(&stage);
+    start(&stage, PS_KEYS("command", "printf a\\223\\372b\\n", "charset", "ms_kanji"));
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_bodies(&stage, PS_WORDS("a\x93\xFA\x62"));
+    ps_test_stage_fini(&stage);
     start(&stage, PS_KEYS("command", "printf a\\303b\\n", "charset", "us-ascii"));
     assert_bodies(&stage, PS_WORDS("a?b"));
     ps_test_stage_fini(&stage);
