@@ -162,16 +162,18 @@ enum ps_status ps_log_open(const char *path, struct ps_err *err)
 /* Appends text with control characters spelled out (printable.h). Long text ends in "...". */
 static size_t escape(char *out, size_t room, const char *text)
 {
-    size_t length = 0;
-    for (; *text != '\0'; text++) {
-        char form[4];
-        size_t need = ps_printable_byte(form, (unsigned char)*text);
+    size_t length = 0, left = strlen(text), good = 0;
+    while (left > 0) {
+        char form[16];
+        size_t need, taken = ps_printable_next(form, &need, text, left, &good);
         if (length + need + 3 > room) {
             memcpy(out + length, "...", 3);
             return length + 3;
         }
         memcpy(out + length, form, need);
         length += need;
+        text += taken;
+        left -= taken;
     }
     return length;
 }
@@ -191,17 +193,33 @@ static size_t line_head(char *line, enum form form, enum ps_log_level level)
 
 /* ---- lines of JSON ---- */
 
+/* Writes a hidden character, which is UTF-8, as JSON spells it out: \uHHHH, or two of them. Returns the length. */
+static size_t json_hidden(char form[16], const char *text, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    unsigned code = at[0] & (0x7fu >> length);
+    for (size_t i = 1; i < length; i++)
+        code = code << 6 | (at[i] & 0x3fu);
+    if (code < 0x10000)
+        return (size_t)snprintf(form, 16, "\\u%04x", code);
+    return (size_t)snprintf(form, 16, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10),
+                            0xdc00 + ((code - 0x10000) & 0x3ff));
+}
+
 /* Appends the text of a JSON string. Bytes that are not UTF-8 become U+FFFD; long text ends in "...". */
 static size_t json_escape(char *out, size_t room, const char *text, size_t text_length)
 {
     size_t length = 0;
     for (size_t at = 0; at < text_length;) {
         unsigned char c = (unsigned char)text[at];
-        char form[8];
-        size_t taken = 1, need = 1;
+        char form[16];
+        size_t taken = 1, need = 1, hidden = ps_printable_hidden(text + at, text_length - at);
         form[0] = (char)c;
         if (c == '"' || c == '\\' || c < 0x20 || c == 0x7f) {
             need = (size_t)snprintf(form, sizeof form, c < 0x20 || c == 0x7f ? "\\u%04x" : "\\%c", c);
+        } else if (hidden > 0 && ps_utf8_valid_length(text + at, hidden) == hidden) {
+            taken = hidden;
+            need = json_hidden(form, text + at, hidden);
         } else if (c >= 0x80) {
             size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
             bool valid = text_length - at >= whole && ps_utf8_valid_length(text + at, whole) == whole;

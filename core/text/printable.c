@@ -24,37 +24,86 @@ size_t ps_printable_byte(char out[4], unsigned char byte)
     return 4;
 }
 
-/* U+0080 to U+009F: the bytes c2 80 to c2 9f. */
-static bool is_c1(const char *text, size_t length)
+size_t ps_printable_hidden(const char *text, size_t length)
 {
-    const unsigned char *bytes = (const unsigned char *)text;
-    return length >= 2 && bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0;
+    const unsigned char *at = (const unsigned char *)text;
+    if (length < 2 || at[0] < 0xc2)
+        return 0;
+    if (at[0] == 0xc2) /* U+0080 to U+009F, the soft hyphen */
+        return at[1] < 0xa0 || at[1] == 0xad ? 2 : 0;
+    if (at[0] == 0xd8) /* U+061C */
+        return at[1] == 0x9c ? 2 : 0;
+    if (length < 3)
+        return 0;
+    if (at[0] == 0xe1) /* U+180E */
+        return at[1] == 0xa0 && at[2] == 0x8e ? 3 : 0;
+    if (at[0] == 0xe2 && at[1] == 0x80) /* U+200B to U+200F, U+2028 to U+202E */
+        return (at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae) ? 3 : 0;
+    if (at[0] == 0xe2 && at[1] == 0x81) /* U+2060 to U+206F */
+        return at[2] >= 0xa0 && at[2] <= 0xaf ? 3 : 0;
+    if (at[0] == 0xef) /* U+FEFF, U+FFF9 to U+FFFB */
+        return (at[1] == 0xbb && at[2] == 0xbf) || (at[1] == 0xbf && at[2] >= 0xb9 && at[2] <= 0xbb) ? 3 : 0;
+    if (length >= 4 && at[0] == 0xf3 && at[1] == 0xa0) /* U+E0000 to U+E007F */
+        return at[2] == 0x80 || at[2] == 0x81 ? 4 : 0;
+    return 0;
+}
+
+static size_t spell_out(char *out, unsigned char byte)
+{
+    out[0] = '\\';
+    out[1] = 'x';
+    out[2] = digits[byte >> 4];
+    out[3] = digits[byte & 15];
+    return 4;
+}
+
+size_t ps_printable_next(char out[16], size_t *out_length, const char *text, size_t length, size_t *good)
+{
+    unsigned char byte = (unsigned char)text[0];
+    size_t hidden = ps_printable_hidden(text, length);
+    if (*good == 0)
+        *good = ps_utf8_valid_length(text, length);
+    *out_length = 0;
+    if (hidden == 0 && (*good > 0 || byte < 0x80)) {
+        *out_length = ps_printable_byte(out, byte);
+        *good -= *good > 0;
+        return 1;
+    }
+    if (hidden == 0 || *good < hidden) /* not UTF-8 */
+        hidden = 1;
+    for (size_t i = 0; i < hidden; i++)
+        *out_length += spell_out(out + *out_length, (unsigned char)text[i]);
+    *good -= *good < hidden ? *good : hidden;
+    return hidden;
 }
 
 void ps_printable_write(FILE *to, const char *text, size_t length)
 {
-    size_t good = 0; /* the bytes before this index are well-formed */
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        char form[4];
-        if (i >= good)
-            good = i + ps_utf8_valid_length(text + i, length - i);
-        if (is_c1(text + i, length - i))
-            fprintf(to, "\\x%02x\\x%02x", byte, (unsigned char)text[++i]);
-        else if (i >= good && byte >= 0x80)
-            fprintf(to, "\\x%02x", byte);
-        else
-            fwrite(form, 1, ps_printable_byte(form, byte), to);
+    char form[16];
+    for (size_t at = 0, good = 0, size; at < length;) {
+        at += ps_printable_next(form, &size, text + at, length - at, &good);
+        fwrite(form, 1, size, to);
     }
+}
+
+size_t ps_printable_put(char *out, const char *text, size_t length)
+{
+    size_t used = 0;
+    for (size_t at = 0, good = 0, size; at < length; used += size) {
+        char form[16];
+        at += ps_printable_next(form, &size, text + at, length - at, &good);
+        memcpy(out + used, form, size);
+    }
+    return used;
 }
 
 size_t ps_printable_copy(char *to, size_t room, const char *text, size_t length)
 {
     size_t at = 0;
     for (size_t i = 0; i < length && at < room - 1; i++) {
-        bool two = is_c1(text + i, length - i);
-        to[at++] = two || (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
-        i += two;
+        size_t hidden = ps_printable_hidden(text + i, length - i);
+        to[at++] = hidden > 0 || (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i];
+        i += hidden > 0 ? hidden - 1 : 0;
     }
     to[at] = '\0';
     return at;
@@ -72,9 +121,9 @@ char *ps_printable_line(struct ps_arena *arena, const char *text)
             to = stpcpy(to, "; ");
         } else if (byte < ' ' || byte == 0x7f) {
             *to++ = '?';
-        } else if (is_c1(text, strnlen(text, 2))) {
+        } else if (ps_printable_hidden(text, strnlen(text, 4)) > 0) {
             *to++ = '?';
-            text++;
+            text += ps_printable_hidden(text, strnlen(text, 4)) - 1;
         } else {
             *to++ = *text;
         }

@@ -1,6 +1,7 @@
 #include "stages/lib/java/lines.h"
 
 #include "core/log/log.h"
+#include "core/text/printable.h"
 #include "stages/lib/java/pipes.h"
 
 #include <errno.h>
@@ -75,8 +76,9 @@ static void log_line(struct ps_java_lines *lines, char *line, size_t length)
         ps_java_last_words_take(&lines->words, line, (size_t)(end - line));
     }
     for (char *at = line; at < end; at++) {
-        if ((unsigned char)*at < ' ')
-            *at = ' ';
+        size_t hidden = ps_printable_hidden(at, (size_t)(end - at));
+        if ((unsigned char)*at < ' ' || *at == 0x7f || hidden > 0)
+            memset(at, ' ', hidden > 0 ? hidden : 1);
     }
     if (text < end)
         (void)(is_chosen ? ps_log_text_chosen : ps_log_text)(level, component, text, (size_t)(end - text));

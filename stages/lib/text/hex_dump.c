@@ -52,10 +52,7 @@ static bool dump_clean(struct ps_dump *dump, const char *text, size_t length)
 {
     if (!dump_reserve(dump, 4 * length))
         return false;
-    char *out = dump->data + dump->length;
-    for (size_t i = 0; i < length; i++)
-        out += ps_printable_byte(out, (unsigned char)text[i]);
-    dump->length = (size_t)(out - dump->data);
+    dump->length += ps_printable_put(dump->data + dump->length, text, length);
     return true;
 }
 

@@ -68,6 +68,11 @@ static void test_json(void **state)
     assert_int_equal(length, strlen(text));
     unlink(path);
     ps_log_open(path, &err);
+    ps_log(PS_LOG_WARN, "agent", "a\xc2\x9b\xe2\x80\xae\xf3\xa0\x80\x81z");
+    file_read(path, text, sizeof text);
+    assert_string_equal(message_of(text), "\"a\\u009b\\u202e\\udb40\\udc01z\"}\n");
+    unlink(path);
+    ps_log_open(path, &err);
     ps_log(PS_LOG_WARN, "agent", "%.4000s", longest); /* doubled by the escapes: cut, and closed */
     length = file_read(path, text, sizeof text);
     assert_true(length <= 4096 && strcmp(text + length - 6, "...\"}\n") == 0);
@@ -109,6 +114,12 @@ static void test_escapes_and_bound(void **state)
     ps_log(PS_LOG_ERROR, "sink k1", "%s", "a\nb\tc\x01\x1b[31m\xc3\xa4");
     file_read(path, text, sizeof text);
     assert_non_null(strstr(text, "sink k1: a\\nb\\tc\\x01\\x1b[31m\xc3\xa4\n"));
+    assert_int_equal(truncate(path, 0), 0);
+    ps_log(PS_LOG_ERROR, "k\xc2\x9b", "%s",
+           "a\xe2\x80\xae\xc2\x9b"
+           "2J\x9bz\xe2\x80\x8b\xc3\xa4"); /* none of them is seen */
+    file_read(path, text, sizeof text);
+    assert_non_null(strstr(text, "k\\xc2\\x9b: a\\xe2\\x80\\xae\\xc2\\x9b2J\\x9bz\\xe2\\x80\\x8b\xc3\xa4\n"));
     assert_int_equal(truncate(path, 0), 0);
     memset(giant, '\n', sizeof giant);
     giant[sizeof giant - 1] = '\0';
