@@ -139,7 +139,7 @@ void ps_report_agent(FILE *file, const struct ps_conf *conf)
     }
 }
 
-void ps_report_summary(FILE *file, const struct ps_conf *conf)
+void ps_report_summary(FILE *file, const struct ps_conf *conf, bool is_fine)
 {
     const struct ps_problems *problems = &conf->problems;
     const struct {
@@ -160,7 +160,9 @@ void ps_report_summary(FILE *file, const struct ps_conf *conf)
     fprintf(file, "%s\n",
             problems->errors > 0  ? "; the agent would not start"
             : cut                 ? ps_arena_format(conf->arena, "; the agent would start, but %s", conf->cut)
-            : conf->lacks == NULL ? any ? "; the agent would start" : " fine"
+            : conf->lacks == NULL ? any       ? "; the agent would start"
+                                    : is_fine ? " fine"
+                                              : " the agent would start"
             : strcmp(conf->lacks, "sources") == 0
                 ? "; the agent would start without any of its sources: no event comes in"
                 : "; the agent would start without any of its sinks: no event is delivered");

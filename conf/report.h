@@ -15,8 +15,9 @@ void ps_report_problems(FILE *file, const struct ps_conf *conf, bool colour);
 /* Prints the agent's components and their connections. Call it before ps_conf_take_spec. */
 void ps_report_agent(FILE *file, const struct ps_conf *conf);
 
-/* Prints "a1: fine" or "a1: 2 errors, 1 warning: the agent would not start". */
-void ps_report_summary(FILE *file, const struct ps_conf *conf);
+/* Prints "a1: fine" or "a1: 2 errors, 1 warning: the agent would not start". `is_fine` false: something else failed, so
+ * that an agent without problems of its file is not called fine. */
+void ps_report_summary(FILE *file, const struct ps_conf *conf, bool is_fine);
 
 /* These functions make the same report as one JSON object: first the components (before ps_conf_take_spec), then
  * lists of lines under their own names, then the problems; the last function ends the object and returns its text.

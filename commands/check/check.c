@@ -45,6 +45,7 @@ const struct ps_command_line ps_line_check = {
         "  penstock check -n a1 -f conf/a1.properties\n"
         "  sudo -u penstock penstock check --probe -n a1 -f /etc/penstock/agent.properties\n"
         "  penstock check -n a1 -c conf -f base.properties -f site.properties -Dstage=prod\n"
+        "  penstock check -n a1 -f a1.properties --for 2.0\n"
         "  penstock check -n a1 -f a1.properties --json | jq '.problems[] | select(.severity == "
         "\"error\")'\n",
     .flume = true,
@@ -123,7 +124,7 @@ static void print_json(const struct ps_command *command, struct ps_conf *conf, s
 static void print_end(const struct ps_command *command, const struct ps_conf *conf,
                       const struct verdict *verdict)
 {
-    ps_report_summary(stdout, conf);
+    ps_report_summary(stdout, conf, verdict->failed == 0);
     if (verdict->failed > 0)
         printf("%s: %u required %s unavailable\n", conf->wanted, verdict->failed,
                verdict->failed == 1 ? "resource is" : "resources are");
@@ -133,6 +134,8 @@ static void print_end(const struct ps_command *command, const struct ps_conf *co
     if (conf->doubts > 0)
         printf("%s: %u %s not what %s\n", conf->wanted, conf->doubts,
                conf->doubts == 1 ? "path is" : "paths are", conf->doubts == 1 ? "it seems" : "they seem");
+    if (command->flume != NULL)
+        printf("%s: Flume %s no longer has %u of its components\n", conf->wanted, command->flume, conf->gone);
     if (!command->probe && verdict->look.skipped > 0)
         printf("not tried without --probe: %s\n", verdict->look.not_tried);
 }

@@ -7,6 +7,7 @@
 #include "commands/components/components.h"
 
 #include "conf/validate/common.h"
+#include "conf/bind.h"
 #include "conf/text.h"
 #include "conf/validate/types.h"
 #include "core/engine/plan.h"
@@ -155,14 +156,17 @@ static void row_print(FILE *out, enum form form, const char *prefix, const struc
     }
 }
 
-static void rows_print(FILE *out, enum form form, const char *prefix, const struct ps_option *options)
+/* Prints rows, except those whose key `own`, the rows of the stage, has as well; `own` may be NULL. */
+static void rows_print(FILE *out, enum form form, const char *prefix, const struct ps_option *options,
+                       const struct ps_option *own)
 {
     if (options == NULL || options->key == NULL)
         return;
     if (form == FORM_MARKDOWN)
         fputs("\n| key | type | default | unit | meaning |\n|---|---|---|---|---|\n", out);
     for (; options->key != NULL; options++)
-        row_print(out, form, prefix, options);
+        if (ps_option_named(own, options->key) == NULL)
+            row_print(out, form, prefix, options);
 }
 
 /* ---- stages ---- */
@@ -190,7 +194,7 @@ static void stage_print(FILE *out, enum form form, const struct ps_stage_ops *op
     } else if (form == FORM_MARKDOWN) {
         fputc('\n', out);
     }
-    rows_print(out, form, "", ops->options);
+    rows_print(out, form, "", ops->options, NULL);
 }
 
 static void heading(FILE *out, enum form form, const char *text)
@@ -220,19 +224,19 @@ static void everything(FILE *out, enum form form)
               "from the option rows the program itself parses with: do not edit.\n",
               out);
     heading(out, form, "The agent");
-    rows_print(out, form, "penstock.", ps_agent_option_rows);
+    rows_print(out, form, "penstock.", ps_agent_option_rows, NULL);
     for (size_t i = 0; i < PS_COMPONENTS_CHAPTERS; i++) {
         heading(out, form, ps_components_chapters[i].title);
         for (const struct ps_option *const *set = ps_components_chapters[i].common;
              set != NULL && *set != NULL; set++)
-            rows_print(out, form, "", *set);
+            rows_print(out, form, "", *set, NULL);
         for (const struct ps_stage_ops *const *stage = ps_commands_stages(NULL); *stage != NULL; stage++)
             if ((*stage)->kind == ps_components_chapters[i].kind)
                 stage_print(out, form, *stage);
     }
     heading(out, form, "Sink groups");
-    rows_print(out, form, "", ps_common_group_options);
-    rows_print(out, form, "processor.", ps_processor_rows);
+    rows_print(out, form, "", ps_common_group_options, NULL);
+    rows_print(out, form, "processor.", ps_processor_rows, NULL);
 }
 
 /* ---- selection ---- */
@@ -276,7 +280,7 @@ static bool print_matches(FILE *out, const char *word)
             for (const struct ps_option *const *set = kind_named(word, chapter->kind) ? NULL
                                                                                       : chapter->common;
                  set != NULL && *set != NULL; set++)
-                rows_print(out, FORM_TEXT, "", *set);
+                rows_print(out, FORM_TEXT, "", *set, (*stage)->options);
         }
     }
     return found;

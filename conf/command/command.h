@@ -28,12 +28,13 @@ struct ps_command {
     bool probe;                   /* --probe (ours): check also tries what is outside the configuration */
     bool verbose;                 /* -v (ours): workers and rings as well */
     const char *format;           /* --format (ours): the language of graph's output; NULL: the default */
-    bool strict;                  /* --strict (ours): check also fails for dropped components and warnings */
-    int64_t heap_bytes;           /* -Xmx; 0 = none */
-    const char *bad_heap;         /* an -Xmx that is not a size, or NULL */
-    struct ps_texts ignored;      /* options that have a meaning only for a JVM, as written */
-    const char *classpath;        /* -C; NULL = not given */
-    struct ps_texts jvm; /* the command line's options for `java`, for components that are Java classes */
+    const char *flume;       /* --for (ours): the version of Flume that check compares with; NULL: none */
+    bool strict;             /* --strict (ours): check also fails for dropped components and warnings */
+    int64_t heap_bytes;      /* -Xmx; 0 = none */
+    const char *bad_heap;    /* an -Xmx that is not a size, or NULL */
+    struct ps_texts ignored; /* options that have a meaning only for a JVM, as written */
+    const char *classpath;   /* -C; NULL = not given */
+    struct ps_texts jvm;     /* the command line's options for `java`, for components that are Java classes */
     struct ps_shell environment; /* what flume-env.sh assigns */
     struct ps_tools_said
         /* the answers of `hadoop` and `hbase` (conf/java/tools.h); NULL: these commands are called each time */

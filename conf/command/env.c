@@ -38,13 +38,42 @@ static const char *of_java(const char *key)
     return NULL;
 }
 
+/* Returns whether the agent itself reads the property, as Flume's does from JAVA_OPTS. */
+static bool is_used(const char *key)
+{
+    static const char *const used[] = {"flume.monitoring.", "penstock.monitoring.", "flume.root.logger",
+                                       "flume.log."};
+    for (size_t i = 0; i < PS_COUNT_OF(used); i++)
+        if (ps_text_begins(key, used[i]))
+            return true;
+    return false;
+}
+
+/* Takes over a property whose value is written out. The last one of the file counts, as in Java. */
+static void use_property(struct ps_conf *conf, const char *key, const char *value, struct ps_place place)
+{
+    struct ps_pair *items = ps_arena_alloc(conf->arena, (conf->system.count + 1) * sizeof *items);
+    if (conf->system.count > 0)
+        memcpy(items, conf->system.items, conf->system.count * sizeof *items);
+    items[conf->system.count] = (struct ps_pair){.key = key, .value = value};
+    conf->system = (struct ps_pairs){conf->system.count + 1, items};
+    ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
+                   "-D%s is used as if it were on the command line", key);
+}
+
 /* Reports a -D option of flume-env.sh, unless the command line has it as well. */
 static void line_property(struct ps_conf *conf, const char *word, struct ps_place place)
 {
     const char *key = ps_arena_copy(conf->arena, word + 2, strcspn(word + 2, "="));
     const char *shown = without_value(conf->arena, word), *java = of_java(key);
-    if (ps_conf_system_property(conf, key) != NULL)
+    const char *value = strchr(word, '=');
+    if (conf->command != NULL ? ps_pairs_get_last(&conf->command->system, key) != NULL
+                              : ps_conf_system_property(conf, key) != NULL)
         return;
+    if (value != NULL && is_used(key) && strpbrk(value, "$`") == NULL) {
+        use_property(conf, key, value + 1, place);
+        return;
+    }
     if (java != NULL)
         ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, java,
                        "%s has a meaning only for Java: components that are Java classes get it", shown);

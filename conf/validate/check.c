@@ -94,7 +94,13 @@ static bool interceptor_may_set_timestamp(const struct ps_conf_part *interceptor
     if (strcmp(type, "timestamp") == 0)
         return strcmp(value_or(interceptor, "headerName", value_or(interceptor, "header", "timestamp")),
                       "timestamp") == 0;
-    return strcmp(type, "rules") == 0 || names_timestamp(&interceptor->pairs);
+    /* what a Java class, the rules or a plug-in set is not known */
+    static const char *const known[] = {"host",          "static",         "regex_filter", "regex_extractor",
+                                        "remove_header", "search_replace", "uuid"};
+    for (size_t i = 0; i < PS_COUNT_OF(known); i++)
+        if (strcmp(type, known[i]) == 0)
+            return names_timestamp(&interceptor->pairs);
+    return true;
 }
 
 /* Returns whether no event of the source has a header `timestamp`. Other sources set it (kafka, the syslog ones) or

@@ -80,6 +80,19 @@ const struct ps_stage_ops *ps_component_type(const struct ps_component_maker *ma
     return NULL;
 }
 
+void ps_component_note_gone(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
+                            struct ps_place place)
+{
+    struct ps_conf *conf = maker->conf;
+    if (conf->command == NULL || conf->command->flume == NULL || !ps_type_is_gone(kind, type))
+        return;
+    bool native = ps_stage_find(maker->stages, kind, type) != NULL;
+    conf->gone++;
+    ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL, "Flume %s has no %s `%s` any more; %s",
+                   conf->command->flume, ps_kind_word(kind), type,
+                   native ? "penstock has it" : "here it runs in Java, with a Flume 1.x in FLUME_HOME");
+}
+
 enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,
                                  const char *prefix, const struct ps_option *const *common)
 {

@@ -18,6 +18,10 @@ struct ps_component_maker {
 const struct ps_stage_ops *ps_component_type(const struct ps_component_maker *maker, enum ps_kind kind,
                                              const char *type, struct ps_place place);
 
+/* Notes a type that the Flume of --for no longer has, and counts it (conf->gone). */
+void ps_component_note_gone(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
+                            struct ps_place place);
+
 /* Binds part->pairs to a new part->plan by part->ops. `prefix` is "a1.sources.r1."; `common` are sets of rows
  * bound elsewhere. */
 enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,

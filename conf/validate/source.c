@@ -154,6 +154,7 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     interceptor->file = type->file;
     interceptor->line = type->line;
     struct ps_place place = {type->file, type->line, ps_arena_format(arena, "%stype", below)};
+    ps_component_note_gone(&validation->maker, PS_KIND_INTERCEPTOR, type->value, place);
     interceptor->ops =
         ps_component_engine(&validation->maker, PS_KIND_INTERCEPTOR, interceptor, below, place);
     if (interceptor->ops == NULL)

@@ -29,12 +29,14 @@ static const struct type_row rows[] = {
     {PS_KIND_SOURCE, "avro", {FLUME "source.AvroSource", FLUME "rpc.avro.source.AvroSource"}},
     {PS_KIND_SOURCE, "thrift", {FLUME "source.ThriftSource", FLUME "rpc.thrift.source.ThriftSource"}},
     {PS_KIND_SOURCE, "exec", {FLUME "source.ExecSource"}},
-    {PS_KIND_SOURCE, "netcat", {FLUME "source.NetcatSource"}},
-    {PS_KIND_SOURCE, "netcatudp", {FLUME "source.NetcatUdpSource"}},
+    {PS_KIND_SOURCE, "netcat", {FLUME "source.NetcatSource", FLUME "source.netcat.NetcatSource"}},
+    {PS_KIND_SOURCE, "netcatudp", {FLUME "source.NetcatUdpSource", FLUME "source.netcat.NetcatUdpSource"}},
     {PS_KIND_SOURCE, "seq", {FLUME "source.SequenceGeneratorSource"}},
-    {PS_KIND_SOURCE, "syslogtcp", {FLUME "source.SyslogTcpSource"}},
-    {PS_KIND_SOURCE, "multiport_syslogtcp", {FLUME "source.MultiportSyslogTCPSource"}},
-    {PS_KIND_SOURCE, "syslogudp", {FLUME "source.SyslogUDPSource"}},
+    {PS_KIND_SOURCE, "syslogtcp", {FLUME "source.SyslogTcpSource", FLUME "source.syslog.SyslogTcpSource"}},
+    {PS_KIND_SOURCE,
+     "multiport_syslogtcp",
+     {FLUME "source.MultiportSyslogTCPSource", FLUME "source.syslog.MultiportSyslogTCPSource"}},
+    {PS_KIND_SOURCE, "syslogudp", {FLUME "source.SyslogUDPSource", FLUME "source.syslog.SyslogUDPSource"}},
     {PS_KIND_SOURCE,
      "spooldir",
      {FLUME "source.SpoolDirectorySource", FLUME "rpc.avro.source.SpoolDirectorySource"}},
@@ -124,11 +126,20 @@ static const char *last_part(const char *name)
     return dot != NULL ? dot + 1 : name;
 }
 
+/* Returns the class of the row that the type names. */
+static const char *class_of(const struct type_row *row, const char *type)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(row->classes) && row->classes[i] != NULL; i++)
+        if (strcasecmp(row->classes[i], type) == 0)
+            return row->classes[i];
+    return row->classes[0];
+}
+
 const char *ps_type_flume_name(enum ps_kind kind, const char *type)
 {
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
         if (rows[i].kind == (int)kind && row_matches(&rows[i], type))
-            return rows[i].name != NULL ? rows[i].name : rows[i].classes[0];
+            return rows[i].name != NULL ? rows[i].name : class_of(&rows[i], type);
     return NULL;
 }
 
@@ -149,6 +160,39 @@ const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
             return rows[i].advice;
     }
     return NULL;
+}
+
+/* What the trunk of Flume 2.0 no longer has, by Flume's name of the type (ps_type_flume_name). */
+static const struct {
+    enum ps_kind kind;
+    const char *name;
+} gone[] = {
+    {PS_KIND_SOURCE, "jms"},
+    {PS_KIND_SOURCE, FLUME "source.scribe.ScribeSource"},
+    {PS_KIND_SINK, "hdfs"},
+    {PS_KIND_SINK, "hive"},
+    {PS_KIND_SINK, "hbase"},
+    {PS_KIND_SINK, "asynchbase"},
+    {PS_KIND_SINK, "hbase2"},
+    {PS_KIND_SINK, FLUME "sink.kite.DatasetSink"},
+    {PS_KIND_SINK, "http"},
+    {PS_KIND_SINK, "irc"},
+    {PS_KIND_SINK, "morphline_solr"},
+    {PS_KIND_SINK, FLUME "sink.solr.morphline.MorphlineSink"},
+    {PS_KIND_INTERCEPTOR, FLUME "sink.solr.morphline.UUIDInterceptor$Builder"},
+    {PS_KIND_INTERCEPTOR, FLUME "sink.solr.morphline.MorphlineInterceptor$Builder"},
+};
+
+bool ps_type_is_gone(enum ps_kind kind, const char *type)
+{
+    const char *name = ps_type_flume_name(kind, type);
+    if (strcasecmp(type, FLUME "http.sink.HttpSink") ==
+        0) /* the name that Flume 2.0 has for it, outside of its trunk */
+        return false;
+    for (size_t i = 0; name != NULL && i < PS_COUNT_OF(gone); i++)
+        if (gone[i].kind == kind && strcmp(gone[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type)

@@ -12,6 +12,9 @@ const char *ps_type_flume_name(enum ps_kind kind, const char *type);
  * class, or is not Flume's. */
 const char *ps_type_class(enum ps_kind kind, const char *type, size_t index);
 
+/* Returns whether Flume 2.0 no longer has the type of Flume 1.x. */
+bool ps_type_is_gone(enum ps_kind kind, const char *type);
+
 /* The reason why penstock will not have a type of Flume's, and what replaces the type. */
 struct ps_type_advice {
     const char *why, *instead;

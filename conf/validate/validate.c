@@ -142,6 +142,7 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
     }
     part->line = place.line;
     part->file = place.file;
+    ps_component_note_gone(&validation->maker, kind, part->type, place);
     part->ops = ps_component_engine(&validation->maker, kind, part, prefix, place);
     return part->ops != NULL;
 }

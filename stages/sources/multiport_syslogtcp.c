@@ -515,7 +515,8 @@ static const struct ps_source_ops source = {
 const struct ps_stage_ops ps_source_multiport_syslogtcp = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "multiport_syslogtcp",
-    .aliases = PS_WORDS("org.apache.flume.source.MultiportSyslogTCPSource"),
+    .aliases = PS_WORDS("org.apache.flume.source.MultiportSyslogTCPSource",
+                        "org.apache.flume.source.syslog.MultiportSyslogTCPSource"),
     .summary = "Syslog lines over TCP on several ports, each with its character set",
     .options = options,
     .plan_size = sizeof(struct multiport_plan),

@@ -448,7 +448,8 @@ static const struct ps_source_ops source = {
 const struct ps_stage_ops ps_source_netcat = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "netcat",
-    .aliases = PS_WORDS("org.apache.flume.source.NetcatSource"),
+    .aliases =
+        PS_WORDS("org.apache.flume.source.NetcatSource", "org.apache.flume.source.netcat.NetcatSource"),
     .summary = "Lines over TCP, each answered with OK",
     .options = options,
     .plan_size = sizeof(struct netcat_plan),

@@ -120,7 +120,8 @@ static const struct ps_source_ops source = {
 const struct ps_stage_ops ps_source_netcatudp = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "netcatudp",
-    .aliases = PS_WORDS("org.apache.flume.source.NetcatUdpSource"),
+    .aliases =
+        PS_WORDS("org.apache.flume.source.NetcatUdpSource", "org.apache.flume.source.netcat.NetcatUdpSource"),
     .summary = "The first line of each UDP datagram",
     .options = options,
     .plan_size = sizeof(struct netcatudp_plan),

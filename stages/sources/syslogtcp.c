@@ -219,7 +219,8 @@ static const struct ps_source_ops source = {
 const struct ps_stage_ops ps_source_syslogtcp = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "syslogtcp",
-    .aliases = PS_WORDS("org.apache.flume.source.SyslogTcpSource"),
+    .aliases =
+        PS_WORDS("org.apache.flume.source.SyslogTcpSource", "org.apache.flume.source.syslog.SyslogTcpSource"),
     .summary = "Syslog messages over TCP, one per line or octet-counted",
     .options = options,
     .plan_size = sizeof(struct syslogtcp_plan),

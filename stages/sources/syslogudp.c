@@ -189,7 +189,8 @@ static const struct ps_source_ops source = {
 const struct ps_stage_ops ps_source_syslogudp = {
     PS_STAGE(PS_KIND_SOURCE),
     .name = "syslogudp",
-    .aliases = PS_WORDS("org.apache.flume.source.SyslogUDPSource"),
+    .aliases =
+        PS_WORDS("org.apache.flume.source.SyslogUDPSource", "org.apache.flume.source.syslog.SyslogUDPSource"),
     .summary = "Syslog messages over UDP, one per datagram",
     .options = options,
     .plan_size = sizeof(struct syslogudp_plan),

@@ -51,7 +51,7 @@ static char *outcome(const char *name)
         ps_report_problems(memory, conf, false);
         if (status == PS_OK)
             ps_report_agent(memory, conf);
-        ps_report_summary(memory, conf);
+        ps_report_summary(memory, conf, true);
     }
     fclose(memory);
     ps_conf_destroy(conf);

@@ -99,9 +99,9 @@ static void test_summary(void **state)
         conf.lacks = rows[i].lacks;
         conf.cut = rows[i].cut;
         conf.other_agents = (struct ps_texts){0, NULL};
-        ps_report_summary(file, &conf);
+        ps_report_summary(file, &conf, true);
         conf.other_agents = (struct ps_texts){2, others};
-        ps_report_summary(file, &conf);
+        ps_report_summary(file, &conf, true);
         fclose(file);
         const char *wanted =
             ps_arena_format(conf.arena, "%s%sother agents in the same files, not checked: a2 a3\n",

@@ -96,3 +96,17 @@ code=0
 grep -q "cannot read the token file $work/nothing: No such file" "$work/tail" || fail "tail -t nothing: $(cat "$work/tail")"
 grep -rq 'a-secret-of-this-test' "$work"/*.err && fail 'the token is in the log'
 agent_stop
+
+# ---- the properties of flume-env.sh, which a service of Flume's has in its drop-in; the command line wins ----
+mkdir "$work/conf"
+other=$(free_port)
+# shellcheck disable=SC2016 # the file's own variable
+printf '%s\n' "JAVA_OPTS=\"-Xms100m -Dflume.monitoring.type=http -Dflume.monitoring.port=$port\"" \
+    'export JAVA_OPTS="$JAVA_OPTS -Dcom.sun.management.jmxremote"' >"$work/conf/flume-env.sh"
+agent_start drop-in -c "$work/conf"
+await 'no metrics with the properties of flume-env.sh' healthy "$url"
+grep -qF 'flume-env.sh:1: note: -Dflume.monitoring.port is used as if it were on the command line' "$work/drop-in.err" || fail 'no note'
+agent_stop
+agent_start both -c "$work/conf" "-Dflume.monitoring.port=$other"
+await 'the command line does not win' healthy "http://127.0.0.1:$other"
+agent_stop

@@ -227,6 +227,17 @@ static const struct row rows[] = {
      "Java classes get it; JMX "
      "is Java's; -Dflume.monitoring.type=http serves the same counters\n",
      0},
+    {ENV,
+     "JAVA_OPTS=\"-Dflume.root.logger=INFO,console -Dflume.monitoring.port=$P\"\n"
+     "JAVA_OPTS=\"$JAVA_OPTS -Dflume.root.logger=DEBUG,console\"",
+     "", "DEBUG", NULL,
+     "flume-env.sh:1: note: -Dflume.root.logger is used as if it were on the command line\n"
+     "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get "
+     "-Dflume.monitoring.port=...; start penstock with -Dflume.monitoring.port=... of this line\n"
+     "flume-env.sh:2: note: -Dflume.root.logger is used as if it were on the command line\n",
+     0},
+    {ENV, "JAVA_OPTS=-Dflume.root.logger=INFO,console", "-Dflume.root.logger=DEBUG,console", "DEBUG", NULL,
+     "", 0},
     {ENV, "JAVA_OPTS='-Dp.one=1 -Dp.two=2'", "-Dp.one=3", NULL, NULL,
      "flume-env.sh:1: warning: flume-env.sh is not executed: only Java classes get -Dp.two=...; start "
      "penstock with "

@@ -419,6 +419,33 @@ static void test_changes_of_a_java_chain(void **state)
     }
 }
 
+/* A path with a time needs the header timestamp: a Java interceptor may set it, one that is known does not. */
+static void test_a_timestamp_of_a_java_interceptor(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *interceptor;
+        bool is_warned;
+    } rows[] = {{"host", true}, {"example.Filter$Builder", false}, {"timestamp", false}};
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "a1.sources = r1\na1.channels = c1\na1.sinks = k1\na1.channels.c1.type = memory\n"
+                 "a1.sources.r1.type = seq\na1.sources.r1.channels = c1\na1.sources.r1.interceptors = i\n"
+                 "a1.sources.r1.interceptors.i.type = %s\na1.sinks.k1.type = hdfs\n"
+                 "a1.sinks.k1.hdfs.path = file:///tmp/%%y\na1.sinks.k1.channel = c1\n",
+                 rows[i].interceptor);
+        struct ps_conf *conf = ps_test_java_conf_load(text);
+        bool is_warned = false;
+        for (size_t k = 0; k < conf->problems.count; k++)
+            is_warned |= strstr(conf->problems.items[k].what, "needs the header timestamp") != NULL;
+        assert_int_equal(conf->problems.errors, 0);
+        if (is_warned != rows[i].is_warned)
+            fail_msg("%s: %s", rows[i].interceptor, is_warned ? "warned" : "not warned");
+        ps_conf_destroy(conf);
+    }
+}
+
 /* A Java source and a Java sink get a key with the transactionCapacity of their channels. Native components and interceptors do
  * not. */
 static void test_capacities_of_channels(void **state)
@@ -463,6 +490,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_classes_by_kind, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_interceptors_of_a_java_source, setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_changes_of_a_java_chain, setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_a_timestamp_of_a_java_interceptor, setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_capacities_of_channels, setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
