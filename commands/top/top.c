@@ -195,8 +195,13 @@ static enum ps_status sample(struct top *top, struct ps_err *err)
 }
 
 /* Returns the text of the screen. Owns: the caller frees it. */
-static char *screen_make(const struct top *top)
+static char *screen_make(const struct top *top, bool live)
 {
+    struct top_form form = {.colour = top->colour};
+    if (isatty(STDOUT_FILENO))
+        terminal_size(&form.rows, &form.columns);
+    if (!live)
+        form.rows = 0;
     struct ps_arena *arena = ps_arena_create();
     struct top_view view;
     char *screen = NULL, clock[32];
@@ -207,7 +212,7 @@ static char *screen_make(const struct top *top)
     ps_top_view(&view, arena, top->has_before ? &top->before : NULL, &top->now);
     view.not_ready = ready_get(arena, top->url, &view.ready);
     FILE *memory = ps_must_open_text(&screen, &bytes, "a screen");
-    ps_top_draw(memory, &view, top->url, clock, top->colour);
+    ps_top_draw(memory, &view, top->url, clock, &form);
     fclose(memory);
     ps_arena_destroy(arena);
     return screen;
@@ -228,7 +233,7 @@ static int run_plain(struct top *top)
             break;
         if (sample(top, &err) != PS_OK)
             goto no_answer;
-        char *screen = screen_make(top);
+        char *screen = screen_make(top, false);
         printf("%s%s", shown > 0 ? "\n" : "", screen);
         free(screen);
         if (fflush(stdout) != 0)
@@ -259,11 +264,11 @@ static void screen_show(const char *screen)
     fflush(stdout);
 }
 
-/* Shows the last screen, or the reason why there is none, until the next sample is due. Returns false when the
- * user quits. */
-static bool show_until(const char *screen, uint64_t until_ns)
+/* Shows the last screen, or the reason why there is none, until the next sample is due. Draws a screen anew for a window of
+ * another size. Returns false when the user quits. */
+static bool show_until(const struct top *top, bool answered, char **screen, uint64_t until_ns)
 {
-    screen_show(screen);
+    screen_show(*screen);
     while (!interrupted) {
         int key = key_wait(until_ns);
         if (key == 'q' || key == 'Q' || key == 4 || key < 0) /* 4: Ctrl-D */
@@ -272,7 +277,11 @@ static bool show_until(const char *screen, uint64_t until_ns)
             return true;
         if (resized) {
             resized = 0;
-            screen_show(screen);
+            if (answered) {
+                free(*screen);
+                *screen = screen_make(top, true);
+            }
+            screen_show(*screen);
         }
     }
     return false;
@@ -287,10 +296,11 @@ static int run_live(struct top *top)
         return 2;
     }
     terminal_enter();
-    char *screen = screen_make(top);
-    while (show_until(screen, ps_clock_now().mono_ns + top->interval_ns)) {
-        bool answered = sample(top, &err) == PS_OK;
-        char *next = answered ? screen_make(top) : NULL;
+    char *screen = screen_make(top, true);
+    bool answered = true;
+    while (show_until(top, answered, &screen, ps_clock_now().mono_ns + top->interval_ns)) {
+        answered = sample(top, &err) == PS_OK;
+        char *next = answered ? screen_make(top, true) : NULL;
         if (!answered && asprintf(&next, "penstock top: %s\n\nTrying again; q quits.\n", err.text) < 0)
             break;
         free(screen);

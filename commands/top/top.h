@@ -60,8 +60,16 @@ void ps_top_view(struct top_view *view, struct ps_arena *arena, const struct ps_
 /* Writes the bottlenecks, one sentence a line, the worst first; one line if there are none. */
 void ps_top_bottlenecks(FILE *to, const struct top_view *view);
 
+/* The form of a screen. Below 108 columns only those that matter most are drawn; when not everything fits into the rows,
+ * the components in trouble come before the others. */
+struct top_form {
+    bool colour;
+    unsigned rows, columns; /* 0: as many as there are */
+};
+
 /* Writes the whole screen. `address` is shown in the first line, `clock` is the time of day. */
-void ps_top_draw(FILE *to, const struct top_view *view, const char *address, const char *clock, bool colour);
+void ps_top_draw(FILE *to, const struct top_view *view, const char *address, const char *clock,
+                 const struct top_form *form);
 
 /* Copies `screen` to `to`, cut to that many rows and columns, for a terminal: each line is cleared to its end. */
 void ps_top_fit(FILE *to, const char *screen, unsigned rows, unsigned columns);

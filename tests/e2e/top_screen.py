@@ -94,6 +94,11 @@ if not any('WHO HOLDS UP WHOM' in line for line in wide) or not wide[0].startswi
 # A smaller window: drawn again at once, cut to it.
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, size(6, 30))
 screen_that(terminal, lambda drawn: len(drawn) <= 6 and max(map(len, drawn)) <= 30, 'larger than the window')
+# The usual size: the columns that matter most, and the bottlenecks below them.
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, size(24, 80))
+screen_that(terminal, lambda drawn: all(any(word in line for line in drawn) for word in
+                                        ('errors/s', 'conns', 'fill', 'retried/s', 'WHO HOLDS UP WHOM'))
+            and len(drawn) <= 24, 'not what matters on 80 columns')
 fcntl.ioctl(terminal, termios.TIOCSWINSZ, size(40, 120))
 screen_that(terminal, lambda drawn: len(drawn) > 6, 'smaller than the window')
 

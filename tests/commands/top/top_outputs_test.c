@@ -40,10 +40,15 @@ static int draw(int argc, char **argv)
     view.uptime_s = 3725.9;
     view.ready = ready != NULL && strcmp(ready, "ready") == 0;
     view.not_ready = ready == NULL ? NULL : view.ready ? "" : ready;
+    struct top_form form = {.colour = colour};
+    if (fits) {
+        form.rows = (unsigned)atoi(argv[1]);
+        form.columns = (unsigned)atoi(argv[2]);
+    }
     char *screen = NULL;
     size_t length;
     FILE *memory = open_memstream(&screen, &length);
-    ps_top_draw(memory, &view, "http://h:1", "10:00:00", colour);
+    ps_top_draw(memory, &view, "http://h:1", "10:00:00", &form);
     fclose(memory);
     if (fits)
         ps_top_fit(stdout, screen, (unsigned)atoi(argv[1]), (unsigned)atoi(argv[2]));
