@@ -59,7 +59,7 @@ await_lines "$work/out" 10
 stop TERM
 cut -c 1-8 "$work"/out/* | sed 's/\.*$//' >"$work/arrived"
 printf '%s\n' 'plain 1' 'plain 3' 'own 4' 'plain 5' 'large 6' 'plain 7' 'all 8' 'plain 9' 'map 10' 'plain 11' | diff - "$work/arrived" || fail "other events arrived"
-! grep -E 'the component ends|the Java host (was )?ended' "$work/interceptor.log" || fail "the interceptor or its process has ended"
+! grep -E 'the class has thrown an exception|the Java host (was )?ended' "$work/interceptor.log" || fail "the interceptor or its process has ended"
 echo "an interceptor with undeclared exceptions and interrupted threads: as in Flume, it goes on"
 
 # ---- an interceptor that makes many events of a few ----
@@ -115,7 +115,7 @@ for error in false true; do
     stop KILL
     await_end_of_listener
     printf '%s\n' 1 2 333 5 | diff - <(cat "$work/out.$error"/*) || fail "other events arrived"
-    ! grep 'the component ends' "$work/sink.log" || fail "all of the part in Java has ended"
+    ! grep 'the class has thrown an exception' "$work/sink.log" || fail "all of the part in Java has ended"
 done
 echo "a sink that cannot start keeps neither the source nor the other sink from their work"
 
@@ -132,7 +132,7 @@ for engine in native java; do # of the channel: with `java` all of it runs in Ja
     await_lines "$work/out.all.$engine" 5
     stop TERM
     printf 'event %s\n' 1 2 3 4 5 | diff - <(cat "$work/out.all.$engine"/*) || fail "other events arrived from a source that interrupts all threads"
-    ! grep -E 'the component ends|the Java host (was )?ended' "$work/all.$engine.log" || fail "the source, or all of the part in Java, has ended"
+    ! grep -E 'the class has thrown an exception|the Java host (was )?ended' "$work/all.$engine.log" || fail "the source, or all of the part in Java, has ended"
 done
 echo "a source that interrupts every thread of the process goes on"
 
@@ -154,7 +154,7 @@ start "$work/polled" "$PENSTOCK"
 await 120 grep -q 'InterruptsAtEnd: is polled' "$work/polled.log" || fail "the source is not polled"
 stop TERM
 grep -q 'InterruptsAtEnd: is stopped behind its process()' "$work/polled.log" || fail "the source was stopped while it was in process()"
-! grep 'the component ends' "$work/polled.log" || fail "the source has not ended in order"
+! grep 'the class has thrown an exception' "$work/polled.log" || fail "the source has not ended in order"
 echo "a process that interrupts all of its threads at its end waits for its components"
 
 # ---- a sink that ends the process when it is asked to stop ----

@@ -83,3 +83,17 @@ await_ready "interceptor r1/i1: java.lang.NoClassDefFoundError: example/Newcomer
 [[ $(ready) == *503 ]] || fail "/readyz is not 503"
 stop TERM
 echo "a library that is missing at the first event"
+
+# ---- a configure() that throws each time ----
+
+config key >"$work/again.properties"
+log=$work/again.log
+"$PENSTOCK" agent -n a1 -f "$work/again.properties" -Dflume.root.logger=DEBUG,console >"$log" 2>&1 </dev/null &
+agent=$!
+thrown() { grep -c "$1 .*: the class has thrown an exception" "$log"; }
+throws_again() { (($(thrown DEBUG) >= 2)); }
+await 120 throws_again || fail "the class is not configured again"
+(($(thrown ERROR) == 1)) || fail "one failure is logged $(thrown ERROR) times"
+(($(grep 'at example.Newcomer.Builder.configure' "$log" | grep -vc 'Exception at ') == 1)) || fail "the trace of one failure is not logged once"
+stop TERM
+echo "a configure() that throws"

@@ -30,7 +30,7 @@ done
 echo "a sink that gives its events back rests before each attempt"
 
 await 120 logged 'WARN sink k2: start() has failed: .*the far end is down.*; its stop() is called' || fail "the reason of a failed start() is not in the log"
-! logged 'the component ends' || fail "the agent heard of the failed start() before stop() returned"
+! logged 'the class has thrown an exception' || fail "the agent heard of the failed start() before stop() returned"
 : >"$work/awaited"
 await 120 logged 'the port is open' || fail "the sink does not get its port"
 ! logged 'the port is taken' || fail "the instance whose start() threw kept its port"

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.apache.flume.Context;
 import org.apache.flume.conf.BatchSizeSupported;
@@ -28,6 +29,9 @@ abstract class Component {
     /** The back-off of Flume's runners. */
     static final long BACKOFF_STEP_MS = 1000, BACKOFF_MAX_MS = 5000;
     static final int SINK = 1, INTERCEPTOR = 2, SOURCE = 3;
+
+    /** Of each component that has failed, where that was. */
+    private static final Map<String, String> failures = new ConcurrentHashMap<>();
 
     final Host host;
     final int link;
@@ -80,6 +84,12 @@ abstract class Component {
         thread.start();
     }
 
+    /** The agent makes a component that has failed again every 3 s, and logs why: the trace is logged when it is another one than before. */
+    private void logFailure(Throwable wrong) {
+        boolean known = LogStream.place(wrong).equals(failures.put(label, LogStream.place(wrong)));
+        LogStream.log(known ? "DEBUG" : "ERROR", label, "the class has thrown an exception", known ? null : wrong);
+    }
+
     private void run() {
         try {
             try {
@@ -88,7 +98,7 @@ abstract class Component {
             } catch (Stopped early) {
                 LogStream.log("DEBUG", label, "stopped before it was configured", null);
             } catch (Throwable wrong) {
-                LogStream.log("ERROR", label, "the component ends", wrong);
+                logFailure(wrong);
                 send(Message.FAILED, new long[0], Texts.describe(wrong));
                 return;
             } finally {

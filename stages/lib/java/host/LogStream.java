@@ -87,6 +87,22 @@ final class LogStream extends OutputStream {
         return trace.toString();
     }
 
+    /** Returns the classes of an exception and of its causes, with the calls that led to them, without their texts: those may have a time. */
+    static String place(Throwable wrong) {
+        StringBuilder place = new StringBuilder();
+        for (int i = 0; i < CAUSES_MAX && wrong != null; i++) {
+            place.append(wrong.getClass().getName());
+            for (StackTraceElement call : wrong.getStackTrace())
+                place.append('\n').append(call);
+            try {
+                wrong = wrong.getCause();
+            } catch (Throwable wordless) {
+                wrong = null;
+            }
+        }
+        return place.toString();
+    }
+
     /**
      * Says why the main thread ends, in the line that the JVM would write and without level and component, so that the agent takes it for the
      * reason. They use no class that has not been loaded, because the reason may be that there are no more descriptors to read one; the stack
