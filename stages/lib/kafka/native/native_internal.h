@@ -263,7 +263,8 @@ struct ps_kafka_native {
     uint32_t correlation; /* of the next request, modulo 2^31 */
     struct ps_kafka_native_statistics statistics;
     struct {
-        uint64_t bytes, records; /* bytes before compression, in which buffers are measured */
+        uint64_t bytes, records; /* bytes before compression */
+        uint64_t memory_bytes;   /* of the sets that have or had these records: buffers and tokens */
         uint64_t resting_ns; /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
         uint64_t expiry_ns;  /* the time to check for records that wait too long; PS_NEVER: no limit */
     } queued;
@@ -275,8 +276,8 @@ struct ps_kafka_native {
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
     struct {
-        struct ps_kafka_native_set *sets;
-        uint64_t set_bytes; /* bytes of their buffers; at most twice queue_bytes_max */
+        struct ps_kafka_native_set *sets[PS_KAFKA_NATIVE_SET_SIZES]; /* by the sizes of buffers */
+        uint64_t set_bytes;                                          /* of their memory */
         struct ps_kafka_native_request *requests;
     } free;                                           /* to be used again */
     struct ps_kafka_native_set *purged, **purged_end; /* to be reported */
@@ -359,16 +360,27 @@ void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
 
 /* ---- sets and requests ---- */
 
+/* Returns the limit of the memory of all sets (penstock.in.flight.max): half of it is for records, because a buffer may be
+ * twice as large as what is in it. */
+static inline uint64_t ps_kafka_native_memory_bytes_max(const struct ps_kafka_native *client)
+{
+    return 2 * client->settings.queue_bytes_max;
+}
+
 /* Returns whether the queue is full: no record is taken before some that wait are delivered. */
 static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *client)
 {
     return client->queued.bytes >= client->settings.queue_bytes_max ||
+           client->queued.memory_bytes >= ps_kafka_native_memory_bytes_max(client) ||
            client->queued.records >= client->settings.queue_records_max;
 }
 
 struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
                                                      struct ps_kafka_native_partition *partition);
 void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set);
+/* Called after records were added to a set whose memory was `before` bytes: counts its growth. */
+void ps_kafka_native_set_grew(struct ps_kafka_native *client, const struct ps_kafka_native_set *set,
+                              uint64_t before);
 struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
                                                              enum ps_kafka_native_kind kind, int16_t version);
 void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request);

@@ -13,6 +13,7 @@
 #define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* limited, because headers may name topics */
 /* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
+#define PS_KAFKA_NATIVE_SET_SIZES 4U         /* lists of free sets */
 #define PS_KAFKA_NATIVE_REQUEST_SETS_MAX 64U /* of one produce request */
 #define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U
 #define PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES 300U
@@ -44,6 +45,7 @@ struct ps_kafka_native_partition {
     struct ps_kafka_native_set *first, **end; /* to be sent, oldest first; the last one may be open */
     struct ps_kafka_native_set *returned;     /* sets that were sent without success, in order of sequence */
     uint32_t in_flight;                       /* number of sets in flight */
+    uint32_t usual_bytes;                     /* length of its last set, before compression */
     int32_t next_sequence;                    /* sequence number of the set that is closed next */
     bool rewinds;                             /* no set is sent before `in_flight` is 0 */
     uint64_t rest_ns;                         /* nothing is sent before this time */

@@ -8,32 +8,74 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
-                                                     struct ps_kafka_native_partition *partition)
+/* Returns the list for sets of this many bytes. A list has sets of similar sizes: else the sets of partitions with few
+ * records would get the large buffers of those with many, and all buffers would become large. */
+static unsigned size_of(uint64_t bytes)
 {
-    struct ps_kafka_native_set *set = client->free.sets;
-    if (set != NULL) {
-        client->free.sets = set->next;
-        client->free.set_bytes -= set->room;
-    } else if ((set = ps_kafka_native_set_make()) == NULL) {
+    return bytes <= 4096 ? 0 : bytes <= 32768 ? 1 : bytes <= 262144 ? 2 : 3;
+}
+
+static struct ps_kafka_native_set *pop_free(struct ps_kafka_native *client, unsigned size)
+{
+    struct ps_kafka_native_set *set = client->free.sets[size];
+    if (set == NULL)
         return NULL;
-    }
-    ps_kafka_native_set_reset(set, partition);
-    set->born_ns = client->now.mono_ns;
+    client->free.sets[size] = set->next;
+    client->free.set_bytes -= ps_kafka_native_set_memory(set);
     return set;
 }
 
-/* Keeps the set for later use, unless its buffers are too large in total: a buffer keeps the size of its
- * largest set, and with many partitions all buffers would become as large as the largest set. */
+/* Frees sets that are not used, the largest ones first, while all sets have more memory than they may. */
+static void trim(struct ps_kafka_native *client)
+{
+    uint64_t most = ps_kafka_native_memory_bytes_max(client);
+    for (unsigned size = PS_KAFKA_NATIVE_SET_SIZES; size > 0; size--) {
+        while (client->free.sets[size - 1] != NULL &&
+               client->queued.memory_bytes + client->free.set_bytes > most)
+            ps_kafka_native_set_free(pop_free(client, size - 1));
+    }
+}
+
+/* Prefers a set as large as the partition's last one, to a smaller one, to a new one. */
+struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
+                                                     struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set = NULL;
+    for (unsigned size = size_of(partition->usual_bytes) + 1; size > 0 && set == NULL; size--)
+        set = pop_free(client, size - 1);
+    if (set == NULL && (set = ps_kafka_native_set_make()) == NULL)
+        return NULL;
+    ps_kafka_native_set_reset(set, partition);
+    set->born_ns = client->now.mono_ns;
+    ps_kafka_native_set_grew(client, set, 0);
+    return set;
+}
+
+void ps_kafka_native_set_grew(struct ps_kafka_native *client, const struct ps_kafka_native_set *set,
+                              uint64_t before)
+{
+    uint64_t bytes = ps_kafka_native_set_memory(set);
+    if (PS_LIKELY(bytes == before))
+        return;
+    client->queued.memory_bytes += bytes - before;
+    if (client->queued.memory_bytes + client->free.set_bytes > ps_kafka_native_memory_bytes_max(client))
+        trim(client);
+}
+
+/* Keeps the set for later use, unless all sets have more memory than they may. */
 void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
 {
-    if (client->free.set_bytes + set->room > 2 * client->settings.queue_bytes_max) {
+    uint64_t bytes = ps_kafka_native_set_memory(set);
+    unsigned size = size_of(set->room);
+    client->queued.memory_bytes -= bytes;
+    if (client->queued.memory_bytes + client->free.set_bytes + bytes >
+        ps_kafka_native_memory_bytes_max(client)) {
         ps_kafka_native_set_free(set);
         return;
     }
-    client->free.set_bytes += set->room;
-    set->next = client->free.sets;
-    client->free.sets = set;
+    client->free.set_bytes += bytes;
+    set->next = client->free.sets[size];
+    client->free.sets[size] = set;
 }
 
 struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,

@@ -76,10 +76,12 @@ void ps_kafka_native_free(struct ps_kafka_native *client)
         client->purged = set->next;
         ps_kafka_native_set_free(set);
     }
-    while (client->free.sets != NULL) {
-        struct ps_kafka_native_set *set = client->free.sets;
-        client->free.sets = set->next;
-        ps_kafka_native_set_free(set);
+    for (unsigned size = 0; size < PS_KAFKA_NATIVE_SET_SIZES; size++) {
+        while (client->free.sets[size] != NULL) {
+            struct ps_kafka_native_set *set = client->free.sets[size];
+            client->free.sets[size] = set->next;
+            ps_kafka_native_set_free(set);
+        }
     }
     while (client->free.requests != NULL) {
         struct ps_kafka_native_request *request = client->free.requests;
@@ -233,7 +235,11 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
         if (set == NULL && (set = open_set(client, partition)) == NULL)
             return PS_KAFKA_NO_MEMORY;
         uint32_t before = set->length;
-        if (ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory)) {
+        uint64_t memory = ps_kafka_native_set_memory(set);
+        bool added =
+            ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory);
+        ps_kafka_native_set_grew(client, set, memory);
+        if (added) {
             client->queued.bytes += set->length - before;
             client->queued.records++;
             return 0;
@@ -260,9 +266,11 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
         if (set == NULL && (set = open_set(client, partition)) == NULL)
             break;
         uint32_t before = set->length;
+        uint64_t memory = ps_kafka_native_set_memory(set);
         uint32_t taken =
             ps_kafka_native_set_add_values(set, records + done, count - done, wall_ms,
                                            settings->set_bytes_max, settings->set_records_max, &no_memory);
+        ps_kafka_native_set_grew(client, set, memory);
         client->queued.bytes += set->length - before;
         client->queued.records += taken;
         done += taken;
@@ -283,8 +291,12 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
     if (topic->unplaced != NULL)
         return 0;
     struct ps_kafka_native_set *set = ps_kafka_native_take_set(client, &topic->nowhere);
-    if (set == NULL ||
-        !ps_kafka_native_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory)) {
+    uint64_t memory = set != NULL ? ps_kafka_native_set_memory(set) : 0;
+    bool added =
+        set != NULL && ps_kafka_native_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory);
+    if (set != NULL)
+        ps_kafka_native_set_grew(client, set, memory);
+    if (!added) {
         if (set != NULL)
             ps_kafka_native_give_set(client, set);
         *error = PS_KAFKA_NO_MEMORY;

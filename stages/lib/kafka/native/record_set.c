@@ -6,8 +6,9 @@
 #include "stages/lib/least.h"
 #include "stages/lib/kafka/native/wire.h"
 
-#define FIRST_BYTES (32U * 1024U)
-#define FIRST_TOKENS 256U
+/* With many partitions most sets have few records. */
+#define FIRST_BYTES 512U
+#define FIRST_TOKENS 8U
 #define CRC_AT 17U         /* offset of the checksum */
 #define CRC_FROM_AT 21U    /* offset of the first byte that the checksum covers */
 #define LENGTH_FROM_AT 12U /* the batch's length counts from here */
@@ -236,13 +237,10 @@ void ps_kafka_native_set_compress(struct ps_kafka_native_set *set, struct ps_kaf
                                       spare->data + PS_KAFKA_NATIVE_SET_HEAD_BYTES);
     if (packed == 0 || packed >= plain)
         return;
-    const struct ps_byte_buffer before = {.data = set->bytes, .room = set->room};
-    set->bytes = spare->data;
-    set->room = (uint32_t)ps_least(spare->room, UINT32_MAX);
+    memcpy(set->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES, spare->data + PS_KAFKA_NATIVE_SET_HEAD_BYTES, packed);
     set->plain_length = set->length;
     set->length = PS_KAFKA_NATIVE_SET_HEAD_BYTES + (uint32_t)packed;
     set->compression = ps_kafka_compressor_codec(compressor);
-    *spare = before;
 }
 
 void ps_kafka_native_set_close(struct ps_kafka_native_set *set,

@@ -36,8 +36,13 @@ struct ps_kafka_native_producer_id {
     bool transactional;
 };
 
-/* Returns an empty set; NULL: there is no memory. */
+/* Returns an empty set, which begins small; NULL: there is no memory. */
 struct ps_kafka_native_set *ps_kafka_native_set_make(void);
+/* Returns the bytes of the set's memory. */
+static inline uint64_t ps_kafka_native_set_memory(const struct ps_kafka_native_set *set)
+{
+    return sizeof *set + set->room + sizeof *set->tokens * (uint64_t)set->tokens_room;
+}
 void ps_kafka_native_set_free(struct ps_kafka_native_set *set);
 /* Empties the set, and keeps its buffers. */
 void ps_kafka_native_set_reset(struct ps_kafka_native_set *set, struct ps_kafka_native_partition *partition);
@@ -61,8 +66,8 @@ uint32_t ps_kafka_native_set_add_values(struct ps_kafka_native_set *set,
                                         uint32_t bytes_max, uint32_t records_max, bool *no_memory);
 
 /* Compresses the records; no record may be added afterwards. Leaves the records as they are if compression
- * would not save bytes, or if there is no memory for it. The set and `spare` exchange their buffers, so one
- * `spare` serves all sets. */
+ * would not save bytes, or if there is no memory for it. `spare` is as large as the largest set, and serves all sets: the
+ * set keeps its own buffer, which may be small. */
 void ps_kafka_native_set_compress(struct ps_kafka_native_set *set, struct ps_kafka_compressor *compressor,
                                   struct ps_byte_buffer *spare);
 

@@ -269,6 +269,7 @@ static void take_sets(struct ps_kafka_native_broker *broker, struct ps_kafka_nat
         struct ps_kafka_native_set *set = ps_kafka_native_partition_pop(partition);
         partition->alone = set->closed || !knows_producer(client, partition);
         if (!set->closed) {
+            partition->usual_bytes = set->length;
             compress(broker, set);
             ps_kafka_native_set_close(set, &client->id, partition->next_sequence);
             partition->next_sequence =
