@@ -4,10 +4,12 @@
  * A lease is written in full before it is settled. After a failed write the file is cut back, so a retry
  * leaves neither torn nor duplicated events (Flume leaves both). Every file is new: names that exist are
  * skipped. */
+#include "core/sink/deadletter_pending.h"
 #include "core/stage.h"
 #include "core/stage_call.h"
 #include "core/text/ends.h"
 #include "stages/lib/compressed_output.h"
+#include "stages/lib/least.h"
 #include "stages/lib/text/path_manager.h"
 #include "core/quantity.h"
 
@@ -50,6 +52,8 @@ struct file_roll_state {
     uint64_t roll_ns, retry_ns;
     bool failing; /* the failure is already logged */
     bool starved; /* the failure was a lack of memory: leases wait until retry_ns, at no attempt */
+    struct ps_deadletter_pending letter; /* of the event that the serializer refuses */
+    char letter_text[512];
     char path[PATH_BYTES];
 };
 
@@ -407,8 +411,11 @@ static uint64_t tick(const struct file_roll_plan *plan, struct file_roll_state *
 
 static uint64_t file_roll_tick(const void *plan, void *state, const struct ps_now *now)
 {
-    uint64_t due_ns = tick(plan, state, now);
-    report_slow_write(state);
+    struct file_roll_state *sink_state = state;
+    uint64_t due_ns = tick(plan, sink_state, now);
+    report_slow_write(sink_state);
+    if (ps_deadletter_pending_has_begun(&sink_state->letter))
+        due_ns = ps_least(due_ns, now->mono_ns + PS_DEADLETTER_LOOK_NS);
     return due_ns;
 }
 
@@ -454,7 +461,25 @@ static enum ps_result write_failed(const struct file_roll_plan *plan, struct fil
     return state->starved ? PS_LATER : PS_RETRY;
 }
 
-/* Reports an event that the serializer refuses. The lease is tried again without end, as in Flume's sink. */
+/* Makes a dead letter of the event that the serializer refuses. Returns false until the letter is written. */
+static bool write_letter(struct file_roll_state *state)
+{
+    const struct ps_dead_letter_reason reason = {"event-unwritable", state->letter_text, 0};
+    return ps_deadletter_pending_work(&state->letter, state->port, &reason);
+}
+
+static bool give_up(struct file_roll_state *state, struct ps_lease *lease, uint32_t position,
+                    struct ps_err *reason)
+{
+    snprintf(state->letter_text, sizeof state->letter_text, "%s", ps_err_join(reason));
+    ps_count(state->port->counters, PS_COUNTER_refused, 1);
+    ps_log(PS_LOG_ERROR, state->port->component, "an event goes to the dead letters: %s", state->letter_text);
+    ps_deadletter_pending_begin(&state->letter, lease, position, position + 1U);
+    return write_letter(state);
+}
+
+/* Without penstock.deadletter: reports an event that the serializer refuses. The lease is tried again without end, as in
+ * Flume's sink. */
 static enum ps_result write_refused(struct file_roll_state *state, struct ps_err *reason)
 {
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
@@ -471,6 +496,8 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
     ensure_began(plan, state, now);
     if (PS_UNLIKELY(state->starved))
         return PS_LATER; /* `tick` ends the wait */
+    if (PS_UNLIKELY(ps_deadletter_pending_has_begun(&state->letter)) && !write_letter(state))
+        return PS_LATER;
     if (state->fd >= 0)
         look_at_file(plan, state, now);
     for (;;) {
@@ -490,8 +517,13 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
                 ps_lease_settle(lease, settled);
         if (answer == PS_SERIALIZER_LATER)
             return PS_LATER;
-        if (answer == PS_SERIALIZER_REFUSED)
+        if (answer == PS_SERIALIZER_REFUSED && !ps_port_has_deadletter(state->port))
             return write_refused(state, &reason);
+        if (answer == PS_SERIALIZER_REFUSED) {
+            if (!give_up(state, lease, position, &reason))
+                return PS_LATER;
+            continue;
+        }
         file_end(plan, state); /* the answer is PS_SERIALIZER_NEW_FILE */
         (void)file_begin(plan, state, now);
     }
@@ -503,6 +535,14 @@ static enum ps_result file_roll_work(const void *plan, void *state, struct ps_le
     enum ps_result result = write_lease(plan, state, *lease, now);
     report_slow_write(state);
     return result;
+}
+
+/* The lease with the event that is given up is the channel's again: its letter may come twice. */
+static bool file_roll_recall(const void *, void *state_, struct ps_lease **, const struct ps_now *)
+{
+    struct file_roll_state *state = state_;
+    state->letter = (struct ps_deadletter_pending){.lease = NULL};
+    return true;
 }
 
 static void file_roll_outline(const void *plan_, const struct ps_context *, FILE *out)
@@ -523,7 +563,8 @@ static void file_roll_probe(const void *plan_, struct ps_context *, const struct
     ps_probe_directory(probe, "sink.directory", plan->directory);
 }
 
-static const struct ps_sink_ops sink = {.work = file_roll_work, .tick = file_roll_tick};
+static const struct ps_sink_ops sink = {
+    .work = file_roll_work, .tick = file_roll_tick, .recall = file_roll_recall};
 
 const struct ps_stage_ops ps_sink_file_roll = {
     PS_STAGE(PS_KIND_SINK),
