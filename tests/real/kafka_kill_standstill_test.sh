@@ -68,6 +68,7 @@ go_on() { # GROUP WHAT: waits for new records
 for guarantee in at-least-once exactly-once; do
     kafka_topic $guarantee-in 2
     kafka_topic $guarantee-out 1 # all readers wait for each open transaction
+    for topic in $guarantee-in $guarantee-out; do await 60 has_topic "$topic" || fail "topic $topic is not there"; done
     agent $guarantee $guarantee $guarantee
     load $guarantee &
     loads=$!

@@ -47,8 +47,9 @@ struct run {
 };
 
 static const struct ps_kafka_reading_engine *const engine = &ps_kafka_reading_native;
-static const char *instance_id; /* of the members that are opened; NULL: none */
-static const char *expression;  /* to which they are subscribed; NULL: to the topic */
+static const char *instance_id;      /* of the members that are opened; NULL: none */
+static struct ps_kafka_place *place; /* that remembers their ids; NULL: none */
+static const char *expression;       /* to which they are subscribed; NULL: to the topic */
 
 static inline void open_member(struct run *run)
 {
@@ -60,6 +61,7 @@ static inline void open_member(struct run *run)
         .pair_count = run->pair_count,
         .group = "g",
         .group_instance_id = instance_id,
+        .place = place,
         .subscription = {1, topics},
         .commit_interval_ns = 50 * PS_NS_PER_MS,
         .revoke_wait_ns = 30 * PS_NS_PER_S,

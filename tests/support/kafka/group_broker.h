@@ -141,10 +141,13 @@ struct ps_test_group_broker {
     bool rebalances;            /* the member must join again */
     bool
         keeps_generation; /* a known member that joins again gets the generation that it is in (a follower of a stable group) */
-    bool leads;       /* the member becomes the leader when it joins next */
-    unsigned others;  /* number of the other members, if `leads` */
-    unsigned share;   /* bits: the partitions that another leader will give the member */
-    unsigned owned;   /* bits: the partitions that the member has, or gives up */
+    bool leads;      /* the member becomes the leader when it joins next */
+    unsigned others; /* number of the other members, if `leads` */
+    unsigned share;  /* bits: the partitions that another leader will give the member */
+    unsigned owned;  /* bits: the partitions that the member has, or gives up */
+    /* Members "dead-.." that were killed: until they leave, a member that joins waits. `waits`: one does, or did */
+    unsigned dead;
+    bool waits;
     bool cooperative; /* the group's protocol */
     unsigned claimed; /* bits: those that the member had when it joined */
 

@@ -113,6 +113,10 @@ char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_requ
     (void)ps_wire_get_int32(in);
     (void)ps_wire_get_int32(in);
     bool named = is_member(in);
+    if (named && group->dead > 0) {
+        group->waits = true;
+        return NULL;
+    }
     if (request->version >= 5)
         skip_instance(in);
     unsigned claimed = read_claims(group, in);
@@ -240,8 +244,17 @@ char *ps_test_group_leave(struct ps_test_group_broker *group, struct ps_test_req
 {
     struct ps_wire_in *in = &request->body;
     take_group(in);
-    (void)is_member(in);
+    struct ps_wire_in member = *in;
+    uint32_t length;
+    const char *id = ps_wire_get_string(&member, &length);
     int16_t error = ps_test_group_error(group, PS_TEST_KEY_LEAVE, false);
+    if (length > 5 && memcmp(id, "dead-", 5) == 0) {
+        *in = member;
+        assert_true(group->waits); /* an empty group would wait for more members */
+        group->dead -= error == 0;
+        return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    }
+    (void)is_member(in);
     group->known = group->joined = group->synced = false;
     return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
 }
