@@ -48,6 +48,8 @@ static const char *plain(struct ps_arena *arena, const char *name)
 const char *ps_conf_state_directory(const struct ps_conf *conf)
 {
     const char *given = conf->agent.options.state_directory, *base = base_of(conf);
+    if (given != NULL && strncmp(given, "~/", 2) == 0 && home_of(conf) != NULL)
+        return ps_arena_format(conf->plan_arena, "%s%s", home_of(conf), given + 1);
     if (given != NULL)
         return given;
     if (base == NULL || conf->origin_count == 0)
