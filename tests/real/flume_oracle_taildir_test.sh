@@ -8,7 +8,7 @@ for program in python3 jq; do
     command -v $program >/dev/null || skip "no $program"
 done
 
-flows="lines headers order turns names all grow idle skip"
+flows="lines headers order turns names all grow idle skip filler counter"
 
 # Writes what is there before the agent starts; then plays the writers, each step after what the one before has led to.
 cat >"$work/player.py" <<'EOF_'
@@ -43,6 +43,8 @@ def prepare():
     put("grow/a.log", b"one\ntw", 1)
     put("idle/a.log", b"one\nno end", 1)
     put("skip/a.log", b"old 1\nold 2\n", 1)
+    put("filler/a.log", b"one\n" + bytes(300000), 1)  # made long at once
+    put("counter/a.log", b"lines=00\n" + b"".join(b"line %d of the log\n" % i for i in range(30)), 1)
 complaints = []
 def wait(flow, what, condition):
     until = patient_s() + 45
@@ -81,11 +83,30 @@ def skip():
     lines("skip", 1)
     write("skip/b.log", b"new 2\n")
     lines("skip", 2)
+def over(path, offset, contents):
+    with open(f"{logs}/{path}", "r+b") as out:
+        out.seek(offset)
+        out.write(contents)
+def filler():
+    lines("filler", 1)
+    over("filler/a.log", 4, b"two\nthr")
+    lines("filler", 2)
+    over("filler/a.log", 11, b"ee\n\0four\0\n")
+    lines("filler", 4)
+    os.truncate(f"{logs}/filler/a.log", 21)  # the writer ends
+    write("filler/a.log", b"five\n")
+    lines("filler", 5)
+def counter():
+    lines("counter", 31)
+    for i in range(1, 6):
+        over("counter/a.log", 6, b"%02d" % i)
+        write("counter/a.log", b"more %d\n" % i)
+        lines("counter", 31 + i)
 if verb == "prepare":
     prepare()
     sys.exit()
 threads = [threading.Thread(target=target, args=arguments) for target, arguments in (
-    (grow, ()), (idle, ()), (skip, ()), (lines, ("lines", 13)), (lines, ("headers", 5)), (lines, ("order", 3000)), (lines, ("turns", 21)),
+    (grow, ()), (idle, ()), (skip, ()), (filler, ()), (counter, ()), (lines, ("lines", 13)), (lines, ("headers", 5)), (lines, ("order", 3000)), (lines, ("turns", 21)),
     (lines, ("names", 2)), (lines, ("all", 2)))]
 for thread in threads:
     thread.start()

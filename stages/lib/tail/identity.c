@@ -5,12 +5,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 uint64_t ps_tail_head(const char *bytes, size_t length)
 {
     return ps_fnv64(PS_FNV64, bytes, length);
+}
+
+size_t ps_tail_head_end(const char *bytes, size_t length, int64_t offset)
+{
+    size_t read = offset < (int64_t)length ? (size_t)offset : length, text = length;
+    const char *nul = memchr(bytes + read, '\0', length - read);
+    const char *newline = memrchr(bytes, '\n', nul != NULL ? (size_t)(nul - bytes) : length);
+    if (newline != NULL)
+        text = (size_t)(newline - bytes) + 1;
+    else if (nul != NULL && nul > bytes)
+        text = (size_t)(nul - bytes);
+    while (newline == NULL && text > 0 && bytes[text - 1] == '\0')
+        text--;
+    return text > read ? text : read;
 }
 
 bool ps_tail_bytes_begin(const struct ps_tail_identity *identity, const char *bytes, size_t length)
@@ -97,6 +112,41 @@ int64_t ps_tail_hole_end(int fd)
     while (zeros < length && block[zeros] == '\0')
         zeros++;
     return length < 0 ? -1 : offset + zeros;
+}
+
+/* Returns whether there is no data between these offsets. */
+static bool is_hole(int fd, int64_t begin, int64_t end)
+{
+    off_t data = lseek(fd, (off_t)begin, SEEK_DATA);
+    return data < 0 ? errno == ENXIO : data >= end;
+}
+
+int64_t ps_tail_nuls_begin(int fd, int64_t offset)
+{
+    enum { PIECE = 16 * 1024, PIECE_MAX = 1 << 30 };
+    char piece[PIECE];
+    for (int64_t most = PIECE; offset > 0;) {
+        int64_t begin = offset > most ? offset - most : 0;
+        if (is_hole(fd, begin, offset)) {
+            offset = begin;
+            most = most < PIECE_MAX ? 2 * most : most;
+            continue;
+        }
+        if (most > PIECE) { /* the data are in the last part of it, perhaps */
+            most = PIECE;
+            continue;
+        }
+        ssize_t length = ps_tail_read_fully(fd, piece, (size_t)(offset - begin), begin);
+        if (length < 0)
+            return -1;
+        size_t text = (size_t)length;
+        while (text > 0 && piece[text - 1] == '\0')
+            text--;
+        if (text > 0)
+            return begin + (int64_t)text;
+        offset = begin;
+    }
+    return 0;
 }
 
 enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity)

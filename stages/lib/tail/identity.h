@@ -20,6 +20,10 @@ struct ps_tail_identity {
 /* Returns the fingerprint of these bytes (FNV-1a, 64 bits). */
 uint64_t ps_tail_head(const char *bytes, size_t length);
 
+/* Returns how many of the first bytes of a file the fingerprint covers: what was read of the file, up to `offset`, and whole lines. A line that
+ * is not complete counts if there is no other, but never the NULs at its end, since they may be written over. */
+size_t ps_tail_head_end(const char *bytes, size_t length, int64_t offset);
+
 /* Returns whether the first bytes of a file have the fingerprint of `identity`. */
 bool ps_tail_bytes_begin(const struct ps_tail_identity *identity, const char *bytes, size_t length);
 
@@ -50,6 +54,9 @@ ssize_t ps_tail_read_fully(int fd, char *to, size_t room, int64_t offset);
 /* Returns where the data of a file begins if the file begins with a hole. The hole may end in the middle of its last block. Returns
  * 0 if it begins with data, -1 if it cannot be read. */
 int64_t ps_tail_hole_end(int fd);
+
+/* Returns where the NULs begin that end at `offset`; `offset` if there are none. Returns -1 if the file cannot be read. */
+int64_t ps_tail_nuls_begin(int fd, int64_t offset);
 
 /* Returns whether an open file has the fingerprint of `identity`. Ignores device and inode, because a copy begins like its original. */
 enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity);

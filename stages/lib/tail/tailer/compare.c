@@ -79,14 +79,14 @@ static bool same_bytes(struct ps_tail_match *match, int other, int64_t end)
     return same;
 }
 
-/* Returns whether the candidate still has the bytes that were read of it. */
+/* Returns whether the candidate still has the bytes that were read of it. Its beginning may be changed in place. */
 static bool is_intact(struct ps_tail_match *match, const struct ps_tail_candidate *candidate, int fd,
                       int64_t size)
 {
     struct ps_tail_mark mark = ps_tail_marks_at(&candidate->marks, candidate->offset);
     return size >= candidate->offset &&
-           is_same(match, fd, ps_tail_identity_begins(fd, &candidate->identity)) &&
-           (candidate->offset == 0 || mark.length == 0 || is_same(match, fd, ps_tail_mark_is_in(fd, &mark)));
+           (mark.length > 0 ? is_same(match, fd, ps_tail_mark_is_in(fd, &mark))
+                            : is_same(match, fd, ps_tail_identity_begins(fd, &candidate->identity)));
 }
 
 static void mark_read(struct ps_tail_match *match, int64_t offset)

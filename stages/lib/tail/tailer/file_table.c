@@ -9,7 +9,7 @@
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->open.deferred, &(tailer)->cut,                    \
         &(tailer)->cut_seen, &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable,                \
         &(tailer)->links, &(tailer)->heirs, &(tailer)->loose, &(tailer)->saves.changed, &(tailer)->texts,    \
-        &(tailer)->sink.announced, &(tailer)->unsaved, &(tailer)->unnumbered
+        &(tailer)->sink.announced, &(tailer)->unsaved, &(tailer)->unnumbered, &(tailer)->fillers
 
 /* ---- chains ---- */
 
@@ -444,6 +444,8 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_log_move(tailer, log, 0, 0);
     log->last.length = 0;
     log->line_scanned = 0;
+    log->head_moves = false;
+    log->filler = (struct ps_tail_filler){.waits = false};
     ps_tail_log_forget_ahead(tailer, log);
     ps_tail_log_changed(tailer, log);
     ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_truncated, 1);
@@ -466,9 +468,10 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
         ps_tail_file_forget(&tailer->reader, &log->file);
     if (length <= (ssize_t)log->identity.head_length || (!any && length != (ssize_t)want))
         return;
-    want = (size_t)length;
-    if (ps_tail_head(head, log->identity.head_length) != log->identity.head)
-        return; /* the file was truncated, and no look has noticed it yet */
+    want = ps_tail_head_end(head, (size_t)length, log->read_offset);
+    if (want <= log->identity.head_length ||
+        (!log->head_moves && ps_tail_head(head, log->identity.head_length) != log->identity.head))
+        return; /* it has no more whole lines; or the file was truncated, and no look has noticed it yet */
     log->identity.head = ps_tail_head(head, want);
     log->identity.head_length = (uint32_t)want;
     ps_tail_log_index(tailer, log);

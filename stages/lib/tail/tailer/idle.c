@@ -12,7 +12,8 @@ static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log
     bool text = ps_tail_log_is_text(log);
     bool unknown = log->text_left || (text && log->text.bytes < 0);
     int64_t lost = (text ? log->text.bytes : log->size) - log->read_offset;
-    if (text && log->text.done)
+    if ((text && log->text.done) ||
+        (log->filler.waits && log->filler.end >= log->size)) /* the rest are NULs */
         return;
     if (unknown) {
         ps_log(PS_LOG_WARN, tailer->port->component,

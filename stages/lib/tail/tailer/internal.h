@@ -12,6 +12,7 @@
 #include "stages/lib/tail/reader.h"
 #include "stages/lib/tail/slots.h"
 #include "stages/lib/tail/tailer/copy.h"
+#include "stages/lib/tail/tailer/filler.h"
 #include "stages/lib/tail/tailer/last_bytes.h"
 #include "stages/lib/tail/tailer/open_files.h"
 #include "stages/lib/tail/tailer/remembered.h"
@@ -69,6 +70,9 @@ struct ps_tail_log {
     bool cut_waits;     /* it was truncated: first its directory is looked at, to find its copy */
     bool cut_looked;    /* that look at the directory is done */
     uint8_t cut_looks;  /* number of looks that were not enough */
+    bool shrank;        /* it was seen to be shorter than its position: it was cut */
+    bool head_moves;    /* its beginning is changed in place: it does not show which file this is */
+    bool over_told;     /* the log has that it is written over again and again */
     bool stranger;      /* its inode belongs to another file now */
     bool left_group; /* the last look saw it renamed from a name that matches: the inode is still its own */
     bool copied;     /* a copy is read from its position; earlier lines are not delivered yet */
@@ -116,6 +120,8 @@ struct ps_tail_log {
     struct ps_tail_log *older, *newer; /* open files, sorted by active_ns */
     struct ps_tail_log *next_name;     /* in its hash chain */
     struct ps_tail_log *next_inode;
+    uint64_t over_ns; /* when it last began anew because it was written over; 0: never */
+    struct ps_tail_filler filler;
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_serial serial;
     /* `serial` is in the notes of a save; `serial` is in the position file */
@@ -188,9 +194,11 @@ struct ps_tailer {
     struct ps_tail_slots unresolved;  /* found, but not yet identified */
     struct ps_tail_slots unreadable;
     struct ps_tail_slots links;
-    struct ps_tail_slots heirs;      /* files that have lines of an earlier life (struct ps_tail_life) */
-    struct ps_tail_slots texts;      /* compressed files that are to be opened, or may be idle now */
-    struct ps_tail_log *unpacking;   /* the compressed file that is being surveyed or read; NULL: none */
+    struct ps_tail_slots heirs;    /* files that have lines of an earlier life (struct ps_tail_life) */
+    struct ps_tail_slots texts;    /* compressed files that are to be opened, or may be idle now */
+    struct ps_tail_log *unpacking; /* the compressed file that is being surveyed or read; NULL: none */
+    struct ps_tail_slots fillers;  /* files with NULs where nothing may be written yet */
+    uint64_t fillers_look_ns;
     struct ps_tail_slots unsaved;    /* files whose random numbers are not in the position file yet */
     struct ps_tail_slots unnumbered; /* files that wait until the position file has their random numbers */
     struct ps_tail_slots loose;      /* no matching name, or idle and not closed */
@@ -441,14 +449,18 @@ struct ps_tail_line {
     struct ps_tail_text *text; /* held; NULL: the file itself is read */
     int64_t offset, scanned;   /* offsets of the line's beginning, and of the end of the searched bytes */
     uint32_t max_bytes;
-    bool rest; /* the end of the file ends the line */
+    bool rest;         /* the end of the file ends the line */
+    int64_t known_end; /* NULs before this offset are not read again; 0: not known */
     struct ps_tail_identity identity;
     struct ps_tail_last_bytes last; /* before `offset` */
     /* Results: */
     bool done, orphan;
     int error;       /* errno of a read that failed: the other results are not set then; 0: none */
     bool found, cut; /* cut: the line is longer than max_bytes */
-    bool same;       /* the file begins as before, and has the same bytes before the line */
+    int64_t
+        nuls; /* NULs at `offset` that have text behind them, if they are so many that they are no part of the line; else 0 */
+    int64_t end; /* not found: the end of the file, if it ends in NULs; else 0 */
+    bool same;   /* the file begins as before, and has the same bytes before the line */
     char *bytes;
     uint32_t length, consumed;
 };

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define LINE_PIECE_BYTES (128 * 1024)
 
@@ -110,32 +111,70 @@ static void line_run_text(struct ps_tail_line *line)
     }
 }
 
+/* Returns the offset behind NULs up to `offset`: where the next data of the file begins, or its end. Holes are not read. */
+static int64_t behind_nuls(const struct ps_tail_line *line, int64_t offset)
+{
+    struct stat status;
+    if (offset < line->known_end)
+        return line->known_end;
+    off_t data = lseek(line->fd, (off_t)offset, SEEK_DATA);
+    if (data < 0 && errno == ENXIO && fstat(line->fd, &status) == 0)
+        data = status.st_size;
+    return data > offset ? (int64_t)data : offset;
+}
+
+/* Sets the result if these bytes, the first ones that are read of the line, have text behind NULs. */
+static bool line_begins_with_nuls(struct ps_tail_line *line, const char *piece, size_t length, int64_t at)
+{
+    int64_t nuls = at - line->offset + (int64_t)ps_tail_nuls_before(piece, length);
+    if (line->scanned != line->offset || nuls < (int64_t)PS_TAIL_FILLER_BYTES)
+        return false;
+    line->nuls = nuls;
+    return true;
+}
+
+/* Takes a piece of the file at `at`, which has other bytes than NULs. Returns whether the line ends: there, or because it is too
+ * long. NULs at the end of the piece may not be written yet: they count when there is text behind them. */
+static bool line_take_piece(struct ps_tail_line *line, const char *piece, size_t length, int64_t at)
+{
+    const char *newline = memchr(piece, '\n', length);
+    int64_t end = at + (newline != NULL ? newline - piece : (int64_t)ps_tail_without_nuls(piece, length));
+    if (end - line->offset > (int64_t)line->max_bytes) {
+        line->cut = true;
+        line_load(line, line->offset + line->max_bytes, 0);
+        return true;
+    }
+    line->scanned = end;
+    if (newline != NULL)
+        line_load(line, end, 1);
+    return newline != NULL;
+}
+
 /* Looks for the line's end from line->scanned on, and reads the line if it ends. After a rest the end of the
  * file ends the line, unless the file has grown. */
 static void line_look(struct ps_tail_line *line)
 {
     enum { PIECE = LINE_PIECE_BYTES };
     const int64_t begin = line->scanned;
+    int64_t at = begin;
     char *piece = malloc(PIECE);
     ssize_t length = -1;
-    while (piece != NULL && (length = ps_tail_read_fully(line->fd, piece, PIECE, line->scanned)) > 0) {
-        const char *newline = memchr(piece, '\n', (size_t)length);
-        int64_t end = line->scanned + (newline != NULL ? newline - piece : length);
-        if (end - line->offset > (int64_t)line->max_bytes) {
-            line->cut = true;
-            line_load(line, line->offset + line->max_bytes, 0);
-            break;
+    line->nuls = line->end = 0;
+    while (piece != NULL && (length = ps_tail_read_fully(line->fd, piece, PIECE, at)) > 0) {
+        if (ps_tail_without_nuls(piece, (size_t)length) == 0) {
+            at = behind_nuls(line, at + length);
+            continue;
         }
-        line->scanned = end;
-        if (newline != NULL) {
-            line_load(line, end, 1);
+        if (line_begins_with_nuls(line, piece, (size_t)length, at) ||
+            line_take_piece(line, piece, (size_t)length, at))
             break;
-        }
+        at += length;
     }
     if (length < 0)
         line->error = errno;
     if (length == 0 && line->rest && line->scanned == begin && begin > line->offset)
         line_load(line, line->scanned, 0);
+    line->end = length == 0 && at > line->scanned ? at : 0;
     free(piece);
 }
 
@@ -203,7 +242,10 @@ enum ps_tail_step ps_tail_line_begin(struct ps_tailer *tailer, struct ps_tail_lo
     line->scanned = log->line_scanned > log->read_offset ? log->line_scanned : log->read_offset;
     line->max_bytes = tailer->settings->line_max_bytes;
     line->rest = log->rest;
+    line->known_end = ps_tail_filler_is_known(tailer, log) ? log->filler.end : 0;
     line->identity = log->identity;
+    if (log->head_moves)
+        line->identity.head_length = 0;
     line->last = log->last;
     log->line = line;
     ps_tail_thread_ask(&tailer->thread, &line->job);

@@ -262,6 +262,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     }
     bool text = ps_tail_log_is_text(log);
     bool cut = change->size_bytes < (text || log->text_left ? log->size : log->read_offset);
+    log->shrank |= cut && !text;
     log->size = change->size_bytes;
     log->link = change->link;
     if (log->link)

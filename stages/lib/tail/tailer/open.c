@@ -1,51 +1,41 @@
 /* Opens a file and identifies it on the source's thread; then the worker decides where reading begins. */
-#include "stages/lib/tail/tailer/internal.h"
+#include "stages/lib/tail/tailer/opening.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CUT_AGAIN_NS (100 * PS_NS_PER_MS)
 #define MATCHES_MAX 8 /* comparisons in one opening: the candidates may start over meanwhile */
 
-struct opening {
-    struct ps_tail_job job;
-    uint32_t number, generation; /* number and generation of the log when the job was made */
-    char *path;
-    int fd;                           /* given: to be checked; -1: the job opens the file */
-    bool was_open;                    /* the job was given the log's own descriptor */
-    int64_t offset;                   /* where reading would go on */
-    struct ps_tail_identity expected; /* identity of what was read so far; head_length 0: not known */
-    int error; /* errno; 0: the file is open. This and the fields below are results, unless they say "given". */
-    struct ps_tail_identity identity;
-    int64_t size;
-    bool begins; /* the file has the expected beginning */
-    enum ps_tail_way way;
-    char head[PS_TAIL_HEAD_BYTES];
-    size_t head_length;
-    struct ps_tail_start start;     /* beginning of a compressed file's text */
-    bool unpacks, was_text;         /* compressed files are read; the position is one in decompressed text */
-    enum ps_compression kind;       /* kind of a compressed file that is read; else NONE */
-    struct ps_tail_stamp stamp;     /* stamp of the compressed file when it was opened */
-    struct ps_tail_last_bytes last; /* before `offset` */
-    int64_t data_offset;            /* where the data begins after a hole at the beginning */
-    struct ps_tail_match *match;    /* files that it may be a copy of */
-    unsigned matches;               /* number of comparisons */
-};
-
-/* Reads the bytes before the position. Returns false with errno if they cannot be read. */
-static bool last_read(struct opening *opening)
+/* Reads the bytes before `offset`. Returns false with errno if they cannot be read. */
+static bool last_read(struct ps_tail_last_bytes *last, int fd, int64_t offset)
 {
-    size_t want = ps_tail_last_bytes_before(opening->offset);
-    ssize_t length =
-        ps_tail_read_fully(opening->fd, opening->last.bytes, want, opening->offset - (int64_t)want);
-    opening->last.length = length == (ssize_t)want ? (uint32_t)length : 0;
+    size_t want = ps_tail_last_bytes_before(offset);
+    ssize_t length = ps_tail_read_fully(fd, last->bytes, want, offset - (int64_t)want);
+    last->length = length == (ssize_t)want ? (uint32_t)length : 0;
     return length >= 0;
 }
 
+/* Looks for the beginning of the NULs before the position: an earlier version, or Flume, took them for text, or the file is to be skipped. */
+static bool text_end_read(struct ps_tail_opening *opening)
+{
+    const struct ps_tail_last_bytes *last = &opening->last;
+    opening->text_offset = opening->offset;
+    if (last->length == 0 || last->bytes[last->length - 1] != '\0' || opening->is_known)
+        return true;
+    opening->text_offset = ps_tail_nuls_begin(opening->fd, opening->offset);
+    return opening->text_offset >= 0 && last_read(&opening->text_last, opening->fd, opening->text_offset);
+}
+
+/* Returns the position to begin at instead of `offset`, which is behind NULs that may be written over. */
+static int64_t before_nuls(const struct ps_tail_opening *opening, int64_t offset)
+{
+    return offset == opening->offset ? opening->text_offset : offset;
+}
+
 /* Reads the beginning of a compressed file's text, and sets whether the text is read: not if it is itself compressed. */
-static bool text_begin_read(struct opening *opening)
+static bool text_begin_read(struct ps_tail_opening *opening)
 {
     const struct ps_tail_start *start = &opening->start;
     if (!ps_tail_is_compressed(opening->head, opening->head_length))
@@ -59,7 +49,7 @@ static bool text_begin_read(struct opening *opening)
 }
 
 /* Returns false with errno if the file cannot be read: it is not identified then. */
-static bool opening_read(struct opening *opening)
+static bool opening_read(struct ps_tail_opening *opening)
 {
     if (!ps_tail_identity_read(opening->fd, &opening->identity, &opening->size))
         return false;
@@ -79,56 +69,36 @@ static bool opening_read(struct opening *opening)
     opening->way = ps_tail_way_of(opening->fd);
     if (opening->head_length > 0 && opening->head[0] == '\0')
         opening->data_offset = ps_tail_hole_end(opening->fd);
-    return opening->data_offset >= 0 && last_read(opening);
+    opening->marks_fit = opening->begins;
+    return opening->data_offset >= 0 && last_read(&opening->last, opening->fd, opening->offset) &&
+           text_end_read(opening) && ((opening->begins && !opening->doubts) || ps_tail_marks_find(opening));
 }
 
 static void opening_run(struct ps_tail_job *job)
 {
-    struct opening *opening = (struct opening *)(void *)job;
+    struct ps_tail_opening *opening = (struct ps_tail_opening *)(void *)job;
     if (opening->fd < 0)
         opening->fd = ps_tail_open(opening->path);
     if (opening->fd < 0 || !opening_read(opening))
         opening->error = errno;
 }
 
-static void opening_free(struct opening *opening)
+static void opening_free(struct ps_tail_opening *opening)
 {
     if (opening->fd >= 0 && !opening->was_open)
         close(opening->fd);
     ps_tail_match_free(opening->match);
+    ps_tail_marks_free(&opening->marks);
     free(opening->path);
     free(opening);
 }
 
 static void opening_discard(struct ps_tail_job *job)
 {
-    opening_free((struct opening *)(void *)job);
+    opening_free((struct ps_tail_opening *)(void *)job);
 }
 
 /* ---- deciding ---- */
-
-/* Returns whether the bytes before the position fit the mark, or the mark is not known. */
-static bool ends_like(const struct opening *opening, const struct ps_tail_mark *mark)
-{
-    if (mark->length == 0 || opening->offset != mark->offset)
-        return true;
-    struct ps_tail_mark there = ps_tail_last_bytes_mark(&opening->last, opening->offset);
-    if (mark->length < there.length) /* the mark covers fewer bytes */
-        there = ps_tail_mark_of(opening->offset, opening->last.bytes + (there.length - mark->length),
-                                mark->length);
-    return there.length == mark->length && there.hash == mark->hash;
-}
-
-/* Returns whether the file has the beginning that the position file has, and the same bytes before the position. */
-static bool is_remembered(const struct opening *opening, const struct ps_tail_position *position)
-{
-    if (position->text != 0) /* the bytes before the position are compared by a survey */
-        return opening->start.format != NULL &&
-               ps_tail_bytes_begin(&position->identity, opening->start.text, opening->start.text_length);
-    const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
-    return ps_tail_bytes_begin(&position->identity, opening->head, opening->head_length) &&
-           position->offset <= opening->size && ends_like(opening, &mark);
-}
 
 /* Takes the position over. The lines get the headers of the name in the position file. */
 static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_position *position)
@@ -139,8 +109,8 @@ static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
 }
 
 /* Finds the file's position in the position file. Returns false when there is none, or it is another file's. */
-static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
-                       int64_t *offset, int64_t *text)
+static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
+                       const struct ps_tail_opening *opening, int64_t *offset, int64_t *text)
 {
     struct ps_tail_position *position =
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
@@ -166,7 +136,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         0) /* Flume's rule: inode and path. With another path it may be the same file if a line ends at the position */
         same = same_path || (position->offset > 0 && ps_tail_last_bytes_end_line(&opening->last));
     else /* ignores the device number, which may change at a reboot */
-        same = is_remembered(opening, position) && (known->head_length > 0 || position->offset == 0);
+        same = ps_tail_is_remembered(opening, position) && (known->head_length > 0 || position->offset == 0);
     if (!same) { /* truncated, overwritten, or deleted and its inode used again: a copy may exist */
         ps_tail_log_as_remembered(tailer, log, position);
         ps_tail_copy_takes_over(tailer, log);
@@ -187,7 +157,9 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         }
         return renamed; /* true: the file is read from its beginning */
     }
-    *offset = position->text != 0 || position->offset <= opening->size ? position->offset : 0;
+    *offset = position->text != 0                 ? position->offset
+              : position->offset <= opening->size ? before_nuls(opening, position->offset)
+                                                  : 0;
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
     *text = position->text;
@@ -208,83 +180,76 @@ static int64_t offset_guess(const struct ps_tailer *tailer, const struct ps_tail
     return tailer->settings->skip_to_end && log->found_at_start ? log->start_bytes : 0;
 }
 
-static void last_set(struct ps_tail_log *log, const struct opening *opening)
+static void last_set(struct ps_tail_log *log, const struct ps_tail_opening *opening)
 {
     log->last.length = 0;
-    if (opening->offset == log->read_offset && opening->last.length > 0) {
-        log->last = opening->last;
-        struct ps_tail_mark mark = ps_tail_last_bytes_mark(&log->last, opening->offset);
-        if (ps_tail_marks_at(&log->marks, opening->offset).length == 0)
+    const struct ps_tail_last_bytes *last = opening->offset == log->read_offset        ? &opening->last
+                                            : opening->text_offset == log->read_offset ? &opening->text_last
+                                                                                       : NULL;
+    if (last != NULL && last->length > 0) {
+        log->last = *last;
+        struct ps_tail_mark mark = ps_tail_last_bytes_mark(&log->last, log->read_offset);
+        if (ps_tail_marks_at(&log->marks, log->read_offset).length == 0)
             ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
     }
 }
 
 /* Skips the hole that is left when a file is truncated whose writer does not append: the writer goes on at its old offset. */
-static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log,
+                      const struct ps_tail_opening *opening)
 {
     log->hole_checked = opening->head_length > 0;
-    if (log->read_offset == 0 && opening->data_offset > 0 && opening->data_offset < opening->size)
-        ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
-}
-
-/* Makes the log wait until its directory was looked at, because its copy may be there. */
-static void wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns)
-{
-    log->cut_waits = true;
-    log->cut_ns = tailer->now_ns;
-    ps_tail_slots_put(&tailer->cut, log->number);
-    tailer->places[log->directory].names = true;
-    tailer->places[log->directory].look_ns = look_ns;
+    if (log->read_offset != 0 || opening->data_offset <= 0 || opening->data_offset >= opening->size)
+        return;
+    ps_log(PS_LOG_INFO, tailer->port->component, "%s begins with a hole: it is read from byte %lld",
+           log->path, (long long)opening->data_offset);
+    ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
+    ps_tail_identity_take(log, opening);
+    ps_tail_log_index(tailer, log);
 }
 
 /* Returns whether the position file has another beginning for this inode: the file was truncated while the
  * agent was down, or the inode is another file's. The log keeps its old position until the look, so that a
  * restart before the look finds it. */
 static bool differs_from_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
-                                    const struct opening *opening)
+                                    const struct ps_tail_opening *opening)
 {
     struct ps_tail_position *position =
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
     if (!log->matches || position == NULL || position->path[0] == '\0' || position->identity.device == 0 ||
-        position->identity.head_length == 0 || is_remembered(opening, position))
+        position->identity.head_length == 0 || ps_tail_is_remembered(opening, position))
         return false;
     ps_tail_log_as_remembered(tailer, log, position);
     log->identity.born_ns = position->identity.born_ns;
     log->last.length = 0;
     ps_tail_log_index(tailer, log);
     ps_tail_position_taken(tailer, position); /* the log has the position now */
-    wait_for_look(tailer, log, 0);
+    ps_tail_wait_for_look(tailer, log, 0);
     return true;
 }
 
-/* The answers to the question whether an opened file is read. */
-enum verdict {
-    READS,
-    READS_NOT,
-    UNKNOWN, /* it may be a copy */
-};
-
 /* Starts reading at `offset`. */
-static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening,
-                      int64_t offset)
+static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log,
+                      const struct ps_tail_opening *opening, int64_t offset)
 {
-    log->identity = opening->identity;
     ps_tail_log_move(tailer, log, offset, offset);
+    ps_tail_identity_take(log, opening);
     ps_tail_log_index(tailer, log);
     ps_tail_log_changed(tailer, log);
 }
 
 /* Decides about a compressed file that is in the position file. `text`: the member `text` of the position. */
-static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
-                                          const struct opening *opening, int64_t offset, int64_t text)
+static enum ps_tail_verdict remembered_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                                  const struct ps_tail_opening *opening, int64_t offset,
+                                                  int64_t text)
 {
     if (opening->kind != PS_COMPRESSION_NONE && text == 0 && offset == 0)
-        return UNKNOWN; /* no byte of the file was read */
+        return PS_TAIL_READS_UNKNOWN; /* no byte of the file was read */
     log->compressed = text == 0 || opening->kind == PS_COMPRESSION_NONE;
     log->text_left = log->compressed && text == PS_TAIL_POSITION_OF_TEXT;
     if (log->compressed && !log->text_left) {
         read_from(tailer, log, opening, text == 0 ? offset : opening->size);
-        return READS_NOT;
+        return PS_TAIL_READS_NOT;
     }
     log->identity = ps_tail_start_identity(&opening->start, &opening->identity);
     ps_tail_log_move(tailer, log, offset, offset);
@@ -292,72 +257,36 @@ static enum verdict remembered_compressed(struct ps_tailer *tailer, struct ps_ta
         ps_tail_text_left(tailer, log);
     else
         ps_tail_text_remembered(tailer, log, opening->kind, &opening->stamp, text);
-    return READS_NOT;
+    return PS_TAIL_READS_NOT;
 }
 
 /* Decides where reading begins in a file that is opened for the first time. */
-static enum verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+static enum ps_tail_verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                    struct ps_tail_opening *opening)
 {
     int64_t offset = 0, text = 0;
     if (opening->size == 0 && log->matched &&
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode) == NULL)
-        return READS_NOT; /* the file is identified when it has bytes */
+        return PS_TAIL_READS_NOT; /* the file is identified when it has bytes */
     log->resolved = true;
     log->identity.born_ns = opening->identity.born_ns;
     log->is_young = ps_tail_is_young(tailer, opening->identity.born_ns);
     if (differs_from_remembered(tailer, log, opening))
-        return READS_NOT;
+        return PS_TAIL_READS_NOT;
     if (remembered(tailer, log, opening, &offset, &text)) {
         if (opening->start.format != NULL)
             return remembered_compressed(tailer, log, opening, offset, text);
         read_from(tailer, log, opening, offset);
-        return READS;
+        return PS_TAIL_READS;
     }
     if (!log->matched)
-        return READS_NOT; /* reported only for its inode, which another file had */
-    return UNKNOWN;
-}
-
-/* Decides about a file that was read before. It starts over if it is shorter, has another beginning, or has other bytes before the position. */
-static enum verdict compare(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
-{
-    bool line_ends = ps_tail_last_bytes_end_line(&opening->last);
-    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
-    bool same = opening->begins && opening->size >= log->read_offset &&
-                (log->read_offset == 0 || (mark.length > 0 ? ends_like(opening, &mark) : line_ends));
-    bool looked = log->cut_looked;
-    log->cut_looked = false;
-    if (!same && looked && !log->matches && !log->left_group && !opening->was_open) {
-        log->stranger = true; /* its inode belongs to another file now, which no group matches */
-        return READS;
-    }
-    bool undelivered = log->read_offset != log->delivered_offset, copied = ps_tail_copy_is_there(log);
-    /* If the copy is read on from here, a crash loses undelivered lines. While draining nothing is compared again. */
-    bool waits = tailer->draining ? undelivered || copied : undelivered && copied;
-    /* Before the look the file keeps its old position, by which its copy is found. After it, the file starts over: it may be a copy.
-     * The look also knows of a rename that was reported late. */
-    if (!same && (!looked || waits)) {
-        wait_for_look(tailer, log, looked ? tailer->now_ns + CUT_AGAIN_NS : 0);
-        return READS;
-    }
-    if (!same) {
-        ps_log(PS_LOG_INFO, tailer->port->component,
-               "%s was cut or written over: it is read from its beginning", log->path);
-        ps_tail_copy_takes_over(tailer, log);
-        ps_tail_log_restart(tailer, log);
-    }
-    /* The file had other bytes before the look: lines that follow may differ from lines that were read there earlier. */
-    if (same && looked)
-        ps_tail_serial_give(&log->serial, log->read_offset);
-    log->identity = opening->identity;
-    ps_tail_log_index(tailer, log);
-    log->checked_ns = tailer->now_ns;
-    return same || opening->was_open ? READS : UNKNOWN; /* its inode may be that of a copy now */
+        return PS_TAIL_READS_NOT; /* reported only for its inode, which another file had */
+    return PS_TAIL_READS_UNKNOWN;
 }
 
 /* Checks a compressed file that was renamed or is shorter. If its beginning differs, the inode is another file's. */
 static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
-                                const struct opening *opening)
+                                const struct ps_tail_opening *opening)
 {
     log->resolved = log->compressed = opening->begins && log->identity.head_length > 0;
     log->text_left &= log->compressed;
@@ -372,7 +301,7 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
 }
 
 /* Starts reading the file's lines. */
-static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
     skip_hole(tailer, log, opening);
     if (!opening->was_open) {
@@ -389,14 +318,14 @@ static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct open
 
 static void match_run(struct ps_tail_job *job)
 {
-    struct opening *opening = (struct opening *)(void *)job;
+    struct ps_tail_opening *opening = (struct ps_tail_opening *)(void *)job;
     ps_tail_match_run(opening->match, opening->fd);
 }
 
 static void match_answer(void *owner, struct ps_tail_job *job);
 
 /* Asks the thread whether the log is a copy of a file that begins in the same way. Returns false when there is no such file. */
-static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
     if (opening->matches++ >= MATCHES_MAX)
         return false;
@@ -413,16 +342,16 @@ static bool match_ask(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
 }
 
 /* Starts reading a file that is not a copy. */
-static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
     bool skips = tailer->settings->skip_to_end && log->found_at_start && !log->is_young &&
                  log->start_bytes <= opening->size;
-    read_from(tailer, log, opening, skips ? log->start_bytes : 0);
+    read_from(tailer, log, opening, skips ? before_nuls(opening, log->start_bytes) : 0);
     begin(tailer, log, opening);
 }
 
 /* Returns false if `opening` is still in use: the answer to match_ask ends it. */
-static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
     if (opening->kind != PS_COMPRESSION_NONE) {
         const struct ps_tail_identity identity = ps_tail_start_identity(&opening->start, &opening->identity);
@@ -442,7 +371,7 @@ static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
 }
 
 /* Handles the opening of a compressed file whose text is read. Returns false when it is no longer compressed. */
-static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
     const struct ps_tail_text_opening found = {
         .fd = opening->fd,
@@ -459,26 +388,27 @@ static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struc
 }
 
 /* Handles a file that could be opened. Returns false if `opening` is still in use; otherwise the caller ends it. */
-static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct opening *opening)
+static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
-    enum verdict verdict;
+    enum ps_tail_verdict verdict;
     if (ps_tail_log_is_text(log) && opened_text(tailer, log, opening))
         return true;
     if (log->compressed && is_still_compressed(tailer, log, opening))
-        verdict = READS_NOT;
+        verdict = PS_TAIL_READS_NOT;
     else if (log->resolved)
-        verdict = compare(tailer, log, opening);
+        verdict = ps_tail_compare(tailer, log, opening);
     else
         verdict = resolve(tailer, log, opening);
-    log->unreadable &= verdict != READS_NOT; /* a file that is read stays marked until a read succeeds */
+    log->unreadable &=
+        verdict != PS_TAIL_READS_NOT; /* a file that is read stays marked until a read succeeds */
     log->size = opening->size;
     if (log->stranger) {
         ps_tail_log_remove(tailer, log);
     } else if (log->cut_waits) {
         log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
-    } else if (verdict == UNKNOWN) {
+    } else if (verdict == PS_TAIL_READS_UNKNOWN) {
         return begin_new(tailer, log, opening);
-    } else if (verdict == READS) {
+    } else if (verdict == PS_TAIL_READS) {
         begin(tailer, log, opening);
     } else if (!log->matched) {
         ps_tail_log_remove(tailer, log);
@@ -486,7 +416,8 @@ static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct ope
     return true;
 }
 
-static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const struct opening *opening)
+static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
+                       const struct ps_tail_opening *opening)
 {
     bool other = opening->error == 0 || opening->error == ENOENT;
     log->state = opening->was_open ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED;
@@ -499,7 +430,7 @@ static void not_opened(struct ps_tailer *tailer, struct ps_tail_log *log, const 
         ps_tail_log_unreadable(tailer, log, opening->error);
 }
 
-static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool again)
+static void opening_end(struct ps_tailer *tailer, struct ps_tail_opening *opening, bool again)
 {
     struct ps_tail_log *log = tailer->table.logs[opening->number];
     ps_tail_slots_put(&tailer->saves.changed, opening->number); /* its identity may have changed */
@@ -509,7 +440,8 @@ static void opening_end(struct ps_tailer *tailer, struct opening *opening, bool 
 }
 
 /* Takes the file of this opening back from the job. */
-static struct ps_tail_log *opening_back(struct ps_tailer *tailer, const struct opening *opening, bool *again)
+static struct ps_tail_log *opening_back(struct ps_tailer *tailer, const struct ps_tail_opening *opening,
+                                        bool *again)
 {
     struct ps_tail_log *log = tailer->table.logs[opening->number];
     *again = log->again;
@@ -522,7 +454,7 @@ static struct ps_tail_log *opening_back(struct ps_tailer *tailer, const struct o
 static void opening_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
-    struct opening *opening = (struct opening *)(void *)job;
+    struct ps_tail_opening *opening = (struct ps_tail_opening *)(void *)job;
     bool again;
     struct ps_tail_log *log = opening_back(tailer, opening, &again);
     bool same = opening->error == 0 &&
@@ -539,7 +471,7 @@ static void opening_answer(void *owner, struct ps_tail_job *job)
 static void match_answer(void *owner, struct ps_tail_job *job)
 {
     struct ps_tailer *tailer = owner;
-    struct opening *opening = (struct opening *)(void *)job;
+    struct ps_tail_opening *opening = (struct ps_tail_opening *)(void *)job;
     bool again;
     struct ps_tail_log *log = opening_back(tailer, opening, &again);
     int error = ps_tail_match_error(tailer, log, opening->match);
@@ -558,12 +490,24 @@ static void match_answer(void *owner, struct ps_tail_job *job)
     }
     if (matched == PS_TAIL_MATCH_COPY) {
         log->unreadable = false;
-        log->identity = opening->identity;
+        ps_tail_identity_take(log, opening);
         ps_tail_log_index(tailer, log);
     } else if (matched != PS_TAIL_MATCH_GOES_ON) {
         begin_own(tailer, log, opening);
     }
     opening_end(tailer, opening, again);
+}
+
+/* Gives the job what is known of the bytes before the position. */
+static void marks_give(const struct ps_tailer *tailer, const struct ps_tail_log *log,
+                       struct ps_tail_opening *opening)
+{
+    const struct ps_tail_position *position =
+        log->resolved ? NULL : ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
+    opening->is_known = log->resolved;
+    opening->doubts = log->shrank || log->cut_looked;
+    if (log->resolved || position != NULL)
+        ps_tail_marks_copy(&opening->marks, log->resolved ? &log->marks : &position->marks, opening->offset);
 }
 
 void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
@@ -574,7 +518,7 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
         ps_tail_log_defer(tailer, log);
         return;
     }
-    struct opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");
+    struct ps_tail_opening *opening = ps_must_alloc(1, sizeof *opening, "opening a file");
     opening->job =
         (struct ps_tail_job){.run = opening_run, .answer = opening_answer, .discard = opening_discard};
     opening->number = log->number;
@@ -584,6 +528,7 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     opening->offset = offset_guess(tailer, log);
     if (log->resolved)
         opening->expected = log->identity;
+    marks_give(tailer, log, opening);
     opening->unpacks = tailer->settings->decompress;
     opening->was_text = ps_tail_log_is_text(log) || log->text_left;
     tailer->open.opening += opening->was_open ? 0 : 1;

@@ -180,7 +180,8 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
 struct split {
     char *at, *end;
     uint32_t lines;
-    bool full; /* the batch is full */
+    bool full;    /* the batch is full */
+    bool stopped; /* before NULs that may be written over */
 };
 
 /* Adds lines from split->at on, until no whole line is left or the batch is full. */
@@ -192,6 +193,11 @@ static void lines_add(struct ps_tailer *tailer, const struct ps_tail_log *log, s
     while (split->at < split->end) {
         char *text = split->at;
         size_t limit = (size_t)(split->end - text);
+        if (PS_UNLIKELY(*text == '\0') &&
+            ps_tail_filler_stops(log, text, limit, log->read_offset + (text - start))) {
+            split->stopped = true;
+            return;
+        }
         char *newline = memchr(text, '\n', limit);
         size_t length = newline != NULL ? (size_t)(newline - text) : limit;
         bool cut = length > settings->line_max_bytes;
@@ -218,7 +224,7 @@ static void lines_add(struct ps_tailer *tailer, const struct ps_tail_log *log, s
 static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, struct ps_batch *batch,
                      struct split *split, const char *start)
 {
-    if (!log->rest || split->full || split->at == split->end)
+    if (!log->rest || split->full || split->stopped || split->at == split->end)
         return;
     uint32_t length = (uint32_t)(split->end - split->at);
     if (batch->count >= tailer->settings->batch_events_max ||
@@ -263,6 +269,16 @@ static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_lo
     return PS_TAIL_STEP_END;
 }
 
+/* Handles a line that begins with many NULs, which the thread has found. */
+static enum ps_tail_step filler_take(struct ps_tailer *tailer, struct ps_tail_log *log)
+{
+    int64_t nuls = log->line->nuls;
+    log->unreadable = false;
+    ps_tail_line_forget(log);
+    enum ps_tail_filler_step step = ps_tail_filler_begins(tailer, log, nuls, log->read_offset + nuls + 1);
+    return step == PS_TAIL_FILLER_HOLDS ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
+}
+
 /* Takes a line that the thread has read. */
 static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
@@ -279,11 +295,16 @@ static enum ps_tail_step line_take(struct ps_tailer *tailer, struct ps_tail_log 
         ps_tail_log_open(tailer, log);
         return PS_TAIL_STEP_END;
     }
-    if (!line->found && line->scanned != log->line_scanned)
+    if (line->nuls > 0)
+        return filler_take(tailer, log);
+    bool has_text = line->scanned > log->read_offset;
+    if (!line->found && has_text && line->scanned != log->line_scanned)
         partial_grew(tailer, log);
     log->line_scanned = line->scanned;
-    log->partial = !line->found;
+    log->partial = !line->found && has_text;
     if (!line->found) {
+        if (line->end > 0)
+            ps_tail_filler_ends(tailer, log, line->end);
         log->unreadable = false;
         ps_tail_line_forget(log);
         return PS_TAIL_STEP_END;
@@ -330,16 +351,21 @@ static enum ps_tail_step look_behind(struct ps_tailer *tailer, struct ps_tail_lo
     return PS_TAIL_STEP_END;
 }
 
-/* Handles a read without a whole line. */
-static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *log, size_t length,
-                                 bool room_is_full, uint32_t room)
+/* Handles a read without a whole line. The first `text` of the `length` bytes are not NULs that end the read. */
+static enum ps_tail_step no_line(struct ps_tailer *tailer, struct ps_tail_log *log, size_t text,
+                                 size_t length, bool room_is_full, uint32_t room)
 {
-    log->partial = length > 0;
+    log->partial = text > 0;
+    if (text == 0 && length > 0 && ps_tail_filler_is_known(tailer, log)) {
+        ps_tail_filler_ends(tailer, log, 0);
+        return PS_TAIL_STEP_END;
+    }
     if (!room_is_full) {
-        int64_t end = log->read_offset + (int64_t)length;
-        enum ps_tail_step step = look_behind(tailer, log, end);
-        if (length > 0 && log->file.ended)
-            partial_seen(tailer, log, end);
+        enum ps_tail_step step = look_behind(tailer, log, log->read_offset + (int64_t)length);
+        if (text > 0 && log->file.ended)
+            partial_seen(tailer, log, log->read_offset + (int64_t)text);
+        if (text < length && log->file.ended)
+            ps_tail_filler_ends(tailer, log, log->read_offset + (int64_t)length);
         return step;
     }
     if (room >= PS_BLOCK_BYTES)
@@ -375,7 +401,7 @@ static enum ps_tail_step lines_take(struct ps_tailer *tailer, struct ps_tail_log
     log->partial = split.at < split.end;
     tailer->left = NULL;
     if (!split.full)
-        return is_end ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
+        return is_end && !split.stopped ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
     if (split.at > start || was_left) {
         ps_batch_leave(batch, (uint32_t)(split.end - split.at));
         tailer->left = log;
@@ -397,16 +423,26 @@ static enum ps_tail_step left_take(struct ps_tailer *tailer, struct ps_tail_log 
     return PS_TAIL_STEP_MOVED;
 }
 
-/* Returns whether these bytes, read from before the position on, continue what was read of the file. The bytes before the
- * position are often the same in every line, so the beginning of the file is compared as well. */
+/* Returns whether these bytes, read from before the position on, continue what was read of the file. If its beginning is another one, the
+ * thread compares the file, because the bytes before the position are often the same in every line. */
 static bool goes_on(const struct ps_tail_log *log, const char *bytes, size_t length,
                     const struct ps_tail_beginning *beginning)
 {
     const struct ps_tail_identity *identity = &log->identity;
     return ps_tail_last_bytes_begin(&log->last, bytes, length) &&
-           (identity->head_length == 0 ||
-            (identity->head_length <= beginning->length &&
-             ps_tail_head(beginning->bytes, identity->head_length) == identity->head));
+           (log->head_moves || ps_tail_bytes_begin(identity, beginning->bytes, beginning->length));
+}
+
+/* Takes the beginning of a file that is changed in place. */
+static void head_take(struct ps_tailer *tailer, struct ps_tail_log *log,
+                      const struct ps_tail_beginning *beginning)
+{
+    if (!log->head_moves || beginning->length < log->identity.head_length ||
+        ps_tail_bytes_begin(&log->identity, beginning->bytes, beginning->length))
+        return;
+    log->identity.head = ps_tail_head(beginning->bytes, log->identity.head_length);
+    ps_tail_log_index(tailer, log);
+    ps_tail_log_changed(tailer, log);
 }
 
 /* Returns whether the file goes on although its copy took its fingerprint (match.c): it was cut and begins as before up to the position, or
@@ -466,6 +502,34 @@ static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail
     return PS_TAIL_STEP_MOVED;
 }
 
+/* Takes the lines of a read: `length` bytes, of which the first `skip` were read before. NULs at its end may not be written yet. */
+static enum ps_tail_step fresh_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
+                                    char *bytes, size_t length, size_t skip, uint32_t room)
+{
+    bool is_end = log->file.ended, is_text = ps_tail_log_is_text(log);
+    char *start = bytes + skip;
+    size_t fresh = length - skip, text = is_text ? fresh : ps_tail_without_nuls(start, fresh);
+    size_t nuls = is_text || text == 0 ? 0 : ps_tail_nuls_before(start, text);
+    if (nuls > 0) {
+        enum ps_tail_filler_step step =
+            ps_tail_filler_begins(tailer, log, (int64_t)nuls, log->read_offset + (int64_t)text);
+        if (step != PS_TAIL_FILLER_PASSES)
+            return step == PS_TAIL_FILLER_HOLDS ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
+    }
+    if (is_end && text > 0 && start[text - 1] != '\n')
+        partial_seen(tailer, log, log->read_offset + (int64_t)text);
+    if (memchr(start, '\n', text) == NULL && text <= tailer->settings->line_max_bytes &&
+        !(log->rest && is_end && text > 0)) {
+        enum ps_tail_step step = no_line(tailer, log, text, fresh, length == room, room);
+        is_end = log->file.ended; /* the end of a file that ends where a page ends is known only now */
+        if (step != PS_TAIL_STEP_END || !log->rest || !is_end || text == 0)
+            return step;
+    }
+    if (is_end && text < fresh)
+        ps_tail_filler_ends(tailer, log, log->read_offset + (int64_t)fresh);
+    return lines_take(tailer, log, batch, bytes, skip + text, skip, is_end);
+}
+
 enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
     if (tailer->left == log && log->line == NULL && ps_batch_left(batch) > 0)
@@ -493,17 +557,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     }
     if (log->read_offset == 0 && !ps_tail_log_is_text(log) && ps_tail_is_compressed(bytes, (size_t)length))
         return compressed_found(tailer, log, bytes, (size_t)length);
+    head_take(tailer, log, &beginning);
     log->checked_ns = tailer->now_ns;
-    size_t fresh = (size_t)length - skip;
-    bool is_end = log->file.ended;
-    if (is_end && fresh > 0 && bytes[length - 1] != '\n')
-        partial_seen(tailer, log, log->read_offset + (int64_t)fresh);
-    if (memchr(bytes + skip, '\n', fresh) == NULL && fresh <= tailer->settings->line_max_bytes &&
-        !(log->rest && is_end && fresh > 0)) {
-        enum ps_tail_step step = no_line(tailer, log, fresh, length == (ssize_t)room, room);
-        is_end = log->file.ended; /* the end of a file that ends where a page ends is known only now */
-        if (step != PS_TAIL_STEP_END || !log->rest || !is_end || fresh == 0)
-            return step;
-    }
-    return lines_take(tailer, log, batch, bytes, (size_t)length, skip, is_end);
+    return fresh_take(tailer, log, batch, bytes, (size_t)length, skip, room);
 }

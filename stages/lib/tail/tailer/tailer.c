@@ -151,7 +151,8 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->again = false;
         ps_tail_log_queue(tailer, log);
     }
-    if (tailer->open.crowded && tailer->open.deferred.count > 0 && ps_tail_log_may_close(log))
+    bool crowded = tailer->open.crowded && tailer->open.deferred.count > 0;
+    if ((crowded && ps_tail_log_may_close(log)) || ps_tail_filler_closes(tailer, log))
         ps_tail_log_close(tailer, log);
 }
 
@@ -242,6 +243,7 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
     next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_texts_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_remembered_tick(tailer));
+    next_ns = earlier(next_ns, ps_tail_fillers_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_rests_tick(tailer));
     ps_tail_deferred_tick(tailer);
     return next_ns;

@@ -1,0 +1,154 @@
+/* Source taildir and files whose bytes are changed in place. A file is the same one if the bytes before the position are, whatever its beginning is
+ * now. If they differ it is read from its beginning, but not each time. */
+#include "stages/lib/tail/tailer/tailer.h"
+#include "tests/stages/sources/taildir_support.h"
+
+#include <string.h>
+
+#define TRUNCATED ((enum ps_counter)PS_TAIL_COUNTER_truncated)
+
+static void put(const char *name, off_t offset, const char *text)
+{
+    int fd = open(ps_test_folder_path(name), O_WRONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, text, strlen(text), offset), strlen(text));
+    close(fd);
+}
+
+/* The first line counts the lines of the file. */
+static void counted(unsigned count)
+{
+    char line[32];
+    snprintf(line, sizeof line, "lines=%08u\n", count);
+    if (access(ps_test_folder_path("app.log"), F_OK) != 0)
+        append("app.log", line);
+    else
+        put("app.log", 0, line);
+}
+
+static void line_write(unsigned number)
+{
+    char line[64];
+    snprintf(line, sizeof line, "%u with some text of a line\n", number);
+    append("app.log", line);
+}
+
+static void expect_line(unsigned number)
+{
+    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.event_count, 1);
+    assert_int_equal(strtoul(stage.events[0].body, NULL, 10), number);
+    ps_test_source_clear(&stage);
+}
+
+/* The source is open, open and closed at rest, or stopped, while the counter in the first line is changed. */
+static void test_counter_in_the_first_line(void **unused)
+{
+    static const unsigned before[] = {1, 10, 40,
+                                      1000}; /* lines when the counter changes for the first time */
+    for (size_t i = 0; i < PS_COUNT_OF(before); i++) {
+        for (unsigned kind = 0; kind < 3; kind++) {
+            unsigned lines = 0;
+            counted(0);
+            while (lines < before[i])
+                line_write(++lines);
+            PS_START("idleTimeout", kind == 1 ? "20" : "100000");
+            ps_test_source_wait(&stage, lines + 1, PS_TEST_PATIENCE_MS);
+            assert_int_equal(stage.event_count, lines + 1);
+            ps_test_source_clear(&stage);
+            for (unsigned round = 0; round < 5; round++) {
+                if (kind == 1)
+                    wait_for_open(0);
+                if (kind == 2 &&
+                    before[i] > 10) /* otherwise the position file knows no line without the counter */
+                    ps_test_stage_close(&stage);
+                counted(++lines);
+                line_write(lines);
+                if (kind == 2 && before[i] > 10)
+                    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+                expect_line(lines);
+            }
+            expect_nothing();
+            assert_int_equal(ps_test_stage_counter(&stage, TRUNCATED), 0);
+            ps_test_stage_fini(&stage);
+            assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+            assert_int_equal(unlink(positions), 0);
+        }
+    }
+}
+
+/* The beginning is written when the rest is there already. */
+static void test_beginning_comes_last(void **unused)
+{
+    append("app.log", "name=    \n");
+    for (unsigned i = 0; i < 40; i++)
+        line_write(i);
+    PS_START(NULL);
+    ps_test_source_wait(&stage, 41, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    put("app.log", 5, "late");
+    move("app.log", "app.log.1");
+    append("app.log", "new\n");
+    expect("new");
+    append("app.log.1", "more\n");
+    expect("more");
+    restart();
+    put("app.log.1", 5, "soon");
+    append("app.log.1", "end\n");
+    expect("end");
+    ps_test_stage_fini(&stage);
+}
+
+/* The last line is changed in place all the time: the file is read from its beginning once. */
+static void test_last_line_changes(void **unused)
+{
+    enum { LINES = 200, TIMES = 20 };
+    struct stat status;
+    for (unsigned i = 0; i < LINES; i++)
+        line_write(i);
+    append("app.log", "00 percent\n");
+    PS_START(NULL);
+    ps_test_source_wait(&stage, LINES + 1, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    assert_int_equal(stat(ps_test_folder_path("app.log"), &status), 0);
+    size_t came = 0;
+    for (unsigned i = 1; i <= TIMES; i++) {
+        char line[16], last[16];
+        snprintf(line, sizeof line, "%02u percent\n", i);
+        snprintf(last, sizeof last, "end of %u", i);
+        put("app.log", status.st_size - 11, line);
+        append("app.log", last);
+        append("app.log", "\n");
+        uint64_t until = ps_test_patience_end_ns();
+        while (stage.event_count == 0 || strcmp(stage.events[stage.event_count - 1].body, last) != 0) {
+            ps_test_source_wait(&stage, stage.event_count + 1, PS_TEST_PATIENCE_MS);
+            assert_true(ps_test_patient_ns() < until);
+        }
+        came += stage.event_count;
+        ps_test_source_clear(&stage);
+    }
+    assert_in_range(came, TIMES, LINES + 2 + TIMES * 60);
+    ps_test_stage_fini(&stage);
+}
+
+/* All of a file is written over, once and again: all that is new comes. */
+static void test_written_over(void **unused)
+{
+    append("app.log", "a1\na2\na3\n");
+    PS_START(NULL);
+    expect("a1 a2 a3");
+    put("app.log", 0, "b1\nb2\nb3\n");
+    expect("b1 b2 b3");
+    put("app.log", 0, "c1\nc2\nc3\nc4\n");
+    expect("c1 c2 c3 c4");
+    assert_int_equal(ps_test_stage_counter(&stage, TRUNCATED), 2);
+    ps_test_stage_fini(&stage);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
+    const struct CMUnitTest tests[] = {TEST(counter_in_the_first_line), TEST(beginning_comes_last),
+                                       TEST(last_line_changes), TEST(written_over)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
