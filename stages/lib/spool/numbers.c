@@ -180,10 +180,29 @@ static bool is_in_flight(const struct ps_spool *spool, const struct ps_spool_num
     return false;
 }
 
+/* Returns whether the events of another file have this number: two files may be links of one. */
+static bool is_used(const struct ps_spool *spool, uint64_t number, const struct ps_spool_file *file)
+{
+    for (size_t i = 0; i < PS_SPOOL_FILES_MAX; i++) {
+        const struct ps_spool_file *other = &spool->files[i];
+        if (other != file && other->in_flight && other->number == number)
+            return true;
+    }
+    return false;
+}
+
+static struct ps_spool_number *find_number(const struct ps_spool_numbers *numbers, uint64_t number)
+{
+    for (size_t i = 0; i < numbers->count; i++)
+        if (numbers->items[i].number == number)
+            return &numbers->items[i];
+    return NULL;
+}
+
 void ps_spool_numbers_forget(struct ps_spool *spool, const struct ps_spool_file *file)
 {
-    struct ps_spool_number *number = find(&spool->numbers, file);
-    if (number != NULL)
+    struct ps_spool_number *number = file->number != 0 ? find_number(&spool->numbers, file->number) : NULL;
+    if (number != NULL && !is_used(spool, file->number, file))
         *number = spool->numbers.items[--spool->numbers.count];
 }
 
@@ -210,6 +229,7 @@ static bool goes_on(const struct ps_spool_number *number, const struct ps_spool_
 /* Sets the file's number. Returns whether it was drawn. */
 static bool give(struct ps_spool *spool, struct ps_spool_file *file)
 {
+    file->number = 0;
     struct ps_spool_number fresh = {.device = file->device,
                                     .inode = file->inode,
                                     .state = file->state,
@@ -229,35 +249,45 @@ static bool give(struct ps_spool *spool, struct ps_spool_file *file)
     return true;
 }
 
-/* Forgets the numbers that were drawn and are not on the disk. Two files of a fetch may be links of one: both are without a number then. */
+/* Takes the numbers back that were drawn and are not on the disk, from all files that have them: two files of a fetch may be links of
+ * one. What the disk has counts again. */
 static void take_back(struct ps_spool *spool, const struct ps_spool_fetch *fetch,
-                      const bool drawn[PS_SPOOL_FETCH_MAX])
+                      const struct ps_spool_numbers *before)
 {
+    ps_spool_numbers_free(&spool->numbers);
+    spool->numbers = *before;
     for (unsigned i = 0; i < fetch->found; i++)
-        if (drawn[i])
-            ps_spool_numbers_forget(spool, fetch->files[i]);
-    for (unsigned i = 0; i < fetch->found; i++)
-        if (find(&spool->numbers, fetch->files[i]) == NULL)
+        if (find_number(&spool->numbers, fetch->files[i]->number) == NULL)
             fetch->files[i]->number = 0;
+}
+
+static struct ps_spool_numbers copy_of(const struct ps_spool_numbers *numbers)
+{
+    struct ps_spool_numbers copy = {.known = numbers->known};
+    for (size_t i = 0; i < numbers->count; i++)
+        add(&copy, &numbers->items[i]);
+    return copy;
 }
 
 void ps_spool_numbers_give(struct ps_spool *spool, const struct ps_spool_fetch *fetch)
 {
-    bool drawn[PS_SPOOL_FETCH_MAX] = {false}, any = false;
+    bool any = false;
     if (!spool->identities)
         return;
     if (spool->next == spool->count && !spool->lacks && spool->numbers.count > NUMBERS_KEPT)
         tidy(spool);
+    struct ps_spool_numbers before = copy_of(&spool->numbers);
     for (unsigned i = 0; i < fetch->found; i++)
-        any |= drawn[i] = !fetch->files[i]->finished && give(spool, fetch->files[i]);
-    if (!any)
-        return;
-    int error = save(spool);
+        any |= !fetch->files[i]->finished && give(spool, fetch->files[i]);
+    int error = any ? save(spool) : 0;
     if (error != 0 && !spool->numbers_failed)
         ps_log(PS_LOG_ERROR, spool->component,
                "%s/" PS_SPOOL_NUMBERS_NAME " cannot be written: %s: events of new files have no identities",
                spool->tracker, strerror(error));
-    spool->numbers_failed = error != 0;
+    if (any) /* a fetch that draws nothing does not write */
+        spool->numbers_failed = error != 0;
     if (error != 0)
-        take_back(spool, fetch, drawn);
+        take_back(spool, fetch, &before);
+    else
+        ps_spool_numbers_free(&before);
 }
