@@ -134,7 +134,6 @@ uint64_t ps_tail_fillers_tick(struct ps_tailer *tailer)
         if (log == NULL || !log->filler.waits)
             continue;
         if (tailer->now_ns >= log->filler.due_ns) {
-            log->filler.waits = false; /* the read notes it again */
             ps_tail_log_queue(tailer, log);
             continue;
         }

@@ -558,6 +558,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     if (log->read_offset == 0 && !ps_tail_log_is_text(log) && ps_tail_is_compressed(bytes, (size_t)length))
         return compressed_found(tailer, log, bytes, (size_t)length);
     head_take(tailer, log, &beginning);
+    log->filler.waits = false; /* until the bytes show otherwise */
     log->checked_ns = tailer->now_ns;
     return fresh_take(tailer, log, batch, bytes, (size_t)length, skip, room);
 }
