@@ -5,6 +5,7 @@
 #include "bench/load/shape/shape.h"
 #include "bench/load/summary.h"
 #include "bench/load/target/target.h"
+#include "bench/support/changes.h"
 #include "bench/load/content/template.h"
 #include "core/quantity.h"
 #include "bench/support/stamp.h"
@@ -28,6 +29,7 @@ struct wish {
     bool json, quiet, wait, no_stamp;
     uint64_t size_bytes;
     const char *pace; /* "spin", "sleep" */
+    const char *compare;
 };
 
 /* ---- the help ---- */
@@ -119,6 +121,9 @@ static const struct ps_command_row rows[] = {
      .help = "share of the asked rate that may be missing (default 0.1%)"},
     {"manifest", 0, "FILE", PS_ROW_TEXT(config.manifest),
      .help = "writes the numbers of events sent, for `penstock verify --manifest`"},
+    {"compare", 0, "FILE", PS_ROW_TEXT(compare),
+     .help = "compares with an older run, whose --json output is in this file; exit status 4 when a figure "
+             "is worse"},
     {"json", 0, NULL, PS_ROW_FLAG(json), .help = "JSON lines, for programs"},
     {"every", 0, "D", PS_ROW_DURATION(config.every_ns),
      .help = "time between lines of progress, 100ms to 1h (default 1s)", .min = PS_LIVE_EVERY_NS_MIN,
@@ -136,7 +141,8 @@ const struct ps_command_line ps_line_load = {
     .rows = rows,
     .ends =
         "Exit status: 0: the rate was held; 1: events failed or were not delivered; 2: it could not start; "
-        "3: the rate was not held.\n"
+        "3: the rate was not held;\n"
+        "4: worse than --compare, by more than 10 %, or with more failures.\n"
         "\n"
         "Examples:\n"
         "  penstock load --rate 100000 --duration 10s --format rfc3164 --target tcp://127.0.0.1:5140\n"
@@ -267,6 +273,32 @@ static int options_parse(struct wish *wish, int argc, char **argv)
     return 2;
 }
 
+/* Prints the summary, with the comparison when there is an older one. Returns how many figures are worse. */
+static unsigned summary_write(struct ps_live *live, const struct wish *wish,
+                              const struct ps_load_result *result, const json_t *old)
+{
+    static const struct ps_change_figure figures[] = {
+        {"rate", NULL, "achieved_rate", PS_CHANGE_RATE},
+        {"p50", "latency_ns", "p50", PS_CHANGE_LATENCY},
+        {"p99", "latency_ns", "p99", PS_CHANGE_LATENCY},
+        {"p99.9", "latency_ns", "p99.9", PS_CHANGE_LATENCY},
+        {"failed", NULL, "failed", PS_CHANGE_FAULTS},
+        {"undelivered", NULL, "undelivered", PS_CHANGE_FAULTS},
+    };
+    static const char *const same[] = {"asked_rate", "sources", NULL};
+    if (old == NULL) {
+        ps_summary_write(live, &wish->config, result);
+        return 0;
+    }
+    json_t *summary = ps_summary_object(result);
+    unsigned worse = ps_changes_make(summary, old, wish->compare, figures, PS_COUNT_OF(figures), same);
+    if (!live->json)
+        ps_summary_write(live, &wish->config, result);
+    ps_changes_print(live, summary);
+    ps_live_object(live, summary, false);
+    return worse;
+}
+
 int ps_main_load(int argc, char **argv)
 {
     struct wish wish = {
@@ -289,17 +321,27 @@ int ps_main_load(int argc, char **argv)
     struct ps_live live;
     struct ps_load_result *result = calloc(1, sizeof *result);
     struct ps_err err = {0};
+    json_t *old = NULL;
+    unsigned worse = 0;
     if (result == NULL)
         return 2;
+    if (wish.compare != NULL && ps_changes_read(&old, wish.compare, "achieved_rate", &err) != PS_OK) {
+        fprintf(stderr, "penstock load: %s\n", err.text);
+        free(result);
+        return 2;
+    }
     ps_live_init(&live, on_stdout ? stderr : stdout, wish.json, wish.quiet);
     config->interrupts = ps_interrupts_catch();
     enum ps_status status = ps_load_run(config, &live, result, &err);
     ps_live_clear(&live);
     if (result->sources != NULL)
-        ps_summary_write(&live, config, result);
+        worse = summary_write(&live, &wish, result, old);
     if (status != PS_OK)
         fprintf(stderr, "penstock load: %s\n", err.text);
     code = status == PS_OK ? ps_load_result_code(result) : 2;
+    if (code == 0 && worse > 0)
+        code = 4;
+    json_decref(old);
     ps_load_result_fini(result);
     free(result);
     return code;

@@ -41,6 +41,9 @@ static const struct ps_command_row rows[] = {
      .help = "limit of the memory for the numbers of events (default 512MiB); beyond it the oldest are "
              "forgotten, and the report tells it",
      .min = PS_VERIFY_MEMORY_BYTES_MIN, .group = "how"},
+    {"compare", 0, "FILE", PS_ROW_TEXT(compare),
+     .help = "compares with an older run, whose --json output is in this file; exit status 4 when a figure "
+             "is worse"},
     {"json", 0, NULL, PS_ROW_FLAG(json), .help = "JSON lines, for programs"},
     {"histogram", 0, NULL, PS_ROW_FLAG(histogram),
      .help = "with --json: all latencies at the end, as pairs: nanoseconds, number of events"},
@@ -63,7 +66,7 @@ const struct ps_command_line ps_line_verify = {
     .rows = rows,
     .ends = "Exit status: 0 nothing lost, duplicated, reordered or corrupted; 1 something was; 2 wrong "
             "usage, or the result is not known\n(the number of events sent is not known, or the far end "
-            "itself lost some).\n"
+            "itself lost some); 4 nothing was, but a figure is worse than that of --compare.\n"
             "\nExamples:\n"
             "  penstock verify --from kafka://127.0.0.1:9092/logs --manifest run.json\n"
             "  penstock verify --from tcp://0.0.0.0:5514 --events 1M --idle 10s\n"

@@ -89,7 +89,7 @@ static json_t *gaps_object(const struct ps_histogram *gap_ns)
     return object;
 }
 
-static void summary_object(struct ps_live *live, const struct ps_load_result *result)
+json_t *ps_summary_object(const struct ps_load_result *result)
 {
     static const double errors[] = {50, 90, 99, 99.9}, latencies[] = {50, 90, 99, 99.9, 99.99};
     const struct ps_statistics *total = &result->total;
@@ -125,7 +125,7 @@ static void summary_object(struct ps_live *live, const struct ps_load_result *re
         json_array_append_new(reasons, json_pack("{s:s,s:o}", "reason", result->reasons[i].text, "events",
                                                  integer(result->reasons[i].count)));
     json_object_set_new(object, "failures", reasons);
-    ps_live_object(live, object, false);
+    return object;
 }
 
 static struct ps_quantity_text late(const struct ps_histogram *histogram, double percentile)
@@ -217,7 +217,7 @@ void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
                       const struct ps_load_result *result)
 {
     if (live->json)
-        summary_object(live, result);
+        ps_live_object(live, ps_summary_object(result), false);
     else
         print_end(live, config, result);
 }

@@ -14,6 +14,8 @@ struct ps_load_progress {
 };
 void ps_summary_progress(struct ps_live *live, const struct ps_load_progress *progress);
 
+/* Makes the summary as an object. Owns: the caller. */
+json_t *ps_summary_object(const struct ps_load_result *result);
 void ps_summary_write(struct ps_live *live, const struct ps_load_config *config,
                       const struct ps_load_result *result);
 

@@ -1,4 +1,5 @@
 /* The report for people. */
+#include "bench/support/changes.h"
 #include "core/quantity.h"
 #include "bench/verify/outcome_internal.h"
 
@@ -285,7 +286,30 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
                       ps_live_style(live, PS_LIVE_WARN), ps_live_style(live, PS_LIVE_PLAIN));
 }
 
-void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
+/* Makes the summary's object, with the comparison when there is an older run. */
+static json_t *summary_make(const struct ps_outcome *outcome, const struct ps_histogram *latency,
+                            unsigned *worse)
+{
+    static const struct ps_change_figure figures[] = {
+        {"lost", NULL, "lost", PS_CHANGE_FAULTS},
+        {"duplicated", NULL, "duplicated", PS_CHANGE_FAULTS},
+        {"reordered", NULL, "reordered", PS_CHANGE_FAULTS},
+        {"corrupted", NULL, "corrupted", PS_CHANGE_FAULTS},
+        {"cut", NULL, "cut", PS_CHANGE_FAULTS},
+        {"broken", NULL, "broken", PS_CHANGE_FAULTS},
+        {"p50", "latency_ns", "p50", PS_CHANGE_LATENCY},
+        {"p99", "latency_ns", "p99", PS_CHANGE_LATENCY},
+        {"p99.9", "latency_ns", "p99.9", PS_CHANGE_LATENCY},
+    };
+    static const char *const same[] = {"sent", NULL};
+    json_t *summary = ps_outcome_json_summary(outcome, latency);
+    if (outcome->old != NULL)
+        *worse =
+            ps_changes_make(summary, outcome->old, outcome->compare, figures, PS_COUNT_OF(figures), same);
+    return summary;
+}
+
+unsigned ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
 {
     struct ps_histogram *latency = ps_must_alloc(1, sizeof *latency, "a latency histogram");
     struct ps_run *run;
@@ -293,10 +317,11 @@ void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
         if (ps_verdict_looks_at(outcome->expected, run->run))
             ps_histogram_add(latency, &run->latency_ns);
     ps_live_clear(live);
+    unsigned worse = 0;
     if (live->json) {
-        ps_live_object(live, ps_outcome_json_summary(outcome, latency), false);
+        ps_live_object(live, summary_make(outcome, latency, &worse), false);
         free(latency);
-        return;
+        return worse;
     }
     if (outcome->verdict->run_known)
         ps_live_print(live, "%srun %06x%s, ", ps_live_style(live, PS_LIVE_BOLD), outcome->verdict->run,
@@ -309,5 +334,11 @@ void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome)
     latency_print(live, outcome, latency);
     sources_print(live, outcome);
     verdict_print(live, outcome);
+    if (outcome->old != NULL) {
+        json_t *summary = summary_make(outcome, latency, &worse);
+        ps_changes_print(live, summary);
+        json_decref(summary);
+    }
     free(latency);
+    return worse;
 }

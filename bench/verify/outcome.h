@@ -30,7 +30,9 @@ struct ps_outcome {
     const char *ended;  /* "idle", "signal" ... */
     const char *remark; /* problems noticed by far ends, NULL: none */
     bool lossy;
-    bool histogram; /* the user asked for the histogram in the JSON */
+    bool histogram;      /* the user asked for the histogram in the JSON */
+    const json_t *old;   /* the summary of an older run, to compare with; NULL: none */
+    const char *compare; /* its file */
 };
-/* Prints the summary as one JSON object or as text. */
-void ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome);
+/* Prints the summary as one JSON object or as text. Returns how many figures are worse than those of the older run. */
+unsigned ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outcome);

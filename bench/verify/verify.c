@@ -1,5 +1,6 @@
 /* Runs a verification: readers pass records to one account under a mutex; the main thread examines the account twenty
  * times a second. A reader takes the mutex at the first record of a read and releases it after the last record. */
+#include "bench/support/changes.h"
 #include "bench/verify/verify.h"
 #include "bench/verify/ends.h"
 #include "bench/verify/outcome.h"
@@ -47,6 +48,7 @@ struct verify {
     uint64_t start_ns, second_ns, received_before;
     struct ps_histogram latency_ns; /* copy of one interval's latencies */
     bool clock_said;
+    json_t *old; /* the summary of an older run, to compare with; NULL: none */
 };
 
 /* Returns the far end for this scheme, or NULL. */
@@ -335,7 +337,11 @@ static int finish(struct verify *verify, enum ps_end end, const struct ps_err *e
     ps_verdict_make(&verdict, verify->account, &verify->expected, lossy);
     if (end == PS_END_FAILED)
         verdict.exit_code = 2;
-    ps_outcome_summary(&verify->live, &outcome);
+    outcome.old = verify->old;
+    outcome.compare = verify->options->compare;
+    unsigned worse = ps_outcome_summary(&verify->live, &outcome);
+    if (verdict.exit_code == 0 && worse > 0)
+        verdict.exit_code = 4;
     if (end == PS_END_FAILED && err->length > 0)
         fprintf(stderr, "penstock verify: %s\n", err->text);
     for (unsigned i = 0; i < verify->thread_count; i++)
@@ -354,6 +360,11 @@ static int run(struct verify *verify)
     verify->expected.events = options->events;
     verify->expected.sources = options->sources;
     ps_live_init(&verify->live, stdout, options->json, options->quiet);
+    if (options->compare != NULL &&
+        ps_changes_read(&verify->old, options->compare, "records", &err) != PS_OK) {
+        fprintf(stderr, "penstock verify: %s\n", err.text);
+        return 2;
+    }
     enum ps_status status = ps_ends_manifests(verify->files, options->manifests, options->manifest_count,
                                               &verify->expected, &err);
     if (status == PS_OK)
@@ -407,6 +418,7 @@ int ps_verify_run(const struct ps_verify_options *options)
     for (unsigned i = 0; i < verify->expected.manifest_count; i++)
         ps_manifest_fini(&verify->expected.manifests[i]);
     ps_account_destroy(account);
+    json_decref(verify->old);
     free(verify);
     return code;
 }

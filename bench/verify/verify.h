@@ -31,12 +31,13 @@ struct ps_verify_options {
     uint64_t every_ns;    /* interval between progress reports */
     uint64_t arrivals_ns; /* length of the steps in which arrivals are counted; 0: arrivals are not counted */
     bool json, quiet;
-    bool histogram; /* with json: every latency in the summary */
+    bool histogram;      /* with json: every latency in the summary */
+    const char *compare; /* a file with the JSON of an older run; NULL: none */
 };
 
 /* Refuses a --from that is no URL, or whose scheme verify cannot read. */
 enum ps_status ps_verify_from_check(const char *from, struct ps_err *err);
 
 /* Returns the exit code: 0: no event was lost, duplicated, reordered or corrupted; 1: at least one was; 2: this could
- * not be determined. */
+ * not be determined; 4: a figure is worse than that of the older run. */
 int ps_verify_run(const struct ps_verify_options *options);
