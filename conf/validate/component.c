@@ -7,6 +7,7 @@
 #include "conf/validate/types.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Reports a type that Flume has and penstock does not. */
 static void report_unsupported(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
@@ -93,9 +94,38 @@ void ps_component_note_gone(const struct ps_component_maker *maker, enum ps_kind
                    native ? "penstock has it" : "here it runs in Java, with a Flume 1.x in FLUME_HOME");
 }
 
+/* Stands for a stage whose keys are not known, one for each kind. */
+static const struct ps_stage_ops unknown[PS_KIND_COUNT] = {
+    [PS_KIND_SOURCE] = {.kind = PS_KIND_SOURCE, .name = ""},
+    [PS_KIND_CHANNEL] = {.kind = PS_KIND_CHANNEL, .name = ""},
+    [PS_KIND_SINK] = {.kind = PS_KIND_SINK, .name = ""},
+    [PS_KIND_INTERCEPTOR] = {.kind = PS_KIND_INTERCEPTOR, .name = ""},
+    [PS_KIND_SELECTOR] = {.kind = PS_KIND_SELECTOR, .name = ""},
+};
+
+void ps_component_refuse(const struct ps_component_maker *maker, enum ps_kind kind, struct ps_conf_part *part)
+{
+    const char *engine = ps_pairs_get(&part->pairs, "penstock.engine"), *type = part->type;
+    size_t length = strlen(type);
+    if (length > 2 && (type[0] == '"' || type[0] == '\'') && type[length - 1] == type[0])
+        type = ps_arena_copy(maker->arena, type + 1, length - 2);
+    /* a class of another package has keys of its own */
+    bool own = strchr(type, '.') != NULL && !ps_text_begins(type, "org.apache.flume.");
+    const char *meant = own || *type == '\0' ? NULL : ps_type_nearest(maker->stages, kind, type);
+    part->refused = true;
+    part->ops = meant != NULL && (engine == NULL || strcasecmp(engine, "java") != 0)
+                    ? ps_stage_find(maker->stages, kind, meant)
+                    : NULL;
+    part->unchecked = part->ops == NULL;
+    if (part->ops == NULL)
+        part->ops = &unknown[kind];
+}
+
 enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,
                                  const char *prefix, const struct ps_option *const *common)
 {
+    if (part->ops == &unknown[part->ops->kind])
+        return PS_FAIL;
     part->plan = ps_arena_alloc(maker->arena, part->ops->plan_size);
     struct ps_bind bind = {.arena = maker->arena,
                            .problems = &maker->conf->problems,

@@ -22,6 +22,12 @@ const struct ps_stage_ops *ps_component_type(const struct ps_component_maker *ma
 void ps_component_note_gone(const struct ps_component_maker *maker, enum ps_kind kind, const char *type,
                             struct ps_place place);
 
+/* Marks a component as refused whose type nobody has, after that was reported, and gives it the stage that its type
+ * probably means, so that its other keys are checked at once; if there is none, only the keys that all components of the
+ * kind have are checked. part->type and part->pairs are set. */
+void ps_component_refuse(const struct ps_component_maker *maker, enum ps_kind kind,
+                         struct ps_conf_part *part);
+
 /* Binds part->pairs to a new part->plan by part->ops. `prefix` is "a1.sources.r1."; `common` are sets of rows
  * bound elsewhere. */
 enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,

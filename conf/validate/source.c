@@ -119,8 +119,9 @@ static bool source_selector(struct ps_validation *validation, struct ps_conf_sou
         warn_of_selector_without_type(validation, &common->selector, below);
     selector->ops = ps_component_type(&validation->maker, PS_KIND_SELECTOR, selector->type, place);
     if (selector->ops == NULL)
-        return false;
-    bool good = ps_component_bind(&validation->maker, selector, below, ps_common_type) == PS_OK;
+        ps_component_refuse(&validation->maker, PS_KIND_SELECTOR, selector);
+    bool good = !selector->refused;
+    good &= ps_component_bind(&validation->maker, selector, below, ps_common_type) == PS_OK;
     good &= ps_component_check(&validation->maker, selector, below, context) == PS_OK;
     return good;
 }
@@ -158,7 +159,7 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     interceptor->ops =
         ps_component_engine(&validation->maker, PS_KIND_INTERCEPTOR, interceptor, below, place);
     if (interceptor->ops == NULL)
-        return false;
+        ps_component_refuse(&validation->maker, PS_KIND_INTERCEPTOR, interceptor);
     bool good = !interceptor->refused;
     good &= ps_component_bind(&validation->maker, interceptor, below, ps_common_interceptor) == PS_OK;
     good &= ps_component_check(&validation->maker, interceptor, below, context) == PS_OK;
@@ -217,8 +218,7 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     const char *prefix = ps_validation_prefix(validation, PS_SECTION_SOURCES, entry->name);
     struct ps_common_source common = {0};
     memset(source, 0, sizeof *source);
-    if (!ps_validation_part(validation, PS_KIND_SOURCE, entry, prefix, &source->part))
-        return false;
+    ps_validation_part(validation, PS_KIND_SOURCE, entry, prefix, &source->part);
     struct ps_conf_part *part = &source->part;
     size_t in_java = ps_component_chain(&validation->maker, part);
     struct ps_bind bind = common_bind(validation, part, prefix);
@@ -314,8 +314,7 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
     const char *prefix = ps_validation_prefix(validation, PS_SECTION_SINKS, entry->name);
     struct ps_common_sink common = {0};
     memset(sink, 0, sizeof *sink);
-    if (!ps_validation_part(validation, PS_KIND_SINK, entry, prefix, &sink->part))
-        return false;
+    ps_validation_part(validation, PS_KIND_SINK, entry, prefix, &sink->part);
     struct ps_conf_part *part = &sink->part;
     struct ps_bind bind = common_bind(validation, part, prefix);
     bool good = !part->refused;

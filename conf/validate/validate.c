@@ -120,7 +120,7 @@ struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_
 
 /* ---- common to all components ---- */
 
-bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
+void ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
                         const char *prefix, struct ps_conf_part *part)
 {
     *part = (struct ps_conf_part){
@@ -138,13 +138,16 @@ bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
                        ps_arena_format(validation->arena, "add the line %stype = ...", prefix),
                        "%s has no type", part->label);
-        return false;
+        part->type = "";
+        ps_component_refuse(&validation->maker, kind, part);
+        return;
     }
     part->line = place.line;
     part->file = place.file;
     ps_component_note_gone(&validation->maker, kind, part->type, place);
     part->ops = ps_component_engine(&validation->maker, kind, part, prefix, place);
-    return part->ops != NULL;
+    if (part->ops == NULL)
+        ps_component_refuse(&validation->maker, kind, part);
 }
 
 static const char *const capacity_keys[] = {"transactionCapacity", NULL};
@@ -267,8 +270,7 @@ static void validate_channels(struct ps_validation *validation)
         const struct ps_entry *entry = listed.entries[i];
         struct ps_conf_channel *channel = &agent->channels[agent->channel_count];
         const char *prefix = ps_validation_prefix(validation, PS_SECTION_CHANNELS, entry->name);
-        if (!ps_validation_part(validation, PS_KIND_CHANNEL, entry, prefix, &channel->part))
-            continue;
+        ps_validation_part(validation, PS_KIND_CHANNEL, entry, prefix, &channel->part);
         struct ps_context context = {
             .instances = 1,
             .producers = count_users(validation, PS_SECTION_SOURCES, entry->name),

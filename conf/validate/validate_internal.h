@@ -29,9 +29,9 @@ struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_
 /* Returns "a1.sources.r1.". */
 const char *ps_validation_prefix(struct ps_validation *validation, enum ps_section section, const char *name);
 
-/* Fills in name, label, pairs, place and stage of a component. Returns false when it was dropped; part->type
- * is NULL if it has no type. */
-bool ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
+/* Fills in name, label, pairs, place and stage of a component. If it has no type, or one that nobody has, it is
+ * refused (part->refused), and its other keys are checked all the same. */
+void ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
                         const char *prefix, struct ps_conf_part *part);
 
 struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, const char *name);

@@ -208,11 +208,13 @@ static void test_environment_script(void **state)
         "touch must-not-be-run\n");
     ps_env_read(&directory->conf, directory->path);
     assert_int_equal(directory->conf.heap_bytes, INT64_C(2000) << 20);
-    assert_true(reported(directory, 3, "start penstock with -Dflume.monitoring.type=..."));
-    assert_true(reported(directory, 3, "-Dflume.monitoring.port=..."));
+    assert_true(reported(directory, 3, "-Dflume.monitoring.type is used as if it were on the command line"));
+    assert_true(reported(directory, 3, "-Dflume.monitoring.port is used"));
     assert_true(reported(
         directory, 3, "-Xmx2000m is the memory budget; with components in Java it is the heap of their JVM"));
     assert_true(reported(directory, 5, "KAFKA_HOST is not exported"));
+    assert_string_equal(ps_conf_system_property(&directory->conf, "flume.monitoring.type"), "http");
+    assert_string_equal(ps_conf_system_property(&directory->conf, "flume.monitoring.port"), "34545");
     assert_int_equal(directory->conf.problems.count, 4);
     assert_int_not_equal(access("must-not-be-run", F_OK), 0);
 }
@@ -387,7 +389,7 @@ static void test_options_of_each_command(void **state)
     } cases[] = {
         {"agent", common, "i/poll-interval b/backup-directory -/no-reload-conf d/dryrun v/verbose h/help "},
         {"node", common, "i/poll-interval b/backup-directory -/no-reload-conf d/dryrun v/verbose h/help "},
-        {"check", common, "-/probe v/verbose -/json -/strict h/help "},
+        {"check", common, "-/probe v/verbose -/json -/strict -/for h/help "},
         {"graph", common, "-/format h/help "},
         {"age", "", ""},
         {"ent", "", ""},
