@@ -90,12 +90,6 @@ void ps_tail_marks_end_batch(struct ps_tail_marks *marks, int64_t offset)
         marks->items[marks->count - 1].ends_batch = true;
 }
 
-void ps_tail_marks_end(struct ps_tail_marks *marks, int64_t offset)
-{
-    while (marks->count > 0 && marks->items[marks->count - 1].offset > offset)
-        marks->count--;
-}
-
 void ps_tail_marks_replace(struct ps_tail_marks *marks, const struct ps_tail_mark *mark, int64_t delivered)
 {
     if (marks->count > 0 && marks->items[marks->count - 1].offset == mark->offset)

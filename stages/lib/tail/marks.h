@@ -36,8 +36,6 @@ void ps_tail_marks_add(struct ps_tail_marks *marks, const struct ps_tail_mark *m
 void ps_tail_marks_end_batch(struct ps_tail_marks *marks, int64_t offset);
 /* Replaces the mark at this position, or adds it if it is after all others. */
 void ps_tail_marks_replace(struct ps_tail_marks *marks, const struct ps_tail_mark *mark, int64_t delivered);
-/* Removes the marks after this position. */
-void ps_tail_marks_end(struct ps_tail_marks *marks, int64_t offset);
 /* Returns the mark at this position, or one that is not known if there is none. */
 struct ps_tail_mark ps_tail_marks_at(const struct ps_tail_marks *marks, int64_t offset);
 /* Copies the marks up to `offset`. Does not free what `to` had. */

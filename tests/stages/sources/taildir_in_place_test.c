@@ -145,10 +145,39 @@ static void test_written_over(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* Files that begin alike are written over with another content, again: from the second time on, what they have in common does not come. */
+static void test_written_over_alike(void **unused)
+{
+    enum { ALIKE = 100, LINES = 150 };
+    static char text[LINES * 32 + 1];
+    for (unsigned round = 0; round < 3; round++) {
+        text[0] = '\0';
+        for (unsigned i = 0; i < LINES; i++)
+            snprintf(text + strlen(text), 32, "%06u of the lines of it\n", i < ALIKE ? i : 1000 * round + i);
+        if (round == 0)
+            append("app.log", text);
+        else
+            put("app.log", 0, text);
+        if (round == 0)
+            PS_START(NULL);
+        size_t want = round == 2 ? LINES - ALIKE : LINES;
+        ps_test_source_wait(&stage, want, PS_TEST_PATIENCE_MS);
+        ps_test_source_settle(&stage, stage.event_count, 50);
+        assert_in_range(stage.event_count, want, round == 2 ? LINES - 1 : LINES);
+        for (size_t i = 0; i < LINES - ALIKE; i++)
+            assert_int_equal(strtoul(stage.events[stage.event_count - 1 - i].body, NULL, 10),
+                             1000 * round + LINES - 1 - i);
+        ps_test_source_clear(&stage);
+    }
+    append("app.log", "end\n");
+    expect("end");
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {TEST(counter_in_the_first_line), TEST(beginning_comes_last),
-                                       TEST(last_line_changes), TEST(written_over)};
+                                       TEST(last_line_changes), TEST(written_over), TEST(written_over_alike)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,20 +147,15 @@ static void go_on(struct ps_tailer *tailer, struct ps_tail_log *log, const struc
     ps_tail_log_changed(tailer, log);
 }
 
-/* Goes back to a mark that the file still has: what is behind it was written over. */
+/* Goes back to a mark that the file still has: what is behind it was written over. The file begins anew, so that a copy of its former content
+ * is found, but not at its beginning. */
 static void go_back(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t offset)
 {
-    ps_tail_serial_give(&log->serial, offset);
-    log->generation = ++tailer->table.generations[log->number];
-    log->copied = false;
-    memset(log->before, 0, sizeof log->before);
+    struct ps_tail_marks marks;
+    ps_tail_marks_copy(&marks, &log->marks, offset);
+    ps_tail_log_restart(tailer, log);
+    log->marks = marks;
     ps_tail_log_move(tailer, log, offset, offset);
-    ps_tail_marks_end(&log->marks, offset);
-    log->last.length = 0;
-    log->line_scanned = 0;
-    ps_tail_log_forget_ahead(tailer, log);
-    ps_tail_log_changed(tailer, log);
-    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_truncated, 1);
 }
 
 /* Logs, once until the file is read from its beginning again, that it is not. */
