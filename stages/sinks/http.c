@@ -6,12 +6,15 @@
 
 #include "stages/lib/http/sink.h"
 #include "stages/lib/http/status_rules.h"
+#include "stages/lib/text/json/event.h"
 #include "stages/lib/keystore/keystore.h"
 #include "stages/lib/tls/stage.h"
 
+#include <string.h>
 #include <strings.h>
 
 #define REQUESTS_MAX 64
+#define TEXT_PLAIN "text/plain"
 
 enum { COUNTER_COUNTED };
 
@@ -21,6 +24,9 @@ struct http_plan {
     int64_t connect_ms, request_ms, requests;
     bool backs_off, rolls_back, is_counted;
     struct ps_pairs backoff, rollback, metrics;
+    struct ps_pairs serializer_keys;
+    const char *serializer;
+    const struct ps_event_json *json; /* NULL: a request has the event's body */
     struct ps_http_status_rules rules;
     char *trust; /* made by `build`: PEM text of the authorities, or NULL */
 };
@@ -52,8 +58,8 @@ static const struct ps_option options[] = {
     {.key = "contentTypeHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(content_type),
-     .fallback = "text/plain",
-     .help = "Content-Type of the requests"},
+     .fallback = TEXT_PLAIN,
+     .help = "Content-Type of the requests; with serializer = json text/plain becomes application/json"},
     {.key = "acceptHeader",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(accept),
@@ -88,6 +94,7 @@ static const struct ps_option options[] = {
      .offset = FIELD(metrics),
      .help = "incrementMetrics.200 or incrementMetrics.2XX: whether to count answers with this status in "
              "counted"},
+    PS_JSON_EVENT_OPTION_ROWS(FIELD(serializer), FIELD(serializer_keys)),
     {.key = "penstock.requests",
      .type = PS_OPTION_INT,
      .offset = FIELD(requests),
@@ -132,7 +139,11 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     const struct http_plan *plan = plan_;
     struct ps_http_status_rules rules;
     struct ps_err err = {.length = 0};
+    const struct ps_event_json *json;
     char *trust;
+    if (ps_json_event_of_sink(plan->serializer, &plan->serializer_keys,
+                              (struct ps_context *)(uintptr_t)context, &json, &err) != PS_OK)
+        return PS_FAIL;
     if (ps_http_sink_check("endpoint", plan->endpoint, context) != PS_OK)
         return PS_FAIL;
     if (read_trust(plan, &trust, context, &err) != PS_OK) {
@@ -155,6 +166,20 @@ static size_t bound(const struct ps_batch *, const struct ps_event *event)
     return event->body_length; /* an event without a body is settled without a request, as in Flume */
 }
 
+static size_t json_bound(const struct ps_batch *batch, const struct ps_event *event)
+{
+    return ps_json_event_bound(NULL, batch, event);
+}
+
+static size_t json_encode(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range)
+{
+    const struct http_plan *plan = (const struct http_plan *)sink->plan;
+    uint32_t position = range->from;
+    const struct ps_event *event = ps_held_range_next(range, &position);
+    PS_ASSERT(event != NULL); /* a request has one event */
+    return ps_json_event_write(plan->json, range->lease->batch, event, to);
+}
+
 /* Sets the result of the request's event, by the rule of its status. */
 static bool decode(const struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t)
@@ -173,8 +198,10 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 {
     struct http_plan *plan = plan_;
     make_rules(plan, &plan->rules);
-    if (read_trust(plan, &plan->trust, context, err) != PS_OK)
+    if (ps_json_event_of_sink(plan->serializer, &plan->serializer_keys, context, &plan->json, err) != PS_OK ||
+        read_trust(plan, &plan->trust, context, err) != PS_OK)
         return PS_FAIL;
+    bool is_plain = strcmp(plan->content_type, TEXT_PLAIN) == 0;
     plan->sink = (struct ps_http_sink_plan){
         .settings = {.url = plan->endpoint,
                      .connect_ns = (uint64_t)plan->connect_ms * PS_NS_PER_MS,
@@ -184,10 +211,13 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         .requests = (unsigned)plan->requests,
         .events_max = 1,
         .bytes_max = SIZE_MAX,
-        .bound = bound,
+        .bound = plan->json != NULL ? json_bound : bound,
+        .encode = plan->json != NULL ? json_encode : NULL,
         .decode = decode,
     };
-    return ps_http_sink_build(&plan->sink, context, plan->content_type, plan->accept, err);
+    return ps_http_sink_build(&plan->sink, context,
+                              plan->json != NULL && is_plain ? "application/json" : plan->content_type,
+                              plan->accept, err);
 }
 
 static void teardown(void *plan_)

@@ -25,7 +25,8 @@ struct kafka_plan {
     bool use_flume_event_format, allow_topic_override;
     const char *topic_header, *partition_header, *timestamp_header;
     int64_t default_partition;
-    struct ps_pairs header_pairs, producer_pairs;
+    struct ps_pairs header_pairs, producer_pairs, encoder_keys;
+    const char *encoder; /* key serializer */
     const char *required_acks, *serializer, *key_serializer;
     int64_t in_flight_bytes_max;
     int engine, guarantee;
@@ -90,6 +91,7 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_HEADER,
      .help = "header.<name of the event's header> = name of the record's header"},
     PS_KAFKA_PRODUCER_OPTION_ROW(FIELD(producer_pairs)),
+    PS_JSON_EVENT_OPTION_ROWS(FIELD(encoder), FIELD(encoder_keys)),
     {.key = "requiredAcks",
      .type = PS_OPTION_TEXT,
      .offset = FIELD(required_acks),
@@ -153,9 +155,12 @@ static const struct ps_option options[] = {
      .offset = FIELD(transaction_id),
      .flags = PS_OPTION_EXTENSION,
      .help =
-         "prefix of the transactional ids; each agent must have its own. Only needed if no directory outlives the "
-         "agent (penstock.state.dir): then, with this key, an agent that was killed ends its open transactions "
-         "when it starts again; without it they end after penstock.transaction.timeout. With a channel file, or a source taildir or spooldir, the ids also "
+         "prefix of the transactional ids; each agent must have its own. Only needed if no directory "
+         "outlives the "
+         "agent (penstock.state.dir): then, with this key, an agent that was killed ends its open "
+         "transactions "
+         "when it starts again; without it they end after penstock.transaction.timeout. With a channel file, "
+         "or a source taildir or spooldir, the ids also "
          "have the random number of the channel or source, and agents may share the key; unset: penstock"},
     {.key = "penstock.transaction.interval",
      .type = PS_OPTION_INT,
@@ -272,6 +277,19 @@ static enum ps_status check_engine(const struct kafka_plan *plan, const struct p
     return check_guarantee(plan, context, misfit);
 }
 
+static enum ps_status check_encoder(const struct kafka_plan *plan, const struct ps_context *context)
+{
+    const struct ps_event_json *json;
+    struct ps_err err = {0};
+    if (ps_json_event_of_sink(plan->encoder, &plan->encoder_keys, (struct ps_context *)(uintptr_t)context,
+                              &json, &err) != PS_OK)
+        return PS_FAIL;
+    if (json == NULL || !plan->use_flume_event_format)
+        return PS_OK;
+    ps_report(context, PS_LOG_ERROR, "serializer", "json and useFlumeEventFormat = true exclude each other");
+    return PS_FAIL;
+}
+
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_plan *plan = plan_;
@@ -293,7 +311,8 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
     if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &notes, NULL, &err) != PS_OK)
         status = PS_FAIL;
-    if (check_engine(plan, context) != PS_OK || check_positions(plan, context) != PS_OK)
+    if (check_engine(plan, context) != PS_OK || check_positions(plan, context) != PS_OK ||
+        check_encoder(plan, context) != PS_OK)
         status = PS_FAIL;
     return status;
 }
@@ -337,6 +356,8 @@ static enum ps_status build_mapping(struct kafka_plan *plan, struct ps_context *
         .event_format = plan->use_flume_event_format,
         .header_count = (uint32_t)plan->header_pairs.count,
     };
+    if (ps_json_event_of_sink(plan->encoder, &plan->encoder_keys, context, &mapping->json, err) != PS_OK)
+        return PS_FAIL;
     mapping->mask = mapping->key_header->mask;
     if (plan->allow_topic_override) {
         const struct ps_escape *escape = ps_escape_compile(context->arena, plan->topic, NULL, err);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/stage.h"
+#include "stages/lib/text/json/event.h"
 #include "stages/lib/text/escape.h"
 #include "stages/lib/kafka/producer/seam.h"
 
@@ -21,6 +22,7 @@ struct ps_kafka_mapping {
     const struct ps_name *timestamp_header; /* NULL: none */
     int32_t default_partition;              /* or PS_KAFKA_PARTITION_ANY */
     bool event_format;                      /* useFlumeEventFormat */
+    const struct ps_event_json *json;       /* serializer = json; NULL: none */
     uint32_t header_count;
     const struct ps_name **header_names; /* names of Flume's headers */
     const char **kafka_names;
@@ -52,7 +54,7 @@ static inline bool ps_kafka_mapping_is_plain(const struct ps_kafka_mapping *mapp
                                              const struct ps_batch *batch)
 {
     return ((batch->shared_mask | batch->own_mask) & mapping->mask) == 0 && mapping->topic_escape == NULL &&
-           !mapping->event_format;
+           !mapping->event_format && mapping->json == NULL;
 }
 
 /* Returns whether the record of the event gets the timestamp of a header; otherwise it gets the time of sending. */

@@ -329,7 +329,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
         .pairs = plan->pairs,
         .pair_count = plan->pair_count,
         .spread = plan->spread,
-        .copy_values = plan->copies_values || plan->mapping.event_format,
+        .copy_values = plan->copies_values || plan->mapping.event_format || plan->mapping.json != NULL,
         .wake_fd = port->wake_fd,
         .epoll_fd = port->epoll_fd,
     };

@@ -133,7 +133,7 @@ struct ps_kafka_sender {
         uint32_t plain_count; /* this many records at the front have the constant fields of plain records */
         struct ps_kafka_fields fields;
         char topic[PS_KAFKA_TOPIC_BYTES_MAX];
-        char *datums; /* useFlumeEventFormat: the encoded events */
+        char *datums; /* useFlumeEventFormat, serializer: the encoded events */
         size_t datums_room;
     } run;
 };

@@ -76,12 +76,13 @@ static bool datums_grow(struct ps_kafka_sender *sender, size_t bytes)
     return false;
 }
 
-/* useFlumeEventFormat: encodes the event as an Avro datum, in working memory, and sets it as the value.
- * Returns false if this run has no room left. */
+/* useFlumeEventFormat, serializer = json: encodes the event as an Avro datum or a JSON object, in working memory, and sets
+ * it as the value. Returns false if this run has no room left. */
 static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct ps_batch *batch,
                    const struct ps_event *event, struct ps_kafka_record *record)
 {
-    size_t need = ps_avro_event_bound(batch, event);
+    const struct ps_event_json *json = sender->plan->mapping.json;
+    size_t need = json != NULL ? ps_json_event_bound(json, batch, event) : ps_avro_event_bound(batch, event);
     if (need > sender->run.datums_room - run->datums_used) {
         if (run->count > 0)
             return false;
@@ -90,9 +91,10 @@ static bool encode(struct ps_kafka_sender *sender, struct run *run, const struct
             return false;
         }
     }
-    record->value = sender->run.datums + run->datums_used;
-    record->value_length =
-        (uint32_t)ps_avro_event_encode(batch, event, sender->run.datums + run->datums_used);
+    char *to = sender->run.datums + run->datums_used;
+    record->value = to;
+    record->value_length = (uint32_t)(json != NULL ? ps_json_event_write(json, batch, event, to)
+                                                   : ps_avro_event_encode(batch, event, to));
     run->datums_used += record->value_length;
     return true;
 }
@@ -145,7 +147,7 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
             run->code = barred->code;
         return false;
     }
-    if (mapping->event_format && !encode(sender, run, batch, event, record))
+    if ((mapping->event_format || mapping->json != NULL) && !encode(sender, run, batch, event, record))
         return false;
     if (is_too_large(sender, record)) {
         if (run->count == 0)
