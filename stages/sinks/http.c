@@ -18,6 +18,8 @@
 
 enum { COUNTER_COUNTED };
 
+#define CONTENT_TOO_LARGE 413
+
 struct http_plan {
     struct ps_http_sink_plan sink; /* must be first: `decode` gets a pointer to this member */
     const char *endpoint, *content_type, *accept, *ca;
@@ -28,7 +30,8 @@ struct http_plan {
     const char *serializer;
     const struct ps_event_json *json; /* NULL: a request has the event's body */
     struct ps_http_status_rules rules;
-    char *trust; /* made by `build`: PEM text of the authorities, or NULL */
+    bool has_too_large; /* a key says what follows from the status 413 */
+    char *trust;        /* made by `build`: PEM text of the authorities, or NULL */
 };
 
 #define FIELD(name) offsetof(struct http_plan, name)
@@ -180,12 +183,16 @@ static size_t json_encode(const struct ps_http_sink *sink, char *to, const struc
     return ps_json_event_write(plan->json, range->lease->batch, event, to);
 }
 
-/* Sets the result of the request's event, by the rule of its status. */
+/* Sets the result of the request's event, by the rule of its status. An event that the server calls too large (413) would be too
+ * large for ever: unless a key has a rule for it, it becomes a dead letter if there are any. */
 static bool decode(const struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t)
 {
     const struct http_plan *plan = (const struct http_plan *)sink->plan;
     uint8_t rule = plan->rules.bits[answer->status % (long)PS_HTTP_STATUSES];
+    if (answer->status == CONTENT_TOO_LARGE && !plan->has_too_large &&
+        ps_port_has_deadletter(sink->requests.sink.port))
+        rule &= (uint8_t)~PS_HTTP_ROLLS_BACK;
     if (rule & PS_HTTP_IS_COUNTED)
         ps_count(sink->requests.sink.port->counters, PS_COUNTER_extra + COUNTER_COUNTED, 1);
     *results = (struct ps_remote_result){.outcome = rule & PS_HTTP_ROLLS_BACK   ? PS_REMOTE_AGAIN
@@ -198,6 +205,8 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
 {
     struct http_plan *plan = plan_;
     make_rules(plan, &plan->rules);
+    plan->has_too_large =
+        ps_pairs_get(&plan->rollback, "413") != NULL || ps_pairs_get(&plan->rollback, "4XX") != NULL;
     if (ps_json_event_of_sink(plan->serializer, &plan->serializer_keys, context, &plan->json, err) != PS_OK ||
         read_trust(plan, &plan->trust, context, err) != PS_OK)
         return PS_FAIL;

@@ -82,4 +82,23 @@ letters | jq -e -s 'map(select(.reason == "attempts-exhausted")) | length == 1 a
     fail "letters: $(letters | tail -1)"
 letters | jq -e -s 'all(.component == "sink k1")' >"$work/jq" || fail "letters: $(letters)"
 grep -q 'events accepted 32, delivered 21, .*not delivered 0, .*dead letters 11' "$work/near.err" || fail "account: $(tail -1 "$work/near.err")"
+
+# ---- without rules for 413 and without a limit of attempts: what is too large for the server does not stop the sink ----
+sed -i '/rollback.4/d; /retry.max/d' "$work/near.properties"
+rm -r "$work"/out/* "$work/dead"
+mkdir "$work/dead"
+: >"$work/far.err"
+: >"$work/near.err"
+agent far
+far_agent=$started
+await "the far agent listens again" grep -q 'listening on' "$work/far.err"
+agent near
+near_agent=$started
+await "the near agent listens again" grep -q "listening on 127.0.0.1:$in" "$work/near.err"
+tail -n 2 "$work/lines" | nc -N 127.0.0.1 "$in" >"$work/said"
+await "the event behind it" has_arrived 1
+await "the letter" has_letters 1
+letters | jq -e '.reason == "request-refused" and (.text | contains("HTTP 413"))' >"$work/jq" || fail "letters: $(letters)"
+stop "$near_agent"
+stop "$far_agent"
 echo "refused: as expected"
