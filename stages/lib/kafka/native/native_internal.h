@@ -43,9 +43,8 @@ enum ps_kafka_native_phase {
 
 struct ps_kafka_native_broker {
     struct ps_kafka_native *client;
-    int32_t node; /* the broker's id in the cluster; -1: the broker is only in bootstrap.servers */
-    /* The broker is in bootstrap.servers. When it is no node any more, it stays, to be asked when no node answers. */
-    bool configured;
+    int32_t node;    /* the broker's id in the cluster; -1: the broker is only in bootstrap.servers */
+    bool configured; /* in bootstrap.servers: stays when it is no node any more, for when no node answers */
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
     bool gone; /* the last metadata does not have the broker */
@@ -270,9 +269,7 @@ struct ps_kafka_native {
     } queued;
     bool hurries;         /* sets do not wait for linger.ms */
     bool unplaced_topics; /* some topic has records without a partition */
-    /* a topic stayed unknown for as long as a new one may, and no unknown topic has appeared since: the cluster does not
-     * make topics, or events name many that are none */
-    bool impatient;
+    bool impatient;       /* a topic stayed unknown for the whole time, and none has appeared since */
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
     struct {
@@ -358,40 +355,6 @@ void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_
 void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition);
 
-/* ---- sets and requests ---- */
-
-/* Returns the limit of the memory of all sets (penstock.in.flight.max): half of it is for records, because a buffer may be
- * twice as large as what is in it. */
-static inline uint64_t ps_kafka_native_memory_bytes_max(const struct ps_kafka_native *client)
-{
-    return 2 * client->settings.queue_bytes_max;
-}
-
-/* Returns whether the queue is full: no record is taken before some that wait are delivered. */
-static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *client)
-{
-    return client->queued.bytes >= client->settings.queue_bytes_max ||
-           client->queued.memory_bytes >= ps_kafka_native_memory_bytes_max(client) ||
-           client->queued.records >= client->settings.queue_records_max;
-}
-
-struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
-                                                     struct ps_kafka_native_partition *partition);
-void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set);
-/* Called after records were added to a set whose memory was `before` bytes: counts its growth. */
-void ps_kafka_native_set_grew(struct ps_kafka_native *client, const struct ps_kafka_native_set *set,
-                              uint64_t before);
-struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
-                                                             enum ps_kafka_native_kind kind, int16_t version);
-void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request);
-
-/* Reports the records of a set, and frees it. `error` 0: delivered. */
-void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error);
-void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
-                            const char *text);
-/* If no broker can be reached, reports this once, with the last broker's reason; reports it again only after a
- * broker has answered. */
-void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason);
 /* Ends the producer with this error: no request is sent any longer. */
 void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -604,3 +567,5 @@ void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, cons
 uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *broker);
 /* Returns whether the broker supports the protocol of the open transaction. If not, the native client dies. */
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker);
+
+#include "stages/lib/kafka/native/pools.h" /* has inline functions of these structures */
