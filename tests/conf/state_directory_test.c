@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct ps_pair home = {.key = "user.home", .value = "/home/me"};
+static struct ps_pair home = {.key = "user.home", .value = "/srv/me"};
 
 static struct ps_conf make(const char *path, const char *given)
 {
@@ -40,7 +40,7 @@ static void test_given(void **state)
     setenv("STATE_DIRECTORY", "/var/lib/penstock", 1);
     assert_string_equal(directory("/etc/a.properties", "/data/state"), "/data/state");
     assert_string_equal(directory(NULL, "/data/state"), "/data/state");
-    assert_string_equal(directory("/etc/a.properties", "~/state"), "/home/me/state");
+    assert_string_equal(directory("/etc/a.properties", "~/state"), "/srv/me/state");
 }
 
 static void test_derived(void **state)
@@ -48,9 +48,9 @@ static void test_derived(void **state)
     setenv("STATE_DIRECTORY", "/var/lib/one:/var/lib/two", 1);
     assert_begins(directory("/etc/a.properties", NULL), "/var/lib/one/penstock-state/a_1-");
     unsetenv("STATE_DIRECTORY");
-    assert_begins(directory("/etc/a.properties", NULL), "/home/me/.flume/penstock-state/a_1-");
+    assert_begins(directory("/etc/a.properties", NULL), "/srv/me/.flume/penstock-state/a_1-");
     setenv("STATE_DIRECTORY", "", 1);
-    assert_begins(directory("/etc/a.properties", NULL), "/home/me/.flume/penstock-state/a_1-");
+    assert_begins(directory("/etc/a.properties", NULL), "/srv/me/.flume/penstock-state/a_1-");
     assert_null(directory(NULL, NULL));
 }
 

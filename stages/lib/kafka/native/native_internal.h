@@ -22,6 +22,7 @@
 #pragma once
 
 #include "stages/lib/kafka/native/partition.h"
+#include "stages/lib/kafka/native/statistics.h"
 #include "stages/lib/kafka/native/wire.h"
 #include "stages/lib/net/client.h"
 #include "stages/lib/net/resolver.h"
@@ -193,16 +194,6 @@ struct ps_kafka_native_transaction {
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
     /* `from` .. `end`: the positions that are being committed, of one member or of one group */
     uint32_t count, from, end;
-};
-
-#define PS_KAFKA_NATIVE_ROUND_TRIPS 128U
-
-struct ps_kafka_native_statistics {
-    uint64_t requests, bytes; /* bytes written since the producer was made */
-    /* number of answers since the last report, and sum of their round trips */
-    uint64_t answers, round_trips_us;
-    uint32_t round_trips[PS_KAFKA_NATIVE_ROUND_TRIPS]; /* histogram, by length */
-    uint64_t due_ns;
 };
 
 /* The functions of a reader (stages/lib/kafka/fetch/). A reader makes its own requests and handles their
@@ -380,15 +371,6 @@ bool ps_kafka_native_broker_is_silent(const struct ps_kafka_native_broker *broke
 bool ps_kafka_native_broker_is_dead(struct ps_kafka_native_broker *broker);
 /* Returns when ps_kafka_native_broker_is_dead() must be called next; PS_NEVER: it need not be called. */
 uint64_t ps_kafka_native_broker_doubt_ns(const struct ps_kafka_native_broker *broker);
-
-/* ---- statistics.c ---- */
-
-/* Counts the round trip of an answered request. */
-void ps_kafka_native_count_answer(struct ps_kafka_native *client,
-                                  const struct ps_kafka_native_request *request);
-/* Hands a report to the listener if its time has come. */
-void ps_kafka_native_tell_statistics(struct ps_kafka_native *client);
-uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client);
 
 /* ---- requests.c ---- */
 
