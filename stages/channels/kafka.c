@@ -233,6 +233,7 @@ static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_conte
                    .batch_events_max = context->batch_events_max},
         .revoke_wait_ns = ps_kafka_revoke_wait_ns(settings),
         .cooperative = ps_kafka_is_cooperative(settings),
+        .place = ps_kafka_place_plan_of(context, "channel"),
     };
     return PS_OK;
 }

@@ -67,6 +67,11 @@ static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port
 {
     ps_kafka_group_init(&take->group, take->plan->component, take->counters, COMMIT_INTERVAL_NS,
                         take->plan->revoke_wait_ns);
+    if (take->plan->group_instance_id == NULL) {
+        ps_kafka_place_open(&take->place, &take->plan->place, take->config.instance, take->plan->component);
+        ps_kafka_group_remember(&take->group, &take->place, take->plan->record.group, take->plan->pairs,
+                                take->plan->pair_count);
+    }
     take->port = (struct ps_port){.component = take->plan->component,
                                   .name = take->plan->component,
                                   .counters = take->counters,
@@ -312,4 +317,5 @@ void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t un
         ps_kafka_client_factory_destroy(take->factory, NULL);
     take->factory = NULL;
     ps_kafka_group_fini(&take->group);
+    ps_kafka_place_close(&take->place);
 }

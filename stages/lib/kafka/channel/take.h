@@ -12,6 +12,7 @@
 #include "stages/lib/kafka/consumer/farewell.h"
 #include "stages/lib/kafka/consumer/rebalance.h"
 #include "stages/lib/kafka/consumer/record.h"
+#include "stages/lib/kafka/place.h"
 
 /* Shared by all consumers; const. */
 struct ps_kafka_channel_take_plan {
@@ -23,6 +24,7 @@ struct ps_kafka_channel_take_plan {
     struct ps_kafka_record_plan record;
     uint64_t revoke_wait_ns;
     bool cooperative;
+    struct ps_kafka_place_plan place;
 };
 
 enum ps_kafka_channel_phase {
@@ -35,6 +37,7 @@ enum ps_kafka_channel_phase {
 struct ps_kafka_channel_take {
     const struct ps_kafka_channel_take_plan *plan;
     struct ps_counters *counters; /* of this consumer of the channel */
+    struct ps_kafka_place place;
     struct ps_kafka_consumer_config config;
     struct ps_kafka_client_factory *factory;
     enum ps_kafka_channel_phase phase;

@@ -42,8 +42,12 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
                         config->revoke_wait_ns);
     reading->group.sink_commits = config->sink_commits;
     reading->base = (struct ps_kafka_reading){&reading->group.streams, &reading->group.membership};
-    if (ps_kafka_consumer_open(&reading->group.consumer, &consumer, err) == PS_OK)
+    if (ps_kafka_consumer_open(&reading->group.consumer, &consumer, err) == PS_OK) {
+        if (config->place != NULL && config->group_instance_id == NULL)
+            ps_kafka_group_remember(&reading->group, config->place, config->group, config->pairs,
+                                    config->pair_count);
         return &reading->base;
+    }
     ps_kafka_group_fini(&reading->group);
     free(reading);
     return NULL;

@@ -3,8 +3,11 @@
 #include "stages/lib/kafka/consumer/rebalance.h"
 
 #include "core/log/log.h"
+#include "stages/lib/kafka/leaver.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #define RETRY_NS (500 * PS_NS_PER_MS) /* after a commit that failed */
 #define REFUSED_MAX 4U                /* refused commits in a row during a revocation */
@@ -31,6 +34,32 @@ void ps_kafka_group_fini(struct ps_kafka_group *group)
     forget_revoked(group);
     ps_kafka_streams_fini(&group->streams);
     ps_kafka_membership_fini(&group->membership);
+    ps_kafka_leaver_end(group->leaver);
+    group->leaver = NULL;
+}
+
+void ps_kafka_group_remember(struct ps_kafka_group *group, struct ps_kafka_place *place, const char *id,
+                             const struct ps_pair *pairs, size_t pair_count)
+{
+    if (!place->is_open)
+        return;
+    group->place = place;
+    group->id = id;
+    group->leaver = ps_kafka_leaver_begin(place, id, pairs, pair_count, group->component);
+}
+
+/* Called when the group has a new generation with this member: the members of before have left. */
+static void note_member(struct ps_kafka_group *group)
+{
+    char text[PS_KAFKA_PLACE_MEMBERS_BYTES];
+    char *id = group->place != NULL ? rd_kafka_memberid(group->consumer.client) : NULL;
+    if (id == NULL)
+        return;
+    int length = snprintf(text, sizeof text, "%s\t", id);
+    if (id[0] != '\0' && length > 0 && (size_t)length < sizeof text &&
+        strcmp(text, group->place->members) != 0)
+        ps_kafka_place_note(group->place, group->id, text);
+    rd_kafka_mem_free(group->consumer.client, id);
 }
 
 void ps_kafka_group_renew(struct ps_kafka_group *group)
@@ -186,6 +215,7 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
 {
     struct ps_kafka_group *group = argument;
     group->rebalance_count++;
+    note_member(group);
     if (group->revoked != NULL) {
         /* The group rebalanced again while this member waited. Eager: an assignment replaces the old partitions; an
          * unassign would come too late. Cooperative: the revoked and the new partitions are separate lists. */

@@ -18,6 +18,7 @@
 #include "stages/lib/kafka/consumer/consumer.h"
 #include "stages/lib/kafka/consumer/membership.h"
 #include "stages/lib/kafka/consumer/streams.h"
+#include "stages/lib/kafka/place.h"
 
 struct ps_kafka_group {
     const char *component;
@@ -29,6 +30,9 @@ struct ps_kafka_group {
     struct ps_kafka_membership membership;
     /* the library does not report the membership, so no record can be committed */
     bool no_membership;
+    struct ps_kafka_place *place; /* remembers the member; NULL: nothing is remembered */
+    const char *id;               /* the group's, if there is a place */
+    struct ps_kafka_leaver *leaver;
     uint64_t commit_interval_ns; /* time between commits while partitions are assigned */
     uint64_t revoke_wait_ns;     /* the time limit of a revocation */
     uint64_t mono_ns;            /* time of this cycle */
@@ -50,6 +54,10 @@ void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, st
                          uint64_t commit_interval_ns, uint64_t revoke_wait_ns);
 /* The consumer must already be destroyed. */
 void ps_kafka_group_fini(struct ps_kafka_group *group);
+/* Makes the place remember the members of the group `id` that this consumer will be, and makes those leave that it
+ * remembers. Not for static members, which take the place of the one before them. */
+void ps_kafka_group_remember(struct ps_kafka_group *group, struct ps_kafka_place *place, const char *id,
+                             const struct ps_pair *pairs, size_t pair_count);
 
 /* Called when the consumer failed for good and is replaced: its partitions are gone, and records that were not
  * committed are read again. The positions of the old partitions are discarded when they are delivered later. */
