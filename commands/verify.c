@@ -106,8 +106,9 @@ static enum ps_status options_check(const struct ps_verify_options *to, struct p
     if (to->from_count == 0)
         return ps_err_set(
             err, "--from is missing: name where to read, for example --from kafka://127.0.0.1:9092/logs");
-    if (to->run_only && to->manifest_count > 0)
-        return ps_err_set(err, "--run and --manifest: a manifest names its run; omit --run");
+    if (to->run_only && to->manifest_count > 1)
+        return ps_err_set(err,
+                          "--run and several --manifest: each manifest names a run of its own; omit --run");
     if (to->events_known && to->manifest_count > 0)
         return ps_err_set(err, "--events and --manifest: a manifest has the number; omit --events");
     return PS_OK;

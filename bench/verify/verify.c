@@ -279,6 +279,20 @@ static void state_take(struct verify *verify, struct ps_ends_state *state)
                                               &verify->expected, ps_clock_now().wall_ms / 1000);
 }
 
+/* Reads the manifests that are new. With --run, the manifest has to be of that run. */
+static enum ps_status manifests_read(struct verify *verify, struct ps_err *err)
+{
+    const struct ps_verify_options *options = verify->options;
+    if (ps_ends_manifests(verify->files, options->manifests, options->manifest_count, &verify->expected,
+                          err) != PS_OK)
+        return PS_FAIL;
+    uint32_t run = verify->expected.manifest_count > 0 ? verify->expected.manifests[0].run : options->run;
+    if (options->run_only && run != options->run)
+        return ps_err_set(err, "--manifest %s: it names run %06x, and --run says %06x", options->manifests[0],
+                          run, options->run);
+    return PS_OK;
+}
+
 static enum ps_end watch(struct verify *verify, struct ps_err *err)
 {
     const struct ps_verify_options *options = verify->options;
@@ -286,8 +300,7 @@ static enum ps_end watch(struct verify *verify, struct ps_err *err)
         .start_ns = verify->start_ns, .idle_ns = options->idle_ns, .duration_ns = options->duration_ns};
     for (;;) {
         struct ps_ends_state state = {.interrupted = sleep_or_signal(verify)};
-        if (ps_ends_manifests(verify->files, options->manifests, options->manifest_count, &verify->expected,
-                              err) != PS_OK)
+        if (manifests_read(verify, err) != PS_OK)
             return PS_END_FAILED;
         state_take(verify, &state);
         /* Intervals are counted from the start, so that the delays of checks do not add up. */
@@ -365,8 +378,7 @@ static int run(struct verify *verify)
         fprintf(stderr, "penstock verify: %s\n", err.text);
         return 2;
     }
-    enum ps_status status = ps_ends_manifests(verify->files, options->manifests, options->manifest_count,
-                                              &verify->expected, &err);
+    enum ps_status status = manifests_read(verify, &err);
     if (status == PS_OK)
         status = readers_start(verify, &err);
     bool open = status == PS_OK && wait_open(verify, &interrupted);

@@ -169,7 +169,8 @@ usage "--idle" --from whole.log --idle 0
 usage "--duration" --from whole.log --duration 5x
 usage "--memory" --from whole.log --memory 10
 usage "is not a run" --from whole.log --run xyz
-usage "omit --run" --from whole.log --run 1 --manifest whole.json
+usage "omit --run" --from whole.log --run 1 --manifest whole.json --manifest other.json
+usage "and --run says 000001" --from whole.log --run 1 --manifest whole.json
 usage "omit --events" --from whole.log --events 1 --manifest whole.json
 usage "is not valid JSON" --from whole.log --manifest whole.log
 usage "did you mean --from whole.log?" whole.log

@@ -212,8 +212,9 @@ static bool start_verify(struct run *run)
     snprintf(idle, sizeof idle, "%.0fms", run->trial->quiet_s * 1000);
     snprintf(every, sizeof every, "%.0fms", PS_TRIAL_STEP_S * 1000);
     snprintf(arrivals, sizeof arrivals, "%ums", PS_TRIAL_ARRIVALS_MS);
-    const char *rest[] = {"--manifest", run->manifest, "--idle",     idle,
-                          "--every",    every,         "--arrivals", arrivals};
+    /* The run, because a file that is followed is read from its beginning: events of earlier trials are no arrivals. */
+    const char *rest[] = {"--manifest", run->manifest, "--idle", idle,         "--run",
+                          run->run,     "--every",     every,    "--arrivals", arrivals};
     for (size_t i = 0; i < PS_COUNT_OF(rest); i++)
         arguments[count++] = rest[i];
     for (unsigned i = 0; i < setup->from_count; i++) {
