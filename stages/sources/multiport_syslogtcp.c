@@ -35,6 +35,7 @@ struct multiport_plan {
     struct ps_syslog_multi_rules rules;
     struct ps_syslog_client client; /* header names only */
     int framing_mode;
+    bool structured;
     struct ps_syslog_framing framing;
 };
 
@@ -133,6 +134,7 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_HEADER,
      .help = "header for the sender's host name from the resolver, or its IP address if it has none"},
     PS_SYSLOG_FRAMING_OPTION_ROW(FIELD(framing_mode)),
+    PS_SYSLOG_STRUCTURED_OPTION_ROW(FIELD(structured)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_TLS_OPTION_ROWS(struct multiport_plan, listen.tls),
@@ -234,6 +236,8 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     plan->framing = (struct ps_syslog_framing){.mode = (enum ps_syslog_framing_mode)plan->framing_mode,
                                                .size_max = plan->rules.size_max};
     ps_syslog_names_init(&plan->rules.names, true);
+    if (plan->structured)
+        ps_syslog_structured_names(plan->rules.structured);
     plan->client = (struct ps_syslog_client){.ip_name = header_name(plan->client_ip_header),
                                              .host_name = header_name(plan->client_host_header),
                                              .port_name = header_name(plan->port_header)};

@@ -244,7 +244,12 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
         return PS_PARSED_DROPPED;
     bool parsed = line->decoded && parse(&parser->time, line->text, line->length, &fields);
     struct ps_slice body = {line->text, line->length};
-    if (parsed && fields.body.length > 0 && !(rules->keep & PS_KEEP_ALL)) {
+    struct ps_syslog_structured structured;
+    bool is_structured = PS_UNLIKELY(rules->structured[0] != NULL) && parsed && fields.version.length > 0 &&
+                         ps_syslog_structured_split(fields.body.data, fields.body.length, &structured);
+    if (is_structured)
+        fields.body = structured.message;
+    if (parsed && (fields.body.length > 0 || is_structured) && !(rules->keep & PS_KEEP_ALL)) {
         body = rules->keep != 0 ? keep_fields(rules->keep, batch, &fields) : fields.body;
         if (body.data == NULL)
             return PS_PARSED_MEMORY;
@@ -258,6 +263,7 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
     bool in_place = parsed && !whole && fields.stamp.length >= TIME_IN_PLACE_MIN &&
                     fields.ms > -TIME_IN_PLACE_LIMIT && fields.ms < TIME_IN_PLACE_LIMIT;
     uint32_t headers = parsed ? 5U + (fields.version.length > 0) + line->incomplete : 1U;
+    headers += is_structured ? PS_SYSLOG_STRUCTURED : 0;
     uint32_t bytes = (plain_number ? 0 : 2 * NUMBER_BYTES_MAX) + (in_place ? 0 : TIME_BYTES_MAX);
     struct ps_syslog_row row;
     if (!ps_syslog_row_init(&row, batch, headers, client, parsed ? bytes : 0))
@@ -273,6 +279,10 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
             ps_syslog_row_push(&row, names->version, fields.version);
         ps_syslog_row_push(&row, names->timestamp, render_time(&fields, in_place, &row));
         ps_syslog_row_push(&row, names->host, fields.host);
+        for (unsigned i = 0; is_structured && i < PS_SYSLOG_STRUCTURED; i++) {
+            if (structured.fields[i].length > 0)
+                ps_syslog_row_push(&row, rules->structured[i], structured.fields[i]);
+        }
         if (line->incomplete)
             ps_syslog_row_push(&row, names->status, ps_syslog_status_incomplete);
     } else {

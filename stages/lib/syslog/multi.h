@@ -7,14 +7,16 @@
 #pragma once
 
 #include "stages/lib/text/charset.h"
+#include "stages/lib/syslog/structured.h"
 #include "stages/lib/syslog/text.h"
 #include "stages/lib/syslog/time.h"
 
 struct ps_syslog_multi_rules {
     struct ps_syslog_names names;
-    const struct ps_time_zone *zone; /* used only to find the current year */
-    unsigned keep;                   /* a set of enum ps_keep */
-    uint32_t size_max;               /* eventSize in bytes, at least 1: a longer line is cut */
+    const struct ps_time_zone *zone;                        /* used only to find the current year */
+    unsigned keep;                                          /* a set of enum ps_keep */
+    const struct ps_name *structured[PS_SYSLOG_STRUCTURED]; /* NULL: these fields stay in the body */
+    uint32_t size_max; /* eventSize in bytes, at least 1: a longer line is cut */
 };
 
 struct ps_syslog_multi {

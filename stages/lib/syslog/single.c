@@ -1,5 +1,6 @@
 #include "stages/lib/syslog/single.h"
 
+#include "stages/lib/syslog/shapes.h"
 #include "stages/lib/text/scan.h"
 #include "core/text/utf8.h"
 
@@ -15,6 +16,8 @@ struct fields {
     bool has_body; /* the format has a body; its value may still be Java's null */
     bool has_time;
     int64_t ms;
+    bool is_structured;
+    struct ps_slice structured[PS_SYSLOG_STRUCTURED];
 };
 
 bool ps_syslog_single_init(struct ps_syslog_single *parser, const struct ps_syslog_single_rules *rules)
@@ -32,77 +35,14 @@ void ps_syslog_single_fini(struct ps_syslog_single *parser)
     ps_syslog_matcher_destroy(parser->matcher);
 }
 
-/* java.util.regex's \d and \s, without flags. */
-static inline bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static inline bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Characters of a host name: bit 0: [\w\d.@-], any position; bit 1: \w, the first position. */
-static const uint8_t host_class[256] = {
-    ['-'] = 1, ['.'] = 1, ['@'] = 1, ['_'] = 3, ['0' ... '9'] = 3, ['A' ... 'Z'] = 3, ['a' ... 'z'] = 3,
-};
-
-/* Matches "dddd-dd-ddTdd:dd:dd" with an optional fraction of 1 to 6 digits and an optional zone. Returns the
- * end of the stamp, or NULL. */
-static const char *stamp5424_end(const char *p, const char *end)
-{
-    static const char shape[] = "0000-00-00T00:00:00";
-    if (end - p < 19)
-        return NULL;
-    for (int i = 0; i < 19; i++) {
-        if (shape[i] == '0' ? !is_digit(p[i]) : p[i] != shape[i])
-            return NULL;
-    }
-    p += 19;
-    if (end - p >= 2 && *p == '.' && is_digit(p[1])) {
-        p += 2;
-        for (int digits = 1; digits < 6 && p < end && is_digit(*p); digits++)
-            p++;
-    }
-    if (p < end && *p == 'Z')
-        return p + 1;
-    if (end - p >= 6 && (*p == '+' || *p == '-') && is_digit(p[1]) && is_digit(p[2]) && p[3] == ':' &&
-        is_digit(p[4]) && is_digit(p[5]))
-        return p + 6;
-    return p;
-}
-
-/* Matches "Mmm d hh:mm:ss" with one or two blanks before a day of one or two digits. Returns the end of the
- * stamp, or NULL. */
-static const char *stamp3164_end(const char *p, const char *end)
-{
-    static const char shape[] = "00:00:00";
-    if (end - p < 14 || p[0] < 'A' || p[0] > 'Z' || p[1] < 'a' || p[1] > 'z' || p[2] < 'a' || p[2] > 'z' ||
-        !is_blank(p[3]))
-        return NULL;
-    p += is_blank(p[4]) ? 5 : 4;
-    if (!is_digit(*p))
-        return NULL;
-    p += is_digit(p[1]) ? 2 : 1;
-    if (end - p < 9 || !is_blank(*p))
-        return NULL;
-    p++;
-    for (int i = 0; i < 8; i++) {
-        if (shape[i] == '0' ? !is_digit(p[i]) : p[i] != ':')
-            return NULL;
-    }
-    return p + 8;
-}
-
 /* Parses host and body after the stamp. `dash`: "-" is allowed and means no host. */
 static bool parse_tail(const char *p, const char *end, bool dash, struct fields *fields)
 {
-    if (p == end || !is_blank(*p))
+    if (p == end || !ps_syslog_is_blank(*p))
         return false;
     const char *host = ++p;
-    if (p < end && (host_class[(uint8_t)*p] & 2)) {
-        while (p < end && host_class[(uint8_t)*p])
+    if (p < end && (ps_syslog_host_class[(uint8_t)*p] & 2)) {
+        while (p < end && ps_syslog_host_class[(uint8_t)*p])
             p++;
         fields->host = (struct ps_slice){host, (uint32_t)(p - host)};
     } else if (dash && p < end && *p == '-') {
@@ -110,7 +50,7 @@ static bool parse_tail(const char *p, const char *end, bool dash, struct fields 
     } else {
         return false;
     }
-    if (p == end || !is_blank(*p))
+    if (p == end || !ps_syslog_is_blank(*p))
         return false;
     p++;
     fields->body = (struct ps_slice){p, (uint32_t)(end - p)};
@@ -160,7 +100,7 @@ static bool parse_rfc5424(struct ps_syslog_time *time, const char *p, const char
         fields->stamp = (struct ps_slice){0};
         return parse_tail(p + 1, end, true, fields);
     }
-    const char *stop = stamp5424_end(p, end);
+    const char *stop = ps_syslog_stamp5424_end(p, end);
     if (stop == NULL)
         return false;
     fields->stamp = (struct ps_slice){p, (uint32_t)(stop - p)};
@@ -177,7 +117,7 @@ static bool parse_rfc3164(struct ps_syslog_single *parser, const char *p, const 
     const char *stop = stamp3164_again(parser, p, end, &fields->ms);
     fields->has_time = stop != NULL;
     if (stop == NULL)
-        stop = stamp3164_end(p, end);
+        stop = ps_syslog_stamp3164_end(p, end);
     if (stop == NULL || !parse_tail(stop, end, false, fields))
         return false;
     fields->stamp = (struct ps_slice){p, (uint32_t)(stop - p)};
@@ -197,16 +137,16 @@ static bool parse_builtin(struct ps_syslog_single *parser, const char *p, const 
     fields->version = (struct ps_slice){p, 0};
     if (p == end)
         return false;
-    if (is_digit(*p)) { /* a version, unless it is the first digit of a year */
+    if (ps_syslog_is_digit(*p)) { /* a version, unless it is the first digit of a year */
         const char *q = p + 1;
-        if (q < end && is_blank(*q))
+        if (q < end && ps_syslog_is_blank(*q))
             q++;
         fields->version.length = 1;
         if (q < end &&
             (parse_rfc5424(&parser->time, q, end, fields) || parse_rfc3164(parser, q, end, fields)))
             return true;
         fields->version.length = 0;
-    } else if (is_blank(*p)) {
+    } else if (ps_syslog_is_blank(*p)) {
         p++;
     }
     return p < end && (parse_rfc5424(&parser->time, p, end, fields) || parse_rfc3164(parser, p, end, fields));
@@ -284,6 +224,18 @@ static struct ps_slice keep_fields(unsigned keep, struct ps_batch *batch, const 
     return (struct ps_slice){room, (uint32_t)(to - room)};
 }
 
+/* Takes the fields of RFC 5424 out of the body. */
+static void take_structured(struct fields *fields)
+{
+    struct ps_syslog_structured structured;
+    if (fields->version.length == 0 || !fields->has_body ||
+        !ps_syslog_structured_split(fields->body.data, fields->body.length, &structured))
+        return;
+    fields->is_structured = true;
+    memcpy(fields->structured, structured.fields, sizeof fields->structured);
+    fields->body = structured.message;
+}
+
 /* Replaces *body (the raw line) by the parsed body, with the fields to keep and malformed UTF-8 replaced, if
  * there is one. Returns false when there is no memory. */
 static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batch *batch,
@@ -302,8 +254,11 @@ static bool make_body(const struct ps_syslog_single_rules *rules, struct ps_batc
         if (made.data == NULL)
             return false;
     }
-    if (made.length == 0)
+    if (made.length == 0) {
+        if (fields->is_structured)
+            *body = made;
         return true;
+    }
     if (!plain && ps_utf8_valid_length(made.data, made.length) != made.length) {
         char *copy = ps_batch_alloc(batch, 3 * made.length);
         if (copy == NULL)
@@ -445,7 +400,8 @@ static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *
 {
     const struct ps_syslog_names *names = &parser->rules->names;
     uint32_t headers = 2U + (fields->priority.length > 0) + (fields->version.length > 0) + fields->has_time +
-                       (fields->host.length > 0) + (start->bad || start->incomplete);
+                       (fields->host.length > 0) + (start->bad || start->incomplete) +
+                       (fields->is_structured ? PS_SYSLOG_STRUCTURED : 0);
     struct ps_syslog_row row;
     if (!ps_syslog_row_init(&row, batch, headers, client,
                             fields->has_time && !in_place ? PS_SYSLOG_TIME_BYTES : 0))
@@ -463,6 +419,10 @@ static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *
         ps_syslog_row_push(&row, names->timestamp, render_time(parser, fields, in_place, &row));
     if (fields->host.length > 0)
         ps_syslog_row_push(&row, names->host, fields->host);
+    for (unsigned i = 0; fields->is_structured && i < PS_SYSLOG_STRUCTURED; i++) {
+        if (fields->structured[i].length > 0)
+            ps_syslog_row_push(&row, parser->rules->structured[i], fields->structured[i]);
+    }
     if (start->bad || start->incomplete)
         ps_syslog_row_push(&row, names->status,
                            start->bad ? ps_syslog_status_invalid : ps_syslog_status_incomplete);
@@ -486,8 +446,11 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
     bool memory = true, formatted = false;
     if (!split(parser, batch, line, length, start, &fields, &formatted, &memory))
         fields = (struct fields){0};
-    else
+    else {
+        if (PS_UNLIKELY(parser->rules->structured[0] != NULL))
+            take_structured(&fields);
         memory = make_body(parser->rules, batch, &fields, start->plain, &body);
+    }
     if (!memory)
         return PS_PARSED_MEMORY;
     bool kept = known != NULL && keep_head(parser, known, line, &fields);
@@ -520,7 +483,7 @@ static uint32_t read_start(const char *line, uint32_t length, struct start *star
             start->bad = start->digits == 0;
             return i + 1;
         }
-        if (!is_digit(line[i]) || start->digits == 3) {
+        if (!ps_syslog_is_digit(line[i]) || start->digits == 3) {
             start->bad = true;
             return i + 1;
         }

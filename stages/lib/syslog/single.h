@@ -5,6 +5,7 @@
 #pragma once
 
 #include "stages/lib/syslog/format.h"
+#include "stages/lib/syslog/structured.h"
 #include "stages/lib/syslog/text.h"
 #include "stages/lib/syslog/time.h"
 
@@ -16,8 +17,9 @@ struct ps_syslog_single_rules {
     const struct ps_time_zone *zone;
     unsigned keep;     /* a set of enum ps_keep */
     uint32_t size_max; /* eventSize in bytes: a longer message is cut; the rest becomes another message */
-    bool datagrams;    /* UDP: the end of the bytes ends the message */
-    const struct ps_syslog_format *format; /* from format.*, tried first; NULL: none */
+    const struct ps_name *structured[PS_SYSLOG_STRUCTURED]; /* NULL: these fields stay in the body */
+    bool datagrams;                                         /* UDP: the end of the bytes ends the message */
+    const struct ps_syslog_format *format;                  /* from format.*, tried first; NULL: none */
 };
 
 #define PS_SYSLOG_TIME_BYTES 24U /* room for any 64-bit number */

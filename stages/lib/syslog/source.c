@@ -72,6 +72,8 @@ enum ps_status ps_syslog_source_build(struct ps_syslog_source *source,
     rules->keep = ps_keep_parse(options->keep_fields);
     rules->size_max = event_size < PS_SYSLOG_SIZE_MIN ? PS_SYSLOG_SIZE_MIN : (uint32_t)event_size;
     rules->datagrams = datagrams;
+    if (options->structured)
+        ps_syslog_structured_names(rules->structured);
     rules->format = source->format;
     return PS_OK;
 }

@@ -7,15 +7,17 @@
 struct ps_syslog_source_options {
     const char *keep_fields, *client_ip_header, *client_host_header;
     struct ps_pairs format;
+    bool structured;
 };
 
 #define PS_SYSLOG_SOURCE_OPTION_ROWS(plan_type, member)                                                      \
-    {.key = "keepFields",                                                                                    \
-     .type = PS_OPTION_TEXT,                                                                                 \
-     .offset = offsetof(plan_type, member.keep_fields),                                                      \
-     .fallback = "none",                                                                                     \
-     .help = "none or false: the body is only the message; all or true: the whole line; or any of "          \
-             "priority version timestamp hostname: these are put in front of the body, in this order"},      \
+    PS_SYSLOG_STRUCTURED_OPTION_ROW(offsetof(plan_type, member.structured)),                                 \
+        {.key = "keepFields",                                                                                \
+         .type = PS_OPTION_TEXT,                                                                             \
+         .offset = offsetof(plan_type, member.keep_fields),                                                  \
+         .fallback = "none",                                                                                 \
+         .help = "none or false: the body is only the message; all or true: the whole line; or any of "      \
+                 "priority version timestamp hostname: these are put in front of the body, in this order"},  \
         {.key = "clientIPHeader",                                                                            \
          .type = PS_OPTION_TEXT,                                                                             \
          .offset = offsetof(plan_type, member.client_ip_header),                                             \
