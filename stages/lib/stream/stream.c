@@ -1,5 +1,7 @@
 #include "stages/lib/stream/internal.h"
 
+#include "stages/lib/tls/transport.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -275,6 +277,18 @@ static bool continue_rest(struct ps_stream *stream, struct ps_batch *batch)
 
 enum received { RECEIVED, NOTHING, ENDED };
 
+/* Called with the first bytes of a connection. Returns whether its client speaks TLS, which a source without it cannot read;
+ * logs that. */
+static bool refuses_tls(const struct ps_stream *stream, struct ps_connection *connection, const char *bytes,
+                        size_t length)
+{
+    connection->begun = true;
+    if (!ps_transport_is_tls(bytes, length))
+        return false;
+    (void)ps_stream_malformed(connection, stream->port, PS_TRANSPORT_SAYS_TLS);
+    return true;
+}
+
 static enum received receive(struct ps_stream *stream, struct ps_connection *connection, char *room,
                              uint32_t size, uint32_t *length)
 {
@@ -284,6 +298,8 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
         ssize_t n = recv(connection->fd, room, size, MSG_DONTWAIT);
         if (n <= 0)
             return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) ? NOTHING : ENDED;
+        if (!connection->begun && refuses_tls(stream, connection, room, (size_t)n))
+            return ENDED;
         *length = (uint32_t)n;
         return RECEIVED;
     }

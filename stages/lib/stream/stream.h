@@ -59,6 +59,7 @@ struct ps_connection {
     bool large;        /* which list of stream->partial it is in */
     bool is_unsent;    /* in stream->unsent */
     bool fresh;        /* a message ended since the last check for slow messages */
+    bool begun;        /* something was received without a session */
     bool stirred;      /* the last bytes of its session were too few to yield any bytes */
     uint32_t interest; /* epoll events asked for */
     uint32_t frame;    /* length of a complete message in `carry`; 0: none */

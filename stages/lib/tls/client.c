@@ -30,15 +30,6 @@ struct session {
 
 /* ---- settings ---- */
 
-static const char *openssl_reason(void)
-{
-    unsigned long code = ERR_peek_error();
-    const char *reason = ERR_reason_error_string(code);
-    return ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
-           : reason != NULL       ? reason
-                                  : "unknown error";
-}
-
 static enum ps_status load_text(struct ps_tls_client *client, const char *text, bool each, struct ps_err *err)
 {
     BIO *bio = BIO_new_mem_buf(text, -1);
@@ -85,7 +76,7 @@ static enum ps_status load_own_texts(struct ps_tls_client *client, const char *c
     EVP_PKEY_free(private);
     BIO_free(keys);
     BIO_free(certificates);
-    return good ? PS_OK : ps_err_set(err, "the client's certificate or key: %s", openssl_reason());
+    return good ? PS_OK : ps_err_set(err, "the client's certificate or key: %s", ps_tls_reason(false));
 }
 
 static enum ps_status load_files(struct ps_tls_client *client, const struct ps_tls_client_settings *settings,
@@ -94,7 +85,7 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
     const char *ca = settings->ca, *cert = settings->cert, *key = settings->key;
     ERR_clear_error();
     if (ca != NULL && !load_place(client, ca))
-        return ps_err_set(err, "ca=%s: %s; expected a file with PEM certificates", ca, openssl_reason());
+        return ps_err_set(err, "ca=%s: %s; expected a file with PEM certificates", ca, ps_tls_reason(false));
     if (settings->ca_text != NULL && load_text(client, settings->ca_text, settings->trust_each, err) != PS_OK)
         return PS_FAIL;
     if (ca == NULL && settings->ca_text == NULL && client->verify)
@@ -106,11 +97,11 @@ static enum ps_status load_files(struct ps_tls_client *client, const struct ps_t
     if (cert == NULL)
         return PS_OK;
     if (SSL_CTX_use_certificate_chain_file(client->context, cert) != 1)
-        return ps_err_set(err, "cert=%s: %s", cert, openssl_reason());
+        return ps_err_set(err, "cert=%s: %s", cert, ps_tls_reason(false));
     if (key == NULL) /* the certificate and the key are in one file */
         key = cert;
     if (SSL_CTX_use_PrivateKey_file(client->context, key, SSL_FILETYPE_PEM) != 1)
-        return ps_err_set(err, "key=%s: %s", key, openssl_reason());
+        return ps_err_set(err, "key=%s: %s", key, ps_tls_reason(false));
     return PS_OK;
 }
 
@@ -145,7 +136,7 @@ static enum ps_status client_fill(struct ps_tls_client *client, const struct ps_
         ps_tls_context_limit(client->context, settings->limits, settings->globals, NULL, err) != PS_OK)
         return PS_FAIL;
     if (settings->ciphers != NULL && SSL_CTX_set_cipher_list(client->context, settings->ciphers) != 1)
-        return ps_err_set(err, "cipher suites %s: %s", settings->ciphers, openssl_reason());
+        return ps_err_set(err, "cipher suites %s: %s", settings->ciphers, ps_tls_reason(false));
     return load_files(client, settings, err);
 }
 
@@ -259,7 +250,7 @@ static void explain_handshake(const struct session *session, char *reason)
 {
     long verdict = SSL_get_verify_result(session->ssl);
     if (verdict == X509_V_OK) {
-        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS handshake failed: %s", openssl_reason());
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS handshake failed: %s", ps_tls_reason(true));
         return;
     }
     bool name = verdict == X509_V_ERR_HOSTNAME_MISMATCH || verdict == X509_V_ERR_IP_ADDRESS_MISMATCH;
@@ -290,17 +281,18 @@ static int explain(const struct session *session, int returned, int error, short
         *wants = POLLOUT;
         return 0;
     case SSL_ERROR_ZERO_RETURN:
-        (void)ps_transport_lose(reason, "the other side closed the connection");
-        break;
+        error = 0;
+        __attribute__((fallthrough));
     case SSL_ERROR_SYSCALL:
-        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s",
-                 error != 0 ? strerror(error) : "the other side closed the connection");
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%s%s",
+                 error != 0 ? strerror(error) : "the other side closed the connection",
+                 SSL_is_init_finished(session->ssl) ? "" : " in the TLS handshake: it may not speak TLS");
         break;
     default:
         if (!SSL_is_init_finished(session->ssl))
             explain_handshake(session, reason);
         else
-            snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: %s", openssl_reason());
+            snprintf(reason, PS_TRANSPORT_REASON_BYTES, "TLS: %s", ps_tls_reason(false));
         break;
     }
     ERR_clear_error();

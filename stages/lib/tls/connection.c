@@ -89,10 +89,8 @@ static enum ps_tls_result explain(struct ps_tls_connection *connection, int retu
             ((saved_errno == ECONNRESET || saved_errno == EPIPE) && connection->established))
             return connection->established ? PS_TLS_CLOSED : broken(connection, "the client disconnected");
         return broken(connection, strerror(saved_errno));
-    default: {
-        const char *reason = ERR_reason_error_string(ERR_peek_error());
-        return broken(connection, reason != NULL ? reason : "broken record");
-    }
+    default:
+        return broken(connection, ps_tls_reason(!connection->established));
     }
 }
 

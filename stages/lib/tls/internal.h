@@ -11,6 +11,11 @@ struct ps_tls_server {
     SSL_CTX *context; /* const once built; SSL_new on any worker */
 };
 
+#define PS_TLS_SAYS_PLAIN "this side speaks TLS, and the other one does not"
+
+/* Returns why OpenSSL's last call on this thread failed; mistakes that both sides see have the same words on both. */
+const char *ps_tls_reason(bool in_handshake);
+
 /* Limits the protocols and cipher suites of a server or a client to those that the options allow. */
 enum ps_status ps_tls_context_limit(SSL_CTX *context, const struct ps_tls_options *options,
                                     const struct ps_tls_globals *globals, const struct ps_notes *notes,

@@ -42,5 +42,9 @@ extern const struct ps_transport ps_transport_plain;
 ssize_t ps_transport_send(int fd, const struct iovec *parts, int count, short *wants, char *reason);
 /* `room` > 0. */
 ssize_t ps_transport_receive(int fd, void *to, size_t room, short *wants, char *reason);
+/* Returns whether a connection that begins with these bytes speaks TLS: an alert or a handshake. No protocol of ours
+ * begins so. */
+bool ps_transport_is_tls(const char *bytes, size_t length);
+#define PS_TRANSPORT_SAYS_TLS "the other side speaks TLS, and this one does not"
 /* Copies `why` to `reason`. Returns -1. */
 int ps_transport_lose(char *reason, const char *why);

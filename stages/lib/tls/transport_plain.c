@@ -10,7 +10,14 @@
 
 struct plain {
     int fd;
+    bool begun; /* something was read */
 };
+
+bool ps_transport_is_tls(const char *bytes, size_t length)
+{
+    return length >= 3 && (bytes[0] == 0x15 || bytes[0] == 0x16) && bytes[1] == 3 && bytes[2] >= 0 &&
+           bytes[2] <= 4;
+}
 
 /* ---- for other transports ---- */
 
@@ -53,7 +60,7 @@ static void *plain_open(const void *, int fd, char *reason)
     if (plain == NULL)
         (void)ps_transport_lose(reason, "no memory");
     else
-        plain->fd = fd;
+        *plain = (struct plain){.fd = fd};
     return plain;
 }
 
@@ -65,8 +72,13 @@ static ssize_t plain_write(void *session, const struct iovec *parts, int count, 
 
 static ssize_t plain_read(void *session, char *to, size_t room, short *wants, char *reason)
 {
-    const struct plain *plain = session;
-    return ps_transport_receive(plain->fd, to, room, wants, reason);
+    struct plain *plain = session;
+    ssize_t length = ps_transport_receive(plain->fd, to, room, wants, reason);
+    if (length <= 0 || plain->begun)
+        return length;
+    plain->begun = true;
+    return ps_transport_is_tls(to, (size_t)length) ? ps_transport_lose(reason, PS_TRANSPORT_SAYS_TLS)
+                                                   : length;
 }
 
 static void plain_end(void *session)

@@ -101,7 +101,7 @@ static const struct row rows[] = {
     {"gone before the handshake", false, NULL, false, READ, PS_TLS_CLOSED, PS_TLS_OK, PS_TLS_CLOSED,
      PS_TLS_CLOSED, NULL},
     {"no TLS", false, "GET / HTTP/1.1\r\n\r\n", false, READ, PS_TLS_WANT_READ, PS_TLS_OK, PS_TLS_ERROR,
-     PS_TLS_ERROR, HANDSHAKE "http request"},
+     PS_TLS_ERROR, HANDSHAKE "this side speaks TLS, and the other one does not"},
     {"nothing behind the handshake", true, NULL, false, READ, PS_TLS_WANT_READ, PS_TLS_OK, PS_TLS_WANT_READ,
      PS_TLS_WANT_READ, NULL},
     {"bytes", true, "text", false, READ, PS_TLS_WANT_READ, PS_TLS_OK, PS_TLS_OK, PS_TLS_WANT_READ, NULL},

@@ -71,6 +71,27 @@ static void test_bytes(void **unused)
     assert_string_equal(reason, REASON);
 }
 
+/* A server with TLS answers with an alert: that is said, and not read as an answer. Later bytes may be any. */
+static void test_an_alert_of_tls(void **unused)
+{
+    static const char alert[] = {0x15, 3, 3, 0, 2, 2, 40};
+    char got[8];
+    short wants = 7;
+    assert_int_equal(send(theirs, alert, sizeof alert, 0), sizeof alert);
+    assert_int_equal(plain->read(session, got, sizeof got, &wants, reason), -1);
+    assert_string_equal(reason, "the other side speaks TLS, and this one does not");
+}
+
+static void test_later_bytes_are_no_alert(void **unused)
+{
+    char got[8];
+    short wants = 7;
+    assert_int_equal(send(theirs, "x\x15\x03\x03", 4, 0), 4);
+    assert_int_equal(plain->read(session, got, 1, &wants, reason), 1);
+    assert_int_equal(plain->read(session, got, 3, &wants, reason), 3);
+    assert_string_equal(reason, REASON);
+}
+
 /* The socket is full: the call waits for writing, and goes on when there is room again. */
 static void test_full(void **unused)
 {
@@ -155,8 +176,14 @@ static void test_reason(void **unused)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {TEST(test_no_memory), TEST(test_bytes),  TEST(test_full),
-                                              TEST(test_end),       TEST(test_errors), TEST(test_close),
+    static const struct CMUnitTest tests[] = {TEST(test_no_memory),
+                                              TEST(test_bytes),
+                                              TEST(test_an_alert_of_tls),
+                                              TEST(test_later_bytes_are_no_alert),
+                                              TEST(test_full),
+                                              TEST(test_end),
+                                              TEST(test_errors),
+                                              TEST(test_close),
                                               TEST(test_reason)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
