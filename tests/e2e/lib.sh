@@ -8,6 +8,7 @@ done
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
 
 work=$(mktemp -d)
+export STATE_DIRECTORY=$work # of systemd; agents keep what their next life needs there (penstock.state.dir)
 declare -A children=()
 finish() {
     local code=$? child
