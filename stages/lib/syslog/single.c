@@ -432,8 +432,11 @@ static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *
     return PS_PARSED_ADDED;
 }
 
-static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *batch, char *line,
-                            uint32_t length, const struct start *start, const struct ps_syslog_client *client)
+/* Inline in both callers: a call would cost the usual message 5 % of its instructions. */
+static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_syslog_single *parser,
+                                                                  struct ps_batch *batch, char *line,
+                                                                  uint32_t length, const struct start *start,
+                                                                  const struct ps_syslog_client *client)
 {
     struct ps_syslog_known *known = place_of(parser, start, client);
     if (batch->count == 0 || batch != parser->batch)
@@ -469,7 +472,8 @@ static enum ps_parsed build(struct ps_syslog_single *parser, struct ps_batch *ba
 
 /* The states START and PRIO of SyslogUtils. Returns the number of bytes read before state DATA, or 0 when the
  * bytes end earlier. A newline in PRIO is data. */
-static uint32_t read_start(const char *line, uint32_t length, struct start *start)
+static inline __attribute__((always_inline)) uint32_t read_start(const char *line, uint32_t length,
+                                                                 struct start *start)
 {
     *start = (struct start){0};
     if (length == 0)
