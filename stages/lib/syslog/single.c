@@ -320,8 +320,9 @@ static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const
 }
 
 /* Returns whether `known` has the head of this message, and the head still means the same time. */
-static bool is_known(const struct ps_syslog_single *parser, const struct ps_syslog_known *known,
-                     const char *line, uint32_t length)
+static inline __attribute__((always_inline)) bool is_known(const struct ps_syslog_single *parser,
+                                                           const struct ps_syslog_known *known,
+                                                           const char *line, uint32_t length)
 {
     const unsigned place = (unsigned)(known - parser->known);
     return (parser->known_set >> place & 1U) != 0 && length > known->length &&
@@ -330,8 +331,8 @@ static bool is_known(const struct ps_syslog_single *parser, const struct ps_sysl
 }
 
 /* Adds an event whose headers are copies of those of the earlier one. */
-static enum ps_parsed add_known(struct ps_syslog_known *known, struct ps_batch *batch, char *line,
-                                uint32_t length)
+static inline __attribute__((always_inline)) enum ps_parsed
+add_known(struct ps_syslog_known *known, struct ps_batch *batch, char *line, uint32_t length)
 {
     struct ps_syslog_row row;
     if (!ps_syslog_row_init(&row, batch, known->count, NULL, 0))
