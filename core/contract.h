@@ -10,7 +10,7 @@
 
 #include "core/base.h"
 
-#define PS_CONTRACT_VERSION 8U
+#define PS_CONTRACT_VERSION 9U
 struct ps_contract {
     uint32_t version;
     uint32_t bytes;      /* of struct ps_stage_ops */

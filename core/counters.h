@@ -52,6 +52,7 @@ enum ps_counter {
     /* Events dropped by an interceptor, by a selector without a match, or at an optional channel that was full. */
     PS_COUNTER_dropped,
     PS_COUNTER_malformed,      /* input that did not parse; the stage's page says how it is handled */
+    PS_COUNTER_discarded,      /* input that was thrown away for its form (ps_port_discard) */
     PS_COUNTER_kernel_dropped, /* datagrams the kernel dropped before they were read (SO_RXQ_OVFL, SO_MEMINFO) */
     PS_COUNTER_retried,        /* events sent again */
     /* events that the server refused one by one; each counts once, and is tried again or given up */

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/name.h"
 #include "core/quantity.h"
+#include "core/text/printable.h"
 
 static uint64_t letter_put(struct ps_port *port, const struct ps_dead_letter *letter)
 {
@@ -54,6 +56,71 @@ void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint
            rest_ns > 0 ? ps_quantity_print_ns(rest_ns).text : "",
            ps_log_backoff_text(&port->outage, now_ns, tries));
     ps_port_troubled(port, reason);
+}
+
+const char *ps_lack_text(enum ps_lack lack, bool is_sink)
+{
+    static const char *const texts[][2] = {
+        [PS_LACK_NONE] = {"lacks nothing", "lacks nothing"},
+        [PS_LACK_INPUT] = {"has nothing to read", "has nothing to do"},
+        [PS_LACK_NEVER] = {"has not reached its input yet", "has not reached its destination yet"},
+        [PS_LACK_LOST] = {"has lost its input", "has lost its destination"},
+        [PS_LACK_GONE] = {"misses its input", "misses its destination"},
+    };
+    return texts[lack][is_sink];
+}
+
+/* ---- input that becomes no event ---- */
+
+#define EXAMPLE_BYTES 120U /* of the input, in the log */
+
+/* Returns the index of the reason's place; one that is not known gets the place that was used the longest ago. */
+static unsigned discard_place(struct ps_discards *discards, const char *why)
+{
+    uint32_t hash = ps_name_hash(why, strlen(why));
+    unsigned oldest = 0;
+    for (unsigned i = 0; i < PS_DISCARD_REASONS; i++) {
+        const struct ps_log_backoff *said = &discards->reasons[i].said;
+        if (said->tries > 0 && said->hash == hash)
+            return i;
+        if (said->last_ns < discards->reasons[oldest].said.last_ns)
+            oldest = i;
+    }
+    discards->reasons[oldest].count = 0;
+    return oldest;
+}
+
+static bool becomes_letter(const struct ps_port *port, const struct ps_discard *discard)
+{
+    return discard->letter && ps_port_has_deadletter(port);
+}
+
+static void discard_log(const struct ps_port *port, const struct ps_discard *discard, bool first,
+                        uint64_t count)
+{
+    char text[4 * EXAMPLE_BYTES + 1] = "";
+    size_t shown = discard->length < EXAMPLE_BYTES ? discard->length : EXAMPLE_BYTES;
+    if (discard->bytes != NULL)
+        text[ps_printable_put(text, discard->bytes, shown)] = '\0';
+    ps_log(PS_LOG_WARN, port->component, "input %s: %s%s%s; %s \"%s\"%s (%s %s); so far %s",
+           becomes_letter(port, discard) ? "becomes a dead letter, and no event" : "is thrown away",
+           discard->why, discard->where != NULL ? "; " : "", discard->where != NULL ? discard->where : "",
+           first ? "the first one:" : "an example:", text, shown < discard->length ? ".." : "",
+           ps_quantity_print_count(discard->length).text, ps_quantity_word(discard->length, "byte", "bytes"),
+           ps_quantity_print_count(count).text);
+}
+
+void ps_port_discard(struct ps_port *port, const struct ps_discard *discard)
+{
+    uint64_t count = discard->count > 0 ? discard->count : 1;
+    unsigned place = discard_place(&port->discards, discard->why);
+    ps_count(port->counters, PS_COUNTER_malformed, count);
+    if (!becomes_letter(port, discard))
+        ps_count(port->counters, PS_COUNTER_discarded, count);
+    port->discards.reasons[place].count += count;
+    if (ps_log_backoff_says(&port->discards.reasons[place].said, discard->why, ps_clock_now().mono_ns))
+        discard_log(port, discard, port->discards.reasons[place].said.tries == 1,
+                    port->discards.reasons[place].count);
 }
 
 void ps_port_finish_settled(struct ps_port *port, struct ps_lease **list)

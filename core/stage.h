@@ -183,6 +183,20 @@ uint64_t ps_port_deadletter(struct ps_port *port, const struct ps_batch *batch, 
 uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_t length,
                                   const struct ps_dead_letter_reason *reason);
 
+/* Input that becomes no event for its form. */
+struct ps_discard {
+    const char *why;   /* the same text for all input of a sort: "not an event of Flume's Avro format" */
+    const char *where; /* "topic t, partition 0, offset 7"; or NULL */
+    const char *bytes; /* the input, or its beginning */
+    size_t length;
+    uint64_t count; /* of inputs; 0: one */
+    bool letter;    /* where dead letters are configured, the caller makes one of it */
+};
+/* Counts input that becomes no event (`malformed`), and logs the first one of each reason with its first bytes,
+ * printable, and again after 1, 2, 4, .. minutes. Input that does not become a dead letter either is counted as thrown
+ * away (`discarded`). Thread: the port's worker. */
+void ps_port_discard(struct ps_port *port, const struct ps_discard *discard);
+
 /* Returns the number of the last letter on disk. The port's wake_fd wakes the worker when it has grown. */
 static inline uint64_t ps_port_deadletter_written(const struct ps_port *port)
 {

@@ -296,14 +296,18 @@ static void control_loop(struct service *service)
 /* Logs the agent's last line, after the lines that the log held back. */
 static void say_account(const struct ps_agent_account *account)
 {
+    char discarded[64] = "";
     ps_log_flush();
+    if (account->discarded > 0)
+        snprintf(discarded, sizeof discarded, " (%s for their form)",
+                 ps_quantity_print_count(account->discarded).text);
     ps_log(account->undelivered + account->kernel_dropped > 0 ? PS_LOG_WARN : PS_LOG_INFO, "agent",
-           "stopped: events accepted %s, delivered %s, dropped %s, refused by the far end %s, possibly "
+           "stopped: events accepted %s, delivered %s, dropped %s%s, refused by the far end %s, possibly "
            "doubled %s, not delivered %s, kept in durable channels %s, read again at the next start %s, "
            "dropped by the kernel (UDP) %s, dead letters %s",
            ps_quantity_print_count(account->accepted).text, ps_quantity_print_count(account->delivered).text,
-           ps_quantity_print_count(account->dropped).text, ps_quantity_print_count(account->refused).text,
-           ps_quantity_print_count(account->duplicated).text,
+           ps_quantity_print_count(account->dropped + account->discarded).text, discarded,
+           ps_quantity_print_count(account->refused).text, ps_quantity_print_count(account->duplicated).text,
            ps_quantity_print_count(account->undelivered).text, ps_quantity_print_count(account->kept).text,
            ps_quantity_print_count(account->reread).text,
            ps_quantity_print_count(account->kernel_dropped).text,

@@ -43,6 +43,7 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
         .home = runner_home,
         .failed = runner_failed,
         .halted = runner_halted,
+        .lacks = ps_runner_lacks,
     };
 }
 
@@ -61,6 +62,19 @@ void ps_runner_set_error(struct ps_runner *runner, const char *text)
     pthread_mutex_lock(&runner->lock);
     snprintf(runner->error, sizeof runner->error, "%.*s", (int)sizeof runner->error - 1, text);
     pthread_mutex_unlock(&runner->lock);
+}
+
+void ps_runner_note_trouble(struct ps_runner *runner, int64_t wall_ms)
+{
+    if (runner->since_ms == 0)
+        __atomic_store_n(&runner->since_ms, wall_ms, __ATOMIC_RELAXED);
+}
+
+void ps_runner_forget_lack(struct ps_runner *runner)
+{
+    runner->port.lack = PS_LACK_NONE;
+    runner->lacking = (struct ps_log_backoff){.tries = 0};
+    __atomic_store_n(&runner->lack, PS_LACK_NONE, __ATOMIC_RELAXED);
 }
 
 static bool runner_wants_epoll(const struct ps_runner *runner)
@@ -124,6 +138,7 @@ static void runner_note_failure(struct ps_runner *runner, const char *component,
     bool own = strcmp(component, runner->spec->component) == 0;
     ps_err_set(&reason, "%s%s%s", own ? "" : component, own ? "" : ": ", text);
     ps_runner_set_error(runner, reason.text);
+    ps_runner_note_trouble(runner, ps_worker_now(runner->worker)->wall_ms);
     ps_count(runner->counters, PS_COUNTER_failures, 1);
     log_failure(runner, component, reason.text, text);
 }
@@ -160,6 +175,7 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
 static void runner_halted(struct ps_port *port, const char *reason)
 {
     ps_runner_set_error(port->runner, reason);
+    ps_runner_note_trouble(port->runner, ps_worker_now(port->runner->worker)->wall_ms);
     __atomic_store_n(&port->runner->halted, true, __ATOMIC_RELAXED);
 }
 
@@ -221,8 +237,12 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
     if (!ps_runner_open_dead_letter_queue(runner, now))
         return false;
     __atomic_store_n(&runner->halted, false, __ATOMIC_RELAXED);
+    ps_runner_forget_lack(runner);
     if (runner_open_stage(runner, &err) == PS_OK) {
-        ps_runner_set_error(runner, "");
+        if (runner->port.lack == PS_LACK_NONE) { /* else `open` has reported it, with its reason */
+            ps_runner_set_error(runner, "");
+            __atomic_store_n(&runner->since_ms, 0, __ATOMIC_RELAXED);
+        }
         __atomic_store_n(&runner->start_ms, now->wall_ms, __ATOMIC_RELAXED);
         __atomic_store_n(&runner->stop_ms, 0, __ATOMIC_RELAXED);
         runner_set_status(runner, PS_RUNNER_OPEN);
@@ -279,6 +299,7 @@ void ps_runner_close(struct ps_runner *runner, const struct ps_now *now)
     if (ps_runner_has_stage(runner) && ops->close != NULL)
         ops->close(runner->spec->plan, runner->state);
     runner_close_epoll(runner);
+    ps_runner_forget_lack(runner);
     runner->port.planned = false;
     runner_set_status(runner, PS_RUNNER_CLOSED);
     __atomic_store_n(&runner->stop_ms, now->wall_ms, __ATOMIC_RELAXED);

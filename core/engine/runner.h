@@ -51,6 +51,12 @@ struct ps_runner {
     uint32_t status;      /* enum ps_runner_state; relaxed reads from any thread */
     uint32_t halted; /* OPEN: the source reads nothing more (ps_port_halted); relaxed reads from any thread */
     bool watched;    /* the stage's epoll wakes the worker */
+    uint32_t lack;   /* enum ps_lack: of the open stage; relaxed reads from any thread */
+    /* wall clock: since when the stage is not open although it should be, or lacks something; 0: neither. Relaxed
+     * reads from any thread */
+    int64_t since_ms;
+    struct ps_log_backoff lacking; /* the lack that is logged */
+    uint64_t lacking_ns;           /* monotonic: when the lack began; relaxed reads from any thread */
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock; /* guards error; taken when opening or halting, never in ordinary work */
     /* why the stage failed or halted, until it is open again; or why a sink cannot deliver now */
@@ -243,6 +249,12 @@ static inline bool ps_runner_has_stage(const struct ps_runner *runner)
 }
 
 void ps_runner_set_error(struct ps_runner *runner, const char *text);
+/* For ps_port.lacks. (core/engine/lack.c) */
+void ps_runner_lacks(struct ps_port *port, enum ps_lack lack, const char *reason, int level);
+/* Forgets what the source lacked, without a line in the log. */
+void ps_runner_forget_lack(struct ps_runner *runner);
+/* Notes since when the stage is not as it should be; nothing if it is noted already. */
+void ps_runner_note_trouble(struct ps_runner *runner, int64_t wall_ms);
 /* Publishes the data for the dump. Called at the end of each turn. */
 void ps_runner_note(struct ps_runner *runner, const struct ps_runner_look *look);
 void ps_source_runner_note(struct ps_source_runner *runner);

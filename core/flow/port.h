@@ -15,6 +15,27 @@ struct ps_pool;
 
 struct ps_runner; /* the engine's side of an open stage */
 
+/* What an open source, or sink, lacks for its work (ps_port_lacks). */
+enum ps_lack {
+    PS_LACK_NONE,
+    PS_LACK_INPUT, /* there is nothing to read, by the source's settings or because all is read: still ready */
+    PS_LACK_NEVER, /* since `open` it has not reached what it reads from */
+    PS_LACK_LOST,  /* it had reached it, and does not reach it now */
+    PS_LACK_GONE,  /* what it reads from does not exist, no longer exists, or refuses this user */
+};
+
+/* Returns "has lost its input", of a sink "has lost its destination". Not for PS_LACK_NONE. */
+const char *ps_lack_text(enum ps_lack lack, bool is_sink);
+
+#define PS_DISCARD_REASONS 4U
+/* How often a port has said that input is thrown away (ps_port_discard). */
+struct ps_discards {
+    struct {
+        struct ps_log_backoff said;
+        uint64_t count;
+    } reasons[PS_DISCARD_REASONS];
+};
+
 /* The engine's services for one open instance; valid from `open` to `close`. */
 struct ps_port {
     const char *component; /* for the log */
@@ -55,6 +76,10 @@ struct ps_port {
     void (*failed)(struct ps_port *port, const struct ps_err *reason);
     void (*halted)(struct ps_port *port, const char *reason);
     void (*troubled)(struct ps_port *port, const struct ps_err *reason);
+    /* Set by the engine, or by a test; may be NULL. Stages call ps_port_lacks. */
+    void (*lacks)(struct ps_port *port, enum ps_lack lack, const char *reason, int level);
+    enum ps_lack lack;           /* as reported last */
+    struct ps_discards discards; /* of ps_port_discard */
     bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
@@ -88,6 +113,19 @@ static inline void ps_port_halted(struct ps_port *port, const char *reason)
 {
     if (port->halted != NULL)
         port->halted(port, reason);
+}
+
+/* Reports what the open source or sink lacks; PS_LACK_NONE: nothing. Any function of it may call this, at every cycle
+ * with the same arguments. A sink calls it where it knows of its destination before its events fail. The engine logs the reason when it begins or changes, and after 1, 2, 4, .. minutes, and the
+ * end. /readyz, the dump and the metrics show it with its time. `reason`: one line, without numbers that change.
+ * `level` (enum ps_log_level): PS_LOG_WARN, or PS_LOG_DEBUG where the source logs the reason itself. */
+static inline void ps_port_lacks(struct ps_port *port, enum ps_lack lack, const char *reason, int level)
+{
+    if (lack == PS_LACK_NONE && port->lack == PS_LACK_NONE)
+        return;
+    port->lack = lack;
+    if (port->lacks != NULL)
+        port->lacks(port, lack, reason, level);
 }
 
 /* Returns how long a sink rests after `failures` in a row: by penstock.retry.backoff and .backoff.max, else 1 s, 2 s

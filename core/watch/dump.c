@@ -101,7 +101,9 @@ static void state_words(const struct ps_metrics *metrics, const struct ps_metric
         [PS_METRICS_WAITS_FOR_CHAIN] = "waits for an interceptor or the selector",
     };
     ps_page_text(page, words[component->state]);
-    if (component->state != PS_METRICS_OPEN && component->error != NULL)
+    if (component->lack != PS_LACK_NONE)
+        ps_page_format(page, ", %s", ps_lack_text(component->lack, component->kind == PS_KIND_SINK));
+    if ((component->state != PS_METRICS_OPEN || component->lack != PS_LACK_NONE) && component->error != NULL)
         one_line(component->error, page);
     if (component->rest_ns > 0)
         ps_page_format(page, "; backs off for %s more", duration(component->rest_ns).text);
@@ -126,12 +128,13 @@ static void source_words(const struct ps_metrics_component *component, struct ps
     const uint64_t *counters = component->counters;
     ps_page_format(
         page,
-        "; %s %s under way, %s %s in open batches; events received %s, accepted %s, dropped %s, malformed %s",
+        "; %s %s under way, %s %s in open batches; events received %s, accepted %s, dropped %s, malformed "
+        "%s, thrown away %s",
         number(component->held).text, ps_quantity_word(component->held, "batch", "batches"),
         number(component->open_events).text, ps_quantity_word(component->open_events, "event", "events"),
         number(counters[PS_COUNTER_EventReceivedCount]).text,
         number(counters[PS_COUNTER_EventAcceptedCount]).text, number(counters[PS_COUNTER_dropped]).text,
-        number(counters[PS_COUNTER_malformed]).text);
+        number(counters[PS_COUNTER_malformed]).text, number(counters[PS_COUNTER_discarded]).text);
     letters_words(component, page);
     if (counters[PS_COUNTER_OpenConnectionCount] > 0)
         ps_page_format(

@@ -34,11 +34,23 @@ static bool component_is_failing(const struct ps_metrics_component *component)
     return component->trouble_count > TROUBLES_MAX;
 }
 
+/* A server that restarts is gone for some seconds, and the events of its sink wait. */
+#define SINK_LACK_NS (10 * PS_NS_PER_S)
+
+static bool component_lacks(const struct ps_metrics *metrics, const struct ps_metrics_component *component)
+{
+    if (component->lack <= PS_LACK_INPUT)
+        return false;
+    return component->kind != PS_KIND_SINK ||
+           (metrics->process.stall_limit_ns > 0 && component->lack_ns >= SINK_LACK_NS);
+}
+
 bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
                                 const struct ps_metrics_component *component)
 {
-    return component->state == PS_METRICS_OPEN && !component_is_failing(component) &&
-           !component_is_stalled(metrics, component);
+    bool refuses = component->kind == PS_KIND_CHANNEL && component->outdated != NULL;
+    return component->state == PS_METRICS_OPEN && !component_lacks(metrics, component) && !refuses &&
+           !component_is_failing(component) && !component_is_stalled(metrics, component);
 }
 
 static const char *what_it_is(enum ps_metrics_state state)
@@ -48,8 +60,34 @@ static const char *what_it_is(enum ps_metrics_state state)
                                         : "is closed";
 }
 
+/* Appends " (since 2026-11-29T16:00:00Z)". */
+static void since(const struct ps_metrics_component *component, struct ps_page *page)
+{
+    char text[32];
+    if (component->since_ms != 0 &&
+        ps_utc_print(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", component->since_ms / 1000) > 0)
+        ps_page_format(page, " (since %s)", text);
+}
+
+/* Appends the line of a component that lacks something. */
+static void lack_line(const struct ps_metrics_component *component, struct ps_page *page)
+{
+    ps_page_format(page, "%s %s %s", ps_stage_kind_word(component->kind), component->name,
+                   ps_lack_text(component->lack, component->kind == PS_KIND_SINK));
+    ps_page_format(page, "%s%s", component->error != NULL ? ": " : "",
+                   component->error != NULL ? component->error : "");
+    since(component, page);
+    ps_page_text(page, "\n");
+}
+
 static void component_problem(const struct ps_metrics_component *component, struct ps_page *page)
 {
+    if (component->kind == PS_KIND_CHANNEL && component->outdated != NULL)
+        return; /* it has its line */
+    if (component->state == PS_METRICS_OPEN && component->lack > PS_LACK_INPUT) {
+        lack_line(component, page);
+        return;
+    }
     ps_page_format(page, "%s %s ", ps_stage_kind_word(component->kind), component->name);
     if (component->state == PS_METRICS_OPEN && component_is_failing(component))
         ps_page_format(page, "has failed %u %s in a row: %s", component->trouble_count,
@@ -58,9 +96,11 @@ static void component_problem(const struct ps_metrics_component *component, stru
     else if (component->state == PS_METRICS_OPEN)
         ps_page_format(page, "has events, but has delivered none for %s",
                        ps_quantity_print_ns(component->stalled_ns).text);
-    else
+    else {
         ps_page_format(page, "%s%s%s", what_it_is(component->state), component->error != NULL ? ": " : "",
                        component->error != NULL ? component->error : "");
+        since(component, page);
+    }
     ps_page_text(page, "\n");
 }
 
@@ -114,6 +154,8 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
         }
         if (ps_metrics_component_is_up(metrics, component)) {
             ready &= member_note(metrics, component, page);
+            if (component->lack != PS_LACK_NONE)
+                lack_line(component, page);
             continue;
         }
         ready &= group_delivers(metrics, component);

@@ -77,6 +77,12 @@ static void file_probe(const void *plan, struct ps_context *context, const struc
     ps_queue_plan_probe(&((const struct file_plan *)plan)->log, context, probe);
 }
 
+static void file_series(const void *plan, void (*add)(void *argument, const struct ps_series *series),
+                        void *argument)
+{
+    ps_queue_plan_series(&((const struct file_plan *)plan)->log, add, argument);
+}
+
 const struct ps_stage_ops ps_channel_file = {
     PS_STAGE(PS_KIND_CHANNEL),
     .name = "file",
@@ -89,6 +95,7 @@ const struct ps_stage_ops ps_channel_file = {
     .build = file_build,
     .teardown = ps_queue_channel_teardown,
     .outline = file_outline,
+    .series = file_series,
     .files = file_files,
     .probe = file_probe,
     .claims = file_claims,

@@ -528,6 +528,12 @@ static bool spill_has_place(const void *plan)
     return overflow_events(plan) > 0;
 }
 
+static void spill_series(const void *plan, void (*add)(void *argument, const struct ps_series *series),
+                         void *argument)
+{
+    ps_queue_plan_series(&((const struct spill *)plan)->log, add, argument);
+}
+
 const struct ps_stage_ops ps_channel_spillablememory = {
     PS_STAGE(PS_KIND_CHANNEL),
     .name = "spillablememory",
@@ -541,6 +547,7 @@ const struct ps_stage_ops ps_channel_spillablememory = {
     .build = spill_build,
     .teardown = spill_teardown,
     .outline = spill_outline,
+    .series = spill_series,
     .files = spill_files,
     .probe = spill_probe,
     .claims = spill_claims,

@@ -6,6 +6,7 @@
 #include "core/log/backoff.h"
 #include "core/stage.h"
 #include "stages/lib/process/child.h"
+#include "stages/lib/process/command.h"
 #include "stages/lib/process/pipe_lines.h"
 #include "stages/lib/text/line_text.h"
 #include "stages/lib/text/scan.h"
@@ -50,6 +51,7 @@ struct exec_state {
     struct ps_transcoder transcoder; /* of PS_PIPE_CHARSET_OTHER */
     uint64_t drain_ns;               /* draining until this time; 0: not draining */
     struct ps_log_backoff refused;   /* starts that the system refused */
+    struct ps_command_lack lacks;
     char error_line[ERROR_LINE_BYTES];
     uint32_t error_length;
     uint64_t error_count;
@@ -120,20 +122,6 @@ static const struct ps_option options[] = {
 
 /* ---- set-up ---- */
 
-/* Splits like Java's split("\\s+"). */
-static size_t words_split(struct ps_arena *arena, const char *text, const char **words)
-{
-    static const char blanks[] = " \t\n\v\f\r";
-    size_t count = 0;
-    while (*text != '\0') {
-        size_t length = strcspn(text, blanks);
-        words[count++] = ps_arena_copy(arena, text, length);
-        text += length;
-        text += strspn(text, blanks);
-    }
-    return count;
-}
-
 /* Returns the configuration lines of the file groups: f for one file, f1, f2, .. for several. Sets *paths to the
  * files, for people. */
 static const char *taildir_groups(struct ps_arena *arena, const struct ps_tail_command *command,
@@ -158,7 +146,7 @@ static void advise_taildir(const struct exec_plan *plan, const struct ps_context
     struct ps_tail_command command;
     struct ps_arena *arena = context->arena;
     const char **words = ps_arena_alloc(arena, (strlen(plan->command) + 2) * sizeof *words), *paths;
-    words[words_split(arena, plan->command, words)] = NULL;
+    words[ps_command_words(arena, plan->command, words)] = NULL;
     if (!ps_tail_command_parse(arena, words, plan->shell != NULL, &command))
         return;
     const char *prefix = ps_arena_format(arena, "%s.sources.%s", context->agent, context->name);
@@ -202,7 +190,7 @@ static void warn_of_shell(const struct exec_plan *plan, const struct ps_context 
 {
     struct ps_arena *arena = context->arena;
     const char **words = ps_arena_alloc(arena, (strlen(plan->command) + 2) * sizeof *words), *sign = NULL;
-    size_t count = words_split(arena, plan->command, words);
+    size_t count = ps_command_words(arena, plan->command, words);
     for (size_t i = 0; plan->shell == NULL && i < count && sign == NULL; i++)
         sign = shell_sign(arena, words[i]);
     if (sign != NULL)
@@ -294,7 +282,7 @@ static enum ps_status exec_build(void *plan_, struct ps_context *context, struct
         return PS_FAIL;
     const char *line = plan->shell != NULL ? plan->shell : plan->command;
     const char **argv = ps_arena_alloc(context->arena, (strlen(line) + 3) * sizeof *argv);
-    size_t count = words_split(context->arena, line, argv);
+    size_t count = ps_command_words(context->arena, line, argv);
     if (plan->shell != NULL)
         argv[count++] = plan->command;
     argv[count] = NULL;
@@ -361,6 +349,8 @@ static void run_over(const struct exec_plan *plan, struct exec_state *state, con
                      const char *exit_code)
 {
     bool again = plan->restart && state->drain_ns == 0;
+    if (strcmp(exit_code, "unknown") != 0) /* else it did not start, which is noted */
+        ps_command_ended(&state->lacks, plan->argv[0], exit_code, plan->restart);
     state->phase = again ? PHASE_WAITS : PHASE_OVER;
     state->at_ns = now->mono_ns + (uint64_t)plan->throttle_ms * PS_NS_PER_MS;
     if (again)
@@ -391,6 +381,7 @@ static void start_failed(const struct exec_plan *plan, struct exec_state *state,
     bool passes = ps_is_shortage(error) || error == EAGAIN; /* EAGAIN: the limit of processes */
     bool is_wrong = error == ENOENT || error == EACCES;
     char tries[PS_LOG_BACKOFF_BYTES];
+    ps_command_missing(&state->lacks, err->text);
     if (!passes) {
         ps_log(PS_LOG_ERROR, state->port->component, "%s%s", err->text,
                is_wrong ? "; write the full path of the command, or check `shell`" : "");
@@ -414,6 +405,7 @@ static void run_start(const struct exec_plan *plan, struct exec_state *state, co
     }
     state->refused = (struct ps_log_backoff){.tries = 0};
     state->phase = PHASE_RUNS;
+    state->lacks.started_ns = now->mono_ns;
     ps_pipe_lines_begin(&state->lines, state->child.output);
     if (!watch(state, state->child.output) || !watch(state, state->child.errors) ||
         !watch(state, state->child.pidfd)) {
@@ -471,19 +463,14 @@ static uint64_t ends_tick(const struct exec_plan *plan, struct exec_state *state
     return state->phase == PHASE_WAITS ? state->at_ns : PS_NEVER;
 }
 
-static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *now)
+static uint64_t process_tick(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now)
 {
-    const struct exec_plan *plan = plan_;
-    struct exec_state *state = state_;
     if (state->child.errors >= 0)
         errors_read(state);
     switch (state->phase) {
     case PHASE_START:
-        if (state->drain_ns == 0)
-            run_start(plan, state, now);
-        break;
     case PHASE_WAITS:
-        if (state->drain_ns == 0 && now->mono_ns >= state->at_ns)
+        if (state->drain_ns == 0 && (state->phase == PHASE_START || now->mono_ns >= state->at_ns))
             run_start(plan, state, now);
         break;
     case PHASE_RUNS:
@@ -497,10 +484,19 @@ static uint64_t exec_tick(const void *plan_, void *state_, const struct ps_now *
     case PHASE_OVER:
         break;
     }
-    /* the worker must wake by itself, because the descriptors are not watched */
-    if (state->phase == PHASE_ENDS)
-        return now->mono_ns + POLL_NS;
-    return state->phase == PHASE_WAITS ? state->at_ns : PS_NEVER;
+    /* PHASE_ENDS: the worker must wake by itself, because the descriptors are not watched */
+    return state->phase == PHASE_ENDS    ? now->mono_ns + POLL_NS
+           : state->phase == PHASE_WAITS ? state->at_ns
+                                         : PS_NEVER;
+}
+
+static uint64_t exec_tick(const void *plan, void *state_, const struct ps_now *now)
+{
+    struct exec_state *state = state_;
+    uint64_t due_ns = process_tick(plan, state, now);
+    return state->drain_ns != 0
+               ? due_ns
+               : ps_command_report(&state->lacks, state->port, state->phase == PHASE_RUNS, due_ns, now);
 }
 
 /* ---- the stage ---- */
@@ -536,7 +532,7 @@ static const char *program_of(const struct exec_plan *plan, const struct ps_cont
 {
     const char *line = plan->shell != NULL ? plan->shell : plan->command;
     const char **words = ps_arena_alloc(context->arena, (strlen(line) + 2) * sizeof *words);
-    return words_split(context->arena, line, words) > 0 ? words[0] : "";
+    return ps_command_words(context->arena, line, words) > 0 ? words[0] : "";
 }
 
 static void exec_outline(const void *plan_, const struct ps_context *context, FILE *out)

@@ -13,6 +13,7 @@
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
+#include "stages/lib/least.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -488,15 +489,16 @@ static uint64_t kafka_tick(const void *plan_, void *state_, const struct ps_now 
     /* Offsets of undelivered records can no longer be committed: the next consumer reads these records again. */
     if (PS_UNLIKELY(plan->reading_engine->failed(state->reading, &reason)) && state->phase < LEAVING)
         ps_port_failed(state->port, &reason);
-    if (state->phase == RUNNING)
+    if (state->phase == RUNNING) {
+        const char *why = NULL;
+        enum ps_lack lack = plan->reading_engine->lack(state->reading, &why);
+        ps_port_lacks(state->port, lack, why, ps_kafka_reports_lack_level(lack, why));
         count_idle(plan, state, now->mono_ns);
+    }
     if (state->starved && !state->paused) {
-        uint64_t wait_ns = now->mono_ns - state->starved_since_ns;
-        wait_ns = wait_ns < MEMORY_RETRY_MIN_NS   ? MEMORY_RETRY_MIN_NS
-                  : wait_ns > MEMORY_RETRY_MAX_NS ? MEMORY_RETRY_MAX_NS
-                                                  : wait_ns;
-        if (now->mono_ns + wait_ns < next_ns)
-            next_ns = now->mono_ns + wait_ns;
+        uint64_t waited_ns = now->mono_ns - state->starved_since_ns;
+        waited_ns = waited_ns < MEMORY_RETRY_MIN_NS ? MEMORY_RETRY_MIN_NS : waited_ns;
+        next_ns = ps_least(next_ns, now->mono_ns + ps_least(waited_ns, MEMORY_RETRY_MAX_NS));
     }
     return next_ns;
 }

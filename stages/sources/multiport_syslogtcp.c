@@ -393,8 +393,12 @@ static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
         }
         bound += port->bound;
     }
-    if (last.length > 0 && bound > 0)
+    if (last.length > 0 && bound > 0) {
         say_unbound(state, &last);
+        ps_port_lacks(state->port, PS_LACK_GONE, ps_err_join(&last), PS_LOG_DEBUG);
+    } else if (last.length == 0) {
+        ps_port_lacks(state->port, PS_LACK_NONE, NULL, PS_LOG_INFO);
+    }
     return bound;
 }
 

@@ -157,7 +157,11 @@ static enum ps_feed refuse_line(struct netcat_state *state, struct ps_connection
     connection->farewell = state->too_long + skip;
     connection->farewell_length = state->too_long_length - skip;
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
-    ps_count(state->port->counters, PS_COUNTER_malformed, 1);
+    ps_stream_discard(
+        connection,
+        &(struct ps_discard){
+            .why = "a line longer than max-line-length", .bytes = line, .length = length, .letter = true},
+        state->port);
     ps_log(PS_LOG_WARN, state->port->component,
            "%s sent a line longer than max-line-length = %lld characters, or than the %s bytes that memory "
            "allows: disconnected",

@@ -80,6 +80,13 @@ static bool take(const struct netcatudp_state *state, struct ps_batch *batch, st
     if (event == NULL)
         return false;
     ps_batch_commit(batch, length);
+    if (newline != NULL && PS_UNLIKELY(datagram.length > length + 1))
+        ps_datagrams_discard(
+            &state->datagrams,
+            &(struct ps_discard){.why = "only the first line of a datagram becomes an event, as in Flume",
+                                 .bytes = newline + 1,
+                                 .length = datagram.length - length - 1},
+            peer);
     if (wanted) {
         ps_syslog_row_push(&row, state->plan->name,
                            (struct ps_slice){row.bytes, ps_address_java(peer, row.bytes)});

@@ -110,6 +110,20 @@ static const struct ps_syslog_client *client_of(struct syslogudp_state *state, c
     return &state->client;
 }
 
+/* Says that what follows the first message of a datagram becomes no event, as in Flume. */
+static void discard_rest(struct syslogudp_state *state, const char *data, uint32_t used, uint32_t length,
+                         const struct ps_address *peer)
+{
+    bool line = used > 0 && data[used - 1] == '\n';
+    ps_datagrams_discard(
+        &state->datagrams,
+        &(struct ps_discard){.why = line ? "only the first line of a datagram becomes an event, as in Flume"
+                                         : "the rest of a datagram that is longer than maxsize",
+                             .bytes = data + used,
+                             .length = length - used},
+        peer);
+}
+
 static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch, struct ps_slice datagram,
                            const struct ps_address *peer)
 {
@@ -121,8 +135,11 @@ static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch
         memcpy(data, datagram.data, datagram.length);
     enum ps_parsed parsed =
         ps_syslog_single_next(&state->parser, batch, data, datagram.length, client_of(state, peer), &used);
-    if (parsed == PS_PARSED_ADDED)
-        ps_batch_commit(batch, datagram.length);
+    if (parsed != PS_PARSED_ADDED)
+        return parsed;
+    ps_batch_commit(batch, datagram.length);
+    if (PS_UNLIKELY(used < datagram.length))
+        discard_rest(state, data, used, datagram.length, peer);
     return parsed;
 }
 
@@ -134,10 +151,16 @@ static void note_mistakes(struct syslogudp_state *state)
     state->parser.mistakes = (struct ps_syslog_found_mistakes){0};
 }
 
-static void make_dead_letter(struct syslogudp_state *state, struct ps_slice datagram)
+static void make_dead_letter(struct syslogudp_state *state, struct ps_slice datagram,
+                             const struct ps_address *peer)
 {
     static const struct ps_dead_letter_reason reason = {
         "no-priority", "the datagram ends before the number of its priority", 0};
+    ps_datagrams_discard(
+        &state->datagrams,
+        &(struct ps_discard){
+            .why = reason.text, .bytes = datagram.data, .length = datagram.length, .letter = true},
+        peer);
     (void)ps_port_deadletter_bytes(state->port, datagram.data, datagram.length, &reason);
 }
 
@@ -160,7 +183,7 @@ static enum ps_result work(const void *, void *state_, struct ps_batch *batch, c
         if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
             break;
         if (parsed == PS_PARSED_DROPPED)
-            make_dead_letter(state, datagram);
+            make_dead_letter(state, datagram, peer);
         if (state->parser.mistakes.kinds != 0)
             note_mistakes(state);
         dropped += parsed == PS_PARSED_DROPPED;
@@ -174,7 +197,6 @@ static enum ps_result work(const void *, void *state_, struct ps_batch *batch, c
     ps_count(counters, PS_COUNTER_EventReceivedCount, rows);
     ps_count(counters, PS_COUNTER_bytes, batch->body_bytes - bytes);
     ps_count(counters, PS_COUNTER_EventReadFail, dropped);
-    ps_count(counters, PS_COUNTER_malformed, dropped);
     return rows > 0 || batch->full || dropped > 0 ? PS_DONE : PS_IDLE;
 }
 

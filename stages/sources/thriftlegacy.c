@@ -109,10 +109,11 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
             break;
         if (found == PS_THRIFT_GARBAGE)
             return ps_stream_malformed(connection, state->port,
-                                       "not a message of Thrift's binary protocol, or too long");
+                                       "not a message of Thrift's binary protocol, or too long", data + *used,
+                                       length - *used);
         ps_thrift_legacy_read(data + *used, bytes, &message);
         if (message.call == PS_THRIFT_LEGACY_BAD)
-            return ps_stream_malformed(connection, state->port, message.reason);
+            return ps_stream_malformed(connection, state->port, message.reason, data + *used, bytes);
         if (message.call != PS_THRIFT_LEGACY_APPEND)
             answer(state, connection, &message);
         else if (!ps_legacy_event_add(&state->headers, batch, &message.event))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A broker that is not there: /readyz and penstock_component_up show the sink after penstock.ready.stall, /livez stays well; a
-# stop that leaves events exits 3, after a second signal at once and after the drain time-out.
+# A broker that is not there: /readyz names the sink, which is down after penstock.ready.stall; the age of the oldest event is
+# a metric; /livez stays well; a stop that leaves events exits 3, after a second signal at once and after the drain time-out.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -38,7 +38,11 @@ expect_exit() { # STATUS
     unset "children[$agent]"
     [[ $code -eq $1 ]] || fail "exit status $code, not $1"
 }
-is_stalled() { [[ $(curl -s "$url/readyz") =~ ^"sink k1 has events, but has delivered none for "[1-9][0-9]*" s"$ ]]; }
+is_stalled() { # the reason stands in its line
+    local line
+    line=$(curl -s -w ' %{http_code}' "$url/readyz")
+    [[ $line =~ ^"sink k1 has not reached its destination yet: ".*"check kafka.bootstrap.servers".*" (since "[-0-9]+T[0-9:]+"Z)"$'\n'" 503"$ ]]
+}
 metrics_have() { [[ $(curl -s "$url/metrics/prometheus") == *"$1"* ]]; } # LINE
 
 start 60000
@@ -46,6 +50,8 @@ await "the stall shows" is_stalled
 [[ $(curl -s -o /dev/null -w '%{http_code}' "$url/healthz") == 503 ]] || fail "/healthz is well"
 [[ $(curl -s "$url/livez") == ok ]] || fail "/livez: a restart would not help"
 metrics_have 'penstock_component_up{kind="sink",component="k1"} 0' || fail "component_up"
+oldest_grows() { [[ $(curl -s "$url/metrics/prometheus") =~ oldest_unacknowledged_seconds\{component=\"k1\"\}" "[0-9.]*[1-9] ]]; }
+await "the age of the oldest event grows" oldest_grows
 await "events to deliver" metrics_have 'penstock_source_events_accepted_total{component="r1"} 50'
 kill -TERM "$agent"
 await "it drains" grep -q "stopping: no new input" "$work/agent.err"

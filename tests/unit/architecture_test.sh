@@ -65,7 +65,7 @@ core/helper/*           core/FLAT core/log/* rings/*
 core/plugin/*           core/FLAT core/log/* core/flow/* core/text/ends.h core/helper/* core/deadletter/*
 core/sink/*             core/FLAT core/log/* core/flow/* core/deadletter/*
 core/engine/*           core/FLAT core/log/* core/text/list.h core/flow/* core/watch/* core/deadletter/* core/sink/* rings/*
-core/stage.[ch]         core/FLAT core/log/* core/flow/* core/deadletter/*
+core/stage.[ch]         core/FLAT core/log/* core/flow/* core/deadletter/* core/text/printable.h
 core/log/*              core/FLAT core/text/*
 core/text/*             core/base.h core/arena.h
 core/FLAT               core/log/*

@@ -126,6 +126,7 @@ static void account_source(void *argument, struct ps_source_runner *runner)
     account->received += ps_counter_read(counters, PS_COUNTER_EventReceivedCount);
     account->accepted += ps_counter_read(counters, PS_COUNTER_EventAcceptedCount);
     account->dropped += ps_counter_read(counters, PS_COUNTER_dropped);
+    account->discarded += ps_counter_read(counters, PS_COUNTER_discarded);
     account->kernel_dropped += ps_counter_read(counters, PS_COUNTER_kernel_dropped);
     account->deadletter += ps_counter_read(counters, PS_COUNTER_deadletter);
     account->duplicated += ps_counter_read(counters, PS_COUNTER_duplicated);
@@ -136,6 +137,11 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
 {
     for (size_t i = 0; i < agent->plan->spec->source_count; i++)
         ps_agent_each_source(agent, i, account_source, account);
+    for (size_t i = 0; i < agent->plan->spec->channel_count; i++) {
+        const struct ps_channel_plan *channel = &agent->plan->channels[i];
+        for (unsigned k = 0; k < channel->producer_count + channel->consumer_count; k++)
+            account->discarded += ps_counter_read(&channel->counters[k], PS_COUNTER_discarded);
+    }
     for (size_t i = 0; i < agent->plan->spec->sink_count; i++) {
         struct ps_sink_runner *sink = ps_agent_sink(agent, i);
         /* open in the next plan, as a source above */

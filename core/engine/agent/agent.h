@@ -48,6 +48,7 @@ enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spe
 /* Events over the agent's whole life, reported when it stopped. */
 struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated;
+    uint64_t discarded;      /* inputs that were thrown away for their form: no event was made of them */
     uint64_t kernel_dropped; /* datagrams that never reached a source */
     uint64_t undelivered;    /* left in channels and sinks, and lost */
     /* left in channels and sinks in memory: sources with positions read them again at the next start */

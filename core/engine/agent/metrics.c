@@ -56,7 +56,30 @@ static void sum_opening(struct sum *sum, const struct ps_stage_spec *spec)
     if (spec->ops->opening == NULL || !spec->ops->opening(spec->plan, sum->error, sizeof sum->error))
         return;
     sum->component.state = PS_METRICS_OPENING;
+    sum->component.lack = PS_LACK_NONE;
+    sum->component.since_ms = 0; /* the text has the time */
     sum->component.error = sum->error;
+}
+
+/* Adds what an open instance lacks. Of several that have lost something the worst counts; the component has nothing
+ * to read only if no instance has. */
+static void sum_lack(struct sum *sum, struct ps_runner *runner)
+{
+    struct ps_metrics_component *component = &sum->component;
+    enum ps_lack lack = (enum ps_lack)__atomic_load_n(&runner->lack, __ATOMIC_RELAXED);
+    if (lack == PS_LACK_NONE && component->lack == PS_LACK_INPUT) {
+        component->lack = PS_LACK_NONE;
+        component->error = NULL;
+        component->since_ms = 0;
+    }
+    if (lack <= component->lack || (lack == PS_LACK_INPUT && component->instances > 1))
+        return;
+    uint64_t began_ns = __atomic_load_n(&runner->lacking_ns, __ATOMIC_RELAXED);
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    component->lack = lack;
+    component->lack_ns = now_ns > began_ns ? now_ns - began_ns : 0;
+    component->since_ms = __atomic_load_n(&runner->since_ms, __ATOMIC_RELAXED);
+    sum_error(sum, runner);
 }
 
 static void sum_runner(struct sum *sum, struct ps_runner *runner)
@@ -69,9 +92,14 @@ static void sum_runner(struct sum *sum, struct ps_runner *runner)
     sum->component.stop_ms = __atomic_load_n(&runner->stop_ms, __ATOMIC_RELAXED);
     bool halted = __atomic_load_n(&runner->halted, __ATOMIC_RELAXED);
     if (status == PS_RUNNER_OPEN && !halted) {
+        if (sum->component.state == PS_METRICS_OPEN)
+            sum_lack(sum, runner);
         sum_opening(sum, runner->spec);
         return;
     }
+    sum->component.lack = PS_LACK_NONE;
+    if (status != PS_RUNNER_CLOSED)
+        sum->component.since_ms = __atomic_load_n(&runner->since_ms, __ATOMIC_RELAXED);
     bool closed =
         status == PS_RUNNER_CLOSED && sum->component.stop_ms > 0; /* 0: the stage opens for the first time */
     sum->component.state = status == PS_RUNNER_OPEN ? PS_METRICS_HALTED
@@ -127,6 +155,13 @@ static void series_add(void *argument, const struct ps_series *series)
     item->label_value = ps_must_copy_text(series->label_value, "metrics with labels");
 }
 
+static void series_free(struct series_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free((void *)(uintptr_t)list->items[i].label_value);
+    free(list->items);
+}
+
 static void visit_link(const struct ps_link *link, const char *name, const struct ps_metrics_visitor *visitor)
 {
     const struct ps_stage_ops *ops = link->spec->ops;
@@ -148,9 +183,7 @@ static void visit_link(const struct ps_link *link, const char *name, const struc
                                              .series = list.items,
                                              .series_count = list.count};
     visitor->component(visitor->argument, &component);
-    for (size_t i = 0; i < list.count; i++)
-        free((void *)(uintptr_t)list.items[i].label_value);
-    free(list.items);
+    series_free(&list);
 }
 
 struct links_visit {
@@ -186,7 +219,14 @@ static void visit_channel(const struct ps_agent *agent, const struct ps_channel_
     ops->fill(channel->spec->stage.plan, &sum.component.fill);
     if (ops->trouble != NULL && ops->trouble(channel->spec->stage.plan, trouble, sizeof trouble))
         sum.component.outdated = trouble;
+    struct series_list list = {NULL, 0, 0};
+    const struct ps_stage_spec *stage = &channel->spec->stage;
+    if (stage->ops->series != NULL)
+        stage->ops->series(stage->plan, series_add, &list);
+    sum.component.series = list.items;
+    sum.component.series_count = list.count;
     visitor->component(visitor->argument, &sum.component);
+    series_free(&list);
 }
 
 static void visit_channel_of(const struct ps_agent_spec *spec, const struct ps_stage_spec *stage,

@@ -42,7 +42,11 @@ struct ps_metrics_component {
     int64_t start_ms, stop_ms; /* wall clock; stop_ms 0 while it runs */
     unsigned instances;
     enum ps_metrics_state state;
-    const char *error; /* the last error, while the component is not PS_METRICS_OPEN or fails; else NULL */
+    /* the last error, while the component is not PS_METRICS_OPEN, fails or lacks something; else NULL */
+    const char *error;
+    enum ps_lack lack; /* sources and sinks that are PS_METRICS_OPEN */
+    uint64_t lack_ns;  /* for how long */
+    int64_t since_ms; /* wall clock: since when it is not open or lacks something; 0: neither, or not known */
     uint32_t trouble_count; /* sinks: failures in a row since it delivered something */
     /* ps_stage_ops.outdated: the file it does not use, or cannot write, and why; or NULL */
     const char *outdated;
@@ -175,6 +179,9 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
  *   - it is stopping,
  *   - the last reload failed,
  *   - a channel has none of the sources, or of the sinks, that the file connects with it: all were dropped for mistakes,
+ *   - a source does not reach what it reads from (ps_lack, except PS_LACK_INPUT), or a sink has not reached its
+ *     destination for 10 s (unless penstock.ready.stall is 0); a shorter outage of a sink is only told,
+ *   - a channel refuses puts for another reason than being full,
  *   - a component is not open, unless it is a sink of a group in which another sink can deliver,
  *   - a stage runs on with earlier data, because its current file is not usable, or cannot be written,
  *   - a sink has had events for longer than penstock.ready.stall without delivering any,
@@ -183,7 +190,8 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
  * Appends a line for each problem, with the component and the reason. */
 bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct ps_page *page);
 
-/* Returns whether a component is open and, if it is a sink, delivers: penstock_component_up. */
+/* Returns whether a component is open and works: a sink delivers, a source reaches its input, a channel can write.
+ * penstock_component_up. */
 bool ps_metrics_component_is_up(const struct ps_metrics *metrics,
                                 const struct ps_metrics_component *component);
 

@@ -71,6 +71,8 @@ static const struct family families[] = {
     {C(dropped), EVERY_KIND, "events_dropped", 0, false,
      "Events dropped by an interceptor, without a route, or by a full optional channel"},
     {C(malformed), KIND(SOURCE), "events_malformed", 0, false, "Inputs that could not be parsed"},
+    {C(discarded), KIND(SOURCE) | KIND(CHANNEL), "events_discarded", 0, false,
+     "Inputs that were thrown away for their form, without a dead letter"},
     {C(kernel_dropped), KIND(SOURCE), "events_kernel_dropped", 0, false,
      "Datagrams that the kernel dropped before they were read"},
     {C(retried), KIND(SINK), "events_retried", 0, false, "Events sent again"},
@@ -346,13 +348,34 @@ static void components_write(struct ps_page *page, const struct ps_metrics *metr
         ps_page_format(page, ",instances=\"%u\"} 1\n", component->instances);
     }
     head(page, "penstock_component_up", "gauge",
-         "1 if the component is open and, if it is a sink, delivers events; else 0");
+         "1 if the component is open and works: a sink delivers, a source reaches its input, a channel can "
+         "write; else 0");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         ps_page_format(page,
                        "penstock_component_up{kind=\"%s\",component=", ps_stage_kind_word(component->kind));
         ps_page_label(page, component->name);
         ps_page_format(page, "} %d\n", ps_metrics_component_is_up(metrics, component));
+    }
+}
+
+/* Writes the state of each source: 1 for the state that it has, 0 for the others. */
+static void states_write(struct ps_page *page, const struct ps_metrics *metrics)
+{
+    static const char *const states[] = {"reads", "nothing_to_read", "never_reached", "lost",
+                                         "gone",  "not_open",        "halted",        "closed"};
+    head(page, "penstock_source_state", "gauge", "1 for the state that the source has, 0 for the others");
+    for (size_t i = 0; i < metrics->component_count; i++) {
+        const struct ps_metrics_component *is = &metrics->components[i];
+        size_t state = is->state == PS_METRICS_OPENING  ? 5
+                       : is->state == PS_METRICS_HALTED ? 6
+                       : is->state == PS_METRICS_CLOSED ? 7
+                                                        : (size_t)is->lack;
+        for (size_t k = 0; k < PS_COUNT_OF(states) && is->kind == PS_KIND_SOURCE; k++) {
+            ps_page_text(page, "penstock_source_state{component=");
+            ps_page_label(page, is->name);
+            ps_page_format(page, ",state=\"%s\"} %d\n", states[k], state == k);
+        }
     }
 }
 
@@ -558,6 +581,7 @@ void ps_metrics_prometheus(const struct ps_metrics *metrics, struct ps_page *pag
     process_write(page, &metrics->process);
     ps_foreign_prometheus(page);
     components_write(page, metrics);
+    states_write(page, metrics);
     members_write(page, metrics);
     links_write(page, metrics);
     for (unsigned kind = 0; kind < PS_KIND_COUNT; kind++) {

@@ -134,7 +134,7 @@ static enum ps_feed read_message(struct ps_call_server *base, struct ps_connecti
     case PS_AVRO_PARTIAL:
         return PS_FEED_MORE;
     case PS_AVRO_GARBAGE:
-        return ps_call_server_refuse(base, connection);
+        return ps_call_server_refuse(base, connection, data, length);
     case PS_AVRO_WHOLE:
         break;
     }
@@ -144,7 +144,8 @@ static enum ps_feed read_message(struct ps_call_server *base, struct ps_connecti
     *used = (uint32_t)(begin - data);
     ps_avro_request_read(payload, message.payload_bytes, shakes, &server->clients, &request);
     if (request.call == PS_AVRO_CALL_ERROR && shakes && request.match == PS_AVRO_MATCH_NONE)
-        return ps_call_server_disconnect(base, connection, "not an Avro handshake");
+        return ps_call_server_disconnect(base, connection, "not an Avro handshake", payload,
+                                         message.payload_bytes);
     if (request.call == PS_AVRO_CALL_ERROR) {
         ps_count(base->port->counters, PS_COUNTER_malformed, 1);
         ps_log(PS_LOG_WARN, base->port->component, "%s: a call is answered with an error: %s",

@@ -272,6 +272,7 @@ static void note(struct ps_http_server *server, struct ps_connection *connection
         one.events_left = 0;
         set_refusal(&one.answer, exchange);
         ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
+        ps_count(server->port->counters, PS_COUNTER_malformed, 1);
         ps_log(PS_LOG_WARN, server->port->component, "a request from %s is answered %u: %s",
                connection->ip_text, exchange->status, exchange->reason);
     } else {
@@ -333,6 +334,13 @@ static enum ps_feed feed_request(struct ps_http_server *server, struct ps_connec
     }
     if (taken == PS_HTTP_MEMORY)
         return PS_FEED_MEMORY;
+    if (PS_UNLIKELY(taken != PS_HTTP_REFUSED && exchange.lost_count > 0))
+        ps_stream_discard(connection,
+                          &(struct ps_discard){.why = exchange.lost_why,
+                                               .bytes = exchange.lost.data,
+                                               .length = exchange.lost.length,
+                                               .count = exchange.lost_count},
+                          server->port);
     if (begins) {
         note(server, connection, http, taken, &exchange);
         http->rest_events = taken == PS_HTTP_REFUSED ? 0 : exchange.events;

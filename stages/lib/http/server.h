@@ -40,6 +40,10 @@ struct ps_http_exchange {
     /* The handler's results. */
     /* with PS_HTTP_TAKEN and the first PS_HTTP_TAKEN_PART: number of events of the whole request */
     uint64_t events;
+    /* PS_HTTP_TAKEN, .._PART: the number of rows just added of which the request's text is thrown away, and the first */
+    uint32_t lost_count;
+    struct ps_slice lost;
+    const char *lost_why;
     uint16_t status;    /* PS_HTTP_REFUSED */
     const char *intro;  /* with PS_HTTP_REFUSED: the text before the reason in the answer; NULL: none */
     const char *reason; /* with PS_HTTP_REFUSED: one line, static */

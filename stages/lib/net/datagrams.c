@@ -5,6 +5,7 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -114,6 +115,29 @@ uint64_t ps_datagrams_source_tick(const void *, void *datagrams_, const struct p
         look_at_drops(datagrams);
     }
     return PS_NEVER;
+}
+
+static bool has_text(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if (memchr("\r\n \t", bytes[i], 5) == NULL) /* and the NUL */
+            return true;
+    }
+    return false;
+}
+
+void ps_datagrams_discard(const struct ps_datagrams *datagrams, const struct ps_discard *discard,
+                          const struct ps_address *peer)
+{
+    char ip[PS_ADDRESS_TEXT_BYTES], where[PS_ADDRESS_TEXT_BYTES + 8];
+    struct ps_discard from = *discard;
+    if (!has_text(discard->bytes, discard->length))
+        return;
+    if (datagrams->peers) {
+        snprintf(where, sizeof where, "from %.*s", (int)ps_address_ip(peer, ip), ip);
+        from.where = where;
+    }
+    ps_port_discard(datagrams->port, &from);
 }
 
 /* Counts the datagrams that were received and not read: nobody else has them. */

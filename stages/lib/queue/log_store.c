@@ -162,21 +162,23 @@ static void log_store_take(void *store, const struct ps_store_frame *frame)
 static bool log_store_crowded(const void *settings_, char *text, size_t room)
 {
     const struct ps_log_store_settings *settings = settings_;
-    for (size_t i = 0; settings->least_free_bytes > 0 && i < settings->data_directories.count; i++) {
+    bool crowded = false;
+    for (size_t i = 0; i < settings->data_directories.count; i++) {
         struct statvfs system;
         const char *directory = settings->data_directories.items[i];
-        if (statvfs(directory, &system) != 0)
-            continue;
-        uint64_t left = (uint64_t)system.f_bavail * system.f_frsize;
-        if (left >= settings->least_free_bytes)
+        bool known = statvfs(directory, &system) == 0;
+        uint64_t left = known ? (uint64_t)system.f_bavail * system.f_frsize : UINT64_MAX;
+        if (settings->free_bytes != NULL)
+            __atomic_store_n(&settings->free_bytes[i], left, __ATOMIC_RELAXED);
+        if (crowded || left >= settings->least_free_bytes)
             continue;
         snprintf(text, room,
                  "%.300s: the file system has less than minimumRequiredSpace (%s) left: events are refused "
                  "until there is more room",
                  directory, ps_quantity_print_bytes(settings->least_free_bytes).text);
-        return true;
+        crowded = true;
     }
-    return false;
+    return crowded;
 }
 
 static void log_store_held(const void *store, char *text, size_t room)

@@ -146,12 +146,17 @@ enum ps_status ps_queue_plan_settings(struct ps_queue_plan *plan, struct ps_cont
         if (refuse_flume(plan->data_directories.items[i], err) != PS_OK)
             return PS_FAIL;
     }
+    size_t directory_count = plan->data_directories.count;
+    uint64_t *free_bytes = ps_arena_alloc(context->arena, (directory_count + 1) * sizeof *free_bytes);
+    for (size_t i = 0; i < directory_count; i++)
+        free_bytes[i] = UINT64_MAX;
     plan->store = (struct ps_log_store_settings){
         .data_directories = plan->data_directories,
         .state_directory = plan->checkpoint_directory,
         .segment_bytes = (uint64_t)between(plan->max_file_bytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
         .first_segment_bytes = (uint64_t)SEGMENT_BYTES_MIN,
         .least_free_bytes = least_free_bytes(plan),
+        .free_bytes = free_bytes,
         .files = &ps_segment_disk,
         .keys = plan->keys,
         .active_key = ends_encryption(plan) ? NULL : plan->active_key,
@@ -167,6 +172,22 @@ enum ps_status ps_queue_plan_settings(struct ps_queue_plan *plan, struct ps_cont
         .consumers = context->consumers,
     };
     return PS_OK;
+}
+
+void ps_queue_plan_series(const struct ps_queue_plan *plan,
+                          void (*add)(void *argument, const struct ps_series *series), void *argument)
+{
+    for (size_t i = 0; plan->store.free_bytes != NULL && i < plan->data_directories.count; i++) {
+        uint64_t bytes = __atomic_load_n(&plan->store.free_bytes[i], __ATOMIC_RELAXED);
+        const struct ps_series series = {.name = "free_bytes",
+                                         .help = "Free space of the file system of a data directory",
+                                         .label = "directory",
+                                         .label_value = plan->data_directories.items[i],
+                                         .gauge = true,
+                                         .value = (double)bytes};
+        if (bytes != UINT64_MAX)
+            add(argument, &series);
+    }
 }
 
 void ps_queue_plan_outline(const struct ps_queue_plan *plan, FILE *out)

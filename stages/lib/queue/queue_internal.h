@@ -102,10 +102,11 @@ struct ps_queue {
     /* The thread and other threads read and write these fields under the lock. */
     struct {
         pthread_mutex_t lock;
-        char trouble[512];     /* why the store cannot be written; empty: it can be written */
-        char held[512];        /* the part of the store whose key is missing; empty: none is missing */
-        char unreadable[512];  /* why the next frame cannot be read; empty: it can be read */
-        struct ps_lease *last; /* leases of ps_queue_add_last until the thread takes them */
+        char trouble[512];          /* why the store cannot be written; empty: it can be written */
+        char held[512];             /* the part of the store whose key is missing; empty: none is missing */
+        char unreadable[512];       /* why the next frame cannot be read; empty: it can be read */
+        struct ps_log_backoff said; /* the trouble that is logged, without its numbers */
+        struct ps_lease *last;      /* leases of ps_queue_add_last until the thread takes them */
     } told;
 
     /* Used only by the thread: */

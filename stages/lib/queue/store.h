@@ -109,6 +109,9 @@ struct ps_log_store_settings {
     uint64_t first_segment_bytes;     /* size of the first file; 0: segment_bytes */
     /* Free space that each file system must keep: with less, puts are refused; 0: unlimited. */
     uint64_t least_free_bytes;
+    /* The free space of each data directory's file system when it was looked at last, for metrics; UINT64_MAX: not
+     * known. Atomic. NULL: not noted. */
+    uint64_t *free_bytes;
     const struct ps_segment_files *files;
     struct ps_key_source keys; /* read when the log is opened; the open fails without them */
     const char *active_key;    /* NULL: new events are written in plain text */

@@ -218,6 +218,8 @@ static bool directory_list(struct ps_spool *spool, char *path, size_t length, un
     if (directory == NULL && depth > 0 && errno == ENOENT)
         return true; /* the file was removed meanwhile */
     int error = errno;
+    if (depth == 0)
+        spool->error = directory == NULL ? error : 0;
     errno = 0;
     for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL; errno = 0) {
         if (!entry_list(spool, entry, path, length, depth)) {

@@ -390,6 +390,7 @@ static void fetch_run(struct ps_tail_job *job)
     struct ps_spool *spool = fetch->spool;
     bool listed = false;
     fetch->found = 0;
+    fetch->looked = false;
     if (!spool->meta_known)
         ps_spool_aside_tidy(spool);
     fetch->failed = !records_load(spool, fetch) || (!spool->meta_known && !meta_load(spool, fetch->reason)) ||
@@ -399,8 +400,11 @@ static void fetch_run(struct ps_tail_job *job)
         return;
     }
     meta_tidy(spool);
-    if (fetch->list || spool->next == spool->count)
+    if (fetch->list || spool->next == spool->count) {
         listed = ps_spool_list(spool);
+        fetch->looked = true;
+        fetch->error = spool->error;
+    }
     if (listed && !spool->lacks && !spool->records.compared)
         ps_spool_kept_compare(spool, fetch);
     while (fetch->found < fetch->wanted && spool->next < spool->count) {

@@ -102,10 +102,12 @@ struct ps_spool_fetch {
     /* records of the files, as a sink keeps them (kept.h); NULL: taken before, or none. The fetch frees them */
     char *records;
     /* The result of the fetch. */
-    unsigned found;                       /* files[0 .. found - 1] are open */
-    bool listed;                          /* the directory was listed, and no file of the list is left */
-    bool more;                            /* files of the list are left */
-    bool failed;                          /* nothing was looked at; `reason` says why */
+    unsigned found; /* files[0 .. found - 1] are open */
+    bool listed;    /* the directory was listed, and no file of the list is left */
+    bool more;      /* files of the list are left */
+    bool failed;    /* nothing was looked at; `reason` says why */
+    bool looked;    /* the directory was listed, or could not be listed */
+    int error;      /* looked: errno with which the directory could not be read; else 0 */
     char (*gone)[PS_TAIL_GONE_KEY_BYTES]; /* keys of records whose files are gone; the owner frees it */
     size_t gone_count;
     char reason[PS_SPOOL_REASON_BYTES];

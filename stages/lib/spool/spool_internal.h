@@ -37,6 +37,7 @@ struct ps_spool {
     struct ps_regex_scratch *scratch;
     struct ps_spool_candidate *list;
     size_t count, room, next;
+    int error;  /* errno with which the last listing could not read the directory itself; 0: it could */
     bool lacks; /* the list lacks files that could not be looked at, or noted */
     struct ps_spool_left *aside;
     size_t aside_count, aside_room;

@@ -18,18 +18,19 @@ void ps_call_server_fini(struct ps_call_server *server)
 }
 
 enum ps_feed ps_call_server_disconnect(struct ps_call_server *server, const struct ps_connection *connection,
-                                       const char *why)
+                                       const char *why, const char *data, uint32_t length)
 {
     ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
-    return ps_stream_malformed(connection, server->port, why);
+    return ps_stream_malformed(connection, server->port, why, data, length);
 }
 
-enum ps_feed ps_call_server_refuse(struct ps_call_server *server, const struct ps_connection *connection)
+enum ps_feed ps_call_server_refuse(struct ps_call_server *server, const struct ps_connection *connection,
+                                   const char *data, uint32_t length)
 {
     char why[128];
     snprintf(why, sizeof why, "not %s, or longer than %s bytes", server->protocol->message,
              ps_quantity_print_count(server->message_bytes_max).text);
-    return ps_call_server_disconnect(server, connection, why);
+    return ps_call_server_disconnect(server, connection, why, data, length);
 }
 
 void ps_call_server_count_received(struct ps_call_server *server, bool batch)

@@ -60,8 +60,9 @@ void ps_call_server_answer(struct ps_call_server *server, const struct ps_batch 
 
 /* Closes the connection for the reason `why`, and counts it. */
 enum ps_feed ps_call_server_disconnect(struct ps_call_server *server, const struct ps_connection *connection,
-                                       const char *why);
+                                       const char *why, const char *data, uint32_t length);
 /* The same for bytes that are not a message of the protocol, or for a message that is too long. */
-enum ps_feed ps_call_server_refuse(struct ps_call_server *server, const struct ps_connection *connection);
+enum ps_feed ps_call_server_refuse(struct ps_call_server *server, const struct ps_connection *connection,
+                                   const char *data, uint32_t length);
 void ps_call_server_count_received(struct ps_call_server *server, bool batch);
 void ps_call_server_count_accepted(struct ps_call_server *server, bool batch);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -335,11 +336,21 @@ void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection
     ps_connection_close(stream, connection);
 }
 
-enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const struct ps_port *port,
-                                 const char *why)
+void ps_stream_discard(const struct ps_connection *connection, const struct ps_discard *discard,
+                       struct ps_port *port)
 {
-    ps_count(port->counters, PS_COUNTER_malformed, 1);
+    char where[80];
+    struct ps_discard from = *discard;
+    snprintf(where, sizeof where, "from %s", connection->ip_text);
+    from.where = where;
+    ps_port_discard(port, &from);
+}
+
+enum ps_feed ps_stream_malformed(const struct ps_connection *connection, struct ps_port *port,
+                                 const char *why, const char *data, uint32_t length)
+{
     ps_log(PS_LOG_WARN, port->component, "%s: %s: disconnected", connection->ip_text, why);
+    ps_stream_discard(connection, &(struct ps_discard){.why = why, .bytes = data, .length = length}, port);
     return PS_FEED_CLOSE;
 }
 

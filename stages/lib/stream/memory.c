@@ -110,7 +110,12 @@ void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port
 {
     if (connection->carry.length == 0)
         return;
-    ps_count(port->counters, PS_COUNTER_malformed, 1);
+    ps_stream_discard(connection,
+                      &(struct ps_discard){.why = "the connection ended in the middle of this message",
+                                           .bytes = connection->carry.data,
+                                           .length = connection->carry.length,
+                                           .letter = true},
+                      port);
     deadletter_carry(connection, port, "unfinished", "the connection ended in the middle of this message");
 }
 
@@ -132,6 +137,8 @@ void ps_stream_cut(struct ps_stream *stream, struct ps_connection *connection)
     ps_connection_end_giant(stream, connection);
     bool begun = connection->carry.length > 0;
     ps_count(stream->port->counters, PS_COUNTER_malformed, begun || !closing);
+    if (begun && (closing || !ps_port_has_deadletter(stream->port)))
+        ps_count(stream->port->counters, PS_COUNTER_discarded, 1);
     if (!closing) {
         if (begun)
             deadletter_carry(connection, stream->port, "no-memory", "no memory for the rest of it");

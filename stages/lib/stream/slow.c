@@ -56,6 +56,8 @@ static void end_slow(struct ps_stream *stream, struct ps_connection *connection)
            connection->ip_text, ps_quantity_print_count(connection->carry.length).text,
            ps_quantity_print_ns(stream->options.message_ns).text);
     ps_count(stream->port->counters, PS_COUNTER_EventReadFail, 1);
+    ps_count(stream->port->counters, PS_COUNTER_malformed, 1);
+    ps_count(stream->port->counters, PS_COUNTER_discarded, 1);
     ps_stream_abandon(stream, connection);
 }
 

@@ -285,7 +285,7 @@ static bool refuses_tls(const struct ps_stream *stream, struct ps_connection *co
     connection->begun = true;
     if (!ps_transport_is_tls(bytes, length))
         return false;
-    (void)ps_stream_malformed(connection, stream->port, PS_TRANSPORT_SAYS_TLS);
+    (void)ps_stream_malformed(connection, stream->port, PS_TRANSPORT_SAYS_TLS, NULL, 0);
     return true;
 }
 

@@ -239,10 +239,13 @@ void ps_stream_send(struct ps_stream *stream, struct ps_connection *connection, 
 /* Call it after connection->owed or ->closing changed: closes the connection if it is finished. */
 void ps_stream_settle(struct ps_stream *stream, struct ps_connection *connection);
 
-/* For `feed`: the received bytes are not a message. Counts it as malformed and logs `why` with the peer.
- * Returns PS_FEED_CLOSE. */
-enum ps_feed ps_stream_malformed(const struct ps_connection *connection, const struct ps_port *port,
-                                 const char *why);
+/* Calls ps_port_discard with the peer's address. */
+void ps_stream_discard(const struct ps_connection *connection, const struct ps_discard *discard,
+                       struct ps_port *port);
+/* For `feed`: the received bytes are not a message. Logs `why` with the peer, and calls ps_stream_discard. Returns
+ * PS_FEED_CLOSE. */
+enum ps_feed ps_stream_malformed(const struct ps_connection *connection, struct ps_port *port,
+                                 const char *why, const char *data, uint32_t length);
 
 /* Reads no more from the connection, and closes it when no reply is outstanding and all are sent. Not for calls
  * inside `feed`. */
@@ -255,7 +258,8 @@ enum ps_slab_result ps_stream_grow(struct ps_stream *stream, struct ps_connectio
 /* Gives back a buffer of the source's own that ps_stream_grow made. */
 void ps_stream_shrink(struct ps_stream *stream, struct ps_buffer *buffer);
 
-/* For `closed`: counts an unfinished message, if there is one, and gives it to the dead letters. */
+/* For `closed`: counts an unfinished message, if there is one, says that it is thrown away, or gives it to the dead
+ * letters. */
 void ps_stream_unfinished(const struct ps_connection *connection, struct ps_port *port);
 
 /* Returns the port number of a listener (for tests and the header portHeader). */

@@ -209,7 +209,8 @@ static enum ps_feed answer_request(struct ps_thrift_server *server, struct ps_co
     uint8_t reply[PS_THRIFT_ANSWER_BYTES_MAX];
     size_t length;
     if (keeps_too_many(server, connection))
-        return ps_call_server_disconnect(&server->base, connection, "it does not wait for its answers");
+        return ps_call_server_disconnect(&server->base, connection, "it does not wait for its answers", NULL,
+                                         0);
     if (request->error != PS_THRIFT_NO_ERROR) {
         bool oneway =
             request->message.type == PS_THRIFT_ONEWAY || (request->method != NULL && request->method->oneway);
@@ -244,13 +245,13 @@ static enum ps_feed read_frame(struct ps_call_server *base, struct ps_connection
     case PS_THRIFT_PARTIAL:
         return PS_FEED_MORE;
     case PS_THRIFT_GARBAGE:
-        return ps_call_server_refuse(base, connection);
+        return ps_call_server_refuse(base, connection, data, length);
     case PS_THRIFT_WHOLE:
         break;
     }
     if (!ps_thrift_request_read(server->service, data + PS_THRIFT_FRAME_BYTES, message_length, &request))
-        return ps_call_server_disconnect(base, connection,
-                                         "not a message of Thrift's compact or binary protocol");
+        return ps_call_server_disconnect(
+            base, connection, "not a message of Thrift's compact or binary protocol", data, length);
     bool called = request.error == PS_THRIFT_NO_ERROR;
     bool failed = called && request.events > 0 && must_fail(connection, &request);
     if (!called || failed || request.events == 0) {

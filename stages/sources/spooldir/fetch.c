@@ -3,7 +3,9 @@
 #include "stages/lib/tail/notify.h"
 #include "stages/sources/spooldir/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* time between listings of the directory while inotify reports no change */
 #define LOOK_NS (10 * PS_NS_PER_S)
@@ -23,6 +25,17 @@ static void file_skip(struct ps_spooldir *state, struct ps_spooldir_reading *rea
     reading->begun = reading->complete = true;
 }
 
+/* Reports a directory that is gone, or cannot be read. The thread has logged it. */
+static void note_directory(struct ps_spooldir *state, const struct ps_spool_fetch *fetch)
+{
+    char why[512];
+    if (!fetch->looked)
+        return;
+    snprintf(why, sizeof why, "%.300s: %s; create the directory, or correct spoolDir", state->plan->directory,
+             strerror(fetch->error));
+    ps_port_lacks(state->port, fetch->error != 0 ? PS_LACK_GONE : PS_LACK_NONE, why, PS_LOG_DEBUG);
+}
+
 static void fetched(void *owner, struct ps_tail_job *job)
 {
     struct ps_spooldir *state = owner;
@@ -35,6 +48,7 @@ static void fetched(void *owner, struct ps_tail_job *job)
         ps_err_set(&err, "%s", fetch->reason);
         ps_port_failed(state->port, &err);
     }
+    note_directory(state, fetch);
     for (unsigned i = 0; i < fetch->found; i++) {
         struct ps_spool_file *file = fetch->files[i];
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, state->opened);

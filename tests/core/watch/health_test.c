@@ -186,6 +186,59 @@ static void test_failing(void **state)
     expect(ps_metrics_ready, "sink k1 is not open\n");
 }
 
+/* What a source lacks is a failure, unless it is only input. */
+static void test_lacks(void **state)
+{
+    components[0].error = "no file matches";
+    components[0].since_ms = INT64_C(1796000000000);
+    components[0].lack = PS_LACK_INPUT;
+    struct ps_page page = {0};
+    assert_true(ps_metrics_ready(&metrics, NOW_NS, &page));
+    assert_string_equal(page.text,
+                        "source r1 has nothing to read: no file matches (since 2026-11-30T00:53:20Z)\n");
+    ps_page_fini(&page);
+    expect_sample("\npenstock_component_up{kind=\"source\",component=\"r1\"} 1\n");
+    expect_sample("\npenstock_source_state{component=\"r1\",state=\"nothing_to_read\"} 1\n");
+    components[0].lack = PS_LACK_NEVER;
+    expect(ps_metrics_ready,
+           "source r1 has not reached its input yet: no file matches (since 2026-11-30T00:53:20Z)\n");
+    components[0].lack = PS_LACK_GONE;
+    expect(ps_metrics_ready, "source r1 misses its input: no file matches (since 2026-11-30T00:53:20Z)\n");
+    expect_sample("\npenstock_component_up{kind=\"source\",component=\"r1\"} 0\n");
+    expect_sample("\npenstock_source_state{component=\"r1\",state=\"gone\"} 1\n");
+    components[0].state = PS_METRICS_OPENING; /* it failed: that is the reason now */
+    expect(ps_metrics_ready, "source r1 is not open: no file matches (since 2026-11-30T00:53:20Z)\n");
+    expect_sample("\npenstock_source_state{component=\"r1\",state=\"not_open\"} 1\n");
+    expect(ps_metrics_live, "");
+}
+
+/* The server of a sink may restart: an outage of seconds is only told. */
+static void test_sink_lacks(void **state)
+{
+    components[1].error = "1/1 brokers are down";
+    components[1].lack = PS_LACK_LOST;
+    components[1].lack_ns = 10 * PS_NS_PER_S - 1;
+    struct ps_page page = {0};
+    assert_true(ps_metrics_ready(&metrics, NOW_NS, &page));
+    assert_string_equal(page.text, "sink k1 has lost its destination: 1/1 brokers are down\n");
+    ps_page_fini(&page);
+    components[1].lack_ns++;
+    expect(ps_metrics_ready, "sink k1 has lost its destination: 1/1 brokers are down\n");
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 0\n");
+    metrics.process.stall_limit_ns = 0; /* penstock.ready.stall = 0: sinks are never a failure */
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 1\n");
+}
+
+/* A channel that refuses puts for another reason than being full is down, and has one line. */
+static void test_channel_in_trouble(void **state)
+{
+    components[0].kind = PS_KIND_CHANNEL;
+    components[0].name = "c1";
+    components[0].outdated = "/data/log-7 cannot be written: No space left on device";
+    expect(ps_metrics_ready, "channel c1: /data/log-7 cannot be written: No space left on device\n");
+    expect_sample("\npenstock_component_up{kind=\"channel\",component=\"c1\"} 0\n");
+}
+
 /* At the limits exactly. */
 static void test_limits(void **state)
 {
@@ -256,6 +309,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_failing, setup),
+        cmocka_unit_test_setup(test_lacks, setup),
+        cmocka_unit_test_setup(test_sink_lacks, setup),
+        cmocka_unit_test_setup(test_channel_in_trouble, setup),
+        cmocka_unit_test_setup(test_lacks, setup),
+        cmocka_unit_test_setup(test_sink_lacks, setup),
+        cmocka_unit_test_setup(test_channel_in_trouble, setup),
         cmocka_unit_test_setup(test_limits, setup),
         cmocka_unit_test_setup(test_several_workers, setup),
         cmocka_unit_test_setup(test_groups, setup),

@@ -334,6 +334,20 @@ static enum ps_http_taken add_events(struct ps_json_handler *handler, struct ps_
     return PS_HTTP_TAKEN;
 }
 
+/* Notes the events that got nothing of their elements: JSON of a sender that does not write for Flume. */
+static void note_lost(const struct ps_json_scan *scan, uint32_t events, struct ps_http_exchange *exchange)
+{
+    for (uint32_t i = 0; i < events; i++) {
+        const struct ps_json_event *event = &scan->events[i];
+        if (PS_LIKELY(!event->loses))
+            continue;
+        if (exchange->lost_count++ == 0)
+            exchange->lost =
+                (struct ps_slice){exchange->body + event->begin_at, event->end_at - event->begin_at};
+    }
+    exchange->lost_why = "an element without \"body\": its event is empty, as in Flume";
+}
+
 static enum ps_http_taken take_text(struct ps_json_handler *handler, struct ps_block_cache *blocks,
                                     struct ps_batch *batch, struct ps_http_exchange *exchange)
 {
@@ -375,6 +389,8 @@ static enum ps_http_taken take_text(struct ps_json_handler *handler, struct ps_b
         return PS_HTTP_FULL;
     if (events > 0)
         taken = add_events(handler, batch, exchange->body, charset, events, exchange->origin);
+    if (taken == PS_HTTP_TAKEN)
+        note_lost(scan, events, exchange);
     if (taken != PS_HTTP_TAKEN || (events == scan->event_count && scan->rest_at == 0))
         return taken;
     exchange->rest_at = scan->events[events - 1].end_at;

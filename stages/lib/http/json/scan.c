@@ -490,25 +490,25 @@ static bool is_member(struct reader *reader, const struct ps_json_text *name, co
 
 static bool event_members(struct reader *reader, struct ps_json_event *event)
 {
-    *event = (struct ps_json_event){.first_header = reader->scan->header_count};
+    bool has_body = false, has_headers = false, has_other = false;
+    *event = (struct ps_json_event){.first_header = reader->scan->header_count,
+                                    .begin_at = (uint32_t)(reader->at - reader->text)};
     reader->at++;
     for (bool begun = false;; begun = true) {
         struct ps_json_text name;
         enum step step = object_step(reader, !begun, &name);
-        if (step == STEP_MISTAKE)
-            return false;
         if (step == STEP_END)
             break;
-        bool good;
-        if (is_member(reader, &name, "body"))
-            good = text_value(reader, &event->body);
-        else if (is_member(reader, &name, "headers"))
-            good = headers_value(reader, event->first_header);
-        else
-            good = skip_value(reader);
-        if (!good)
+        if (step == STEP_MISTAKE)
+            return false;
+        bool body = is_member(reader, &name, "body"), headers = is_member(reader, &name, "headers");
+        has_body |= body, has_headers |= headers, has_other |= !body && !headers;
+        if (!(body      ? text_value(reader, &event->body)
+              : headers ? headers_value(reader, event->first_header)
+                        : skip_value(reader)))
             return false;
     }
+    event->loses = !has_body && (has_other || !has_headers);
     event->header_count = reader->scan->header_count - event->first_header;
     event->end_at = (uint32_t)(reader->at - reader->text);
     return true;

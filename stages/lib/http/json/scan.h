@@ -44,7 +44,9 @@ struct ps_json_place {
 struct ps_json_event {
     struct ps_json_text body;
     uint32_t first_header, header_count;
-    uint32_t end_at; /* offset of the text after the event */
+    uint32_t begin_at; /* offset of the event's object */
+    uint32_t end_at;   /* offset of the text after the event */
+    bool loses; /* it has no body, and other members than "headers", or none: the event gets nothing of it */
 };
 
 struct ps_json_scan {

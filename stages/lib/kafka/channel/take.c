@@ -90,6 +90,7 @@ static void failed(struct ps_kafka_channel_take *take, struct ps_err *err, const
     ps_log(PS_LOG_ERROR, take->plan->component, "%s; retrying every 3 s", ps_err_join(err));
     ps_kafka_reason_note(&take->reason, err->text);
     take->phase = PS_KAFKA_CHANNEL_NEW;
+    __atomic_store_n(&take->lacking, false, __ATOMIC_RELAXED);
     __atomic_store_n(&take->failing, true, __ATOMIC_RELAXED);
     take->retry_ns = now->mono_ns + OPEN_RETRY_NS;
 }
@@ -142,6 +143,19 @@ static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
     ps_kafka_group_renew(&take->group);
 }
 
+/* Publishes what the consumer lacks. A group that gives it no partition is no lack: other agents read them. */
+static void note_lack(struct ps_kafka_channel_take *take, const struct ps_now *now)
+{
+    const char *why = "";
+    bool has_partitions = ps_kafka_streams_has_owned(&take->group.streams);
+    enum ps_lack lack =
+        ps_kafka_reports_lack(&take->group.consumer.reports, has_partitions, false, now->mono_ns, &why);
+    if (lack > PS_LACK_INPUT)
+        ps_kafka_reason_note(&take->reason, why);
+    if (take->lacking != (lack > PS_LACK_INPUT))
+        __atomic_store_n(&take->lacking, lack > PS_LACK_INPUT, __ATOMIC_RELAXED);
+}
+
 uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
                                     const struct ps_now *now)
 {
@@ -159,6 +173,7 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
         return take->phase == PS_KAFKA_CHANNEL_NEW ? take->retry_ns
                                                    : PS_NEVER; /* the client factory wakes the worker */
     uint64_t next_ns = ps_kafka_group_tick(&take->group, now->mono_ns);
+    note_lack(take, now);
     uint64_t refill_ns = ps_kafka_consumer_refill(&take->group.consumer, now->mono_ns);
     next_ns = refill_ns < next_ns ? refill_ns : next_ns;
     uint64_t look_ns = now->mono_ns + STARVED_LOOK_NS;

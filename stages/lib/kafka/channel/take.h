@@ -55,7 +55,8 @@ struct ps_kafka_channel_take {
     struct ps_kafka_farewell *farewell; /* in phase GONE: the consumer's departure */
     uint64_t retry_ns;                  /* earliest time of the next attempt to make a consumer */
     bool failing;                       /* the last consumer failed, or could not be made. Any thread reads */
-    struct ps_kafka_reason reason;      /* why the last consumer failed */
+    bool lacking;                  /* the consumer reaches no broker, or not the topic. Any thread reads */
+    struct ps_kafka_reason reason; /* why the last consumer failed, or what it lacks */
 } PS_ALIGNED_GAP;
 
 /* Thread: control. */

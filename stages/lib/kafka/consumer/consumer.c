@@ -15,6 +15,7 @@
 #define CLOSE_TRIES 50U
 #define LEAVE_TRIES 400U /* 8 s in all: the library gives up its request to leave after 5 s */
 #define CLOSE_POLL_MS 20
+#define STATISTICS_MS "2000"
 #define NUDGE_NS (5 * PS_NS_PER_MS)
 #define NUDGES_MAX 200U /* requests that wake the library's thread; after a second it wakes by itself */
 
@@ -42,6 +43,8 @@ static enum ps_status configure(rd_kafka_conf_t *conf, const struct ps_kafka_con
         {.key = "enable.auto.offset.store", .value = "false"},
         {.key = "enable.partition.eof", .value = "false"},
         {.key = "log.queue", .value = "true"},
+        /* the only way to learn that a broker is connected again */
+        {.key = "statistics.interval.ms", .value = STATISTICS_MS},
     };
     for (size_t i = 0; i < config->pair_count + PS_COUNT_OF(ours); i++) {
         const struct ps_pair *pair =
@@ -58,7 +61,7 @@ static enum ps_status configure(rd_kafka_conf_t *conf, const struct ps_kafka_con
     if (config->cooperative && watch_group(conf, err) != PS_OK)
         return PS_FAIL;
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT |
-                                       RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG);
+                                       RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_STATS);
     return PS_OK;
 }
 
@@ -272,6 +275,10 @@ static void serve(struct ps_kafka_consumer *consumer, const struct ps_kafka_cons
         break;
     case RD_KAFKA_EVENT_LOG:
         report_log(consumer, event);
+        break;
+    case RD_KAFKA_EVENT_STATS:
+        if (strstr(rd_kafka_event_stats(event), "\"state\":\"UP\"") != NULL)
+            ps_kafka_reports_met(&consumer->reports, PS_KAFKA_NEED_BROKERS);
         break;
     default: /* records do not come here: their partition's queue was forwarded before it was assigned */
         PS_ASSERT(rd_kafka_event_type(event) != RD_KAFKA_EVENT_FETCH);

@@ -11,6 +11,7 @@
 struct reading {
     struct ps_kafka_reading base;
     struct ps_kafka_group group;
+    bool has_pattern;
 };
 
 static struct ps_kafka_group *group_of(struct ps_kafka_reading *reading)
@@ -41,6 +42,7 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
     ps_kafka_group_init(&reading->group, port->component, port->counters, config->commit_interval_ns,
                         config->revoke_wait_ns);
     reading->group.sink_commits = config->sink_commits;
+    reading->has_pattern = config->subscription.count == 1 && config->subscription.items[0][0] == '^';
     reading->base = (struct ps_kafka_reading){&reading->group.streams, &reading->group.membership};
     if (ps_kafka_consumer_open(&reading->group.consumer, &consumer, err) == PS_OK) {
         if (config->place != NULL && config->group_instance_id == NULL)
@@ -109,6 +111,13 @@ static bool failed(const struct ps_kafka_reading *reading, struct ps_err *reason
     return true;
 }
 
+static enum ps_lack lack(struct ps_kafka_reading *reading, const char **why)
+{
+    struct ps_kafka_group *group = group_of(reading);
+    return ps_kafka_reports_lack(&group->consumer.reports, ps_kafka_streams_has_owned(&group->streams),
+                                 ((struct reading *)reading)->has_pattern, group->mono_ns, why);
+}
+
 static bool is_drained(const struct ps_kafka_reading *reading)
 {
     return ps_kafka_group_is_drained(const_group_of(reading));
@@ -140,6 +149,7 @@ const struct ps_kafka_reading_engine ps_kafka_reading_librdkafka = {
     .has_kept = has_kept,
     .forget = forget,
     .failed = failed,
+    .lack = lack,
     .is_drained = is_drained,
     .settle = settle,
     .leave = leave,

@@ -238,6 +238,10 @@ static void on_assigned(void *argument, rd_kafka_topic_partition_list_t *list)
         ps_kafka_consumer_forward(&group->consumer, list->elems[i].topic, list->elems[i].partition);
     }
     assign(group, list);
+    ps_kafka_reports_met(&group->consumer.reports, PS_KAFKA_NEED_BROKERS);
+    ps_kafka_reports_met(&group->consumer.reports, PS_KAFKA_NEED_GROUP);
+    if (list->cnt > 0)
+        ps_kafka_reports_met(&group->consumer.reports, PS_KAFKA_NEED_TOPICS);
     if (list->cnt > 0)
         ps_log(PS_LOG_INFO, group->component, "%d partition(s) assigned by the group", list->cnt);
 }

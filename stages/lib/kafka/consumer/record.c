@@ -13,6 +13,7 @@
 #define TEXT_MAX PS_KAFKA_NUMBER_TEXT_BYTES
 /* bytes of a dead letter in addition to the record; each skipped record counts as much */
 #define SKIPPED_BYTES 512U
+#define NOT_AN_EVENT "not an event of Flume's Avro format"
 /* bytes of the budget that a record needs in addition to its value: rows, headers, the rest of blocks */
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES)
 
@@ -386,7 +387,7 @@ static bool give_up(struct ps_kafka_record_state *state, const struct ps_kafka_m
     struct ps_kafka_dead_letter *letter = NULL;
     char text[512];
     snprintf(text, sizeof text, "topic %s, partition %" PRId32 ", offset %" PRId64 ": %s", stream->topic,
-             stream->partition, message->offset, why != NULL ? why : "not an event of Flume's Avro format");
+             stream->partition, message->offset, why != NULL ? why : NOT_AN_EVENT);
     const struct ps_dead_letter_reason reason = {why != NULL ? "record-too-large" : "malformed", text, 0};
     if (state->dead_letters != NULL) {
         letter = ps_kafka_dead_letter_make(reason.code, text, value, message->value_length);
@@ -415,15 +416,18 @@ static enum ps_kafka_take skip(struct ps_kafka_record_state *state, const struct
     else if (!give_up(state, message, why))
         return PS_KAFKA_NOT_TAKEN;
     state->skipped_bytes += SKIPPED_BYTES + message->value_length;
+    const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
+    char where[320];
+    snprintf(where, sizeof where, "topic %s, partition %" PRId32 ", offset %" PRId64, stream->topic,
+             stream->partition, message->offset);
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
-    ps_count(state->port->counters, PS_COUNTER_malformed, 1);
-    if (why != NULL) {
-        const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
-        ps_log(PS_LOG_ERROR, state->port->component,
-               "a record of topic %s, partition %" PRId32 " is skipped: %s (offset %" PRId64 ", %s bytes)",
-               stream->topic, stream->partition, why, message->offset,
-               ps_quantity_print_count(message->value_length).text);
-    }
+    ps_port_discard(state->port, &(struct ps_discard){
+                                     .why = why != NULL ? why : NOT_AN_EVENT,
+                                     .where = where,
+                                     .bytes = message->value,
+                                     .length = message->value_length,
+                                     .letter = true,
+                                 });
     return state->skipped_bytes >= CALL_BYTES_MAX ? PS_KAFKA_TAKEN_LAST : PS_KAFKA_TAKEN;
 }
 

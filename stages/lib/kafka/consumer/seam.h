@@ -55,6 +55,8 @@ struct ps_kafka_reading_engine {
     void (*forget)(struct ps_kafka_reading *reading);
     /* Returns whether the consumer failed for good; then sets `reason` to the cause and the cure. */
     bool (*failed)(const struct ps_kafka_reading *reading, struct ps_err *reason);
+    /* Returns what the consumer lacks, and why. Called at every cycle, after `tick`. */
+    enum ps_lack (*lack)(struct ps_kafka_reading *reading, const char **why);
     /* Returns true if all records that were read are delivered. */
     bool (*is_drained)(const struct ps_kafka_reading *reading);
     /* Returns true if all delivered records are committed; otherwise starts a commit. Call `tick` in between. */

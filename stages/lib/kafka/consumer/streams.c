@@ -212,6 +212,15 @@ void ps_kafka_streams_abandon(struct ps_kafka_streams *streams)
         streams->items[i].taken = streams->items[i].delivered;
 }
 
+bool ps_kafka_streams_has_owned(const struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        if (streams->items[i].state == PS_KAFKA_STREAM_OWNED)
+            return true;
+    }
+    return false;
+}
+
 bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++) {

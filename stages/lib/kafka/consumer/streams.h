@@ -100,6 +100,8 @@ void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct p
 /* Gives up the records that were read and not delivered: the partition's next owner reads them again. */
 void ps_kafka_streams_abandon(struct ps_kafka_streams *streams);
 
+/* Returns whether any partition is assigned. */
+bool ps_kafka_streams_has_owned(const struct ps_kafka_streams *streams);
 /* Returns true if all records read from the assigned partitions are delivered. */
 bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams);
 /* Returns true if all records that were read from the partitions being given up are delivered. Sets *dirty if

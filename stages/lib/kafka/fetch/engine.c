@@ -10,6 +10,7 @@
 
 #define TICK_NS (500 * PS_NS_PER_MS)
 #define PAUSE_NS (3 * PS_NS_PER_S)          /* the process did not run for this time, or longer */
+#define SILENT_NS (10 * PS_NS_PER_S)        /* and two heartbeats: the brokers count as cut off */
 #define PAUSED_TICK_NS (100 * PS_NS_PER_MS) /* the worker does not watch the sockets while the source waits */
 
 static struct ps_kafka_fetch *of(struct ps_kafka_reading *reading)
@@ -254,12 +255,51 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
 static uint64_t tick(struct ps_kafka_reading *reading, bool paused, uint64_t mono_ns)
 {
     struct ps_kafka_fetch *fetch = of(reading);
-    if (mono_ns - fetch->mono_ns >= PAUSE_NS) /* the sink could not deliver anything either */
+    if (mono_ns - fetch->mono_ns >= PAUSE_NS) { /* the sink could not deliver anything either */
         fetch->member.revoke_until_ns += mono_ns - fetch->mono_ns;
+        fetch->heard_ns = mono_ns;
+    }
     fetch->mono_ns = mono_ns;
     fetch->paused = paused;
     take_turn(fetch);
     return due_ns(fetch);
+}
+
+/* Notes when a broker answered last. A member hears from its group at each heartbeat: a longer silence means that it is
+ * cut off, although no connection has ended (a frozen broker, a network that drops packets). */
+static void look_for_answers(struct ps_kafka_fetch *fetch)
+{
+    const struct ps_kafka_fetch_member *member = &fetch->member;
+    uint64_t answered_ns = fetch->client->metadata.answered_ns;
+    answered_ns = member->answered_ns > answered_ns ? member->answered_ns : answered_ns;
+    uint64_t silent_ns = SILENT_NS + 2 * fetch->settings.heartbeat_ns;
+    if (answered_ns > fetch->answered_ns) {
+        fetch->answered_ns = fetch->heard_ns = answered_ns;
+        fetch->is_silent = false;
+    }
+    if (member->phase == PS_KAFKA_MEMBER_STABLE && fetch->mono_ns >= fetch->heard_ns + silent_ns) {
+        fetch->is_silent = true;
+        ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
+                               "the brokers are silent: no heartbeat is answered", fetch->mono_ns);
+    }
+    if (fetch->answered_ns != 0 && !fetch->client->all_down_told && !fetch->is_silent)
+        ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_BROKERS);
+}
+
+static enum ps_lack lack(struct ps_kafka_reading *reading, const char **why)
+{
+    struct ps_kafka_fetch *fetch = of(reading);
+    if (fetch->fatal || fetch->stopped)
+        return PS_LACK_NONE;
+    look_for_answers(fetch);
+    if (fetch->member.phase == PS_KAFKA_MEMBER_STABLE)
+        ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_GROUP);
+    enum ps_lack lack = ps_kafka_reports_lack(&fetch->reports, ps_kafka_streams_has_owned(&fetch->streams),
+                                              fetch->subscription.has_pattern, fetch->mono_ns, why);
+    if (lack == PS_LACK_INPUT && fetch->subscription.has_pattern)
+        *why = fetch->subscription.topic_count == 0 ? "no topic of the cluster matches kafka.topics.regex"
+                                                    : PS_KAFKA_NO_PARTITION;
+    return lack;
 }
 
 static uint32_t read_records(struct ps_kafka_reading *reading, struct ps_kafka_record_state *record)
@@ -320,6 +360,7 @@ const struct ps_kafka_reading_engine ps_kafka_reading_native = {
     .has_kept = has_kept,
     .forget = forget,
     .failed = failed,
+    .lack = lack,
     .is_drained = is_drained,
     .settle = settle,
     .leave = leave,

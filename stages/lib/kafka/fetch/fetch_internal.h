@@ -289,6 +289,9 @@ struct ps_kafka_fetch {
     bool again;           /* an answer has come: the next turn may have more to do */
     bool fatal;
     struct ps_err reason;
+    /* time of the last answer to Metadata or to a heartbeat; the time from which a silence counts */
+    uint64_t answered_ns, heard_ns;
+    bool is_silent; /* the silence has lasted too long */
 
     struct ps_kafka_fetch_subscription subscription;
     struct ps_kafka_fetch_part *parts; /* by stream */

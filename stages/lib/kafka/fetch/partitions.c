@@ -131,7 +131,7 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
 
 bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch)
 {
-    bool any = false;
+    bool any = false, told = false;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
         const struct ps_kafka_native_partition *place =
@@ -147,7 +147,12 @@ bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch)
         snprintf(text, sizeof text, "topic %s, partition %d is not read: its leader is not known",
                  part->topic->name, part->number);
         ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, text, fetch->mono_ns);
+        if (!told) /* the first one */
+            ps_kafka_reports_missing(&fetch->reports, PS_KAFKA_NEED_LEADERS, text);
+        told = true;
     }
+    if (!told)
+        ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_LEADERS);
     return any;
 }
 

@@ -166,6 +166,7 @@ static void change_topics(struct ps_kafka_fetch *fetch)
 /* Reports named topics that the cluster does not have, or does not show to this user. */
 static void report_topics(struct ps_kafka_fetch *fetch)
 {
+    ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_TOPICS); /* until one is reported below */
     for (uint32_t i = 0; i < fetch->subscription.topic_count; i++) {
         const struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(
             fetch->client, fetch->subscription.topics[i], (uint32_t)strlen(fetch->subscription.topics[i]));

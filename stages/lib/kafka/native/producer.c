@@ -429,6 +429,11 @@ static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_top
     return false;
 }
 
+static bool native_reaches(struct ps_kafka_producer *producer)
+{
+    return native_of(producer)->answered && !native_of(producer)->all_down_told;
+}
+
 static bool native_begun(struct ps_kafka_producer *producer)
 {
     const struct ps_kafka_native *client = native_of(producer);
@@ -477,6 +482,7 @@ const struct ps_kafka_engine ps_kafka_native = {
     .fill_requests = native_fill_requests,
     .answered = native_answered,
     .heard = native_heard,
+    .reaches = native_reaches,
     .begun = native_begun,
     .commit = native_commit,
     .withdraw = native_withdraw,

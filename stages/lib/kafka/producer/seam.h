@@ -177,6 +177,9 @@ struct ps_kafka_engine {
     /* Returns whether the cluster has described the topic in an answer to a question that was asked at `since_ns` or
      * later; if not, asks again. An error of `submit` is then up to date. NULL: only a new producer asks again. */
     bool (*heard)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic, uint64_t since_ns);
+    /* Returns whether a broker has answered, and since then not all of them were down. NULL: the engine says so in its
+     * statistics. */
+    bool (*reaches)(struct ps_kafka_producer *producer);
     /* Returns whether the open transaction of the last producer with this transactional id has ended, so that
      * the last producer can write nothing more. NULL: the engine has no transactions. */
     bool (*begun)(struct ps_kafka_producer *producer);

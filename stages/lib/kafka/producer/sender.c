@@ -48,7 +48,8 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
         sender->rest_count = 0;
         sender->letters.failures = 0;
     }
-    sender->broken = false;
+    sender->broken = sender->lost = false;
+    sender->reached = true;
     sender->last_error[0] = '\0';
     sender->progress_ns = sender->warned_ns = sender->now.mono_ns;
     ps_kafka_sender_check_fence(sender);
@@ -79,6 +80,33 @@ static void adapt_to_distance(struct ps_kafka_sender *sender)
     sender->plan->engine->fill_requests(sender->producer, far ? request_bytes : 0);
 }
 
+/* Notes that no broker can be reached. One broker of several that is down is no outage, but a client that has reached
+ * none yet has only the errors of single ones while it tries them. */
+static void note_lost(struct ps_kafka_sender *sender, const struct ps_kafka_notice *notice)
+{
+    if (notice->code != PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN &&
+        (sender->reached || !is_connection_error(notice->code)))
+        return;
+    sender->lost = true;
+    snprintf(sender->last_lost, sizeof sender->last_lost,
+             "%.160s; check kafka.bootstrap.servers, the brokers and the network", notice->text);
+}
+
+/* Reports whether the brokers can be reached. The log has had the errors. */
+static void report_reach(struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_engine *engine = sender->plan->engine;
+    if (sender->producer != NULL && engine->reaches != NULL && engine->reaches(sender->producer)) {
+        sender->reached = true;
+        sender->lost = false;
+    }
+    ps_port_lacks(sender->port,
+                  !sender->lost     ? PS_LACK_NONE
+                  : sender->reached ? PS_LACK_LOST
+                                    : PS_LACK_NEVER,
+                  sender->last_lost, PS_LOG_DEBUG);
+}
+
 static void on_notice(void *argument, const struct ps_kafka_notice *notice)
 {
     struct ps_kafka_sender *sender = argument;
@@ -102,12 +130,17 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
             sender->troubled = sender->broken = true;
         }
         snprintf(sender->last_error, sizeof sender->last_error, "%s", notice->text);
+        note_lost(sender, notice);
         ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), component,
                "%s (%s). Events wait, none is lost", notice->text,
                ps_kafka_error_find(notice->code)->meaning);
         break;
     case PS_KAFKA_NOTICE_STATISTICS:
         ps_kafka_statistics_read(&sender->statistics, notice->text);
+        if (strstr(notice->text, "\"state\":\"UP\"") != NULL) { /* only librdkafka's have it */
+            sender->reached = true;
+            sender->lost = false;
+        }
         adapt_to_distance(sender);
         break;
     case PS_KAFKA_NOTICE_LOG: /* important lines also come as errors */
@@ -311,6 +344,8 @@ static void finish_settled(struct ps_kafka_sender *sender)
     }
     gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.held.in_flight);
     gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.held.count);
+    gauge(sender, PS_KAFKA_GAUGE_oldest_unacknowledged_ms,
+          ps_kafka_window_age_ns(&sender->window, sender->now.mono_ns) / PS_NS_PER_MS);
     gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes, sender->window.limit.waves * PS_KAFKA_WAVE_BYTES);
 }
 
@@ -421,6 +456,7 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
         return sender->polled_ns + (sender->port->wake_fd < 0 ? IDLE_POLL_NS : IDLE_LOOK_NS);
     sender->polled_ns = now->mono_ns;
     bool more = poll_producer(sender);
+    report_reach(sender);
     ps_kafka_letters_collect(sender);
     step(sender);
     uint64_t commit_ns = PS_NEVER;

@@ -56,14 +56,19 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
         return;
     sender->warned_ns = now_ns;
     sender->troubled = true;
+    /* where no broker is reached, nothing is known of the topic */
+    const char *advice = sender->lost ? sender->last_lost
+                         : sender->broken
+                             ? sender->last_error
+                             : "check that the topic exists, that its partitions have leaders and "
+                               "enough replicas in sync (min.insync.replicas), and that this "
+                               "client may write";
     ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
-           "nothing was delivered for %s; %s events wait for an answer, the last of them to topic %s: check "
-           "that the topic exists, that its partitions have leaders and enough replicas in sync "
-           "(min.insync.replicas), and that this client may write",
+           "nothing was delivered for %s; %s events wait for an answer, the last of them to topic %s: %s",
            ps_quantity_print_ns(now_ns - sender->progress_ns).text,
            ps_quantity_print_count(sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters))
                .text,
-           sender->run.topic);
+           sender->run.topic, advice);
     struct ps_err err = {0};
     ps_err_set(
         &err, "nothing was delivered for %s: %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text,

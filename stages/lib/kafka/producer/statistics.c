@@ -23,6 +23,7 @@ const char *const ps_kafka_gauge_names[] = {
     GAUGE(in_flight_limit_bytes),
     NAME(transactions_committed),
     NAME(transactions_aborted),
+    GAUGE(oldest_unacknowledged_ms),
     NULL,
 };
 _Static_assert(PS_COUNT_OF(ps_kafka_gauge_names) == PS_KAFKA_GAUGE_COUNT + 1, "a name for each");

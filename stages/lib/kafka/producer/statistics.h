@@ -20,6 +20,7 @@ enum ps_kafka_gauge {
     PS_KAFKA_GAUGE_in_flight_limit_bytes, /* ours */
     PS_KAFKA_GAUGE_transactions_committed,
     PS_KAFKA_GAUGE_transactions_aborted,
+    PS_KAFKA_GAUGE_oldest_unacknowledged_ms, /* age of the oldest event that waits for its acknowledgement */
     PS_KAFKA_GAUGE_COUNT
 };
 _Static_assert(PS_COUNTER_extra + PS_KAFKA_GAUGE_COUNT <= PS_COUNTER_COUNT, "room for the stage's own");

@@ -61,6 +61,12 @@ struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uin
     return lease;
 }
 
+uint64_t ps_kafka_window_age_ns(const struct ps_kafka_window *window, uint64_t now_ns)
+{
+    uint64_t taken_ns = window->taken_ns[SLOT(window->done_count)];
+    return window->held.count > 0 && now_ns > taken_ns ? now_ns - taken_ns : 0;
+}
+
 void ps_kafka_window_give_back(struct ps_kafka_window *window, struct ps_lease **back)
 {
     PS_ASSERT(window->held.in_flight == 0);

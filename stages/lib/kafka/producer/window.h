@@ -68,5 +68,8 @@ void ps_kafka_window_report(struct ps_kafka_window *window, void *const *tokens,
 struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uint64_t now_ns,
                                              uint64_t *held_ns);
 
+/* Returns for how long the window has held its oldest lease; 0: it holds none. */
+uint64_t ps_kafka_window_age_ns(const struct ps_kafka_window *window, uint64_t now_ns);
+
 /* Appends all leases to `*back`, oldest first. Nothing may be in flight. */
 void ps_kafka_window_give_back(struct ps_kafka_window *window, struct ps_lease **back);

@@ -419,6 +419,8 @@ void ps_tail_places_close(struct ps_tailer *tailer);
 void ps_tail_places_leave(struct ps_tailer *tailer);
 /* Reads inotify's events and starts the looks that are due. Returns when the next one is due. */
 uint64_t ps_tail_places_tick(struct ps_tailer *tailer);
+/* Reports what the source lacks (ps_port_lacks). lack.c */
+void ps_tail_lack_tick(struct ps_tailer *tailer);
 
 /* ---- cut.c: files that were truncated ---- */
 

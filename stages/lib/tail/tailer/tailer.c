@@ -246,6 +246,7 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
     next_ns = earlier(next_ns, ps_tail_fillers_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_rests_tick(tailer));
     ps_tail_deferred_tick(tailer);
+    ps_tail_lack_tick(tailer);
     return next_ns;
 }
 

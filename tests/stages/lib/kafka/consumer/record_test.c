@@ -323,7 +323,7 @@ static void test_records_that_are_no_events(void **state)
     const struct ps_kafka_record_plan plan = {
         .group = "g", .batch_events_max = 1000, .flume_event_format = true};
     static struct ps_counters counters;
-    struct ps_port port = {.counters = &counters};
+    struct ps_port port = {.component = "source r1", .counters = &counters};
     struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     uint32_t first = 0;
@@ -435,7 +435,7 @@ static void test_no_memory_for_a_letter(void **state)
     const struct ps_kafka_record_plan plan = {
         .group = "g", .batch_events_max = 1000, .flume_event_format = true};
     struct ps_dead_letter_queue queue = {.ops = &ops};
-    struct ps_port port = {.counters = &counters, .dead_letter_queue = &queue};
+    struct ps_port port = {.component = "source r1", .counters = &counters, .dead_letter_queue = &queue};
     struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     ps_kafka_streams_restart(&streams, 0, 0, -1);
@@ -482,7 +482,7 @@ static void test_no_memory_for_a_position(void **state)
     const struct ps_kafka_record_plan plan = {
         .group = "g", .batch_events_max = 1000, .flume_event_format = true};
     struct ps_dead_letter_queue queue = {.ops = &ops};
-    struct ps_port port = {.counters = &counters, .dead_letter_queue = &queue};
+    struct ps_port port = {.component = "source r1", .counters = &counters, .dead_letter_queue = &queue};
     struct ps_kafka_record_state record_state = {.plan = &plan, .streams = &streams, .port = &port};
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     const struct ps_kafka_message message = {.offset = 7, .value = "?", .value_length = 1};
@@ -518,7 +518,7 @@ static void test_position_for_the_next_batch(void **state)
         .group = "g", .batch_events_max = 1000, .flume_event_format = true};
     struct ps_kafka_membership membership = {.member = {"m", 1}, .assignment = 4};
     struct ps_dead_letter_queue queue = {.ops = &ops};
-    struct ps_port port = {.counters = &counters, .dead_letter_queue = &queue};
+    struct ps_port port = {.component = "source r1", .counters = &counters, .dead_letter_queue = &queue};
     struct ps_kafka_record_state record_state = {
         .plan = &plan, .streams = &streams, .membership = &membership, .port = &port};
     ps_kafka_streams_restart(&streams, 0, 0, -1);
