@@ -272,7 +272,6 @@ static void note(struct ps_http_server *server, struct ps_connection *connection
         one.events_left = 0;
         set_refusal(&one.answer, exchange);
         ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
-        ps_count(server->port->counters, PS_COUNTER_malformed, 1);
         ps_log(PS_LOG_WARN, server->port->component, "a request from %s is answered %u: %s",
                connection->ip_text, exchange->status, exchange->reason);
     } else {
