@@ -433,13 +433,8 @@ static bool channel_trouble(const void *plan_, char *text, size_t room)
         return true;
     }
     for (unsigned i = 0; i < plan->consumer_count; i++) {
-        bool failing = __atomic_load_n(&plan->takes[i].failing, __ATOMIC_RELAXED);
-        if (!failing && !__atomic_load_n(&plan->takes[i].lacking, __ATOMIC_RELAXED))
-            continue;
-        ps_kafka_reason_read(&plan->takes[i].reason, reason, "the log has the reason");
-        snprintf(text, room, "a consumer %s: %s",
-                 failing ? "failed, and the next one is not ready yet" : "does not reach the topic", reason);
-        return true;
+        if (ps_kafka_channel_take_trouble(&plan->takes[i], text, room))
+            return true;
     }
     return false;
 }

@@ -334,3 +334,15 @@ void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t un
     ps_kafka_group_fini(&take->group);
     ps_kafka_place_close(&take->place);
 }
+
+bool ps_kafka_channel_take_trouble(struct ps_kafka_channel_take *take, char *text, size_t room)
+{
+    char reason[PS_KAFKA_REASON_BYTES];
+    bool failing = __atomic_load_n(&take->failing, __ATOMIC_RELAXED);
+    if (!failing && !__atomic_load_n(&take->lacking, __ATOMIC_RELAXED))
+        return false;
+    ps_kafka_reason_read(&take->reason, reason, "the log has the reason");
+    snprintf(text, room, "a consumer %s: %s",
+             failing ? "failed, and the next one is not ready yet" : "does not reach the topic", reason);
+    return true;
+}

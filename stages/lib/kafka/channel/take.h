@@ -88,3 +88,6 @@ bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t unt
  * the latest. A consumer that has not left the group by then continues to leave it on the other thread. Thread:
  * control, while no worker runs. */
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);
+
+/* Returns whether the consumer failed, or does not reach the topic; then writes the reason, one line. Thread: any. */
+bool ps_kafka_channel_take_trouble(struct ps_kafka_channel_take *take, char *text, size_t room);
