@@ -24,7 +24,8 @@
 
 #define READS_MAX 8                 /* reads of standard error in one call of `tick` */
 #define POLL_NS (50 * PS_NS_PER_MS) /* interval between checks whether a process has ended */
-#define TERM_NS (5 * PS_NS_PER_S)   /* time from SIGTERM to SIGKILL */
+#define EXIT_NS PS_NS_PER_S /* time from the end of the output to SIGTERM: the command may be about to exit */
+#define TERM_NS (5 * PS_NS_PER_S) /* time from SIGTERM to SIGKILL */
 #define DRAIN_NS (2 * PS_NS_PER_S)
 #define START_REST_NS (3 * PS_NS_PER_S) /* until a start that the system refused is tried again */
 #define ERROR_LINE_BYTES 2048U
@@ -44,7 +45,8 @@ enum phase { PHASE_START, PHASE_RUNS, PHASE_ENDS, PHASE_WAITS, PHASE_OVER };
 struct exec_state {
     struct ps_port *port;
     enum phase phase;
-    uint64_t at_ns; /* ENDS: time of SIGKILL; WAITS: time of the next start */
+    bool terminated; /* PHASE_ENDS: SIGTERM was sent */
+    uint64_t at_ns;  /* ENDS: time of SIGKILL; WAITS: time of the next start */
     struct ps_child child;
     struct ps_child_cpus cpus;
     struct ps_pipe_lines lines;
@@ -360,16 +362,16 @@ static void run_over(const struct exec_plan *plan, struct exec_state *state, con
         command_over_log(plan, state, exit_code);
 }
 
-/* Ends the process, because its output has ended or cannot be watched (Flume destroys it then). */
+/* Ends the process, because its output has ended or cannot be watched. Flume destroys it at once, so that a command that is about
+ * to exit may end with 143 in place of its own status. */
 static void run_end(struct exec_state *state, const struct ps_now *now)
 {
     unwatch(state, state->child.output);
     close(state->child.output);
     state->child.output = state->lines.fd = -1;
     state->phase = PHASE_ENDS;
-    state->at_ns = now->mono_ns + TERM_NS;
-    if (!ps_child_poll(&state->child))
-        ps_child_signal(&state->child, SIGTERM, false);
+    state->terminated = false;
+    state->at_ns = now->mono_ns + EXIT_NS;
 }
 
 /* Called when the command could not be started. A start that the system refuses for want of something is tried again
@@ -449,8 +451,11 @@ static void errors_read(struct exec_state *state)
 static uint64_t ends_tick(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now)
 {
     if (!ps_child_poll(&state->child)) {
-        if (now->mono_ns >= state->at_ns)
-            ps_child_signal(&state->child, SIGKILL, true);
+        if (now->mono_ns >= state->at_ns) {
+            ps_child_signal(&state->child, state->terminated ? SIGKILL : SIGTERM, state->terminated);
+            state->at_ns = state->terminated ? state->at_ns : now->mono_ns + TERM_NS;
+            state->terminated = true;
+        }
         return now->mono_ns + POLL_NS;
     }
     char text[16];
