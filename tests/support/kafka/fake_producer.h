@@ -51,6 +51,7 @@ static struct {
     unsigned topics_fail, topic_count; /* this many calls of `topic` find no memory; number of calls */
     /* this many calls of `submit` find no memory after this many records */
     unsigned submits_fail, fails_after;
+    int submit_code; /* the error of these calls; 0: no memory */
     bool held;
     unsigned hold_count;
 } fake;
@@ -90,7 +91,7 @@ static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_
     for (uint32_t i = 0; i < count && !fake.fatal; i++) {
         if (fake.submits_fail > 0 && i == fake.fails_after) {
             fake.submits_fail--;
-            *error = PS_KAFKA_NO_MEMORY;
+            *error = fake.submit_code != 0 ? fake.submit_code : PS_KAFKA_NO_MEMORY;
             return i;
         }
         assert_true(fake.count < NUMBERS_MAX);

@@ -192,7 +192,8 @@ static uint64_t send_submitted(struct ps_kafka_sender *sender)
  * give_up_ns. Purges again later, because the library may put requests back into its queue. */
 static void purge_submitted(struct ps_kafka_sender *sender)
 {
-    if (sender->patient || sender->now.mono_ns < sender->purge_again_ns)
+    /* a producer that has failed sends nothing, and reports what it has only when that is purged */
+    if ((sender->patient && !sender->fatal) || sender->now.mono_ns < sender->purge_again_ns)
         return;
     sender->plan->engine->purge(sender->producer, sender->now.mono_ns >= sender->give_up_ns);
     sender->purge_again_ns = sender->now.mono_ns + PURGE_EVERY_NS;

@@ -204,6 +204,27 @@ static void test_topic_refused(void **state)
     }
 }
 
+/* The topic is refused while records before are on their way, and then the producer fails with them: it reports the others only
+ * when they are purged. */
+static void test_fails_while_it_collects(void **state)
+{
+    start(1);
+    fake.code = INVALID_RECORD;
+    fake.poison = 3;
+    fake.records_max = 8;
+    fake.submits_fail = 1;
+    fake.fails_after = 16;
+    fake.submit_code = 29; /* WAIT */
+    add_leases(1, 32, 32);
+    pass_s(30);
+    assert_int_equal(fake.submits_fail, 0);
+    assert_int_equal(counted(PS_COUNTER_refused), 1);
+    fake.poison = NEVER_REFUSED;
+    wait_done();
+    assert_all();
+    stop();
+}
+
 /* ---- a refusal for which the event is not to blame ---- */
 
 #define INVALID_TIMESTAMP 32
@@ -295,11 +316,17 @@ static void test_known_already(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_poison_anywhere),  cmocka_unit_test(test_poison_in_a_large_request),
-        cmocka_unit_test(test_large_poison),     cmocka_unit_test(test_two_refused),
-        cmocka_unit_test(test_smaller_requests), cmocka_unit_test(test_smaller_requests_of_small_records),
-        cmocka_unit_test(test_topic_refused),    cmocka_unit_test(test_known_already),
-        cmocka_unit_test(test_wrong_clock),      cmocka_unit_test(test_damaged_on_the_way),
+        cmocka_unit_test(test_poison_anywhere),
+        cmocka_unit_test(test_poison_in_a_large_request),
+        cmocka_unit_test(test_large_poison),
+        cmocka_unit_test(test_two_refused),
+        cmocka_unit_test(test_smaller_requests),
+        cmocka_unit_test(test_smaller_requests_of_small_records),
+        cmocka_unit_test(test_topic_refused),
+        cmocka_unit_test(test_known_already),
+        cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_damaged_on_the_way),
+        cmocka_unit_test(test_fails_while_it_collects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
