@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *home_of(const struct ps_conf *conf)
 {
@@ -25,14 +26,18 @@ static const char *base_of(const struct ps_conf *conf)
     return ps_arena_format(conf->plan_arena, "%s/.flume", home);
 }
 
-/* Returns a hash of the file's name: agents of the same name, but of different files, have folders of their own. */
+/* Returns a hash of the file's name: agents of the same name, but of different files, have folders of their own. Links are not
+ * followed: those of a Kubernetes ConfigMap, or of a folder of releases, lead elsewhere after each change. */
 static uint64_t hash_of(const struct ps_conf_origin *origin)
 {
-    char path[PATH_MAX];
-    const char *name = origin->uri;
-    if (origin->path != NULL && realpath(origin->path, path) != NULL)
-        name = path;
-    return ps_fnv64(PS_FNV64, name, strlen(name));
+    char folder[PATH_MAX] = "";
+    const char *name = origin->path != NULL ? origin->path : origin->uri;
+    uint64_t hash = PS_FNV64;
+    if (origin->path != NULL && name[0] != '/' && getcwd(folder, sizeof folder) != NULL) {
+        hash = ps_fnv64(hash, folder, strlen(folder));
+        hash = ps_fnv64(hash, "/", 1);
+    }
+    return ps_fnv64(hash, name, strlen(name));
 }
 
 /* Returns the name with only those characters that every file system takes. */

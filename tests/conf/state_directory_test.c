@@ -54,7 +54,8 @@ static void test_derived(void **state)
     assert_null(directory(NULL, NULL));
 }
 
-/* Agents of one name, but of two files, have two directories; one file has one directory, whatever its name is from here. */
+/* Agents of one name, but of two files, have two directories. A file has one, whatever its name is from here, and also when its name
+ * is a link that leads elsewhere after a change, as in a ConfigMap. */
 static void test_files(void **state)
 {
     unsetenv("STATE_DIRECTORY");
@@ -63,7 +64,10 @@ static void test_files(void **state)
     const char *one = directory(ps_test_folder_path("one"), NULL);
     assert_string_not_equal(one, directory(ps_test_folder_path("two"), NULL));
     assert_int_equal(symlink(ps_test_folder_path("one"), ps_test_folder_path("link")), 0);
-    assert_string_equal(one, directory(ps_test_folder_path("link"), NULL));
+    const char *link = directory(ps_test_folder_path("link"), NULL);
+    assert_int_equal(unlink(ps_test_folder_path("link")), 0);
+    assert_int_equal(symlink(ps_test_folder_path("two"), ps_test_folder_path("link")), 0);
+    assert_string_equal(link, directory(ps_test_folder_path("link"), NULL));
     assert_int_equal(chdir(ps_test_folder()), 0);
     assert_string_equal(one, directory("one", NULL));
     assert_int_equal(chdir("/"), 0);

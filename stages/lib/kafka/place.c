@@ -56,13 +56,14 @@ static bool is_same(const char *one, const char *other)
     return one[0] != '\0' && strcmp(one, other) == 0;
 }
 
-/* Returns whether the file was written where it is now. A container that is made anew has another name, and one that is started
- * again may have another device; a machine that was restarted has another boot. */
+/* Returns whether the file was written where it is now. A container that is made anew has another name; a machine that was
+ * restarted has another boot, and may have numbered its devices anew. In one boot another device is a copy: a clone of a file
+ * system keeps the numbers of files. */
 static bool is_at(const struct whereabouts *written, const struct whereabouts *here)
 {
     return is_same(written->file, here->file) &&
-           (is_same(written->host, here->host) ||
-            (is_same(written->boot, here->boot) && is_same(written->device, here->device)));
+           (is_same(written->boot, here->boot) ? is_same(written->device, here->device)
+                                               : is_same(written->host, here->host));
 }
 
 /* ---- the file ---- */

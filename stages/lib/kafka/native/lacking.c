@@ -58,6 +58,16 @@ static void reach(struct ps_kafka_native *client)
     }
 }
 
+/* Returns whether the broker is the group's coordinator, and not the only node: its own word proves nothing, because it may lag
+ * behind the others. */
+static bool is_doubted(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker)
+{
+    unsigned nodes = 0;
+    for (const struct ps_kafka_native_broker *one = client->brokers; one != NULL; one = one->next)
+        nodes += !one->gone && one->node >= 0;
+    return nodes > 1 && broker->node == client->transaction.group.node;
+}
+
 static void ask(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
@@ -70,7 +80,8 @@ static void ask(struct ps_kafka_native *client)
         transaction->positions[i].seen = false;
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         if (broker->gone || broker->node < 0 || broker->phase != PS_KAFKA_NATIVE_UP ||
-            ps_kafka_native_login_is_due(broker) || ps_kafka_native_broker_is_silent(broker))
+            ps_kafka_native_login_is_due(broker) || ps_kafka_native_broker_is_silent(broker) ||
+            is_doubted(client, broker))
             continue;
         struct ps_kafka_native_request *request = make_request(client);
         if (request == NULL)

@@ -22,6 +22,9 @@ bool ps_kafka_native_lacks_long(const struct ps_kafka_native *client);
 
 #define PS_KAFKA_NATIVE_LACKING_REST_NS PS_NS_PER_S /* pause before the next question */
 
+/* Forgets the question and its answers: the group has another coordinator, which may have all topics. */
+void ps_kafka_native_lacking_forget(struct ps_kafka_native *client);
+
 /* Ends the question. Without an answer nothing is known. */
 void ps_kafka_native_lacking_conclude(struct ps_kafka_native *client);
 bool ps_kafka_native_lacking_answer(struct ps_kafka_native *client,

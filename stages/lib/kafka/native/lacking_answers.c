@@ -4,6 +4,19 @@
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/slice.h"
 
+void ps_kafka_native_lacking_forget(struct ps_kafka_native *client)
+{
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
+    if (transaction->missing_ns == 0)
+        return;
+    transaction->missing_ns = 0;
+    transaction->lacking.open = 0;
+    transaction->lacking.number++;
+    transaction->lacking.wanted = false;
+    for (uint32_t i = 0; i < transaction->count; i++)
+        transaction->positions[i].lacked = transaction->positions[i].absent = false;
+}
+
 void ps_kafka_native_lacking_conclude(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;

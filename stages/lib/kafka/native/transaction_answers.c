@@ -494,7 +494,7 @@ void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
         transaction->step_asked = false;
         break;
     case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
-        transaction->missing_ns = 0; /* the next coordinator may have all topics */
+        ps_kafka_native_lacking_forget(client);
         transaction->step_asked = false;
         break;
     case PS_KAFKA_NATIVE_ADD_OFFSETS:
