@@ -34,7 +34,7 @@ static void test_another_version(void **state)
 {
     struct ps_stage_ops other = sink;
     other.contract.version++;
-    assert_refused(&other, "version 8");
+    assert_refused(&other, "version 10");
     other.contract.version = 0; /* PS_STAGE was forgotten */
     assert_refused(&other, "version 0");
 }
