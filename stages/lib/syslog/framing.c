@@ -75,6 +75,18 @@ static uint32_t search_head(const struct ps_syslog_framing *framing, const char 
     return 0;
 }
 
+/* Returns whether a length stands here, and behind so many bytes the next frame: then the message is counted, although it has no
+ * priority. A line that begins with a number has none there. */
+static bool is_before_frame(const struct ps_syslog_framing *framing, const char *at, uint32_t length,
+                            uint32_t *head, uint32_t *value)
+{
+    uint32_t next_head, next_value, next;
+    if (look_length(framing, false, at, length, head, value) != HEAD_GOOD || *value >= length - *head)
+        return false;
+    next = *head + *value;
+    return look_length(framing, true, at + next, length - next, &next_head, &next_value) == HEAD_GOOD;
+}
+
 /* The next `size_max` bytes of a frame of which `left` bytes are to come, at data + skip. */
 static void take_part(const struct ps_syslog_framing *framing, uint32_t left, const char *data,
                       uint32_t length, struct ps_syslog_frame *frame)
@@ -143,6 +155,8 @@ void ps_syslog_frame_find(const struct ps_syslog_framing *framing, uint32_t bits
     enum head looked = look_length(framing, strict, at, rest, &head, &value);
     if (looked == HEAD_SHORT)
         return;
+    if (looked == HEAD_BAD && strict && is_before_frame(framing, at, rest, &head, &value))
+        looked = HEAD_GOOD;
     if (looked == HEAD_GOOD) {
         uint32_t before = frame->skip;
         frame->skip += head;

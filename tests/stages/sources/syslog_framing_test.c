@@ -80,6 +80,8 @@ static const struct input inputs[] = {
     {"a frame without a priority, behind one with it", "auto",
      BYTES("28 " MESSAGE("a") "5 hello28 " MESSAGE("b")),
      .wanted = {{"a", 0}, {"hello", "Invalid"}, {"b", 0}}},
+    {"a frame without a priority at first", "auto", BYTES("5 hello28 " MESSAGE("a") "29 " MESSAGE("bb")),
+     .wanted = {{"hello", "Invalid"}, {"a", 0}, {"bb", 0}}},
     {"a sender that counts characters", "auto",
      BYTES("28 " MESSAGE("\xC3\xA9") "29 " MESSAGE("bb") "28 " MESSAGE("\xC3\xA9") "\n28 " MESSAGE("c")),
      .wanted = {{MESSAGE("\xC3"), "Invalid"},
