@@ -195,9 +195,13 @@ static void model_take(struct ps_test_stage *stage, struct model *model, unsigne
         return;
     }
     struct record *record = record_of(model, lease);
-    if (model->back_count[consumer] > 0) { /* leases given back come first, in order */
-        assert_ptr_equal(record, model->back[consumer][--model->back_count[consumer]]);
+    if (record->where ==
+        GIVEN_BACK) { /* by this consumer or another one: what each gave back comes in order */
+        unsigned giver = record->consumer;
+        assert_true(model->back_count[giver] > 0);
+        assert_ptr_equal(record, model->back[giver][--model->back_count[giver]]);
     } else {
+        assert_int_equal(model->back_count[consumer], 0); /* it comes before everything else */
         assert_true(record->where == IN_CHANNEL);
         assert_true((int)record->order > model->last[consumer][record->producer]);
         model->last[consumer][record->producer] = (int)record->order;
