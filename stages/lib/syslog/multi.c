@@ -260,7 +260,8 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
     else if ((body = encode(batch, transcoder, body)).data == NULL)
         return PS_PARSED_MEMORY;
     bool plain_number = fields.number >= 0 && fields.number < PS_PRIORITY_COUNT;
-    bool in_place = parsed && !whole && fields.stamp.length >= TIME_IN_PLACE_MIN &&
+    /* the log may quote the bytes of a message that is cut */
+    bool in_place = parsed && !whole && !line->incomplete && fields.stamp.length >= TIME_IN_PLACE_MIN &&
                     fields.ms > -TIME_IN_PLACE_LIMIT && fields.ms < TIME_IN_PLACE_LIMIT;
     uint32_t headers = parsed ? 5U + (fields.version.length > 0) + line->incomplete : 1U;
     headers += is_structured ? PS_SYSLOG_STRUCTURED : 0;

@@ -458,7 +458,9 @@ static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_sysl
     if (!memory)
         return PS_PARSED_MEMORY;
     bool kept = known != NULL && keep_head(parser, known, line, &fields);
-    bool in_place = !formatted && body.data != line && fields.stamp.length >= TIME_DIGITS;
+    /* the log may quote the bytes of a message that is cut */
+    bool in_place =
+        !formatted && !start->incomplete && body.data != line && fields.stamp.length >= TIME_DIGITS;
     enum ps_parsed parsed = add_row(parser, batch, start, &fields, &body, client, in_place);
     if (parsed != PS_PARSED_ADDED)
         return parsed;
