@@ -73,7 +73,7 @@ all_shown() {
 await "/readyz shows the five sources" all_shown
 (($(wc -l <"$work/ready.txt") == ${#names[@]})) || fail "/readyz has more than a line of each source: $(<"$work/ready.txt")"
 for name in "${names[@]}"; do
-    grep -qE "^source $name is (closed|not open): cannot listen on 127\.0\.0\.1:[0-9]+ .*: $cure\$" "$work/ready.txt" ||
+    grep -qE "^source $name is (closed|not open): cannot listen on 127\.0\.0\.1:[0-9]+ .*: $cure \\(since [-0-9]+T[0-9:]+Z\\)\$" "$work/ready.txt" ||
         fail "/readyz of $name: $(<"$work/ready.txt")"
     await "the log does not name $name" grep -q "ERROR source $name: .*every 3 s\$" "$work/agent.err"
     grep "ERROR source $name: " "$work/agent.err" >"$work/said" || fail "the log does not name $name"

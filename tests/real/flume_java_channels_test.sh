@@ -130,7 +130,7 @@ seq 1 $lines | sed 's/.*/& of the lines/' >"$work/exits/input"
 start_watched exits
 connect "$port"
 exits='the Java host ended with exit code 7: System\.exit was called by example\.HostileChannel[^ ]*'
-await 120 ready_says "^source in-java .*$exits\$" || fail "/readyz does not say that the process ended"
+await 120 ready_says "^source in-java .*$exits( \\(since [-0-9]+T[0-9:]+Z\\))?\$" || fail "/readyz does not say that the process ended"
 say 'while the process is down'
 has_arrived_all() { [[ -e $work/exits/out ]] && (($(sort -u "$work/exits/out" | wc -l) == lines)); }
 await 120 has_arrived_all || fail "$(sort -u "$work/exits/out" | wc -l) events arrived, not $lines"
