@@ -433,14 +433,13 @@ static void taildir_outline(const void *plan_, const struct ps_context *context,
     fprintf(out, ", positions in %s", position_path(plan, context));
 }
 
-/* The source waits for a directory that is not there yet, so that is not reported. */
+/* The source waits for a directory that is not there yet; until then it is not ready. */
 static void probe_directory(const struct ps_probe *probe, const char *key, const char *directory)
 {
     int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
     if (folder >= 0)
         close(folder);
-    else if (errno != ENOENT && errno != EMFILE &&
-             errno != ENFILE) /* the probe of a reload: the agent has no descriptor left */
+    else if (errno != EMFILE && errno != ENFILE) /* the probe of a reload: the agent has no descriptor left */
         ps_probe_key_failed(probe, key, directory, strerror(errno),
                             "write <directory>/<expression>, with a directory that this user can read");
 }

@@ -174,7 +174,7 @@ situation waits 'a file in place of the directory of a group' 'a1.sources.r1.typ
 situation waits 'the same for a group behind one that is named twice' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f f g' \
     "a1.sources.r1.filegroups.f = $work/.*log" "a1.sources.r1.filegroups.g = $work/plain/.*log" \
     "a1.sources.r1.positionFile = $work/positions/a.json"
-situation works 'no directory of a group, which is waited for' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
+situation waits 'no directory of a group, which is waited for' 'a1.sources.r1.type = taildir' 'a1.sources.r1.filegroups = f' \
     "a1.sources.r1.filegroups.f = $work/none/.*log" "a1.sources.r1.positionFile = $work/positions/a.json"
 situation works 'a local path that is made' 'a1.sinks.k1.type = hdfs' "a1.sinks.k1.hdfs.path = file://$work/new/h"
 with_event=1 situation waits 'a local path below /proc' 'a1.sinks.k1.type = hdfs' 'a1.sinks.k1.hdfs.path = file:///proc/none'
