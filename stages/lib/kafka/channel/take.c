@@ -324,8 +324,11 @@ void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t un
     bool parted = take->phase == PS_KAFKA_CHANNEL_GONE;
     while (!parted && !ps_kafka_channel_take_part(take, until_ns, ps_clock_now().mono_ns))
         rest_a_moment();
-    ps_kafka_farewell_end(take->farewell, ps_kafka_farewell_is_over(take->farewell) ? PATIENCE_MS : 0);
+    bool over = ps_kafka_farewell_is_over(take->farewell);
+    ps_kafka_farewell_end(take->farewell, over ? PATIENCE_MS : 0);
     take->farewell = NULL;
+    if (over && take->phase == PS_KAFKA_CHANNEL_GONE)
+        ps_kafka_group_left(&take->group);
     take->phase = PS_KAFKA_CHANNEL_NEW;
     if (take->factory != NULL)
         /* also destroys the consumer that the factory may be making */

@@ -48,6 +48,12 @@ void ps_kafka_group_remember(struct ps_kafka_group *group, struct ps_kafka_place
     group->leaver = ps_kafka_leaver_begin(place, id, pairs, pair_count, group->component);
 }
 
+void ps_kafka_group_left(struct ps_kafka_group *group)
+{
+    if (group->place != NULL)
+        ps_kafka_place_note(group->place, group->id, "");
+}
+
 /* Called when the group has a new generation with this member: the members of before have left. */
 static void note_member(struct ps_kafka_group *group)
 {

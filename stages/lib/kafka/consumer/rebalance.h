@@ -54,6 +54,8 @@ void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, st
                          uint64_t commit_interval_ns, uint64_t revoke_wait_ns);
 /* The consumer must already be destroyed. */
 void ps_kafka_group_fini(struct ps_kafka_group *group);
+/* Called when the consumer has left the group in order: no member is left that the next life must end. */
+void ps_kafka_group_left(struct ps_kafka_group *group);
 /* Makes the place remember the members of the group `id` that this consumer will be, and makes those leave that it
  * remembers. Not for static members, which take the place of the one before them. */
 void ps_kafka_group_remember(struct ps_kafka_group *group, struct ps_kafka_place *place, const char *id,
