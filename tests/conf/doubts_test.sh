@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 unset FLUME_HOME HADOOP_CONF_DIR
 export HOME=$work/home
-mkdir -p "$HOME" "$work/there" "$work/all" "$work/with * and {x}"
+mkdir -p "$HOME" "$work/there" "$work/not there" "$work/all" "$work/with * and {x}"
 count=0
 
 agent() { # LINES...: an agent in which each line replaces the one of its key

@@ -46,7 +46,7 @@ pages_hold() { # FOLDER
     done
     for example in "$1"/conf/examples/*.properties; do
         agent=$(sed -nE 's/^([A-Za-z0-9_]+)\.sources *=.*/\1/p' "$example" | head -1)
-        (cd / && "$PENSTOCK" check --strict -n "$agent" -f "$example") >"$work/out" 2>&1 ||
+        (cd / && LOGS=$work "$PENSTOCK" check --strict -n "$agent" -f "$example") >"$work/out" 2>&1 ||
             fail "check of ${example##*/} from another directory: $(cat "$work/out")"
     done
 }

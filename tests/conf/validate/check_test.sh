@@ -249,7 +249,7 @@ done
 
 # The examples name directories below /var, which an ordinary user must not make: /var is ours here.
 cp -r conf/examples "$work/examples"
-mkdir -p "$work"/var/{log,lib,spool,tmp}
+mkdir -p "$work"/var/{log/app,lib,spool,tmp}
 sed -i "s|/var/|$work/var/|g" "$work"/examples/*.properties
 for example in "$work"/examples/*.properties; do
     agent=$(grep -m1 -oE '^[A-Za-z0-9_]+' "$example") # the agent of the first key
