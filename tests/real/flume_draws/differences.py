@@ -188,11 +188,6 @@ def is_cut_once(theirs, ours, ends):
     return False
 
 
-def unknown_serializer(flow, flume, penstock):
-    """docs/MIGRATING.md: Flume starts, and fails at each file; penstock refuses the sink."""
-    return flow.kind == "file_roll" and flow.sinks[0].get("sink.serializer") == "nope" and penstock.sinks == [([], b"")] and flume.sinks[0][1] == b"" and flume.answers == penstock.answers
-
-
 def inside_of_a_pair(flow, flume, penstock):
     """docs/stages/interceptor_regex_filter.md: Java finds empty matches between the halves of a surrogate pair; search_replace writes two `?` for it."""
     if flow.kind != "chain" or not any(one["type"] == "search_replace" for one in flow.interceptors) or flume.answers != penstock.answers:
@@ -204,7 +199,7 @@ def inside_of_a_pair(flow, flume, penstock):
             for one, other in zip(theirs, ours)) for theirs, ours in zip(flume.sinks, penstock.sinks))
 
 
-KNOWN = [malformed_line, unknown_encoding, inside_of_a_pair, line_length_below_one, failed_file, pair_in_one_event, lost_with_a_bad_line, unfinished_line, unknown_serializer]
+KNOWN = [malformed_line, unknown_encoding, inside_of_a_pair, line_length_below_one, failed_file, pair_in_one_event, lost_with_a_bad_line, unfinished_line]
 
 
 def known(flow, flume, penstock):

@@ -259,7 +259,7 @@ def events_by_http(draw, flow):
 def file_roll(draw, flow):
     events_by_http(draw, flow)
     keys = Keys(draw)
-    keys.key("sink.serializer", draw.pick("text", "TEXT", "header_and_text", "avro_event", "AVRO_EVENT", "text", "nope"))
+    keys.key("sink.serializer", draw.pick("text", "TEXT", "header_and_text", "avro_event", "AVRO_EVENT", "text", "text")) # with an unknown one no sink would be left: the agent is refused
     keys.maybe(0.4, "sink.serializer.appendNewline", draw.boolean())
     keys.maybe(0.3, "sink.serializer.compressionCodec", "null", "deflate", "bzip2", "xz", "nope")
     keys.maybe(0.2, "sink.serializer.syncIntervalBytes", "32", "100", "2048000")
