@@ -29,7 +29,8 @@ uint64_t ps_command_report(struct ps_command_lack *command, struct ps_port *port
     bool again = runs && command->lack != PS_LACK_NONE;
     if (again && now->mono_ns >= command->started_ns + LASTS_NS)
         command->lack = PS_LACK_NONE;
-    ps_port_lacks(port, command->lack, command->why, PS_LOG_WARN);
+    ps_port_lacks(port, command->lack, command->why,
+                  command->lack == PS_LACK_INPUT ? PS_LOG_INFO : PS_LOG_WARN);
     uint64_t lasts_ns = command->started_ns + LASTS_NS;
     return again && command->lack != PS_LACK_NONE && lasts_ns < due_ns ? lasts_ns : due_ns;
 }
