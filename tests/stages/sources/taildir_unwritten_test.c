@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #define LONG_BYTES (3 << 20)
+#define FILLED_WITHIN_NS (900 * PS_NS_PER_MS) /* the source waits for a second */
 #define LOST ((enum ps_counter)PS_TAIL_COUNTER_lost_bytes)
 #define TRUNCATED ((enum ps_counter)PS_TAIL_COUNTER_truncated)
 
@@ -154,14 +155,20 @@ static void test_filled_in_another_order(void **unused)
         put("app.log", at, "one\n");
         ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
         ps_test_source_clear(&stage);
+        uint64_t began_ns = ps_clock_now().mono_ns;
         put("app.log", at + 1000, "three\n");
-        expect_nothing();
+        ps_test_source_work(&stage);
         char line[997];
         memset(line, '.', sizeof line);
         memcpy(line, "two", 3);
         line[995] = '\n';
         line[996] = '\0';
         put("app.log", at + 4, line);
+        ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+        if (ps_clock_now().mono_ns - began_ns > FILLED_WITHIN_NS) {
+            ps_test_stage_fini(&stage);
+            ps_test_skip("the machine has taken longer than the source waits for the first writer");
+        }
         ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
         assert_int_equal(stage.events[0].length, 995);
         assert_string_equal(stage.events[1].body, "three");
