@@ -38,6 +38,7 @@ a1.sinks.k1.sink.directory = $work/out
 a1.sinks.k1.sink.rollInterval = 0
 a1.sinks.k2.type = file_roll
 a1.sinks.k2.channel = c2
+a1.sinks.k2.sink.batchSize = 1
 a1.sinks.k2.sink.directory = $work/nowhere
 a1.penstock.drain.timeout = 1000
 END
