@@ -37,7 +37,6 @@ void ps_runner_lacks(struct ps_port *port, enum ps_lack lack, const char *reason
         lack_ends(runner, now);
         return;
     }
-    char text[PS_LOG_BACKOFF_BYTES];
     bool is_new = runner->lack != lack;
     if (runner->lack == PS_LACK_NONE)
         __atomic_store_n(&runner->lacking_ns, now->mono_ns, __ATOMIC_RELAXED);
@@ -48,9 +47,9 @@ void ps_runner_lacks(struct ps_port *port, enum ps_lack lack, const char *reason
     if (is_first || runner->lacking.tries == 1) /* or another reason */
         ps_runner_set_error(runner, reason);
     if (says)
-        ps_log((enum ps_log_level)level, runner->spec->component, "%s: %s%s",
-               ps_lack_text(lack, is_sink(runner)), reason,
-               ps_log_backoff_text(&runner->lacking, now->mono_ns, text));
+        ps_log((enum ps_log_level)level, runner->spec->component, "%s: %s%s%s",
+               ps_lack_text(lack, is_sink(runner)), reason, is_first ? "" : "; for ",
+               is_first ? "" : ps_quantity_print_ns(now->mono_ns - runner->lacking_ns).text);
     bool was_down = runner->lack > PS_LACK_INPUT || runner->lack == PS_LACK_NONE;
     if (is_new)
         publish(runner, lack,
