@@ -230,7 +230,7 @@ bool ps_memory_queue_looks_again(const struct ps_memory_queue *memory, unsigned 
     return fill.size > 0;
 }
 
-struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer)
+static struct ps_lease *take_next(struct ps_memory_queue *memory, unsigned consumer)
 {
     struct consumer_state *mine = &memory->consumers[consumer];
     struct ps_lease *lease = memory->restored != NULL ? ps_spmc_pop(memory->restored) : NULL;
@@ -239,9 +239,15 @@ struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned c
         mine->next_ring = mine->next_ring + 1 == memory->settings.producers ? 0 : mine->next_ring + 1;
         lease = ring->single != NULL ? ps_spsc_pop(ring->single) : ps_spmc_pop(ring->shared);
     }
-    mine->found_nothing = lease == NULL;
     if (lease != NULL)
         count_taken(mine, lease);
+    return lease;
+}
+
+struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer)
+{
+    struct ps_lease *lease = take_next(memory, consumer);
+    memory->consumers[consumer].found_nothing = lease == NULL;
     return lease;
 }
 
@@ -272,10 +278,10 @@ void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned produce
 struct ps_lease *ps_memory_queue_strip(struct ps_memory_queue *memory)
 {
     struct ps_lease *first = NULL, **end = &first;
-    /* consumer 0 exists even without a sink */
+    /* Consumer 0 exists even without a sink. Its worker may be looking at `found_nothing`, which is left alone. */
     while ((*end = ps_memory_queue_take_back(memory, 0)) != NULL)
         end = &(*end)->next;
-    while ((*end = ps_memory_queue_take(memory, 0)) != NULL)
+    while ((*end = take_next(memory, 0)) != NULL)
         end = &(*end)->next;
     return first;
 }
