@@ -111,7 +111,7 @@ static json_t *goal_object(const struct ps_planning *planning, unsigned index)
 {
     const struct ps_goal *goal = &planning->config->search.goals[index];
     struct ps_search_figure figure;
-    char text[96], note[832];
+    char text[96], note[1024];
     json_t *object = json_object();
     ps_search_figure(planning->search, index, &figure);
     write_note(planning, index, note, sizeof note);
