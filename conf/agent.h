@@ -46,7 +46,7 @@ struct ps_agent_text {
     size_t penstock_count, penstock_room;
     size_t key_count;
     const char *file;
-    int line; /* line of its first key */
+    int line;                           /* line of its first key */
     const struct ps_grouping *grouping; /* all agents of the files; NULL: only this one is known */
 };
 

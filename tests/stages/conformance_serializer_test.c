@@ -15,11 +15,8 @@ static const char *const *serializer_keys;
 #else
 static const char *const *const serializer_keys = NULL;
 static const struct ps_stage_ops *const serializers[] = {
-    &ps_serializer_text,
-    &ps_serializer_header_and_text,
-    &ps_serializer_json,
-    &ps_serializer_avro_event,
-    &ps_serializer_avro_datum,
+    &ps_serializer_text,       &ps_serializer_header_and_text, &ps_serializer_json,
+    &ps_serializer_avro_event, &ps_serializer_avro_datum,
 };
 #endif
 
