@@ -56,7 +56,8 @@ static bool check_renames(const struct ps_event_json *json, const struct ps_cont
 enum ps_status ps_json_event_check(const struct ps_event_json *json, const struct ps_context *context)
 {
     const char *nest = nest_of(json);
-    bool good = check_member("json.body", json->body, context) & check_renames(json, context);
+    bool good = check_member("json.body", json->body, context);
+    good &= check_renames(json, context); /* each problem is reported */
     if (json->timestamp != NULL)
         good &= check_member("json.timestamp", json->timestamp, context);
     if (nest != NULL)
