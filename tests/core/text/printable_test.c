@@ -59,7 +59,7 @@ static void test_hidden_characters(void **state)
                  {"\xf3\xa0\x82\x80", false}, {"\xf0\x9f\x98\x80", false}};
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         size_t length = strlen(cases[i].text);
-        char around[16], wanted[32], spelt[32] = "", line[32];
+        char around[16], wanted[40], spelt[32] = "", line[40];
         snprintf(around, sizeof around, "a%sb", cases[i].text);
         for (size_t k = 0; k < length; k++)
             snprintf(spelt + 4 * k, sizeof spelt - 4 * k, "\\x%02x", (unsigned char)cases[i].text[k]);
