@@ -385,14 +385,6 @@ static bool load_first(struct service *service)
     return false;
 }
 
-/* Called while components open. */
-static bool told_to_stop(void *argument)
-{
-    struct service *service = argument;
-    ps_service_read_signals(service);
-    return service->stops > 0;
-}
-
 /* Raises the limit of descriptors to the hard limit, as the Java VM does for Flume. The usual soft limit of
  * 1,024 is meant for programs that call select(2). */
 static void raise_descriptors(void)
@@ -431,7 +423,7 @@ static struct ps_agent *start(struct service *service, struct ps_err *err)
     if (service->job.plan == NULL)
         return NULL;
     if (ps_service_run_aside(service, ps_service_build_job) && service->job.status == PS_OK)
-        return ps_agent_run(service->job.plan, told_to_stop, service, err);
+        return ps_agent_run(service->job.plan, ps_service_told_to_stop, service, err);
     if (service->abandoned)
         return NULL;
     *err = service->job.err;

@@ -125,14 +125,6 @@ static void keep(struct service *service, struct ps_conf *conf, bool runs)
     }
 }
 
-static bool told_to_stop(void *argument)
-{
-    struct service *service = argument;
-    ps_service_tell_watchdog(service);
-    ps_service_read_signals(service);
-    return service->stops > 0;
-}
-
 /* Tries whether this machine can open the new and changed parts of the plan, and returns whether it can. If not,
  * frees the plan, unless the helper thread still uses it. */
 static bool try(struct service *service, struct ps_plan *next, struct ps_conf *conf)
@@ -192,7 +184,7 @@ static bool exchange(struct service *service, struct ps_conf *conf)
         if (!try(service, next, conf) || !build(service, next))
             return false;
         service->doing = "a reload: waits for workers to give up the old plan and to open the new one";
-        status = ps_agent_reload_end(service->agent, next, told_to_stop, service, &err);
+        status = ps_agent_reload_end(service->agent, next, ps_service_told_to_stop, service, &err);
     }
     if (status != PS_OK)
         say_refused(ps_err_join(&err));

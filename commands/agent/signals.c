@@ -118,3 +118,11 @@ void ps_service_read_signals(struct service *service)
         }
     }
 }
+
+bool ps_service_told_to_stop(void *service_)
+{
+    struct service *service = service_;
+    ps_service_tell_watchdog(service);
+    ps_service_read_signals(service);
+    return service->stops > 0;
+}
