@@ -15,6 +15,7 @@
 #define ANSWER_MS 60000
 #define LOOKS 600 /* for a leader, every 0.1 s */
 #define LOOK_US 100000
+#define LEADER_MS 5000 /* for one leader's answer in a look */
 
 static void fail(const char *what, const char *reason)
 {
@@ -130,42 +131,66 @@ static void create(rd_kafka_t *client, rd_kafka_NewTopic_t *topic, const char *n
     rd_kafka_queue_destroy(queue);
 }
 
-/* Asks the cluster for the topic's partitions. Returns whether all of them have a leader. */
-static bool has_leaders(rd_kafka_t *client, rd_kafka_topic_t *topic, int partitions)
+/* Asks the cluster for the topic's partitions. Returns NULL if all of them have a leader, otherwise what is missing. */
+static const char *missing_leader(rd_kafka_t *client, const char *name, int partitions)
 {
+    static char reason[128];
     const struct rd_kafka_metadata *metadata;
-    if (rd_kafka_metadata(client, 0, topic, &metadata, ANSWER_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;
-    bool all = metadata->topic_cnt == 1 && metadata->topics[0].partition_cnt >= partitions;
-    for (int i = 0; all && i < partitions; i++)
-        all = metadata->topics[0].partitions[i].leader >= 0;
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
+    rd_kafka_resp_err_t error = rd_kafka_metadata(client, 0, topic, &metadata, ANSWER_MS);
+    rd_kafka_topic_destroy(topic);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        snprintf(reason, sizeof reason, "no metadata: %s", rd_kafka_err2str(error));
+        return reason;
+    }
+    int with_leader = 0;
+    if (metadata->topic_cnt == 1) {
+        for (int i = 0; i < metadata->topics[0].partition_cnt; i++)
+            with_leader += metadata->topics[0].partitions[i].leader >= 0;
+        error = metadata->topics[0].err;
+    }
+    snprintf(reason, sizeof reason, "%d of %d partitions have a leader, topic: %s", with_leader, partitions,
+             rd_kafka_err2str(error));
     rd_kafka_metadata_destroy(metadata);
-    return all;
+    return with_leader < partitions ? reason : NULL;
+}
+
+/* Asks each leader where its partition ends, which a broker that does not know yet that it leads cannot tell. Returns NULL if all of
+ * them answer, otherwise why one does not. */
+static const char *silent_leader(rd_kafka_t *client, const char *name, int partitions)
+{
+    static char reason[128];
+    for (int partition = 0; partition < partitions; partition++) {
+        int64_t first;
+        int64_t end;
+        rd_kafka_resp_err_t error =
+            rd_kafka_query_watermark_offsets(client, name, partition, &first, &end, LEADER_MS);
+        if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+            snprintf(reason, sizeof reason, "the leader of partition %d: %s", partition,
+                     rd_kafka_err2str(error));
+            return reason;
+        }
+    }
+    return NULL;
 }
 
 /* A new partition may have no leader for some time, and a broker may not know for some time that it leads the partition. Each look
- * asks for metadata: rd_kafka_query_watermark_offsets() does not ask again for a partition that had no leader in the last answer. */
-static void wait_for_leaders(rd_kafka_t *client, const char *name, int partitions)
+ * is made by a client of its own: rd_kafka_query_watermark_offsets() does not always ask again for a partition that had no leader
+ * in an earlier answer. */
+static void wait_for_leaders(const char *bootstrap, const char *name, int partitions)
 {
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
-    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-    int partition = 0;
-    for (int look = 0; look < LOOKS && partition < partitions; look++) {
-        int64_t first;
-        int64_t end;
+    const char *missing = "no look";
+    for (int look = 0; look < LOOKS && missing != NULL; look++) {
         if (look > 0)
             usleep(LOOK_US);
-        if (!has_leaders(client, topic, partitions))
-            continue;
-        error = RD_KAFKA_RESP_ERR_NO_ERROR;
-        while (partition < partitions && error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            error = rd_kafka_query_watermark_offsets(client, name, partition, &first, &end, ANSWER_MS);
-            partition += error == RD_KAFKA_RESP_ERR_NO_ERROR;
-        }
+        rd_kafka_t *client = client_make(bootstrap);
+        missing = missing_leader(client, name, partitions);
+        if (missing == NULL)
+            missing = silent_leader(client, name, partitions);
+        rd_kafka_destroy(client);
     }
-    if (partition < partitions)
-        fail(name, rd_kafka_err2str(error));
-    rd_kafka_topic_destroy(topic);
+    if (missing != NULL)
+        fail(name, missing);
 }
 
 int main(int argc, char **argv)
@@ -180,8 +205,8 @@ int main(int argc, char **argv)
     rd_kafka_NewTopic_t *topic = topic_make(argv[2], partitions, argv + 4, &anew);
     wait_for_controller(client);
     create(client, topic, argv[2], anew);
-    wait_for_leaders(client, argv[2], partitions);
     rd_kafka_NewTopic_destroy(topic);
     rd_kafka_destroy(client);
+    wait_for_leaders(argv[1], argv[2], partitions);
     return 0;
 }

@@ -53,7 +53,7 @@ static void test_names(void **state)
 static struct top_source sources[MANY];
 static struct top_channel channels[MANY];
 static struct top_sink sinks[MANY];
-static char component_names[MANY][32];
+static char component_names[MANY][48];
 
 /* Makes an agent with so many of each, whose last source, channel and sink are in trouble. */
 static struct top_view view_make(unsigned count)

@@ -144,10 +144,10 @@ static void deliver_to(struct run *run, struct ps_test_broker *leader)
                     answer_listed(run, brokers[i], &request);
                     continue;
                 }
-                assert_ptr_equal(brokers[i], leader);
+                /* Until the client has read the new metadata, the former leader gets the record. */
                 struct ps_test_broker own = run->broker;
                 run->broker = *brokers[i];
-                answer_produce(run, &produced, 0, 0);
+                answer_produce(run, &produced, brokers[i] == leader ? 0 : ERROR_NOT_LEADER, 0);
                 *brokers[i] = run->broker;
                 if (i != 0)
                     run->broker = own;
