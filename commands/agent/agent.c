@@ -328,7 +328,8 @@ static int stop(struct service *service)
     if (service->server != NULL) /* until here the status is "stopping" */
         ps_metrics_server_stop(service->server);
     ps_java_monitor_destroy(service->monitor);
-    ps_agent_destroy(service->agent);
+    if (!service->abandoned) /* the plan that is still built reads parts of this one; the process ends now */
+        ps_agent_destroy(service->agent);
     say_account(&account);
     return account.drained && account.undelivered == 0 ? 0 : UNDELIVERED_STATUS;
 }

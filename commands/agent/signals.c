@@ -98,6 +98,13 @@ static void stop_is_asked(struct service *service)
     service->stops++;
 }
 
+static void reload_is_asked(struct service *service)
+{
+    if (service->doing != NULL && service->stops == 0)
+        ps_log(PS_LOG_INFO, "agent", "SIGHUP: a reload is under way; the files are read again after it");
+    service->reload_asked = true;
+}
+
 void ps_service_read_signals(struct service *service)
 {
     struct signalfd_siginfo info;
@@ -108,7 +115,7 @@ void ps_service_read_signals(struct service *service)
             stop_is_asked(service);
             break;
         case SIGHUP:
-            service->reload_asked = true;
+            reload_is_asked(service);
             break;
         case SIGQUIT:
             ps_service_dump(service);
