@@ -416,6 +416,15 @@ struct ps_sink_ops {
 
 /* Calls ps_port_troubled. Logs, once for an outage, the reason and that the sink tries again after `rest_ns`. */
 void ps_port_tries_again(struct ps_port *port, const struct ps_err *reason, uint64_t rest_ns);
+/* Called by a sink that returns PS_RETRY, before it: /readyz then shows the reason. In a sink group with other sinks it has no
+ * effect, because PS_RETRY itself is the sink's failure there. */
+static inline void ps_port_rolls_back(struct ps_port *port, const char *reason)
+{
+    struct ps_err err = {.length = 0};
+    (void)ps_err_set(&err, "%s", reason);
+    if (!port->hands_over)
+        ps_port_troubled(port, &err);
+}
 /* Returns the level at which a sink logs the reason for ps_port_troubled: `alone`, or DEBUG where its group logs it. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone);
 

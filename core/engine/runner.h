@@ -192,6 +192,7 @@ struct ps_sink_runner {
     uint64_t free_since_ns;
     /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t trouble_count;
+    bool has_reason;     /* the sink has reported a reason since `work` was called last */
     uint32_t has_events; /* the sink holds leases, or its channel is not empty; any thread reads it */
     /* For a sink of a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */

@@ -2,8 +2,8 @@
  * of an Avro object container file. Their schema is named by the header flume.avro.schema.url, else it is the header
  * flume.avro.schema.literal, else that of the key schemaURL. The first event of a file gives the file its schema.
  *
- * An event with another schema needs another file (Flume writes it into the same one, where nobody can read it). Bodies are not
- * looked at. Thread: the sink's worker. */
+ * An event with another schema needs another file (Flume writes it into the same one, where nobody can read it); one whose schema
+ * cannot be read ends no file. Bodies are not looked at. Thread: the sink's worker. */
 #include "core/name.h"
 #include "core/stage.h"
 #include "stages/lib/avro/blocks_stage.h"
@@ -23,6 +23,7 @@ struct avro_datum_state {
     bool began; /* the file has its schema */
     /* schema of the file, or of the event that will begin the file; NULL: none yet */
     struct ps_avro_named_schema *schema;
+    struct ps_avro_named_schema *next; /* schema of an event that needs another file; NULL: none */
 };
 
 static const struct ps_option options[] = {
@@ -76,6 +77,7 @@ static void avro_datum_close(const void *plan, void *state_)
 {
     struct avro_datum_state *state = state_;
     ps_avro_schema_release(state->schema);
+    ps_avro_schema_release(state->next);
     ps_avro_blocks_close(plan, &state->file);
 }
 
@@ -92,9 +94,10 @@ static bool schema_name(const struct avro_datum_plan *plan, const struct ps_batc
     return ps_event_header(batch, event, plan->literal_header, name);
 }
 
-static enum ps_serializer_answer look(struct avro_datum_state *state, struct ps_err *reason)
+static enum ps_serializer_answer look(struct ps_avro_named_schema *schema, bool configured,
+                                      struct ps_err *reason)
 {
-    switch (ps_avro_schema_look(state->schema, reason)) {
+    switch (ps_avro_schema_look(schema, configured, reason)) {
     case PS_AVRO_SCHEMA_READ:
         return PS_SERIALIZER_READY;
     case PS_AVRO_SCHEMA_LATER:
@@ -105,19 +108,35 @@ static enum ps_serializer_answer look(struct avro_datum_state *state, struct ps_
     return PS_SERIALIZER_REFUSED;
 }
 
-/* Gives the file, which has no schema yet, the schema of this event. */
-static enum ps_serializer_answer choose(struct avro_datum_state *state, bool url, const struct ps_slice *name,
-                                        struct ps_err *reason)
+/* The schema that an event names, or the key. */
+struct choice {
+    bool url;
+    bool configured; /* the key names it */
+    struct ps_slice name;
+};
+
+/* Makes `*schema`, which is of no open file, the schema of this event. */
+static enum ps_serializer_answer choose(struct avro_datum_state *state, struct ps_avro_named_schema **schema,
+                                        const struct choice *choice, struct ps_err *reason)
 {
-    if (state->schema == NULL || !ps_avro_schema_is_named(state->schema, url, name)) {
-        ps_avro_schema_release(state->schema);
-        state->schema = ps_avro_schemas_hold(ps_avro_share_schemas(state->file.blocks.share), url, name);
+    if (*schema == NULL || !ps_avro_schema_is_named(*schema, choice->url, &choice->name)) {
+        ps_avro_schema_release(*schema);
+        *schema =
+            ps_avro_schemas_hold(ps_avro_share_schemas(state->file.blocks.share), choice->url, &choice->name);
     }
-    if (state->schema == NULL) {
+    if (*schema == NULL) {
         (void)ps_err_set(reason, "no room for another schema");
         return PS_SERIALIZER_LATER;
     }
-    return look(state, reason);
+    return look(*schema, choice->configured, reason);
+}
+
+/* The file has a schema, and this event needs another one. */
+static enum ps_serializer_answer choose_next(struct avro_datum_state *state, const struct choice *choice,
+                                             struct ps_err *reason)
+{
+    enum ps_serializer_answer answer = choose(state, &state->next, choice, reason);
+    return answer == PS_SERIALIZER_READY ? PS_SERIALIZER_NEW_FILE : answer;
 }
 
 static enum ps_serializer_answer avro_datum_ready(const void *plan_, void *state_,
@@ -126,22 +145,22 @@ static enum ps_serializer_answer avro_datum_ready(const void *plan_, void *state
 {
     const struct avro_datum_plan *plan = plan_;
     struct avro_datum_state *state = state_;
-    struct ps_slice name;
-    bool url;
-    bool named = schema_name(plan, batch, event, &url, &name);
+    struct choice choice = {.configured = false};
+    bool named = schema_name(plan, batch, event, &choice.url, &choice.name);
     if (!named && plan->schema_url != NULL) {
-        url = named = true;
-        name = (struct ps_slice){plan->schema_url, (uint32_t)strlen(plan->schema_url)};
+        choice.url = choice.configured = named = true;
+        choice.name = (struct ps_slice){plan->schema_url, (uint32_t)strlen(plan->schema_url)};
     }
     if (state->began)
-        return !named || ps_avro_schema_is_named(state->schema, url, &name) ? PS_SERIALIZER_READY
-                                                                            : PS_SERIALIZER_NEW_FILE;
+        return !named || ps_avro_schema_is_named(state->schema, choice.url, &choice.name)
+                   ? PS_SERIALIZER_READY
+                   : choose_next(state, &choice, reason);
     if (!named) {
         (void)ps_err_set(reason, "no schema: the event has neither header flume.avro.schema.url nor "
                                  "flume.avro.schema.literal, and schemaURL is not set");
         return PS_SERIALIZER_REFUSED;
     }
-    return choose(state, url, &name, reason);
+    return choose(state, &state->schema, &choice, reason);
 }
 
 /* ---- writing ---- */
@@ -150,6 +169,11 @@ static bool avro_datum_begin(const void *, void *state_, struct ps_output *)
 {
     struct avro_datum_state *state = state_;
     state->began = false; /* the header needs a schema: the first event's */
+    if (state->next != NULL) {
+        ps_avro_schema_release(state->schema);
+        state->schema = state->next;
+        state->next = NULL;
+    }
     state->file.blocks.count = 0;
     state->file.blocks.block.length = 0;
     return true;

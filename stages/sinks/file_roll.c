@@ -54,6 +54,7 @@ struct file_roll_state {
     bool starved; /* the failure was a lack of memory: leases wait until retry_ns, at no attempt */
     struct ps_deadletter_pending letter; /* of the event that the serializer refuses */
     char letter_text[512];
+    char failure[PATH_BYTES + 256]; /* the last failure, in words */
     char path[PATH_BYTES];
 };
 
@@ -207,10 +208,11 @@ static void fail(struct file_roll_state *state, const struct ps_now *now, const 
     ps_count(state->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
     state->starved = error == ENOMEM;
     state->retry_ns = now->mono_ns + RETRY_NS;
+    snprintf(state->failure, sizeof state->failure, "cannot %s %s: %s; %s", what, state->path, text_of(error),
+             remedy_of(error));
     if (!state->failing)
-        ps_log(PS_LOG_ERROR, state->port->component,
-               "cannot %s %s: %s; %s: events wait in the channel meanwhile", what, state->path,
-               text_of(error), remedy_of(error));
+        ps_log(PS_LOG_ERROR, state->port->component, "%s: events wait in the channel meanwhile",
+               state->failure);
     state->failing = true;
 }
 
@@ -441,7 +443,15 @@ static bool write_events(const struct file_roll_plan *plan, struct file_roll_sta
            ps_compressed_output_commit(&state->compressed);
 }
 
-/* A lack of memory costs the lease no attempt: it is offered again. */
+/* The file has failed. A lack of memory costs the lease no attempt: it is offered again. */
+static enum ps_result wait_for_file(struct file_roll_state *state)
+{
+    if (state->starved)
+        return PS_LATER;
+    ps_port_rolls_back(state->port, state->failure);
+    return PS_RETRY;
+}
+
 static enum ps_result write_failed(const struct file_roll_plan *plan, struct file_roll_state *state,
                                    const struct ps_now *now)
 {
@@ -458,7 +468,7 @@ static enum ps_result write_failed(const struct file_roll_plan *plan, struct fil
         close(state->fd);
         state->fd = -1;
     }
-    return state->starved ? PS_LATER : PS_RETRY;
+    return wait_for_file(state);
 }
 
 /* Makes a dead letter of the event that the serializer refuses. Returns false until the letter is written. */
@@ -483,9 +493,14 @@ static bool give_up(struct file_roll_state *state, struct ps_lease *lease, uint3
 static enum ps_result write_refused(struct file_roll_state *state, struct ps_err *reason)
 {
     ps_count(state->port->counters, PS_COUNTER_EventWriteFail, 1);
+    snprintf(state->failure, sizeof state->failure, "an event cannot be written: %s", ps_err_join(reason));
     if (!state->failing)
-        ps_log(PS_LOG_ERROR, state->port->component, "an event cannot be written: %s", ps_err_join(reason));
+        ps_log(PS_LOG_ERROR, state->port->component,
+               "%s. Its batch, and all batches after it, wait; set penstock.deadletter to take out only such "
+               "events",
+               state->failure);
     state->failing = true;
+    ps_port_rolls_back(state->port, state->failure);
     return PS_RETRY;
 }
 
@@ -504,7 +519,7 @@ static enum ps_result write_lease(const struct file_roll_plan *plan, struct file
         enum ps_serializer_answer answer = PS_SERIALIZER_READY;
         struct ps_err reason = {.length = 0};
         if (state->fd < 0)
-            return state->starved ? PS_LATER : PS_RETRY;
+            return wait_for_file(state);
         if (!write_events(plan, state, lease, &position, &answer, &reason))
             return write_failed(plan, state, now);
         if (PS_LIKELY(answer == PS_SERIALIZER_READY)) {

@@ -76,6 +76,7 @@ static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason
         ps_port_failed(port, reason);
     else
         sink_note_trouble(runner, reason->text);
+    runner->has_reason = true;
 }
 
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink)
@@ -134,7 +135,8 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     uint64_t rest_ns = ps_port_rest_ns(&runner->base.port, ++runner->failures);
     if (ps_sink_runner_gives_up(runner))
         return;
-    sink_note_trouble(runner, "the sink gives its batches back to the channel; the log has the reason");
+    if (!runner->has_reason)
+        sink_note_trouble(runner, "the sink gives its batches back to the channel; the log has the reason");
     runner->backoff_until_ns = now->mono_ns + rest_ns;
     ps_log(PS_LOG_DEBUG, runner->base.spec->component,
            "gives %s %s back to %s and rests %s: failure %u in a row",
@@ -202,6 +204,7 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
             continue;
         }
         uint32_t memory_bytes = runner->offered->memory_bytes;
+        runner->has_reason = false;
         enum ps_result result = ops_of(runner)->work(spec->plan, runner->base.state, &runner->offered, now);
         if (runner->group != NULL && result != PS_RETRY && !runner->given)
             ps_sink_group_taken(runner);

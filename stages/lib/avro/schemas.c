@@ -13,17 +13,21 @@
 #define SCHEMAS_MAX 1000U
 #define JOBS_MAX 64U
 #define RETRY_NS (5 * PS_NS_PER_S)
+#define CHOSEN_RETRY_NS (2 * PS_NS_PER_S) /* of a URL that an event chose */
 
 struct ps_avro_named_schema {
     struct ps_avro_schemas *schemas;
     struct ps_slice name; /* a copy of the name */
     bool url;
-    bool reading; /* an answer is pending */
-    bool failing; /* a failure was logged, and lasts */
-    bool starved; /* the text is a schema, and there was no memory for it */
-    char *text;   /* NULL: not read */
+    bool reading;    /* an answer is pending */
+    bool configured; /* the configuration chose it, by the last look */
+    bool failing;    /* a failure was logged, and lasts */
+    bool is_final;   /* the last failure would be repeated by another try */
+    bool starved;    /* there was no memory to read it, or for its text */
+    char *text;      /* NULL: not read */
     size_t length;
     uint64_t retry_ns; /* earliest time of the next read */
+    uint32_t tries;    /* failed ones in a row */
     uint64_t used;     /* time of the last use, as a counter */
     uint32_t holders;
     char reason[256]; /* why it could not be read */
@@ -36,6 +40,7 @@ struct ps_avro_schemas {
     struct ps_avro_named_schema *entries[SCHEMAS_MAX];
     uint32_t count;
     uint64_t used;
+    bool gave_up; /* a URL was given up because its server gave no answer, and none was read since */
 };
 
 /* The job of the helper thread. */
@@ -169,10 +174,17 @@ static bool entry_set(struct ps_avro_named_schema *schema, const char *text, siz
     return true;
 }
 
-static void entry_failed(struct ps_avro_named_schema *schema, const char *reason)
+static void entry_failed(struct ps_avro_named_schema *schema, const char *reason, bool is_final)
 {
+    struct ps_err err = {.length = 0};
     (void)snprintf(schema->reason, sizeof schema->reason, "%s", reason);
-    schema->retry_ns = ps_clock_now().mono_ns + RETRY_NS;
+    schema->retry_ns = ps_clock_now().mono_ns + (schema->configured ? RETRY_NS : CHOSEN_RETRY_NS);
+    schema->tries += !schema->starved; /* a lack of memory in this process costs no try */
+    schema->is_final = is_final;
+    if (!schema->configured)
+        return; /* the sink says what becomes of the event */
+    (void)ps_err_set(&err, "cannot read the Avro schema %.200s: %s", schema->name.data, reason);
+    ps_port_troubled(schema->schemas->port, &err);
     if (!schema->failing)
         ps_log(PS_LOG_ERROR, schema->schemas->port->component,
                "cannot read the Avro schema %s: %s; trying again every %" PRIu64
@@ -182,14 +194,17 @@ static void entry_failed(struct ps_avro_named_schema *schema, const char *reason
 }
 
 void ps_avro_schemas_answer(struct ps_avro_named_schema *schema, const char *text, size_t length,
-                            const char *reason)
+                            const char *reason, bool is_final)
 {
     struct ps_err err = {.length = 0};
-    schema->reading = false;
+    schema->reading = schema->starved = false;
     if (text == NULL || !entry_set(schema, text, length, &err)) {
-        entry_failed(schema, text == NULL ? reason : ps_err_join(&err));
+        entry_failed(schema, text == NULL ? reason : ps_err_join(&err),
+                     text == NULL ? is_final : !schema->starved);
         return;
     }
+    schema->tries = 0;
+    schema->schemas->gave_up = false;
     if (schema->failing)
         ps_log(PS_LOG_INFO, schema->schemas->port->component, "the Avro schema %s is read",
                schema->name.data);
@@ -238,7 +253,7 @@ static void helper_collect(struct ps_avro_schemas *schemas)
     struct job *job;
     while (schemas->helper != NULL && (job = ps_helper_answer(schemas->helper)) != NULL) {
         ps_avro_schemas_answer(job->schema, job->answer.text.data, job->answer.text.length,
-                               job->answer.reason);
+                               job->answer.reason, job->answer.is_final);
         job_free(NULL, job);
     }
 }
@@ -249,8 +264,11 @@ static void read_begin(struct ps_avro_named_schema *schema)
     struct ps_err reason = {.length = 0};
     bool begun = false;
     schema->reading = true;
-    if (ps_schema_url_is_known(schema->name.data))
-        begun = helper_ask(schemas, schema, &reason);
+    schema->starved = false;
+    if (memchr(schema->name.data, '\0', schema->name.length) != NULL)
+        (void)ps_err_set(&reason, "it has a NUL");
+    else if (ps_schema_url_is_known(schema->name.data))
+        begun = !(schema->starved = !helper_ask(schemas, schema, &reason));
     else if (schemas->reader.read != NULL)
         begun = schemas->reader.read(schemas->reader.argument, schema->name.data, schema, &reason);
     else
@@ -258,11 +276,27 @@ static void read_begin(struct ps_avro_named_schema *schema)
     if (begun)
         return;
     schema->reading = false;
-    entry_failed(schema, ps_err_join(&reason));
+    entry_failed(schema, ps_err_join(&reason), !schema->starved);
 }
 
-enum ps_avro_schema_state ps_avro_schema_look(struct ps_avro_named_schema *schema, struct ps_err *reason)
+/* Judges a URL whose last read failed. */
+static enum ps_avro_schema_state judge(struct ps_avro_named_schema *schema, struct ps_err *reason)
 {
+    struct ps_avro_schemas *schemas = schema->schemas;
+    bool is_given_up = schema->tries >= (schemas->gave_up ? 1 : PS_AVRO_SCHEMA_TRIES);
+    if (schema->configured || schema->reading || (!schema->is_final && !is_given_up)) {
+        (void)ps_err_set(reason, "%s", schema->reason);
+        return PS_AVRO_SCHEMA_LATER;
+    }
+    schemas->gave_up |= !schema->is_final;
+    (void)ps_err_set(reason, "cannot read the Avro schema %.200s: %s", schema->name.data, schema->reason);
+    return PS_AVRO_SCHEMA_BAD;
+}
+
+enum ps_avro_schema_state ps_avro_schema_look(struct ps_avro_named_schema *schema, bool configured,
+                                              struct ps_err *reason)
+{
+    schema->configured = configured;
     if (schema->text != NULL)
         return PS_AVRO_SCHEMA_READ;
     if (!schema->url) {
@@ -275,8 +309,7 @@ enum ps_avro_schema_state ps_avro_schema_look(struct ps_avro_named_schema *schem
         read_begin(schema);
     if (schema->text != NULL)
         return PS_AVRO_SCHEMA_READ;
-    (void)ps_err_set(reason, "%s", schema->reason);
-    return PS_AVRO_SCHEMA_LATER;
+    return judge(schema, reason);
 }
 
 struct ps_slice ps_avro_schema_text(const struct ps_avro_named_schema *schema)

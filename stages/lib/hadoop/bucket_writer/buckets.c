@@ -217,7 +217,7 @@ static bool ensure_file(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 /* Writes events until something stops it. Returns whether more events may be written. */
 static bool write_some(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
 {
-    struct ps_err err;
+    struct ps_err err, trouble;
     char behind[PS_BUCKET_TROUBLE_BYTES];
     const char *reason;
     err.length = 0; /* clears only the length, to save time */
@@ -238,7 +238,13 @@ static bool write_some(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
         ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
         reason = ps_err_join(&err);
         if (ps_bucket_trouble_met(sink, &bucket->trouble, "write", reason, behind))
-            ps_log(PS_LOG_ERROR, sink->port->component, "an event cannot be written: %s%s", reason, behind);
+            ps_log(PS_LOG_ERROR, sink->port->component,
+                   "an event cannot be written: %s; the events of its file wait; set penstock.deadletter to "
+                   "take "
+                   "out only such events%s",
+                   reason, behind);
+        (void)ps_err_set(&trouble, "an event cannot be written: %s", reason);
+        ps_port_troubled(sink->port, &trouble);
         rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));
         return false;
     case PS_HADOOP_FAILED:

@@ -174,8 +174,10 @@ static void pump_ready(struct ps_bucket_writer *sink)
 /* Reports a batch that cannot be written. It is tried again every few seconds without end. */
 static void report_flaw(struct ps_bucket_writer *sink, const struct ps_lease *lease, const char *flaw)
 {
-    char tries[PS_LOG_BACKOFF_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES], trouble[512];
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
+    snprintf(trouble, sizeof trouble, "an event cannot be written: %s", flaw);
+    ps_port_rolls_back(sink->port, trouble);
     if (!ps_log_backoff_says(&sink->taking.flawed_batch, flaw, sink->now.mono_ns))
         return;
     ps_log(PS_LOG_ERROR, sink->port->component,

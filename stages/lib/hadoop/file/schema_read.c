@@ -22,7 +22,8 @@ static const char *path_of(const struct ps_hadoop_writers *writers, const char *
 static void done(void *schema, const struct ps_file_answer *answer)
 {
     bool good = answer->error == PS_FILE_OK;
-    ps_avro_schemas_answer(schema, good ? answer->content : NULL, answer->content_length, answer->reason);
+    ps_avro_schemas_answer(schema, good ? answer->content : NULL, answer->content_length, answer->reason,
+                           !ps_file_error_may_pass(answer->error));
 }
 
 static bool begin(void *writers_, const char *url, struct ps_avro_named_schema *schema, struct ps_err *reason)
