@@ -33,6 +33,18 @@ static void line_write(unsigned number)
     append("app.log", line);
 }
 
+/* Works without delivering a batch, until this many lines have come. */
+static void work_until_received(uint64_t lines)
+{
+    uint64_t until = ps_test_patience_end_ns();
+    while (ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount) < lines) {
+        ps_test_stage_pass_ms(&stage, 1);
+        (void)ps_test_source_work(&stage);
+        usleep(200); /* the source's thread works */
+        assert_true(ps_test_patient_ns() < until);
+    }
+}
+
 static void expect_line(unsigned number)
 {
     ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
@@ -174,10 +186,72 @@ static void test_written_over_alike(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* The file is written over again while its last lines are not delivered. Reading goes on behind those that are the same; after a crash they come
+ * again. */
+static void test_written_over_before_it_is_delivered(void **unused)
+{
+    enum { LINES = 20 };
+    struct stat status;
+    append("app.log", "a1\na2\na3\n");
+    PS_START(NULL);
+    expect("a1 a2 a3");
+    put("app.log", 0, "b1\nb2\nb3\n");
+    expect("b1 b2 b3");
+    for (unsigned i = 0; i < LINES; i++) {
+        line_write(100 + i);
+        assert_int_equal(stat(ps_test_folder_path("app.log"), &status), 0);
+        work_until_received(6 + i + 1);
+    }
+    put("app.log", status.st_size - 10, "another\n!");
+    append("app.log", "\n");
+    work_until_received(6 + LINES + 2);
+    assert_int_equal(ps_test_stage_counter(&stage, TRUNCATED), 2);
+    ps_test_stage_close(&stage);
+    ps_test_stage_recycle(&stage); /* the batches are lost */
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, LINES + 1, PS_TEST_PATIENCE_MS);
+    for (unsigned i = 0; i + 1 < LINES; i++)
+        assert_int_equal(strtoul(stage.events[i].body, NULL, 10), 100 + i);
+    ps_test_stage_fini(&stage);
+}
+
+/* While the source is stopped, the file gets another content that ends in the same way. */
+static void test_other_content_with_the_same_end(void **unused)
+{
+    enum { LINES = 2000, TICKS = 60 };
+    static char text[LINES * 32 + TICKS * 8 + 1];
+    for (unsigned round = 0; round < 2; round++) {
+        size_t length = 0;
+        for (unsigned i = 0; i < LINES; i++)
+            length += (size_t)snprintf(text + length, 32, "%06u of the lines of it\n", LINES * round + i);
+        for (unsigned i = 0; i < TICKS; i++)
+            length += (size_t)snprintf(text + length, 8, "tick\n");
+        if (round == 0)
+            append("app.log", text);
+        else
+            put("app.log", 0, text);
+        if (round == 0)
+            PS_START(NULL);
+        else
+            assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        ps_test_source_wait(&stage, LINES + TICKS, PS_TEST_PATIENCE_MS);
+        assert_int_equal(stage.event_count, LINES + TICKS);
+        assert_int_equal(strtoul(stage.events[0].body, NULL, 10), LINES * round);
+        ps_test_source_clear(&stage);
+        ps_test_stage_close(&stage);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(counter_in_the_first_line), TEST(beginning_comes_last),
-                                       TEST(last_line_changes), TEST(written_over), TEST(written_over_alike)};
+    const struct CMUnitTest tests[] = {TEST(counter_in_the_first_line),
+                                       TEST(beginning_comes_last),
+                                       TEST(last_line_changes),
+                                       TEST(written_over),
+                                       TEST(written_over_alike),
+                                       TEST(written_over_before_it_is_delivered),
+                                       TEST(other_content_with_the_same_end)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

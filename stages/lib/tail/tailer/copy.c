@@ -33,10 +33,8 @@ struct ps_tail_origin ps_tail_origin_earlier(struct ps_tail_log *log)
     return origin;
 }
 
-/* Adds the original's lives to the copy: their lines up to the mark are the copy's. The original may go on in the same life, but its
- * lines after the mark are not the copy's. */
-static void lives_take(struct ps_tailer *tailer, struct ps_tail_log *log, const struct ps_tail_life *lives,
-                       int64_t end)
+void ps_tail_copy_lives_take(struct ps_tailer *tailer, struct ps_tail_log *log,
+                             const struct ps_tail_life *lives, int64_t end)
 {
     for (unsigned i = 0; i < PS_TAIL_LIVES_BEFORE; i++) {
         struct ps_tail_life *life = &log->before[i];
@@ -66,7 +64,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
     ps_tail_log_index(tailer, log);
     ps_tail_log_numbers_inherit(tailer, log, origin, mark->offset);
     log->last.length = 0;
-    lives_take(tailer, log, origin->lives, mark->offset);
+    ps_tail_copy_lives_take(tailer, log, origin->lives, mark->offset);
     ps_tail_slots_put(&tailer->heirs, log->number);
     log->resolved = true;
     log->state = PS_TAIL_LOG_CLOSED;

@@ -51,6 +51,10 @@ struct ps_tail_origin ps_tail_origin_earlier(struct ps_tail_log *log);
  * delivered are read again after a crash. */
 void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
                           const struct ps_tail_origin *origin, const struct ps_tail_mark *mark);
+/* Adds the original's lives to the copy: their lines up to `end` are the copy's. The original may go on in the same life, but its
+ * lines after `end` are not the copy's. */
+void ps_tail_copy_lives_take(struct ps_tailer *tailer, struct ps_tail_log *log,
+                             const struct ps_tail_life *lives, int64_t end);
 /* Notes that the log is a copy of the original up to the mark. It waits until the original is truncated, is deleted, or lives on. */
 void ps_tail_copy_wait(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_log *original,
                        const struct ps_tail_mark *mark);

@@ -506,6 +506,8 @@ static void marks_give(const struct ps_tailer *tailer, const struct ps_tail_log 
         log->resolved ? NULL : ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
     opening->is_known = log->resolved;
     opening->doubts = log->shrank || log->cut_looked;
+    if (position != NULL && position->text == 0 && !log->compressed)
+        opening->expected = position->identity; /* with another beginning all marks are compared */
     if (log->resolved || position != NULL)
         ps_tail_marks_copy(&opening->marks, log->resolved ? &log->marks : &position->marks, opening->offset);
 }

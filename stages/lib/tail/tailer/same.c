@@ -148,14 +148,18 @@ static void go_on(struct ps_tailer *tailer, struct ps_tail_log *log, const struc
 }
 
 /* Goes back to a mark that the file still has: what is behind it was written over. The file begins anew, so that a copy of its former content
- * is found, but not at its beginning. */
+ * is found, but not at its beginning. Lines before the mark that are not delivered yet come again after a crash. */
 static void go_back(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t offset)
 {
+    struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE];
+    int64_t delivered = log->delivered_offset < offset ? log->delivered_offset : offset;
     struct ps_tail_marks marks;
     ps_tail_marks_copy(&marks, &log->marks, offset);
+    ps_tail_log_lives(log, lives);
     ps_tail_log_restart(tailer, log);
+    ps_tail_copy_lives_take(tailer, log, lives, offset);
     log->marks = marks;
-    ps_tail_log_move(tailer, log, offset, offset);
+    ps_tail_log_move(tailer, log, offset, delivered);
 }
 
 /* Logs, once until the file is read from its beginning again, that it is not. */
