@@ -13,6 +13,8 @@ void ps_kafka_native_lacking_forget(struct ps_kafka_native *client)
     transaction->lacking.open = 0;
     transaction->lacking.number++;
     transaction->lacking.wanted = false;
+    if (transaction->step == PS_KAFKA_NATIVE_FILLING)
+        return; /* no commit is under way: the positions of the last one are the sender's again */
     for (uint32_t i = 0; i < transaction->count; i++)
         transaction->positions[i].lacked = transaction->positions[i].absent = false;
 }

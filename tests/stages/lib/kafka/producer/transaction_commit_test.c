@@ -375,6 +375,48 @@ static void test_end_without_a_deleted_topic(void **state)
     }
 }
 
+static void on_notice(void *, const struct ps_kafka_notice *)
+{
+}
+
+/* A commit whose positions the coordinator lacks is withdrawn: the positions are the caller's again, and the client does not write to
+ * them when it loses the coordinator. */
+static void test_positions_after_withdrawal(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        open_source(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000);
+        ps_test_coordinator_lag(run.broker, 1, true);
+        read_batch(&run, 1);
+        for (unsigned turns = 0; turns < 500; turns++)
+            turn(&run);
+        struct ps_kafka_position *positions = run.sender->transaction.positions;
+        assert_int_equal(run.sender->transaction.phase, PS_KAFKA_TRANSACTION_COMMITTING);
+        assert_true(positions[0].lacked);
+        assert_true(ps_kafka_native.withdraw(run.sender->producer));
+        const struct ps_test_loss loss = {.key = 22};
+        ps_test_coordinator_lose(run.broker, &loss);
+        for (unsigned turns = 0; turns < 1000; turns++) {
+            const struct ps_kafka_listener listener = {.notice = on_notice, .now = run.stage.now};
+            if (ps_kafka_native.abort(run.sender->producer))
+                break;
+            (void)ps_kafka_native.poll(run.sender->producer, &listener, UINT32_MAX);
+            (void)ps_test_coordinator_serve(run.broker);
+            ps_test_stage_pass_ms(&run.stage, 2);
+            usleep(100);
+        }
+        assert_true(ps_test_coordinator_has_lost(run.broker));
+        assert_true(positions[0].lacked);
+        recall(&run);
+        ps_test_coordinator_lag(run.broker, 1, false);
+        serve_until(&run, 2, 20000);
+        end(&run);
+    }
+}
+
 /* An id that has no room for the number of an instance behind it is refused; the longest one has all its letters. */
 static void test_the_longest_id(void **state)
 {
@@ -411,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_deleted_topic),
         cmocka_unit_test(test_a_coordinator_that_lags),
         cmocka_unit_test(test_end_without_a_deleted_topic),
+        cmocka_unit_test(test_positions_after_withdrawal),
         cmocka_unit_test(test_the_longest_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
