@@ -30,6 +30,7 @@ enum ps_file_error {
     PS_FILE_TIMEOUT, /* no answer within the call time-out: the operation may have taken effect, or may still
                       * do so */
     PS_FILE_NAME,    /* no file can have this path: a part of it is too long or invalid */
+    PS_FILE_PARENT,  /* for `create`: a directory of the path is a file */
     PS_FILE_UNSUPPORTED, /* this file system cannot do the operation */
     PS_FILE_NO_MEMORY,   /* this process found no memory: the far end has refused nothing */
     PS_FILE_FAILED,      /* anything else */

@@ -37,6 +37,7 @@ static enum ps_file_error error_of(int error)
     case EDQUOT:
         return PS_FILE_NO_SPACE;
     case ENAMETOOLONG:
+    case EILSEQ:
         return PS_FILE_NAME;
     case ENOMEM:
         return PS_FILE_NO_MEMORY;
@@ -196,7 +197,13 @@ static struct ps_file_stream *local_create(struct ps_filesystem *filesystem, con
     if (stream->next != NULL)
         stream->next->place = &stream->next;
     local->streams = stream;
-    ps_local_answer(local, stream, &(struct ps_local_caller){done, argument}, stream->error, "create", path);
+    struct ps_local_outcome *outcome = ps_local_answer(
+        local, stream, &(struct ps_local_caller){done, argument}, stream->error, "create", path);
+    if (stream->error == ENOTDIR)
+        outcome->answer.error = PS_FILE_PARENT;
+    else if (stream->error == ELOOP ||
+             stream->error == EINVAL) /* EINVAL: the file system takes no such name */
+        outcome->answer.error = PS_FILE_NAME;
     return &stream->base;
 }
 

@@ -123,6 +123,8 @@ static void find_root(struct ps_bucket_path *bucket_path, struct ps_arena *arena
     bucket_path->depth = depth_of(path + length);
     char *root = ps_arena_copy(arena, path, length);
     root[ps_bucket_path_normalize(root, (uint32_t)length)] = '\0';
+    bucket_path->base = root[0] != '\0' ? root : "/";
+    bucket_path->by_header = strstr(path, "%{") != NULL || strstr(prefix, "%{") != NULL;
     if (strcmp(root, "/") != 0 && strchr(prefix, '/') == NULL)
         bucket_path->root = root;
 }
@@ -211,7 +213,8 @@ enum ps_bucket_flaw ps_bucket_path_of(const struct ps_bucket_path *bucket_path,
         return PS_BUCKET_FLAW_NUL;
     if (bucket_path->refuses_colons && memchr(name->text, ':', name->length) != NULL)
         return PS_BUCKET_FLAW_COLON;
-    return ps_bucket_path_has_parent(name->text, name->length) ? PS_BUCKET_FLAW_PARENT : PS_BUCKET_FLAW_NONE;
+    /* A prefix ".." is no component: the file's number follows it. */
+    return memmem(name->text, name->length, "/../", 4) != NULL ? PS_BUCKET_FLAW_PARENT : PS_BUCKET_FLAW_NONE;
 }
 
 const char *ps_bucket_flaw_text(enum ps_bucket_flaw flaw)

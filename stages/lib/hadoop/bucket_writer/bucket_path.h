@@ -19,6 +19,8 @@ struct ps_bucket_path {
      * `prefix_is_whole` is set if only the number follows it. */
     const char *root;
     uint32_t depth;
+    const char *base; /* as `root`, but "/" where that is the directory, and whatever the prefix is */
+    bool by_header;   /* a header of the event is a part of the path */
     const char *prefix_begins;
     bool prefix_is_whole;
 };
@@ -59,7 +61,7 @@ size_t ps_bucket_url_length(const char *path);
 /* Normalizes a path as Path does: removes repeated slashes, components ".", and a slash at the end unless the path is "/". Returns the new
  * length. Thread: any. */
 uint32_t ps_bucket_path_normalize(char *path, uint32_t length);
-/* Returns whether the path has a component "..", except as its first one. Thread: any. */
+/* Returns whether the path, which begins with a slash, has a component "..". Thread: any. */
 bool ps_bucket_path_has_parent(const char *path, uint32_t length);
 
 /* Expands the bucket's name for an event. Normalizes the directory as Path does: removes repeated slashes, a slash at the end, and

@@ -6,6 +6,7 @@
 #define ROLLS_MAX 30U                /* BucketWriter.maxConsecUnderReplRotations */
 #define FUTILE_ROLLS_MAX 3U          /* limit without the key hdfs.minBlockReplicas */
 #define LATER_NS (10 * PS_NS_PER_MS) /* interval of tries while a serializer waits for something */
+#define LETTER_NS PS_NS_PER_MS       /* the same while a dead letter is written */
 
 /* ---- the table ---- */
 
@@ -231,12 +232,16 @@ static bool write_some(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
         ps_bucket_file_close(bucket->file);
         return bucket->file == NULL;
     case PS_HADOOP_REFUSED:
+        reason = ps_err_join(&err);
         if (ps_port_has_deadletter(sink->port)) {
-            ps_bucket_refuse_next(sink, &bucket->waiting, ps_err_join(&err));
+            if (!ps_bucket_may_refuse(sink, reason)) {
+                rest(sink, bucket, LETTER_NS);
+                return false;
+            }
+            ps_bucket_refuse_next(sink, &bucket->waiting, reason);
             return true;
         }
         ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
-        reason = ps_err_join(&err);
         if (ps_bucket_trouble_met(sink, &bucket->trouble, "write", reason, behind))
             ps_log(PS_LOG_ERROR, sink->port->component,
                    "an event cannot be written: %s; the events of its file wait; set penstock.deadletter to "

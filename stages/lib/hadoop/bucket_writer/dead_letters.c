@@ -2,6 +2,16 @@
 #include "core/quantity.h"
 #include "stages/lib/hadoop/bucket_writer/internal.h"
 
+#include <string.h>
+
+/* One text is kept for all events that are refused; a placer explains each of them again. */
+bool ps_bucket_may_refuse(const struct ps_bucket_writer *sink, const char *reason)
+{
+    const struct ps_bucket_refusals *refusals = &sink->refusals;
+    return refusals->flawed.count == 0 || sink->settings->placer != NULL ||
+           strncmp(refusals->format_error, reason, sizeof refusals->format_error - 1) == 0;
+}
+
 void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason)
 {
     snprintf(sink->refusals.format_error, sizeof sink->refusals.format_error, "%.*s",

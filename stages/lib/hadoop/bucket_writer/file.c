@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define TAKEN_NAMES_MAX 100U
+#define BLAME_NS (20 * PS_NS_PER_MS)
 
 static void count(const struct ps_bucket_writer *sink, int counter, uint64_t amount)
 {
@@ -315,7 +316,8 @@ static void settle(struct ps_bucket_file *file, uint32_t events)
         bucket->earlier -= events;
     ps_held_group_commit(&sink->pool, &sink->held, &file->written, events);
     bucket->failures = 0;
-    bucket->attempts = 0;
+    bucket->attempts = bucket->denials = 0;
+    sink->acknowledged_flushes++;
     if (bucket->trouble != NULL)
         ps_bucket_trouble_over(sink, &bucket->trouble);
     if (bucket->waiting.count > 0)
@@ -455,10 +457,11 @@ static void report(struct ps_bucket_file *file, const struct ps_file_answer *ans
     char behind[PS_BUCKET_TROUBLE_BYTES];
     const char *verb = file->created ? "write" : "create";
     enum ps_log_level level = ps_port_outage_level(sink->port, PS_LOG_WARN);
-    const char *cure = answer->error == PS_FILE_NAME
-                           ? " (correct the headers in hdfs.path and hdfs.filePrefix; set "
-                             "penstock.deadletter to take out such events)"
-                           : "";
+    bool is_chosen = (answer->error == PS_FILE_NAME || answer->error == PS_FILE_PARENT) &&
+                     sink->settings->bucket_path.by_header;
+    const char *cure = is_chosen ? " (correct the headers in hdfs.path and hdfs.filePrefix; set "
+                                   "penstock.deadletter to take out such events)"
+                                 : "";
     ps_err_set(&err, "cannot %s %s: %s%s", verb, file->path, answer->reason, cure);
     if (!ps_bucket_trouble_met(sink, &file->bucket->trouble, verb, answer->reason, behind))
         ps_log(PS_LOG_DEBUG, sink->port->component, "%s", err.text);
@@ -511,30 +514,6 @@ static void end(struct ps_bucket_file *file)
         ps_bucket_finish(file, file->acknowledged > 0 ? PS_BUCKET_RECOVER : PS_BUCKET_REMOVE);
 }
 
-/* Returns whether another file has the name. Old namenodes (Hadoop 2.6) also answer so when a parent of the directory is a file. */
-static bool has_taken_name(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
-{
-    return (answer->error == PS_FILE_EXISTS || answer->error == PS_FILE_LEASE) && !file->created;
-}
-
-/* Counts the attempt, unless it had no answer, found no memory or met a taken name. Returns whether the events become dead letters. */
-static bool is_exhausted(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
-{
-    const struct ps_port *port = file->sink->port;
-    file->bucket->attempts += !ps_file_error_may_pass(answer->error) && !has_taken_name(file, answer);
-    bool exhausted = port->retry_max > 0 && file->bucket->attempts >= port->retry_max;
-    return exhausted && ps_bucket_has_dead_letters(file->sink);
-}
-
-/* Returns whether the path can never exist, so that no file can take its events. Returns false with a placer,
- * because the paths of a placer can be refused for other reasons. */
-static bool is_unwritable(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
-{
-    const struct ps_bucket_writer *sink = file->sink;
-    return answer->error == PS_FILE_NAME && !file->created && sink->settings->placer == NULL &&
-           ps_bucket_has_dead_letters(sink);
-}
-
 /* Makes all events of the bucket dead letters. */
 static void give_up(struct ps_bucket_file *file, const char *reason)
 {
@@ -548,10 +527,18 @@ static void give_up(struct ps_bucket_file *file, const char *reason)
     end(file);
 }
 
+/* Creates the file again soon: then it is known whose fault the failure is. */
+static void ask_later(struct ps_bucket_file *file)
+{
+    file->bucket->rest_ns = file->sink->now.mono_ns + BLAME_NS;
+    take_back(file);
+    end(file);
+}
+
 /* Returns whether the next name is tried at once: after TAKEN_NAMES_MAX taken names in a row it is tried only after a rest. */
 static bool is_taken(const struct ps_bucket_file *file, const struct ps_file_answer *answer)
 {
-    bool taken = has_taken_name(file, answer);
+    bool taken = ps_bucket_has_taken_name(file, answer);
     if (!taken || file->bucket == NULL || ++file->bucket->taken_names <= TAKEN_NAMES_MAX)
         return taken;
     file->bucket->taken_names = 0;
@@ -562,12 +549,15 @@ static void fail(struct ps_bucket_file *file, const struct ps_file_answer *answe
 {
     struct ps_bucket_writer *sink = file->sink;
     struct ps_bucket *bucket = file->bucket;
-    if (bucket != NULL && is_unwritable(file, answer)) {
+    enum ps_bucket_blame blame = bucket != NULL ? ps_bucket_blame(file, answer) : PS_BUCKET_BLAME_NOBODY;
+    if (blame == PS_BUCKET_BLAME_EVENTS)
         give_up(file, answer->reason);
+    if (blame == PS_BUCKET_BLAME_LATER)
+        ask_later(file);
+    if (blame != PS_BUCKET_BLAME_NOBODY)
         return;
-    }
     bool taken = is_taken(file, answer);
-    bool exhausted = bucket != NULL && !taken && is_exhausted(file, answer);
+    bool exhausted = bucket != NULL && !taken && ps_bucket_is_exhausted(file, answer);
     uint32_t events = file->written.count;
     if (bucket != NULL && !taken) {
         uint64_t rest_ns = ps_port_rest_ns(sink->port, ++bucket->failures);

@@ -142,6 +142,8 @@ struct ps_bucket {
     struct ps_bucket_trouble *trouble; /* cause of the last failure; NULL: none */
     uint32_t attempts;                 /* number of failures in a row that the file system answered */
     uint32_t taken_names;              /* number of names in a row that other files have */
+    uint32_t denials;                  /* number of creations in a row that were denied */
+    uint64_t others;                   /* the sink's acknowledged_flushes at the first of them */
     uint32_t under_replicated;         /* number of rolls for missing replicas in a row */
     uint64_t rest_ns;                  /* end of the backoff: no event is written before this time */
     uint64_t counter;                  /* number of the last file; 0: the clock gives the next number */
@@ -233,6 +235,13 @@ struct ps_bucket_orphans {
     int64_t started_ms; /* wall-clock time of the first call; 0: not called yet */
 };
 
+/* The directory that all paths have in common (blame.c). */
+struct ps_bucket_base {
+    bool asked;
+    bool known, is_directory; /* by the last answer; valid until due_ns */
+    uint64_t due_ns;
+};
+
 /* The wanted number of replicas of a block, and how often some were missing (file.c, buckets.c). */
 struct ps_bucket_replicas {
     int64_t min; /* -1: not known yet */
@@ -267,6 +276,8 @@ struct ps_bucket_writer {
     struct ps_bucket_ending ending;
     struct ps_bucket_orphans orphans;
     struct ps_bucket_replicas replicas;
+    struct ps_bucket_base base;
+    uint64_t acknowledged_flushes;
     struct ps_bucket_trouble troubles[PS_BUCKET_TROUBLES_MAX];
     uint64_t recall_ns; /* when the recall stops waiting for acknowledgements; 0: no recall */
 };
@@ -353,6 +364,20 @@ static inline void ps_bucket_file_delist(struct ps_bucket_file *file)
 }
 void ps_bucket_forget_looks(struct ps_bucket_writer *sink);
 
+/* blame.c: judges a failure to create a file whose bucket an event's header chose. */
+enum ps_bucket_blame {
+    PS_BUCKET_BLAME_NOBODY, /* the failure is not the events', or there are no dead letters: try again */
+    PS_BUCKET_BLAME_LATER,  /* it is not known yet: ask again soon */
+    PS_BUCKET_BLAME_EVENTS, /* no file can take the bucket's events */
+};
+enum ps_bucket_blame ps_bucket_blame(struct ps_bucket_file *file, const struct ps_file_answer *answer);
+/* Returns whether another file has the name. */
+bool ps_bucket_has_taken_name(const struct ps_bucket_file *file, const struct ps_file_answer *answer);
+/* Counts the attempt, unless it had no answer, found no memory or met a taken name. Returns whether the events become dead letters. */
+bool ps_bucket_is_exhausted(const struct ps_bucket_file *file, const struct ps_file_answer *answer);
+
+/* dead_letters.c: returns whether events can be refused for this reason now: letters with another reason must be written first. */
+bool ps_bucket_may_refuse(const struct ps_bucket_writer *sink, const char *reason);
 /* dead_letters.c: makes the first waiting event a dead letter, because no file can take it. The port must have dead letters. */
 void ps_bucket_refuse_next(struct ps_bucket_writer *sink, struct ps_held_group *waiting, const char *reason);
 /* Returns whether events of a file that fails can become dead letters: none can in a recall, because all leases go back. */

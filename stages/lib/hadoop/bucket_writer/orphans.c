@@ -302,7 +302,7 @@ static void listed(void *look_, const struct ps_file_answer *answer)
         list_later(look);
         return;
     }
-    if (answer->error != PS_FILE_OK && answer->error != PS_FILE_MISSING)
+    if (answer->error != PS_FILE_OK && answer->error != PS_FILE_MISSING && answer->error != PS_FILE_NAME)
         ps_log(PS_LOG_WARN, sink->port->component, "cannot look for files in use in %s: %s", look->directory,
                answer->reason);
     if (!look->below)

@@ -17,6 +17,7 @@ static const struct {
     {"PathNotFoundException", {PS_FILE_MISSING, PS_HADOOP_RPC_FAIL}},
     {"FileAlreadyExistsException", {PS_FILE_EXISTS, PS_HADOOP_RPC_FAIL}},
     {"PathExistsException", {PS_FILE_EXISTS, PS_HADOOP_RPC_FAIL}},
+    {"ParentNotDirectoryException", {PS_FILE_PARENT, PS_HADOOP_RPC_FAIL}},
     {"AlreadyBeingCreatedException", {PS_FILE_LEASE, PS_HADOOP_RPC_FAIL}},
     {"LeaseExpiredException", {PS_FILE_LEASE, PS_HADOOP_RPC_FAIL}},
     {"AccessControlException", {PS_FILE_DENIED, PS_HADOOP_RPC_FAIL}},
@@ -68,6 +69,9 @@ struct ps_hadoop_rpc_judgement ps_hadoop_rpc_judge(const char *exception, const 
                                                    unsigned detail)
 {
     const char *simple = ps_hadoop_rpc_simple_class(exception);
+    /* Old namenodes (Hadoop 2.6) throw FileAlreadyExistsException. */
+    if (strstr(message, "Parent path is not a directory") != NULL)
+        return (struct ps_hadoop_rpc_judgement){PS_FILE_PARENT, PS_HADOOP_RPC_FAIL};
     for (size_t i = 0; i < PS_COUNT_OF(classes); i++) {
         if (strcmp(simple, classes[i].exception) == 0)
             return classes[i].judgement;

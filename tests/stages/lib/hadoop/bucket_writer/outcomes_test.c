@@ -39,6 +39,7 @@ static const struct row {
     {"unavailable", PS_FILE_UNAVAILABLE, RESTS, RESTS, 1000, RETRY_MS, RETRY_MS},
     {"time-out", PS_FILE_TIMEOUT, RESTS, RESTS, 10000, RETRY_MS, RETRY_MS},
     {"name", PS_FILE_NAME, NEVER, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
+    {"parent", PS_FILE_PARENT, NEVER, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
     {"unsupported", PS_FILE_UNSUPPORTED, COSTS, COSTS, 0, RETRY_MS, RETRY_MS},
     {"no memory", PS_FILE_NO_MEMORY, RESTS, RESTS, 10000, RETRY_MS, RETRY_MS},
     {"failed", PS_FILE_FAILED, COSTS, COSTS, RETRY_MS, RETRY_MS, RETRY_MS},
@@ -50,14 +51,21 @@ static uint64_t counter(int number)
 }
 
 /* A sink that gives up after two attempts. */
-static void begin(void)
+static void begin_at(const char *path)
 {
     (void)ps_test_bucket_setup(NULL);
+    ps_test_bucket_path = path;
     ps_test_bucket_settings.roll_interval_ns = 100 * PS_NS_PER_S;
     ps_test_bucket_start();
     ps_test_dead_letters_open(&ps_test_bucket_stage);
     ps_test_bucket_stage.port.retry_max = 2;
     ps_test_bucket_pass(0);
+}
+
+/* Events choose the directory, which is "/d" without a header k. */
+static void begin(void)
+{
+    begin_at("/d%{k}");
 }
 
 static void expect_nothing_held(void)
@@ -111,6 +119,7 @@ static void expect_two_failures(const struct row *row, enum ps_test_file_operati
         assert_int_equal(ps_test_files_count(PS_TEST_CREATE), creates + 3);
         break;
     case NEVER:
+        ps_test_bucket_pass(20); /* the common directory is looked at */
         assert_int_equal(counter(PS_COUNTER_deadletter), letters + 2);
         break;
     case COSTS:
@@ -339,6 +348,50 @@ static void test_taken_names_cost_no_attempt(void **unused)
     }
 }
 
+/* A path that is the configuration's is no event's choice: the events wait, and dead letters are for those of another mistake. */
+static void test_configured_paths(void **unused)
+{
+    static const enum ps_file_error errors[] = {PS_FILE_NAME, PS_FILE_PARENT};
+    for (size_t i = 0; i < PS_COUNT_OF(errors); i++) {
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        begin_at("/d");
+        ps_test_bucket_stage.port.retry_max = 0;
+        ps_test_files_fail(PS_TEST_CREATE, 0, 20, errors[i]);
+        TAKE(PS_BODY("1"));
+        for (unsigned j = 0; j < 40; j++)
+            ps_test_bucket_pass(5000);
+        assert_int_equal(ps_test_bucket_stage.done_count, 1);
+        end("", "");
+        ps_test_folder_teardown(NULL);
+    }
+}
+
+/* A directory that may not be written to is the event's matter when others are written in between, not before. */
+static void test_denied_again_and_again(void **unused)
+{
+    begin();
+    ps_test_bucket_stage.port.retry_max = 0;
+    TAKE(TO("a", "1")); /* its file stays open */
+    ps_test_bucket_pass(0);
+    ps_test_files_fail(PS_TEST_CREATE, 0, UINT32_MAX, PS_FILE_DENIED);
+    TAKE(TO("b", "2"), TO("b", "3"));
+    for (unsigned i = 0; i < 10; i++)
+        ps_test_bucket_pass(5000);
+    assert_int_equal(counter(PS_COUNTER_deadletter), 0);
+    TAKE(TO("a", "4"));
+    ps_test_bucket_pass(5000);
+    ps_test_bucket_pass(5000);
+    assert_int_equal(counter(PS_COUNTER_deadletter), 2);
+    ps_test_files_fail(PS_TEST_CREATE, 0, 2,
+                       PS_FILE_DENIED); /* twice is not enough, also when others are written */
+    TAKE(TO("b", "5"), TO("a", "6"));
+    for (unsigned i = 0; i < 3; i++)
+        ps_test_bucket_pass(5000);
+    assert_int_equal(counter(PS_COUNTER_deadletter), 2);
+    assert_int_equal(ps_test_bucket_stage.done_count, 4);
+    end("event-unwritable", "2\n3\n");
+}
+
 /* A file that still backs off when the sink is closed is no longer counted. */
 static void test_closed_while_a_file_rests(void **unused)
 {
@@ -426,7 +479,7 @@ int main(void)
         {"rename", test_rename},     {"remove", test_remove}, {"recovery", test_recovery},
     };
     static char names[PS_COUNT_OF(questions) * PS_COUNT_OF(rows)][48];
-    struct CMUnitTest tests[PS_COUNT_OF(names) + 7];
+    struct CMUnitTest tests[PS_COUNT_OF(names) + 9];
     size_t count = 0;
     for (size_t i = 0; i < PS_COUNT_OF(questions); i++) {
         for (size_t j = 0; j < PS_COUNT_OF(rows); j++, count++) {
@@ -445,5 +498,8 @@ int main(void)
     tests[count + 5] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
         test_no_memory_costs_no_attempt, ps_test_folder_setup, ps_test_folder_teardown);
     tests[count + 6] = (struct CMUnitTest)cmocka_unit_test(test_recall_makes_no_letters);
+    tests[count + 7] = (struct CMUnitTest)cmocka_unit_test(test_configured_paths);
+    tests[count + 8] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
+        test_denied_again_and_again, ps_test_folder_setup, ps_test_folder_teardown);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
