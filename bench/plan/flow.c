@@ -12,7 +12,8 @@
 #define RHYTHM_REST_S 0.5   /* and this */
 #define WARM_SHARE 0.125    /* the first window begins after this share of the trial, or after WARM_S */
 #define WARM_S 1.0
-#define CHANCE_SIGMAS 2.0
+#define CHANCE_SIGMAS 3.0
+#define DELAY_EVENTS 2.0
 #define SLOW_S 1.0       /* a p99 above this and above SLOW_SHARE of the trial is too slow */
 #define SLOW_SHARE 0.25  /* of the trial's length */
 #define SLOW_RHYTHM 1.5  /* or the rhythm times this, whichever is longer */
@@ -120,15 +121,39 @@ struct row {
     bool known;
 };
 
-static struct row row_of(const struct ps_flow *flow, unsigned row, double lost_share)
+/* Returns the lowest delay of the events that arrived between two times. */
+static struct low lowest_delay(const struct ps_flow *flow, double from_s, double to_s)
 {
-    double window_s = window_of(flow), warm_s = warm_of(flow);
-    struct low begin = lowest(flow, row, warm_s, warm_s + window_s, lost_share);
-    struct low end = lowest(flow, row, flow->seconds - window_s, flow->seconds, lost_share);
+    struct low low = {.delay_s = INFINITY};
+    for (unsigned i = 0; i < flow->delays; i++)
+        if (flow->delay_at_s[i] >= from_s && flow->delay_at_s[i] <= to_s && flow->delay_s[i] <= low.delay_s)
+            low = (struct low){flow->delay_s[i], flow->delay_at_s[i], true};
+    return low;
+}
+
+static struct row row_between(struct low begin, struct low end)
+{
     if (!begin.known || !end.known || end.at_s <= begin.at_s)
         return (struct row){0};
     double growth_s = fmax(end.delay_s - begin.delay_s, 0);
     return (struct row){growth_s, growth_s / (end.at_s - begin.at_s), true};
+}
+
+static struct row row_of(const struct ps_flow *flow, unsigned row, double lost_share)
+{
+    double window_s = window_of(flow), warm_s = warm_of(flow);
+    return row_between(lowest(flow, row, warm_s, warm_s + window_s, lost_share),
+                       lowest(flow, row, flow->seconds - window_s, flow->seconds, lost_share));
+}
+
+/* Returns the same for all rows together, from the delays of the events that arrived. */
+static struct row row_of_delays(const struct ps_flow *flow)
+{
+    double window_s = window_of(flow), warm_s = warm_of(flow);
+    if (!flow->by_chance)
+        return (struct row){0};
+    return row_between(lowest_delay(flow, warm_s, warm_s + window_s),
+                       lowest_delay(flow, flow->seconds - window_s, flow->seconds));
 }
 
 /* Returns how many events a second came between two windows. Measures from the lowest delay of one to the lowest delay
@@ -187,13 +212,14 @@ static double waiting_at_end(const struct ps_flow *flow)
     return fmax(waiting - flow->lost, 0);
 }
 
-/* Returns how much the number of events that passed a filter by chance wanders while the trial lasts, as a delay. */
-static double chance_s(const struct ps_flow *flow)
+/* Returns how much the number of events that passed a filter by chance wanders while the trial lasts, as a delay. `share`
+ * of the events go by this way. */
+static double chance_s(const struct ps_flow *flow, double share)
 {
-    if (!flow->by_chance || !(flow->passes > 0) || flow->passes >= 1)
+    if (!flow->by_chance || !(flow->passes > 0) || flow->passes >= 1 || !(share > 0))
         return 0;
-    double events = flow->rate * flow->seconds;
-    return CHANCE_SIGMAS * 0.5 * sqrt(events * (1 - flow->passes) / flow->passes) / flow->rate;
+    double events = flow->rate * share * flow->seconds;
+    return CHANCE_SIGMAS * 0.5 * sqrt(events * (1 - flow->passes) / flow->passes) / (flow->rate * share);
 }
 
 void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
@@ -203,8 +229,16 @@ void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
         return;
     double expected = flow->rate * flow->seconds * (flow->passes > 0 ? flow->passes : 1);
     double lost_share = fmin(fmax(flow->lost, 0) / expected, 1);
-    double allowed_s = ps_flow_allowed_s(flow->seconds, flow->stall_s) + chance_s(flow);
-    struct row sum = row_of(flow, flow->rows, lost_share), worst = sum;
+    double prompt_s = ps_flow_allowed_s(flow->seconds, flow->stall_s), allowed_s = prompt_s;
+    struct row sum = row_of_delays(flow);
+    bool by_delays = sum.known;
+    if (!by_delays) {
+        sum = row_of(flow, flow->rows, lost_share);
+        allowed_s += chance_s(flow, 1);
+    } else if (flow->rhythm_s > 0 && flow->passes > 0) { /* the youngest of a batch did not pass the filter */
+        allowed_s += DELAY_EVENTS / (flow->rate * flow->passes);
+    }
+    struct row worst = sum;
     /* windows that overlap have the same lowest delay */
     bool untold = flow->rhythm_s > 0 && warm_of(flow) + 2 * window_of(flow) > flow->seconds;
     if (!sum.known) {
@@ -213,6 +247,7 @@ void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
     }
     for (unsigned row = 0; flow->rows > 1 && row < flow->rows; row++) {
         struct row one = share_of(flow, row) > 0 ? row_of(flow, row, lost_share) : (struct row){0};
+        one.growth_s -= chance_s(flow, share_of(flow, row)); /* what chance does not explain */
         if (!one.known || one.growth_s <= worst.growth_s)
             continue;
         worst = one;
@@ -221,7 +256,7 @@ void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
     result->on_its_way = waiting_at_end(flow);
     result->growth_s = worst.growth_s;
     result->growth = worst.growth;
-    result->goodput = goodput_of(flow);
+    result->goodput = by_delays ? flow->rate * fmax(1 - sum.growth, 0) : goodput_of(flow);
     result->goodput_worst = fmin(flow->rate * fmax(1 - worst.growth, 0), result->goodput);
     if (sum.growth_s > allowed_s)
         result->verdict = PS_FLOW_BEHIND;

@@ -37,6 +37,10 @@ struct ps_flow {
     bool by_chance;  /* which events pass varies */
     /* [row] share of each row's events that arrived in the end, because a filter may keep one row only; NULL: even */
     const double *row_passes;
+    /* With by_chance: the delays of events that arrived, [delay], ascending by time. The numbers of events that passed the
+     * filter vary by themselves; how late those came does not. 0: not known */
+    unsigned delays;
+    const double *delay_at_s, *delay_s;
 };
 
 enum ps_flow_verdict {

@@ -22,7 +22,7 @@ static double rounded(double number, double steps)
 
 json_t *ps_outcome_json_progress(const struct ps_outcome_second *second)
 {
-    static const double percentiles[] = {50, 99};
+    static const double percentiles[] = {0, 50, 99};
     json_t *object = json_object();
     json_object_set_new(object, "type", json_string("progress"));
     json_object_set_new(object, "t", json_real(rounded(second->t_s, 1000)));
@@ -32,7 +32,8 @@ json_t *ps_outcome_json_progress(const struct ps_outcome_second *second)
     set(object, "corrupted", second->tally.changed);
     set(object, "foreign", second->foreign);
     json_object_set_new(object, "rate", json_real(rounded(second->rate, 10)));
-    json_object_set_new(object, "latency_ns", ps_live_percentiles(second->latency_ns, percentiles, 2));
+    json_object_set_new(object, "latency_ns",
+                        ps_live_percentiles(second->latency_ns, percentiles, PS_COUNT_OF(percentiles)));
     return object;
 }
 

@@ -14,6 +14,7 @@
 #define FILTER_STEP 4.0   /* the share that a filter keeps is the same at this many times the rate */
 #define FILTER_MOST 0.95  /* a larger share is loss, not a filter */
 #define EVEN 1.5          /* a filter that keeps each n-th event is not farther from its share, in events */
+#define EVEN_FACTOR 16.0  /* EVEN tells nothing unless chance may go so many times as far */
 #define SIGMAS 4.0        /* a share that differs by less is the same */
 #define RHYTHMS_ASKED 3.2 /* a trial is asked for this many times the rhythm */
 #define REST_S 1.0        /* and this */
@@ -33,6 +34,12 @@ static double chance_of(double share, double sent, double seen)
     return SIGMAS * sqrt(sent * share * (1 - share) * (1 + sent / seen)) + 1;
 }
 
+/* The same for a filter that keeps each n-th event: its share is known to EVEN events. */
+static double even_of(double sent, double seen)
+{
+    return EVEN * (1 + sent / seen);
+}
+
 bool ps_search_look(struct ps_search *search, struct ps_search_ask *ask)
 {
     const struct ps_search_config *config = &search->config;
@@ -42,7 +49,10 @@ bool ps_search_look(struct ps_search *search, struct ps_search_ask *ask)
     if (looks->done)
         return false;
     double rate = fmin(fmax(LOOK_RATE, config->rate_min), config->rate_first);
-    if (looks->count == 2) /* another rate shows whether what is missing is a constant share */
+    if (looks->share_sent >
+        0) /* more events tell the share better, and whether the filter keeps each n-th event */
+        rate = fmin(looks->rate * FILTER_STEP, config->rate_max);
+    else if (looks->count == 2) /* another rate shows whether what is missing is a constant share */
         rate = rate * FILTER_STEP <= config->rate_max ? rate * FILTER_STEP : fmax(rate / FILTER_STEP, 1);
     double share_s = config->budget_s / config->goal_count * QUIET_SHARE;
     double quiet_s = fmin(fmax(share_s, QUIET_LEAST_S), QUIET_MOST_S);
@@ -51,6 +61,21 @@ bool ps_search_look(struct ps_search *search, struct ps_search_ask *ask)
     else if (search->trial_count > 0)
         quiet_s = 2 * search->trials[search->trial_count - 1].ask.quiet_s;
     *ask = (struct ps_search_ask){.rate = rate, .seconds = LOOK_S, .look = true, .quiet_s = quiet_s};
+    return true;
+}
+
+/* Adds a look to what is known of a filter. Returns whether its share is what earlier looks showed. */
+static bool share_add(struct ps_looks *looks, const struct ps_search_answer *answer, double share,
+                      double seen)
+{
+    double apart = fabs(answer->received - share * answer->sent), even = even_of(answer->sent, seen);
+    double chance = chance_of(share, answer->sent, seen);
+    if (apart > chance)
+        return false;
+    looks->by_chance |= apart > even;
+    looks->even = chance > EVEN_FACTOR * even; /* chance would have been seen */
+    looks->share_sent += answer->sent;
+    looks->share_received += answer->received;
     return true;
 }
 
@@ -69,24 +94,33 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
     bool all = answer->lost <= 0, first = search->trial_count == 1;
     /* A look begins at any point of a period, so that the longest silence counts. After a prompt look, the silence before
      * was that of a group that joined. */
-    looks->rhythm_s = answer->rhythm_s > 0 ? fmax(answer->rhythm_s, looks->rhythm_s) : 0;
+    if (answer->rhythm_s > 0 ||
+        looks->share_sent <= 0) /* a batch fills up sooner in the look at a high rate */
+        looks->rhythm_s = answer->rhythm_s > 0 ? fmax(answer->rhythm_s, looks->rhythm_s) : 0;
     if (all && (!first || answer->rhythm_s <= 0)) {
         looks->done = true;
-    } else if (!all && looks->rate > 0 && looks->share < 1 && ask->rate != looks->rate) {
-        double apart = fabs(share - looks->share) * answer->sent;
+    } else if (looks->share_sent > 0) {
         looks->done = true;
-        if (share < FILTER_MOST && apart <= chance_of(looks->share, answer->sent, looks->sent)) {
-            looks->pool_sent = answer->sent + looks->sent;
-            looks->pool_received = answer->received + looks->share * looks->sent;
-            looks->by_chance = apart > EVEN;
+        if (!answer->behind || answer->untold) /* a pipeline that is full may lose */
+            share_add(looks, answer, looks->share_received / looks->share_sent, looks->share_sent);
+        looks->by_chance = looks->by_chance || !looks->even;
+    } else if (!all && looks->rate > 0 && looks->share < 1 && ask->rate != looks->rate) {
+        looks->done = share >= FILTER_MOST || !share_add(looks, answer, looks->share, looks->sent);
+        if (!looks->done) {
+            looks->share_sent += looks->sent;
+            looks->share_received += looks->share * looks->sent;
         }
     }
     looks->rate = ask->rate;
     looks->share = share;
     looks->sent = answer->sent;
     looks->done = looks->done || ++looks->count == LOOKS_MAX;
-    if (looks->done && answer->behind && !answer->untold && answer->goodput > 0) /* it is full already */
-        config->rate_first = fmax(fmin(config->rate_first, answer->goodput), config->rate_min);
+    if (looks->done && answer->behind && !answer->untold && answer->goodput > 0) { /* it is full already */
+        double passes = looks->share_sent > 0 ? looks->share_received / looks->share_sent : 1;
+        config->rate_first = fmax(fmin(config->rate_first, answer->goodput / passes), config->rate_min);
+    }
+    looks->pool_sent = looks->share_sent;
+    looks->pool_received = looks->share_received;
 }
 
 /* Returns the rhythm that is to be expected at a rate: what the trials at the nearest rate that is not higher showed, since
@@ -124,8 +158,12 @@ void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask)
     ask->seconds = wanted_s;
     for (unsigned i = 0; i < search->trial_count; i++) {
         const struct ps_search_trial *trial = &search->trials[i];
-        if (!trial->ask.look && trial->answer.untold && trial->ask.rate == ask->rate)
+        if (trial->ask.look || !trial->answer.untold)
+            continue;
+        if (trial->ask.rate == ask->rate)
             ask->seconds = fmax(ask->seconds, trial->ask.seconds * LONGER);
+        rhythm_s =
+            fmax(rhythm_s, trial->answer.rhythm_s); /* not for the length: a queue makes it longer, too */
     }
     /* The last, partial batch comes as late as at a low rate. */
     ask->quiet_s = quiet_of(fmax(rhythm_s, looks->rhythm_s));
@@ -133,19 +171,60 @@ void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask)
     ask->passes = looks->pool_sent > 0 ? looks->pool_received / looks->pool_sent : 1;
 }
 
-void ps_search_filter(struct ps_search *search, struct ps_search_answer *answer)
+/* Lists the trials that a filter's share is judged in, by rate. Returns their number. */
+static unsigned by_rate(const struct ps_search *search, unsigned order[PS_SEARCH_TRIALS_MAX])
 {
-    struct ps_looks *looks = &search->looks;
-    if (looks->pool_sent <= 0 || answer->failed)
-        return;
+    unsigned count = 0;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        unsigned at = count;
+        if (search->trials[i].ask.look || search->trials[i].answer.failed)
+            continue;
+        for (; at > 0 && search->trials[order[at - 1]].ask.rate > search->trials[i].ask.rate; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+        count++;
+    }
+    return count;
+}
+
+/* Counts as lost what is missing in a trial beyond the filter's share. Adds a trial that held to what is known of the
+ * share. */
+static void weigh(struct ps_looks *looks, struct ps_search_trial *trial)
+{
+    struct ps_search_answer *answer = &trial->answer;
     double share = looks->pool_received / looks->pool_sent;
     double missing = share * answer->sent - answer->received;
-    double allowed = chance_of(share, answer->sent, looks->pool_sent);
-    answer->lost = missing > allowed ? missing : 0;
-    if (answer->lost > 0 || answer->behind)
+    bool even = fabs(missing) <= even_of(answer->sent, looks->pool_sent);
+    bool full = answer->behind || answer->untold;
+    /* More came than a filter that keeps each n-th event passes on, or less at a rate at which a look lost nothing. */
+    if (!even && !full && (missing < 0 || trial->ask.rate <= looks->rate))
+        looks->by_chance = true;
+    answer->lost = even || (looks->by_chance && missing <= chance_of(share, answer->sent, looks->pool_sent))
+                       ? 0
+                       : fmax(missing, 0);
+    if (answer->lost > 0 && trial->ask.seconds > 0)
+        answer->goodput = fmin(answer->goodput, answer->received / share / trial->ask.seconds);
+    if (answer->lost > 0 || full)
         return;
     looks->pool_sent += answer->sent;
     looks->pool_received += answer->received;
+}
+
+void ps_search_filter(struct ps_search *search)
+{
+    struct ps_looks *looks = &search->looks;
+    unsigned order[PS_SEARCH_TRIALS_MAX];
+    bool by_chance;
+    if (looks->share_sent <= 0)
+        return;
+    unsigned count = by_rate(search, order);
+    do {
+        by_chance = looks->by_chance;
+        looks->pool_sent = looks->share_sent;
+        looks->pool_received = looks->share_received;
+        for (unsigned i = 0; i < count; i++)
+            weigh(looks, &search->trials[order[i]]);
+    } while (by_chance != looks->by_chance);
 }
 
 void ps_search_pipeline(const struct ps_search *search, struct ps_search_pipeline *pipeline)

@@ -204,10 +204,16 @@ void ps_search_feed(struct ps_search *search, const struct ps_search_answer *ans
     struct ps_search_trial *trial = &search->trials[search->trial_count++];
     *trial = (struct ps_search_trial){search->ask, *answer};
     search->asked = false;
+    /* A silence was longer than the one after which the rest was given up: it may have been on its way. */
+    if (!trial->ask.look && answer->lost > 0 && answer->rhythm_s > trial->ask.quiet_s &&
+        trial->ask.quiet_s > 0) {
+        trial->answer.lost = 0;
+        trial->answer.untold = answer->untold || !answer->behind;
+    }
     if (trial->ask.look)
         ps_search_look_feed(search, &trial->ask, answer);
     else
-        ps_search_filter(search, &trial->answer);
+        ps_search_filter(search);
     search->spent_s += answer->cost_s;
     search->failed_in_a_row = answer->failed ? search->failed_in_a_row + 1 : 0;
     /* The time that trials take beyond their length, with more weight on the last one: overloaded trials

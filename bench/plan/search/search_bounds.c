@@ -11,7 +11,7 @@
  * precision. */
 #define BUSY 2.0
 #define DECISIVE 2.0          /* a decisive miss counts as this many trials */
-#define LOSS_DECISIVE 0.03    /* of the events sent */
+#define LOSS_DECISIVE 0.03    /* of the events that were to arrive */
 #define FULL_TRIAL_WEIGHT 1.4 /* a full trial counts as this many short ones in the posterior */
 
 const char *ps_trial_verdict_text(enum ps_trial_verdict verdict)
@@ -27,6 +27,12 @@ const char *ps_search_status_text(enum ps_search_status status)
     return texts[status];
 }
 
+/* Returns how many of the sent events were to arrive: those that a filter passes on. */
+static double expected_of(const struct ps_search_trial *trial)
+{
+    return trial->answer.sent * (trial->ask.passes > 0 ? trial->ask.passes : 1);
+}
+
 enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal)
 {
     PS_ASSERT(trial < search->trial_count && goal < search->config.goal_count);
@@ -36,7 +42,7 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
         return PS_TRIAL_FAILED;
     if (search->trials[trial].ask.look)
         return PS_TRIAL_UNTOLD;
-    double lost = answer->lost - wish->loss_max * answer->sent;
+    double lost = answer->lost - wish->loss_max * expected_of(&search->trials[trial]);
     /* the events that the generator sent in bunches can overflow a queue that is large enough for the rate */
     if (lost > 0)
         return lost <= answer->bunched ? PS_TRIAL_GENERATOR : PS_TRIAL_LOST;
@@ -70,9 +76,9 @@ static int is_full(const struct ps_search_trial *trial, const struct ps_search_l
 static bool is_decisive(const struct ps_search_trial *trial, enum ps_trial_verdict verdict, double loss_max)
 {
     const struct ps_search_answer *answer = &trial->answer;
-    double lost = answer->lost - loss_max * answer->sent;
+    double expected = expected_of(trial), lost = answer->lost - loss_max * expected;
     return (verdict == PS_TRIAL_LATE && answer->decisive) ||
-           (verdict == PS_TRIAL_LOST && lost > 2 * answer->bunched + LOSS_DECISIVE * answer->sent);
+           (verdict == PS_TRIAL_LOST && lost > 2 * answer->bunched + LOSS_DECISIVE * expected);
 }
 
 static void tally_add(struct tally *tally, const struct ps_search_trial *trial, enum ps_trial_verdict verdict,

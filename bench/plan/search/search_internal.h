@@ -19,8 +19,11 @@ struct ps_looks {
     unsigned count;
     double rate, share, sent; /* of the last look in which anything arrived; rate 0: there was none */
     double rhythm_s;
-    bool by_chance; /* which events pass the filter */
-    /* Events that were sent and received in trials that were held: the share that the pipeline passes on. 0: all */
+    bool by_chance; /* which events pass the filter varies; false: it keeps each n-th event */
+    bool even;      /* the last look that was long enough to tell saw no chance */
+    /* The events of the looks that showed a filter: the share that the pipeline passes on. 0: all */
+    double share_sent, share_received;
+    /* the same, with those of the trials that were held */
     double pool_sent, pool_received;
 };
 
@@ -58,8 +61,10 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
                          const struct ps_search_answer *answer);
 /* Lengthens a trial to what the rhythm needs at its rate, and fills in what the looks found. */
 void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask);
-/* Counts as lost what is missing beyond the filter's share, and remembers the share of a trial that held. */
-void ps_search_filter(struct ps_search *search, struct ps_search_answer *answer);
+/* Decides for each trial what is missing beyond the filter's share. The share at a rate comes from the looks and from the
+ * trials at lower rates that were held, since what a pipeline loses at a high rate is no filter's. Called after each trial,
+ * because that may change the verdict on others. */
+void ps_search_filter(struct ps_search *search);
 
 /* A hint about the rate at which the subject's limit lies, from the nearest trial that was too high. Latency goals have
  * no hint. */

@@ -71,6 +71,7 @@ void ps_trial_take_verify_step(struct ps_trial *trial, double t, const json_t *p
     json_object_set_new(step, "received", json_real(number(progress, "rate")));
     if (number(progress, "rate") <= 0)
         return;
+    json_object_set_new(step, "latency_p0_ns", json_real(number(latency, "p0")));
     json_object_set_new(step, "latency_p50_ns", json_real(number(latency, "p50")));
     json_object_set_new(step, "latency_p99_ns", json_real(number(latency, "p99")));
 }
@@ -146,8 +147,9 @@ static void account(struct ps_trial *trial, double received)
     double passes = trial->passes > 0 ? trial->passes : 1, passed = trial->sent * passes;
     trial->lost = fmax(trial->refused, passed - received);
     trial->loss = passed > 0 ? trial->lost / passed : 0;
-    if (trial->seconds > 0)
-        trial->goodput = fmin(trial->goodput, received / passes / trial->seconds);
+    /* What a filter drops by chance is known too roughly for this: ps_search_filter() does it when events were lost. */
+    if (trial->seconds > 0 && passes >= 1)
+        trial->goodput = fmin(trial->goodput, received / trial->seconds);
 }
 
 bool ps_trial_take_verify(struct ps_trial *trial, const json_t *summary, const struct ps_goal *goals,

@@ -177,13 +177,14 @@ static double rhythm_of_counters(const struct ps_trial *trial)
 }
 
 /* Sets each row's share of events that pass the filter, which may keep all events of one connection and none of another.
- * When all events were sent, what arrived is the share; otherwise what arrived is less. */
+ * The share is what arrived in the end of what was sent in this trial: the share that the looks and other trials showed
+ * comes from few events and has an error, by which the rate would be wrong. ps_search_filter() uses it for losses. */
 static void row_passes_fill(const struct ps_trial *trial, const struct samples *samples, double *passes)
 {
     const json_t *rows = json_object_get(trial->json.arrivals, "received");
     double due = trial->rate * trial->seconds / samples->rows;
-    if (trial->sent < trial->offered * ALL_SENT && trial->received > 0)
-        due *= trial->received / (trial->rate * trial->seconds * trial->passes);
+    if (trial->sent < trial->offered * ALL_SENT)
+        due *= trial->sent / trial->offered;
     for (unsigned row = 0; row < samples->rows; row++) {
         double received = trial->received;
         size_t step;
@@ -196,11 +197,32 @@ static void row_passes_fill(const struct ps_trial *trial, const struct samples *
     }
 }
 
+/* Takes from the timeline how late the youngest event of each step came: it did not wait for a batch. Returns the number of
+ * steps in which events came. */
+static unsigned delays_fill(const struct ps_trial *trial, double *at_s, double *delay_s)
+{
+    static const char key[] = "latency_p0_ns";
+    unsigned count = 0;
+    size_t index;
+    const json_t *step;
+    json_array_foreach(trial->json.timeline, index, step)
+    {
+        if (!json_is_number(json_object_get(step, key)))
+            continue;
+        at_s[count] = number(step, "t");
+        delay_s[count++] = number(step, key) / 1e9;
+    }
+    return count;
+}
+
 /* ---- the verdict ---- */
 
 static void judge(struct ps_trial *trial, const struct samples *samples)
 {
     double *due = NULL, *row_passes = NULL;
+    size_t steps = trial->by_chance ? json_array_size(trial->json.timeline) : 0;
+    double *delay_at_s = ps_must_alloc(steps + 1, sizeof *delay_at_s, "the delays of a trial");
+    double *delay_s = ps_must_alloc(steps + 1, sizeof *delay_s, "the delays of a trial");
     if (trial->passes > 0 && trial->passes < 1) {
         row_passes = ps_must_alloc(samples->rows, sizeof *row_passes, "the samples of a trial");
         row_passes_fill(trial, samples, row_passes);
@@ -223,6 +245,9 @@ static void judge(struct ps_trial *trial, const struct samples *samples)
         .passes = trial->passes,
         .by_chance = trial->by_chance,
         .row_passes = row_passes,
+        .delays = steps > 0 ? delays_fill(trial, delay_at_s, delay_s) : 0,
+        .delay_at_s = delay_at_s,
+        .delay_s = delay_s,
         .rhythm_s = trial->rhythm_s,
         .stall_s = stall_of(trial),
         .latency_p99_s = number(trial->json.latency, "p99") / 1e9,
@@ -230,6 +255,8 @@ static void judge(struct ps_trial *trial, const struct samples *samples)
     ps_flow_judge(&flow, &trial->flow);
     free(due);
     free(row_passes);
+    free(delay_at_s);
+    free(delay_s);
 }
 
 void ps_trial_conclude(struct ps_trial *trial)

@@ -20,6 +20,7 @@
 #define DRAIN_S 60.0
 #define LATENCY_STEP_S 0.01
 #define LATENCIES 20000U
+#define TIMELINE_MAX 2000U
 
 enum delivery {
     AT_ONCE,
@@ -27,7 +28,7 @@ enum delivery {
     LINGERS, /* when `batch` events wait, or the oldest waited for the period */
     POLLS,   /* takes at most capacity * period at the end of each period, and writes it */
 };
-enum filter { KEEPS_ALL, KEEPS_TENTH, KEEPS_BY_CHANCE };
+enum filter { KEEPS_ALL, KEEPS_TENTH, KEEPS_BY_CHANCE }; /* by chance: others in each trial */
 
 struct pipeline {
     const char *name;
@@ -35,6 +36,7 @@ struct pipeline {
     double capacity, period_s;
     double batch; /* with LINGERS */
     enum filter filter;
+    double share;   /* with KEEPS_BY_CHANCE; 0: a tenth */
     double joins_s; /* when its consumer joins */
     bool latest;    /* it misses what came before */
     bool drops;     /* when its buffer is full */
@@ -42,6 +44,7 @@ struct pipeline {
     double buffer; /* events */
     /* state that lives longer than a trial */
     double clock_s, backlog;
+    uint64_t trials;
 };
 
 struct simulation {
@@ -52,13 +55,22 @@ struct simulation {
     double received[CONNECTIONS_MAX], came;
     unsigned steps[CONNECTIONS_MAX][STEPS_MAX];
     unsigned latencies[LATENCIES];
+    struct {
+        double least_s, count;
+    } timeline[TIMELINE_MAX];
 };
 
 static bool keeps(const struct pipeline *pipeline, uint64_t event)
 {
     if (pipeline->filter == KEEPS_TENTH)
         return event % 10 == 3;
-    return pipeline->filter == KEEPS_ALL || (event * UINT64_C(0x9e3779b97f4a7c15) >> 32) % 10 == 0;
+    if (pipeline->filter == KEEPS_ALL)
+        return true;
+    uint64_t drawn = event * UINT64_C(0x9e3779b97f4a7c15) + pipeline->trials; /* splitmix64 */
+    drawn = (drawn ^ (drawn >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    drawn = (drawn ^ (drawn >> 27)) * UINT64_C(0x94d049bb133111eb);
+    double share = pipeline->share > 0 ? pipeline->share : 0.1;
+    return (double)((drawn ^ (drawn >> 31)) % 1000000) < share * 1e6;
 }
 
 static void deliver(struct simulation *sim, const struct pipeline *pipeline, double t, double rate,
@@ -74,6 +86,10 @@ static void deliver(struct simulation *sim, const struct pipeline *pipeline, dou
         sim->steps[event % pipeline->connections][step]++;
         sim->latencies[(unsigned)fmin(late_s / LATENCY_STEP_S, LATENCIES - 1)]++;
         sim->came++;
+        unsigned line = (unsigned)fmin(t / PS_TRIAL_STEP_S, TIMELINE_MAX - 1);
+        sim->timeline[line].least_s =
+            sim->timeline[line].count > 0 ? fmin(sim->timeline[line].least_s, late_s) : late_s;
+        sim->timeline[line].count++;
     }
 }
 
@@ -159,6 +175,15 @@ static void report(const struct simulation *sim, const struct pipeline *pipeline
             json_array_append_new(counts, json_integer(sim->steps[row][step]));
         json_array_append_new(rows, counts);
     }
+    for (unsigned line = 0; line < TIMELINE_MAX; line++) {
+        double count = sim->timeline[line].count;
+        json_t *step = count > 0 ? json_pack("{s:f,s:{s:f}}", "rate", count / PS_TRIAL_STEP_S, "latency_ns",
+                                             "p0", sim->timeline[line].least_s * 1e9)
+                                 : NULL;
+        if (step != NULL)
+            ps_trial_take_verify_step(trial, (line + 1) * PS_TRIAL_STEP_S, step);
+        json_decref(step);
+    }
     trial->json.arrivals = json_pack("{s:f,s:f,s:o}", "start_unix_ns", trial->start_unix_ns, "step_ns",
                                      TICK_S * STEP_TICKS * 1e9, "received", rows);
 }
@@ -174,6 +199,7 @@ static struct ps_search_answer run_trial(struct pipeline *pipeline, const struct
     if (pipeline->drops)
         sim->dropped = calloc((size_t)(ask->rate * ask->seconds) + 1, sizeof *sim->dropped);
     sim->served_s = pipeline->period_s > 0 ? floor(pipeline->clock_s / pipeline->period_s) : 0;
+    pipeline->trials++;
     for (; t < ask->seconds + DRAIN_S; t += TICK_S) {
         double before = sim->came;
         sim->generated = floor(ask->rate * fmin(t, ask->seconds));
@@ -314,6 +340,15 @@ static void test_filters(void **state)
     expect((struct pipeline){"keeps 1 of 10 by chance", AT_ONCE, 40000, .filter = KEEPS_BY_CHANCE,
                              .connections = 3, .buffer = 2000},
            0.03, true);
+    expect((struct pipeline){"keeps 1 of 10 by chance, slow", AT_ONCE, 4000, .filter = KEEPS_BY_CHANCE,
+                             .connections = 1, .buffer = 2000},
+           0.03, true);
+    expect((struct pipeline){"keeps 1 of 30 by chance", AT_ONCE, 1500, .filter = KEEPS_BY_CHANCE,
+                             .share = 0.033, .connections = 1, .buffer = 500},
+           0.03, true);
+    expect((struct pipeline){"keeps 1 of 2 by chance, writes each 2 s", PERIODS, 2000, 2,
+                             .filter = KEEPS_BY_CHANCE, .share = 0.5, .connections = 2, .buffer = 1000},
+           0.05, false);
     expect((struct pipeline){"keeps 1 of 10, writes each 2 s", PERIODS, 3000, 2, .filter = KEEPS_TENTH,
                              .connections = 1, .buffer = 2000},
            0.05, false);
@@ -347,7 +382,7 @@ static void test_drawn(void **state)
     uint64_t random = ps_test_seed();
     unsigned misses = 0;
     for (unsigned i = 0; i < 24; i++) {
-        static const double periods[] = {0.5, 1, 1.7, 2.5, 4, 6};
+        static const double periods[] = {0.5, 1, 1.7, 2.5, 4, 6}, shares[] = {0.1, 0.5, 0.03, 0.8};
         struct pipeline pipeline = {.name = "drawn",
                                     .delivery = (enum delivery)(i % 4),
                                     .period_s = periods[ps_test_random(&random) % PS_COUNT_OF(periods)],
@@ -355,14 +390,14 @@ static void test_drawn(void **state)
                                         500 * pow(40, (double)(ps_test_random(&random) % 1000) / 1000),
                                     .batch = (double)(1 + ps_test_random(&random) % 5000),
                                     .filter = (enum filter)(i / 4 % 3),
+                                    .share = shares[ps_test_random(&random) % PS_COUNT_OF(shares)],
                                     .joins_s = (double)(ps_test_random(&random) % 9),
                                     .latest = ps_test_random(&random) % 2 == 0,
                                     .connections = 1 + (unsigned)(ps_test_random(&random) % 4)};
         struct ps_search_figure figure;
         pipeline.buffer = floor(pipeline.capacity * (pipeline.delivery == POLLS ? 8 : 0.3));
         struct ps_search *search = search_run(&pipeline, 180, &figure);
-        double off = figure.rate / pipeline.capacity - 1,
-               near = pipeline.filter == KEEPS_BY_CHANCE ? 0.1 : 0.05;
+        double off = figure.rate / pipeline.capacity - 1, near = 0.05;
         bool wrong = (figure.status == PS_SEARCH_FOUND && fabs(off) > near) ||
                      figure.lower > pipeline.capacity * (1 + near) ||
                      (figure.upper > 0 && figure.upper < pipeline.capacity * (1 - near));
