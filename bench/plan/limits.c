@@ -16,6 +16,7 @@
 #define NEAR 1.3
 #define EVIDENCE 0.5 /* a queue or a wait above this shows that its consumer is too slow */
 #define LOSS_EVIDENCE 0.0005
+#define MET 0.9 /* a time that was used up by this share in a trial is met */
 
 /* ---- a list of parts ---- */
 
@@ -385,7 +386,28 @@ void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate
                  shown.text);
 }
 
-void ps_limits_end_unknown(struct ps_limits *limits, const char *why, double rate)
+bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < limits->count; i++) {
+        const struct ps_limit *limit = &limits->items[i];
+        double most = 0;
+        for (unsigned trial = 0; trial < count; trial++) {
+            const struct ps_part *part = ps_parts_find(&trials[trial].parts, limit->part);
+            most = part != NULL ? fmax(most, part->value) : most;
+        }
+        if (limit->kind == PS_PART_PIPELINE ||
+            (limit->kind == PS_PART_TIME ? most < MET : !is_evidence(limit)))
+            continue;
+        if (kept != i)
+            limits->items[kept] = *limit;
+        kept++;
+    }
+    limits->count = kept;
+    return kept > 0;
+}
+
+void ps_limits_end_unknown(struct ps_limits *limits, const char *why, double held, double failed)
 {
     bool first = limits->count > 0 && limits->items[0].kind == PS_PART_PIPELINE;
     if (!first) {
@@ -396,10 +418,16 @@ void ps_limits_end_unknown(struct ps_limits *limits, const char *why, double rat
     }
     struct ps_limit *limit = &limits->items[0];
     *limit = (struct ps_limit){.kind = PS_PART_PIPELINE, .part = "not known"};
-    if (rate > 0)
+    if (held > 0 && failed > 0)
+        text_set(limit, "not known: %s between %s, which was held, and %s, which was not", why,
+                 ps_quantity_print_event_rate(held).text, ps_quantity_print_event_rate(failed).text);
+    else if (failed > 0)
+        text_set(limit, "not known: %s before any rate was held; the lowest that was not is %s", why,
+                 ps_quantity_print_event_rate(failed).text);
+    else if (held > 0)
         text_set(limit,
                  "not known: %s; no rate was shown to be too high, and the highest that was held is %s", why,
-                 ps_quantity_print_event_rate(rate).text);
+                 ps_quantity_print_event_rate(held).text);
     else
         text_set(limit, "not known: %s before any rate was held, or shown to be too high", why);
 }

@@ -78,6 +78,10 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
 /* Called after ps_limits_find when the search ended before the pipeline's end was seen: then --rate-max or the load
  * generator was the limit, and neither a measured part nor the pipeline itself. */
 void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate);
-/* Called after ps_limits_find when the search ended before any rate was too high: puts first that the limit is not known,
- * since no trial met one. `why`: "the time was used up". */
-void ps_limits_end_unknown(struct ps_limits *limits, const char *why, double rate);
+/* Called after ps_limits_find when the search ended far from the answer: leaves only what a trial met, a part that was in
+ * full use, a full queue, a wait or a loss. What a straight line shows far beyond the trials is no bottleneck. Returns
+ * whether anything is left. */
+bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count);
+/* Called after ps_limits_find when the search ended before any rate was too high, or far from the answer: puts first that the limit is not known,
+ * since no trial met one. `why`: "the time was used up". `held` and `failed`: the rates that trials held and missed; 0: none. */
+void ps_limits_end_unknown(struct ps_limits *limits, const char *why, double held, double failed);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FAR 1.25     /* ends that are farther apart are not near the answer */
 #define BUSY_MS 500U /* how long the machine is watched before the subject starts */
 
 static bool stopped(const struct ps_planning *planning)
@@ -204,6 +205,13 @@ static void fit(struct ps_planning *planning)
 
 /* ---- results from the trials ---- */
 
+/* Returns whether the search ended so far from the answer that what limits it was perhaps not met by any trial. */
+static bool is_far(const struct ps_search_figure *figure)
+{
+    bool ended = figure->status == PS_SEARCH_OUT_OF_TIME || figure->status == PS_SEARCH_FAILED;
+    return figure->upper <= 0 || (ended && (figure->lower <= 0 || figure->upper > figure->lower * FAR));
+}
+
 static void find_limits(struct ps_planning *planning)
 {
     struct ps_search_figure figure;
@@ -224,15 +232,15 @@ static void find_limits(struct ps_planning *planning)
     if (figure.status == PS_SEARCH_GENERATOR_LIMITED && figure.offered)
         ps_limits_end_unknown(&planning->limits,
                               "above it the generator was itself too late to tell, although it offered more",
-                              rate);
+                              rate, 0);
     else if (ps_search_is_at_least(&figure))
         ps_limits_end_not_seen(&planning->limits, figure.status == PS_SEARCH_ABOVE_RANGE, rate);
-    else if (figure.upper <= 0)
+    else if (is_far(&figure) && !(ps_limits_keep_met(&planning->limits, trials, count) && figure.upper > 0))
         ps_limits_end_unknown(&planning->limits,
                               stopped(planning)                   ? "the plan was interrupted"
                               : figure.status == PS_SEARCH_FAILED ? "trials failed"
                                                                   : "the time was used up",
-                              rate);
+                              figure.lower, figure.upper);
     free(trials);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define RESULT_VERSION 1 /* of the document */
+#define MORE_TIME 2.0    /* a plan whose time was used up gets so many times as much */
 #define RHYTHM_TRIALS 14 /* a search finds its figure in about this many full trials */
 
 /* Returns a number, or null when it is not known. */
@@ -58,6 +59,27 @@ static void trials_at(const struct ps_planning *planning, unsigned goal, double 
                  ps_quantity_print_s(round(seconds * 10) / 10).text, shown.text, came);
 }
 
+/* Writes what to do when the time was used up or the plan was interrupted. */
+static void advice_text(const struct ps_planning *planning, const struct ps_search_figure *figure,
+                        const struct ps_search_pipeline *pipeline, char *text, size_t room)
+{
+    double within_s = planning->config->search.budget_s / planning->config->search.goal_count;
+    double needed_s = fmax(MORE_TIME * within_s, pipeline->least_s * RHYTHM_TRIALS);
+    char needed[32];
+    if (figure->status != PS_SEARCH_OUT_OF_TIME || pipeline->silent)
+        return;
+    /* as --within takes it, in whole minutes */
+    snprintf(needed, sizeof needed, needed_s < 60 ? "%.0fs" : "%.0fm",
+             needed_s < 60 ? ceil(needed_s) : ceil(needed_s / 60));
+    if (planning->interrupted)
+        snprintf(text, room, "; let it run to its end");
+    else if (pipeline->least_s > ps_search_long_s(planning->search))
+        snprintf(text, room, "; at this pipeline's rhythm a trial takes %s: give --within %s or more",
+                 ps_quantity_print_s(round(pipeline->least_s)).text, needed);
+    else if (!figure->busy)
+        snprintf(text, room, "; give --within %s or more", needed);
+}
+
 /* Writes the trials behind a goal's figure: "3 trials of 4 s at 806,000 events/s: 3 held; ..." */
 static void write_note(const struct ps_planning *planning, unsigned goal, char *text, size_t room)
 {
@@ -93,14 +115,14 @@ static void write_note(const struct ps_planning *planning, unsigned goal, char *
         figure.busy && figure.status == PS_SEARCH_OUT_OF_TIME ? ""
         : pipeline.silent ? "; nothing arrived at the far end: do target and far end belong together?"
         : figure.status == PS_SEARCH_GENERATOR_LIMITED && figure.offered
-            ? "; at least: the generator offered more, but was itself later than this goal allows"
+            ? (planning->config->search.goals[goal].percentile > 0
+                   ? "; at least: the generator offered more, but was itself later than this goal allows"
+                   : "; at least: the generator offered more, but so many events at once that losses tell "
+                     "nothing")
         : planning->interrupted && figure.status == PS_SEARCH_OUT_OF_TIME
             ? "; it was interrupted before both ends were confirmed"
             : endings[figure.status];
-    if (figure.status == PS_SEARCH_OUT_OF_TIME && pipeline.least_s > ps_search_long_s(planning->search))
-        snprintf(more, sizeof more, "; at this pipeline's rhythm a trial takes %s: give --within %s or more",
-                 ps_quantity_print_s(round(pipeline.least_s)).text,
-                 ps_quantity_print_s(round(pipeline.least_s * RHYTHM_TRIALS)).text);
+    advice_text(planning, &figure, &pipeline, more, sizeof more);
     const char *all =
         ending[0] == ';' && lower[0] == '\0' && upper[0] == '\0' && interval[0] == '\0' ? ending + 2 : ending;
     snprintf(text, room, "%s%s%s%s%s%s%s", lower, lower[0] != '\0' && upper[0] != '\0' ? "; " : "", upper,
@@ -123,6 +145,9 @@ static json_t *goal_object(const struct ps_planning *planning, unsigned index)
     set(object, "rate", number(round(figure.rate), figure.rate > 0));
     set(object, "lower", number(figure.lower, figure.lower > 0));
     set(object, "upper", number(figure.upper, figure.upper > 0));
+    set(object, "held", number(figure.held, figure.held > 0));
+    set(object, "held_s", number(figure.held_s, figure.held_s > 0));
+    set(object, "failed", number(figure.failed, figure.failed > 0));
     set(object, "confidence", number(figure.confidence, figure.confidence > 0));
     set(object, "low95", number(round(figure.low95), figure.low95 > 0));
     set(object, "high95", number(round(figure.high95), figure.high95 > 0));
@@ -151,6 +176,11 @@ bool ps_result_goal(const json_t *document, size_t index, struct ps_result_goal 
         .low95 = json_number_value(json_object_get(object, "low95")),
         .high95 = json_number_value(json_object_get(object, "high95")),
     };
+    /* results of earlier versions do not have these */
+    const json_t *held = json_object_get(object, "held"), *failed = json_object_get(object, "failed");
+    found->held = held != NULL ? json_number_value(held) : found->lower;
+    found->failed = failed != NULL ? json_number_value(failed) : found->upper;
+    found->held_s = json_number_value(json_object_get(object, "held_s"));
     snprintf(found->goal.name, sizeof found->goal.name, "%s", name != NULL ? name : "?");
     for (int known = 0; status != NULL && known <= PS_SEARCH_FAILED; known++)
         if (strcmp(status, ps_search_status_text((enum ps_search_status)known)) == 0)

@@ -19,6 +19,7 @@ struct ps_result_goal {
     struct ps_goal goal;
     enum ps_search_status status; /* PS_SEARCH_FAILED: unknown */
     double rate, lower, upper, low95, high95;
+    double held, held_s, failed; /* bench/plan/search/search.h */
 };
 /* Reads the document's goal of this number; false when there is none. The document may come from elsewhere. */
 bool ps_result_goal(const json_t *document, size_t number, struct ps_result_goal *found);

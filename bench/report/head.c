@@ -13,8 +13,9 @@ static const struct {
     {"found", "good", "✓", "found"},
     {"below-range", "bad", "✕", "not held even at the lowest rate tried"},
     {"above-range", "warn", "▲", "held even at the highest rate tried: the true figure is higher"},
-    {"out-of-time", "warn", "◷", "time ran out: only the interval is known"},
-    {"generator-limited", "warn", "▲", "the generator was the limit: the true figure is higher"},
+    {"out-of-time", "warn", "◷", "not told: the time was used up before both ends were confirmed"},
+    {"generator-limited", "warn", "▲",
+     "above it the generator was too late to tell: the true figure is higher"},
     {"failed", "bad", "✕", "trials failed"},
 };
 
@@ -137,10 +138,12 @@ static void write_headline(struct ps_html *html, const struct ps_report *report)
 
 static void write_interval(struct ps_html *html, const struct ps_report_goal *goal)
 {
+    /* a figure that was not told has no certainty next to it */
+    bool told = !goal->status || strcmp(goal->status, "out-of-time") != 0;
     if (goal->lower >= 0 && goal->upper >= goal->lower) {
         ps_html_print(html, "<p class=\"interval-text\">%s – %s", ps_figure_count(goal->lower).text,
                       ps_figure_count(goal->upper).text);
-        if ((goal->upper - goal->lower) / 2 < goal->rate / 2)
+        if (told && (goal->upper - goal->lower) / 2 < goal->rate / 2)
             ps_html_print(html, " <span class=\"quiet nobreak\">(± %.1f" PS_FIGURE_BLANK "%%)</span>",
                           (goal->upper - goal->lower) / 2 / goal->rate * 100);
         ps_html_raw(html, "</p>\n");
@@ -148,13 +151,13 @@ static void write_interval(struct ps_html *html, const struct ps_report_goal *go
     ps_html_raw(html, "<p class=\"quiet\">");
     if (goal->latency_limit_ns > 0 && goal->loss_max == 0)
         ps_html_raw(html, "and no event lost; ");
-    if (goal->confidence > 0) /* never shows "100 % sure" */
+    if (told && goal->confidence > 0) /* never shows "100 % sure" */
         ps_html_print(html, "%.*f" PS_FIGURE_BLANK "%% sure", goal->confidence > 0.985 ? 1 : 0,
                       fmin(goal->confidence * 100, 99.9));
     if (goal->repeats > 0)
-        ps_html_print(html, "%s%s full trial%s at each end", goal->confidence > 0 ? ", " : "",
+        ps_html_print(html, "%s%s full trial%s at each end", told && goal->confidence > 0 ? ", " : "",
                       ps_figure_count(goal->repeats).text, goal->repeats == 1 ? "" : "s");
-    if (!(goal->confidence > 0) && !(goal->repeats > 0))
+    if (!(told && goal->confidence > 0) && !(goal->repeats > 0))
         ps_html_raw(html, "confidence not known");
     ps_html_raw(html, "</p>\n");
 }

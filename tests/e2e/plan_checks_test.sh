@@ -58,6 +58,16 @@ for text in 'ndr (loss 0): 812,000 events/s ± 1.0 %, 96 % sure' 'what limits it
     grep -qF -- "$text" "$work/out" || fail "the text lacks: $text"
 done
 ! grep -q '[{}]' "$work/out" || fail "JSON among the text"
+echo "a figure whose time was used up is not told, and has no certainty next to it"
+grep -F 'pdr=0.1%' "$work/out" | grep -F 'not told (out-of-time): at least 826,000 events/s (held), at most 836,000 events/s (failed)' >/dev/null ||
+    fail "the third goal is told"
+! grep -F 'pdr=0.1%' "$work/out" | grep -q 'sure' || fail "a certainty next to what is not told"
+jq -c '.goals[2] += {held: null, held_s: 1, failed: 900000, upper: 900000, rate: 860000}' "$work/now.json" >"$work/short.json"
+"$PENSTOCK" plan --render "$work/short.json" >"$work/out" || fail "plan --render: exit $?"
+grep -qF '826,000 events/s was held, but for 1 s only, at most 900,000 events/s (failed); the best guess is 860,000 events/s' "$work/out" ||
+    fail "what a short trial held is no lower end"
+"$PENSTOCK" plan --render "$work/now.json" --report "$work/untold.html" >/dev/null || fail "plan --report: exit $?"
+grep -qF 'not told: the time was used up' "$work/untold.html" || fail "the page tells it"
 "$PENSTOCK" plan --render "$work/now.json" --require 'ndr>=100k' >"$work/out" || fail "plan --render --require: exit $?"
 grep -qE 'ndr>=100k +met ' "$work/out" || fail "no verdict in the text"
 plan 0 --render "$work/now.json"

@@ -75,4 +75,5 @@ plan=$!
 patient_await 60 grep -q '"type":"trial"' "$work/cut" || fail "no first trial"
 kill -INT $plan
 wait $plan || true
-tail -n 1 "$work/cut" | jq -e '.interrupted and .limits[0].part == "not known"' >/dev/null || fail "it names a limit: $(tail -c 1000 "$work/cut")"
+tail -n 1 "$work/cut" | jq -e '.interrupted and [.limits[].part] == ["not known"] and .goals[0].confidence == null
+    and (.goals[0].note | test("let it run to its end"))' >/dev/null || fail "it names a limit: $(tail -c 1000 "$work/cut")"

@@ -4,7 +4,9 @@
 #include <math.h>
 
 #define STEPS 256U
-#define MARGIN 1.25 /* how far outside the ends the threshold may be */
+#define MARGIN 1.25 /* how far outside the ends the threshold may be, at least */
+#define MARGIN_WIDTHS                                                                                        \
+    7.5 /* and so many times the interval: without trials an interval is less than 7 % sure */
 
 static const double widths[] = {0.0025, 0.01, 0.025, 0.06};
 static const double lapses[] = {0.02, 0.12};
@@ -78,8 +80,9 @@ struct ps_posterior ps_posterior_of(const struct ps_posterior_point *points, uns
 {
     struct grid grid;
     PS_ASSERT(lower > 0 && upper > lower);
-    grid.from = log(lower / MARGIN);
-    grid.step = (log(upper * MARGIN) - grid.from) / STEPS;
+    double margin = fmax(log(MARGIN), MARGIN_WIDTHS * log(upper / lower));
+    grid.from = log(lower) - margin;
+    grid.step = (log(upper) + margin - grid.from) / STEPS;
     fill(&grid, points, count);
     return (struct ps_posterior){
         .confidence = (weight_below(&grid, upper) - weight_below(&grid, lower)) / grid.total,

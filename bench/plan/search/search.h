@@ -114,6 +114,9 @@ struct ps_search_figure {
      * not the subject, failed at the upper end: there is no upper limit. */
     double low95, high95;
     unsigned repeats; /* number of full-length trials at that end of the interval which has fewer */
+    double held;      /* highest rate below `upper` that a full-length trial held; 0: none */
+    double failed;    /* lowest rate that the subject, not the generator, was shown not to hold; 0: none */
+    double held_s;    /* length of the longest trial that held `lower` */
     double bunched;   /* at the lower end: share of the events that the generator sent late */
     bool offered;     /* the generator failed at `upper`, but offered that rate in time in another trial */
     bool busy;        /* `bunched` is too large to confirm an end: the machine was busy */

@@ -208,7 +208,8 @@ static struct ps_posterior posterior_of(const struct ps_search *search, unsigned
     unsigned count = 0, rates = tally_all(search, goal, last, tallies);
     for (unsigned i = 0; i < rates; i++) {
         const struct tally *tally = &tallies[i];
-        if (tally->rate < lower / 2 || tally->rate > upper * 2)
+        double near = fmax(2, pow(upper / lower, 4));
+        if (tally->rate < lower / near || tally->rate > upper * near)
             continue; /* this rate is so far away that it only shows how often trials fail by chance */
         points[count++] =
             (struct ps_posterior_point){tally->rate, FULL_TRIAL_WEIGHT * tally->full_good_s / last->seconds,
@@ -260,6 +261,16 @@ static enum ps_search_status status_of(const struct ps_search *search, const str
     if (bounds->lower == 0 || bounds->upper == 0 || bounds->upper > bounds->lower * (1 + last->width))
         return PS_SEARCH_OUT_OF_TIME;
     return bounds->generator ? PS_SEARCH_GENERATOR_LIMITED : PS_SEARCH_FOUND;
+}
+
+/* Returns the length of the longest trial that held a rate. */
+static double held_for(const struct ps_search *search, unsigned goal, double rate)
+{
+    double longest_s = 0;
+    for (unsigned i = 0; i < search->trial_count; i++)
+        if (search->trials[i].ask.rate == rate && ps_search_verdict(search, i, goal) == PS_TRIAL_HELD)
+            longest_s = fmax(longest_s, search->trials[i].ask.seconds);
+    return longest_s;
 }
 
 /* Returns the best estimate between two bounds: the throughput at the upper one. If that is not known: the
@@ -315,19 +326,25 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
     figure->repeats = bounds.upper == 0                                    ? lower_repeats
                       : bounds.lower == 0 || upper_repeats < lower_repeats ? upper_repeats
                                                                            : lower_repeats;
+    figure->held = lower_repeats > 0 ? bounds.lower : 0;
+    figure->held_s = held_for(search, goal, bounds.lower);
+    figure->failed = bounds.generator ? 0 : bounds.upper;
     double hint = ps_search_hint(search, goal, bounds.upper).goodput;
     if (bounds.lower == 0 && figure->status == PS_SEARCH_OUT_OF_TIME && hint >= search->config.rate_min)
         figure->rate = fmin(hint, bounds.upper); /* no rate was tried that is low enough: what came through */
     if (bounds.lower == 0 || bounds.upper == 0)
         return;
     struct ps_posterior posterior = posterior_of(search, goal, bounds.lower, bounds.upper);
-    figure->confidence = posterior.confidence;
-    /* A stall of the generator also stalls the subject: an error that all trials have in common. */
-    figure->low95 = posterior.low95 / (1 + figure->bunched);
-    figure->high95 = posterior.high95 * (1 + figure->bunched);
     if (!bounds.generator)
         figure->rate = best_of(search, goal, &bounds, &posterior, figure->status);
-    figure->low95 = fmin(figure->low95, figure->rate);
+    /* The shortest trials tell no lower end, because a queue or a saved-up burst may have held the rate. */
+    double least_s = fmax(search->levels[1].seconds * 0.999, search->levels[0].seconds * 1.5);
+    if (lower_repeats == 0 && figure->held_s < least_s)
+        return;
+    figure->confidence = posterior.confidence;
+    /* A stall of the generator also stalls the subject: an error that all trials have in common. */
+    figure->low95 = fmin(posterior.low95 / (1 + figure->bunched), figure->rate);
+    figure->high95 = posterior.high95 * (1 + figure->bunched);
     /* A generator that could not offer the upper end shows no upper limit of the subject. */
     figure->high95 = bounds.generator ? 0 : fmax(figure->high95, figure->rate);
 }
