@@ -53,6 +53,18 @@ static inline void ps_held_next_lease(struct ps_held *held)
     held->position = 0;
 }
 
+/* Returns how many events are neither settled nor in flight. Looks at each lease that is not cut to its end: while events
+ * move that is one. */
+static inline uint64_t ps_held_waiting(const struct ps_held *held)
+{
+    uint64_t count = 0;
+    for (const struct ps_lease *lease = held->next; lease != NULL; lease = lease->next) {
+        uint32_t open = lease->count - lease->settled, rest = lease->count - held->position;
+        count += lease == held->next && rest < open ? rest : open;
+    }
+    return count;
+}
+
 /* Returns the next event to cut, at held->position of held->next; NULL if there is none, or if `range` is not empty
  * and the next event is in another lease. */
 static inline struct ps_event *ps_held_next(struct ps_held *held, const struct ps_held_range *range)

@@ -40,6 +40,9 @@ static void test_no_broker_at_start(void **state)
     ps_test_kafka_sink_pass(&kafka, 500);
     assert_non_null(kafka.waiting);
     assert_int_equal(kafka.stage.done_count, 0);
+    assert_int_equal(ps_test_kafka_sink_counter(
+                         &kafka, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_in_flight)),
+                     20);
     rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);
     while (kafka.waiting != NULL)
         ps_test_kafka_sink_turn(&kafka);
@@ -93,8 +96,11 @@ static void test_slow_broker_and_full_queue(void **state)
     ps_test_kafka_sink_turn(&kafka);
     assert_non_null(kafka.waiting); /* stays in the channel */
     assert_int_equal(ps_test_kafka_sink_counter(
-                         &kafka, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_in_flight)),
+                         &kafka, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_submitted)),
                      200);
+    assert_int_equal(ps_test_kafka_sink_counter(
+                         &kafka, (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_in_flight)),
+                     300);
     rd_kafka_mock_broker_set_rtt(kafka.cluster.handle, 1, 10);
     while (kafka.waiting != NULL)
         ps_test_kafka_sink_turn(&kafka);

@@ -12,6 +12,8 @@
 
 #define EVENTS 5U
 #define PATIENCE_MS 60000U
+#define DENIED "not allowed to write to the topic"
+#define NO_PARTITION "the topic has no such partition"
 
 static struct ps_agent *start(const char *text)
 {
@@ -147,6 +149,97 @@ static void test_unknown_error(void **state)
     rd_kafka_mock_clear_request_errors(ps_test_cluster.handle, 0);
 }
 
+/* ---- without dead letters ---- */
+
+static void await_delivered(struct ps_agent *agent, uint64_t count)
+{
+    for (unsigned ms = 0; sink_counter(agent, PS_COUNTER_EventDrainSuccessCount) < count; ms += 20) {
+        if (ms > PATIENCE_MS)
+            fail_msg("not delivered in %u s", PATIENCE_MS / 1000);
+        usleep(20000);
+    }
+}
+
+/* Waits until the sink's state names this reason. */
+static void await_reason(struct ps_agent *agent, const char *reason)
+{
+    bool named = false;
+    for (unsigned ms = 0; !named; ms += 20) {
+        struct ps_metrics metrics;
+        struct ps_metrics_source source = ps_agent_metrics(agent);
+        if (ms > PATIENCE_MS)
+            fail_msg("the sink does not name: %s", reason);
+        ps_metrics_take(&metrics, &source);
+        for (size_t i = 0; i < metrics.component_count; i++) {
+            const struct ps_metrics_component *component = &metrics.components[i];
+            named |= component->kind == PS_KIND_SINK && component->error != NULL &&
+                     strstr(component->error, reason) != NULL;
+        }
+        ps_metrics_fini(&metrics);
+        usleep(20000);
+    }
+}
+
+/* The topic `denied` may not be written to when an event comes that chose a place of it. `event`: what this event chose, by
+ * the header. */
+static void run_denied(const char *engine, const char *topic, const char *denied, const char *header,
+                       const char *event, const char *reason, bool exists)
+{
+    char text[2048];
+    struct ps_agent_account account;
+    ps_test_topic(topic, 2);
+    if (strcmp(denied, topic) != 0)
+        ps_test_topic(denied, 2);
+    int length =
+        snprintf(text, sizeof text,
+                 "a.sources = r\na.channels = c\na.sinks = k\n"
+                 "a.sources.r.type = taildir\na.sources.r.channels = c\n"
+                 "a.sources.r.filegroups = f\na.sources.r.filegroups.f = %s/in\n"
+                 "a.sources.r.positionFile = %s/positions\n"
+                 "a.sources.r.interceptors = i\na.sources.r.interceptors.i.type = regex_extractor\n"
+                 "a.sources.r.interceptors.i.regex = ^to (.*)$\n"
+                 "a.sources.r.interceptors.i.serializers = s\n"
+                 "a.sources.r.interceptors.i.serializers.s.name = %s\n"
+                 "a.channels.c.type = memory\n"
+                 "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\na.sinks.k.channel = c\n"
+                 "a.sinks.k.kafka.topic = %s\na.sinks.k.kafka.bootstrap.servers = %s\n"
+                 "a.sinks.k.kafka.producer.metadata.max.age.ms = 100\n"
+                 "a.sinks.k.partitionIdHeader = part\na.sinks.k.penstock.engine = %s\n",
+                 ps_test_folder(), ps_test_folder(), header, topic, ps_test_cluster.bootstrap, engine);
+    assert_in_range(length, 1, sizeof text - 1);
+    ps_test_folder_append("in", "first\n", 6);
+    struct ps_agent *agent = start(text);
+    await_delivered(agent, 1);
+    rd_kafka_mock_topic_set_error(ps_test_cluster.handle, denied,
+                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    length = snprintf(text, sizeof text, "to %s\nlast\n", event);
+    ps_test_folder_append("in", text, (size_t)length);
+    await_reason(agent, reason);
+    assert_int_equal(sink_counter(agent, PS_COUNTER_EventDrainSuccessCount), 1);
+    rd_kafka_mock_topic_set_error(ps_test_cluster.handle, denied, RD_KAFKA_RESP_ERR_NO_ERROR);
+    if (exists)
+        await_delivered(agent, 3);
+    else
+        await_reason(agent, NO_PARTITION);
+    ps_agent_stop(agent, 1, NULL, NULL, &account);
+}
+
+static void test_denied_partition(void **state)
+{
+    run_denied("native", "native-parts", "native-parts", "part", "7", DENIED, false);
+}
+
+/* librdkafka goes on with the partitions that it knows. */
+static void test_denied_partition_of_librdkafka(void **state)
+{
+    run_denied("librdkafka", "librdkafka-parts", "librdkafka-parts", "part", "7", NO_PARTITION, false);
+}
+
+static void test_denied_topic(void **state)
+{
+    run_denied("native", "native-first", "native-denied", "topic", "native-denied", DENIED, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +248,10 @@ int main(void)
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_topic_that_is_refused, ps_test_folder_setup,
                                         ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_denied_partition, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_denied_partition_of_librdkafka, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_denied_topic, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_unknown_error, ps_test_folder_setup, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);

@@ -52,8 +52,8 @@ struct ps_lease *ps_test_kafka_sink_lease(struct ps_test_kafka_sink *kafka, uint
 /* The sink's waits for the library are of real length: it must not think that a busy machine's library is silent. */
 static unsigned haste(const struct ps_test_kafka_sink *kafka)
 {
-    enum ps_counter in_flight = (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_in_flight);
-    bool rests = kafka->rest_haste != 0 && ps_test_kafka_sink_counter(kafka, in_flight) == 0;
+    enum ps_counter submitted = (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_events_submitted);
+    bool rests = kafka->rest_haste != 0 && ps_test_kafka_sink_counter(kafka, submitted) == 0;
     return rests ? kafka->rest_haste : kafka->haste;
 }
 

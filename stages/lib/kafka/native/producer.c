@@ -417,13 +417,17 @@ static bool native_answered(struct ps_kafka_producer *producer)
     return native_of(producer)->answered;
 }
 
-/* An answer with an error that may pass says nothing about the topic's partitions. */
-static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_, uint64_t since_ns)
+/* An answer with an error that may pass says nothing about the topic's partitions. Nor does one that refuses the topic,
+ * but that waits for an operator. */
+static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_, uint64_t since_ns,
+                         int *error)
 {
     struct ps_kafka_native *client = native_of(producer);
     const struct ps_kafka_native_topic *topic = (const struct ps_kafka_native_topic *)topic_;
+    bool refuses = topic->error != 0 && ps_kafka_error_find(topic->error)->outcome == PS_KAFKA_WAIT;
+    *error = refuses ? topic->error : 0;
     if (topic->listed_ns != 0 && topic->described_ns >= since_ns &&
-        (topic->error == 0 || topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION))
+        (refuses || topic->error == 0 || topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION))
         return true;
     ps_kafka_native_want_metadata(client);
     return false;

@@ -61,8 +61,9 @@ const struct ps_kafka_error *ps_kafka_chosen_barred(const struct ps_kafka_sender
     return NULL;
 }
 
-bool ps_kafka_chosen_is_sure(struct ps_kafka_sender *sender, const void *token, int32_t partition)
+bool ps_kafka_chosen_is_sure(struct ps_kafka_sender *sender, const void *token, int32_t partition, int *code)
 {
+    int refused = 0;
     const struct ps_kafka_engine *engine = sender->plan->engine;
     const struct ps_slice name = {sender->run.topic, (uint32_t)strlen(sender->run.topic)};
     if (ps_kafka_chosen_barred(sender, token, name, partition) != NULL)
@@ -71,8 +72,11 @@ bool ps_kafka_chosen_is_sure(struct ps_kafka_sender *sender, const void *token, 
     if (engine->heard == NULL)
         return sender->made_ns > since_ns;
     struct ps_kafka_topic *topic = engine->topic(sender->producer, name.data, name.length);
-    if (topic != NULL && engine->heard(sender->producer, topic, since_ns))
+    if (topic != NULL && engine->heard(sender->producer, topic, since_ns, &refused)) {
+        *code = refused != 0 ? refused : *code;
         return true;
+    }
+    sender->asked_ns = sender->now.mono_ns;
     sender->resume_ns = sender->now.mono_ns + LOOK_AGAIN_NS;
     return false;
 }

@@ -30,8 +30,9 @@ struct ps_kafka_barred {
 bool ps_kafka_chose(const struct ps_kafka_sender *sender, const void *token, int code);
 
 /* Called when the engine does not know the partition that the event chose. Returns whether the cluster has been asked
- * since the event came, or since it was refused last. If not, the engine asks, and the event is submitted again soon. */
-bool ps_kafka_chosen_is_sure(struct ps_kafka_sender *sender, const void *token, int32_t partition);
+ * since the event came, or since it was refused last. If not, the engine asks, and the event is submitted again soon.
+ * If the cluster refuses the topic, it does not say which partitions there are: *code becomes its reason. */
+bool ps_kafka_chosen_is_sure(struct ps_kafka_sender *sender, const void *token, int32_t partition, int *code);
 
 /* Bars the place of the failure that is being handled. */
 void ps_kafka_chosen_bar(struct ps_kafka_sender *sender);

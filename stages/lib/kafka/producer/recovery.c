@@ -172,9 +172,11 @@ bool ps_kafka_sender_refused(struct ps_kafka_sender *sender, void *token, int co
         return false;
     }
     bool chosen = flaw == PS_KAFKA_FLAW_NONE && ps_kafka_chose(sender, token, code);
-    bool asks = chosen && !ps_kafka_chosen_is_sure(sender, token, partition);
+    bool asks = chosen && !ps_kafka_chosen_is_sure(sender, token, partition, &code);
     if (asks && sender->plan->engine->heard != NULL)
         return false;
+    error = ps_kafka_error_find(code);
+    chosen = chosen && ps_kafka_chose(sender, token, code);
     set_cause(sender, error, flaw, token, topic, partition);
     sender->cause.asks = asks;
     if (flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_SPLIT || error->outcome == PS_KAFKA_BLAME ||

@@ -175,8 +175,10 @@ struct ps_kafka_engine {
      * of `topic` on. Does not wait. Used by tools that begin only when a broker answers. */
     bool (*answered)(struct ps_kafka_producer *producer);
     /* Returns whether the cluster has described the topic in an answer to a question that was asked at `since_ns` or
-     * later; if not, asks again. An error of `submit` is then up to date. NULL: only a new producer asks again. */
-    bool (*heard)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic, uint64_t since_ns);
+     * later; if not, asks again. An error of `submit` is then up to date, unless the answer refuses the topic: *error is
+     * the reason then, and else 0. NULL: only a new producer asks again. */
+    bool (*heard)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic, uint64_t since_ns,
+                  int *error);
     /* Returns whether a broker has answered, and since then not all of them were down. NULL: the engine says so in its
      * statistics. */
     bool (*reaches)(struct ps_kafka_producer *producer);

@@ -343,7 +343,9 @@ static void finish_settled(struct ps_kafka_sender *sender)
         ps_count(counters, PS_COUNTER_KafkaEventSendTimer, held_ns / PS_NS_PER_MS);
         ps_port_done(sender->port, &lease);
     }
-    gauge(sender, PS_KAFKA_GAUGE_events_in_flight, sender->window.held.in_flight);
+    gauge(sender, PS_KAFKA_GAUGE_events_in_flight,
+          sender->window.held.in_flight + ps_held_waiting(&sender->window.held));
+    gauge(sender, PS_KAFKA_GAUGE_events_submitted, sender->window.held.in_flight);
     gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.held.count);
     gauge(sender, PS_KAFKA_GAUGE_oldest_unacknowledged_ms,
           ps_kafka_window_age_ns(&sender->window, sender->now.mono_ns) / PS_NS_PER_MS);
@@ -415,6 +417,7 @@ void ps_kafka_sender_close(struct ps_kafka_sender *sender)
     ps_count(sender->port->counters, PS_COUNTER_ConnectionClosedCount, 1);
     ps_kafka_statistics_renew(&sender->statistics);
     gauge(sender, PS_KAFKA_GAUGE_events_in_flight, 0);
+    gauge(sender, PS_KAFKA_GAUGE_events_submitted, 0);
     gauge(sender, PS_KAFKA_GAUGE_leases_held, 0);
     free(sender->run.datums);
     ps_kafka_transaction_close(sender);

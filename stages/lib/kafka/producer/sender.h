@@ -103,6 +103,7 @@ struct ps_kafka_sender {
     /* time of the last warning about missing progress; equal to progress_ns: there was no warning yet */
     uint64_t warned_ns;
     uint64_t resume_ns;  /* no record is submitted before this time */
+    uint64_t asked_ns;   /* when an event waited last for the cluster to describe its topic */
     uint64_t attempt_ns; /* until then a failed attempt of the engine does not count */
     uint64_t give_up_ns; /* COLLECTING: when to purge also the records that were sent */
     /* COLLECTING: when to purge again, because the library retries records meanwhile */

@@ -63,12 +63,17 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
                              : "check that the topic exists, that its partitions have leaders and "
                                "enough replicas in sync (min.insync.replicas), and that this "
                                "client may write";
-    ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
-           "nothing was delivered for %s; %s events wait for an answer, the last of them to topic %s: %s",
-           ps_quantity_print_ns(now_ns - sender->progress_ns).text,
-           ps_quantity_print_count(sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters))
-               .text,
-           sender->run.topic, advice);
+    uint64_t waiting = sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters);
+    if (waiting > 0)
+        ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
+               "nothing was delivered for %s; %s events wait for an answer, the last of them to topic %s: %s",
+               ps_quantity_print_ns(now_ns - sender->progress_ns).text, ps_quantity_print_count(waiting).text,
+               sender->run.topic, advice);
+    else
+        ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
+               "nothing was delivered for %s; an event waits until the cluster says whether topic %s has the "
+               "partition that the event chose: %s",
+               ps_quantity_print_ns(now_ns - sender->progress_ns).text, sender->run.topic, advice);
     struct ps_err err = {0};
     ps_err_set(
         &err, "nothing was delivered for %s: %s", ps_quantity_print_ns(now_ns - sender->progress_ns).text,
@@ -78,11 +83,18 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
     ps_port_troubled(sender->port, &err);
 }
 
+/* Returns whether an event waits until the cluster has described its topic (kafka/producer/chosen.h). */
+static bool asks(const struct ps_kafka_sender *sender)
+{
+    return sender->window.held.count > 0 && sender->asked_ns != 0 &&
+           sender->now.mono_ns < sender->asked_ns + PS_NS_PER_S;
+}
+
 uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender)
 {
     uint64_t now_ns = sender->now.mono_ns;
-    if (sender->window.held.in_flight ==
-        ps_kafka_letters_waiting(&sender->letters)) { /* no record waits for a broker's answer */
+    if (sender->window.held.in_flight == ps_kafka_letters_waiting(&sender->letters) &&
+        !asks(sender)) { /* no record waits for a broker's answer */
         ps_kafka_sender_release_hold(sender);
         sender->progress_ns = sender->warned_ns = now_ns;
         /* A trouble that was reported after the last delivery (a delay by a quota, a missing producer id) is not the cause of a later

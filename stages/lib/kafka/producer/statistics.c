@@ -18,6 +18,7 @@ const char *const ps_kafka_gauge_names[] = {
     GAUGE(rtt_p99_us),
     NAME(producers_made),
     GAUGE(events_in_flight),
+    GAUGE(events_submitted),
     GAUGE(leases_held),
     GAUGE(queue_limit_messages),
     GAUGE(in_flight_limit_bytes),

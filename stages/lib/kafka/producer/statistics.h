@@ -13,8 +13,9 @@ enum ps_kafka_gauge {
     PS_KAFKA_GAUGE_request_bytes_sent,
     PS_KAFKA_GAUGE_rtt_avg_us,
     PS_KAFKA_GAUGE_rtt_p99_us,
-    PS_KAFKA_GAUGE_producers_made, /* ours */
-    PS_KAFKA_GAUGE_events_in_flight,
+    PS_KAFKA_GAUGE_producers_made,   /* ours */
+    PS_KAFKA_GAUGE_events_in_flight, /* of the sender: taken and not acknowledged, */
+    PS_KAFKA_GAUGE_events_submitted, /* and those of them that the client has */
     PS_KAFKA_GAUGE_leases_held,
     PS_KAFKA_GAUGE_queue_limit_messages,
     PS_KAFKA_GAUGE_in_flight_limit_bytes, /* ours */
