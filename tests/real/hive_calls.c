@@ -154,13 +154,16 @@ static void run_txn(unsigned number, const int64_t *ids, int64_t rows, const cha
     write_delta(request.write_id, number * rows, rows);
     request.txn_min = request.txn_max = request.txn;
     call(PS_HIVE_HEARTBEAT_TXN_RANGE, PS_HIVE_OK);
-    if (strcmp(end, "commit") == 0)
+    if (strcmp(end, "commit") == 0) {
         call(PS_HIVE_COMMIT_TXN, PS_HIVE_OK);
-    else if (strcmp(end, "abort") == 0) {
+        call(PS_HIVE_ABORT_TXN, PS_HIVE_TXN_COMMITTED); /* and this does not abort it */
+        call(PS_HIVE_COMMIT_TXN, PS_HIVE_OK);
+    } else if (strcmp(end, "abort") == 0) {
         request.txns = &request.txn;
         request.txns_count = 1;
         call(PS_HIVE_ABORT_TXNS, PS_HIVE_OK);
         call(PS_HIVE_COMMIT_TXN, PS_HIVE_TXN_GONE);
+        call(PS_HIVE_ABORT_TXN, PS_HIVE_OK);
     }
 }
 

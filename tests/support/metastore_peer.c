@@ -119,13 +119,9 @@ static bool has_partition(const char *place)
     return false;
 }
 
-/* Answers with the exception of this field, with a message. */
 static bool throw(struct ps_thrift_writer * out, int16_t id)
 {
-    static const char text[] = "not this time";
-    ps_thrift_put_field(out, PS_THRIFT_STRUCT, id, 0);
-    ps_test_metastore_put_text(out, 1, text, strlen(text));
-    ps_thrift_put_stop(out);
+    ps_test_metastore_put_exception(out, id, "not this time");
     return false;
 }
 
@@ -246,6 +242,10 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
     case PS_HIVE_COMMIT_TXN:
         commit(out, arguments->numbers[0]);
         break;
+    case PS_HIVE_ABORT_TXN:
+        if (peer.txns[arguments->numbers[0]] == PS_TEST_TXN_COMMITTED)
+            ps_test_metastore_put_exception(out, 1, "Transaction txnid:1 is already committed.");
+        __attribute__((fallthrough)); /* one that was aborted before counts as aborted now */
     case PS_HIVE_ABORT_TXNS:
         for (size_t i = 0; i < arguments->number_count; i++)
             if (peer.txns[arguments->numbers[i]] == PS_TEST_TXN_OPEN)

@@ -11,6 +11,13 @@ void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const 
     ps_thrift_put_text(out, text, length);
 }
 
+void ps_test_metastore_put_exception(struct ps_thrift_writer *out, int16_t id, const char *text)
+{
+    ps_thrift_put_field(out, PS_THRIFT_STRUCT, id, 0);
+    ps_test_metastore_put_text(out, 1, text, strlen(text));
+    ps_thrift_put_stop(out);
+}
+
 static uint32_t count_words(const char *words)
 {
     uint32_t count = *words != '\0';

@@ -4,6 +4,8 @@
 #include "stages/lib/thrift/protocol.h"
 #include "tests/support/metastore_peer.h"
 
+/* The exception of this field, with a message. */
+void ps_test_metastore_put_exception(struct ps_thrift_writer *out, int16_t id, const char *text);
 void ps_test_metastore_put_text(struct ps_thrift_writer *out, int16_t id, const char *text, size_t length);
 /* Writes a StorageDescriptor, of the table or of a partition. */
 void ps_test_metastore_put_storage(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,

@@ -15,6 +15,7 @@ static const enum ps_hive_error exceptions[PS_HIVE_CALLS][EXCEPTIONS_MAX] = {
     [PS_HIVE_GET_TABLE] = {PS_HIVE_REFUSED, PS_HIVE_MISSING},
     [PS_HIVE_GET_TABLE_OLD] = {PS_HIVE_REFUSED, PS_HIVE_MISSING},
     [PS_HIVE_COMMIT_TXN] = {PS_HIVE_TXN_GONE, PS_HIVE_TXN_GONE},
+    [PS_HIVE_ABORT_TXN] = {PS_HIVE_TXN_GONE},
     [PS_HIVE_ABORT_TXNS] = {PS_HIVE_TXN_GONE},
     [PS_HIVE_ALLOCATE_TABLE_WRITE_IDS] = {PS_HIVE_TXN_GONE, PS_HIVE_TXN_GONE, PS_HIVE_REFUSED},
     [PS_HIVE_LOCK] = {PS_HIVE_TXN_GONE, PS_HIVE_TXN_GONE},
@@ -297,8 +298,16 @@ static void read_result(struct ps_thrift_reader *in, enum ps_hive_call call, str
 
 static bool returns_something(enum ps_hive_call call)
 {
-    return call != PS_HIVE_COMMIT_TXN && call != PS_HIVE_ABORT_TXNS && call != PS_HIVE_UNLOCK &&
-           call != PS_HIVE_ADD_DYNAMIC_PARTITIONS;
+    return call != PS_HIVE_COMMIT_TXN && call != PS_HIVE_ABORT_TXN && call != PS_HIVE_ABORT_TXNS &&
+           call != PS_HIVE_UNLOCK && call != PS_HIVE_ADD_DYNAMIC_PARTITIONS;
+}
+
+/* Hive 1 to 4 have one exception for a transaction that is committed and for one that they do not know; its text tells which. */
+static void tell_committed(enum ps_hive_call call, struct ps_hive_answer *answer)
+{
+    if (call == PS_HIVE_ABORT_TXN && answer->error == PS_HIVE_TXN_GONE &&
+        strstr(answer->reason, "already committed") != NULL)
+        answer->error = PS_HIVE_TXN_COMMITTED;
 }
 
 static void read_reply(struct ps_thrift_reader *in, enum ps_hive_call call, struct ps_hive_answer *answer)
@@ -317,6 +326,7 @@ static void read_reply(struct ps_thrift_reader *in, enum ps_hive_call call, stru
             read_exception(in, error == PS_HIVE_OK ? PS_HIVE_REFUSED : error, answer);
         else
             read_result(in, call, answer);
+        tell_committed(call, answer);
         answered = true;
     }
     in->bad = in->bad || !answered;

@@ -21,6 +21,7 @@ enum ps_hive_call {
     PS_HIVE_ADD_DYNAMIC_PARTITIONS,
     PS_HIVE_APPEND_PARTITION,
     PS_HIVE_GET_PARTITION,
+    PS_HIVE_ABORT_TXN, /* says whether the transaction was committed, unlike abort_txns */
     PS_HIVE_CALLS
 };
 
@@ -51,11 +52,12 @@ size_t ps_hive_request_write(enum ps_hive_call call, const struct ps_hive_reques
 
 enum ps_hive_error {
     PS_HIVE_OK,
-    PS_HIVE_MISSING,  /* the table, database or partition does not exist */
-    PS_HIVE_EXISTS,   /* another client has created the partition, which counts as success */
-    PS_HIVE_TXN_GONE, /* the transaction or lock was aborted or is not known */
-    PS_HIVE_REFUSED,  /* the metastore's reason is in `reason` */
-    PS_HIVE_NO_CALL,  /* this version does not have the call */
+    PS_HIVE_MISSING,       /* the table, database or partition does not exist */
+    PS_HIVE_EXISTS,        /* another client has created the partition, which counts as success */
+    PS_HIVE_TXN_GONE,      /* the transaction or lock was aborted or is not known */
+    PS_HIVE_TXN_COMMITTED, /* abort_txn: it cannot be aborted any more */
+    PS_HIVE_REFUSED,       /* the metastore's reason is in `reason` */
+    PS_HIVE_NO_CALL,       /* this version does not have the call */
     /* there is no connection, or it was lost before the answer: the call may have taken effect */
     PS_HIVE_UNREACHABLE,
     PS_HIVE_TIMEOUT, /* no answer in time: the call may have taken effect, or still take effect */

@@ -17,6 +17,7 @@ const char *const ps_hive_call_names[PS_HIVE_CALLS] = {
     [PS_HIVE_GET_TABLE_OLD] = "get_table",
     [PS_HIVE_OPEN_TXNS] = "open_txns",
     [PS_HIVE_COMMIT_TXN] = "commit_txn",
+    [PS_HIVE_ABORT_TXN] = "abort_txn",
     [PS_HIVE_ABORT_TXNS] = "abort_txns",
     [PS_HIVE_HEARTBEAT_TXN_RANGE] = "heartbeat_txn_range",
     [PS_HIVE_ALLOCATE_TABLE_WRITE_IDS] = "allocate_table_write_ids",
@@ -147,6 +148,7 @@ static void put_fields(struct ps_thrift_writer *out, enum ps_hive_call call,
         put_text(out, 4, request->agent);
         break;
     case PS_HIVE_COMMIT_TXN:
+    case PS_HIVE_ABORT_TXN:
         put_i64(out, 1, request->txn);
         break;
     case PS_HIVE_ABORT_TXNS:

@@ -10,8 +10,9 @@
 #define LOOK_NS (100 * PS_NS_PER_MS) /* first wait before a lock is checked again; doubles each time */
 #define LOOK_MAX_NS (5 * PS_NS_PER_S)
 #define HOLDER_BYTES 256U
-#define COMMIT_ERRORS_MAX                                                                                    \
-    5U /* commits of one transaction that are answered with an error before it is given up */
+/* commits of one transaction that are answered with an error before the sink tries to abort it, which tells whether it
+ * was committed */
+#define COMMIT_ERRORS_MAX 5U
 
 static struct ps_hive_txn *txn_of(struct ps_hadoop_timer *timer)
 {
@@ -210,32 +211,17 @@ static void settle(struct ps_hive_txn *txn)
 
 static void commit_again(struct ps_hadoop_timer *timer);
 
-/* Returns whether the answer leaves open whether the transaction was committed: there is none, or it is an error that commit_txn does
- * not declare. The metastore may have lost its database, or one of its listeners may have failed, after the commit. An error that
- * lasts is taken for a refusal. */
-static bool is_unsure(struct ps_hive_txn *txn, const struct ps_hive_answer *answer)
+/* Returns whether the answer to a commit or an abort leaves open whether it was carried out: there is none, or it is an error that the
+ * call does not declare. The metastore may have lost its database, or one of its listeners may have failed, afterwards. */
+static bool is_unsure(const struct ps_hive_answer *answer)
 {
-    if (answer->error == PS_HIVE_REFUSED)
-        return ++txn->commit_errors <= COMMIT_ERRORS_MAX;
-    return answer->error == PS_HIVE_UNREACHABLE || answer->error == PS_HIVE_TIMEOUT ||
-           answer->error == PS_HIVE_GARBAGE;
+    return answer->error == PS_HIVE_REFUSED || answer->error == PS_HIVE_UNREACHABLE ||
+           answer->error == PS_HIVE_TIMEOUT || answer->error == PS_HIVE_GARBAGE;
 }
 
-/* Handles the answer to a commit. If the answer does not say whether the transaction was committed, the commit is
- * requested again; Hive gives a second commit the same answer as the first. */
-static void committed(void *txn_, const struct ps_hive_answer *answer)
+/* Asks for the commit again after a while. */
+static void rest(struct ps_hive_txn *txn, const struct ps_hive_answer *answer)
 {
-    struct ps_hive_txn *txn = txn_;
-    if (ps_hive_txn_answered(txn))
-        return;
-    if (answer->error == PS_HIVE_OK) {
-        settle(txn);
-        return;
-    }
-    if (!is_unsure(txn, answer)) {
-        fail(txn, "the commit failed", answer);
-        return;
-    }
     struct ps_err err = {.length = 0};
     ps_hive_count_failure(txn->sink, answer);
     ps_log(ps_port_outage_level(txn->sink->port, PS_LOG_WARN), txn->sink->port->component,
@@ -245,6 +231,44 @@ static void committed(void *txn_, const struct ps_hive_answer *answer)
     ps_hadoop_loop_set(txn->sink->loop, &txn->timer,
                        txn->sink->now.mono_ns + ps_port_rest_ns(txn->sink->port, ++txn->tries));
     ps_port_troubled(txn->sink->port, &err);
+}
+
+/* Handles the answer to the abort of a transaction whose commits were answered with errors. A transaction that is open was not committed,
+ * and is aborted now; one that was committed stays so, and the metastore says it. */
+static void aborted(void *txn_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_txn *txn = txn_;
+    if (ps_hive_txn_answered(txn))
+        return;
+    if (answer->error == PS_HIVE_TXN_COMMITTED) {
+        settle(txn);
+    } else if (is_unsure(answer)) {
+        rest(txn, answer);
+    } else {
+        ps_hive_count_failure(txn->sink, answer);
+        ps_hive_txn_fail(txn, answer->error == PS_HIVE_NO_CALL,
+                         "the commit failed, and the transaction is aborted", answer->reason);
+    }
+}
+
+/* Handles the answer to a commit. If the answer does not say whether the transaction was committed, the commit is
+ * requested again; Hive gives a second commit the same answer as the first. If that is an error each time, the commit and an abort are
+ * requested in turn: what has happened to the transaction shows in one of the answers. */
+static void committed(void *txn_, const struct ps_hive_answer *answer)
+{
+    struct ps_hive_txn *txn = txn_;
+    if (ps_hive_txn_answered(txn))
+        return;
+    if (answer->error == PS_HIVE_OK) {
+        settle(txn);
+    } else if (answer->error == PS_HIVE_REFUSED && ++txn->commit_errors > COMMIT_ERRORS_MAX) {
+        const struct ps_hive_request request = request_of(txn);
+        ask(txn, PS_HIVE_ABORT_TXN, &request, aborted);
+    } else if (is_unsure(answer)) {
+        rest(txn, answer);
+    } else {
+        fail(txn, "the commit failed", answer);
+    }
 }
 
 static void commit(struct ps_hive_txn *txn)

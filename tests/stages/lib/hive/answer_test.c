@@ -65,6 +65,7 @@ static void test_exceptions_of_the_metastore(void **state)
         [PS_HIVE_GET_TABLE_OLD] = "RMRR",
         [PS_HIVE_OPEN_TXNS] = "RRRR",
         [PS_HIVE_COMMIT_TXN] = "GGRR",
+        [PS_HIVE_ABORT_TXN] = "GRRR",
         [PS_HIVE_ABORT_TXNS] = "GRRR",
         [PS_HIVE_HEARTBEAT_TXN_RANGE] = "RRRR",
         [PS_HIVE_ALLOCATE_TABLE_WRITE_IDS] = "GGRR",
@@ -460,8 +461,9 @@ static void test_locks_have_a_number_and_a_state(void **state)
 static void test_answers_with_nothing_in_them(void **state)
 {
     for (int call = 0; call < PS_HIVE_CALLS; call++) {
-        bool returns_nothing = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_ABORT_TXNS ||
-                               call == PS_HIVE_UNLOCK || call == PS_HIVE_ADD_DYNAMIC_PARTITIONS;
+        bool returns_nothing = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_ABORT_TXN ||
+                               call == PS_HIVE_ABORT_TXNS || call == PS_HIVE_UNLOCK ||
+                               call == PS_HIVE_ADD_DYNAMIC_PARTITIONS;
         const uint8_t nothing[] = {HEAD(REPLY, NUMBER), 0},
                       a_number[] = {HEAD(REPLY, NUMBER), 8, 0, 1, 0, 0, 0, 9, 0};
         enum ps_hive_error wanted = returns_nothing ? PS_HIVE_OK : PS_HIVE_GARBAGE;

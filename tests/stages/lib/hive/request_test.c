@@ -124,6 +124,7 @@ static void test_calls_say_what_the_metastore_expects(void **state)
         {PS_HIVE_GET_TABLE_OLD, true, true, "get_table", "{1:\"d\" 2:\"t\"}"},
         {PS_HIVE_OPEN_TXNS, true, true, "open_txns", "{1:{1:5i 2:\"u\" 3:\"h\" 4:\"a\"}}"},
         {PS_HIVE_COMMIT_TXN, true, true, "commit_txn", "{1:{1:11L}}"},
+        {PS_HIVE_ABORT_TXN, true, true, "abort_txn", "{1:{1:11L}}"},
         {PS_HIVE_ABORT_TXNS, true, true, "abort_txns", "{1:{1:[21L 22L 9223372036854775807L]}}"},
         {PS_HIVE_HEARTBEAT_TXN_RANGE, true, true, "heartbeat_txn_range", "{1:{1:31L 2:32L}}"},
         {PS_HIVE_ALLOCATE_TABLE_WRITE_IDS, true, true, "allocate_table_write_ids",

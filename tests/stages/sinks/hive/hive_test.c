@@ -205,68 +205,6 @@ static void test_batch_size(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* The commit took effect, and its answer was lost. */
-static void test_a_commit_without_an_answer(void **unused)
-{
-    struct ps_test_stage stage;
-    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one")));
-    ps_test_metastore_cut("commit_txn", 2);
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("two")));
-    ps_test_hive_expect_rows("", "one\ntwo\n");
-    assert_int_equal(ps_test_metastore_calls("commit_txn"), 4);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 2);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
-    ps_test_stage_fini(&stage);
-}
-
-static void test_a_commit_that_is_refused(void **unused)
-{
-    struct ps_test_stage stage;
-    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
-    ps_test_metastore_refuse("commit_txn", 1);
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
-    ps_test_hive_expect_rows("", "one\ntwo\n");
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 2);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
-    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
-    ps_test_stage_fini(&stage);
-}
-
-/* The commits took effect, and were answered with an error that says nothing about them. */
-static void test_a_commit_and_an_internal_error(void **unused)
-{
-    struct ps_test_stage stage;
-    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
-    for (unsigned round = 0; round < 2; round++) {
-        ps_test_metastore_refuse_by("commit_txn", 3, PS_TEST_METASTORE_BREAKS);
-        ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY(round == 0 ? "one" : "two")));
-        assert_int_equal(ps_test_metastore_left(), 0);
-        assert_int_equal(ps_test_metastore_calls("commit_txn"), 4 * (round + 1));
-    }
-    ps_test_hive_expect_rows("", "one\ntwo\n");
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 0);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 0);
-    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 2);
-    ps_test_stage_fini(&stage);
-}
-
-/* Such an error that lasts: the transaction is given up, and its events are written again. */
-static void test_commits_that_are_never_answered_well(void **unused)
-{
-    struct ps_test_stage stage;
-    ps_test_hive_start(&stage, PS_HIVE_LINES(USUAL));
-    ps_test_metastore_refuse_by("commit_txn", 6, 3);
-    ps_test_hive_deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
-    assert_int_equal(ps_test_metastore_left(), 0);
-    assert_int_equal(ps_test_metastore_calls("commit_txn"), 7);
-    ps_test_hive_expect_rows("", "one\ntwo\n");
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 1);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_retried), 2);
-    assert_int_equal(ps_test_metastore_txns(PS_TEST_TXN_COMMITTED), 1);
-    ps_test_stage_fini(&stage);
-}
-
 static void test_calls_that_fail(void **unused)
 {
     static const char *const calls[] = {"open_txns", "allocate_table_write_ids", "lock", "get_table_req"};
@@ -568,10 +506,6 @@ int main(void)
                                        TEST(test_rows_of_a_table),
                                        TEST(test_partitions),
                                        TEST(test_batch_size),
-                                       TEST(test_a_commit_without_an_answer),
-                                       TEST(test_a_commit_that_is_refused),
-                                       TEST(test_a_commit_and_an_internal_error),
-                                       TEST(test_commits_that_are_never_answered_well),
                                        TEST(test_calls_that_fail),
                                        TEST(test_a_lock_that_waits),
                                        TEST(test_transactions_that_hive_has_aborted),
