@@ -129,7 +129,7 @@ static enum ps_status file_start(struct ps_subject *subject, struct ps_err *err)
         snprintf(subject->brokers, sizeof subject->brokers, "%s", config->brokers);
     else if (wants_broker && broker_start(subject, err) != PS_OK)
         return PS_FAIL;
-    if (ps_subject_derive(subject, err) != PS_OK)
+    if (ps_subject_derive(subject, err) != PS_OK || ps_subject_topics_look(subject, err) != PS_OK)
         return PS_FAIL;
     return agent_start(subject, err);
 }
@@ -169,6 +169,8 @@ enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subj
     if (config->agent != NULL)
         return file_start(subject, err);
     pid_find(subject);
+    if (ps_subject_topics_look(subject, err) != PS_OK)
+        return PS_FAIL;
     if (config->agent_metrics == NULL)
         return PS_OK;
     struct ps_scrape scrape;

@@ -52,6 +52,9 @@ struct ps_subject {
  * calls ps_subject_stop in any case. `config` must outlive the subject. */
 enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subject_config *config,
                                 struct ps_err *err);
+/* Looks whether the Kafka topics of target and far ends exist: load would make a misspelt one, and nothing would arrive.
+ * Makes those of the embedded broker, and no others. Called by ps_subject_start. */
+enum ps_status ps_subject_topics_look(const struct ps_subject *subject, struct ps_err *err);
 /* Stops what ps_subject_start started and removes the files that it made. */
 void ps_subject_stop(struct ps_subject *subject);
 

@@ -6,11 +6,13 @@ set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
 command -v jq >/dev/null || { echo "SKIP: no jq"; exit 77; }
+. "$PENSTOCK_SOURCE/tests/support/patience.sh"
 work=$(mktemp -d)
 # Files that the plan leaves behind would be here.
 mkdir "$work/tmp"
 export TMPDIR=$work/tmp
-trap 'rm -rf "$work"' EXIT
+broker=
+trap '[[ -z $broker ]] || kill "$broker" 2>/dev/null; rm -rf "$work"' EXIT
 
 fail() { echo "FAILED: $*" >&2; tail -c 3000 "$work/out" >&2; cat "$work/err" >&2; exit 1; }
 
@@ -158,3 +160,10 @@ says 2 'no-such-host.invalid' --target tcp://no-such-host.invalid:514 --from "$f
 says 2 'write kafka://HOST:PORT,HOST:PORT/TOPIC' --target kafka://127.0.0.1:9092 --from "$far"
 says 2 'verify cannot read from avro' --target tcp://127.0.0.1:514 --from avro://127.0.0.1:514
 says 2 'refused' --target tcp://127.0.0.1:1 --from "$far"
+"$PENSTOCK" mock-broker --topic right:2 >"$work/broker" &
+broker=$!
+patient_await 60 test -s "$work/broker" || fail "the broker does not start"
+says 2 'topic wrong does not exist' --target "kafka://$(<"$work/broker")/wrong" --from "$far"
+says 2 'topic wrong does not exist' --target "kafka://$(<"$work/broker")/right" --from "kafka://$(<"$work/broker")/right,wrong"
+kill $broker
+broker=

@@ -92,7 +92,7 @@ static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_
         return PS_OK;
     if (strcmp(text, "source") == 0) {
         plan->by_source = true;
-        return ps_kafka_partition_count(plan->settings.items, plan->settings.count, plan->topic,
+        return ps_kafka_partition_count(plan->settings.items, plan->settings.count, plan->topic, false,
                                         METADATA_TIMEOUT_MS, &plan->partition_count, err);
     }
     char *end;

@@ -131,20 +131,24 @@ static int time_left_ms(const struct ps_kafka_reader *reader)
 }
 
 /* Asks for the number of partitions, which is 0 if the topic does not exist. Some brokers answer for a new
- * topic before they know its partitions. */
-static rd_kafka_resp_err_t partitions_ask(struct ps_kafka_reader *reader, const struct topic *topic,
-                                          int32_t *count)
+ * topic before they know its partitions. Asks for all topics until this one is known (`handle` is NULL before): a broker
+ * may make a topic that is asked for by name. */
+static rd_kafka_resp_err_t partitions_ask(struct ps_kafka_reader *reader, const char *name,
+                                          rd_kafka_topic_t *handle, int32_t *count)
 {
     const struct rd_kafka_metadata *metadata;
     int left_ms = time_left_ms(reader);
     *count = 0;
     rd_kafka_resp_err_t failed =
-        rd_kafka_metadata(reader->client, 0, topic->handle, &metadata, left_ms < 100 ? 100 : left_ms);
+        rd_kafka_metadata(reader->client, handle == NULL, handle, &metadata, left_ms < 100 ? 100 : left_ms);
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return failed;
-    if (metadata->topic_cnt == 1) {
-        failed = metadata->topics[0].err;
-        *count = failed == RD_KAFKA_RESP_ERR_NO_ERROR ? metadata->topics[0].partition_cnt : 0;
+    failed = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        if (strcmp(metadata->topics[i].topic, name) != 0)
+            continue;
+        failed = metadata->topics[i].err;
+        *count = failed == RD_KAFKA_RESP_ERR_NO_ERROR ? metadata->topics[i].partition_cnt : 0;
     }
     rd_kafka_metadata_destroy(metadata);
     return failed;
@@ -156,21 +160,21 @@ static bool is_final(rd_kafka_resp_err_t failed)
            failed == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION || failed == RD_KAFKA_RESP_ERR__INVALID_ARG;
 }
 
-static enum ps_status partitions_wait(struct ps_kafka_reader *reader, const struct topic *topic,
-                                      int32_t *count, struct ps_err *err)
+static enum ps_status partitions_wait(struct ps_kafka_reader *reader, const char *name, int32_t *count,
+                                      struct ps_err *err)
 {
     for (;;) {
-        rd_kafka_resp_err_t failed = partitions_ask(reader, topic, count);
+        rd_kafka_resp_err_t failed = partitions_ask(reader, name, NULL, count);
         rd_kafka_poll(reader->client, 0);
         if (*count > 0)
             return PS_OK;
         if (is_final(failed))
-            return ps_err_set(err, "reader: topic %s: %s", topic->name, rd_kafka_err2str(failed));
+            return ps_err_set(err, "reader: topic %s: %s", name, rd_kafka_err2str(failed));
         if (time_left_ms(reader) == 0) {
             if (failed == RD_KAFKA_RESP_ERR_NO_ERROR || failed == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                 failed == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC)
-                return ps_err_set(err, "reader: topic %s does not exist", topic->name);
-            return ps_err_set(err, "reader: no broker answers for topic %s: %s", topic->name,
+                return ps_err_set(err, "reader: topic %s does not exist, or this user may not see it", name);
+            return ps_err_set(err, "reader: no broker answers for topic %s: %s", name,
                               reader->trouble[0] != '\0' ? reader->trouble : rd_kafka_err2str(failed));
         }
         usleep(WAIT_US);
@@ -202,7 +206,7 @@ static enum ps_status limits_wait(struct ps_kafka_reader *reader, const struct t
         if (is_final(failed) || left_ms == 0)
             return limits_failed(topic, partition, failed, err);
         usleep(WAIT_US);
-        (void)partitions_ask(reader, topic, &count);
+        (void)partitions_ask(reader, topic->name, topic->handle, &count);
     }
 }
 
@@ -225,14 +229,14 @@ static enum ps_status partition_start(struct ps_kafka_reader *reader, struct top
 static enum ps_status topic_start(struct ps_kafka_reader *reader, const char *name, bool latest,
                                   struct ps_err *err)
 {
+    int32_t count;
+    if (partitions_wait(reader, name, &count, err) != PS_OK)
+        return PS_FAIL;
     rd_kafka_topic_t *handle = rd_kafka_topic_new(reader->client, name, NULL);
     if (handle == NULL)
         return ps_err_set(err, "reader: topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
     struct topic *topic = &reader->topics[reader->topic_count++];
     *topic = (struct topic){.handle = handle, .name = rd_kafka_topic_name(handle)};
-    int32_t count;
-    if (partitions_wait(reader, topic, &count, err) != PS_OK)
-        return PS_FAIL;
     if ((unsigned)count > PS_KAFKA_READER_STREAMS_MAX - reader->stream_count)
         return ps_err_set(err, "reader: more than %u partitions", PS_KAFKA_READER_STREAMS_MAX);
     topic->first_stream = reader->stream_count;

@@ -17,6 +17,8 @@ struct ps_test_cluster {
 void ps_test_cluster_start(struct ps_test_cluster *cluster, unsigned broker_count);
 void ps_test_cluster_stop(struct ps_test_cluster *cluster);
 void ps_test_cluster_topic(const struct ps_test_cluster *cluster, const char *name, unsigned partition_count);
+/* Asks for the list of topics, which makes none. */
+bool ps_test_topic_exists(const struct ps_test_cluster *cluster, const char *name);
 
 /* One broker for all tests of a program: set-up and tear-down of cmocka_run_group_tests. */
 extern struct ps_test_cluster ps_test_cluster;

@@ -320,6 +320,9 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_kafka, "kafka://127.0.0.1:9/t?parttion=1", "partition");
     snprintf(url, sizeof url, "kafka://%s/not%%20a%%20topic", ps_test_cluster.bootstrap);
     ps_test_lane_refused(&ps_target_kafka, url, "not a valid topic name");
+    snprintf(url, sizeof url, "kafka://%s/misspelt?partition=source", ps_test_cluster.bootstrap);
+    ps_test_lane_refused(&ps_target_kafka, url, "topic misspelt does not exist");
+    assert_false(ps_test_topic_exists(&ps_test_cluster, "misspelt")); /* a look makes none */
 }
 
 int main(void)

@@ -228,6 +228,16 @@ static void test_late_topic(void **state)
     ps_test_far_close(&far);
 }
 
+/* A look at a topic that does not exist makes none, also on brokers that make topics for clients that ask for them. */
+static void test_no_topic_is_made(void **state)
+{
+    char url[256];
+    snprintf(url, sizeof url, "kafka://%s/misspelt", ps_test_cluster.bootstrap);
+    ps_test_far_refused_within(url, PS_NS_PER_S, "topic misspelt does not exist");
+    assert_false(ps_test_topic_exists(&ps_test_cluster, "misspelt"));
+    assert_true(ps_test_topic_exists(&ps_test_cluster, "one"));
+}
+
 static void test_refused(void **state)
 {
     char url[256];
@@ -265,6 +275,7 @@ int main(void)
         cmocka_unit_test(test_out_of_range_for_a_moment),
         cmocka_unit_test(test_transactions),
         cmocka_unit_test(test_late_topic),
+        cmocka_unit_test(test_no_topic_is_made),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
