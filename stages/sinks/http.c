@@ -18,7 +18,9 @@
 
 enum { COUNTER_COUNTED };
 
-#define CONTENT_TOO_LARGE 413
+/* After so many events in a row that the server refused for their content, and none that it took, it may refuse everything: the sink
+ * rests as its keys say. */
+#define REFUSED_IN_A_ROW 10U
 
 struct http_plan {
     struct ps_http_sink_plan sink; /* must be first: `decode` gets a pointer to this member */
@@ -30,8 +32,14 @@ struct http_plan {
     const char *serializer;
     const struct ps_event_json *json; /* NULL: a request has the event's body */
     struct ps_http_status_rules rules;
-    bool has_too_large; /* a key says what follows from the status 413 */
-    char *trust;        /* made by `build`: PEM text of the authorities, or NULL */
+    /* Bits by status: ROLLS_BACK, BACKS_OFF if rollback.CODE or .4XX, backoff.CODE or .4XX, is set. */
+    struct ps_http_status_rules set;
+    char *trust; /* made by `build`: PEM text of the authorities, or NULL */
+};
+
+struct http_state {
+    struct ps_http_sink sink; /* must be first: `decode` gets a pointer to this member */
+    uint32_t refused;         /* events in a row that were refused for their content */
 };
 
 #define FIELD(name) offsetof(struct http_plan, name)
@@ -183,16 +191,43 @@ static size_t json_encode(const struct ps_http_sink *sink, char *to, const struc
     return ps_json_event_write(plan->json, range->lease->batch, event, to);
 }
 
-/* Sets the result of the request's event, by the rule of its status. An event that the server calls too large (413) would be too
- * large for ever: unless a key has a rule for it, it becomes a dead letter if there are any. */
-static bool decode(const struct ps_http_sink *sink, const struct ps_http_request *answer,
+/* Returns whether the status judges the event's content: malformed, too large, of a wrong type, not to be processed. Others (401,
+ * 403, 404, 429..) say something about the server, or about this client. */
+static bool judges_content(long status)
+{
+    return status == 400 || status == 413 || status == 415 || status == 422;
+}
+
+/* An event that is refused for its content is refused for ever: unless a key has a rule for the status, it becomes a dead letter, if
+ * there are any, and the next event need not wait. */
+static uint8_t rule_of(const struct http_plan *plan, struct http_state *state, long status)
+{
+    uint8_t rule = plan->rules.bits[status % (long)PS_HTTP_STATUSES];
+    uint8_t set = plan->set.bits[status % (long)PS_HTTP_STATUSES];
+    if (!judges_content(status) || !ps_port_has_deadletter(state->sink.requests.sink.port)) {
+        state->refused = status / 100 == 2 ? 0 : state->refused;
+        return rule;
+    }
+    if (!(set & PS_HTTP_ROLLS_BACK))
+        rule &= (uint8_t)~PS_HTTP_ROLLS_BACK;
+    if (rule & PS_HTTP_ROLLS_BACK)
+        return rule;
+    if (!(set & PS_HTTP_BACKS_OFF) && state->refused < REFUSED_IN_A_ROW)
+        rule &= (uint8_t)~PS_HTTP_BACKS_OFF;
+    if (++state->refused == REFUSED_IN_A_ROW)
+        ps_log(PS_LOG_WARN, state->sink.requests.sink.port->component,
+               "%s has refused %u events in a row, the last one with HTTP %ld, and has taken none since: "
+               "from now on the "
+               "sink rests before the next one; look whether the server wants other requests",
+               plan->sink.shown, REFUSED_IN_A_ROW, status);
+    return rule;
+}
+
+/* Sets the result of the request's event, by the rule of its status. */
+static bool decode(struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t)
 {
-    const struct http_plan *plan = (const struct http_plan *)sink->plan;
-    uint8_t rule = plan->rules.bits[answer->status % (long)PS_HTTP_STATUSES];
-    if (answer->status == CONTENT_TOO_LARGE && !plan->has_too_large &&
-        ps_port_has_deadletter(sink->requests.sink.port))
-        rule &= (uint8_t)~PS_HTTP_ROLLS_BACK;
+    uint8_t rule = rule_of((const struct http_plan *)sink->plan, (struct http_state *)sink, answer->status);
     if (rule & PS_HTTP_IS_COUNTED)
         ps_count(sink->requests.sink.port->counters, PS_COUNTER_extra + COUNTER_COUNTED, 1);
     *results = (struct ps_remote_result){.outcome = rule & PS_HTTP_ROLLS_BACK   ? PS_REMOTE_AGAIN
@@ -201,12 +236,25 @@ static bool decode(const struct ps_http_sink *sink, const struct ps_http_request
     return rule & PS_HTTP_BACKS_OFF;
 }
 
+static bool is_set(const struct ps_pairs *codes, long status)
+{
+    char code[8];
+    (void)snprintf(code, sizeof code, "%ld", status % 1000);
+    return ps_pairs_get(codes, code) != NULL || ps_pairs_get(codes, "4XX") != NULL;
+}
+
+static void find_set(struct http_plan *plan)
+{
+    for (long status = 400; status < 500; status++)
+        plan->set.bits[status] = (uint8_t)((is_set(&plan->rollback, status) ? PS_HTTP_ROLLS_BACK : 0) |
+                                           (is_set(&plan->backoff, status) ? PS_HTTP_BACKS_OFF : 0));
+}
+
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct http_plan *plan = plan_;
     make_rules(plan, &plan->rules);
-    plan->has_too_large =
-        ps_pairs_get(&plan->rollback, "413") != NULL || ps_pairs_get(&plan->rollback, "4XX") != NULL;
+    find_set(plan);
     if (ps_json_event_of_sink(plan->serializer, &plan->serializer_keys, context, &plan->json, err) != PS_OK ||
         read_trust(plan, &plan->trust, context, err) != PS_OK)
         return PS_FAIL;
@@ -239,7 +287,9 @@ static void teardown(void *plan_)
 
 static enum ps_status open_sink(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
 {
-    return ps_http_sink_open(state, &((const struct http_plan *)plan)->sink, port, err);
+    struct http_state *http = state;
+    http->refused = 0;
+    return ps_http_sink_open(&http->sink, &((const struct http_plan *)plan)->sink, port, err);
 }
 
 static void outline(const void *plan_, const struct ps_context *, FILE *out)
@@ -267,7 +317,7 @@ const struct ps_stage_ops ps_sink_http = {
     .summary = "Each event is the body of a POST",
     .options = options,
     .plan_size = sizeof(struct http_plan),
-    .state_size = sizeof(struct ps_http_sink),
+    .state_size = sizeof(struct http_state),
     .counters = PS_WORDS("counted"),
     .check = check,
     .build = build,

@@ -83,8 +83,8 @@ letters | jq -e -s 'map(select(.reason == "attempts-exhausted")) | length == 1 a
 letters | jq -e -s 'all(.component == "sink k1")' >"$work/jq" || fail "letters: $(letters)"
 grep -q 'events accepted 32, delivered 21, .*not delivered 0, .*dead letters 11' "$work/near.err" || fail "account: $(tail -1 "$work/near.err")"
 
-# ---- without rules for 413 and without a limit of attempts: what is too large for the server does not stop the sink ----
-sed -i '/rollback.4/d; /retry.max/d' "$work/near.properties"
+# ---- without rules for statuses 4XX and without a limit of attempts: what the server refuses for its content does not stop the sink ----
+sed -i '/rollback.4/d; /retry.max/d; s/defaultBackoff/backoff.2XX/' "$work/near.properties"
 rm -r "$work"/out/* "$work/dead"
 mkdir "$work/dead"
 : >"$work/far.err"
@@ -95,10 +95,65 @@ await "the far agent listens again" grep -q 'listening on' "$work/far.err"
 agent near
 near_agent=$started
 await "the near agent listens again" grep -q "listening on 127.0.0.1:$in" "$work/near.err"
-tail -n 2 "$work/lines" | nc -N 127.0.0.1 "$in" >"$work/said"
-await "the event behind it" has_arrived 1
-await "the letter" has_letters 1
-letters | jq -e '.reason == "request-refused" and (.text | contains("HTTP 413"))' >"$work/jq" || fail "letters: $(letters)"
+{
+    printf '%s\n' '{ not 01' '{ not 02'
+    cat "$work/lines"
+} | nc -N 127.0.0.1 "$in" >"$work/said"
+await "the good events" has_arrived 21
+await "the letters" has_letters 13
+letters | jq -e -s 'all(.reason == "request-refused") and (map(select(.text | contains("HTTP 413"))) | length == 1)' >"$work/jq" || fail "letters: $(letters)"
 stop "$near_agent"
 stop "$far_agent"
+arrived | cmp - <(sed -nE 's/^\[\{"body":"(event [0-9]+)"\}\]$/\1/p' "$work/lines") || fail "arrived: $(arrived | head -40)"
+
+# ---- a rule of the configuration, or a status that judges the server, is no event's matter ----
+answer() { # STATUS: a server that answers every request with it
+    perl -MIO::Socket::INET -e '
+        my $s = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => shift, Listen => 5, ReuseAddr => 1) or die "$!";
+        while (my $c = $s->accept) { my $n = 0; while (<$c>) { $n = $1 if /^Content-Length: (\d+)/i; last if /^\r$/ } read $c, $_, $n;
+            print $c "HTTP/1.1 $ARGV[0] No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"; close $c }' "$far" "$1" 2>"$work/server.err" &
+    server=$!
+    children[$server]=1
+}
+waits() { # STATUS [LINE]: an event that is answered with it waits, named in the log, without a letter
+    rm -r "$work/dead"
+    mkdir "$work/dead"
+    : >"$work/near.err"
+    sed -i '/penstock.retry/d; /rollback.4/d' "$work/near.properties"
+    printf '%s\n' a1.sinks.k1.penstock.retry.backoff=20 a1.sinks.k1.penstock.retry.backoff.max=20 "${@:2}" >>"$work/near.properties"
+    answer "$1"
+    agent near
+    await "the near agent listens" grep -q "listening on 127.0.0.1:$in" "$work/near.err"
+    echo event | nc -N 127.0.0.1 "$in" >"$work/said"
+    await "the log does not name $1" grep -q "HTTP $1" "$work/near.err"
+    ! has_letters 1 || fail "$1: $(letters)"
+    kill "$server"
+    wait "$server" || true # by the signal
+    unset "children[$server]"
+    answer 200
+    stop "$started" # a stop delivers what waits
+    grep -q 'events accepted 1, delivered 1, .*dead letters 0' "$work/near.err" || fail "$1: $(tail -1 "$work/near.err")"
+    kill "$server"
+    wait "$server" || true
+    unset "children[$server]"
+}
+# ---- a server that refuses every event's content: some quickly, then with rests ----
+rm -r "$work/dead"
+mkdir "$work/dead"
+: >"$work/near.err"
+sed -i '/penstock.retry/d' "$work/near.properties"
+answer 400
+agent near
+await "the near agent listens" grep -q "listening on 127.0.0.1:$in" "$work/near.err"
+printf '%s\n' {1..12} | nc -N 127.0.0.1 "$in" >"$work/said"
+await "the letters" has_letters 10
+await "the log does not name it" grep -q 'WARN sink k1: .* has refused 10 events in a row' "$work/near.err"
+kill -9 "$started"
+kill "$server"
+wait "$started" "$server" 2>"$work/jq" || true # by signals
+unset "children[$started]" "children[$server]"
+
+for status in 401 403 404 408 429 503; do waits $status; done
+waits 400 a1.sinks.k1.rollback.400=true
+waits 422 a1.sinks.k1.rollback.4XX=true
 echo "refused: as expected"

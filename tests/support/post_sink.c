@@ -47,7 +47,7 @@ static enum ps_remote_outcome outcome_of(long status)
 }
 
 /* An answer with fewer lines than events, or one that was cut off, tells nothing about the other events. */
-static bool decode(const struct ps_http_sink *, const struct ps_http_request *answer,
+static bool decode(struct ps_http_sink *, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t count)
 {
     char *line = answer->body;

@@ -33,7 +33,7 @@ struct ps_http_sink_plan {
     /* Called when the request was answered: sets the results of its `count` events, in their order. A reason
      * may point into the answer; reason NULL: status and first line of the answer. Returns whether the sink
      * backs off before it sends again. */
-    bool (*decode)(const struct ps_http_sink *sink, const struct ps_http_request *answer,
+    bool (*decode)(struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t count);
 };
 
