@@ -70,7 +70,7 @@ done
 not_ready() { # SINK TEXT
     [[ $(http_get "$metrics_port" /readyz "$work/ready") == 503 ]] && grep -q "sink $1 has failed [0-9]* times in a row: $2" "$work/ready"
 }
-agent
+agent a1.sinks.k{1,2}.penstock.retry.backoff{,.max}=100
 post $url "$schemas/later" "$schemas/good"
 for sink in k1 k2; do
     await "$sink: /readyz does not name it" not_ready $sink "an event cannot be written: cannot read the Avro schema $schemas/later: No such file"
