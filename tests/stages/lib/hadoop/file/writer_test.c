@@ -221,7 +221,7 @@ static void test_schema_in_filesystem(void **unused)
                          PS_HADOOP_WRITTEN);
         assert_int_equal(ps_hadoop_writer_event(files[i], lease->batch, ps_lease_event(lease, 1), 0,
                                                 &file.output, &stage.err),
-                         PS_HADOOP_NEW_FILE);
+                         PS_HADOOP_REFUSED);
         assert_true(ps_hadoop_writer_end(files[i], &file.output));
     }
     assert_int_equal(file.bytes.length % 2, 0); /* the two files are equal */
@@ -229,7 +229,7 @@ static void test_schema_in_filesystem(void **unused)
     assert_true(ps_hadoop_writer_begin(files[0], &file.output)); /* the next file */
     assert_int_equal(
         ps_hadoop_writer_event(files[0], lease->batch, ps_lease_event(lease, 1), 0, &file.output, &stage.err),
-        PS_HADOOP_LATER);
+        PS_HADOOP_REFUSED);
     assert_non_null(strstr(stage.err.text, "hdfs://nn:8020")); /* another file system */
     assert_int_equal(
         ps_hadoop_writer_event(files[0], lease->batch, ps_lease_event(lease, 2), 0, &file.output, &stage.err),
