@@ -350,15 +350,15 @@ static void command_over_log(const struct exec_plan *plan, const struct exec_sta
 static void run_over(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now,
                      const char *exit_code)
 {
-    bool again = plan->restart && state->drain_ns == 0;
-    if (strcmp(exit_code, "unknown") != 0) /* else it did not start, which is noted */
+    bool again = plan->restart && state->drain_ns == 0, started = strcmp(exit_code, "unknown") != 0;
+    if (started) /* else that is noted and logged */
         ps_command_ended(&state->lacks, plan->argv[0], exit_code, plan->restart);
     state->phase = again ? PHASE_WAITS : PHASE_OVER;
     state->at_ns = now->mono_ns + (uint64_t)plan->throttle_ms * PS_NS_PER_MS;
-    if (again)
+    if (again && started)
         ps_log(PS_LOG_INFO, state->port->component, "restarting in %lldms, exit code %s",
                (long long)plan->throttle_ms, exit_code);
-    else
+    if (!again)
         command_over_log(plan, state, exit_code);
 }
 
@@ -384,15 +384,17 @@ static void start_failed(const struct exec_plan *plan, struct exec_state *state,
     bool is_wrong = error == ENOENT || error == EACCES;
     char tries[PS_LOG_BACKOFF_BYTES];
     ps_command_missing(&state->lacks, err->text);
+    bool says = ps_log_backoff_says(&state->refused, err->text, now->mono_ns);
+    ps_log(says ? PS_LOG_ERROR : PS_LOG_DEBUG, state->port->component, "%s%s%s%s", err->text,
+           is_wrong ? "; write the full path of the command, or check `shell`" : "",
+           passes          ? "; it is tried again every 3 s"
+           : plan->restart ? "; it is tried again and again (restart = true)"
+                           : "",
+           ps_log_backoff_text(&state->refused, now->mono_ns, tries));
     if (!passes) {
-        ps_log(PS_LOG_ERROR, state->port->component, "%s%s", err->text,
-               is_wrong ? "; write the full path of the command, or check `shell`" : "");
         run_over(plan, state, now, "unknown");
         return;
     }
-    if (ps_log_backoff_says(&state->refused, err->text, now->mono_ns))
-        ps_log(PS_LOG_ERROR, state->port->component, "%s; it is tried again every 3 s%s", err->text,
-               ps_log_backoff_text(&state->refused, now->mono_ns, tries));
     state->phase = PHASE_WAITS;
     state->at_ns = now->mono_ns + START_REST_NS;
 }

@@ -41,7 +41,7 @@ a1.sinks.k1.sink.rollInterval = 0
 a1.sinks.k1.sink.serializer = json
 a1.sinks.k1.sink.serializer.json.timestamp = @timestamp
 a1.sinks.k1.sink.serializer.json.rename.host = hostname
-a1.sinks.k1.sink.serializer.json.rename.Severity = message
+a1.sinks.k1.sink.serializer.json.rename.Severity = severity
 a1.sinks.k2.type = org.apache.flume.sink.kafka.KafkaSink
 a1.sinks.k2.kafka.bootstrap.servers = $(<"$work/address")
 a1.sinks.k2.kafka.topic = t
@@ -82,7 +82,7 @@ says() { # OUT LINE FILTER
     cat "$work/$1"/* | sed -n "$2p" >"$work/line"
     jq -e "$3" <"$work/line" >/dev/null || fail "$1, line $2: not $3: $(<"$work/line")"
 }
-says file 1 '. == {"@timestamp": "2003-10-11T22:14:15.000Z", "message": "plain text", "Facility": "1", "priority": "13", "timestamp": "1065910455000", "hostname": "web"}'
+says file 1 '. == {"@timestamp": "2003-10-11T22:14:15.000Z", "message": "plain text", "Facility": "1", "priority": "13", "timestamp": "1065910455000", "severity": "5", "hostname": "web"}'
 says file 2 '.message == "a \"quote\", a \\ and\ta tab \u0001\u007f"'
 says file 3 '.message == "no syslog \ufffd\ufffd( 😀" and ."flume.syslog.status" == "Invalid" and .hostname == "not me" and (has("@timestamp") | not)'
 says file 4 '.message == "a" and .hostname == "h"'
@@ -109,4 +109,6 @@ wrong 'serializer: text is not supported by this sink; write json' 'serializer =
 wrong 'exclude each other' 'serializer = json' 'useFlumeEventFormat = true'
 wrong 'name one member' 'serializer = json' 'serializer.json.body = m' 'serializer.json.timestamp = m'
 wrong 'another header this name' 'serializer = json' 'serializer.json.rename.a = m' 'serializer.json.rename.b = m'
+wrong 'json.body gives another member this name' 'serializer = json' 'serializer.json.rename.a = message'
+wrong 'json.timestamp gives another member this name' 'serializer = json' 'serializer.json.timestamp = t' 'serializer.json.rename.a = t'
 wrong 'json.body' 'serializer = json' 'serializer.json.bodi = m'

@@ -9,6 +9,7 @@ void ps_command_ended(struct ps_command_lack *command, const char *program, cons
                       bool starts_again)
 {
     bool well = strcmp(exit_code, "0") == 0;
+    command->is_logged = false;
     command->lack = starts_again && well ? PS_LACK_NONE
                     : starts_again       ? PS_LACK_LOST
                     : well               ? PS_LACK_INPUT
@@ -20,6 +21,7 @@ void ps_command_ended(struct ps_command_lack *command, const char *program, cons
 void ps_command_missing(struct ps_command_lack *command, const char *why)
 {
     command->lack = PS_LACK_GONE;
+    command->is_logged = true;
     snprintf(command->why, sizeof command->why, "%.*s", (int)sizeof command->why - 1, why);
 }
 
@@ -30,7 +32,9 @@ uint64_t ps_command_report(struct ps_command_lack *command, struct ps_port *port
     if (again && now->mono_ns >= command->started_ns + LASTS_NS)
         command->lack = PS_LACK_NONE;
     ps_port_lacks(port, command->lack, command->why,
-                  command->lack == PS_LACK_INPUT ? PS_LOG_INFO : PS_LOG_WARN);
+                  command->is_logged               ? PS_LOG_DEBUG
+                  : command->lack == PS_LACK_INPUT ? PS_LOG_INFO
+                                                   : PS_LOG_WARN);
     uint64_t lasts_ns = command->started_ns + LASTS_NS;
     return again && command->lack != PS_LACK_NONE && lasts_ns < due_ns ? lasts_ns : due_ns;
 }

@@ -7,13 +7,14 @@
 struct ps_command_lack {
     enum ps_lack lack;
     char why[256];
+    bool is_logged;      /* the source has logged it */
     uint64_t started_ns; /* the caller sets it when a run begins */
 };
 
 /* Called when a run has ended. A command that is started again after it has ended well is no lack. */
 void ps_command_ended(struct ps_command_lack *command, const char *program, const char *exit_code,
                       bool starts_again);
-/* Called when the command could not be started. */
+/* Called when the command could not be started, which the source logs. */
 void ps_command_missing(struct ps_command_lack *command, const char *why);
 /* Called at every cycle: reports what is lacking (ps_port_lacks). A run after one that failed ends the lack when it has
  * lasted. Returns the time of the next call at the latest: `due_ns`, or earlier. */

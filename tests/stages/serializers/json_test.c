@@ -45,7 +45,8 @@ static void test_names_that_meet(void **unused)
     EXPECT("\"message\":\"b\",\"headers\":{\"message\":\"m\"}", same, "json.nested", "true");
     EXPECT("\"message\":\"b\",\"m2\":\"m\"", same, "json.rename.message", "m2");
     EXPECT("\"message\":\"b\",\"server\":\"h\"", two, "json.rename.host", "server");
-    EXPECT("\"message\":\"b\",\"server\":\"s\"", two, "json.rename.host", "message");
+    EXPECT("\"message\":\"b\",\"headers\":{\"server\":\"s\",\"message\":\"h\"}", two, "json.rename.host",
+           "message", "json.nested", "true");
     EXPECT("\"message\":\"b\",\"server\":\"s\"", two, "json.rename.host", "server", "json.headers", "server");
 }
 

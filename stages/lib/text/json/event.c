@@ -35,6 +35,16 @@ static const char *nest_of(const struct ps_event_json *json)
     return strcasecmp(json->nested, "true") == 0 ? "headers" : json->nested;
 }
 
+/* Returns the key of the body or of the time, if it gives them this name beside the headers; NULL if neither does. */
+static const char *beside(const struct ps_event_json *json, const char *name)
+{
+    if (nest_of(json) != NULL)
+        return NULL;
+    if (strcmp(name, json->body) == 0)
+        return "json.body";
+    return json->timestamp != NULL && strcmp(name, json->timestamp) == 0 ? "json.timestamp" : NULL;
+}
+
 static bool check_renames(const struct ps_event_json *json, const struct ps_context *context)
 {
     bool good = true;
@@ -42,6 +52,11 @@ static bool check_renames(const struct ps_event_json *json, const struct ps_cont
         const struct ps_pair *pair = &json->rename.items[i];
         const char *key = ps_arena_format(context->arena, "json.rename.%s", pair->key);
         good &= check_member(key, pair->value, context);
+        const char *other = beside(json, pair->value);
+        if (other != NULL)
+            ps_report(context, PS_LOG_ERROR, key,
+                      "%s gives another member this name: write another one, or set json.nested", other);
+        good &= other == NULL;
         for (size_t k = 0; k < i; k++) {
             if (strcmp(pair->value, json->rename.items[k].value) != 0)
                 continue;
