@@ -235,6 +235,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     };
     plan->framing = (struct ps_syslog_framing){.mode = (enum ps_syslog_framing_mode)plan->framing_mode,
                                                .size_max = plan->rules.size_max};
+    plan->rules.asks = plan->framing.mode == PS_SYSLOG_FRAMING_AUTO;
     ps_syslog_names_init(&plan->rules.names, true);
     if (plan->structured)
         ps_syslog_structured_names(plan->rules.structured);
@@ -282,6 +283,8 @@ static enum ps_parsed next_framed(struct reading *reading, char *data, uint32_t 
     char *message = data + frame.skip;
     if (frame.found == PS_SYSLOG_MORE)
         return PS_PARSED_PARTIAL;
+    if (frame.lost)
+        ps_syslog_mistakes_keep(&reading->state->mistakes, &before, message, length - frame.skip);
     enum ps_parsed parsed =
         frame.found == PS_SYSLOG_LINE
             ? next_line(reading, message, length - frame.skip, &took)
@@ -291,7 +294,8 @@ static enum ps_parsed next_framed(struct reading *reading, char *data, uint32_t 
         *used = frame.found == PS_SYSLOG_LINE ? frame.skip + took : frame.taken;
         *bits = frame.bits | (*bits >> PS_SYSLOG_SAID << PS_SYSLOG_SAID);
         if (frame.lost)
-            ps_syslog_mistake_lost(&parser->mistakes, &before, message, *used - frame.skip);
+            ps_syslog_mistakes_lost(&reading->state->mistakes, &parser->mistakes, &before,
+                                    *used - frame.skip);
     } else {
         *used = parsed == PS_PARSED_PARTIAL ? frame.skip + took : 0;
     }
@@ -307,8 +311,8 @@ static void count(struct reading *reading)
     ps_count(state->port->counters, PS_COUNTER_malformed, mistakes->invalid + reading->empty);
     if (mistakes->kinds == 0)
         return;
-    ps_syslog_mistakes_say(&state->mistakes, mistakes, state->port, reading->connection->ip_text,
-                           &reading->connection->bits);
+    ps_syslog_mistakes_say(&state->mistakes, mistakes, &state->plan->framing, state->port,
+                           reading->connection->ip_text, &reading->connection->bits);
     *mistakes = (struct ps_syslog_found_mistakes){0};
 }
 
@@ -337,7 +341,10 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
                      : next_framed(&reading, at, left, &took);
         *used += took;
         reading.empty += parsed == PS_PARSED_DROPPED;
-    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED);
+    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED ||
+             (parsed == PS_PARSED_PARTIAL &&
+              ps_syslog_look_again(&state->plan->framing, &connection->bits, data + *used, length - *used,
+                                   &state->parser.cuts)));
     count(&reading);
     return parsed == PS_PARSED_FULL     ? PS_FEED_FULL
            : parsed == PS_PARSED_MEMORY ? PS_FEED_MEMORY

@@ -70,6 +70,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     plan->framing = (struct ps_syslog_framing){.mode = (enum ps_syslog_framing_mode)plan->framing_mode,
                                                .size_max = plan->source.rules.size_max,
                                                .skips_newlines = true};
+    plan->source.rules.asks = plan->framing.mode == PS_SYSLOG_FRAMING_AUTO;
     if (ps_listen_build(&plan->listen, context, err) == PS_OK)
         return PS_OK;
     ps_syslog_source_teardown(&plan->source);
@@ -97,15 +98,19 @@ static enum ps_parsed next_framed(struct syslogtcp_state *state, uint32_t *bits,
     uint32_t took = 0;
     if (frame.found == PS_SYSLOG_MORE)
         return PS_PARSED_PARTIAL;
+    if (frame.lost)
+        ps_syslog_mistakes_keep(&state->mistakes, &before, message, length - frame.skip);
     enum ps_parsed parsed =
-        frame.found == PS_SYSLOG_LINE
+        frame.found == PS_SYSLOG_MESSAGE && frame.length == 0
+            ? PS_PARSED_ADDED /* nothing, as an empty line */
+        : frame.found == PS_SYSLOG_LINE
             ? ps_syslog_single_next(parser, batch, message, length - frame.skip, client, &took)
             : ps_syslog_single_message(parser, batch, message, frame.length, frame.cut, client);
     if (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED) {
         *used = frame.found == PS_SYSLOG_LINE ? frame.skip + took : frame.taken;
         *bits = frame.bits | (*bits >> PS_SYSLOG_SAID << PS_SYSLOG_SAID);
         if (frame.lost)
-            ps_syslog_mistake_lost(&parser->mistakes, &before, message, *used - frame.skip);
+            ps_syslog_mistakes_lost(&state->mistakes, &parser->mistakes, &before, *used - frame.skip);
     } else {
         *used = parsed == PS_PARSED_PARTIAL ? frame.skip + took : 0;
     }
@@ -115,8 +120,8 @@ static enum ps_parsed next_framed(struct syslogtcp_state *state, uint32_t *bits,
 static void note_mistakes(struct syslogtcp_state *state, struct ps_connection *connection)
 {
     ps_count(state->port->counters, PS_COUNTER_malformed, state->parser.mistakes.invalid);
-    ps_syslog_mistakes_say(&state->mistakes, &state->parser.mistakes, state->port, connection->ip_text,
-                           &connection->bits);
+    ps_syslog_mistakes_say(&state->mistakes, &state->parser.mistakes, &state->plan->framing, state->port,
+                           connection->ip_text, &connection->bits);
     state->parser.mistakes = (struct ps_syslog_found_mistakes){0};
 }
 
@@ -142,7 +147,10 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
                      : next_framed(state, &connection->bits, batch, at, left, client, &took);
         *used += took;
         dropped += parsed == PS_PARSED_DROPPED;
-    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED);
+    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED ||
+             (parsed == PS_PARSED_PARTIAL &&
+              ps_syslog_look_again(&state->plan->framing, &connection->bits, data + *used, length - *used,
+                                   &state->parser.cuts)));
     if (dropped > 0)
         ps_count(state->port->counters, PS_COUNTER_EventReadFail, dropped);
     if (state->parser.mistakes.kinds != 0)

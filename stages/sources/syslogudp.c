@@ -146,7 +146,7 @@ static enum ps_parsed take(struct syslogudp_state *state, struct ps_batch *batch
 static void note_mistakes(struct syslogudp_state *state)
 {
     ps_count(state->port->counters, PS_COUNTER_malformed, state->parser.mistakes.invalid);
-    ps_syslog_mistakes_say(&state->mistakes, &state->parser.mistakes, state->port,
+    ps_syslog_mistakes_say(&state->mistakes, &state->parser.mistakes, NULL, state->port,
                            state->datagrams.peers ? state->ip : "a client", NULL);
     state->parser.mistakes = (struct ps_syslog_found_mistakes){0};
 }

@@ -3,8 +3,10 @@
  * and "<digits>" are a frame, any other text is a line. Once a connection has sent a frame, a length and a blank suffice.
  *
  * A frame longer than the limit is cut there, and its rest becomes further messages. A length above the limit and above
- * PS_SYSLOG_FRAME_BYTES_MAX is not believed: its text is a line. Where a connection with frames has bytes that are neither a frame nor
- * "<", its sender has lost count: the next frame is searched for behind them.
+ * PS_SYSLOG_FRAME_BYTES_MAX is not believed: its text is a line. A length is not believed either when the bytes behind its
+ * message have come and are no message, and another place is the beginning of a frame that leads to a further one. Where a
+ * connection with frames has bytes that are neither a frame nor "<", its sender has lost count: the next frame is searched
+ * for behind them.
  *
  * Thread: the owner's. Allocates nothing. Reads only the bytes given. */
 #pragma once
@@ -39,7 +41,10 @@ struct ps_syslog_framing {
 
 /* The state of a connection: connection->bits. 0 at first. */
 enum {
-    PS_SYSLOG_LEFT = (1 << 27) - 1, /* bytes that are left of a frame that was cut */
+    PS_SYSLOG_LEFT = (1 << 18) - 1, /* bytes that are left of a frame that was cut */
+    PS_SYSLOG_LINES = 1 << 24,      /* the sender's lines begin with numbers that are no lengths */
+    PS_SYSLOG_NULS = 1 << 25,       /* messages end at a NUL or a newline */
+    PS_SYSLOG_HIDDEN = 1 << 26,     /* the line that begins here has no end, and holds frames */
     PS_SYSLOG_AFTER = 1 << 27,      /* the last message was a frame: a newline or NUL behind it is skipped */
     PS_SYSLOG_COUNTED = 1 << 28,    /* the sender has sent a frame */
 };
@@ -47,7 +52,7 @@ enum {
 
 enum ps_syslog_found {
     PS_SYSLOG_LINE,    /* after `skip` bytes a line begins: its parser finds its end */
-    PS_SYSLOG_MESSAGE, /* `length` bytes after `skip` are a message */
+    PS_SYSLOG_MESSAGE, /* `length` bytes after `skip` are a message; 0: an empty one */
     PS_SYSLOG_MORE,    /* after `skip` bytes more bytes are needed */
 };
 
@@ -56,7 +61,7 @@ struct ps_syslog_frame {
     uint32_t skip, length, taken; /* taken: all bytes to use for a message, those of `skip` included */
     uint32_t bits;                /* the connection's state behind the message */
     bool cut;                     /* the message is only the beginning of a longer one */
-    bool lost;                    /* no frame, where one was due */
+    bool lost;                    /* no frame, where one was due, or one with a wrong length */
 };
 
 /* Returns whether [data, data + length) goes to the parser of lines as it is. This is the usual case. */
@@ -64,7 +69,8 @@ static inline bool ps_syslog_is_line(const struct ps_syslog_framing *framing, ui
                                      uint32_t length)
 {
     return framing->mode == PS_SYSLOG_FRAMING_NEWLINE ||
-           (framing->mode == PS_SYSLOG_FRAMING_AUTO && (bits & (PS_SYSLOG_LEFT | PS_SYSLOG_AFTER)) == 0 &&
+           (framing->mode == PS_SYSLOG_FRAMING_AUTO &&
+            (bits & (PS_SYSLOG_LEFT | PS_SYSLOG_NULS | PS_SYSLOG_HIDDEN | PS_SYSLOG_AFTER)) == 0 &&
             length > 0 && *data == '<');
 }
 
@@ -76,3 +82,9 @@ void ps_syslog_frame_find(const struct ps_syslog_framing *framing, uint32_t bits
  * its length, as far as it is one part; 0: its end has not arrived. */
 bool ps_syslog_message_bytes(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
                              uint32_t length, uint32_t *bytes);
+
+/* With `auto`: looks at a line without its end, before its parser may wait for more bytes or cut it. Returns true if the parser
+ * is to be called again: the line holds NULs before priorities, or frames (*bits tells), or it is to be cut (*cuts is set;
+ * the parser clears it). */
+bool ps_syslog_look_again(const struct ps_syslog_framing *framing, uint32_t *bits, const char *data,
+                          uint32_t length, bool *cuts);

@@ -311,9 +311,10 @@ enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_ba
     *used = 0;
     if (newline != NULL) {
         line.raw_length = (uint32_t)(newline - data);
-    } else if (length >= size_max) {
+    } else if (length >= size_max && (parser->cuts || !parser->rules->asks)) {
         line.raw_length = size_max;
         line.incomplete = true;
+        parser->cuts = false;
     } else {
         return PS_PARSED_PARTIAL;
     }

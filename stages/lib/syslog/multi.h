@@ -17,12 +17,14 @@ struct ps_syslog_multi_rules {
     unsigned keep;                                          /* a set of enum ps_keep */
     const struct ps_name *structured[PS_SYSLOG_STRUCTURED]; /* NULL: these fields stay in the body */
     uint32_t size_max; /* eventSize in bytes, at least 1: a longer line is cut */
+    bool asks; /* a line without an end is cut only with `cuts` of the parser (ps_syslog_look_again) */
 };
 
 struct ps_syslog_multi {
     const struct ps_syslog_multi_rules *rules;
     struct ps_syslog_time time;
     struct ps_syslog_found_mistakes mistakes;
+    bool cuts;
 };
 
 void ps_syslog_multi_init(struct ps_syslog_multi *parser, const struct ps_syslog_multi_rules *rules);

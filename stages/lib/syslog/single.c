@@ -532,9 +532,10 @@ enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_
     uint32_t end = newline != NULL ? (uint32_t)(newline - line) : length, taken;
     if (newline != NULL) {
         taken = end + 1;
-    } else if (from > 0 && length >= size_max) {
+    } else if (from > 0 && length >= size_max && (parser->cuts || !parser->rules->asks)) {
         taken = end = size_max;
         start.incomplete = true;
+        parser->cuts = false;
     } else if (parser->rules->datagrams) {
         taken = end;
         if (from == 0 && start.digits == 0) { /* no priority number: Flume fails and drops the message */

@@ -19,7 +19,8 @@ struct ps_syslog_single_rules {
     uint32_t size_max; /* eventSize in bytes: a longer message is cut; the rest becomes another message */
     const struct ps_name *structured[PS_SYSLOG_STRUCTURED]; /* NULL: these fields stay in the body */
     bool datagrams;                                         /* UDP: the end of the bytes ends the message */
-    const struct ps_syslog_format *format;                  /* from format.*, tried first; NULL: none */
+    bool asks; /* a message without an end is cut only with `cuts` of the parser (ps_syslog_look_again) */
+    const struct ps_syslog_format *format; /* from format.*, tried first; NULL: none */
 };
 
 #define PS_SYSLOG_TIME_BYTES 24U /* room for any 64-bit number */
@@ -57,6 +58,7 @@ struct ps_syslog_single {
     unsigned known_set;           /* bit n: known[n] is valid; n is the priority modulo PS_SYSLOG_KNOWN */
     struct ps_syslog_known known[PS_SYSLOG_KNOWN];
     struct ps_syslog_found_mistakes mistakes;
+    bool cuts;
 };
 
 /* Called only at set-up. Returns false when there is no memory for the format's matcher. */
@@ -68,7 +70,7 @@ void ps_syslog_single_fini(struct ps_syslog_single *parser);
  * called before.
  *
  * PS_PARSED_PARTIAL (streams): the bytes end before the message does. *used is the number of leading newlines
- * to discard; fewer than size_max bytes are left.
+ * to discard; fewer than size_max bytes are left, or `asks` is set.
  * PS_PARSED_FULL, PS_PARSED_MEMORY: *used is 0 and nothing was changed. */
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
                                      uint32_t length, const struct ps_syslog_client *client, uint32_t *used);

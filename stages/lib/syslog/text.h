@@ -97,7 +97,7 @@ void ps_syslog_row_client(struct ps_syslog_row *row, const struct ps_syslog_clie
 enum ps_syslog_mistake {
     PS_SYSLOG_INVALID, /* the event is marked Invalid */
     PS_SYSLOG_CUT,     /* the event is marked Incomplete */
-    PS_SYSLOG_LOST,    /* no frame where one was due (stages/lib/syslog/framing.h) */
+    PS_SYSLOG_LOST,    /* no frame where one was due, or a wrong length (stages/lib/syslog/framing.h) */
     PS_SYSLOG_MISTAKES,
 };
 
@@ -116,17 +116,6 @@ static inline void ps_syslog_mistake_add(struct ps_syslog_found_mistakes *found,
         found->texts[mistake] = (struct ps_slice){text, length};
     found->kinds |= 1U << mistake;
     found->invalid += mistake == PS_SYSLOG_INVALID;
-}
-
-/* Counts a message where no frame began as one mistake, whatever else its parser has found. `before`: what was found
- * before it. */
-static inline void ps_syslog_mistake_lost(struct ps_syslog_found_mistakes *found,
-                                          const struct ps_syslog_found_mistakes *before, const char *text,
-                                          uint32_t length)
-{
-    *found = *before;
-    found->invalid++;
-    ps_syslog_mistake_add(found, PS_SYSLOG_LOST, text, length);
 }
 
 /* The results of a parser. */

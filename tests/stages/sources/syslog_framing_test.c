@@ -58,15 +58,13 @@ static const struct input inputs[] = {
                MESSAGE("c") "\n" MESSAGE("d") "\n28 " MESSAGE("e") "\n" MESSAGE("f") "\n"),
      .wanted = {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}, {"e", 0}, {"f", 0}}},
     {"digits that are text", "auto",
-     BYTES("12 monkeys\n42\n3 <b>bold</b>\n3 <13>short\n5 <1234>x\n0 <13>zero\n028 " MESSAGE(
-         "a") "\n28  " MESSAGE("b") "\n"),
+     BYTES("12 monkeys\n42\n3 <b>bold</b>\n3 <13>short\n5 <1234>x\n0 <13>zero\n28  " MESSAGE("b") "\n"),
      .wanted = {{"12 monkeys", "Invalid"},
                 {"42", "Invalid"},
                 {"3 <b>bold</b>", "Invalid"},
                 {"3 <13>short", "Invalid"},
                 {"5 <1234>x", "Invalid"},
                 {"0 <13>zero", "Invalid"},
-                {"028 " MESSAGE("a"), "Invalid"},
                 {"28  " MESSAGE("b"), "Invalid"}}},
     {"lengths that cannot be", "auto",
      BYTES("200001 <13>much\n99999999999999999999 <13>more\n28a " MESSAGE("a") "\n28" MESSAGE(
@@ -75,11 +73,20 @@ static const struct input inputs[] = {
                 {"99999999999999999999 <13>more", "Invalid"},
                 {"28a " MESSAGE("a"), "Invalid"},
                 {"28" MESSAGE("b"), "Invalid"},
-                {"-28 " MESSAGE("c"), "Invalid"},
+                {"-", "Invalid"},
+                {"c", 0},
                 {"d", 0}}},
     {"a frame without a priority, behind one with it", "auto",
      BYTES("28 " MESSAGE("a") "5 hello28 " MESSAGE("b")),
      .wanted = {{"a", 0}, {"hello", "Invalid"}, {"b", 0}}},
+    {"zeros before lengths", "auto", BYTES("028 " MESSAGE("a") "000000028 " MESSAGE("b") "028 " MESSAGE("c")),
+     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}}},
+    {"empty frames", "auto",
+     BYTES("0 0 \n28 " MESSAGE("a") "0 1 \n28 " MESSAGE("b") "0 \n00 0 28 " MESSAGE("c") "2 \r\n28 " MESSAGE(
+         "d")),
+     .wanted = {{"0 0 ", "Invalid"}, {"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}}},
+    {"empty frames at first", "auto", BYTES("0 0 0 28 " MESSAGE("a") "29 " MESSAGE("bb")),
+     .wanted = {{"a", 0}, {"bb", 0}}},
     {"a frame without a priority at first", "auto", BYTES("5 hello28 " MESSAGE("a") "29 " MESSAGE("bb")),
      .wanted = {{"hello", "Invalid"}, {"a", 0}, {"bb", 0}}},
     {"a sender that counts characters", "auto",
@@ -98,6 +105,23 @@ static const struct input inputs[] = {
      .wanted = {{"nothing", "Invalid"}, {"a", 0}, {"b", 0}, {"hello", "Invalid"}}},
     {"lines only", "newline", BYTES("28 " MESSAGE("a") "\n" MESSAGE("b") "\n"),
      .wanted = {{"28 " MESSAGE("a"), "Invalid"}, {"b", 0}}},
+    {"NULs that nobody configured", "auto",
+     BYTES(MESSAGE("a") "\0" MESSAGE("28 b") "\0\0" MESSAGE("c") "\0" MESSAGE("d") "\0"),
+     .wanted = {{"a", 0}, {"28 b", 0}, {"c", 0}, {"d", 0}}},
+    {"lines with a NUL behind each", "auto", BYTES(MESSAGE("a") "\n\0" MESSAGE("b") "\n\0" MESSAGE("c") "\n"),
+     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}}},
+    {"CR LF that is counted", "auto", BYTES("30 " MESSAGE("a") "\r\n30 " MESSAGE("b") "\r\n"),
+     .wanted = {{"a", 0}, {"b", 0}}},
+    {"lines that begin with a number and a priority", "auto",
+     BYTES("123 <34>foo\n" MESSAGE("a") "\n7 <34>\n12 <34>" MESSAGE("b") "\n123 <34>x\n"),
+     .wanted = {{"123 <34>foo", "Invalid"},
+                {"a", 0},
+                {"7 <34>", "Invalid"},
+                {"12 <34>" MESSAGE("b"), "Invalid"},
+                {"123 <34>x", "Invalid"}}},
+    {"text in a frame that looks like frames", "auto",
+     BYTES("28 " MESSAGE("a") "63 " MESSAGE("28 <13>aaaaaaaaaaaaaaaaaaaaaaaa4 <1>") "28 " MESSAGE("b")),
+     .wanted = {{"a", 0}, {"28 <13>aaaaaaaaaaaaaaaaaaaaaaaa4 <1>", 0}, {"b", 0}}},
     {"NULs", "nul", BYTES(MESSAGE("a") "\0" MESSAGE("28 b\nc") "\0\0\0" MESSAGE("d") "\n\0"),
      .wanted = {{"a", 0}, {"28 b\nc", 0}, {"d", 0}}},
 };
@@ -161,6 +185,79 @@ static void test_inputs(void **unused)
             ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 0);
             ps_test_stage_fini(&stage);
         }
+    }
+}
+
+/* One message of many is sent otherwise than the others: with another length, or other bytes before it. */
+struct odd {
+    const char *what;
+    size_t number; /* which message */
+    const char *before;
+    int more;  /* the length that is told, less the real one */
+    bool bare; /* the message has no length */
+    bool lost; /* the message itself need not arrive as it was */
+};
+
+static const struct odd odds[] = {
+    {.what = "an empty frame", .before = "0 "},
+    {.what = "empty frames", .before = "0 0 00 "},
+    {.what = "zeros before the length", .before = "000"},
+    {.what = "text", .before = "hello world "},
+    {.what = "a great number", .before = "123456789 ", .bare = true, .lost = true},
+    {.what = "a greater number", .before = "12345678901234567890 ", .bare = true, .lost = true},
+    {.what = "a length above the limit", .before = "200001 ", .bare = true, .lost = true},
+    {.what = "no length", .bare = true},
+    {.what = "a length one short", .more = -1, .lost = true},
+    {.what = "a length two short", .more = -2, .lost = true},
+    {.what = "a length one long", .more = 1},
+    {.what = "a length two long", .more = 2},
+    {.what = "a length 20 long", .more = 20},
+    {.what = "a length of several messages", .more = 1000},
+    {.what = "a length above eventSize", .more = 150000},
+    {.what = "later, no length", .number = 7, .bare = true},
+    {.what = "later, one short", .number = 7, .more = -1, .lost = true},
+    {.what = "later, one long", .number = 7, .more = 1},
+    {.what = "later, several messages", .number = 7, .more = 1000},
+    {.what = "later, above eventSize", .number = 7, .more = 150000},
+    {.what = "later, above the limit", .number = 7, .more = 999999, .lost = true},
+};
+
+static void test_one_odd_message(void **unused)
+{
+    enum { MESSAGES = 200 };
+    for (size_t i = 0; i < 2 * PS_COUNT_OF(odds); i++) {
+        const struct odd *odd = &odds[i / 2];
+        static char text[MESSAGES * 64];
+        size_t length = 0, intact = 0;
+        struct ps_test_stage stage;
+        start(&stage, sources[i % 2], "auto", "2500");
+        for (size_t n = 0; n < MESSAGES; n++) {
+            char message[64];
+            int bytes = snprintf(message, sizeof message, MESSAGE("number %zu"), n);
+            bool is_odd = n == odd->number;
+            if (is_odd && odd->before != NULL)
+                length += (size_t)sprintf(text + length, "%s", odd->before);
+            if (!is_odd || !odd->bare)
+                length += (size_t)sprintf(text + length, "%d ", bytes + (is_odd ? odd->more : 0));
+            length += (size_t)sprintf(text + length, "%s", message);
+        }
+        int fd = client(&stage);
+        ps_test_send(fd, text, length);
+        do
+            ps_test_source_wait(&stage, stage.event_count + 1, PS_TEST_PATIENCE_MS);
+        while (strncmp(stage.events[stage.event_count - 1].body, "number 199", 10) != 0);
+        for (size_t n = 0; n < stage.event_count; n++) {
+            char expected[64];
+            snprintf(expected, sizeof expected, "number %zu", intact + (odd->lost && intact >= odd->number));
+            if (stage.events[n].length == strlen(expected) &&
+                memcmp(stage.events[n].body, expected, stage.events[n].length) == 0 &&
+                ps_test_event_header(&stage.events[n], "flume.syslog.status") == NULL)
+                intact++;
+        }
+        if (intact != (size_t)MESSAGES - odd->lost)
+            fail_msg("%s, %s: %zu messages of %d are intact", stage.ops->name, odd->what, intact, MESSAGES);
+        close(fd);
+        ps_test_stage_fini(&stage);
     }
 }
 
@@ -305,8 +402,9 @@ static void test_said_once(void **unused)
     text[length] = '\0';
     assert_int_equal(occurrences(text, "127.0.0.1 sends what is not syslog: \"first [1m words"), 2);
     assert_int_equal(occurrences(text, "sends what is not syslog"), 2);
-    assert_int_equal(occurrences(text, "does not begin with its length: \"astray\""), 2);
+    assert_int_equal(occurrences(text, "does not begin with its length, or with a wrong one: \"astray"), 2);
     assert_int_equal(occurrences(text, "longer than eventSize"), 2);
+    assert_int_equal(occurrences(text, "penstock.framing = octet-counted takes"), 2);
     assert_null(strchr(text, '\x1b'));
     close(log_fd);
     unlink(log_name);
@@ -315,9 +413,9 @@ static void test_said_once(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inputs),      cmocka_unit_test(test_many),
-        cmocka_unit_test(test_long_frames), cmocka_unit_test(test_ends_in_a_frame),
-        cmocka_unit_test(test_said_once),
+        cmocka_unit_test(test_inputs),          cmocka_unit_test(test_many),
+        cmocka_unit_test(test_one_odd_message), cmocka_unit_test(test_long_frames),
+        cmocka_unit_test(test_ends_in_a_frame), cmocka_unit_test(test_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
