@@ -14,10 +14,13 @@
 #define WARM_S 1.0
 #define CHANCE_SIGMAS 3.0
 #define DELAY_EVENTS 2.0
-#define SLOW_S 1.0       /* a p99 above this and above SLOW_SHARE of the trial is too slow */
-#define SLOW_SHARE 0.25  /* of the trial's length */
-#define SLOW_RHYTHM 1.5  /* or the rhythm times this, whichever is longer */
-#define LATE_SHARE 0.65  /* the end of a trial begins after this share of it */
+#define SLOW_S 1.0         /* a p99 above this and above SLOW_SHARE of the trial is too slow */
+#define SLOW_SHARE 0.25    /* of the trial's length */
+#define SLOW_RHYTHM 1.5    /* or the rhythm times this, whichever is longer */
+#define BURST_STEADY 0.1   /* the rate of what follows a burst does not change by more */
+#define BURST_SILENCE 0.15 /* nor does it pause for more of the time */
+#define BURST_LEAST 0.2    /* of what came: less is noise */
+#define LATE_SHARE 0.65    /* the end of a trial begins after this share of it */
 #define LATE_CHANGE 0.01 /* if the rate at the end is lower by more than this share, only that rate counts */
 
 double ps_flow_allowed_s(double seconds, double stall_s)
@@ -200,6 +203,62 @@ static double goodput_of(const struct ps_flow *flow)
     return fmin(late < whole * (1 - LATE_CHANGE) ? late : whole, flow->rate);
 }
 
+/* Returns how many events a second came between two times. */
+static double slope_of(const struct ps_flow *flow, double from_s, double to_s)
+{
+    double first = 0, last = 0, first_s = -1, last_s = -1;
+    for (unsigned sample = 0; sample < flow->samples; sample++) {
+        if (flow->at_s[sample] < from_s || flow->at_s[sample] > to_s)
+            continue;
+        last = received_at(flow, sample);
+        last_s = flow->at_s[sample];
+        if (first_s < 0) {
+            first = last;
+            first_s = last_s;
+        }
+    }
+    return last_s > first_s ? (last - first) / (last_s - first_s) : 0;
+}
+
+/* Returns the longest time without an arrival between two times. */
+static double silence_of(const struct ps_flow *flow, double from_s, double to_s)
+{
+    double before = -1, came_s = from_s, longest_s = 0;
+    for (unsigned sample = 0; sample < flow->samples; sample++) {
+        if (flow->at_s[sample] < from_s || flow->at_s[sample] > to_s)
+            continue;
+        double received = received_at(flow, sample);
+        if (received > before)
+            came_s = flow->at_s[sample];
+        longest_s = fmax(longest_s, flow->at_s[sample] - came_s);
+        before = received;
+    }
+    return longest_s;
+}
+
+/* Finds a burst that was saved up: more came at first than at the steady rate afterwards. A subject that passes so many
+ * events in each period pauses afterwards, and is none. */
+static void burst_find(const struct ps_flow *flow, struct ps_flow_result *result)
+{
+    static const double begins[] = {0.4, 0.55, 0.7}; /* shares of the trial after which the burst has ended */
+    double received = 0, passes = 0;
+    for (unsigned sample = 0; sample < flow->samples && flow->at_s[sample] <= flow->seconds; sample++)
+        received = received_at(flow, sample);
+    for (unsigned row = 0; row < flow->rows; row++)
+        passes += share_of(flow, row) * passes_of(flow, row);
+    for (unsigned i = 0; i < PS_COUNT_OF(begins) && flow->rhythm_s <= 0 && passes > 0; i++) {
+        double from_s = flow->seconds * begins[i], middle_s = (from_s + flow->seconds) / 2;
+        double lasting = slope_of(flow, from_s, flow->seconds), burst = received - lasting * flow->seconds;
+        double early = slope_of(flow, from_s, middle_s), late = slope_of(flow, middle_s, flow->seconds);
+        if (!(late > 0) || fabs(early / late - 1) > BURST_STEADY || burst < BURST_LEAST * received ||
+            silence_of(flow, from_s, flow->seconds) > BURST_SILENCE * (flow->seconds - from_s))
+            continue;
+        result->lasting = lasting / passes;
+        result->burst = burst / passes;
+        return;
+    }
+}
+
 static double waiting_at_end(const struct ps_flow *flow)
 {
     double waiting = 0;
@@ -269,5 +328,7 @@ void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
         result->verdict = PS_FLOW_LEVEL;
     if (untold)
         result->verdict = PS_FLOW_UNTOLD;
+    if (result->verdict == PS_FLOW_BEHIND || flow->lost > 0)
+        burst_find(flow, result);
     result->decisive = result->verdict != PS_FLOW_UNTOLD && worst.growth_s > DECISIVE * allowed_s;
 }

@@ -61,6 +61,9 @@ struct ps_flow_result {
     double growth;        /* the same growth in seconds for each second between the two windows */
     double goodput;       /* events/s received near the end, of all connections; 0: unknown */
     double goodput_worst; /* the rate at which the worst connection would not have fallen behind */
+    /* A subject that had saved up a burst: events/s that came steadily in the second half, and how many events came beyond
+     * that rate before. 0: it had not. */
+    double lasting, burst;
 };
 
 /* Returns how much the delay may grow in a trial of this length before it counts: stalls of a machine and the

@@ -79,6 +79,8 @@ static void take_back(struct ps_trial *trial, const struct ps_search_trial *know
     }
     if (trial->note[0] != '\0' || trial->failed)
         return;
+    if (!trial->behind && ps_search_is_carried(search, ps_search_count(search) - 1))
+        snprintf(trial->note, sizeof trial->note, "a burst that was saved up may have carried it");
     if (known->ask.look && trial->received <= 0)
         snprintf(trial->note, sizeof trial->note, "a look: nothing arrived within %s",
                  ps_quantity_print_s(round(trial->cost_s)).text);

@@ -463,6 +463,15 @@ static void list_assumptions(const struct ps_planning *planning,
             pipeline.passes * 100);
         line(argument, text);
     }
+    if (pipeline.burst > 0) {
+        snprintf(text, sizeof text,
+                 "the pipeline takes a burst of some %s events, and then %s: a rate that such a burst may "
+                 "have carried for "
+                 "the length of a trial counts as not held",
+                 ps_quantity_print_count((uint64_t)pipeline.burst).text,
+                 ps_quantity_print_event_rate(pipeline.lasting).text);
+        line(argument, text);
+    }
     if (planning->config->paced_by_sleep)
         line(argument, "the generator sleeps between due times (--pace sleep): on 2 CPUs or fewer a spinning "
                        "one would take CPU time from the subject");

@@ -237,6 +237,15 @@ void ps_search_pipeline(const struct ps_search *search, struct ps_search_pipelin
     for (unsigned i = 0; i < search->trial_count; i++)
         if (!search->trials[i].ask.look && search->trials[i].answer.lost <= 0)
             rhythm_s = fmax(rhythm_s, search->trials[i].answer.rhythm_s);
+    bool carried = false;
+    for (unsigned i = 0; i < search->trial_count; i++)
+        carried = carried || (ps_search_is_carried(search, i) && !search->trials[i].answer.behind);
+    for (unsigned i = 0; carried && i < search->trial_count; i++) {
+        if (search->trials[i].answer.burst <= pipeline->burst)
+            continue;
+        pipeline->burst = search->trials[i].answer.burst;
+        pipeline->lasting = search->trials[i].answer.lasting;
+    }
     pipeline->rhythm_s = rhythm_s;
     pipeline->least_s = seconds_of(rhythm_s);
 }

@@ -13,6 +13,8 @@
  *   (a consumer group that joins late), and which share of the events it passes on by design (a filter)
  * - a trial that missed and was shorter than the rhythm of the pipeline tells nothing; it is repeated, longer
  * - when a rate was not held although a higher rate was (loss inversion), the lower of the two is the upper end
+ * - a rate that a burst may have carried for as long as the trial lasted was not held: how large a burst the subject saves up, and
+ *   which rate lasts, is seen in the trials at higher rates
  *
  * Thread: the driver's. */
 #pragma once
@@ -68,6 +70,7 @@ struct ps_search_answer {
     /* events/s that arrived; events/s at which no connection would have fallen behind; 0: unknown. Only used to choose
      * the next rate */
     double goodput, goodput_worst;
+    double lasting, burst;           /* bench/plan/flow.h */
     double latency_ns[PS_GOALS_MAX]; /* each goal's percentile */
     /* false: the load was not offered at this rate, for reasons outside the subject */
     bool generator_held;
@@ -146,6 +149,8 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
 unsigned ps_search_count(const struct ps_search *search); /* of the trials so far */
 const struct ps_search_trial *ps_search_trial(const struct ps_search *search, unsigned number);
 enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal);
+/* Returns whether a burst that the subject had saved up may have carried the rate for as long as the trial lasted. */
+bool ps_search_is_carried(const struct ps_search *search, unsigned trial);
 double ps_search_long_s(const struct ps_search *search); /* length of a full trial */
 
 /* What the search found out about the pipeline. */
@@ -154,5 +159,7 @@ struct ps_search_pipeline {
     double least_s;  /* length of a trial that this rhythm needs */
     double passes;   /* share of the events that the pipeline passes on by design; 1: all */
     bool silent;     /* nothing ever arrived */
+    /* Events of a saved-up burst that carried a trial, and the events/s that last after it; 0: no trial was carried. */
+    double burst, lasting;
 };
 void ps_search_pipeline(const struct ps_search *search, struct ps_search_pipeline *pipeline);

@@ -10,6 +10,7 @@
 /* The search confirms no rate if the share of events that the generator sent late is more than this many times the
  * precision. */
 #define BUSY 2.0
+#define LASTING 0.75          /* a rate is near the lasting one by this many times the precision */
 #define DECISIVE 2.0          /* a decisive miss counts as this many trials */
 #define LOSS_DECISIVE 0.03    /* of the events that were to arrive */
 #define FULL_TRIAL_WEIGHT 1.4 /* a full trial counts as this many short ones in the posterior */
@@ -33,6 +34,22 @@ static double expected_of(const struct ps_search_trial *trial)
     return trial->answer.sent * (trial->ask.passes > 0 ? trial->ask.passes : 1);
 }
 
+bool ps_search_is_carried(const struct ps_search *search, unsigned trial)
+{
+    PS_ASSERT(trial < search->trial_count);
+    const struct ps_search_ask *ask = &search->trials[trial].ask;
+    for (unsigned i = 0; i < search->trial_count; i++) {
+        const struct ps_search_trial *other = &search->trials[i];
+        if (other->ask.look || other->answer.failed || !(other->answer.burst > 0) ||
+            other->ask.rate <= ask->rate)
+            continue;
+        double beyond = ask->rate - other->answer.lasting * (1 + LASTING * search->config.precision);
+        if (beyond > 0 && (ask->rate - other->answer.lasting) * ask->seconds <= other->answer.burst)
+            return true;
+    }
+    return false;
+}
+
 enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal)
 {
     PS_ASSERT(trial < search->trial_count && goal < search->config.goal_count);
@@ -54,7 +71,7 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
         return PS_TRIAL_GENERATOR;
     if (wish->percentile > 0 && answer->latency_ns[goal] > (double)wish->latency_limit_ns)
         return answer->generator_late[goal] ? PS_TRIAL_GENERATOR : PS_TRIAL_LATE;
-    if (answer->behind)
+    if (answer->behind || ps_search_is_carried(search, trial))
         return PS_TRIAL_LATE;
     return PS_TRIAL_HELD;
 }
@@ -184,7 +201,7 @@ struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned go
     for (unsigned i = 0; i < search->trial_count; i++) {
         const struct ps_search_trial *trial = &search->trials[i];
         if (trial->answer.goodput <= 0 || trial->answer.failed || trial->ask.look || trial->answer.untold ||
-            trial->ask.rate < upper)
+            trial->ask.rate < upper || ps_search_is_carried(search, i))
             continue;
         hint.refuted |= trial->ask.rate > upper && trial->ask.rate < upper * SAME;
         /* the last of several trials at this rate, because a subject may have used up its credit */
@@ -193,6 +210,8 @@ struct ps_search_hint ps_search_hint(const struct ps_search *search, unsigned go
         nearest = trial->ask.rate;
         hint.goodput = trial->answer.goodput;
         hint.worst = trial->answer.goodput_worst;
+        if (trial->answer.burst > 0)
+            hint.goodput = fmin(hint.goodput, trial->answer.lasting);
     }
     return hint;
 }

@@ -43,8 +43,9 @@ struct pipeline {
     bool drops;     /* when its buffer is full */
     unsigned connections;
     double buffer; /* events */
+    double burst;  /* events that it saves up; it takes them at once */
     /* state that lives longer than a trial */
-    double clock_s, backlog;
+    double clock_s, backlog, saved, saved_s;
     uint64_t trials;
 };
 
@@ -131,8 +132,15 @@ static void serve(struct simulation *sim, struct pipeline *pipeline, double t, d
         deliver(sim, pipeline, t, rate, sim->taken);
         return;
     }
-    sim->credit = fmin(sim->credit + pipeline->capacity * TICK_S, pipeline->capacity * 0.02 + 1);
+    if (pipeline->burst > 0) { /* what it saved up lasts longer than a trial */
+        double since_s = fmax(now_s - pipeline->saved_s, 0);
+        sim->credit = fmin(pipeline->saved + pipeline->capacity * since_s, pipeline->burst);
+        pipeline->saved_s = now_s;
+    } else {
+        sim->credit = fmin(sim->credit + pipeline->capacity * TICK_S, pipeline->capacity * 0.02 + 1);
+    }
     take(sim, pipeline, sim->credit, t);
+    pipeline->saved = sim->credit;
     double waiting = sim->taken - sim->delivered;
     if (pipeline->delivery == AT_ONCE || (pipeline->delivery == PERIODS && due) ||
         (pipeline->delivery == LINGERS && waiting > 0 && t - sim->oldest_s >= pipeline->period_s))
@@ -364,6 +372,23 @@ static void test_no_filters(void **state)
         0.1, false);
 }
 
+/* What it saved up carries a rate for longer than a trial lasts, but not for ever. */
+static void test_bursts(void **state)
+{
+    expect((struct pipeline){"20,000 at once, then", AT_ONCE, 2000, .burst = 20000, .saved = 20000,
+                             .connections = 1, .buffer = 1000},
+           0.06, false);
+    expect((struct pipeline){"5,000 at once, then", AT_ONCE, 500, .burst = 5000, .saved = 5000,
+                             .connections = 2, .buffer = 300},
+           0.06, false);
+    expect((struct pipeline){"3,000 at once, drops", AT_ONCE, 1000, .burst = 3000, .saved = 3000,
+                             .drops = true, .connections = 1, .buffer = 100},
+           0.06, false);
+    expect((struct pipeline){"200,000 at once, then", AT_ONCE, 30000, .burst = 200000, .saved = 200000,
+                             .connections = 1, .buffer = 9000},
+           0.06, false);
+}
+
 /* Nothing ever arrives: it is said, in bounded time. */
 static void test_silent(void **state)
 {
@@ -450,10 +475,11 @@ static void test_short_of_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_periods),     cmocka_unit_test(test_lingers),
-        cmocka_unit_test(test_late_groups), cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_no_filters),  cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_drawn),       cmocka_unit_test(test_short_of_time),
+        cmocka_unit_test(test_periods),       cmocka_unit_test(test_lingers),
+        cmocka_unit_test(test_late_groups),   cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_no_filters),    cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_bursts),        cmocka_unit_test(test_drawn),
+        cmocka_unit_test(test_short_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
