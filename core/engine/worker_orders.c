@@ -332,6 +332,7 @@ static bool cycle_recall(struct ps_worker *worker)
         if (ps_worker_adopts_sink(worker, worker->sinks[i]))
             continue;
         ps_worker_enter(worker, worker->sinks[i]->base.spec->component);
+        worker->sinks[i]->base.port.ends = worker->next == NULL;
         all &= ps_sink_runner_recall(worker->sinks[i], &worker->now) &&
                ps_sink_runner_part(worker->sinks[i], worker->next, &worker->now);
     }

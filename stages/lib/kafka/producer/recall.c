@@ -1,9 +1,16 @@
 /* A recall of a sender with transactions: the open transaction is committed if that is possible soon, else aborted. */
 #include "stages/lib/kafka/producer/sender.h"
 
-/* limit of a recall whose last commit may have been carried out */
+/* limit of a recall whose last commit may have been carried out, if nobody finds that out before the events are delivered again */
 #define UNKNOWN_PATIENCE_NS (30 * PS_NS_PER_S)
 #define ABORT_PATIENCE_NS PS_NS_PER_S /* limit of the wait of a recall for the end of the open transaction */
+
+/* Returns whether the outcome of the last commit is found out before the leases are delivered again: in the topic of positions, by the next
+ * producer of any sink that gets them, or, when the agent stops, in the group, by the source that reads them again. */
+static bool is_found_out_later(const struct ps_kafka_sender *sender)
+{
+    return sender->plan->transaction.positions_topic != NULL || sender->port->ends;
+}
 
 bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool patient, uint64_t since_ns)
 {
@@ -13,10 +20,10 @@ bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool pati
         sender->plan->engine->withdraw(sender->producer))
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING) {
-        if (since_ns < UNKNOWN_PATIENCE_NS)
+        bool later = is_found_out_later(sender);
+        if (later ? patient : since_ns < UNKNOWN_PATIENCE_NS)
             return true;
-        if (sender->plan->transaction.positions_topic ==
-            NULL) /* otherwise the next producer finds the outcome in the topic */
+        if (!later)
             ps_log(
                 PS_LOG_WARN, sender->port->component,
                 "it is not known whether the transaction %s was committed: its events may be delivered again",

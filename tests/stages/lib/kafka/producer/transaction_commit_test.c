@@ -119,6 +119,26 @@ static void test_recall_of_an_open_transaction(void **state)
     }
 }
 
+/* Recalls the sender without serving the broker, and drops what it gives back. Returns how long that takes. */
+static uint64_t recall_unanswered(struct run *run)
+{
+    struct ps_lease *back = NULL;
+    uint64_t begun_ns = run->stage.now.mono_ns;
+    while (!ps_kafka_sender_recall(run->sender, &back, &run->stage.now)) {
+        ps_test_stage_pass_ms(&run->stage, 2);
+        assert_true(run->stage.now.mono_ns - begun_ns < 60 * PS_NS_PER_S);
+    }
+    assert_non_null(back);
+    while (back != NULL) {
+        struct ps_lease *lease = back;
+        back = lease->next;
+        lease->next = NULL;
+        ps_lease_settle_all(lease);
+        ps_port_done(&run->stage.port, &lease);
+    }
+    return run->stage.now.mono_ns - begun_ns;
+}
+
 /* A coordinator that does not answer delays the recall only a while. A sink without an open transaction asks for nothing. */
 static void test_recall_without_a_coordinator(void **state)
 {
@@ -126,20 +146,30 @@ static void test_recall_without_a_coordinator(void **state)
     for (uint64_t seed = 1; seed <= 2; seed++) {
         begin(&run, seed, 0);
         open_transaction(&run, ANSWER_TO_PRODUCE);
-        struct ps_lease *back = NULL;
-        uint64_t begun_ns = run.stage.now.mono_ns;
-        while (!ps_kafka_sender_recall(run.sender, &back, &run.stage.now)) {
-            ps_test_stage_pass_ms(&run.stage, 2);
-            assert_true(run.stage.now.mono_ns - begun_ns < 5 * PS_NS_PER_S);
-        }
-        assert_non_null(back);
-        while (back != NULL) {
-            struct ps_lease *lease = back;
-            back = lease->next;
-            lease->next = NULL;
-            ps_lease_settle_all(lease);
-            ps_port_done(&run.stage.port, &lease);
-        }
+        assert_true(recall_unanswered(&run) < 5 * PS_NS_PER_S);
+        end(&run);
+    }
+}
+
+/* The transaction is committed, and its coordinator does not answer any more. At a stop the source finds out at the next start what was
+ * committed, so the sink waits as long as for any answer. Else another sink would deliver the events again: it waits for longer. */
+static void test_recall_while_the_end_has_no_answer(void **state)
+{
+    static struct run run;
+    for (unsigned i = 0; i < 4; i++) {
+        const struct ps_test_loss loss = {.key = 26, .carried_out = true};
+        bool ends = i % 2 == 0;
+        begin(&run, 1 + i / 2, 0);
+        open_source(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000);
+        ps_test_coordinator_lose(run.broker, &loss);
+        read_batch(&run, 0);
+        while (!ps_test_coordinator_has_lost(run.broker))
+            turn(&run);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
+        run.stage.port.ends = ends;
+        assert_in_range(recall_unanswered(&run) / PS_NS_PER_MS, ends ? 1000 : 30000, ends ? 2500 : 32500);
         end(&run);
     }
 }
@@ -449,6 +479,7 @@ int main(void)
         cmocka_unit_test(test_answer_after_withdrawal),
         cmocka_unit_test(test_recall_of_an_open_transaction),
         cmocka_unit_test(test_recall_without_a_coordinator),
+        cmocka_unit_test(test_recall_while_the_end_has_no_answer),
         cmocka_unit_test(test_memory_follows_commits),
         cmocka_unit_test(test_deleted_topic),
         cmocka_unit_test(test_a_coordinator_that_lags),
