@@ -34,6 +34,7 @@ struct ps_queue *ps_queue_create(const struct ps_queue_settings *settings)
     }
     queue->feed = ps_spmc_create(PS_QUEUE_READ_AHEAD_MAX_BYTES / PS_QUEUE_FRAME_COST_MIN_BYTES);
     ps_queue_set_quota(queue, settings->quota_bytes);
+    queue->encoder.event_bytes_max = settings->store->event_bytes_max;
     pthread_mutex_init(&queue->told.lock, NULL);
     return queue;
 }

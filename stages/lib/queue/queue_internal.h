@@ -69,6 +69,7 @@ struct ps_queue_entry {
     struct ps_lease *lease;
     unsigned producer;
     bool written;         /* all frames of the lease were appended */
+    bool refused;         /* the store can never keep it: nothing of it is written */
     uint64_t first, last; /* numbers of the lease's frames; 0: it has none yet */
     uint64_t since_ns;
 };

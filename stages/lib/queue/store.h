@@ -55,6 +55,9 @@ struct ps_store_ops {
     /* Maximum number of bytes of one sync. More bytes would delay the first leases, and the recording of
      * deliveries. */
     uint64_t round_bytes;
+    /* Largest frame with one event that the store can keep. A larger event is refused if its source can refuse its client, and
+     * else cut. 0: PS_EVENT_FRAME_BYTES_MAX. */
+    uint32_t event_bytes_max;
     /* Longest delay of recording deliveries while nothing is put. */
     uint64_t news_ns;
     /* Opens or creates the store, for one durable queue only. `settings` are the store's own. Returns NULL on failure. */

@@ -143,6 +143,32 @@ static void open_store(struct ps_queue *queue)
 
 /* ---- writing ---- */
 
+static uint64_t event_bytes_max(const struct ps_queue *queue)
+{
+    uint32_t most = queue->settings.store->event_bytes_max;
+    return most > 0 ? most : PS_EVENT_FRAME_BYTES_MAX;
+}
+
+/* Returns whether the lease has an event that the store can never keep, and its source can refuse its client. Without this the event would
+ * be cut, and its client would not know. */
+static bool is_too_large(const struct ps_queue *queue, const struct ps_lease *lease)
+{
+    uint64_t most = event_bytes_max(queue);
+    if (PS_LIKELY(lease->bytes < most) || !lease->refusable)
+        return false;
+    for (uint32_t i = 0; i < lease->count; i++) {
+        uint32_t length = ps_lease_event(lease, i)->body_length;
+        if (length < most)
+            continue;
+        ps_log(PS_LOG_ERROR, queue->settings.component,
+               "an event of %s is larger than one that can be kept %s (%s): its sender is refused",
+               ps_quantity_print_bytes(length).text, queue->settings.store->where,
+               ps_quantity_print_bytes(most).text);
+        return true;
+    }
+    return false;
+}
+
 /* Takes leases from the producers' rings. Returns whether there were any. */
 static bool collect(struct ps_queue *queue, uint64_t now)
 {
@@ -156,6 +182,7 @@ static bool collect(struct ps_queue *queue, uint64_t now)
                                  (lease = ps_spsc_pop(queue->producers[i].ring)) != NULL;
                  k++) {
                 ps_queue_entry_add(queue, lease, i, now);
+                ps_queue_entry_at(queue, queue->ring.count - 1)->refused = is_too_large(queue, lease);
                 queue->seen_events += lease->count;
                 bytes += lease->bytes;
                 any = more = true;
@@ -169,6 +196,10 @@ static bool collect(struct ps_queue *queue, uint64_t now)
 static enum ps_status write_entry(struct ps_queue *queue, struct ps_queue_entry *entry, struct ps_err *err)
 {
     const struct ps_store_ops *ops = queue->settings.store;
+    if (PS_UNLIKELY(entry->refused)) { /* goes home in its turn (send_promised) */
+        entry->written = true;
+        return PS_OK;
+    }
     uint64_t promised = ops->promised(queue->store);
     uint64_t skip = entry->first > 0 && promised >= entry->first ? promised - entry->first + 1 : 0;
     if (skip == 0)
@@ -181,9 +212,10 @@ static enum ps_status write_entry(struct ps_queue *queue, struct ps_queue_entry 
         const char *payload = ps_events_encode(&queue->encoder, entry->lease, &position);
         if (PS_UNLIKELY(queue->encoder.cut > 0))
             ps_log(PS_LOG_ERROR, queue->settings.component,
-                   "%u %s longer than a frame (1 GiB): the newest headers, or the end of the body, are "
+                   "%u %s longer than a frame (%s): the newest headers, or the end of the body, are "
                    "not kept; have the interceptors copy less of the body into headers",
-                   queue->encoder.cut, ps_quantity_word(queue->encoder.cut, "event is", "events are"));
+                   queue->encoder.cut, ps_quantity_word(queue->encoder.cut, "event is", "events are"),
+                   ps_quantity_print_bytes(event_bytes_max(queue)).text);
         if (skip > 0) {
             skip--;
             continue;
@@ -239,6 +271,10 @@ static void send_promised(struct ps_queue *queue)
         struct ps_queue_entry *entry = ps_queue_entry_at(queue, 0);
         if (!entry->written || entry->last > promised)
             break;
+        if (PS_UNLIKELY(entry->refused)) {
+            entry->lease->failed = true;
+            queue->seen_events -= entry->lease->count;
+        }
         send_home(queue, entry);
         ps_queue_entry_pop(queue);
     }

@@ -13,6 +13,8 @@
 #include "stages/lib/queue/database/store_internal.h"
 #include "stages/lib/queue/segment/lock.h"
 
+/* SQLite has at most 10^9 bytes in a row, PostgreSQL 2^30 in a field. */
+#define EVENT_BYTES_MAX (UINT32_C(1000000000) - 4096)
 #define ROUND_FRAMES 8U /* each frame takes one query or two */
 #define FIRST_LIMIT 256
 #define RETRY_NS (PS_NS_PER_S / 5)
@@ -553,6 +555,7 @@ const struct ps_store_ops ps_database_store = {
     .retry_ns = RETRY_NS,
     .retry_max_ns = RETRY_MAX_NS,
     .round_bytes = ROUND_BYTES,
+    .event_bytes_max = EVENT_BYTES_MAX,
     .news_ns = NEWS_NS,
     .open = store_open,
     .close = store_close,
