@@ -36,8 +36,14 @@ static bool next_part(struct ps_slice *rest, struct ps_slice *part)
     return true;
 }
 
+static bool is_quote(char c)
+{
+    return c == '"' || c == '\'';
+}
+
 /* Takes the value of the parameter `part` if it is a charset's, as Jetty does: blanks may stand around the equals sign, and
- * a value without quotation marks ends at a blank. */
+ * a value without quotation marks ends at a blank. Single quotation marks, which Jetty takes for a part of the name, and a comma
+ * are no part of any name. */
 static bool is_charset(const struct ps_slice *part, struct ps_slice *charset)
 {
     static const char name[] = "charset";
@@ -49,13 +55,15 @@ static bool is_charset(const struct ps_slice *part, struct ps_slice *charset)
         return false;
     *charset = (struct ps_slice){rest.data + 1, rest.length - 1};
     trim(charset);
-    bool quoted = charset->length > 0 && *charset->data == '"';
-    charset->data += quoted;
-    charset->length -= quoted;
+    char quote = charset->length > 0 && is_quote(*charset->data) ? *charset->data : '\0';
+    charset->data += quote != '\0';
+    charset->length -= quote != '\0';
     for (uint32_t i = 0; i < charset->length; i++) {
-        if (quoted ? charset->data[i] == '"' : is_blank(charset->data[i]))
+        char c = charset->data[i];
+        if (quote != '\0' ? c == quote : is_blank(c) || is_quote(c) || c == ',')
             charset->length = i;
     }
+    trim(charset);
     return true;
 }
 

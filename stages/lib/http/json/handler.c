@@ -70,6 +70,10 @@ static int charset_of(const struct ps_http_exchange *exchange)
     memcpy(text, name.data, name.length);
     text[name.length] = '\0';
     const struct ps_charset_name *found = ps_charset_name_find(text);
+    for (char *at = text; found == NULL && (at = strchr(at, '_')) != NULL;) {
+        *at = '-'; /* UTF_8: Java has UTF_16 and UTF_32 as names, and senders have the third */
+        found = ps_charset_name_find(text);
+    }
     if (found == NULL)
         return UNKNOWN;
     return found->kind == PS_CHARSET_UTF8    ? UTF8
