@@ -253,7 +253,12 @@ static void project(struct ps_planning *planning)
     struct ps_err err = {0};
     ps_search_figure(planning->search, 0, &figure);
     struct ps_projection_measured measured = {
-        .rate = figure.lower, .size_bytes = planning->event_bytes, .workers = planning->config->workers_max};
+        /* what only the shortest trials held is no machine's rate */
+        .rate = figure.status == PS_SEARCH_OUT_OF_TIME && !(figure.low95 > 0) && !(figure.held > 0)
+                    ? 0
+                    : figure.lower,
+        .size_bytes = planning->event_bytes,
+        .workers = planning->config->workers_max};
     for (unsigned i = 0; i < planning->point_count; i++) {
         if (planning->points[i].figure.lower <= measured.rate)
             continue;

@@ -107,9 +107,12 @@ static void write_note(const struct ps_planning *planning, unsigned goal, char *
         [PS_SEARCH_GENERATOR_LIMITED] = "; at least: the generator could not offer more",
         [PS_SEARCH_FAILED] = "; trials failed",
     };
-    char busy[128] = "";
+    char busy[192] = "";
     if (figure.busy)
-        snprintf(busy, sizeof busy, "; this machine was too busy: %.0f %% of the events were sent late",
+        snprintf(busy, sizeof busy,
+                 "; this machine was too busy: %.0f %% of the events were sent late; stop what else runs, or "
+                 "measure from another "
+                 "machine",
                  figure.bunched * 100);
     const char *ending =
         figure.busy && figure.status == PS_SEARCH_OUT_OF_TIME ? ""

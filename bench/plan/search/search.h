@@ -108,7 +108,9 @@ const char *ps_search_status_text(enum ps_search_status status);
 
 struct ps_search_figure {
     enum ps_search_status status;
-    double rate; /* the best estimate, between lower and upper; `lower` for "at least" */
+    /* The best estimate, between lower and upper; `lower` for "at least". What came through, or 0, when the time was used up
+     * and only the shortest trials held `lower`. */
+    double rate;
     /* The highest rate that was held, and the lowest above it that was not; 0: none. */
     double lower, upper;
     /* probability that the rate is between lower and upper (bench/plan/search/posterior.h); 0: unknown */

@@ -351,15 +351,16 @@ void ps_search_figure(const struct ps_search *search, unsigned goal, struct ps_s
     double hint = ps_search_hint(search, goal, bounds.upper).goodput;
     if (bounds.lower == 0 && figure->status == PS_SEARCH_OUT_OF_TIME && hint >= search->config.rate_min)
         figure->rate = fmin(hint, bounds.upper); /* no rate was tried that is low enough: what came through */
-    if (bounds.lower == 0 || bounds.upper == 0)
+    /* The shortest trials tell no lower end, because a queue or a saved-up burst may have held the rate. */
+    double least_s = fmax(search->levels[1].seconds * 0.999, search->levels[0].seconds * 1.5);
+    bool shown = lower_repeats > 0 || figure->held_s >= least_s;
+    if (bounds.lower > 0 && !shown && figure->status == PS_SEARCH_OUT_OF_TIME)
+        figure->rate = bounds.upper > 0 && !bounds.generator ? fmin(hint, bounds.upper) : 0;
+    if (bounds.lower == 0 || bounds.upper == 0 || !shown)
         return;
     struct ps_posterior posterior = posterior_of(search, goal, bounds.lower, bounds.upper);
     if (!bounds.generator)
         figure->rate = best_of(search, goal, &bounds, &posterior, figure->status);
-    /* The shortest trials tell no lower end, because a queue or a saved-up burst may have held the rate. */
-    double least_s = fmax(search->levels[1].seconds * 0.999, search->levels[0].seconds * 1.5);
-    if (lower_repeats == 0 && figure->held_s < least_s)
-        return;
     figure->confidence = posterior.confidence;
     /* A stall of the generator also stalls the subject: an error that all trials have in common. */
     figure->low95 = fmin(posterior.low95 / (1 + figure->bunched), figure->rate);
