@@ -177,6 +177,13 @@ bool ps_kafka_error_counts(int code)
     return ps_kafka_error_find(code)->outcome == PS_KAFKA_AGAIN;
 }
 
+bool ps_kafka_error_is_awaited(int code)
+{
+    return code == PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS ||
+           code == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || code == PS_KAFKA_ERROR_NOT_COORDINATOR ||
+           code == PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS;
+}
+
 const struct ps_kafka_error *ps_kafka_error_find(int code)
 {
     size_t low = 0, high = ps_kafka_error_count;

@@ -147,3 +147,7 @@ const struct ps_kafka_error *ps_kafka_error_find(int code);
  * such answer counts as a failed attempt (penstock.retry.max), although the native client itself sends the records again.
  * Java's producer does not repeat such requests. */
 bool ps_kafka_error_counts(int code);
+
+/* Returns whether the error of a coordinator passes as a rule: a cluster that has just started makes the topics of groups and
+ * transactions first. */
+bool ps_kafka_error_is_awaited(int code);

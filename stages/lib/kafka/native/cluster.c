@@ -18,6 +18,7 @@
 #define LOOK_REST_MAX_NS (5 * PS_NS_PER_S)
 /* a topic that a reader wants may not exist for a long time */
 #define READER_METADATA_REST_NS (500 * PS_NS_PER_MS)
+#define AWAITED_NS (10 * PS_NS_PER_S) /* for so long a cluster that starts may name no coordinator */
 
 /* ---- brokers ---- */
 
@@ -426,6 +427,31 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
 
 /* ---- FindCoordinator ---- */
 
+/* Reports why the cluster names no coordinator, and asks again after a second. An error that passes as a rule is reported when
+ * it has lasted for AWAITED_NS. */
+static void note_no_coordinator(struct ps_kafka_native *client, struct ps_kafka_native_coordinator *asked,
+                                int16_t error)
+{
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    bool awaited = ps_kafka_error_is_awaited(error);
+    char text[256];
+    if (asked->awaited_ns == 0)
+        asked->awaited_ns = client->now.mono_ns;
+    if ((known->outcome == PS_KAFKA_AGAIN && !ps_kafka_error_counts(error)) ||
+        (awaited && client->now.mono_ns < asked->awaited_ns + AWAITED_NS))
+        return;
+    asked->awaited_ns = client->now.mono_ns;
+    asked->rest_ns = client->now.mono_ns + PS_NS_PER_S;
+    if (awaited)
+        snprintf(text, sizeof text,
+                 "the cluster names no coordinator (error %d): check that it can make the topic %s, and that "
+                 "this topic's partitions have leaders",
+                 error, asked->type == 0 ? "__consumer_offsets" : "__transaction_state");
+    else
+        snprintf(text, sizeof text, "the cluster names no coordinator: %s", known->name);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
+}
+
 bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
                                         const struct ps_kafka_native_request *request, struct ps_wire_in *in,
                                         char *reason)
@@ -449,16 +475,12 @@ bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
             client->reader != NULL && usable && broker->node == node && !is_at(broker, host, length, port);
     if (error == 0 && node >= 0 && usable && note_broker(client, node, host, length, port)) {
         asked->node = node;
+        asked->awaited_ns = 0;
         asked->failures = ps_kafka_native_find_node(client, node)->failures;
         return true;
     }
     ps_kafka_native_coordinator_forget(client, asked);
-    const struct ps_kafka_error *known = ps_kafka_error_find(error);
-    if (error != 0 && (known->outcome != PS_KAFKA_AGAIN || ps_kafka_error_counts(error))) {
-        char text[256];
-        asked->rest_ns = client->now.mono_ns + PS_NS_PER_S;
-        snprintf(text, sizeof text, "the cluster names no coordinator: %s", known->name);
-        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
-    }
+    if (error != 0)
+        note_no_coordinator(client, asked, error);
     return true;
 }

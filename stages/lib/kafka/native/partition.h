@@ -137,7 +137,8 @@ struct ps_kafka_native_coordinator {
     int32_t node;        /* -1: not known */
     uint32_t failures;   /* the broker's `failures` when the cluster named it */
     bool asked;
-    uint64_t rest_ns; /* no request before this time */
+    uint64_t rest_ns;    /* no request before this time */
+    uint64_t awaited_ns; /* since when the cluster names none, or since this was reported; 0: it names one */
 };
 
 /* The bytes of a request: parts in `head`, with the bytes of the sets between them: part 0, set 0, part 1, set

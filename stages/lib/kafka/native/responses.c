@@ -141,14 +141,6 @@ static void tell_no_id(struct ps_kafka_native *client, const struct ps_kafka_err
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
 }
 
-/* Returns whether the id comes soon: a cluster that has just started has no answer for a moment. */
-static bool is_awaited(int16_t error)
-{
-    return error == PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS ||
-           error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_COORDINATOR ||
-           error == PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS;
-}
-
 static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native *client = broker->client;
@@ -171,7 +163,8 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
         (error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_COORDINATOR))
         ps_kafka_native_coordinator_forget(client, &client->transaction.own);
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
-    if (!is_awaited(error) && (known->outcome != PS_KAFKA_AGAIN || ps_kafka_error_counts(error))) {
+    if (!ps_kafka_error_is_awaited(error) &&
+        (known->outcome != PS_KAFKA_AGAIN || ps_kafka_error_counts(error))) {
         client->id_rest_ns = client->now.mono_ns + PS_NS_PER_S;
         tell_no_id(client, known);
     }

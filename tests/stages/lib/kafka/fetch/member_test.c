@@ -5,6 +5,8 @@
 #include "core/log/log.h"
 #include "tests/support/kafka/fetch_run.h"
 
+#include <limits.h>
+
 static struct run run;
 
 static void append_to_all(void)
@@ -193,12 +195,39 @@ static void test_coordinator_moves_on(void **state)
     end(&run);
 }
 
+/* A cluster that has just started names no coordinator for some seconds. The log has it only if that lasts. */
+static void test_no_coordinator_yet(void **state)
+{
+    begin(&run, 1, NULL, 0);
+    ps_log_set_level(PS_LOG_WARN);
+    uint64_t begun_ns = run.group.now_ns, errors = ps_log_count(PS_LOG_ERROR) + ps_log_count(PS_LOG_WARN);
+    run.group.fail_key = PS_TEST_KEY_COORDINATOR;
+    run.group.fail_error = PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE;
+    run.group.fail_at = 1;
+    run.group.fail_last = UINT_MAX;
+    for (; run.group.now_ns < begun_ns + 9 * PS_NS_PER_S; run.group.now_ns += 20 * PS_NS_PER_MS)
+        turn(&run);
+    assert_true(run.group.counts.errors > 1);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR) + ps_log_count(PS_LOG_WARN), errors);
+    for (; run.group.now_ns < begun_ns + 13 * PS_NS_PER_S; run.group.now_ns += 20 * PS_NS_PER_MS)
+        turn(&run);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR) + ps_log_count(PS_LOG_WARN), errors + 1);
+    ps_log_set_level(PS_LOG_OFF);
+    run.group.fail_last = 0;
+    append_to_all();
+    read_all(&run);
+    assert_false(run.dead);
+    stop(&run);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session_over_unnoticed), cmocka_unit_test(test_late_revocation_unnoticed),
         cmocka_unit_test(test_all_committed),          cmocka_unit_test(test_session_over_noticed),
         cmocka_unit_test(test_coordinator_moves_on),   cmocka_unit_test(test_no_partition_is_kept),
+        cmocka_unit_test(test_no_coordinator_yet),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
