@@ -147,9 +147,14 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
             run->code = barred->code;
         return false;
     }
-    if ((mapping->event_format || mapping->json != NULL) && !encode(sender, run, batch, event, record))
-        return false;
-    if (is_too_large(sender, record)) {
+    bool encodes = mapping->event_format || mapping->json != NULL;
+    bool too_large = is_too_large(sender, record); /* an encoded event is not smaller than its body */
+    if (encodes && !too_large) {
+        if (!encode(sender, run, batch, event, record))
+            return false;
+        too_large = is_too_large(sender, record);
+    }
+    if (too_large) {
         if (run->count == 0)
             run->code = 10;
         return false;

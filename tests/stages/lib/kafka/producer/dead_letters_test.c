@@ -141,6 +141,23 @@ static void test_too_large_here(void **state)
     stop_with_letters();
 }
 
+/* An event whose body is too large is not encoded first, which would need several times its memory. */
+static void test_too_large_to_encode(void **state)
+{
+    static const unsigned dead[] = {1};
+    struct ps_kafka_sender_plan encoding = plan;
+    start_with_letters(1);
+    encoding.mapping.event_format = true;
+    encoding.mapping.key_header = ps_name_intern("key");
+    sender->plan = &encoding;
+    add_leases(1, 1, 32);
+    add_leases(1, 1, 10 * RECORD_BYTES_MAX);
+    wait_done();
+    assert_int_equal(check_letters("record-too-large", dead), 1);
+    assert_in_range(sender->run.datums_room, 1, 10 * RECORD_BYTES_MAX - 1);
+    stop_with_letters();
+}
+
 /* Nothing is settled while the directory cannot be written; a recall gives the events back. */
 static void test_not_settled_before_written(void **state)
 {
@@ -367,6 +384,8 @@ int main(void)
         cmocka_unit_test(test_not_to_blame),
         cmocka_unit_test_setup_teardown(test_always_damaged, ps_test_folder_setup, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_too_large_here, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_too_large_to_encode, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_not_settled_before_written, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_more_than_can_wait, ps_test_folder_setup,
