@@ -90,6 +90,7 @@ for mode in at-least-once exactly-once librdkafka channel; do
     load $mode &
     loads=$!
     children[$loads]=load
+    : >"$work/$mode.out"
     command kcat -C -q -u -b "$brokers" -t $mode-out -o beginning -X isolation.level=read_committed >"$work/$mode.out" &
     reader=$!
     children[$reader]="reader of committed records"
@@ -131,6 +132,9 @@ for mode in at-least-once exactly-once librdkafka channel; do
     await 60 is_complete $mode || fail "$mode: $(sort -nu "$work/$mode.out" | wc -l) of $(<"$work/$mode.last") came"
     agent_stop $mode
     agent_stop $mode-2
+    for place in "$state"/* "$work/$mode.copy"/*; do # what is behind the line "end" is of longer texts
+        ! sed '/^end$/q' "$place" | grep '^members .' || fail "$mode: a member that has left is remembered in $place"
+    done
     await 60 is_complete $mode || fail "the reader has not seen all"
     kill "$reader"
     wait "$reader" 2>/dev/null || true

@@ -57,8 +57,12 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
 
 static void destroy(struct ps_kafka_reading *reading)
 {
-    struct ps_kafka_farewell *farewell = ps_kafka_farewell_begin(&group_of(reading)->consumer, false);
+    struct ps_kafka_consumer *consumer = &group_of(reading)->consumer;
+    bool has_left = !consumer->fatal && ps_kafka_consumer_closed(consumer);
+    struct ps_kafka_farewell *farewell = ps_kafka_farewell_begin(consumer, false);
     ps_kafka_farewell_end(farewell, PATIENCE_MS);
+    if (has_left)
+        ps_kafka_group_left(group_of(reading));
     ps_kafka_group_fini(group_of(reading));
     free(reading);
 }
