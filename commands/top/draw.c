@@ -175,15 +175,32 @@ static void fold_end(const struct draw *draw, const struct fold *fold)
     fputc('\n', draw->to);
 }
 
+/* Draws the rows of one part of the screen: all components, or those in trouble and as many others as there is room for. */
+static void rows_draw(const struct draw *draw, const struct top_view *view, size_t count, size_t room,
+                      bool (*in_trouble)(const struct top_view *view, size_t i),
+                      void (*row_draw)(const struct draw *draw, const struct top_view *view, size_t i))
+{
+    size_t troubled = 0;
+    for (size_t i = 0; i < count; i++)
+        troubled += in_trouble(view, i);
+    struct fold fold = fold_of(count, room, troubled);
+    for (size_t i = 0; i < count; i++)
+        if (fold_shows(&fold, in_trouble(view, i)))
+            row_draw(draw, view, i);
+    fold_end(draw, &fold);
+}
+
 /* ---- sources ---- */
 
-static bool source_in_trouble(const struct top_source *source)
+static bool source_in_trouble(const struct top_view *view, size_t i)
 {
+    const struct top_source *source = &view->sources[i];
     return !source->up || source->dropped_s > 0 || source->failed_s > 0 || source->waits >= 0.5;
 }
 
-static void source_draw(const struct draw *draw, const struct top_source *source)
+static void source_draw(const struct draw *draw, const struct top_view *view, size_t i)
 {
+    const struct top_source *source = &view->sources[i];
     const struct ps_quantity_text connections = ps_quantity_print_count((uint64_t)source->connections);
     names(draw, source->name, source->type, source->up);
     column_rate(draw, source->received_s, false, PLAIN);
@@ -203,20 +220,13 @@ static void source_draw(const struct draw *draw, const struct top_source *source
 
 static void sources_draw(const struct draw *draw, const struct top_view *view, size_t room)
 {
-    size_t in_trouble = 0;
-    for (size_t i = 0; i < view->source_count; i++)
-        in_trouble += source_in_trouble(&view->sources[i]);
-    struct fold fold = fold_of(view->source_count, room, in_trouble);
     if (draw->narrow)
         painted(draw, BOLD, "\n  %-*s      %10s %10s %10s %8s %6s\n", NARROW_NAME_COLUMNS, "SOURCE",
                 "events/s", "errors/s", "dropped/s", "waits", "conns");
     else
         painted(draw, BOLD, "\n  %-*s %-14s %10s %10s %8s %10s %10s %6s\n", NAME_COLUMNS, "SOURCE", "type",
                 "events/s", "bytes/s", "waits", "dropped/s", "errors/s", "conns");
-    for (size_t i = 0; i < view->source_count; i++)
-        if (fold_shows(&fold, source_in_trouble(&view->sources[i])))
-            source_draw(draw, &view->sources[i]);
-    fold_end(draw, &fold);
+    rows_draw(draw, view, view->source_count, room, source_in_trouble, source_draw);
 }
 
 /* ---- channels ---- */
@@ -226,8 +236,14 @@ static double fill_of(const struct top_channel *channel)
     return channel->capacity > 0 ? fmin(channel->size / channel->capacity, 1) : 0;
 }
 
-static void channel_draw(const struct draw *draw, const struct top_channel *channel)
+static bool channel_in_trouble(const struct top_view *view, size_t i)
 {
+    return fill_of(&view->channels[i]) >= 0.5;
+}
+
+static void channel_draw(const struct draw *draw, const struct top_view *view, size_t i)
+{
+    const struct top_channel *channel = &view->channels[i];
     const struct ps_quantity_text size = ps_quantity_print_count((uint64_t)channel->size),
                                   capacity = ps_quantity_print_count((uint64_t)channel->capacity);
     double fill = fill_of(channel);
@@ -252,31 +268,26 @@ static void channel_draw(const struct draw *draw, const struct top_channel *chan
 
 static void channels_draw(const struct draw *draw, const struct top_view *view, size_t room)
 {
-    size_t in_trouble = 0;
-    for (size_t i = 0; i < view->channel_count; i++)
-        in_trouble += fill_of(&view->channels[i]) >= 0.5;
-    struct fold fold = fold_of(view->channel_count, room, in_trouble);
     if (draw->narrow)
         painted(draw, BOLD, "\n  %-*s       fill   %10s %10s  events\n", NARROW_NAME_COLUMNS, "CHANNEL",
                 "put/s", "taken/s");
     else
         painted(draw, BOLD, "\n  %-*s %-14s %10s %10s   %-*s    fill\n", NAME_COLUMNS, "CHANNEL", "type",
                 "put/s", "taken/s", BAR_COLUMNS, "");
-    for (size_t i = 0; i < view->channel_count; i++)
-        if (fold_shows(&fold, fill_of(&view->channels[i]) >= 0.5))
-            channel_draw(draw, &view->channels[i]);
-    fold_end(draw, &fold);
+    rows_draw(draw, view, view->channel_count, room, channel_in_trouble, channel_draw);
 }
 
 /* ---- sinks ---- */
 
-static bool sink_in_trouble(const struct top_sink *sink)
+static bool sink_in_trouble(const struct top_view *view, size_t i)
 {
+    const struct top_sink *sink = &view->sinks[i];
     return !sink->up || sink->failed_s > 0 || sink->retried_s > 0;
 }
 
-static void sink_draw(const struct draw *draw, const struct top_sink *sink)
+static void sink_draw(const struct draw *draw, const struct top_view *view, size_t i)
 {
+    const struct top_sink *sink = &view->sinks[i];
     names(draw, sink->name, sink->type, sink->up);
     column_rate(draw, sink->delivered_s, false, PLAIN);
     if (draw->narrow) {
@@ -296,20 +307,13 @@ static void sink_draw(const struct draw *draw, const struct top_sink *sink)
 
 static void sinks_draw(const struct draw *draw, const struct top_view *view, size_t room)
 {
-    size_t in_trouble = 0;
-    for (size_t i = 0; i < view->sink_count; i++)
-        in_trouble += sink_in_trouble(&view->sinks[i]);
-    struct fold fold = fold_of(view->sink_count, room, in_trouble);
     if (draw->narrow)
         painted(draw, BOLD, "\n  %-*s      %10s %10s %10s %10s\n", NARROW_NAME_COLUMNS, "SINK", "events/s",
                 "errors/s", "retried/s", "p99");
     else
         painted(draw, BOLD, "\n  %-*s %-14s %10s %10s %10s %10s %10s %10s\n", NAME_COLUMNS, "SINK", "type",
                 "events/s", "bytes/s", "p50", "p99", "retried/s", "errors/s");
-    for (size_t i = 0; i < view->sink_count; i++)
-        if (fold_shows(&fold, sink_in_trouble(&view->sinks[i])))
-            sink_draw(draw, &view->sinks[i]);
-    fold_end(draw, &fold);
+    rows_draw(draw, view, view->sink_count, room, sink_in_trouble, sink_draw);
 }
 
 /* ---- the whole screen ---- */
