@@ -45,8 +45,8 @@ static bool tail_add(void *argument, uint64_t first, uint64_t last)
     return true;
 }
 
-/* What is missing below the first unfinished number was completed, unless it was refused. From there on, what is missing may be
- * what was not completed. */
+/* A missing event below the first unfinished number was completed, unless it was refused. A missing event from that number on may be
+ * one that was not completed. */
 uint64_t ps_verdict_lost(const struct ps_manifest_source *entry, const struct ps_source *source,
                          uint64_t *not_written)
 {
@@ -54,7 +54,7 @@ uint64_t ps_verdict_lost(const struct ps_manifest_source *entry, const struct ps
     uint64_t missing = entry->events, unfinished = entry->events - entry->completed - entry->failed;
     *not_written = 0;
     if (source != NULL && source->seen.end > entry->events)
-        return 0; /* a contradiction, which is told */
+        return 0; /* a contradiction, which the report names */
     if (source != NULL)
         missing = ps_sequences_missing(&source->seen, entry->events);
     if (missing == 0 || entry->completed == entry->events)

@@ -1,4 +1,4 @@
-/* What an open source or sink lacks: it reports it at every cycle, the log says it once for an outage. */
+/* Keeps and logs what an open source or sink lacks: the stage reports it at every cycle, and the log has it once for an outage. */
 #include <stdio.h>
 
 #include "core/engine/worker.h"

@@ -61,8 +61,8 @@ static void sum_opening(struct sum *sum, const struct ps_stage_spec *spec)
     sum->component.error = sum->error;
 }
 
-/* Adds what an open instance lacks. Of several that have lost something the worst counts; the component has nothing
- * to read only if no instance has. */
+/* Adds what an open instance lacks. The worst lack of all instances counts; the component has nothing to read only if
+ * no instance has anything to read. */
 static void sum_lack(struct sum *sum, struct ps_runner *runner)
 {
     struct ps_metrics_component *component = &sum->component;

@@ -1,8 +1,8 @@
-/* What the agent's state directory remembers of one Kafka client, so that the next life of the agent can end at once what
+/* The notes of one Kafka client in the agent's state directory, so that the next life of the agent can end at once what
  * a killed one has left behind: a number, which is part of the transactional id, and the member of the consumer group.
  *
  * A place is a small file, locked as long as the client is open. Two clients of one name get places of their own (NAME,
- * NAME.2, ..). What the file says counts only where it was written: not in a copy of the directory, whose original may be
+ * NAME.2, ..). The notes count only where they were written, and not in a copy of the directory, whose original may be
  * in use. It is not synced: after a power cut the brokers have ended everything themselves.
  *
  * Thread: the worker of the client's owner. `open` makes directories and reads a file; a note is one write of less than a

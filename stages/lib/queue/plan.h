@@ -178,10 +178,10 @@ enum ps_status ps_queue_plan_check(const struct ps_queue_plan *plan, const struc
  * Flume file channel. */
 enum ps_status ps_queue_plan_settings(struct ps_queue_plan *plan, struct ps_context *context,
                                       struct ps_queue_settings *settings, struct ps_err *err);
-/* Writes the data directories, separated by commas. */
 /* For ps_stage_ops.series: the free space of the data directories, as the channel's thread saw it last. Thread: any. */
 void ps_queue_plan_series(const struct ps_queue_plan *plan,
                           void (*add)(void *argument, const struct ps_series *series), void *argument);
+/* Writes the data directories, separated by commas. */
 void ps_queue_plan_outline(const struct ps_queue_plan *plan, FILE *out);
 /* Adds the key files (ps_stage_ops.files). */
 void ps_queue_plan_files(const struct ps_queue_plan *plan, void (*add)(void *argument, const char *path),

@@ -250,7 +250,7 @@ static bool give(struct ps_spool *spool, struct ps_spool_file *file)
 }
 
 /* Takes the numbers back that were drawn and are not on the disk, from all files that have them: two files of a fetch may be links of
- * one. What the disk has counts again. */
+ * one. The numbers on the disk count again. */
 static void take_back(struct ps_spool *spool, const struct ps_spool_fetch *fetch,
                       const struct ps_spool_numbers *before)
 {

@@ -143,7 +143,7 @@ static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
     ps_kafka_group_renew(&take->group);
 }
 
-/* Publishes what the consumer lacks. A group that gives it no partition is no lack: other agents read them. */
+/* Publishes what the consumer lacks. The consumer lacks nothing if the group gives it no partition: other agents read them. */
 static void note_lack(struct ps_kafka_channel_take *take, const struct ps_now *now)
 {
     const char *why = "";

@@ -74,7 +74,7 @@ static bool was_reported(struct ps_kafka_reports *reports, rd_kafka_resp_err_t c
 
 /* ---- what is missing ---- */
 
-/* Returns the need that the error names; PS_KAFKA_NEEDS: none. One broker of several that is down is no lack. */
+/* Returns the need that the error names; PS_KAFKA_NEEDS: none. Nothing is missing when one broker of several is down. */
 static enum ps_kafka_need need_of(const struct ps_kafka_reports *reports, rd_kafka_resp_err_t code)
 {
     switch (code) {

@@ -1,4 +1,4 @@
-/* Whether the group's assignment covers the topics of a static member that has come back (KIP-345).
+/* Checks whether the group's assignment covers the topics of a static member that has come back (KIP-345).
  *
  * If the member comes back within its session, the group does not rebalance: it keeps the assignment as it was, although the
  * member may be subscribed to more topics now, and partitions may have been added while no leader watched. Nobody
@@ -26,7 +26,7 @@ void ps_kafka_coverage_turn(struct ps_kafka_fetch *fetch, struct ps_kafka_native
                            : ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_DESCRIBE_GROUPS,
                                                            version, 8 + length, &request);
     if (version < 0)
-        member->coverage = PS_KAFKA_COVERAGE_GOOD; /* it cannot be told */
+        member->coverage = PS_KAFKA_COVERAGE_GOOD; /* the coordinator does not describe groups */
     if (at == NULL)
         return;
     at = ps_wire_put_string(ps_wire_put_int32(at, 1), fetch->group, length);
@@ -95,8 +95,8 @@ static void compare(struct ps_kafka_fetch *fetch, struct assigned *assigned)
     }
 }
 
-/* Handles an answer that was read. Another coordinator is asked again. Without the right to describe the group nothing can
- * be told; while the group rebalances, a new assignment comes anyway. */
+/* Handles an answer that was read. If the coordinator is another one, that one is asked. Without the right to describe
+ * the group the member does nothing; while the group rebalances, a new assignment comes anyway. */
 static void judge(struct ps_kafka_fetch *fetch, struct assigned *assigned, int16_t error, bool is_stable)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;

@@ -45,7 +45,7 @@ enum ps_kafka_native_phase {
 struct ps_kafka_native_broker {
     struct ps_kafka_native *client;
     int32_t node;    /* the broker's id in the cluster; -1: the broker is only in bootstrap.servers */
-    bool configured; /* in bootstrap.servers: stays when it is no node any more, for when no node answers */
+    bool configured; /* in bootstrap.servers: kept after it has left the cluster, for when no node answers */
     char host[PS_HOST_NAME_BYTES];
     unsigned port;
     bool gone; /* the last metadata does not have the broker */

@@ -116,7 +116,7 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
     ps_kafka_native_partition_offer(client, set->partition);
 }
 
-/* Returns whether the cluster refuses the topic: an answer that is newer than the record that waits says so, and the
+/* Returns whether the cluster refuses the topic: an answer that is newer than the waiting record has an error, and the
  * time for which a new topic may be unknown is over. That time is not given again to each record. */
 static bool is_refused(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic)
 {

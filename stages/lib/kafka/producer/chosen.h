@@ -1,5 +1,5 @@
-/* What an event itself chose: a header, or an escape in kafka.topic, may name a partition or a topic that records cannot be
- * written to. Such an event is at fault, not the configuration: it becomes a dead letter, or waits without the events of
+/* Partitions and topics that an event itself chose: a header, or an escape in kafka.topic, may name one that takes no
+ * records. Such an event is at fault, not the configuration: it becomes a dead letter, or waits without the events of
  * others being blamed.
  *
  * Thread: the sink's worker. Allocates nothing. */

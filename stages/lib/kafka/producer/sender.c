@@ -80,8 +80,8 @@ static void adapt_to_distance(struct ps_kafka_sender *sender)
     sender->plan->engine->fill_requests(sender->producer, far ? request_bytes : 0);
 }
 
-/* Notes that no broker can be reached. One broker of several that is down is no outage, but a client that has reached
- * none yet has only the errors of single ones while it tries them. */
+/* Notes that no broker can be reached. It is not an outage when one broker of several is down. But a client that has
+ * not reached any broker yet gets only the errors of single ones while it tries them. */
 static void note_lost(struct ps_kafka_sender *sender, const struct ps_kafka_notice *notice)
 {
     if (notice->code != PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN &&

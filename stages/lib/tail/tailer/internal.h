@@ -460,7 +460,7 @@ struct ps_tail_line {
     int error;       /* errno of a read that failed: the other results are not set then; 0: none */
     bool found, cut; /* cut: the line is longer than max_bytes */
     int64_t
-        nuls; /* NULs at `offset` that have text behind them, if they are so many that they are no part of the line; else 0 */
+        nuls; /* number of NULs at `offset` with text behind them, if they are too many to be a part of the line; else 0 */
     int64_t end; /* not found: the end of the file, if it ends in NULs; else 0 */
     bool same;   /* the file begins as before, and has the same bytes before the line */
     char *bytes;

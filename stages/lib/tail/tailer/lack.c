@@ -1,4 +1,4 @@
-/* What the source lacks, for /readyz: a directory that can be read, or any file that matches. */
+/* Reports what the source lacks, for /readyz: a directory that can be read, or any file that matches. */
 #include "stages/lib/tail/tailer/internal.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Whether a file that is opened is still the one that was read. It is the same file if it has the same device and inode, and the bytes
+/* Decides whether a file that is opened is still the one that was read. It is the same file if it has the same device and inode, and the bytes
  * before the position are the same, whatever its beginning is now: programs count in a first line, or write where NULs were. If these bytes
  * differ it was written over, and is read from its beginning; but not again and again. */
 #include "stages/lib/tail/tailer/opening.h"
@@ -147,8 +147,8 @@ static void go_on(struct ps_tailer *tailer, struct ps_tail_log *log, const struc
     ps_tail_log_changed(tailer, log);
 }
 
-/* Goes back to a mark that the file still has: what is behind it was written over. The file begins anew, so that a copy of its former content
- * is found, but not at its beginning. Lines before the mark that are not delivered yet come again after a crash. */
+/* Goes back to a mark that the file still has, because the bytes behind it were written over. The file begins anew, so that a copy of its
+ * former content is found, but not at its beginning. Lines before the mark that are not delivered yet come again after a crash. */
 static void go_back(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t offset)
 {
     struct ps_tail_life lives[PS_TAIL_LIVES_BEFORE];
@@ -168,8 +168,8 @@ static void again_tell(const struct ps_tailer *tailer, struct ps_tail_log *log, 
     if (!log->over_told)
         ps_log(
             PS_LOG_WARN, tailer->port->component,
-            "%s was written over again: reading goes on at byte %lld, before which it is the same; what was "
-            "changed before that is not read, and for an hour this is not logged again",
+            "%s was written over again: reading goes on at byte %lld, before which it is the same; the "
+            "source does not read what was changed before that byte, and does not log this again for an hour",
             log->path, (long long)offset);
     log->over_told = true;
 }
