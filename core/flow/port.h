@@ -87,8 +87,8 @@ struct ps_port {
     bool is_down;
     /* An interceptor sets it with PS_BACKOFF when the batch may fit with fewer events. The engine clears it. */
     bool is_too_large;
-    /* Sinks: set before the recall of a stop. What the sink gives back then is delivered by the next start, from where its sources
-     * or its durable channel go on, not by another sink now. */
+    /* Sinks: set before the recall of a stop. What the sink gives back then is delivered by the next start, from
+     * where its sources or its durable channel go on, not by another sink now. */
     bool ends;
 };
 

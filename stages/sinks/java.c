@@ -262,6 +262,15 @@ static uint32_t commits_left(const struct slot *slot)
     return count <= slot->count ? (uint32_t)count : 0;
 }
 
+/* Counts the events that the class has been given and has not committed: one that hangs may still deliver them. */
+static void count_doubtful(struct java_state *state)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (state->slots[i].batch != 0)
+            ps_count(state->port->counters, PS_COUNTER_duplicated, state->slots[i].left);
+    }
+}
+
 /* Called when the component has ended: settles the events that it has committed without a message, as the slots
  * show. Does nothing if the host has broken the protocol. */
 static void take_left(struct java_state *state)
@@ -385,6 +394,8 @@ static bool java_recall(const void *, void *state_, struct ps_lease **back, cons
     if (!stopped)
         ps_java_hangs_note();
     take_left(state);
+    if (!stopped)
+        count_doubtful(state);
     state->recall_ns = 0;
     state->recalled = true;
     state->waiting = 0;

@@ -2,7 +2,7 @@
 # Needs: flume
 # A channel in Java that breaks what a channel promises. It throws in put, take, begin, commit, rollback or close, or gives events twice: the same events
 # arrive as in a real Flume 1.11 with the same file. It hangs in put, commit, take or stop, gives nothing, or leaves its transactions open: /readyz and the log name the part and the place,
-# and a stop ends. It ends the process in commit, or uses up the memory: no event of a file channel below it is lost. Its counters cannot be read: its flow goes on. A native flow goes on beside each.
+# and a stop ends. It ends the process in commit, or uses up the memory: no event of a file channel below it is lost. Its counters cannot be read, or do not answer: its flow goes on. A native flow goes on beside each.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 command -v curl >/dev/null || skip "no curl"
@@ -153,6 +153,22 @@ await 120 logged 'INFO source in-java: CountsBadly: was asked three times' || fa
 await 60 has_lines "$work/counts/out" 100 || fail "the events did not arrive"
 stop_in_time
 echo "a channel whose counters cannot be read goes on"
+
+# ---- counters that do not answer ----
+
+mkdir "$work/silent"
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1'
+    printf 'a1.sources.r1.%s\n' 'type = seq' 'totalEvents = 100' 'channels = c1'
+    printf 'a1.channels.c1.%s\n' 'type = example.CountsBadly' 'does = hang'
+    printf 'a1.sinks.k1.%s\n' 'type = example.FileSink' 'channel = c1' "path = $work/silent/out"
+} >"$work/silent.properties"
+start_watched silent
+await 120 logged 'INFO source in-java: CountsBadly: is asked and hangs' || fail "nobody asks the counters of a channel"
+await 60 has_lines "$work/silent/out" 100 || fail "the events did not arrive"
+stop_in_time
+! logged 'has not stopped' || fail "counters that do not answer hold up a flow"
+echo "a channel whose counters do not answer goes on"
 
 # ---- the memory is used up ----
 

@@ -483,6 +483,8 @@ static void test_recall_of_a_class_that_hangs(void **unused)
         ps_test_stage_pass_ms(&stage, 1);
         assert_true(recall(&stage, &back));
         assert_ptr_equal(back, lease);
+        assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_duplicated),
+                         lease->count);   /* it may deliver them yet */
         assert_true(ps_java_hangs_any()); /* what ends later has less time */
         ps_java_hangs_begin();            /* forgets the one that hung */
         ps_test_java->mode = PS_TEST_JAVA_WELL;
