@@ -58,6 +58,9 @@ struct ps_webhdfs_stream {
     /* The APPEND in doubt was answered with an error: if none of its bytes is in the file, the APPEND is not sent
      * again. */
     bool failed;
+    /* The bytes of `sent` were sent again, so that the first APPEND with them may be carried out yet; `stray`: this was so with earlier bytes.
+     * The length of the file then does not tell any more what is there of later ones. */
+    bool resent, stray;
 };
 
 static struct ps_webhdfs *webhdfs_of(const struct ps_webhdfs_stream *stream)
@@ -249,8 +252,14 @@ static void send_open(struct ps_webhdfs_stream *stream)
 
 /* ---- appending ---- */
 
+/* Behind a stray APPEND the stream ends: its bytes would be taken for those in doubt, which would be lost then. The caller writes them to
+ * another file. */
 static void doubt(struct ps_webhdfs_stream *stream, const struct ps_webhdfs_outcome *outcome)
 {
+    if (stream->stray) {
+        die(stream, outcome->lost ? PS_FILE_TIMEOUT : outcome->error, outcome->reason);
+        return;
+    }
     stream->state = STREAM_DOUBTING;
     stream->error = outcome->lost ? PS_FILE_TIMEOUT : outcome->error;
     snprintf(stream->reason, sizeof stream->reason, "%s", outcome->reason);
@@ -312,6 +321,7 @@ static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outc
         stream->ask_ns = now_ns + ASK_NS; /* there is no time for another APPEND: asks for the length again */
     } else {
         stream->state = STREAM_READY;
+        stream->resent = true;
     }
 }
 
@@ -323,6 +333,8 @@ static void send_append(struct ps_webhdfs_stream *stream)
         struct ps_byte_buffer empty = stream->sent;
         stream->sent = stream->gathered;
         stream->gathered = empty;
+        stream->stray |= stream->resent;
+        stream->resent = false;
     }
     struct ps_webhdfs_call order = {
         .operation = "APPEND",

@@ -269,6 +269,27 @@ static void test_lost_and_missing(void **unused)
     close_stream();
 }
 
+/* The first APPEND with "two" had no answer, and is carried out late, after "two" was sent again. It has the length of "six", which is lost:
+ * the stream ends, so that "six" is written to another file, and does not count as written here. */
+static void test_lost_behind_a_late_one(void **unused)
+{
+    begin();
+    play(PS_WORDS("307", LENGTH(4), "307"), PS_WORDS("cut", "200"));
+    write_text("two\n");
+    flush();
+    expect_flushed(PS_FILE_OK);
+    play(PS_WORDS("307"), PS_WORDS("200")); /* others are written */
+    write_text("five\n");
+    flush();
+    expect_flushed(PS_FILE_OK);
+    play(PS_WORDS("307", LENGTH(17), NULL), PS_WORDS("cut", NULL));
+    write_text("six\n");
+    flush();
+    expect_flushed(PS_FILE_TIMEOUT);
+    assert_int_equal(stream->acknowledged_bytes, 13);
+    ps_file_abandon(stream);
+}
+
 static void test_lost_in_part(void **unused)
 {
     lose_answer(PS_WORDS("307", LENGTH(6), "307"), PS_WORDS("cut", "200"));
@@ -470,6 +491,7 @@ int main(void)
         TEST(test_append_busy),
         TEST(test_lost_and_there),
         TEST(test_lost_and_missing),
+        TEST(test_lost_behind_a_late_one),
         TEST(test_lost_in_part),
         TEST(test_lost_and_under_way),
         TEST(test_lost_and_another_writer),
