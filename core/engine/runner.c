@@ -126,8 +126,8 @@ static void log_failure(struct ps_runner *runner, const char *component, const c
     char tries[PS_LOG_BACKOFF_BYTES];
     uint64_t now_ns = ps_worker_now(runner->worker)->mono_ns;
     bool says = ps_log_backoff_says_outage(&runner->failure, reason, now_ns, OUTAGE_NS);
-    ps_log(says ? ps_port_outage_level(&runner->port, PS_LOG_ERROR) : PS_LOG_DEBUG, component,
-           "%s; retrying every 3 s%s", text, ps_log_backoff_text(&runner->failure, now_ns, tries));
+    ps_log(says && !runner->group_logs ? PS_LOG_ERROR : PS_LOG_DEBUG, component, "%s; retrying every 3 s%s",
+           text, ps_log_backoff_text(&runner->failure, now_ns, tries));
 }
 
 /* `component`: the stage itself, or a link of its chain. */
@@ -169,6 +169,12 @@ static void runner_failed(struct ps_port *port, const struct ps_err *reason)
     } else {
         runner_note_failure(runner, port->component, reason);
     }
+    runner_set_status(runner, PS_RUNNER_ENDING);
+}
+
+void ps_runner_restart(struct ps_runner *runner)
+{
+    runner->port.planned = true;
     runner_set_status(runner, PS_RUNNER_ENDING);
 }
 

@@ -69,6 +69,7 @@ struct ps_runner {
     const char *letters_agent, *letters_directory;
     struct ps_dead_letter_channel *letters; /* puts the stage's dead letters into a channel; or NULL */
     unsigned instance;
+    bool group_logs; /* the sink's group logs its failures */
 };
 
 /* An opened sub-stage of a source's chain. */
@@ -174,7 +175,11 @@ struct ps_sink_runner {
     uint64_t inflight;                    /* leases that the sink holds */
     uint64_t inflight_bytes, quota_bytes; /* the memory that those leases keep in use; its limit */
     uint64_t backoff_until_ns;
-    unsigned failures;                         /* rollbacks in a row */
+    unsigned failures; /* rollbacks in a row */
+    /* how often in a row its far end did not take what it held (core/engine/sink/setback.h); 0: the last one was taken */
+    unsigned setbacks;
+    struct ps_log_backoff setback_log;
+    uint32_t gives_back; /* it is closed only to give back what it holds; any thread reads it */
     struct ps_deadletter_pending dead_letters; /* of the offered lease, after its last attempt */
     bool recalled, empty;
     bool closed; /* by CLOSE, which a stop orders twice */
@@ -193,6 +198,7 @@ struct ps_sink_runner {
     /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t trouble_count;
     bool has_reason;     /* the sink has reported a reason since `work` was called last */
+    bool works;          /* the sink's `work` is being called */
     uint32_t has_events; /* the sink holds leases, or its channel is not empty; any thread reads it */
     /* For a sink of a group; any thread reads them. */
     uint32_t member_state; /* enum ps_metrics_member */
@@ -230,6 +236,8 @@ void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed
 /* Sets whether the worker watches the stage's epoll, if it has one. When this is impossible the stage fails
  * (ps_port_failed). */
 void ps_runner_watch(struct ps_runner *runner, bool watch);
+/* Closes the open stage in the next cycle, and opens it again in the one after: no failure. */
+void ps_runner_restart(struct ps_runner *runner);
 /* ENDING: closes the stage and sets the time of the next try. */
 void ps_runner_end(struct ps_runner *runner, const struct ps_now *now);
 void ps_runner_close(struct ps_runner *runner, const struct ps_now *now);

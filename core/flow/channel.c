@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "core/flow/bump.h"
+#include "core/flow/engine_channel.h"
 #include "core/flow/window.h"
 
 /* ---- the owner of a lease ---- */
@@ -71,4 +72,10 @@ struct ps_lease *ps_readback_lease(struct ps_readback *readback, struct ps_batch
 bool ps_readback_made(const struct ps_readback *readback, const struct ps_lease *lease)
 {
     return readback != NULL && ps_batch_home(lease->batch)->window == readback->window;
+}
+
+const void *ps_readback_argument(const struct ps_lease *lease)
+{
+    const struct ps_window *window = ps_batch_home(lease->batch)->window;
+    return window != NULL ? ps_window_argument(window) : NULL;
 }

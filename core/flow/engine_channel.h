@@ -9,10 +9,17 @@
 
 struct ps_fill;
 
+/* Returns the `argument` of the readback (core/flow/channel.h) that made the lease; of a lease that a source put, another
+ * pointer. Thread: the owner of the lease. */
+const void *ps_readback_argument(const struct ps_lease *lease);
+
 struct ps_engine_channel_ops {
     /* Its consumers' events have stable identities (core/flow/identity.h): an event that is taken again, even after a
      * restart, has the same identity as before. */
     bool identifies;
+    /* A lease that one consumer gave back may be taken by any consumer. Then a sink whose far end is down gives back
+     * what it holds. */
+    bool shares_given_back;
     /* Asks the channel's own thread to end, and returns whether it has ended. It may be waiting for a disk or a database
      * that does not answer: `strip` would wait for it, and control would serve neither signals nor the watchdog. Called
      * until it returns true, after `save` and before `strip`. NULL: the channel has no thread. Thread: control, while no

@@ -142,7 +142,9 @@ static inline uint64_t ps_port_rest_ns(const struct ps_port *port, uint64_t fail
 
 /* Reports a failed attempt of a sink that keeps trying by itself (PS_TAKEN) where Flume's sink would roll back. Any
  * function of the sink may call it. In a sink group with other sinks this is a failure of the sink, as by
- * ps_port_failed: its leases go to the next sink. Elsewhere it has no effect. */
+ * ps_port_failed: its leases go to the next sink. If other sinks of its channel can take its leases, the engine recalls
+ * and closes the sink, too, but counts no failure; it opens the sink again, and gives it one lease at a time until it
+ * has delivered one. Elsewhere the report changes only what is shown of the sink. */
 static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     if (port->troubled != NULL)

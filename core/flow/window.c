@@ -159,6 +159,11 @@ uint32_t ps_window_outstanding(const struct ps_window *window)
     return window->out;
 }
 
+const void *ps_window_argument(const struct ps_window *window)
+{
+    return window->argument;
+}
+
 bool ps_window_is_detached(const struct ps_window *window)
 {
     return window->detached;

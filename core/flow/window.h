@@ -35,6 +35,9 @@ uint64_t ps_window_detach(struct ps_window *window);
 
 bool ps_window_is_detached(const struct ps_window *window);
 
+/* Returns the argument of `report`. Thread: the owner of a lease of the window's batches. */
+const void *ps_window_argument(const struct ps_window *window);
+
 /* Enters a closed batch: gives it its sequence number, and one holder and one promise for the chain's
  * lease. */
 void ps_window_enter(struct ps_window *window, struct ps_batch *batch);

@@ -124,8 +124,7 @@ static struct ps_lease *memory_take(void *plan, unsigned consumer, struct ps_por
 static uint64_t memory_consumer_tick(void *plan, unsigned consumer, struct ps_port *,
                                      const struct ps_now *now)
 {
-    return ps_memory_queue_looks_again(memory_of(plan), consumer) ? now->mono_ns + PS_MEMORY_QUEUE_LOOK_NS
-                                                                  : PS_NEVER;
+    return ps_memory_queue_consumer_tick(memory_of(plan), consumer, now);
 }
 
 static void memory_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
@@ -201,6 +200,7 @@ const struct ps_stage_ops ps_channel_memory = {
             .keep_alive_ms = memory_keep_alive_ms,
             .engine =
                 &(const struct ps_engine_channel_ops){
+                    .shares_given_back = true,
                     .ring = memory_ring,
                     .strip = memory_strip,
                     .restore = memory_restore,

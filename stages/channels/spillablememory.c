@@ -18,6 +18,7 @@
 #include "core/quantity.h"
 #include "stages/lib/queue/plan.h"
 #include "stages/lib/queue/memory.h"
+#include "stages/lib/least.h"
 #include "stages/lib/seconds.h"
 
 #define OVERFLOW_EVENTS_DEFAULT "100000000"
@@ -387,8 +388,8 @@ static struct ps_lease *spill_take(void *plan, unsigned consumer, struct ps_port
 {
     struct spill *spill = plan;
     struct ps_lease *lease = ps_memory_queue_take_back(spill->memory, consumer);
-    if (lease == NULL && spill->queue != NULL && ps_queue_has_back(spill->queue, consumer))
-        lease = ps_queue_take(spill->queue, consumer, port, now);
+    if (lease == NULL && spill->queue != NULL)
+        lease = ps_queue_take_back(spill->queue, consumer);
     if (lease == NULL)
         lease = ps_memory_queue_take(spill->memory, consumer);
     if (lease == NULL && spill->queue != NULL)
@@ -398,9 +399,10 @@ static struct ps_lease *spill_take(void *plan, unsigned consumer, struct ps_port
 
 static uint64_t spill_consumer_tick(void *plan, unsigned consumer, struct ps_port *, const struct ps_now *now)
 {
-    return ps_memory_queue_looks_again(((const struct spill *)plan)->memory, consumer)
-               ? now->mono_ns + PS_MEMORY_QUEUE_LOOK_NS
-               : PS_NEVER;
+    const struct spill *spill = plan;
+    uint64_t memory_ns = ps_memory_queue_consumer_tick(spill->memory, consumer, now);
+    uint64_t queue_ns = spill->queue != NULL ? ps_queue_given_back_ns(spill->queue, consumer, now) : PS_NEVER;
+    return ps_least(memory_ns, queue_ns);
 }
 
 static void spill_done(void *, unsigned, struct ps_lease **lease, struct ps_port *port)
@@ -411,7 +413,7 @@ static void spill_done(void *, unsigned, struct ps_lease **lease, struct ps_port
 static void spill_untake(void *plan, unsigned consumer, struct ps_lease **lease)
 {
     struct spill *spill = plan;
-    if (spill->queue != NULL && ps_queue_made(spill->queue, consumer, *lease))
+    if (spill->queue != NULL && ps_queue_made(spill->queue, *lease))
         ps_queue_untake(spill->queue, consumer, lease);
     else
         ps_memory_queue_untake(spill->memory, consumer, lease);
@@ -568,6 +570,7 @@ const struct ps_stage_ops ps_channel_spillablememory = {
             .trouble = spill_trouble,
             .engine =
                 &(const struct ps_engine_channel_ops){
+                    .shares_given_back = true,
                     .ring = spill_ring,
                     .at_risk = spill_at_risk,
                     .save = spill_save,

@@ -4,7 +4,7 @@
 #include "core/engine/runner.h"
 #include "tests/support/flow_answers.h"
 
-/* A sink that cannot deliver its leases, and keeps trying, reports trouble. Without a group the report has no effect. */
+/* A sink that cannot deliver its leases, and keeps trying, reports trouble. Alone at its channel it goes on then. */
 static void may_be_troubled(struct flow *flow, struct ps_port *port, uint64_t *random, bool *failed)
 {
     struct ps_err reason = {0};

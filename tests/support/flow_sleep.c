@@ -3,6 +3,7 @@
 
 #include "core/flow/engine_channel.h"
 #include "core/engine/sink/group.h"
+#include "core/engine/sink/setback.h"
 #include "core/engine/worker_internal.h"
 
 #define MEMORY_LOOK_NS (10 * PS_NS_PER_MS)
@@ -54,6 +55,9 @@ void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, str
         }
         if (sinks[i]->wants && in_rings(flow, plan, sinks[i]->channel) > 0)
             lost(flow, id, "its sink could take a lease");
+        /* the only sink of a group rests after a failed attempt, and then takes one lease at a time */
+        if (now->mono_ns < sinks[i]->backoff_until_ns || !ps_sink_setback_admits(sinks[i]))
+            continue;
         if (sinks[i]->group != NULL && ps_runner_is_open(&sinks[i]->base) && sinks[i]->offered == NULL &&
             in_rings(flow, plan, sinks[i]->channel) > 0 && ps_sink_group_admits(sinks[i], now))
             lost(flow, id, "its sink group could take a lease");

@@ -348,6 +348,16 @@ static void sum_member(struct sum *sum, const struct ps_sink_runner *runner, uin
     sum->component.penalty_ns = until_ns > mono_ns ? until_ns - mono_ns : 0;
 }
 
+/* A sink that is closed only to give back what it holds counts as open: its failures in a row tell how it is. */
+static void sum_setback(struct sum *sum, const struct ps_sink_runner *runner)
+{
+    if (!__atomic_load_n(&runner->gives_back, __ATOMIC_RELAXED) || sum->component.state != PS_METRICS_OPENING)
+        return;
+    sum->component.state = PS_METRICS_OPEN;
+    sum->component.stop_ms = 0;
+    sum->component.since_ms = 0;
+}
+
 static void sum_trouble(struct sum *sum, struct ps_sink_runner *runner)
 {
     sum->component.trouble_count = __atomic_load_n(&runner->trouble_count, __ATOMIC_RELAXED);
@@ -364,6 +374,7 @@ static void visit_sink(struct ps_agent *agent, size_t i, const struct ps_metrics
         sum_member(&sum, runner, ps_clock_now().mono_ns);
     if (runner != NULL) {
         sum_runner(&sum, &runner->base);
+        sum_setback(&sum, runner);
         sum_trouble(&sum, runner);
         sum.component.stalled_ns = ps_sink_runner_stalled_ns(runner, ps_clock_now().mono_ns);
         ps_histogram_add(&sum.latency, runner->latency);

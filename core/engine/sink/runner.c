@@ -5,6 +5,7 @@
 
 #include "core/flow/engine_channel.h"
 #include "core/engine/sink/group.h"
+#include "core/engine/sink/setback.h"
 #include "core/engine/worker.h"
 #include "core/quantity.h"
 
@@ -50,6 +51,8 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
         __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
     if (runner->group != NULL)
         ps_sink_group_delivered(runner, now);
+    if (PS_UNLIKELY(runner->setbacks > 0) && done->count > 0)
+        ps_sink_setback_over(runner);
     channel_of(runner)->done(runner->channel->spec->stage.plan, runner->consumer, lease, &runner->base.port);
 }
 
@@ -68,15 +71,19 @@ static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
     __atomic_store_n(&runner->trouble_count, runner->trouble_count + 1, __ATOMIC_RELAXED);
 }
 
-/* Makes the sink fail if another sink of its group can take its leases; otherwise it keeps trying. */
+/* Makes the sink fail if another sink of its group can take its leases, and give them back if another sink of its
+ * channel can; otherwise it keeps trying. */
 static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
-    if (runner->group != NULL && ps_sink_group_has_others(runner))
+    if (runner->group != NULL && ps_sink_group_has_others(runner)) {
         ps_port_failed(port, reason);
-    else
-        sink_note_trouble(runner, reason->text);
+        return;
+    }
+    sink_note_trouble(runner, reason->text);
     runner->has_reason = true;
+    if (!runner->works) /* else sink_feed knows when `work` returns whether the sink rolls back */
+        ps_sink_setback(runner, ps_worker_now(runner->base.worker));
 }
 
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink)
@@ -91,7 +98,8 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     ps_sink_runner_set_retries(runner, &runner->spec->common);
     if (runner->spec->group != NULL && runner->spec->group->settings.count > 1)
         runner->base.port.retry_max = 0; /* the other members get its leases */
-    runner->base.port.hands_over = runner->spec->group != NULL && runner->spec->group->settings.count > 1;
+    runner->base.group_logs = runner->spec->group != NULL && runner->spec->group->settings.count > 1;
+    runner->base.port.hands_over = runner->base.group_logs;
     ps_runner_set_letters(&runner->base, plan, sink_plan->spec->common.deadletter, &sink_plan->letters);
     runner->base.port.troubled = sink_port_troubled;
     runner->channel = &plan->channels[sink_plan->spec->channel];
@@ -144,6 +152,7 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
            ps_quantity_word(runner->offered->count, "event", "events"),
            runner->channel->spec->stage.component, ps_quantity_print_ns(rest_ns).text, runner->failures);
     sink_untake(runner, &runner->offered);
+    ps_sink_setback_rolled_back(runner);
 }
 
 /* Returns whether the sink may take another lease from the channel. A sink whose server does not answer must leave
@@ -155,6 +164,8 @@ bool ps_sink_runner_has_room(const struct ps_sink_runner *runner)
 
 static bool sink_may_take(struct ps_sink_runner *runner, const struct ps_now *now)
 {
+    if (!ps_sink_setback_admits(runner))
+        return false;
     return runner->group != NULL ? ps_sink_group_admits(runner, now) : ps_sink_runner_has_room(runner);
 }
 
@@ -205,7 +216,9 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
         }
         uint32_t memory_bytes = runner->offered->memory_bytes;
         runner->has_reason = false;
+        runner->works = true;
         enum ps_result result = ops_of(runner)->work(spec->plan, runner->base.state, &runner->offered, now);
+        runner->works = false;
         if (runner->group != NULL && result != PS_RETRY && !runner->given)
             ps_sink_group_taken(runner);
         runner->given = true;
@@ -215,6 +228,8 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
                 sink_fail_over(runner, now);
             else if (result == PS_RETRY)
                 sink_roll_back(runner, now);
+            else if (PS_UNLIKELY(runner->has_reason))
+                ps_sink_setback(runner, now);
             break;
         }
         runner->failures = 0;
@@ -226,6 +241,8 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
             runner->inflight++;
             runner->inflight_bytes += memory_bytes;
         }
+        if (PS_UNLIKELY(runner->has_reason))
+            ps_sink_setback(runner, now);
         runner->wants = ps_runner_is_open(&runner->base); /* the sink may have reported a failure */
     }
     if (took)
@@ -257,7 +274,7 @@ uint64_t ps_sink_runner_stalled_ns(const struct ps_sink_runner *runner, uint64_t
     return mono_ns - progress_ns;
 }
 
-/* Called when the sink reported a failure, or that it restarts as planned. Takes back its leases, closes it, and opens
+/* Called when the sink reported a failure, that it restarts as planned, or has a setback. Takes back its leases, closes it, and opens
  * it again, after a failure with a wait before. */
 static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
 {
@@ -270,7 +287,10 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
     runner->inflight = runner->inflight_bytes = 0;
     runner->failures = 0;
     runner->backoff_until_ns = 0;
-    __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
+    if (runner->gives_back)
+        ps_sink_setback_rests(runner, now);
+    else
+        __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
     ps_runner_end(&runner->base, now);
     if (runner->group != NULL && failed)
         ps_sink_group_closed(runner, now);
@@ -284,7 +304,8 @@ static bool sink_open(struct ps_sink_runner *runner, const struct ps_now *now)
         return true;
     if (ps_runner_may_open(&runner->base, now))
         runner->told = false;
-    return ps_runner_open(&runner->base, now);
+    return PS_UNLIKELY(runner->gives_back) ? ps_sink_setback_open(runner, now)
+                                           : ps_runner_open(&runner->base, now);
 }
 
 /* Calls the stage's `tick`. Returns when it must be called again. */
@@ -513,6 +534,7 @@ void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *n
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);
     ps_sink_runner_leave(runner);
     ps_runner_close(&runner->base, now);
+    __atomic_store_n(&runner->gives_back, false, __ATOMIC_RELAXED);
     ps_dead_letter_channel_close(runner->base.letters, next, NULL, now);
     if (leaves && channel_of(runner)->leave != NULL && !ps_plan_keeps_channel(next, runner->channel))
         channel_of(runner)->leave(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port);

@@ -123,8 +123,8 @@ static bool channel_trouble(const void *plan, char *text, size_t room)
 }
 
 #define ENGINE_FUNCTIONS                                                                                     \
-    .ring = channel_ring, .halt = channel_halt, .strip = channel_strip, .restore = channel_restore,          \
-    .set_quota = channel_set_quota
+    .shares_given_back = true, .ring = channel_ring, .halt = channel_halt, .strip = channel_strip,           \
+    .restore = channel_restore, .set_quota = channel_set_quota
 
 static const struct ps_engine_channel_ops engine_ops = {ENGINE_FUNCTIONS};
 static const struct ps_engine_channel_ops engine_log_ops = {ENGINE_FUNCTIONS, .identifies = true};

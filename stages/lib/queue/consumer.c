@@ -1,6 +1,7 @@
 /* The consumers' side, on their workers: each reads frames into batches of its own pool. */
 #include "stages/lib/queue/queue_internal.h"
 
+#include "core/flow/engine_channel.h"
 #include "core/quantity.h"
 
 /* A frame longer than this part of the memory budget may never get memory. Sources accept events up to a sixteenth of
@@ -155,18 +156,17 @@ struct ps_lease *ps_queue_take(struct ps_queue *queue, unsigned consumer, struct
 {
     struct ps_queue_consumer *mine = &queue->consumers[consumer];
     struct ps_queue_ticket *ticket;
-    struct ps_lease *lease = mine->given_back;
+    struct ps_lease *lease = ps_queue_take_back(queue, consumer);
     if (mine->readback == NULL)
         mine->readback = ps_readback_open(port->pool, PS_READBACK_ANY_ORDER, batch_delivered, mine);
     if (PS_UNLIKELY(__atomic_load_n(&queue->depot, __ATOMIC_RELAXED) == NULL)) {
         __atomic_store_n(&queue->depot, port->blocks->depot, __ATOMIC_RELAXED);
         ps_park_wake(&queue->park); /* the thread may read ahead now */
     }
-    if (lease != NULL) {
-        mine->given_back = lease->next;
-        lease->next = NULL;
-    }
-    if (lease == NULL && mine->stuck != NULL && now->mono_ns < mine->retry_ns)
+    if (lease != NULL)
+        return lease;
+    mine->found_nothing = true;
+    if (mine->stuck != NULL && now->mono_ns < mine->retry_ns)
         return NULL;
     while (lease == NULL && (ticket = next_ticket(mine, port)) != NULL) {
         uint64_t events = ticket->frame.count, bytes = ticket->frame.bytes;
@@ -181,25 +181,28 @@ struct ps_lease *ps_queue_take(struct ps_queue *queue, unsigned consumer, struct
         release(queue, ticket, port->blocks);
         give_ticket(queue, ticket);
     }
-    if (lease != NULL)
+    if (lease != NULL) {
+        mine->found_nothing = false;
         ps_queue_count(&mine->taken, lease->count, lease->bytes);
+    }
     return lease;
 }
 
-bool ps_queue_has_back(const struct ps_queue *queue, unsigned consumer)
+bool ps_queue_made(const struct ps_queue *queue, const struct ps_lease *lease)
 {
-    return queue->consumers[consumer].given_back != NULL;
-}
-
-bool ps_queue_made(const struct ps_queue *queue, unsigned consumer, const struct ps_lease *lease)
-{
-    return ps_readback_made(queue->consumers[consumer].readback, lease);
+    const void *reader = ps_readback_argument(lease);
+    for (unsigned i = 0; i < queue->settings.consumers; i++) {
+        if (reader == &queue->consumers[i])
+            return true;
+    }
+    return false;
 }
 
 bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *port)
 {
     struct ps_queue_consumer *mine = &queue->consumers[consumer];
     mine->stuck = next_ticket(mine, port);
+    mine->found_nothing = mine->stuck == NULL;
     return mine->stuck != NULL;
 }
 
@@ -208,13 +211,59 @@ void ps_queue_done(struct ps_queue *, unsigned, struct ps_lease **lease, struct 
     ps_port_home(port, lease);
 }
 
+/* ---- leases that were given back ---- */
+
+static void count_given(struct ps_queue_consumer *consumer, uint64_t events)
+{
+    __atomic_store_n(&consumer->gave_events, consumer->gave_events + events, __ATOMIC_RELAXED);
+}
+
 void ps_queue_untake(struct ps_queue *queue, unsigned consumer, struct ps_lease **lease)
 {
     struct ps_queue_consumer *mine = &queue->consumers[consumer];
     ps_queue_count(&mine->taken, -(uint64_t)(*lease)->count, -(*lease)->bytes);
-    (*lease)->next = mine->given_back;
-    mine->given_back = *lease;
-    *lease = NULL;
+    count_given(mine, (*lease)->count);
+    mine->found_nothing = false; /* it rests now, and knows that there is something */
+    ps_given_back_put(&queue->given_back, lease);
+}
+
+struct ps_lease *ps_queue_take_back(struct ps_queue *queue, unsigned consumer)
+{
+    struct ps_queue_consumer *mine = &queue->consumers[consumer];
+    struct ps_lease *lease = ps_given_back_take(&queue->given_back);
+    if (PS_LIKELY(lease == NULL))
+        return NULL;
+    mine->found_nothing = false;
+    count_given(mine, -(uint64_t)lease->count);
+    ps_queue_count(&mine->taken, lease->count, lease->bytes);
+    return lease;
+}
+
+uint64_t ps_queue_given_back_ns(const struct ps_queue *queue, unsigned consumer, const struct ps_now *now)
+{
+    uint64_t events = 0;
+    if (!queue->consumers[consumer].found_nothing)
+        return PS_NEVER;
+    for (unsigned i = 0; i < queue->settings.consumers; i++)
+        events += __atomic_load_n(&queue->consumers[i].gave_events, __ATOMIC_RELAXED);
+    return (int64_t)events > 0 ? now->mono_ns + PS_GIVEN_BACK_LOOK_NS : PS_NEVER;
+}
+
+/* Returns the given-back leases that this consumer has read to this worker, which is their home. No consumer takes from
+ * the list when one leaves. */
+static void send_own_home(struct ps_queue *queue, struct ps_queue_consumer *mine, struct ps_port *port)
+{
+    struct ps_inbox_node *node = ps_inbox_take(&queue->given_back);
+    while (node != NULL) {
+        struct ps_lease *lease = ps_lease_homeward(node);
+        node = node->next;
+        if (ps_readback_argument(lease) == mine) {
+            lease->next = NULL;
+            ps_port_home(port, &lease);
+        } else {
+            ps_given_back_put(&queue->given_back, &lease);
+        }
+    }
 }
 
 /* Undelivered events stay in the store: the next queue that opens it reads them again. */
@@ -224,18 +273,16 @@ void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *p
     ps_readback_close(mine->readback);
     mine->readback = NULL;
     mine->retry_ns = 0;
-    pthread_mutex_lock(&queue->told.lock); /* a lock is acceptable here, because no event waits for it */
+    mine->found_nothing = false;
+    /* a lock is acceptable here, because no event waits for it; it keeps the list from others that leave */
+    pthread_mutex_lock(&queue->told.lock);
     mine->unreadable[0] = '\0';
+    send_own_home(queue, mine, port);
     pthread_mutex_unlock(&queue->told.lock);
+    count_given(mine, -mine->gave_events);
     if (mine->stuck != NULL && queue->settings.store->release != NULL) {
         /* The lease's frame stays in the store, like the frames of leases that were given back. */
         release(queue, mine->stuck, port->blocks);
         mine->stuck = NULL;
-    }
-    while (mine->given_back != NULL) {
-        struct ps_lease *lease = mine->given_back;
-        mine->given_back = lease->next;
-        lease->next = NULL;
-        ps_port_home(port, &lease);
     }
 }

@@ -3,10 +3,10 @@
 
 #include <stdlib.h>
 
-#include "rings/inbox.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
 #include "rings/word.h"
+#include "stages/lib/queue/given_back.h"
 
 /* Leases of one producer's ring. The queue also counts as full when the ring is full. With a limited share of the
  * memory budget this does not happen, because each lease uses at least LEASE_BYTES_MIN of it. */
@@ -208,26 +208,30 @@ static void count_taken(struct consumer_state *consumer, const struct ps_lease *
     tally_add(&consumer->taken, lease->count, lease->bytes, lease->memory_bytes);
 }
 
-struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer)
+static struct ps_lease *take_back(struct ps_memory_queue *memory, unsigned consumer)
 {
-    struct ps_inbox_node *node = ps_inbox_take(&memory->given_back);
-    if (node == NULL)
-        return NULL;
-    if (node->next != NULL)
-        ps_inbox_put_list(&memory->given_back, node->next);
-    struct ps_lease *lease = ps_lease_homeward(node);
-    lease->next = NULL;
-    count_taken(&memory->consumers[consumer], lease);
+    struct ps_lease *lease = ps_given_back_take(&memory->given_back);
+    if (lease != NULL)
+        count_taken(&memory->consumers[consumer], lease);
     return lease;
 }
 
-bool ps_memory_queue_looks_again(const struct ps_memory_queue *memory, unsigned consumer)
+struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer)
+{
+    struct ps_lease *lease = take_back(memory, consumer);
+    if (lease != NULL)
+        memory->consumers[consumer].found_nothing = false;
+    return lease;
+}
+
+uint64_t ps_memory_queue_consumer_tick(const struct ps_memory_queue *memory, unsigned consumer,
+                                       const struct ps_now *now)
 {
     struct ps_fill fill;
     if (memory->taker_count == 1 || !memory->consumers[consumer].found_nothing)
-        return false;
+        return PS_NEVER;
     ps_memory_queue_fill(memory, &fill);
-    return fill.size > 0;
+    return fill.size > 0 ? now->mono_ns + PS_GIVEN_BACK_LOOK_NS : PS_NEVER;
 }
 
 static struct ps_lease *take_next(struct ps_memory_queue *memory, unsigned consumer)
@@ -253,9 +257,10 @@ struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned c
 
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease)
 {
-    tally_take_back(&memory->consumers[consumer].taken, *lease);
-    ps_inbox_put(&memory->given_back, &(*lease)->homeward);
-    *lease = NULL;
+    struct consumer_state *mine = &memory->consumers[consumer];
+    tally_take_back(&mine->taken, *lease);
+    mine->found_nothing = false; /* it rests now, and knows that there is something */
+    ps_given_back_put(&memory->given_back, lease);
 }
 
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer)
@@ -279,7 +284,7 @@ struct ps_lease *ps_memory_queue_strip(struct ps_memory_queue *memory)
 {
     struct ps_lease *first = NULL, **end = &first;
     /* Consumer 0 exists even without a sink. Its worker may be looking at `found_nothing`, which is left alone. */
-    while ((*end = ps_memory_queue_take_back(memory, 0)) != NULL)
+    while ((*end = take_back(memory, 0)) != NULL)
         end = &(*end)->next;
     while ((*end = take_next(memory, 0)) != NULL)
         end = &(*end)->next;

@@ -44,11 +44,10 @@ struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsig
 /* Returns the next lease: first the leases carried over, then the leases of the rings in turn; NULL: there is
  * none. */
 struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer);
-/* Returns whether a consumer whose last take found nothing must look again soon: another one may have had the list of
- * given-back leases in hand at that moment, and wakes nobody when it puts the rest of them back. */
-bool ps_memory_queue_looks_again(const struct ps_memory_queue *memory, unsigned consumer);
-/* How soon: the value of consumer_tick. */
-#define PS_MEMORY_QUEUE_LOOK_NS PS_NS_PER_MS
+/* For `consumer_tick`: returns when a consumer whose last take found nothing must look again, or PS_NEVER. Another one may
+ * have had the list of given-back leases in hand at that moment, and wakes nobody when it puts the rest of them back. */
+uint64_t ps_memory_queue_consumer_tick(const struct ps_memory_queue *memory, unsigned consumer,
+                                       const struct ps_now *now);
 void ps_memory_queue_untake(struct ps_memory_queue *memory, unsigned consumer, struct ps_lease **lease);
 bool ps_memory_queue_hungry(const struct ps_memory_queue *memory, unsigned producer);
 void ps_memory_queue_ring(const struct ps_memory_queue *memory, unsigned producer, struct ps_fill *fill);

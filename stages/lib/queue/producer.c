@@ -66,6 +66,7 @@ uint64_t ps_queue_consumer_tick(struct ps_queue *queue, unsigned consumer, struc
     uint64_t retry_ns = queue->consumers[consumer].retry_ns, due_ns = PS_NEVER;
     if (PS_UNLIKELY(queue->orphaned) && consumer == 0)
         due_ns = ps_queue_tick(queue, 0, port);
+    due_ns = ps_least(ps_queue_given_back_ns(queue, consumer, now), due_ns);
     return PS_LIKELY(retry_ns <= now->mono_ns) ? due_ns : ps_least(retry_ns, due_ns);
 }
 

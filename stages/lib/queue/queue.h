@@ -70,10 +70,12 @@ bool ps_queue_is_open(const struct ps_queue *queue);
 bool ps_queue_is_clear(const struct ps_queue *queue);
 /* Returns the number of events that were put or found, and are not delivered. Thread: any. */
 uint64_t ps_queue_undelivered(const struct ps_queue *queue);
-/* Returns whether this consumer gave leases back that it has not taken again. Thread: the consumer's worker. */
-bool ps_queue_has_back(const struct ps_queue *queue, unsigned consumer);
-/* Returns whether this lease is of a batch that the durable queue made for this consumer. Thread: the consumer's worker. */
-bool ps_queue_made(const struct ps_queue *queue, unsigned consumer, const struct ps_lease *lease);
+/* Returns the next of the leases that consumers gave back; NULL: none. Thread: the consumer's worker. */
+struct ps_lease *ps_queue_take_back(struct ps_queue *queue, unsigned consumer);
+/* Returns when this consumer must look for such leases again (given_back.h), or PS_NEVER. Thread: the consumer's worker. */
+uint64_t ps_queue_given_back_ns(const struct ps_queue *queue, unsigned consumer, const struct ps_now *now);
+/* Returns whether the durable queue has read this lease, for any consumer. Thread: the lease's owner. */
+bool ps_queue_made(const struct ps_queue *queue, const struct ps_lease *lease);
 /* Reserves the next frame for this consumer's next ps_queue_take. Returns false if there is none. If it returns true,
  * all writes that the frame's producer made before the put are visible to the caller. Thread: the consumer's worker. */
 bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *port);

@@ -11,6 +11,7 @@
 #include "rings/park.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
+#include "stages/lib/queue/given_back.h"
 #include "stages/lib/queue/queue.h"
 #include "stages/lib/queue/segment/events.h"
 
@@ -54,7 +55,10 @@ struct ps_queue_producer {
 
 struct ps_queue_consumer {
     struct ps_queue_tally taken;
-    struct ps_lease *given_back;   /* a list; the first one is taken next */
+    /* events of the leases that it gave back, less those of the given-back leases that it took: the sum of all
+     * consumers is what is in `given_back`. It writes this, any thread reads it */
+    uint64_t gave_events;
+    bool found_nothing;            /* by its last take */
     struct ps_queue_ticket *stuck; /* a ticket whose frame could not be read, or had no memory */
     uint64_t retry_ns;             /* time at which `stuck` is read again; 0: immediately */
     /* why the frame of `stuck` cannot be read; empty: it can be read. Guarded by the durable queue's lock */
@@ -78,9 +82,10 @@ struct ps_queue {
     struct ps_queue_settings settings;
     struct ps_queue_producer *producers;
     struct ps_queue_consumer *consumers;
-    struct ps_spmc *feed;      /* tickets to the consumers */
-    struct ps_credit credit;   /* bytes of the tickets in `feed` */
-    struct ps_inbox delivered; /* tickets from the consumers */
+    struct ps_inbox given_back; /* leases that a consumer gave back; any consumer takes them (given_back.h) */
+    struct ps_spmc *feed;       /* tickets to the consumers */
+    struct ps_credit credit;    /* bytes of the tickets in `feed` */
+    struct ps_inbox delivered;  /* tickets from the consumers */
     /* Number of events in the store when it was opened, less the events that were lost. The thread counts. */
     struct ps_queue_tally found;
     struct ps_queue_tally kept; /* promised events in the store when it was closed */
