@@ -384,6 +384,78 @@ static void test_durable_two_consumers(void **unused)
     }
 }
 
+#if OURS
+#define BACK_LEASES 4U
+
+static struct ps_lease *await_of_two(struct ps_test_stage *stage, unsigned consumer)
+{
+    struct ps_lease *lease;
+    for (unsigned i = 0; (lease = take_of_two(stage, consumer)) == NULL; i++) {
+        assert_true(i < PS_TEST_PATIENCE_MS);
+        rest(stage);
+    }
+    return lease;
+}
+
+/* The first consumer gives all back, and its destination stays down: the second one gets it, in order. It delivers the first lease and gives the others back. */
+static void give_to_the_other(struct ps_test_stage *stage)
+{
+    struct ps_lease *leases[BACK_LEASES];
+    for (unsigned i = 0; i < BACK_LEASES;
+         i++) { /* taken one by one, so that each is a lease in the database, too */
+        put_number(stage, i);
+        leases[i] = await_of_two(stage, 0);
+    }
+    ps_test_channel_await_home(stage, BACK_LEASES);
+    uint64_t left = fill(stage).size;
+    for (unsigned i = BACK_LEASES; i > 0; i--)
+        untake(stage, 0, leases[i - 1]);
+    for (unsigned i = 0; i < BACK_LEASES; i++)
+        assert_ptr_equal(take(stage, 1), leases[i]);
+    assert_int_equal(fill(stage).size, left);
+    assert_int_equal(number_of(stage, leases[0], 0), 0);
+    for (unsigned i = BACK_LEASES; i > 1; i--)
+        untake(stage, 1, leases[i - 1]);
+    size_t home = stage->home_count;
+    stage->ops->channel->done(stage->plan, 1, &leases[0], &stage->port);
+    ps_test_stage_release_home(stage, home);
+}
+
+/* What is given back when both leave is neither delivered nor lost: the next start has it. */
+static void test_durable_given_back_is_for_any(void **unused)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(durable_adapters); i++) {
+        struct ps_test_stage stage;
+        bool seen[BACK_LEASES] = {false};
+        uint32_t count = 0;
+        assert_int_equal(ps_test_folder_setup(NULL), 0);
+        start(&stage, &durable_adapters[i], 1, 2);
+        give_to_the_other(&stage);
+        uint64_t left = fill(&stage).size;
+        size_t home = stage.home_count;
+        leave_both(&stage);
+        ps_test_stage_release_home(&stage, home);
+        ps_test_stage_fini(&stage);
+        start(&stage, &durable_adapters[i], 1, 2);
+        while (count < left) {
+            struct ps_lease *lease = await_of_two(&stage, 0);
+            for (uint32_t k = 0; k < lease->count; k++, count++) {
+                uint32_t number = number_of(&stage, lease, k);
+                assert_true(number < BACK_LEASES && !seen[number]);
+                seen[number] = true;
+            }
+            ps_test_channel_deliver(&stage, lease);
+        }
+        assert_false(seen[0]);
+        assert_null(take(&stage, 0));
+        assert_int_equal(fill(&stage).size, 0);
+        leave_both(&stage);
+        ps_test_stage_fini(&stage);
+        assert_int_equal(ps_test_folder_teardown(NULL), 0);
+    }
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +466,9 @@ int main(void)
         cmocka_unit_test(test_durable_is_full),
         cmocka_unit_test(test_durable_is_killed),
         cmocka_unit_test(test_durable_two_consumers),
+#if OURS
+        cmocka_unit_test(test_durable_given_back_is_for_any),
+#endif
     };
     return durable_adapters[0].ops != NULL ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
 }
