@@ -417,6 +417,8 @@ static void spill_untake(void *plan, unsigned consumer, struct ps_lease **lease)
         ps_queue_untake(spill->queue, consumer, lease);
     else
         ps_memory_queue_untake(spill->memory, consumer, lease);
+    if (spill->queue != NULL)
+        ps_queue_unclaim(spill->queue, consumer);
 }
 
 static void spill_leave(void *plan, unsigned consumer, struct ps_port *port)

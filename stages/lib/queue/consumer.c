@@ -127,6 +127,40 @@ static struct ps_lease *read_frame(struct ps_queue_consumer *consumer, struct ps
     return ps_readback_lease(consumer->readback, batch);
 }
 
+static void count_given(struct ps_queue_consumer *consumer, uint64_t events)
+{
+    __atomic_store_n(&consumer->gave_events, consumer->gave_events + events, __ATOMIC_RELAXED);
+}
+
+void ps_queue_unclaim(struct ps_queue *queue, unsigned consumer)
+{
+    struct ps_queue_consumer *mine = &queue->consumers[consumer];
+    /* one that cannot be read now stays: nobody can read it */
+    if (mine->stuck == NULL || mine->retry_ns > 0 || queue->settings.consumers < 2)
+        return;
+    count_given(mine, mine->stuck->frame.count);
+    ps_inbox_put(&queue->unclaimed, &mine->stuck->node);
+    mine->stuck = NULL;
+}
+
+static struct ps_queue_ticket *ticket_of(struct ps_inbox_node *node)
+{
+    return (struct ps_queue_ticket *)(void *)((char *)node - offsetof(struct ps_queue_ticket, node));
+}
+
+static struct ps_queue_ticket *claim_again(struct ps_queue_consumer *mine)
+{
+    struct ps_inbox *list = &mine->queue->unclaimed;
+    struct ps_inbox_node *node = ps_inbox_take(list);
+    if (PS_LIKELY(node == NULL))
+        return NULL;
+    if (node->next != NULL)
+        ps_inbox_put_list(list, node->next);
+    struct ps_queue_ticket *ticket = ticket_of(node);
+    count_given(mine, -(uint64_t)ticket->frame.count);
+    return ticket;
+}
+
 /* Takes a ticket from the ring, and wakes the thread if it must read ahead: other consumers need tickets even if this
  * consumer delivers nothing. */
 static struct ps_queue_ticket *pop_ticket(struct ps_queue *queue)
@@ -142,6 +176,8 @@ static struct ps_queue_ticket *next_ticket(struct ps_queue_consumer *consumer, c
 {
     struct ps_queue_ticket *ticket = consumer->stuck;
     consumer->stuck = NULL;
+    if (ticket == NULL)
+        ticket = claim_again(consumer);
     if (ticket == NULL)
         ticket = pop_ticket(consumer->queue);
     if (ticket == NULL) {
@@ -213,11 +249,6 @@ void ps_queue_done(struct ps_queue *, unsigned, struct ps_lease **lease, struct 
 
 /* ---- leases that were given back ---- */
 
-static void count_given(struct ps_queue_consumer *consumer, uint64_t events)
-{
-    __atomic_store_n(&consumer->gave_events, consumer->gave_events + events, __ATOMIC_RELAXED);
-}
-
 void ps_queue_untake(struct ps_queue *queue, unsigned consumer, struct ps_lease **lease)
 {
     struct ps_queue_consumer *mine = &queue->consumers[consumer];
@@ -225,6 +256,7 @@ void ps_queue_untake(struct ps_queue *queue, unsigned consumer, struct ps_lease 
     count_given(mine, (*lease)->count);
     mine->found_nothing = false; /* it rests now, and knows that there is something */
     ps_given_back_put(&queue->given_back, lease);
+    ps_queue_unclaim(queue, consumer);
 }
 
 struct ps_lease *ps_queue_take_back(struct ps_queue *queue, unsigned consumer)
@@ -266,6 +298,14 @@ static void send_own_home(struct ps_queue *queue, struct ps_queue_consumer *mine
     }
 }
 
+/* Frees what a claimed frame has in memory. The frame stays in the store, like the frames of leases that were given
+ * back. */
+static void forget(struct ps_queue *queue, struct ps_queue_ticket *ticket, struct ps_port *port)
+{
+    if (ticket != NULL)
+        release(queue, ticket, port->blocks);
+}
+
 /* Undelivered events stay in the store: the next queue that opens it reads them again. */
 void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *port)
 {
@@ -280,9 +320,12 @@ void ps_queue_leave(struct ps_queue *queue, unsigned consumer, struct ps_port *p
     send_own_home(queue, mine, port);
     pthread_mutex_unlock(&queue->told.lock);
     count_given(mine, -mine->gave_events);
-    if (mine->stuck != NULL && queue->settings.store->release != NULL) {
-        /* The lease's frame stays in the store, like the frames of leases that were given back. */
-        release(queue, mine->stuck, port->blocks);
+    if (queue->settings.store->release != NULL) {
+        forget(queue, mine->stuck, port);
         mine->stuck = NULL;
+    }
+    for (struct ps_inbox_node *node = ps_inbox_take(&queue->unclaimed), *next; node != NULL; node = next) {
+        next = node->next;
+        forget(queue, ticket_of(node), port);
     }
 }

@@ -79,6 +79,9 @@ bool ps_queue_made(const struct ps_queue *queue, const struct ps_lease *lease);
 /* Reserves the next frame for this consumer's next ps_queue_take. Returns false if there is none. If it returns true,
  * all writes that the frame's producer made before the put are visible to the caller. Thread: the consumer's worker. */
 bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *port);
+/* Gives up the frame that this consumer has reserved and not taken, for any consumer: its sink may be down. Called when the
+ * sink gives a lease back that is not of this queue. Thread: the consumer's worker. */
+void ps_queue_unclaim(struct ps_queue *queue, unsigned consumer);
 /* Makes the thread write and promise this list as its last work, before ps_queue_strip returns. All leases of the list
  * come back in the list of ps_queue_strip, settled if they were written. Returns false if the store cannot be written;
  * the caller keeps the list then. Call it at most once. Thread: control, while no worker runs, before

@@ -55,8 +55,8 @@ struct ps_queue_producer {
 
 struct ps_queue_consumer {
     struct ps_queue_tally taken;
-    /* events of the leases that it gave back, less those of the given-back leases that it took: the sum of all
-     * consumers is what is in `given_back`. It writes this, any thread reads it */
+    /* events of the leases and tickets that it gave back, less those of others' that it took: the sum of all consumers
+     * is what is in `given_back` and `unclaimed`. It writes this, any thread reads it */
     uint64_t gave_events;
     bool found_nothing;            /* by its last take */
     struct ps_queue_ticket *stuck; /* a ticket whose frame could not be read, or had no memory */
@@ -83,6 +83,7 @@ struct ps_queue {
     struct ps_queue_producer *producers;
     struct ps_queue_consumer *consumers;
     struct ps_inbox given_back; /* leases that a consumer gave back; any consumer takes them (given_back.h) */
+    struct ps_inbox unclaimed;  /* tickets that a consumer had claimed and gave up again, for any consumer */
     struct ps_spmc *feed;       /* tickets to the consumers */
     struct ps_credit credit;    /* bytes of the tickets in `feed` */
     struct ps_inbox delivered;  /* tickets from the consumers */
