@@ -154,6 +154,13 @@ static void test_sizes(void **unused)
         made = ps_test_syslog_run(&how, NULL, data, (size_t)length + 1);
         assert_string_equal(made, cases[i].expected);
         free(made);
+        if (cases[i].over != 0)
+            continue;
+        made = ps_test_syslog_run(&how, NULL, data, SIZE); /* a buffer that is full: no other byte comes */
+        size_t first = strcspn(cases[i].expected, "\n") + 1;
+        assert_int_equal(strlen(made), first);
+        assert_memory_equal(made, cases[i].expected, first);
+        free(made);
     }
 }
 
