@@ -2,6 +2,8 @@
 at the cost of a broker; the mock one needs no Java and keeps about 5 MB per partition, so a reader must keep up with it."""
 
 import os
+import socket
+import struct
 import subprocess
 import tempfile
 
@@ -59,7 +61,12 @@ class Mock:
         self.pid = self.process.pid
 
     def topic(self, name):
-        """The mock cluster creates topics on request, with four partitions."""
+        """The mock cluster makes a topic, with four partitions, for who asks for it by name; verify asks for the list only."""
+        host, port = self.address.split(",")[0].rsplit(":", 1)
+        body = struct.pack(">hhihih", 3, 1, 1, -1, 1, len(name)) + name.encode()  # Metadata, version 1, no client's name, one topic
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(struct.pack(">i", len(body)) + body)
+            client.recv(4)
 
     def warm(self, build):
         """There is nothing to warm up."""
