@@ -350,7 +350,8 @@ static void command_over_log(const struct exec_plan *plan, const struct exec_sta
 static void run_over(const struct exec_plan *plan, struct exec_state *state, const struct ps_now *now,
                      const char *exit_code)
 {
-    bool again = plan->restart && state->drain_ns == 0, started = strcmp(exit_code, "unknown") != 0;
+    bool again = plan->restart && state->drain_ns == 0;
+    bool started = strcmp(exit_code, "unknown") != 0;
     if (started) /* else that is noted and logged */
         ps_command_ended(&state->lacks, plan->argv[0], exit_code, plan->restart);
     state->phase = again ? PHASE_WAITS : PHASE_OVER;

@@ -95,7 +95,7 @@ struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *req
     *bytes = cut(requests, &unused->range);
     if (unused->range.count == 0)
         return NULL;
-    unused->attempts = 0;
+    unused->attempts = unused->part = 0;
     unused->refused = false;
     unused->number = requests->numbers++;
     unused->in_flight = true;
@@ -148,6 +148,12 @@ static void count(const struct ps_remote_requests *requests, const struct ps_rem
     ps_count(counters, PS_COUNTER_refused, refuses && !request->refused);
 }
 
+/* Returns whether the request was sent with the event of this index. */
+static bool is_sent(const struct ps_remote_request *request, uint32_t index)
+{
+    return request->part == 0 || index < request->part;
+}
+
 void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remote_request *request,
                              bool reached)
 {
@@ -158,7 +164,7 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
     bool answered = false, reports = !requests->waits; /* requests that wait for each other share a report */
     request->in_flight = false;
     request->attempts += reached && (!requests->ordered || is_oldest(requests, request));
-    for (; ps_held_range_next(range, &position) != NULL; index++) {
+    for (; is_sent(request, index) && ps_held_range_next(range, &position) != NULL; index++) {
         struct ps_remote_result *result = result_of(requests, request, index);
         enum ps_remote_fate fate = ps_remote_fate_of(result->outcome, request->attempts, port);
         count(requests, request, result->outcome, reached);
@@ -179,13 +185,16 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
         if (fate == PS_REMOTE_REPEAT && repeated == NULL)
             repeated = kept_result;
     }
+    uint32_t left = range->count - (index - kept);
+    if (kept == 0 && left > 0) /* a part is delivered: the others begin again */
+        request->attempts = 0;
     request->refused |= answered;
-    requests->waits |= requests->ordered && kept > 0;
+    requests->waits |= requests->ordered && left > 0;
     if (repeated != NULL && reports)
         report_repeat(requests, request, repeated);
     request->position = range->from;
     request->index = 0;
-    ps_held_settled(&requests->sink.held, range, range->count - kept);
+    ps_held_settled(&requests->sink.held, range, index - kept);
 }
 
 void ps_remote_request_ended_with(struct ps_remote_requests *requests, struct ps_remote_request *request,
@@ -235,7 +244,8 @@ static bool begin_letters(struct ps_remote_requests *requests, struct ps_remote_
     const struct ps_held_range *range = &request->range;
     const struct ps_remote_result *first = NULL;
     uint32_t from = 0, position = request->position;
-    for (request->letter_count = 0; ps_held_range_next(range, &position) != NULL; request->index++) {
+    for (request->letter_count = 0;
+         is_sent(request, request->index) && ps_held_range_next(range, &position) != NULL; request->index++) {
         const struct ps_remote_result *result = result_of(requests, request, request->index);
         bool is_one = is_letter(requests, request, result);
         if (first == NULL && is_one) {
@@ -268,7 +278,8 @@ static void write_letters(struct ps_remote_requests *requests, struct ps_remote_
             return;
         if (!has_begun && !begin_letters(requests, request)) {
             request->has_letters = false;
-            if (requests->ordered) /* the next events are not the cause of the failure */
+            request->part = request->attempts = 0; /* of the events that are left */
+            if (requests->ordered)                 /* the next events are not the cause of the failure */
                 requests->sink.failures = requests->sink.rest_ns = 0;
             return;
         }

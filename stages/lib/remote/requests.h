@@ -46,6 +46,8 @@ struct ps_remote_request {
     bool in_flight;  /* sent, and ps_remote_request_ended was not called yet */
     bool refused;    /* its events were counted as refused */
     uint32_t attempts;
+    /* With one result: number of events, from the first one, that the request was sent with; 0: all. The sink sets it before it sends. */
+    uint32_t part;
     /* The events that become dead letters, when `has_letters`: */
     bool has_letters;
     uint32_t position, index; /* place of the next event to decide on: in its lease, and in `results` */

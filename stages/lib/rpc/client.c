@@ -24,6 +24,7 @@ void ps_rpc_client_fini(struct ps_rpc_client *client)
 static bool give_up(struct ps_rpc_client *client, const char *reason)
 {
     snprintf(client->reason, sizeof client->reason, "%s", reason);
+    client->gave_up = true;
     return false;
 }
 
@@ -37,7 +38,8 @@ bool ps_rpc_client_connect(struct ps_rpc_client *client, uint64_t now_ns)
 void ps_rpc_client_close(struct ps_rpc_client *client)
 {
     ps_client_close(&client->connection);
-    client->greeted = client->greeting = client->is_penstock = client->full = client->starved = false;
+    client->greeted = client->greeting = client->is_penstock = client->full = client->starved =
+        client->gave_up = false;
     client->call_count = 0;
     client->out_at = client->out_end = 0;
     client->in_length = 0;

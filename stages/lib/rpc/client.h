@@ -34,6 +34,7 @@ struct ps_rpc_client {
     bool greeted, greeting; /* the handshake was answered; the handshake was sent */
     bool is_penstock;       /* known after the greeting */
     bool full;              /* the socket accepts no more bytes now */
+    bool gave_up;           /* this side gives the connection up: no answer in time, or nonsense */
     bool starved;           /* the connection is broken, because there was no memory to write the last call */
     uint32_t serial;
     struct ps_rpc_client_call calls[PS_RPC_CALLS_MAX]; /* in flight, oldest first */

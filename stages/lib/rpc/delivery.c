@@ -31,8 +31,24 @@ static void hang_up(struct ps_rpc_delivery *delivery)
 static void rest(struct ps_rpc_delivery *delivery, const char *reason)
 {
     struct ps_err err = {.length = 0};
+    ps_rpc_suspect_unreachable(&delivery->suspect);
     ps_remote_target_reason(&delivery->plan->target, reason, &err);
     ps_remote_sink_failed(&delivery->requests.sink, &err);
+}
+
+/* Suspects the oldest call in flight. */
+static void suspect(struct ps_rpc_delivery *delivery, bool closed)
+{
+    const struct ps_remote_requests *requests = &delivery->requests;
+    const struct ps_remote_request *oldest = NULL;
+    for (unsigned i = 0; i < requests->count; i++) {
+        const struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        if (request->in_flight && (oldest == NULL || request->number < oldest->number))
+            oldest = request;
+    }
+    ps_rpc_suspect_lost(&delivery->suspect, oldest, closed, delivery->reason);
+    if (delivery->suspect.convicted)
+        snprintf(delivery->reason, sizeof delivery->reason, "%s", delivery->suspect.reason);
 }
 
 /* Closes a broken connection. If the server closed it while no call was in flight, that does not count as a failure. */
@@ -42,9 +58,11 @@ static void lose(struct ps_rpc_delivery *delivery)
     bool tried = ps_remote_requests_in_flight(&delivery->requests);
     uint64_t number = 0;
     bool starved = ps_rpc_client_is_starved(&delivery->client, &number);
+    bool closed = delivery->counted && !starved && !delivery->client.gave_up;
     snprintf(delivery->reason, sizeof delivery->reason, "%s", delivery->client.reason);
     hang_up(delivery);
     if (tried) {
+        suspect(delivery, closed);
         ps_remote_sink_rest(&delivery->requests.sink);
         ps_remote_requests_lost(&delivery->requests, delivery->reason,
                                 starved ? &delivery->calls[number] : NULL);
@@ -81,14 +99,44 @@ static void count_connection(struct ps_rpc_delivery *delivery)
 /* ---- calls ---- */
 
 /* Encodes a call. `round` is 0 if the server may be Flume. */
-static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_held_range *part,
-                     unsigned round)
+static size_t encode(const struct ps_rpc_protocol *protocol, uint8_t *to, const struct ps_held_range *range,
+                     uint32_t count, unsigned round)
 {
-    size_t length = protocol->put_call(to, part->count, round);
-    uint32_t position = part->from;
-    for (const struct ps_event *event; (event = ps_held_range_next(part, &position)) != NULL;)
-        length += protocol->put_event(to + length, part->lease->batch, event);
+    size_t length = protocol->put_call(to, count, round);
+    uint32_t position = range->from;
+    for (const struct ps_event *event; count-- > 0 && (event = ps_held_range_next(range, &position)) != NULL;)
+        length += protocol->put_event(to + length, range->lease->batch, event);
     return length + protocol->put_end(to + length);
+}
+
+static unsigned round_of(const struct ps_rpc_delivery *delivery)
+{
+    return ps_rpc_client_has_rounds(&delivery->client) ? delivery->requests.rounds % 2 + 1 : 0;
+}
+
+/* Sends a call without events: its answer shows that the server answers other calls than the suspected one. */
+static bool send_question(struct ps_rpc_delivery *delivery)
+{
+    const struct ps_rpc_protocol *protocol = delivery->plan->client.protocol;
+    const struct ps_held_range nothing = {.count = 0};
+    uint8_t *to = delivery->client.call_count == 0
+                      ? ps_rpc_client_reserve(&delivery->client, protocol->call_bytes_max)
+                      : NULL;
+    if (to == NULL)
+        return false;
+    ps_rpc_client_send(&delivery->client, encode(protocol, to, &nothing, 0, round_of(delivery)),
+                       PS_RPC_QUESTION, delivery->requests.sink.now_ns);
+    return true;
+}
+
+/* The first event of the request becomes a dead letter; the others are sent again. */
+static void refuse(struct ps_rpc_delivery *delivery, struct ps_remote_request *request)
+{
+    snprintf(delivery->reason, sizeof delivery->reason, "%s", delivery->suspect.reason);
+    delivery->suspect = (struct ps_rpc_suspect){.exists = false};
+    ps_count(delivery->requests.sink.port->counters, PS_COUNTER_refused, 1);
+    ps_remote_request_ended_with(&delivery->requests, request,
+                                 (struct ps_remote_result){PS_REMOTE_REFUSED, delivery->reason}, false);
 }
 
 /* Sends the next call. Returns false when nothing more can be sent now. */
@@ -97,9 +145,17 @@ static bool send_call(struct ps_rpc_delivery *delivery)
     const struct ps_rpc_protocol *protocol = delivery->plan->client.protocol;
     struct ps_remote_requests *requests = &delivery->requests;
     size_t bytes;
+    if (delivery->suspect.asks)
+        return send_question(delivery);
+    if (ps_rpc_suspect_is_searched(&delivery->suspect) && delivery->client.call_count > 0)
+        return false;
     struct ps_remote_request *request = ps_remote_requests_next(requests, &bytes);
     if (request == NULL)
         return false;
+    if (!ps_rpc_suspect_passes(&delivery->suspect, request, requests->sink.port)) {
+        refuse(delivery, request);
+        return false;
+    }
     bytes += protocol->call_bytes_max;
     uint8_t *to = ps_rpc_client_reserve(&delivery->client, bytes);
     if (to == NULL) {
@@ -108,8 +164,8 @@ static bool send_call(struct ps_rpc_delivery *delivery)
             requests, request, (struct ps_remote_result){PS_REMOTE_UNKNOWN, "no memory for a call"}, false);
         return false;
     }
-    unsigned round = ps_rpc_client_has_rounds(&delivery->client) ? requests->rounds % 2 + 1 : 0;
-    size_t length = encode(protocol, to, &request->range, round);
+    size_t length = encode(protocol, to, &request->range,
+                           request->part > 0 ? request->part : request->range.count, round_of(delivery));
     PS_ASSERT(length <= bytes);
     ps_rpc_client_send(&delivery->client, length, (uint64_t)(request - delivery->calls),
                        requests->sink.now_ns);
@@ -123,6 +179,12 @@ static void answered(void *owner, uint64_t number, enum ps_rpc_status status)
     struct ps_rpc_delivery *delivery = owner;
     struct ps_remote_requests *requests = &delivery->requests;
     struct ps_remote_result result = {.outcome = PS_REMOTE_AGAIN};
+    if (number == PS_RPC_QUESTION) {
+        ps_rpc_suspect_answered(&delivery->suspect, status == PS_RPC_OK, requests->sink.port);
+        if (status == PS_RPC_OK && !delivery->suspect.convicted) /* a search goes on after short rests */
+            delivery->requests.sink.failures = 0;
+        return;
+    }
     if (status == PS_RPC_OK) {
         result.outcome = PS_REMOTE_DELIVERED;
         requests->sink.failures = 0;
@@ -186,6 +248,7 @@ static void abandon(struct ps_remote_sink *sink)
     struct ps_rpc_delivery *delivery = (struct ps_rpc_delivery *)sink;
     if (delivery->client.call_count > 0)
         hang_up(delivery);
+    delivery->suspect = (struct ps_rpc_suspect){.exists = false};
     ps_remote_requests_abandon(&delivery->requests);
 }
 

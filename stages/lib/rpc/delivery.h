@@ -10,6 +10,8 @@
  * number of failed attempts in a row: calls that were refused or not answered. A connection that cannot be
  * established does not count as an attempt, nor does a call for which there was no memory.
  *
+ * A call at which the server ends the connection again and again is suspected (suspect.h).
+ *
  * Thread: the sink's worker. Never blocks. */
 #pragma once
 
@@ -17,6 +19,7 @@
 #include "stages/lib/rpc/client.h"
 #include "stages/lib/remote/requests.h"
 #include "stages/lib/remote/target.h"
+#include "stages/lib/rpc/suspect.h"
 
 #define PS_RPC_LEASES_MAX 64U
 
@@ -38,6 +41,7 @@ struct ps_rpc_delivery {
     struct ps_remote_watch watch;
     struct ps_remote_request calls[PS_RPC_CALLS_MAX]; /* by their numbers */
     struct ps_remote_result results[PS_RPC_CALLS_MAX];
+    struct ps_rpc_suspect suspect;
     bool counted; /* the connection is up, and it was counted */
     char server[320], reason[PS_TRANSPORT_REASON_BYTES];
     uint64_t reset_ns; /* when the connection is replaced; PS_NEVER: it is kept */
