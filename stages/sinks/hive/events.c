@@ -10,7 +10,9 @@ static bool is_same(const struct ps_hive_partition *partition, const char *key, 
 
 static void refuse(struct ps_hive_sink *sink, const char *reason)
 {
-    char tries[PS_LOG_BACKOFF_BYTES];
+    char tries[PS_LOG_BACKOFF_BYTES], trouble[512];
+    snprintf(trouble, sizeof trouble, "an event cannot be written: %.450s", reason);
+    ps_port_rolls_back(sink->port, trouble);
     ps_count(sink->port->counters, PS_COUNTER_EventWriteFail, 1);
     if (ps_log_backoff_says(&sink->flaws.batch, reason, sink->now.mono_ns))
         ps_log(PS_LOG_ERROR, sink->port->component,
