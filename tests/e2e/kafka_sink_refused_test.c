@@ -204,6 +204,7 @@ static void run_denied(const char *engine, const char *topic, const char *denied
                  "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\na.sinks.k.channel = c\n"
                  "a.sinks.k.kafka.topic = %s\na.sinks.k.kafka.bootstrap.servers = %s\n"
                  "a.sinks.k.kafka.producer.metadata.max.age.ms = 100\n"
+                 "a.sinks.k.kafka.producer.topic.metadata.propagation.max.ms = 100\n"
                  "a.sinks.k.partitionIdHeader = part\na.sinks.k.penstock.engine = %s\n",
                  ps_test_folder(), ps_test_folder(), header, topic, ps_test_cluster.bootstrap, engine);
     assert_in_range(length, 1, sizeof text - 1);
