@@ -2,6 +2,7 @@
 #include "conf/load.h"
 
 #include "conf/agent.h"
+#include "conf/bind.h"
 #include "conf/doubts/names.h"
 #include "conf/doubts/paths.h"
 #include "conf/validate/check.h"
@@ -179,9 +180,12 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
                            "put the comment on a line of its own",
                            "a # after a value does not begin a comment: it is part of the value");
-        if (size > 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0] && !is_quoted)
+        if (size > 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0] && !is_quoted) {
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "write the value without quotes",
                            "the quotes are part of the value");
+            if (strchr(value, '/') != NULL)
+                ps_problem_quoted_path(&conf->problems);
+        }
     }
 }
 
@@ -252,6 +256,74 @@ static void report_stray_agents(struct ps_conf *conf, const struct ps_command *c
     }
 }
 
+static bool lists(const struct ps_conf *conf, const struct ps_agent_text *agent, enum ps_section section,
+                  const char *name)
+{
+    struct ps_texts names = ps_section_names(agent, section, conf->arena);
+    for (size_t i = 0; i < names.count; i++)
+        if (strcmp(names.items[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* Returns the key of another agent's component without which a component of the wanted agent cannot work, if the wanted agent lists the
+ * component and lacks the key, and the other agent does not list it; else NULL. */
+static const struct ps_pair *strayed_key(const struct ps_conf *conf, const struct ps_agent_text *wanted,
+                                         const struct ps_agent_text *other, enum ps_section section,
+                                         const struct ps_entry *entry)
+{
+    static const char *const needed[] = {"type", "channels", "channel"};
+    const struct ps_entry *own = ps_section_find(&wanted->sections[section], entry->name);
+    const struct ps_pairs theirs = ps_entry_pairs(entry);
+    if (lists(conf, other, section, entry->name) || !lists(conf, wanted, section, entry->name))
+        return NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(needed); i++) {
+        const struct ps_pair *pair = ps_pairs_find(&theirs, needed[i]);
+        if (pair == NULL)
+            continue;
+        const struct ps_pairs ours = own != NULL ? ps_entry_pairs(own) : (struct ps_pairs){0, NULL};
+        if (ps_pairs_find(&ours, needed[i]) == NULL)
+            return pair;
+    }
+    return NULL;
+}
+
+/* Reports keys that stand under another agent's name, and that the wanted agent lacks: "a2.sources.r1.channels" among a1's. */
+static void report_strayed_keys(struct ps_conf *conf, const struct ps_agent_text *wanted,
+                                const struct ps_agent_text *other)
+{
+    for (enum ps_section section = 0; section < PS_SECTION_COUNT; section++) {
+        const struct ps_section_entries *entries = &other->sections[section];
+        for (size_t i = 0; i < entries->count; i++) {
+            const struct ps_entry *entry = &entries->entries[i];
+            const struct ps_pair *pair = strayed_key(conf, wanted, other, section, entry);
+            if (pair == NULL)
+                continue;
+            const char *rest =
+                ps_arena_format(conf->arena, "%s.%s.%s", ps_section_word(section), entry->name, pair->key);
+            ps_problem_add(&conf->problems, PS_SEVERITY_WARNING,
+                           (struct ps_place){pair->file, pair->line,
+                                             ps_arena_format(conf->arena, "%s.%s", other->name, rest)},
+                           ps_arena_format(conf->arena, "if it is meant for %s, write %s.%s", wanted->name,
+                                           wanted->name, rest),
+                           "the agent %s lists no %s %s, and %s does, which lacks this key", other->name,
+                           ps_section_noun(section), entry->name, wanted->name);
+        }
+    }
+}
+
+static void report_keys_of_others(struct ps_conf *conf, const struct ps_command *command,
+                                  const struct ps_grouping *grouping)
+{
+    const struct ps_agent_text *wanted = NULL;
+    for (size_t i = 0; i < grouping->count; i++)
+        if (strcmp(grouping->agents[i].name, command->agent) == 0)
+            wanted = &grouping->agents[i];
+    for (size_t i = 0; i < grouping->count && wanted != NULL; i++)
+        if (&grouping->agents[i] != wanted)
+            report_strayed_keys(conf, wanted, &grouping->agents[i]);
+}
+
 static void collect_agents(struct ps_conf *conf, const struct ps_command *command,
                            const struct ps_grouping *grouping)
 {
@@ -280,6 +352,7 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
         else
             agent->grouping = &grouping;
         report_stray_agents(conf, command, &grouping);
+        report_keys_of_others(conf, command, &grouping);
         if (agent != NULL) {
             struct ps_filter_classes classes = ps_filter_classes_make(conf, command->ask_classes);
             ps_filters_apply(agent, command->conf_dir, &classes, conf->plan_arena, &conf->problems);
@@ -298,6 +371,7 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
     ps_classes_close(conf->classes);
     conf->classes = NULL;
     conf->command = NULL;
+    ps_problems_forget_quoted(&conf->problems);
     ps_problems_sort(&conf->problems);
     return conf->problems.errors == 0 ? PS_OK : PS_FAIL;
 }

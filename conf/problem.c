@@ -120,6 +120,12 @@ bool ps_problems_lost_backslash(const struct ps_problems *problems, struct ps_pl
     return false;
 }
 
+void ps_problem_quoted_path(struct ps_problems *problems)
+{
+    if (problems->count > 0 && problems->held_back == 0)
+        problems->items[problems->count - 1].quoted_path = true;
+}
+
 void ps_problem_follows(struct ps_problems *problems)
 {
     if (problems->count > 0 && problems->held_back == 0)
@@ -200,6 +206,44 @@ void ps_problems_sort(struct ps_problems *problems)
     for (size_t i = 0; i < problems->count; i++)
         problems->items[i] = all[i].problem;
     free(all);
+}
+
+/* Returns whether another problem of this value, of all quoted ones, makes this one needless. */
+static bool is_needless(const struct ps_problems *problems, size_t at)
+{
+    const struct ps_problem *problem = &problems->items[at];
+    if (problem->severity < PS_SEVERITY_WARNING || problem->key == NULL || problem->line == 0)
+        return false;
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct ps_problem *other = &problems->items[i];
+        if (i == at || other->key == NULL || other->line != problem->line ||
+            strcmp(other->key, problem->key) != 0)
+            continue;
+        if (problem->quoted_path ? strstr(other->what, "quotes are part") != NULL : other->quoted_path)
+            return true;
+    }
+    return false;
+}
+
+void ps_problems_forget_quoted(struct ps_problems *problems)
+{
+    bool any = false;
+    for (size_t i = 0; i < problems->count && !any; i++)
+        any = problems->items[i].quoted_path;
+    bool *needless =
+        any ? ps_must_alloc(problems->count, sizeof *needless, "problems of the configuration") : NULL;
+    for (size_t i = 0; any && i < problems->count; i++)
+        needless[i] = is_needless(problems, i);
+    size_t kept = 0;
+    for (size_t i = 0; any && i < problems->count; i++) {
+        if (!needless[i])
+            problems->items[kept++] = problems->items[i];
+        else
+            problems->warnings -= problems->items[i].severity == PS_SEVERITY_WARNING;
+    }
+    if (any)
+        problems->count = kept;
+    free(needless);
 }
 
 const char *ps_severity_word(enum ps_severity severity)

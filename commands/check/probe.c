@@ -99,6 +99,7 @@ struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command
     if (conf->monitoring.on)
         fprintf(look.skipped, "%sthe port of the metrics server", result.skipped++ > 0 ? ", " : "");
     fclose(look.skipped);
+    ps_problems_forget_quoted(&conf->problems);
     ps_problems_sort(&conf->problems);
     return result;
 }

@@ -329,6 +329,11 @@ static void warn_utf8(struct reader *reader, struct ps_place place, bool concern
                        "has a no-break space, which is not a blank here but part of the key or value");
         return;
     }
+    if ((first >= 0x200b && first <= 0x200f) || first == 0x2060 || first == 0xfeff || first == 0xad) {
+        ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
+                       "has the invisible character U+%04X, which becomes part of the key or value", first);
+        return;
+    }
     const char *escape = first < 0x10000 ? ps_arena_format(problems->arena, "write it as \\u%04x", first)
                                          : ps_arena_format(problems->arena, "write it as \\u%04x\\u%04x",
                                                            0xd800 + ((first - 0x10000) >> 10),
@@ -428,7 +433,10 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
         ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
                        "has a NUL character, which is replaced by U+FFFD");
     bool concerned = of_wanted_agent(properties, property.key);
-    warn_utf8(reader, place, concerned,
+    const char *visible = property.key; /* behind a no-break space, say */
+    while ((unsigned char)*visible >= 0x80)
+        visible++;
+    warn_utf8(reader, place, concerned || of_wanted_agent(properties, visible),
               ps_text_begins(property.key, MARK) && is_key(properties, property.key), problems);
     if (concerned) {
         warn_backslashes(reader->text + value_start, reader->text_length - value_start, property.value, place,

@@ -71,6 +71,8 @@ static void warn_unresolved(struct work *work, const char *name)
         return;
     const char *colon = strchr(name, ':');
     const char *cure = "define it, give a default as ${name:-value}, or write $${...} to keep the text";
+    if (colon == NULL && getenv(name) != NULL)
+        cure = ps_arena_format(work->how->arena, "write ${env:%s} for the environment variable", name);
     for (size_t i = 0; i < work->how->lookup_count && colon != NULL; i++)
         if (work->how->lookups[i].lookup == PS_LOOKUP_UNSUPPORTED &&
             strlen(work->how->lookups[i].prefix) == (size_t)(colon - name) &&

@@ -146,6 +146,35 @@ for form in UTF-16 UTF-16LE UTF-16BE; do
     says 'iconv -f UTF-16 -t ISO-8859-1'
 done
 
+# ---- lines of another agent, and what cannot be seen ----
+for other in '' $'a2.sources = r9\na2.channels = c9\na2.sources.r9.type = seq\na2.sources.r9.channels = c9\na2.channels.c9.type = memory'; do
+    { agent | sed 's/^a1.sources.r1.channels/a2.sources.r1.channels/' && echo "$other"; } >"$work/agent.properties"
+    check 1 -n a1
+    says 'a2.sources.r1.channels: the agent a2 lists no source r1, and a1 does, which lacks this key; if it is meant for a1, write a1.sources.r1.channels'
+done
+{ agent && printf '%s\n' 'a2.sources.r1.type = seq' 'a2.sinks.k1.channel = c1' 'a2.sources.r1.regex = x'; } >"$work/agent.properties"
+check 0 -n a1
+! grep -q warning "$work/out" || fail 'a warning about keys that the agent has itself'
+agent | sed $'s/^a1.sinks.k1.type/\xc2\xa0&/' >"$work/agent.properties"
+check 1 -n a1
+says 'a1.sinks.k1.type: has a no-break space'
+agent | sed $'s/^a1.sinks.k1/&\xe2\x80\x8b/' >"$work/agent.properties"
+check 1 -n a1
+says 'has the invisible character U+200B'
+
+# ---- quotes around a path are one line ----
+for line in 'sources.r1.type = spooldir|sources.r1.spoolDir = "/nowhere/in"' "sinks.k1.type = file_roll|sinks.k1.sink.directory = '/nowhere/out'" \
+    'sinks.k1.type = hdfs|sinks.k1.hdfs.path = "hdfs://namenode/x"'; do
+    agent "${line%|*}" "${line#*|}" >"$work/agent.properties"
+    check "$([[ $line == *hdfs* ]] && echo 1 || echo 3)" -n a1
+    key=a1.${line#*|}
+    [[ $(grep -c -- ": ${key%% =*}: " "$work/out") == 1 ]] || fail "not one line about ${key%% =*}"
+    says 'the quotes are part of'
+done
+agent 'sources.r1.type = spooldir' 'sources.r1.spoolDir = ${HOME}/in' >"$work/agent.properties"
+check 3 -n a1
+says 'write ${env:HOME} for the environment variable'
+
 # ---- command lines ----
 wrong() { # TEXT ARGUMENTS...
     local code=0
