@@ -2,7 +2,8 @@
 # Needs: flume
 # All codecs of Avro container files, between penstock and Avro's Java library: files that Java writes are read by spooldir's deserializer
 # avro; files that the serializer avro_event writes are read by Java. And records on their way from file to file with their schema in a
-# header, as Flume's AvroEventSerializer writes them: the same records, in the schema that they had.
+# header, as Flume's AvroEventSerializer writes them: the same records, in the schema that they had. Which schemas it takes is Java's
+# word: the table that the unit test of the rules reads.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 
@@ -15,7 +16,7 @@ if [[ ! -e $zstd ]]; then
     codecs=${codecs% zstandard}
 fi
 classpath=$zstd:$("$here/flume" classpath 2>/dev/null)
-java_classes "$work/classes" "$classpath" "$here/AvroDump.java" "$here/AvroWrite.java" >"$work/javac.log" 2>&1 || fail "javac"
+java_classes "$work/classes" "$classpath" "$here"/Avro{Dump,Write,Schemas}.java >"$work/javac.log" 2>&1 || fail "javac"
 classpath=$work/classes:$classpath
 
 files=() # one JVM writes all of them
@@ -90,3 +91,9 @@ for codec in $codecs; do
 done
 diff <(sed '1s/ [a-z]*$/ deflate/' "$work/java.dump") "$work/datum.dump" >"$work/datum.log" || fail "AvroEventSerializer: other records, or another schema"
 echo "records with their schema: there and back"
+
+table=$here/../stages/data/avro_schemas.txt
+LC_ALL=C.UTF-8 java -XX:TieredStopAtLevel=1 -Dfile.encoding=UTF-8 -Dstdout.encoding=UTF-8 -cp "$classpath" AvroSchemas "$table" >"$work/schemas" \
+    2>"$work/java.log" || fail "Java does not judge the schemas"
+diff "$table" "$work/schemas" >"$work/schemas.log" || fail "Java judges schemas otherwise: $(<"$work/schemas.log")"
+echo "schemas that are taken, and those that are refused: as Java"

@@ -2,6 +2,7 @@
 #include "stages/lib/avro/schema.h"
 
 #include "stages/lib/avro/binary.h"
+#include "stages/lib/avro/rules.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -116,10 +117,11 @@ static int find_primitive(const char *name)
     return -1;
 }
 
-/* Returns the full name: `name` itself if it has a dot or no namespace is given. */
+/* Returns the full name: `name` itself if it has a dot or no namespace is given. The dot of a name like ".a" stands for no namespace. */
 static bool full_name(struct parser *parser, const char *name, const char *space, char out[NAME_BYTES])
 {
     bool alone = strchr(name, '.') != NULL || space == NULL || space[0] == '\0';
+    name += name[0] == '.' && strchr(name + 1, '.') == NULL;
     int length =
         alone ? snprintf(out, NAME_BYTES, "%s", name) : snprintf(out, NAME_BYTES, "%s.%s", space, name);
     return (length > 0 && length < (int)NAME_BYTES && strpbrk(out, "\"\\") == NULL) ||
@@ -140,6 +142,8 @@ static bool parse_name(struct parser *parser, const char *name, const char *spac
     if (!full_name(parser, name, space, full))
         return false;
     int found = find_named(parser->schema, full);
+    if (found < 0 && full_name(parser, name, "", full)) /* as Java: then a type of no namespace */
+        found = find_named(parser->schema, full);
     if (found < 0)
         return wrong(parser, "there is no type", full);
     fprintf(parser->out, "\"%s\"", full);
@@ -342,18 +346,25 @@ __attribute__((constructor)) static void set_json_memory(void)
     json_set_alloc_funcs(alloc_for_json, free);
 }
 
-struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err)
+/* Reads the first JSON value of the text, as Java does, and sets `used` to where it ends. */
+static json_t *load(const char *json, size_t length, size_t *used, struct ps_err *err)
 {
     json_error_t error;
     if (length > JSON_BYTES_MAX) {
         ps_err_set(err, "the schema is too long");
         return NULL;
     }
-    json_t *root = json_loadb(json, length, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &error);
-    if (root == NULL) {
+    json_t *root =
+        json_loadb(json, length, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
+    if (root == NULL)
         ps_err_set(err, "the schema is not valid JSON: %s", error.text);
-        return NULL;
-    }
+    else
+        *used = (size_t)error.position;
+    return root;
+}
+
+static struct ps_avro_schema *create(const json_t *root, struct ps_err *err)
+{
     struct ps_avro_schema *schema = ps_must_alloc(1, sizeof *schema, "an Avro schema");
     char *canonical;
     size_t canonical_length;
@@ -362,7 +373,6 @@ struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, st
     uint32_t number;
     bool good = parse(&parser, root, "", 0, &number);
     fclose(parser.out);
-    json_decref(root);
     schema->fingerprint = fingerprint_of(canonical);
     free(canonical);
     if (!good || number != 0) {
@@ -372,6 +382,28 @@ struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, st
         return NULL;
     }
     return schema;
+}
+
+struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err)
+{
+    size_t used;
+    json_t *root = load(json, length, &used, err);
+    struct ps_avro_schema *schema = root != NULL ? create(root, err) : NULL;
+    json_decref(root);
+    return schema;
+}
+
+bool ps_avro_schema_check(const char *json, size_t *length, struct ps_err *err)
+{
+    size_t used;
+    json_t *root = load(json, *length, &used, err);
+    struct ps_avro_schema *schema = root != NULL ? create(root, err) : NULL;
+    bool good = schema != NULL && ps_avro_rules_check(root, err);
+    ps_avro_schema_destroy(schema);
+    json_decref(root);
+    if (good)
+        *length = used;
+    return good;
 }
 
 uint64_t ps_avro_schema_fingerprint(const struct ps_avro_schema *schema)

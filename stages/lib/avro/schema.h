@@ -9,6 +9,9 @@ struct ps_avro_schema;
 
 /* Reads a schema in JSON. Returns NULL and the reason on errors. Ends the process if there is no memory. */
 struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err);
+/* Returns whether Java's Schema.Parser takes the text (rules.h): a schema that is to be written into a container. Sets `*length` to the end
+ * of the schema: Java reads no text behind it. Reading data asks for less: what ps_avro_schema_create takes. */
+bool ps_avro_schema_check(const char *json, size_t *length, struct ps_err *err);
 void ps_avro_schema_destroy(struct ps_avro_schema *schema); /* NULL is allowed */
 
 /* Returns the CRC-64-AVRO of its parsing canonical form, as

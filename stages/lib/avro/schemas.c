@@ -159,16 +159,15 @@ void ps_avro_schema_release(struct ps_avro_named_schema *schema)
 static bool entry_set(struct ps_avro_named_schema *schema, const char *text, size_t length,
                       struct ps_err *reason)
 {
-    struct ps_avro_schema *parsed = ps_avro_schema_create(text, length, reason);
     schema->starved = false;
-    if (parsed == NULL)
+    if (!ps_avro_schema_check(text, &length, reason))
         return false;
-    ps_avro_schema_destroy(parsed);
     char *copy = malloc(length + 1);
     schema->starved = copy == NULL;
     if (copy == NULL)
         return ps_err_set(reason, "no memory") == PS_OK;
     memcpy(copy, text, length);
+    copy[length] = '\0';
     schema->text = copy;
     schema->length = length;
     return true;
