@@ -173,6 +173,10 @@ static void closed(void *owner, struct ps_connection *connection)
 {
     struct syslogtcp_state *state = owner;
     ps_stream_unfinished(connection, state->port); /* a message without its end: not an event, as in Flume */
+    if (state->stream.drain_until_ns == 0)         /* else this source ends, not the sender */
+        ps_syslog_mistakes_unfinished(&state->mistakes, &state->plan->framing, state->port,
+                                      connection->ip_text,
+                                      &(struct ps_slice){connection->carry.data, connection->carry.length});
 }
 
 static const struct ps_stream_ops stream_ops = {

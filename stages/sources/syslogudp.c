@@ -151,6 +151,17 @@ static void note_mistakes(struct syslogudp_state *state)
     state->parser.mistakes = (struct ps_syslog_found_mistakes){0};
 }
 
+/* A datagram without text is nothing to throw away. */
+static void note_empty(struct syslogudp_state *state)
+{
+    const char *sender = state->datagrams.peers ? state->ip : "a client";
+    if (ps_senders_first(&state->mistakes.senders, sender, PS_SYSLOG_MISTAKES))
+        ps_log(PS_LOG_INFO, state->port->component,
+               "%s sends an empty datagram, which becomes no event (said once for each sender; the metric "
+               "event_read_failures counts them)",
+               sender);
+}
+
 static void make_dead_letter(struct syslogudp_state *state, struct ps_slice datagram,
                              const struct ps_address *peer)
 {
@@ -182,8 +193,10 @@ static enum ps_result work(const void *, void *state_, struct ps_batch *batch, c
         parsed = take(state, batch, datagram, peer);
         if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
             break;
-        if (parsed == PS_PARSED_DROPPED)
+        if (parsed == PS_PARSED_DROPPED && ps_datagrams_has_text(&datagram))
             make_dead_letter(state, datagram, peer);
+        else if (parsed == PS_PARSED_DROPPED)
+            note_empty(state);
         if (state->parser.mistakes.kinds != 0)
             note_mistakes(state);
         dropped += parsed == PS_PARSED_DROPPED;

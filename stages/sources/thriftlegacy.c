@@ -146,7 +146,10 @@ static uint32_t message_bytes(void *owner, struct ps_connection *connection, con
 
 static void closed(void *owner, struct ps_connection *connection)
 {
-    forget_measured(owner, connection);
+    struct legacy_state *state = owner;
+    forget_measured(state, connection);
+    ps_stream_unfinished(connection,
+                         state->port); /* these calls are not answered: the sender does not know */
 }
 
 static const struct ps_stream_ops stream_ops = {

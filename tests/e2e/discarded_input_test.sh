@@ -113,7 +113,59 @@ for source in avro thrift legacy; do
 done
 says 'the first one: "GET / HTTP/1.0\r\n' || fail 'no example of a call'
 
+# ---- messages that are not complete ----
+
+reads_fail() { # SOURCE NUMBER
+    http_get "$metrics_port" /metrics/prometheus "$work/metrics.txt" >"$work/status.txt" &&
+        grep -qE "^penstock_source_event_read_failures_total\{component=\"$1\"\} $2$" "$work/metrics.txt"
+}
+for source in avro thrift; do
+    send_to $source 'hello\n'
+    discards source $source 2
+    await "$source names the text" says "WARN source $source: 127.0.0.1: not a"
+    await "$source counts the text" reads_fail $source 2
+done
+send_to avro '\0\0\0\001\0\0\0\001\0\0\001\0abc'
+send_to thrift '\0\0\0\0100\0202\041'
+for source in avro thrift; do
+    await "$source counts the call" reads_fail $source 3
+    await "$source names the sender" says "INFO source $source: 127.0.0.1: the connection ended after "
+    counts source $source 2 || fail "$source: a call that is sent again counts as thrown away"
+done
+send_to avro '\0\0\0\001\0\0\0\001'
+await 'avro counts another call' reads_fail avro 4
+[[ $(grep -c 'INFO source avro: 127.0.0.1: the connection ended after ' "$work/agent.err") == 1 ]] || fail 'said twice'
+send_to legacy '\0200\001\0\004\0\0\0\006app'
+discards source legacy 2 'the connection ended in the middle of this message'
+datagram syslogudp ''
+await 'syslogudp names the sender' says 'INFO source syslogudp: a client sends an empty datagram'
+counts source syslogudp 1 || fail 'an empty datagram counts as thrown away'
+
+# ---- what a sender of syslog does wrong is said for each ----
+
+syslog_from() { # ADDRESS PYTHON: sends these bytes
+    python3 -c 'import gzip, socket, sys
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), source_address=(sys.argv[2], 0)) as to:
+    to.sendall(eval(sys.argv[3]))' "${port[syslogtcp]}" "$1" "$2"
+}
+syslog_says() { # ADDRESS WORDS AFTER: the log says it of this sender
+    await "the log says of $1: $2" grep -qE "WARN source syslogtcp: $1 $2.*$3" "$work/agent.err"
+}
+syslog_from 127.0.1.1 'b"<13>begun"'
+syslog_says 127.0.1.1 'ends its connection in the middle of a message' 'these 9 bytes become no event'
+syslog_from 127.0.1.2 'b"<14>begun"'
+syslog_says 127.0.1.2 'ends its connection in the middle of a message' 'these 9 bytes become no event'
+syslog_from 127.0.1.3 'b"".join(b"7 hello %d" % i for i in range(9))'
+syslog_says 127.0.1.3 'ends its connection in the middle of a message' 'set penstock.framing = octet-counted'
+syslog_from 127.0.1.4 'gzip.compress(b"<13>hello\n" * 9)'
+syslog_says 127.0.1.4 'ends its connection in the middle of a message' 'these bytes are compressed'
+syslog_from 127.0.1.5 'b"hello, a message without a priority\0" * 9'
+syslog_says 127.0.1.5 'ends its connection in the middle of a message' 'set penstock.framing = nul '
+syslog_from 127.0.1.6 'b"<13>hello\r" * 9'
+syslog_says 127.0.1.6 'ends its connection in the middle of a message' 'its messages end at a carriage return'
+discards source syslogtcp 7
+
 kill -TERM "$agent"
 wait "$agent" || fail "exit status $?"
 unset "children[$agent]"
-grep -qE 'stopped: .* dropped 13 \(13 for their form\), refused' "$work/agent.err" || fail "the account: $(grep stopped: "$work/agent.err")"
+grep -qE 'stopped: .* dropped 22 \(22 for their form\), refused' "$work/agent.err" || fail "the account: $(grep stopped: "$work/agent.err")"

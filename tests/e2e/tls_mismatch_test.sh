@@ -42,7 +42,9 @@ a1.sinks.toplain.trust-all-certs = true
 a1.sinks.toplain.channel = toplain
 a1.penstock.drain.timeout = 1ms
 END
-"$PENSTOCK" agent -n a1 -f "$work/agent.properties" 2>"$work/agent.err" &
+metrics_port=$(free_port)
+"$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics_port" \
+    -Dpenstock.monitoring.host=127.0.0.1 2>"$work/agent.err" &
 agent=$!
 children[$agent]=1
 logged() { grep -qF -- "$1" "$work/agent.err"; }
@@ -57,6 +59,17 @@ await 'the source avro says nothing' logged 'source plain: 127.0.0.1: the other 
 await 'the source syslogtcp says nothing' logged 'source lines: 127.0.0.1: the other side speaks TLS, and this one does not: disconnected'
 (exec 3<>"/dev/tcp/127.0.0.1/$tls" && printf 'GET / HTTP/1.1\r\n\r\n' >&3 && cat <&3 >/dev/null) 2>/dev/null || true
 await 'the source with TLS says nothing' logged 'TLS handshake failed: this side speaks TLS, and the other one does not'
+counted() { # NAME NUMBER
+    http_get "$metrics_port" /metrics/prometheus "$work/metrics.txt" >"$work/status.txt" &&
+        grep -qE "^penstock_source_$1_total\{component=\"tls\"\} $2$" "$work/metrics.txt"
+}
+for name in event_read_failures events_malformed events_discarded; do
+    await "bytes without TLS do not count in $name" counted $name 1
+done
+(exec 3<>"/dev/tcp/127.0.0.1/$tls" && printf 'hi\n' >&3)
+for name in event_read_failures events_malformed events_discarded; do
+    await "few bytes without TLS do not count in $name" counted $name 2
+done
 openssl s_client -tls1_1 -cipher 'ALL:@SECLEVEL=0' -connect "127.0.0.1:$tls" </dev/null >"$work/old" 2>&1 || true
 if ! grep -q 'no protocols available' "$work/old"; then
     await 'the version is not named' logged 'TLS handshake failed: the two sides have no version of TLS in common'

@@ -3,6 +3,8 @@
 #include "stages/lib/avro/reader.h"
 #include "stages/lib/avro/rpc.h"
 
+#include <string.h>
+
 /* In ps_connection.bits: the handshake is done; the round (rpc.h) in which a call was refused, or 0; in the
  * bits above, the index + 1 of the call that is being read, or 0. */
 #define SHAKEN 1U
@@ -234,9 +236,33 @@ static uint32_t measure(const struct ps_call_server *base, const char *data, uin
     return message.wire_bytes;
 }
 
+static bool is_text(const char *data, uint32_t length)
+{
+    uint32_t text = 0;
+    while (text < length && (uint8_t)data[text] >= '\t' && (uint8_t)data[text] < 0x7f)
+        text++;
+    return text == length;
+}
+
+/* A serial number that is text is none, because clients count from 0 on. Bytes of the head that have not come are taken for 0,
+ * which is a valid number of pieces. */
+static bool may_begin(const struct ps_call_server *base, const char *data, uint32_t length)
+{
+    char head[8] = {0};
+    struct ps_avro_message message;
+    memcpy(head, data, length < sizeof head ? length : sizeof head);
+    if (is_text(data, length < sizeof(uint32_t) ? length : sizeof(uint32_t)))
+        return false;
+    if (length < sizeof head)
+        return ps_avro_message_measure(head, sizeof head, base->message_bytes_max, &message) !=
+               PS_AVRO_GARBAGE;
+    return ps_avro_message_measure(data, length, base->message_bytes_max, &message) != PS_AVRO_GARBAGE;
+}
+
 const struct ps_call_protocol ps_avro_call_protocol = {
     .message = "a message of Flume's Avro protocol",
     .measure = measure,
+    .may_begin = may_begin,
     .open_call = open_call,
     .read = read_message,
     .add = add_events,
@@ -247,6 +273,7 @@ void ps_avro_server_closed(void *server, struct ps_connection *connection)
 {
     struct ps_call_server *base = server;
     struct ps_call *call = open_call(base, connection);
+    ps_call_server_closed(base, connection);
     if (call == NULL)
         return;
     call->open = false;

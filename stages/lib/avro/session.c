@@ -128,6 +128,17 @@ static const char *reason_of(const void *opened)
     return session->tls != NULL ? ps_tls_connection_reason(session->tls) : "";
 }
 
+/* The head of zlib's format: deflate, with any window. */
+static bool may_begin(uint8_t first)
+{
+    return (first & 0x0f) == 8 && first >> 4 <= 7;
+}
+
+static bool may_begin_or_tls(uint8_t first)
+{
+    return first == TLS_RECORD || may_begin(first);
+}
+
 const struct ps_stream_session_ops ps_avro_session_deflate = {
     .name = "decompressing",
     .memory_bytes = DEFLATE_BYTES,
@@ -138,6 +149,7 @@ const struct ps_stream_session_ops ps_avro_session_deflate = {
     .more = has_more,
     .established = is_established,
     .reason = reason_of,
+    .begins = may_begin,
 };
 
 const struct ps_stream_session_ops ps_avro_session_deflate_tls = {
@@ -150,4 +162,5 @@ const struct ps_stream_session_ops ps_avro_session_deflate_tls = {
     .more = has_more,
     .established = is_established,
     .reason = reason_of,
+    .begins = may_begin_or_tls,
 };

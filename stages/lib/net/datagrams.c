@@ -117,10 +117,10 @@ uint64_t ps_datagrams_source_tick(const void *, void *datagrams_, const struct p
     return PS_NEVER;
 }
 
-static bool has_text(const char *bytes, size_t length)
+bool ps_datagrams_has_text(const struct ps_slice *datagram)
 {
-    for (size_t i = 0; i < length; i++) {
-        if (memchr("\r\n \t", bytes[i], 5) == NULL) /* and the NUL */
+    for (size_t i = 0; i < datagram->length; i++) {
+        if (memchr("\r\n \t", datagram->data[i], 5) == NULL) /* and the NUL */
             return true;
     }
     return false;
@@ -131,7 +131,7 @@ void ps_datagrams_discard(const struct ps_datagrams *datagrams, const struct ps_
 {
     char ip[PS_ADDRESS_TEXT_BYTES], where[PS_ADDRESS_TEXT_BYTES + 8];
     struct ps_discard from = *discard;
-    if (!has_text(discard->bytes, discard->length))
+    if (!ps_datagrams_has_text(&(struct ps_slice){discard->bytes, (uint32_t)discard->length}))
         return;
     if (datagrams->peers) {
         snprintf(where, sizeof where, "from %.*s", (int)ps_address_ip(peer, ip), ip);

@@ -48,6 +48,8 @@ void ps_datagrams_fini(struct ps_datagrams *datagrams);
 bool ps_datagrams_peek(struct ps_datagrams *datagrams, struct ps_slice *datagram,
                        const struct ps_address **peer);
 void ps_datagrams_advance(struct ps_datagrams *datagrams);
+/* Returns whether the datagram has more than line ends, NULs and blanks. */
+bool ps_datagrams_has_text(const struct ps_slice *datagram);
 /* Counts and logs the part of a datagram, or the datagram, that becomes no event (ps_port_discard); `peer` may not be
  * known. A part that has only line ends, NULs and blanks is no loss. */
 void ps_datagrams_discard(const struct ps_datagrams *datagrams, const struct ps_discard *discard,

@@ -33,6 +33,27 @@ enum ps_feed ps_call_server_refuse(struct ps_call_server *server, const struct p
     return ps_call_server_disconnect(server, connection, why, data, length);
 }
 
+void ps_call_server_closed(struct ps_call_server *server, const struct ps_connection *connection)
+{
+    const char *data = connection->carry.data;
+    uint32_t length = connection->carry.length;
+    /* `drain_until_ns`: the source ends, not the client */
+    if (length == 0 || server->stream->drain_until_ns != 0 ||
+        server->protocol->open_call(server, connection) != NULL)
+        return;
+    if (!server->protocol->may_begin(server, data, length)) {
+        (void)ps_call_server_refuse(server, connection, data, length);
+        return;
+    }
+    ps_count(server->port->counters, PS_COUNTER_EventReadFail, 1);
+    if (ps_senders_first(&server->cut, connection->ip_text, 0))
+        ps_log(
+            PS_LOG_INFO, server->port->component,
+            "%s: the connection ended after %s bytes of a call. The call is not answered, so that its sender "
+            "has to send it again (said once for each sender; the metric event_read_failures counts them)",
+            connection->ip_text, ps_quantity_print_count(length).text);
+}
+
 void ps_call_server_count_received(struct ps_call_server *server, bool batch)
 {
     ps_count(server->port->counters,

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "stages/lib/event_headers.h"
+#include "stages/lib/senders.h"
 #include "stages/lib/stream/calls.h"
 #include "stages/lib/stream/stream.h"
 
@@ -17,6 +18,8 @@ struct ps_call_protocol {
     /* Returns the length of the first message in `data`, with its frame; 0: not known yet; UINT32_MAX: not a message of this
      * protocol, or longer than message_bytes_max. */
     uint32_t (*measure)(const struct ps_call_server *server, const char *data, uint32_t length);
+    /* Returns whether a message of this protocol may begin with these bytes, which `measure` finds too few. */
+    bool (*may_begin)(const struct ps_call_server *server, const char *data, uint32_t length);
     /* Returns the call of the connection whose events are being read; NULL: a message begins. */
     struct ps_call *(*open_call)(struct ps_call_server *server, const struct ps_connection *connection);
     /* Reads the message at `data`, if it is complete, and may change its bytes. Answers it, or begins a call whose
@@ -40,6 +43,7 @@ struct ps_call_server {
     uint32_t message_bytes_max;
     struct ps_calls calls;
     struct ps_event_headers headers;
+    struct ps_senders cut; /* senders whose call was not complete */
 };
 
 /* The stream may be opened later. A message longer than the limit closes its connection. */
@@ -64,5 +68,7 @@ enum ps_feed ps_call_server_disconnect(struct ps_call_server *server, const stru
 /* The same for bytes that are not a message of the protocol, or for a message that is too long. */
 enum ps_feed ps_call_server_refuse(struct ps_call_server *server, const struct ps_connection *connection,
                                    const char *data, uint32_t length);
+/* Called when the connection is closed: counts and logs the beginning of a message that it still has. */
+void ps_call_server_closed(struct ps_call_server *server, const struct ps_connection *connection);
 void ps_call_server_count_received(struct ps_call_server *server, bool batch);
 void ps_call_server_count_accepted(struct ps_call_server *server, bool batch);

@@ -219,6 +219,19 @@ void ps_connection_close(struct ps_stream *stream, struct ps_connection *connect
     ps_gauge_set(stream->port->counters, PS_COUNTER_OpenConnectionCount, stream->open_count);
 }
 
+void ps_connection_session_failed(const struct ps_stream *stream, const struct ps_connection *connection,
+                                  const char *why)
+{
+    struct ps_counters *counters = stream->port->counters;
+    ps_log(PS_LOG_WARN, stream->port->component, "%s with %s failed: %s", stream->options.session->name,
+           connection->ip_text, why);
+    if (!connection->begun) /* something looked whether the port is open */
+        return;
+    ps_count(counters, PS_COUNTER_EventReadFail, 1);
+    ps_count(counters, PS_COUNTER_malformed, connection->foreign);
+    ps_count(counters, PS_COUNTER_discarded, connection->foreign);
+}
+
 bool ps_connection_has_ended(const struct ps_connection *connection)
 {
     char byte;
@@ -423,8 +436,12 @@ void ps_stream_poll_names(struct ps_stream *stream)
 
 void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connection)
 {
-    if (connection->held && !connection->unwatched)
+    if (connection->held && !connection->unwatched) {
         release(stream, connection); /* with the address as its name */
-    else
-        ps_connection_close(stream, connection);
+        return;
+    }
+    bool shakes = connection->session != NULL && !stream->options.session->established(connection->session);
+    if (shakes && connection->begun && !connection->lingering)
+        ps_connection_session_failed(stream, connection, "the client does not complete its handshake");
+    ps_connection_close(stream, connection);
 }

@@ -27,6 +27,9 @@ void ps_connection_watch(struct ps_stream *stream, struct ps_connection *connect
 bool ps_connection_flush(struct ps_stream *stream, struct ps_connection *connection);
 /* Reads and discards bytes of a lingering connection. Returns false if it was closed. */
 bool ps_connection_linger(struct ps_stream *stream, struct ps_connection *connection);
+/* Logs and counts (EventReadFail; malformed, if the client's bytes are not of the session's protocol) that the session has failed. */
+void ps_connection_session_failed(const struct ps_stream *stream, const struct ps_connection *connection,
+                                  const char *why);
 void ps_connection_set_deadline(struct ps_stream *stream, struct ps_connection *connection, uint64_t at_ns);
 
 void ps_stream_poll_names(struct ps_stream *stream);

@@ -289,6 +289,17 @@ static bool refuses_tls(const struct ps_stream *stream, struct ps_connection *co
     return true;
 }
 
+/* Looks at the first byte of a connection with a session. */
+static void look_at_first(const struct ps_stream *stream, struct ps_connection *connection)
+{
+    uint8_t first;
+    const struct ps_stream_session_ops *ops = stream->options.session;
+    if (recv(connection->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+        return;
+    connection->begun = true;
+    connection->foreign = ops->begins != NULL && !ops->begins(first);
+}
+
 static enum received receive(struct ps_stream *stream, struct ps_connection *connection, char *room,
                              uint32_t size, uint32_t *length)
 {
@@ -305,6 +316,8 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
     }
     const struct ps_stream_session_ops *ops = stream->options.session;
     size_t n;
+    if (!connection->begun)
+        look_at_first(stream, connection);
     enum ps_tls_result result = ops->read(connection->session, room, size, &n);
     *length = (uint32_t)n;
     connection->stirred = result != PS_TLS_OK;
@@ -313,8 +326,9 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
     connection->wants_write = result == PS_TLS_WANT_WRITE;
     ps_connection_watch(stream, connection);
     if (result == PS_TLS_ERROR)
-        ps_log(PS_LOG_WARN, stream->port->component, "%s with %s failed: %s", ops->name, connection->ip_text,
-               ops->reason(connection->session));
+        ps_connection_session_failed(stream, connection, ops->reason(connection->session));
+    else if (result == PS_TLS_CLOSED && connection->foreign && !ops->established(connection->session))
+        ps_connection_session_failed(stream, connection, "the client's bytes are none of its protocol");
     bool open =
         result == PS_TLS_OK || result == PS_TLS_WANT_READ; /* WANT_READ: the bytes so far yielded none */
     if (open && ops->more(connection->session) && !connection->listed) {

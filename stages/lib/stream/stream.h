@@ -59,7 +59,8 @@ struct ps_connection {
     bool large;        /* which list of stream->partial it is in */
     bool is_unsent;    /* in stream->unsent */
     bool fresh;        /* a message ended since the last check for slow messages */
-    bool begun;        /* something was received without a session */
+    bool begun;        /* something was received, if there is a session: below it */
+    bool foreign;      /* its first bytes are none of its session's protocol */
     bool stirred;      /* the last bytes of its session were too few to yield any bytes */
     uint32_t interest; /* epoll events asked for */
     uint32_t frame;    /* length of a complete message in `carry`; 0: none */
@@ -122,6 +123,8 @@ struct ps_stream_session_ops {
     bool (*more)(const void *session);
     bool (*established)(const void *session);
     const char *(*reason)(const void *session);
+    /* Returns whether a client may begin with this byte. NULL: with any. */
+    bool (*begins)(uint8_t first);
 };
 
 /* Over a struct ps_tls_server. */

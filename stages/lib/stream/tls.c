@@ -45,6 +45,12 @@ static const char *reason_of(const void *session)
     return ps_tls_connection_reason(session);
 }
 
+/* A record of a handshake, or the hello of SSL 2. */
+static bool may_begin(uint8_t first)
+{
+    return first == 0x16 || (first & 0x80) != 0;
+}
+
 const struct ps_stream_session_ops ps_stream_session_tls = {
     .name = "TLS",
     .memory_bytes = CONNECTION_BYTES,
@@ -56,4 +62,5 @@ const struct ps_stream_session_ops ps_stream_session_tls = {
     .more = has_more,
     .established = is_established,
     .reason = reason_of,
+    .begins = may_begin,
 };

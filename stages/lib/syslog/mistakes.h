@@ -4,16 +4,14 @@
 #include <string.h>
 
 #include "core/stage.h"
+#include "stages/lib/senders.h"
 #include "stages/lib/syslog/framing.h"
 #include "stages/lib/syslog/text.h"
 
 #define PS_SYSLOG_EXAMPLE_BYTES 100U
-#define PS_SYSLOG_SENDERS_MAX                                                                                \
-    256U /* when more make mistakes the oldest is forgotten, and may be named again */
 
 struct ps_syslog_mistakes {
-    uint64_t said[PS_SYSLOG_SENDERS_MAX]; /* hashes of address and mistake; 0: none */
-    uint32_t next;
+    struct ps_senders senders;
     char lost[PS_SYSLOG_EXAMPLE_BYTES];
 };
 
@@ -43,3 +41,8 @@ static inline void ps_syslog_mistakes_keep(struct ps_syslog_mistakes *mistakes,
 void ps_syslog_mistakes_say(struct ps_syslog_mistakes *mistakes, const struct ps_syslog_found_mistakes *found,
                             const struct ps_syslog_framing *framing, const struct ps_port *port,
                             const char *sender, uint32_t *bits);
+
+/* Logs the bytes of a message whose connection its sender has ended. */
+void ps_syslog_mistakes_unfinished(struct ps_syslog_mistakes *mistakes,
+                                   const struct ps_syslog_framing *framing, const struct ps_port *port,
+                                   const char *sender, const struct ps_slice *text);

@@ -95,9 +95,10 @@ static inline void ps_syslog_row_finish(const struct ps_syslog_row *row, struct 
 void ps_syslog_row_client(struct ps_syslog_row *row, const struct ps_syslog_client *client);
 
 enum ps_syslog_mistake {
-    PS_SYSLOG_INVALID, /* the event is marked Invalid */
-    PS_SYSLOG_CUT,     /* the event is marked Incomplete */
-    PS_SYSLOG_LOST,    /* no frame where one was due, or a wrong length (stages/lib/syslog/framing.h) */
+    PS_SYSLOG_INVALID,    /* the event is marked Invalid */
+    PS_SYSLOG_CUT,        /* the event is marked Incomplete */
+    PS_SYSLOG_LOST,       /* no frame where one was due, or a wrong length (stages/lib/syslog/framing.h) */
+    PS_SYSLOG_UNFINISHED, /* the connection ended before the message did; no parser finds that */
     PS_SYSLOG_MISTAKES,
 };
 

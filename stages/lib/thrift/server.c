@@ -1,6 +1,7 @@
 #include "stages/lib/thrift/server.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* In ps_connection.bits: the round (request.h) in which a call was refused, or 0; in the bits above, the index
  * + 1 of the connection's newest call that is not answered, or 0. The calls of a connection are a ring: after
@@ -302,9 +303,24 @@ static uint32_t measure(const struct ps_call_server *base, const char *data, uin
     return PS_THRIFT_FRAME_BYTES + message_length;
 }
 
+/* Bytes of the length that have not come are taken for those of a small one. A message begins with the id of the compact
+ * protocol, the version of the binary one, or without one with the length of a name. */
+static bool may_begin(const struct ps_call_server *base, const char *data, uint32_t length)
+{
+    char frame[PS_THRIFT_FRAME_BYTES] = {0, 0, 0, 1};
+    uint32_t message_length;
+    memcpy(frame, data, length < sizeof frame ? length : sizeof frame);
+    if (ps_thrift_frame_measure(frame, sizeof frame, base->message_bytes_max, &message_length) ==
+        PS_THRIFT_GARBAGE)
+        return false;
+    uint8_t first = length > sizeof frame ? (uint8_t)data[sizeof frame] : 0;
+    return first == 0x82 || first == 0x80 || first == 0;
+}
+
 const struct ps_call_protocol ps_thrift_call_protocol = {
     .message = "a framed message of Thrift",
     .measure = measure,
+    .may_begin = may_begin,
     .open_call = open_call,
     .read = read_frame,
     .add = add_events,
@@ -316,6 +332,7 @@ void ps_thrift_server_closed(void *server_, struct ps_connection *connection)
 {
     struct ps_thrift_server *server = server_;
     struct ps_call *newest = newest_call(&server->base, connection);
+    ps_call_server_closed(&server->base, connection);
     if (newest == NULL)
         return;
     set_newest(connection, NULL);
