@@ -183,6 +183,7 @@ static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
         part->life = part->topic->lives; /* from here on the stream belongs to the new topic */
     }
     part->epoch = part->checked = -1;
+    part->gone = false; /* the offset was one of the former topic */
     ps_kafka_offsets_reset(fetch, part);
 }
 
@@ -222,11 +223,14 @@ bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const stru
  * truncated. */
 static void go_on_elsewhere(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
-    ps_log(PS_LOG_WARN, fetch->port->component,
-           "topic %s, partition %d: offset %" PRId64
-           " is no longer in the log: the source continues as kafka.consumer.auto.offset.reset says",
-           part->topic->name, part->number, part->next);
+    int64_t from = part->next;
+    if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
+        ps_log(PS_LOG_WARN, fetch->port->component,
+               "topic %s, partition %d: offset %" PRId64 " is no longer in the log", part->topic->name,
+               part->number, from);
     ps_kafka_offsets_reset(fetch, part);
+    part->gone = true;
+    part->gone_from = from;
 }
 
 /* Returns whether the partition waits to be checked. */

@@ -89,6 +89,9 @@ struct ps_kafka_fetch_part {
     uint64_t
         /* since when brokers have had another topic of this name, or no such topic; 0: they have the right one */
         stale_ns;
+    bool
+        gone; /* RESET: the log no longer had the offset `gone_from`; what follows from that is not logged yet */
+    int64_t gone_from;
     int64_t listed; /* the offset from ListOffsets, until a record from there on was fetched; -1: none */
     bool missing;   /* by the last answer to Fetch, the broker does not have the partition */
     /* READY: `next` is not in the log; metadata must show whether the topic is another one */

@@ -4,7 +4,10 @@
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/least.h"
 
+#include "core/quantity.h"
+
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,6 +247,29 @@ static void ask_leaders(struct ps_kafka_fetch *fetch)
     }
 }
 
+/* Logs where the source continues because the log no longer had the next offset, and counts the records that it will not
+ * read. There are fewer of them if the log was compacted. */
+static void say_gone(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int64_t offset)
+{
+    bool earliest = fetch->settings.reset == PS_KAFKA_RESET_EARLIEST;
+    uint64_t missed = offset > part->gone_from ? (uint64_t)(offset - part->gone_from) : 0;
+    char what[256] = "the log ends before that offset: it has lost records, or the topic was made again";
+    if (missed > 0)
+        snprintf(what, sizeof what, "up to %s %s not read: %s", ps_quantity_print_count(missed).text,
+                 ps_quantity_word(missed, "record is", "records are"),
+                 earliest ? "the brokers deleted them before the source came to them"
+                          : "the brokers deleted some, and latest skips all that the log still has; earliest "
+                            "reads those");
+    ps_log(PS_LOG_WARN, fetch->port->component,
+           "topic %s, partition %d: offset %" PRId64
+           " is no longer in the log. The source continues at offset "
+           "%" PRId64 ", the log's %s (kafka.consumer.auto.offset.reset = %s); %s",
+           part->topic->name, part->number, part->gone_from, offset, earliest ? "beginning" : "end",
+           earliest ? "earliest" : "latest", what);
+    ps_count(fetch->port->counters, PS_COUNTER_EventReadFail, missed);
+    part->gone = false;
+}
+
 /* Handles an answer to ListOffsets. The offset may be below the offsets of earlier records, if the log of
  * these records no longer exists. If the end of the log is requested a second time because the broker may
  * have had another topic, reading begins at the end in the first answer: the log may be the same log, with
@@ -259,6 +285,8 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
         ps_kafka_parts_go_to(fetch, stream, offset, -1);
         part->checked = -1;
         part->listed = offset;
+        if (part->gone)
+            say_gone(fetch, part, offset);
         return;
     }
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;

@@ -417,6 +417,8 @@ static void test_question_behind_a_long_wait(void **state)
     uint64_t began_ns = run.group.now_ns;
     read_all(&run);
     assert_int_equal(run.group.counts.out_of_range, 1);
+    assert_true(run.group.logs[0].start > 0);
+    assert_int_equal(ps_test_stage_counter(&run.stage, PS_COUNTER_EventReadFail), run.group.logs[0].start);
     assert_in_range(run.group.now_ns - began_ns, 0, 2 * PS_NS_PER_S);
     finish();
 }
