@@ -48,7 +48,8 @@ struct netcat_state {
     uint32_t too_long_length;
     char *oks; /* OKS_AT_ONCE answers */
     uint32_t ok_length;
-    uint32_t mark_length; /* length of the byte order mark before a connection's first answer in UTF-16 */
+    uint32_t
+        mark_length; /* length of the byte order mark before a connection's first answer, in UTF-16 and its like */
 };
 
 #define FIELD(name) offsetof(struct netcat_plan, name)
@@ -236,7 +237,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
     const struct ps_charset *charset = &state->plan->charset;
     const struct ps_batch_point before = ps_batch_point(batch);
     uint32_t at = read_mark(state, connection, data, length);
-    bool little = charset->little || (connection->bits & LITTLE);
+    bool little = ps_charset_is_marked(charset) ? (connection->bits & LITTLE) != 0 : charset->little;
     enum ps_feed answer = PS_FEED_MORE;
     const char *end = line_end(charset, little, data + at, length - at);
     struct ps_call *call = ps_calls_begin(&state->calls, ps_connection_origin(connection), 0);
@@ -392,7 +393,7 @@ static enum ps_status make_answers(struct netcat_state *state, struct ps_err *er
                            (long long)state->plan->line_chars_max);
     ps_transcoder_encode(&state->transcoder, text, (size_t)written, state->too_long, &length);
     state->too_long_length = (uint32_t)length;
-    state->mark_length = state->plan->charset.kind == PS_CHARSET_UTF16 ? 2 : 0;
+    state->mark_length = ps_charset_mark_put(&state->plan->charset, ok);
     ps_transcoder_encode(&state->transcoder, "OK\n", 3, ok, &length);
     length -= state->mark_length;
     state->ok_length = (uint32_t)length;

@@ -76,8 +76,11 @@ uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, si
     } marks[] = {{PS_CHARSET_UTF16, false, "\xFE\xFF"},
                  {PS_CHARSET_UTF16, true, "\xFF\xFE"},
                  {PS_CHARSET_UTF32, false, {0, 0, '\xFE', '\xFF'}},
-                 {PS_CHARSET_UTF32, true, {'\xFF', '\xFE', 0, 0}}};
-    *little = false;
+                 {PS_CHARSET_UTF32, true, {'\xFF', '\xFE', 0, 0}},
+                 {PS_CHARSET_UTF16LE_BOM, false, "\xFE\xFF"},
+                 {PS_CHARSET_UTF16LE_BOM, true, "\xFF\xFE"},
+                 {PS_CHARSET_UTF32LE_BOM, true, {'\xFF', '\xFE', 0, 0}}};
+    *little = charset->little && ps_charset_is_marked(charset);
     for (size_t i = 0; i < PS_COUNT_OF(marks) && length >= charset->unit; i++) {
         if (marks[i].kind != charset->kind || memcmp(bytes, marks[i].bytes, charset->unit) != 0)
             continue;
@@ -87,17 +90,31 @@ uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, si
     return 0;
 }
 
+uint32_t ps_charset_mark_put(const struct ps_charset *charset, char *out)
+{
+    static const char little_mark[4] = {'\xFF', '\xFE', 0, 0};
+    if (charset->kind == PS_CHARSET_UTF16)
+        memcpy(out, "\xFE\xFF", 2);
+    else if (charset->kind == PS_CHARSET_UTF16LE_BOM || charset->kind == PS_CHARSET_UTF32LE_BOM)
+        memcpy(out, little_mark, charset->unit);
+    else
+        return 0;
+    return charset->unit;
+}
+
 enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct ps_charset *charset,
                                   struct ps_err *err)
 {
     *transcoder = (struct ps_transcoder){charset, {NO_ICONV, NO_ICONV}, NO_ICONV};
     if (charset->kind < PS_CHARSET_UTF16)
         return PS_OK;
-    transcoder->decode[0] = iconv_open("UTF-8", charset->iconv_name);
     transcoder->encode = iconv_open(charset->iconv_name, "UTF-8");
-    if (ps_charset_is_marked(charset))
-        transcoder->decode[1] =
-            iconv_open("UTF-8", charset->kind == PS_CHARSET_UTF16 ? "UTF-16LE" : "UTF-32LE");
+    if (ps_charset_is_marked(charset)) {
+        transcoder->decode[0] = iconv_open("UTF-8", charset->unit == 2 ? "UTF-16BE" : "UTF-32BE");
+        transcoder->decode[1] = iconv_open("UTF-8", charset->unit == 2 ? "UTF-16LE" : "UTF-32LE");
+    } else {
+        transcoder->decode[0] = iconv_open("UTF-8", charset->iconv_name);
+    }
     if (transcoder->decode[0] == NO_ICONV || transcoder->encode == NO_ICONV ||
         (ps_charset_is_marked(charset) && transcoder->decode[1] == NO_ICONV)) {
         ps_transcoder_close(transcoder);
@@ -203,7 +220,7 @@ bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, si
     bool little_mark;
     uint32_t mark = ps_charset_mark(transcoder->charset, text, length, &little_mark);
     return ps_transcoder_decode_on(transcoder, text + mark, length - mark, lenient,
-                                   mark > 0 ? little_mark : little, out, used);
+                                   mark > 0 ? little_mark : little || little_mark, out, used);
 }
 
 /* Decodes the first character of `length` bytes at `text`, at most HELD_BYTES_MAX bytes to `out`; an escape
@@ -328,10 +345,10 @@ void ps_transcoder_encode(struct ps_transcoder *transcoder, const char *text, si
     }
     char *from = (char *)(uintptr_t)text;
     size_t left = length, room = PS_CHARSET_ENCODED_MAX(length);
-    if (charset->kind == PS_CHARSET_UTF16 && length > 0) {
-        memcpy(to, "\xFE\xFF", 2);
-        to += 2;
-        room -= 2;
+    if (length > 0) {
+        uint32_t mark = ps_charset_mark_put(charset, to);
+        to += mark;
+        room -= mark;
     }
     (void)iconv(transcoder->encode, NULL, NULL, NULL, NULL);
     while (left > 0 && iconv(transcoder->encode, &from, &left, &to, &room) == (size_t)-1) {

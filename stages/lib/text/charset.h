@@ -14,6 +14,8 @@ enum ps_charset_kind {
     PS_CHARSET_LATIN1,
     PS_CHARSET_UTF16, /* Java's "UTF-16": byte order from the mark, else big-endian; written with a mark */
     PS_CHARSET_UTF32, /* Java's "UTF-32": byte order from the mark, else big-endian; written without a mark */
+    PS_CHARSET_UTF16LE_BOM, /* Java's "x-UTF-16LE-BOM": byte order from the mark, else little-endian; written with a mark */
+    PS_CHARSET_UTF32LE_BOM, /* Java's "X-UTF-32LE-BOM": little-endian, with or without a mark; written with one */
     PS_CHARSET_OTHER,
 };
 
@@ -28,15 +30,18 @@ struct ps_charset {
 /* Finds a character set by any of its Java names. Returns PS_FAIL when it is not known. Thread: control. */
 enum ps_status ps_charset_find(const char *name, struct ps_charset *charset, struct ps_err *err);
 
-/* Returns whether a byte order mark at the beginning gives the byte order. */
+/* Returns whether a byte order mark may be at the beginning, which is no text. */
 static inline bool ps_charset_is_marked(const struct ps_charset *charset)
 {
-    return charset->kind == PS_CHARSET_UTF16 || charset->kind == PS_CHARSET_UTF32;
+    return charset->kind >= PS_CHARSET_UTF16 && charset->kind < PS_CHARSET_OTHER;
 }
 
 /* Returns the length of the byte order mark at the beginning; 0 if the bytes or the charset have none. Sets
- * *little if the mark is little-endian, else clears it. With `length` below charset->unit it finds none. */
+ * *little to the order of the mark, without one to the order of texts without it. With `length` below charset->unit it finds none. */
 uint32_t ps_charset_mark(const struct ps_charset *charset, const char *bytes, size_t length, bool *little);
+
+/* Writes the byte order mark that texts of this charset are written with, at most 4 bytes. Returns its length; 0: there is none. */
+uint32_t ps_charset_mark_put(const struct ps_charset *charset, char *out);
 
 /* Maximum number of bytes of UTF-8 that `length` bytes can become. */
 #define PS_CHARSET_DECODED_MAX(length) (3 * (size_t)(length) + 24)
@@ -54,7 +59,8 @@ enum ps_status ps_transcoder_open(struct ps_transcoder *transcoder, const struct
 void ps_transcoder_close(struct ps_transcoder *transcoder);
 
 /* Decodes into `out` (PS_CHARSET_DECODED_MAX bytes). For malformed bytes it writes U+FFFD when `lenient`,
- * otherwise it returns false. `little`: a marked charset without a byte order mark is little-endian. */
+ * otherwise it returns false. `little`: a marked charset without a byte order mark is little-endian; so is one
+ * of the kinds .._BOM in any case. */
 bool ps_transcoder_decode(struct ps_transcoder *transcoder, const char *text, size_t length, bool lenient,
                           bool little, char *out, size_t *used);
 /* Like ps_transcoder_decode, for a text that is not the first one of its stream: a byte order mark at its

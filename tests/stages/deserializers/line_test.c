@@ -92,6 +92,12 @@ static const struct row rows[] = {
     {"2", "windows-1252", "UTF-8", PS_DECODE_FAIL, TEXT("\x80uro\nab\nc"), "[€u][ro][][ab][][c]"},
     {"2048", "UTF-16LE", "UTF-8", PS_DECODE_FAIL, TEXT("a\0\n\0\x0A\x0A\n\0b\0"), "[a][\u0A0A][b]"},
     {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\0b"), "[a][b]"},
+    {"2048", "x-UTF-16LE-BOM", "UTF-8", PS_DECODE_FAIL, TEXT("\xFF\xFE\x61\0\n\0b\0"), "[a][b]"},
+    {"2048", "x-UTF-16LE-BOM", "UTF-8", PS_DECODE_FAIL, TEXT("a\0\n\0b\0"), "[a][b]"},
+    {"2048", "x-UTF-16LE-BOM", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\0b"), "[a][b]"},
+    {"2048", "UnicodeLittle", "UTF-8", PS_DECODE_FAIL, TEXT("\xFF\xFE\x61\0\n\0\xFF\xFE\x62\0"),
+     "[a][\uFEFFb]"},
+    {"2048", "X-UTF-32LE-BOM", "UTF-8", PS_DECODE_FAIL, TEXT("\xFF\xFE\0\0a\0\0\0\n\0\0\0b\0\0\0"), "[a][b]"},
     /* In a later line the byte order mark is a character. */
     {"2048", "UTF-16", "UTF-8", PS_DECODE_FAIL, TEXT("\xFE\xFF\0a\0\n\xFE\xFF\0b"),
      "[a][\xEF\xBB\xBF"
