@@ -346,7 +346,34 @@ __attribute__((constructor)) static void set_json_memory(void)
     json_set_alloc_funcs(alloc_for_json, free);
 }
 
-/* Reads the first JSON value of the text, as Java does, and sets `used` to where it ends. */
+/* A comment that does not end stays. */
+void ps_avro_schema_blank_comments(char *text, size_t length)
+{
+    const char *end = text + length;
+    bool in_string = false;
+    for (char *at = text; at < end; at++) {
+        const char *comment_end = NULL;
+        if (in_string && *at == '\\') {
+            at++;
+        } else if (*at == '"') {
+            in_string = !in_string;
+        } else if (!in_string && *at == '/' && end - at > 1 && at[1] == '/') {
+            for (comment_end = at; comment_end < end && *comment_end != '\n' && *comment_end != '\r';)
+                comment_end++;
+        } else if (!in_string && *at == '/' && end - at > 1 && at[1] == '*') {
+            comment_end = memmem(at + 2, (size_t)(end - at) - 2, "*/", 2);
+            if (comment_end == NULL)
+                return;
+            comment_end += 2;
+        }
+        if (comment_end != NULL) {
+            memset(at, ' ', (size_t)(comment_end - at));
+            at += comment_end - at - 1;
+        }
+    }
+}
+
+/* Reads the first JSON value of the text, as Java does, and sets `used` to where it ends. jansson knows no comments. */
 static json_t *load(const char *json, size_t length, size_t *used, struct ps_err *err)
 {
     json_error_t error;
@@ -354,8 +381,13 @@ static json_t *load(const char *json, size_t length, size_t *used, struct ps_err
         ps_err_set(err, "the schema is too long");
         return NULL;
     }
+    char *copy = ps_must_alloc(1, length + 1, "an Avro schema");
+    if (length > 0)
+        memcpy(copy, json, length);
+    ps_avro_schema_blank_comments(copy, length);
     json_t *root =
-        json_loadb(json, length, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
+        json_loadb(copy, length, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL, &error);
+    free(copy);
     if (root == NULL)
         ps_err_set(err, "the schema is not valid JSON: %s", error.text);
     else

@@ -12,6 +12,8 @@ struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, st
 /* Returns whether Java's Schema.Parser takes the text (rules.h): a schema that is to be written into a container. Sets `*length` to the end
  * of the schema: Java reads no text behind it. Reading data asks for less: what ps_avro_schema_create takes. */
 bool ps_avro_schema_check(const char *json, size_t *length, struct ps_err *err);
+/* Writes blanks over what Java takes for comments, which other readers of a container do not know. */
+void ps_avro_schema_blank_comments(char *text, size_t length);
 void ps_avro_schema_destroy(struct ps_avro_schema *schema); /* NULL is allowed */
 
 /* Returns the CRC-64-AVRO of its parsing canonical form, as

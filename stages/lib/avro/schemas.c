@@ -168,6 +168,7 @@ static bool entry_set(struct ps_avro_named_schema *schema, const char *text, siz
         return ps_err_set(reason, "no memory") == PS_OK;
     memcpy(copy, text, length);
     copy[length] = '\0';
+    ps_avro_schema_blank_comments(copy, length);
     schema->text = copy;
     schema->length = length;
     return true;

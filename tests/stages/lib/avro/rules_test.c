@@ -37,19 +37,28 @@ static void test_table(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* Java reads the first JSON value; only that is written. */
+/* Java reads the first JSON value, and leaves comments out; only that is written. */
 static void test_text_behind(void **state)
 {
     static const struct {
-        const char *text;
-        size_t used;
-    } rows[] = {{"\"int\"", 5}, {" \"int\"\n", 6}, {"\"int\" x", 5}, {"{\"type\":\"int\"}}", 14}, {"[]x", 2}};
+        const char *text, *written;
+    } rows[] = {{"// a\n\"int\"/*b*/ x", "    \n\"int\""},
+                {"{\"type\":/**/\"int\"}//", "{\"type\":    \"int\"}"},
+                {"\"int\"", "\"int\""},
+                {" \"int\"\n", " \"int\""},
+                {"\"int\" x", "\"int\""},
+                {"{\"type\":\"int\"}}", "{\"type\":\"int\"}"},
+                {"[]x", "[]"}};
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_err err = {0};
         size_t used = strlen(rows[i].text);
-        if (!ps_avro_schema_check(rows[i].text, &used, &err))
+        char *text = ps_test_exact_copy(rows[i].text, used);
+        if (!ps_avro_schema_check(text, &used, &err))
             fail_msg("%s: %s", rows[i].text, err.text);
-        assert_int_equal(used, rows[i].used);
+        assert_int_equal(used, strlen(rows[i].written));
+        ps_avro_schema_blank_comments(text, used);
+        assert_memory_equal(text, rows[i].written, used);
+        free(text);
     }
 }
 
@@ -93,6 +102,7 @@ static void test_reading_asks_for_less(void **state)
         "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"a\",\"type\":\"bytes\",\"default\":"
         "\"\\u0000\"}]}",
         "\"int\" and more",
+        "/* c */ [ // d\n \"int\"]",
     };
     for (size_t i = 0; i < PS_COUNT_OF(read_by_java); i++) {
         struct ps_err err = {0};
