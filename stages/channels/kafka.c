@@ -138,13 +138,8 @@ static enum ps_status channel_check(const void *plan_, const struct ps_context *
     enum ps_status status = ps_kafka_servers_check(context, plan->bootstrap_servers) ? PS_OK : PS_FAIL;
     if (ps_kafka_acks_are_weak(acks))
         ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));
-    if (!ps_kafka_topic_name_is_legal(plan->topic, (uint32_t)strlen(plan->topic))) {
-        ps_report(
-            context, PS_LOG_ERROR, "kafka.topic",
-            "\"%s\" is not a topic name: use 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'",
-            plan->topic);
+    if (!ps_kafka_topic_check(context, "kafka.topic", plan->topic))
         status = PS_FAIL;
-    }
     if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &producer, NULL, &err) != PS_OK)
         status = PS_FAIL;
     if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer_pairs, context, &consumer, NULL, &err) != PS_OK)

@@ -302,6 +302,9 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
         ps_report(context, PS_LOG_ERROR, "header.", "more than %u headers", PS_KAFKA_HEADERS_MAX);
         status = PS_FAIL;
     }
+    bool fixed = !plan->allow_topic_override || strchr(plan->topic, '%') == NULL;
+    if (fixed && !ps_kafka_topic_check(context, "kafka.topic", plan->topic))
+        status = PS_FAIL;
     if (plan->allow_topic_override)
         ps_escape_check(context, "kafka.topic", plan->topic);
     if (plan->allow_topic_override && ps_escape_compile(context->arena, plan->topic, NULL, &err) == NULL) {

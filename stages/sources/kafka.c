@@ -215,6 +215,8 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
         ps_report(context, PS_LOG_ERROR, "kafka.topics", "no topic: set kafka.topics or kafka.topics.regex");
         return PS_FAIL;
     }
+    if (plan->regex == NULL && !ps_kafka_topics_check(context, wanted_topics(plan)))
+        return PS_FAIL;
     if (plan->regex != NULL && ps_kafka_topic_regex(context->arena, plan->regex, &err) == NULL) {
         ps_report(context, PS_LOG_ERROR, "kafka.topics.regex",
                   "\"%s\": %s\nrewrite the expression, or list the topics in kafka.topics", plan->regex,

@@ -1,4 +1,5 @@
 #include "stages/lib/kafka/probe.h"
+#include "stages/lib/kafka/producer/topic_cache.h"
 
 #include "core/clock.h"
 #include "core/quantity.h"
@@ -258,26 +259,76 @@ static void try_cluster(struct attempt *attempt)
     rd_kafka_destroy_flags(attempt->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
+/* Returns the address behind its scheme. Java's client takes and ignores any. */
+static const char *skip_scheme(const char *at, const char *end, bool *known)
+{
+    static const char *const schemes[] = {"PLAINTEXT://", "SSL://", "SASL_PLAINTEXT://", "SASL_SSL://"};
+    const char *scheme = memmem(at, (size_t)(end - at), "://", 3);
+    *known = scheme == NULL;
+    for (size_t i = 0; i < PS_COUNT_OF(schemes) && !*known; i++)
+        *known = strncasecmp(at, schemes[i], strlen(schemes[i])) == 0;
+    return scheme != NULL ? scheme + 3 : at;
+}
+
+/* Returns why this is no address of a broker, as Java's client judges it (Utils.HOST_PORT_PATTERN); NULL: it is one. */
+static const char *misses_of(const char *at, const char *end)
+{
+    for (const char *c = at; c < end; c++) {
+        if (*c == ';' || isspace((unsigned char)*c))
+            return "is not one address: separate the brokers with commas";
+        if (!isalnum((unsigned char)*c) && memchr("-%._:[]", *c, 7) == NULL)
+            return "is not the address of a broker: write host:port";
+    }
+    const char *colon = memrchr(at, ':', (size_t)(end - at));
+    if (colon == NULL || !ps_quantity_is_port(colon + 1, (size_t)(end - colon - 1)))
+        return "has no port from 1 to 65535: write host:port";
+    return colon > at ? NULL : "has no host: write host:port";
+}
+
 bool ps_kafka_servers_check(const struct ps_context *context, const char *brokers)
 {
     bool good = true;
     struct ps_slice item;
     while (ps_list_next(&brokers, ",", &item)) {
-        const char *at = item.data, *end = at + item.length, *from = memchr(at, ']', item.length);
-        const char *scheme = memmem(at, item.length, "://", 3);
-        from = from != NULL ? from : scheme != NULL ? scheme + 3 : at;
-        const char *colon = memchr(from, ':', (size_t)(end - from));
-        const char *last = colon != NULL ? memrchr(colon, ':', (size_t)(end - colon)) : NULL;
+        const char *at = item.data, *end = at + item.length;
+        while (at < end && isspace((unsigned char)*at))
+            at++;
         while (end > at && isspace((unsigned char)end[-1]))
             end--;
-        /* With several colons it is an IPv6 address without a port. */
-        if (colon != NULL && colon == last && !ps_quantity_is_port(colon + 1, (size_t)(end - colon - 1))) {
-            ps_report(context, PS_LOG_ERROR, "kafka.bootstrap.servers",
-                      "%.*s has no port from 1 to 65535: write host:port", (int)(end - at), at);
-            good = false;
-        }
+        bool known;
+        const char *address = skip_scheme(at, end, &known);
+        const char *misses = at < end ? misses_of(address, end) : NULL;
+        if (misses == NULL && !known)
+            ps_report(
+                context, PS_LOG_WARN, "kafka.bootstrap.servers",
+                "%.*s begins with what is no protocol of Kafka; it is ignored, as by Java's client: write "
+                "host:port, and set security.protocol",
+                (int)(end - at), at);
+        if (misses != NULL)
+            ps_report(context, PS_LOG_ERROR, "kafka.bootstrap.servers", "%.*s %s", (int)(end - at), at,
+                      misses);
+        good &= misses == NULL;
     }
     return good;
+}
+
+bool ps_kafka_topic_check(const struct ps_context *context, const char *key, const char *topic)
+{
+    bool legal = ps_kafka_topic_name_is_legal(topic, (uint32_t)strlen(topic));
+    if (!legal)
+        ps_report(
+            context, PS_LOG_ERROR, key,
+            "\"%s\" is not a topic name: use 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'",
+            topic);
+    return legal;
+}
+
+bool ps_kafka_topics_check(const struct ps_context *context, struct ps_texts topics)
+{
+    bool legal = true;
+    for (size_t i = 0; i < topics.count; i++)
+        legal &= ps_kafka_topic_check(context, "kafka.topics", topics.items[i]);
+    return legal;
 }
 
 void ps_kafka_probe(const struct ps_probe *probe, struct ps_context *context,

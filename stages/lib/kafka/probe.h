@@ -9,8 +9,13 @@
 /* "brokers b1:9092 (SASL_SSL, SCRAM-SHA-512)". `pairs`: the client's properties by Java's names. */
 void ps_kafka_outline(FILE *out, const char *brokers, const struct ps_pairs *pairs);
 
-/* Returns false after reporting, at kafka.bootstrap.servers, each broker whose port is not a number from 1 to 65535. */
+/* Returns false after reporting, at kafka.bootstrap.servers, each broker that is not host:port. */
 bool ps_kafka_servers_check(const struct ps_context *context, const char *brokers);
+
+/* Reports an error if Kafka allows no topic of this name. */
+bool ps_kafka_topic_check(const struct ps_context *context, const char *key, const char *topic);
+/* The same for each of kafka.topics. */
+bool ps_kafka_topics_check(const struct ps_context *context, struct ps_texts topics);
 
 struct ps_kafka_probe {
     enum ps_kafka_client client;

@@ -390,6 +390,23 @@ static void test_check(void **state)
     assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics.regex", "a(?=b)"), "look-around");
     assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics", "t", "batchSize", "x"),
                    "batchSize");
+    static const char *const wrong[] = {"b",  "b:x", "b:0",   "b:65536", "a:1;b:1",  "a b:1",
+                                        ":1", "b:",  "[::1]", "a:1,b",   "http://b", "a:1, b:1 c:1"};
+    for (size_t i = 0; i < PS_COUNT_OF(wrong); i++)
+        assert_dropped(PS_KEYS("kafka.bootstrap.servers", wrong[i], "kafka.topics", "t"),
+                       "kafka.bootstrap.servers");
+    static const char *const topics[] = {"a b", "t,a/b", "t:1", "..", "t\xc3\xa4"};
+    for (size_t i = 0; i < PS_COUNT_OF(topics); i++)
+        assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics", topics[i]), "kafka.topics");
+    struct ps_test_stage *stage = calloc(1, sizeof *stage);
+    ps_test_stage_init(stage, &ps_source_kafka);
+    const char *const *good =
+        PS_KEYS("kafka.bootstrap.servers", "SASL_SSL://b-1.x_y:9092, [::1]:9092 ,::1:9092,http://b:1,",
+                "kafka.topics", "a.b_C-9, t");
+    assert_int_equal(ps_test_stage_bind(stage, good), PS_OK);
+    assert_true(ps_test_stage_reported(stage, PS_LOG_WARN, "http://b:1 begins with what is no protocol"));
+    ps_test_stage_fini(stage);
+    free(stage);
 }
 
 /* A sink commits the offsets only with settings that allow it. */
