@@ -223,6 +223,21 @@ static uint8_t rule_of(const struct http_plan *plan, struct http_state *state, l
     return rule;
 }
 
+/* A status that judges neither the event's content nor the time of the request, and has no rule of its own, may mean this event all
+ * the same, and would hold up those behind it for ever. */
+static const char *cure_of(const struct ps_http_sink *sink, long status)
+{
+    const struct http_plan *plan = (const struct http_plan *)sink->plan;
+    const struct ps_port *port = sink->requests.sink.port;
+    uint8_t code = (uint8_t)(plan->rules.bits[status % (long)PS_HTTP_STATUSES] &
+                             (uint8_t)~plan->set.bits[status % (long)PS_HTTP_STATUSES]);
+    bool waits = status / 100 == 4 && status != 408 && status != 429 && (code & PS_HTTP_ROLLS_BACK) != 0 &&
+                 !judges_content(status);
+    if (!waits || port->retry_max > 0 || !ps_port_has_deadletter(port))
+        return NULL;
+    return "if it means this event, rollback.CODE = false or penstock.retry.max makes it a dead letter";
+}
+
 /* Sets the result of the request's event, by the rule of its status. */
 static bool decode(struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t)
@@ -271,6 +286,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         .bound = plan->json != NULL ? json_bound : bound,
         .encode = plan->json != NULL ? json_encode : NULL,
         .decode = decode,
+        .cure = cure_of,
     };
     return ps_http_sink_build(&plan->sink, context,
                               plan->json != NULL && is_plain ? "application/json" : plan->content_type,

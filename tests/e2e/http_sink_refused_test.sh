@@ -126,6 +126,9 @@ waits() { # STATUS [LINE]: an event that is answered with it waits, named in the
     await "the near agent listens" grep -q "listening on 127.0.0.1:$in" "$work/near.err"
     echo event | nc -N 127.0.0.1 "$in" >"$work/said"
     await "the log does not name $1" grep -q "HTTP $1" "$work/near.err"
+    local named=1
+    grep -q "HTTP $1; if it means this event, rollback.CODE = false or penstock.retry.max makes it a dead letter" "$work/near.err" || named=0
+    [[ $named == "$names_cure" ]] || fail "$1: $(grep "HTTP $1" "$work/near.err")"
     ! has_letters 1 || fail "$1: $(letters)"
     kill "$server"
     wait "$server" || true # by the signal
@@ -153,7 +156,10 @@ kill "$server"
 wait "$started" "$server" 2>"$work/jq" || true # by signals
 unset "children[$started]" "children[$server]"
 
-for status in 401 403 404 408 429 503; do waits $status; done
+names_cure=1
+for status in 401 404 406 409; do waits $status; done
+names_cure=0
+for status in 408 429 503; do waits $status; done
 waits 400 a1.sinks.k1.rollback.400=true
 waits 422 a1.sinks.k1.rollback.4XX=true
 echo "refused: as expected"

@@ -16,7 +16,7 @@ struct slot {
     struct ps_http_request http;
     char *body; /* NULL: the body of the event itself is sent */
     size_t room;
-    char reason[160]; /* status and first line of the answer */
+    char reason[320]; /* status and first line of the answer, and the cure */
 };
 
 static struct slot *slot_of(const struct ps_http_sink *sink, unsigned number)
@@ -94,6 +94,17 @@ void ps_http_sink_try(const char *endpoint, const char *ca, const char *ca_text,
 
 /* ---- answers ---- */
 
+/* Writes status and first line of the answer, and the cure, which has a place behind a long line, too. */
+static void print_reason(const struct ps_http_sink *sink, struct slot *slot)
+{
+    long status = slot->http.status;
+    const char *cure = sink->plan->cure != NULL ? sink->plan->cure(sink, status) : NULL;
+    ps_http_request_reason(&slot->http, slot->reason, sizeof slot->reason / 2);
+    size_t length = strlen(slot->reason);
+    if (cure != NULL)
+        snprintf(slot->reason + length, sizeof slot->reason - length, "; %s", cure);
+}
+
 /* Handles the end of a request. */
 static void take_answer(struct ps_http_sink *sink, struct slot *slot)
 {
@@ -102,7 +113,7 @@ static void take_answer(struct ps_http_sink *sink, struct slot *slot)
     bool answered = http->status >= 100;
     bool rests = !answered;
     if (answered) {
-        ps_http_request_reason(http, slot->reason, sizeof slot->reason);
+        print_reason(sink, slot);
         rests = sink->plan->decode(sink, http, request->results, request->range.count);
     }
     if (rests)

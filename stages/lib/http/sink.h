@@ -35,6 +35,8 @@ struct ps_http_sink_plan {
      * backs off before it sends again. */
     bool (*decode)(struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t count);
+    /* Returns what a user may set when an event waits because of this status; NULL: nothing. NULL: as if it returned that. */
+    const char *(*cure)(const struct ps_http_sink *sink, long status);
 };
 
 struct ps_http_sink {
