@@ -246,8 +246,8 @@ static struct build_context *build_context_make(const struct ps_conf *conf)
                                      .value = ps_arena_text(arena, conf->system.items[i].value)};
     size_t count = conf->system.count;
     const char *state = ps_conf_state_directory(conf);
-    if (state != NULL)
-        system[count++] = (struct ps_pair){.key = PS_STATE_DIRECTORY_PROPERTY, .value = state};
+    system[count++] =
+        (struct ps_pair){.key = PS_STATE_DIRECTORY_PROPERTY, .value = state != NULL ? state : ""};
     *build_context = (struct build_context){conf->stages, {count, system}};
     return build_context;
 }

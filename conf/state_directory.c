@@ -5,14 +5,27 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* Returns this user's directory as Java and shells know it without HOME; NULL: the user has no entry. */
+static const char *home_of_user(struct ps_arena *arena)
+{
+    struct passwd entry, *found = NULL;
+    char texts[4096];
+    if (getpwuid_r(geteuid(), &entry, texts, sizeof texts, &found) != 0 || found == NULL)
+        return NULL;
+    return ps_arena_text(arena, entry.pw_dir);
+}
+
 static const char *home_of(const struct ps_conf *conf)
 {
     const char *home = ps_pairs_get_last(&conf->system, "user.home"); /* as the file channel does */
-    return home != NULL ? home : getenv("HOME");
+    if (home == NULL)
+        home = getenv("HOME");
+    return home != NULL && home[0] != '\0' ? home : home_of_user(conf->plan_arena);
 }
 
 /* Returns the directory in which all agents have their folders, or NULL. systemd separates several directories by colons. */

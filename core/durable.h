@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 /* The name under which stages ask ps_context.system_property for the agent's state directory: components may note there
- * what they need after a kill. The directory need not exist. The answer NULL: there is none, so nothing is noted. */
+ * what they need after a kill. The directory need not exist. The answer "": none is known, and a component that needs it says so; NULL: nothing is noted. */
 #define PS_STATE_DIRECTORY_PROPERTY "penstock.state.dir"
 
 /* Syncs a directory, and with it the names in it. On a file system without such a sync (EINVAL), or that is mounted

@@ -4,6 +4,7 @@
  * it would not start, or would run without a source or a sink; 2: wrong usage; 3: something that the agent needs is
  * missing, two components want the same thing, a path cannot be meant as it is written, or a probe failed. */
 #include "commands/check/probe.h"
+#include "commands/check/state.h"
 #include "commands/commands.h"
 #include "commands/dry_run.h"
 #include "commands/dumpable.h"
@@ -90,6 +91,7 @@ struct verdict {
 /* Makes the plan and looks for the files and directories that it needs. */
 static void look(const struct ps_command *command, struct ps_conf *conf, struct verdict *verdict)
 {
+    ps_check_state(conf);
     verdict->plan = plan_create(conf);
     if (verdict->plan != NULL)
         verdict->look = ps_check_look(conf, command, verdict->plan);

@@ -5,6 +5,8 @@
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
 
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,6 +56,23 @@ static void test_derived(void **state)
     assert_null(directory(NULL, NULL));
 }
 
+/* Without HOME the user's entry says where its home is, as in Java and in shells. A HOME that is no path is none. */
+static void test_no_home(void **state)
+{
+    const struct passwd *user = getpwuid(geteuid());
+    struct ps_conf conf = make("/etc/a.properties", NULL);
+    char below[512];
+    snprintf(below, sizeof below, "%.400s/.flume/penstock-state/a_1-", user != NULL ? user->pw_dir : "");
+    conf.system.count = 0;
+    unsetenv("STATE_DIRECTORY");
+    for (int i = 0; i < 2 && user != NULL; i++) {
+        i == 0 ? unsetenv("HOME") : setenv("HOME", "", 1);
+        assert_begins(ps_conf_state_directory(&conf), below);
+    }
+    setenv("HOME", "here", 1);
+    assert_null(ps_conf_state_directory(&conf));
+}
+
 /* Agents of one name, but of two files, have two directories. A file has one, whatever its name is from here, and also when its name
  * is a link that leads elsewhere after a change, as in a ConfigMap. */
 static void test_files(void **state)
@@ -76,7 +95,7 @@ static void test_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_given), cmocka_unit_test(test_derived),
+        cmocka_unit_test(test_given), cmocka_unit_test(test_derived), cmocka_unit_test(test_no_home),
         cmocka_unit_test_setup_teardown(test_files, ps_test_folder_setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, ps_test_arena_setup, ps_test_arena_teardown);
 }

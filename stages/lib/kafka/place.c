@@ -190,6 +190,13 @@ void ps_kafka_place_open(struct ps_kafka_place *place, const struct ps_kafka_pla
     *place = (struct ps_kafka_place){0};
     if (plan->directory == NULL)
         return;
+    if (plan->directory[0] == '\0') {
+        ps_log(
+            PS_LOG_WARN, component,
+            "no state directory is known: neither HOME nor STATE_DIRECTORY is set. If this agent is killed, "
+            "its next life waits for time-outs of the brokers; set penstock.state.dir");
+        return;
+    }
     int error = ps_directories_make(plan->directory, 0750);
     if (error == 0)
         error = open_free(place, plan, instance);

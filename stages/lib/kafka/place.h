@@ -26,7 +26,7 @@ struct ps_kafka_place {
 
 /* Where a place is. Texts live as long as the plan. */
 struct ps_kafka_place_plan {
-    const char *directory; /* the state directory; NULL: there is no place */
+    const char *directory; /* the state directory; "": none is known; NULL: there is no place */
     const char *name;      /* "source-r1" */
 };
 
