@@ -82,6 +82,18 @@ go_on() { # GROUP WHAT: waits for new records
     await 60 passes "$1" "$(wc -l <"$work/$1.out")" || fail "$1: nothing comes after $2"
 }
 
+members() { # MODE: the members that the agent's next life must end, each with a tab behind it
+    local place
+    place=$(find "$HOME/.flume/penstock-state" \( -name "source-*" -o -name "channel-*" \) -exec grep -lxF "group $1" {} + | head -1)
+    [[ ! $place ]] || sed -n '/^end$/q; s/^members //p' "$place"
+}
+# Its own member is noted. librdkafka's has not got partitions then: the one before it is noted as well.
+is_noted() { # MODE MEMBERS-BEFORE
+    local now
+    now=$(members "$1")
+    [[ $now && ${now%%$'\t'*} != "${2%%$'\t'*}" ]] && { [[ $1 == *-once ]] || [[ $now == *$'\t'*$'\t' ]]; }
+}
+
 for mode in at-least-once exactly-once librdkafka channel; do
     kafka_topic $mode-in 2
     kafka_topic $mode-out 1 # all readers wait for each open transaction
@@ -98,11 +110,20 @@ for mode in at-least-once exactly-once librdkafka channel; do
     go_on $mode "the start"
     for ((kill = 1; kill <= kills; kill++)); do
         agent_kill $mode
-        # Again, before or while it joins. librdkafka tells the id of a member when that has partitions.
+        # Again, before or while it joins.
         if ((kill % 3 == 0)) && [[ $mode == *-once ]]; then
             agent_start $mode
             await_log $mode 'source r1 \(kafka\)'
             agent_kill $mode
+        fi
+        # And twice more while it joins: each time its member is known, and the one before it may not have left.
+        if ((kill == 1)); then
+            for life in 2 3; do
+                known=$(members $mode)
+                agent_start $mode
+                await 60 is_noted $mode "$known" || fail "$mode: life $life does not note its member beside $known"
+                agent_kill $mode
+            done
         fi
         agent_start $mode
         go_on $mode "kill $kill"

@@ -12,6 +12,12 @@
 #define RETRY_NS (500 * PS_NS_PER_MS) /* after a commit that failed */
 #define REFUSED_MAX 4U                /* refused commits in a row during a revocation */
 #define POLL_NS (500 * PS_NS_PER_MS)  /* how often the group is polled when nothing happens */
+/* The library does not say when the coordinator gives the member an id. A process that is killed before its id is noted
+ * holds the group up, so the id is asked for often while the member probably joins: more often at first. */
+#define WATCH_FIRST_NS (2 * PS_NS_PER_MS)
+#define WATCH_NS (20 * PS_NS_PER_MS)
+#define WATCHED_FIRST_NS (2 * PS_NS_PER_S)
+#define WATCHED_NS (30 * PS_NS_PER_S)
 
 void ps_kafka_group_init(struct ps_kafka_group *group, const char *component, struct ps_counters *counters,
                          uint64_t commit_interval_ns, uint64_t revoke_wait_ns)
@@ -65,7 +71,46 @@ static void note_member(struct ps_kafka_group *group)
     if (id[0] != '\0' && length > 0 && (size_t)length < sizeof text &&
         strcmp(text, group->place->members) != 0)
         ps_kafka_place_note(group->place, group->id, text);
+    group->is_noted = id[0] != '\0';
     rd_kafka_mem_free(group->consumer.client, id);
+}
+
+/* Adds the member to those that the place remembers, if it is not the first of them. */
+static void add_member(struct ps_kafka_group *group, const char *id)
+{
+    const struct ps_kafka_place *place = group->place;
+    const char *others = strcmp(place->group, group->id) == 0 ? place->members : "";
+    char text[PS_KAFKA_PLACE_MEMBERS_BYTES];
+    size_t id_length = strlen(id);
+    if (id_length == 0 || strchr(id, '\t') != NULL ||
+        (strncmp(others, id, id_length) == 0 && others[id_length] == '\t'))
+        return;
+    int length = snprintf(text, sizeof text, "%s\t%s", id, others);
+    if (length < 0 || (size_t)length >= sizeof text) /* the oldest ones are over soon */
+        length = snprintf(text, sizeof text, "%s\t", id);
+    if (length > 0 && (size_t)length < sizeof text)
+        ps_kafka_place_note(group->place, group->id, text);
+}
+
+/* Notes the member as soon as the coordinator has given it an id, also while the group waits for others. Returns when to
+ * look again. */
+static uint64_t watch_member(struct ps_kafka_group *group)
+{
+    const struct ps_kafka_consumer *consumer = &group->consumer;
+    /* a client that has left its group never answers */
+    if (group->place == NULL || group->is_noted || consumer->closing != NULL || consumer->fatal)
+        return PS_NEVER;
+    char *id = rd_kafka_memberid(consumer->client);
+    if (id != NULL) {
+        add_member(group, id);
+        rd_kafka_mem_free(consumer->client, id);
+    }
+    if (group->watch_from_ns == 0)
+        group->watch_from_ns = group->mono_ns;
+    uint64_t watched_ns = group->mono_ns - group->watch_from_ns;
+    if (watched_ns > WATCHED_NS)
+        return PS_NEVER; /* looks at each poll */
+    return group->mono_ns + (watched_ns < WATCHED_FIRST_NS ? WATCH_FIRST_NS : WATCH_NS);
 }
 
 void ps_kafka_group_renew(struct ps_kafka_group *group)
@@ -75,6 +120,8 @@ void ps_kafka_group_renew(struct ps_kafka_group *group)
         group->streams.items[i].state = PS_KAFKA_STREAM_GONE;
     ps_kafka_streams_forget_handles(&group->streams);
     group->dirty = group->commit_begun = group->commit_failed = group->lost_membership = false;
+    group->is_noted = false;
+    group->watch_from_ns = 0;
     group->refused = 0;
 }
 
@@ -265,6 +312,8 @@ static void on_revoked(void *argument, rd_kafka_topic_partition_list_t *list)
 {
     struct ps_kafka_group *group = argument;
     group->rebalance_count++;
+    group->is_noted = false; /* it may join again as another member */
+    group->watch_from_ns = 0;
     for (int i = 0; i < list->cnt; i++) {
         uint32_t found =
             ps_kafka_streams_find(&group->streams, list->elems[i].topic, list->elems[i].partition);
@@ -328,7 +377,9 @@ uint64_t ps_kafka_group_tick(struct ps_kafka_group *group, uint64_t mono_ns)
         continue_revocation(group);
     if (group->dirty)
         commit_when(group, group->commit_interval_ns);
-    uint64_t next_ns = mono_ns + POLL_NS;
+    uint64_t next_ns = mono_ns + POLL_NS, watch_ns = watch_member(group);
+    if (watch_ns < next_ns)
+        next_ns = watch_ns;
     if (group->revoked != NULL && group->revoke_until_ns < next_ns)
         next_ns = group->revoke_until_ns;
     if (group->dirty && !group->commit_begun && group->commit_sent_ns + group->commit_interval_ns < next_ns)

@@ -33,6 +33,8 @@ struct ps_kafka_group {
     struct ps_kafka_place *place; /* remembers the member; NULL: nothing is remembered */
     const char *id;               /* the group's, if there is a place */
     struct ps_kafka_leaver *leaver;
+    bool is_noted;               /* the place has the member of this generation, and no other */
+    uint64_t watch_from_ns;      /* since then its id is asked for; 0: not asked yet */
     uint64_t commit_interval_ns; /* time between commits while partitions are assigned */
     uint64_t revoke_wait_ns;     /* the time limit of a revocation */
     uint64_t mono_ns;            /* time of this cycle */
