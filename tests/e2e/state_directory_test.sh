@@ -56,6 +56,7 @@ is_there() { [[ -s $work/broker ]]; }
 await 'no mock broker' is_there
 for name in source channel; do
     for home in here "$work/file"; do
+        : >"$work/log"
         HOME=$home "$PENSTOCK" agent -n a1 -f "$work/$name.properties" \
             -Dflume.monitoring.type=http -Dflume.monitoring.port="$metrics" >"$work/log" 2>&1 &
         agent=$!
