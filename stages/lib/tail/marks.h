@@ -7,6 +7,9 @@
 
 #define PS_TAIL_MARK_BYTES 256U    /* a mark covers at most this much before its position */
 #define PS_TAIL_MARK_BYTES_MIN 64U /* a mark of fewer bytes is not used, unless the file begins there */
+/* Marks at the beginnings of the last lines before a position. A program that writes the end of its file again (a footer, the end of an array,
+ * a counter) changes only lines behind one of them. */
+#define PS_TAIL_MARKS_LINES 4U
 #define PS_TAIL_MARKS_MAX 64U /* marks of one file, besides the marks of batches that are not delivered yet */
 
 struct ps_tail_mark {
@@ -17,7 +20,7 @@ struct ps_tail_mark {
 };
 
 struct ps_tail_marks {
-    struct ps_tail_mark *items; /* sorted by offset */
+    struct ps_tail_mark *items; /* sorted by offset, each offset once */
     uint32_t count, room;
 };
 

@@ -158,6 +158,7 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         position->identity = known->identity;
         position->known_ms = known->known_ms;
         position->serial = known->serial;
+        position->over_ms = known->over_ms;
         ps_tail_marks_free(&position->marks);
         if (position->offset == known->offset)
             position->text = known->text;

@@ -42,6 +42,8 @@ struct ps_tail_position {
     /* Of a position that was read at the start and does not have the time of its file's birth: when it was saved last while its file was
      * known, in ms since 1970. Later saves keep it, until the file is found or given up. 0: not known; of a followed file: now. */
     int64_t known_ms;
+    /* When the file was last read from its beginning because it was written over, in ms since 1970; 0: not within the hour before. */
+    int64_t over_ms;
     struct ps_tail_marks marks;   /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
     struct ps_tail_serial serial; /* only in the second file */
 };

@@ -143,6 +143,123 @@ static void test_last_line_changes(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* A program writes the end of its file again and adds to it. */
+static const struct ending {
+    const char *before, *after; /* around the number of what is added */
+    unsigned over_bytes;        /* so much of the end is written over */
+    unsigned lines;             /* lines from the first one that changes on */
+} endings[] = {
+    {"<event ", "/>\n</log>\n", 7, 2},
+    {"<tr>", "</tr>\n</table>\n</body>\n</html>\n", 25, 4},
+    {",\n{\"i\":", "}\n]\n", 3, 3},
+    {"count ", "\n", 13, 1},
+};
+
+/* `cuts`: the program cuts the end off before it writes. */
+static void end_write(const struct ending *ending, unsigned number, bool cuts)
+{
+    char text[128];
+    struct stat status;
+    const char *path = ps_test_folder_path("app.log");
+    snprintf(text, sizeof text, "%s%06u%s", ending->before, number, ending->after);
+    assert_int_equal(stat(path, &status), 0);
+    off_t offset = status.st_size - (number > 0 ? ending->over_bytes : 0);
+    if (cuts && number > 0)
+        assert_int_equal(truncate(path, offset), 0);
+    put("app.log", offset, text);
+}
+
+enum { AT_WORK, AT_REST, STOPPED, KILLED, WAYS };
+
+/* Only the lines that have changed come again, in whichever state the source is meanwhile. */
+static void end_is_written_again(const struct ending *ending, unsigned way, bool cuts)
+{
+    enum { LINES = 100, ROUNDS = 3 };
+    for (unsigned i = 0; i < LINES; i++)
+        line_write(i);
+    end_write(ending, 0, false);
+    PS_START("idleTimeout", way == AT_REST ? "20" : "100000", "writePosInterval",
+             way == KILLED ? "10" : "100000");
+    ps_test_source_wait(&stage, LINES + ending->lines, PS_TEST_PATIENCE_MS);
+    ps_test_source_clear(&stage);
+    for (unsigned round = 1; round <= ROUNDS; round++) {
+        char number[16];
+        snprintf(number, sizeof number, "%06u", round);
+        if (way == AT_REST)
+            wait_for_open(0);
+        if (way == KILLED)
+            await_saved("app.log");
+        if (way == STOPPED || way == KILLED)
+            ps_test_stage_close(&stage);
+        end_write(ending, round, cuts);
+        if (way == STOPPED || way == KILLED)
+            assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        ps_test_source_wait(&stage, ending->lines, PS_TEST_PATIENCE_MS);
+        ps_test_source_settle(&stage, ending->lines, 10);
+        bool came = false;
+        for (size_t i = 0; i < ending->lines; i++)
+            came |= strstr(stage.events[i].body, number) != NULL;
+        assert_true(came);
+        ps_test_source_clear(&stage);
+    }
+    assert_true(ps_test_stage_counter(&stage, TRUNCATED) >= ROUNDS);
+    restart();
+    expect_nothing();
+    ps_test_stage_fini(&stage);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    assert_int_equal(unlink(positions), 0);
+}
+
+static void test_end_is_written_again(void **unused)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(endings); i++) {
+        for (unsigned way = 0; way < WAYS; way++)
+            end_is_written_again(&endings[i], way, (i + way) % 2 > 0);
+    }
+}
+
+/* While the source is stopped, a line further back is changed, and again: the file is read from its beginning once, and not again after the next
+ * start. A content that has nothing of the former one is read from its beginning all the same. */
+static void test_written_over_while_stopped(void **unused)
+{
+    enum { LINES = 200, LINE = 40, BACK = 10, FEW = 60 };
+    char line[64];
+    for (unsigned i = 0; i < LINES; i++) {
+        snprintf(line, sizeof line, "%06u%*s\n", i, LINE - 7, "of the lines");
+        append("app.log", line);
+    }
+    PS_START(NULL);
+    ps_test_source_wait(&stage, LINES, PS_TEST_PATIENCE_MS);
+    for (unsigned round = 1; round <= 2; round++) {
+        uint64_t before = ps_test_stage_counter(&stage, TRUNCATED);
+        ps_test_stage_close(&stage);
+        ps_test_source_clear(&stage);
+        snprintf(line, sizeof line, "%06u", 1000 * round);
+        put("app.log", (LINES - BACK) * LINE, line);
+        snprintf(line, sizeof line, "%06u%*s\n", LINES + round - 1, LINE - 7, "of the lines");
+        append("app.log", line);
+        snprintf(line, sizeof line, "%06u", 1000 * round + 1);
+        put("app.log", (off_t)(LINES + round - 2) * LINE, line);
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        ps_test_source_wait(&stage, round == 1 ? LINES + 1 : BACK + round, PS_TEST_PATIENCE_MS);
+        ps_test_source_settle(&stage, stage.event_count, 50);
+        assert_in_range(stage.event_count, round == 1 ? LINES + 1 : BACK + round,
+                        round == 1 ? LINES + 1 : FEW);
+        assert_int_equal(strtoul(stage.events[stage.event_count - 1].body, NULL, 10), LINES + round - 1);
+        assert_true(ps_test_stage_counter(&stage, TRUNCATED) > before);
+    }
+    ps_test_stage_close(&stage);
+    ps_test_source_clear(&stage);
+    for (unsigned i = 0; i < LINES + 2; i++) {
+        snprintf(line, sizeof line, "%06u%*s\n", 5000 + i, LINE - 7, "of another content");
+        put("app.log", i * LINE, line);
+    }
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    ps_test_source_wait(&stage, LINES + 2, PS_TEST_PATIENCE_MS);
+    assert_int_equal(strtoul(stage.events[0].body, NULL, 10), 5000);
+    ps_test_stage_fini(&stage);
+}
+
 /* All of a file is written over, once and again: all that is new comes. */
 static void test_written_over(void **unused)
 {
@@ -249,6 +366,8 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(counter_in_the_first_line),
                                        TEST(beginning_comes_last),
                                        TEST(last_line_changes),
+                                       TEST(end_is_written_again),
+                                       TEST(written_over_while_stopped),
                                        TEST(written_over),
                                        TEST(written_over_alike),
                                        TEST(written_over_before_it_is_delivered),

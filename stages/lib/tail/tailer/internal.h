@@ -72,7 +72,6 @@ struct ps_tail_log {
     uint8_t cut_looks;  /* number of looks that were not enough */
     bool shrank;        /* it was seen to be shorter than its position: it was cut */
     bool head_moves;    /* its beginning is changed in place: it does not show which file this is */
-    bool over_told;     /* the log has that it is written over again and again */
     bool stranger;      /* its inode belongs to another file now */
     bool left_group; /* the last look saw it renamed from a name that matches: the inode is still its own */
     bool copied;     /* a copy is read from its position; earlier lines are not delivered yet */
@@ -120,7 +119,10 @@ struct ps_tail_log {
     struct ps_tail_log *older, *newer; /* open files, sorted by active_ns */
     struct ps_tail_log *next_name;     /* in its hash chain */
     struct ps_tail_log *next_inode;
-    uint64_t over_ns; /* when it last began anew because it was written over; 0: never */
+    uint64_t over_ns; /* when it was last read from its beginning because it was written over; 0: never */
+    uint64_t
+        over_told_ns; /* when it was last logged that it was written over and is not read from its beginning */
+    int64_t shrank_to; /* `shrank`: the least size that was seen */
     struct ps_tail_filler filler;
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_serial serial;
@@ -264,6 +266,11 @@ static inline bool ps_tail_log_survey_waits(const struct ps_tail_log *log)
 char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* Updates the index of fingerprints after the file's fingerprint changed. */
 void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Notes that the file was seen with this size, which is less than its position. */
+void ps_tail_log_shrank(struct ps_tail_log *log, int64_t size);
+/* Return and set when the file was last read from its beginning because it was written over, in ms since 1970; 0: not within the hour. */
+int64_t ps_tail_over_ms(const struct ps_tailer *tailer, const struct ps_tail_log *log);
+void ps_tail_over_take(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t over_ms);
 /* Gives the file the beginning, offsets, marks and numbers of a position that was read at the start. */
 void ps_tail_log_as_remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
                                const struct ps_tail_position *position);

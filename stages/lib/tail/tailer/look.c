@@ -262,7 +262,8 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     }
     bool text = ps_tail_log_is_text(log);
     bool cut = change->size_bytes < (text || log->text_left ? log->size : log->read_offset);
-    log->shrank |= cut && !text;
+    if (cut && !text)
+        ps_tail_log_shrank(log, change->size_bytes);
     log->size = change->size_bytes;
     log->link = change->link;
     if (log->link)

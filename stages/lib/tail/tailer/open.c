@@ -8,8 +8,7 @@
 
 #define MATCHES_MAX 8 /* comparisons in one opening: the candidates may start over meanwhile */
 
-/* Reads the bytes before `offset`. Returns false with errno if they cannot be read. */
-static bool last_read(struct ps_tail_last_bytes *last, int fd, int64_t offset)
+bool ps_tail_last_read(struct ps_tail_last_bytes *last, int fd, int64_t offset)
 {
     size_t want = ps_tail_last_bytes_before(offset);
     ssize_t length = ps_tail_read_fully(fd, last->bytes, want, offset - (int64_t)want);
@@ -25,7 +24,8 @@ static bool text_end_read(struct ps_tail_opening *opening)
     if (last->length == 0 || last->bytes[last->length - 1] != '\0' || opening->is_known)
         return true;
     opening->text_offset = ps_tail_nuls_begin(opening->fd, opening->offset);
-    return opening->text_offset >= 0 && last_read(&opening->text_last, opening->fd, opening->text_offset);
+    return opening->text_offset >= 0 &&
+           ps_tail_last_read(&opening->text_last, opening->fd, opening->text_offset);
 }
 
 /* Returns the position to begin at instead of `offset`, which is behind NULs that may be written over. */
@@ -70,7 +70,7 @@ static bool opening_read(struct ps_tail_opening *opening)
     if (opening->head_length > 0 && opening->head[0] == '\0')
         opening->data_offset = ps_tail_hole_end(opening->fd);
     opening->marks_fit = opening->begins;
-    return opening->data_offset >= 0 && last_read(&opening->last, opening->fd, opening->offset) &&
+    return opening->data_offset >= 0 && ps_tail_last_read(&opening->last, opening->fd, opening->offset) &&
            text_end_read(opening) && ((opening->begins && !opening->doubts) || ps_tail_marks_find(opening));
 }
 
@@ -164,6 +164,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
     *text = position->text;
     ps_tail_log_numbers(log, &position->serial);
+    ps_tail_over_take(tailer, log, position->over_ms);
     read_as(tailer, log, position);
     return true;
 }
@@ -185,6 +186,7 @@ static void last_set(struct ps_tail_log *log, const struct ps_tail_opening *open
     log->last.length = 0;
     const struct ps_tail_last_bytes *last = opening->offset == log->read_offset        ? &opening->last
                                             : opening->text_offset == log->read_offset ? &opening->text_last
+                                            : opening->fits.offset == log->read_offset ? &opening->fits_last
                                                                                        : NULL;
     if (last != NULL && last->length > 0) {
         log->last = *last;

@@ -20,7 +20,9 @@ struct ps_tail_opening {
     bool is_known, doubts;      /* given: the file was opened before; it is compared with all marks */
     bool marks_fit;             /* the file has all of these marks; those of its beginning do not count */
     struct ps_tail_mark fits;   /* if not: the last mark that it has; length 0: none */
-    int64_t text_offset;        /* where the NULs before `offset` begin; `offset` if a NUL is not before it */
+    uint32_t fits_not;          /* number of marks behind it */
+    struct ps_tail_last_bytes fits_last; /* before `fits` */
+    int64_t text_offset; /* where the NULs before `offset` begin; `offset` if a NUL is not before it */
     struct ps_tail_last_bytes text_last; /* before `text_offset` */
     enum ps_tail_way way;
     char head[PS_TAIL_HEAD_BYTES];
@@ -42,6 +44,8 @@ enum ps_tail_verdict {
     PS_TAIL_READS_UNKNOWN, /* it may be a copy */
 };
 
+/* Reads the bytes before `offset`. Returns false with errno if they cannot be read. Call it on the source's thread. */
+bool ps_tail_last_read(struct ps_tail_last_bytes *last, int fd, int64_t offset);
 /* Looks for the marks in the file. Returns false with errno if it cannot be read. Call it on the source's thread. */
 bool ps_tail_marks_find(struct ps_tail_opening *opening);
 /* Gives the log the identity of the file that was opened. The fingerprint covers what was read of it, and whole lines. */

@@ -130,22 +130,43 @@ static uint32_t cut_length(const char *text, uint32_t length)
     return ((unsigned char)text[shorter] & 0xC0) == 0x80 ? length : shorter;
 }
 
-/* Keeps the mark of the new position. Of a long piece also marks inside it, denser towards its end. */
+/* Finds the beginnings of the last lines of a piece, except at its own beginning. Returns their number; the last one comes first. */
+static unsigned last_lines(const char *text, size_t length, size_t begins[PS_TAIL_MARKS_LINES])
+{
+    unsigned count = 0;
+    for (size_t end = length; count < PS_TAIL_MARKS_LINES && end > 1; count++) {
+        const char *newline = memrchr(text, '\n', end - 1);
+        if (newline == NULL)
+            break;
+        end = begins[count] = (size_t)(newline - text) + 1;
+    }
+    return count;
+}
+
+/* Keeps the marks of the new position and of the last lines before it. Of a long piece also marks further back, denser towards its end. */
 static void marks_keep(struct ps_tail_log *log, const char *text, size_t length)
 {
+    size_t begins[PS_TAIL_MARKS_LINES], done = 0;
+    unsigned lines = last_lines(text, length, begins);
+    size_t first = lines > 0 ? begins[lines - 1] : 0;
     for (size_t before = 64 * 1024; before >= 1024; before /= 4) {
         const char *newline = length > before ? memrchr(text, '\n', length - before) : NULL;
         /* At a line's beginning, because reading of a copy may start there. */
         size_t at = newline != NULL ? (size_t)(newline - text) + 1 : 0;
-        if (at < PS_TAIL_MARK_BYTES)
+        if (at < PS_TAIL_MARK_BYTES || at <= done || at >= first)
             continue;
         struct ps_tail_mark mark = ps_tail_mark_of(log->read_offset + (int64_t)at,
                                                    text + at - PS_TAIL_MARK_BYTES, PS_TAIL_MARK_BYTES);
         ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+        done = at;
     }
-    ps_tail_last_bytes_add(&log->last, text, length);
-    struct ps_tail_mark mark = ps_tail_last_bytes_mark(&log->last, log->read_offset + (int64_t)length);
-    ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+    for (done = 0; done < length; lines--) {
+        size_t at = lines > 0 ? begins[lines - 1] : length;
+        ps_tail_last_bytes_add(&log->last, text + done, at - done);
+        struct ps_tail_mark mark = ps_tail_last_bytes_mark(&log->last, log->read_offset + (int64_t)at);
+        ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
+        done = at;
+    }
 }
 
 /* Moves the position past these bytes, which are in the batch. */

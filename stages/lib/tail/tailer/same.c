@@ -17,17 +17,27 @@ bool ps_tail_marks_find(struct ps_tail_opening *opening)
     const struct ps_tail_marks *marks = &opening->marks;
     bool goes_on = true;
     opening->marks_fit = true;
+    opening->fits_not = marks->count;
     for (uint32_t i = 0; i < marks->count && goes_on; i++) {
         const struct ps_tail_mark *mark = &marks->items[i];
         enum ps_tail_seen seen = ps_tail_mark_is_in(opening->fd, mark);
         if (seen == PS_TAIL_SEEN_UNREADABLE)
             return false;
         bool of_head = mark->offset - (int64_t)mark->length < (int64_t)PS_TAIL_HEAD_BYTES;
-        if (seen == PS_TAIL_SEEN_SAME)
+        if (seen == PS_TAIL_SEEN_SAME) {
             opening->fits = *mark;
-        else if (!of_head)
+            opening->fits_not = marks->count - i - 1;
+        } else if (!of_head) {
             opening->marks_fit = goes_on = false;
+        }
     }
+    if (opening->fits.length == 0)
+        return true;
+    struct ps_tail_last_bytes *last = &opening->fits_last;
+    if (!ps_tail_last_read(last, opening->fd, opening->fits.offset))
+        return false;
+    if (!ps_tail_mark_is_before(last->bytes + last->length, last->length, &opening->fits))
+        opening->fits.length = 0; /* it was written over just now */
     return true;
 }
 
@@ -75,6 +85,35 @@ bool ps_tail_is_remembered(const struct ps_tail_opening *opening, const struct p
     return ps_tail_bytes_begin(known, opening->head, opening->head_length) ||
            (mark.length > 0 && opening->marks_fit &&
             is_same_inode(known, &opening->identity, known->device == opening->identity.device));
+}
+
+void ps_tail_log_shrank(struct ps_tail_log *log, int64_t size)
+{
+    if (!log->shrank || size < log->shrank_to)
+        log->shrank_to = size;
+    log->shrank = true;
+}
+
+/* Returns how long ago the file was last read from its beginning because it was written over; PS_NEVER: not within the hour. */
+static uint64_t over_ago_ns(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    uint64_t ago_ns = log->over_ns != 0 ? tailer->now_ns - log->over_ns : PS_NEVER;
+    return ago_ns < OVER_AGAIN_NS ? ago_ns : PS_NEVER;
+}
+
+int64_t ps_tail_over_ms(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    uint64_t ago_ns = over_ago_ns(tailer, log);
+    return ago_ns != PS_NEVER ? ps_clock_now().wall_ms - (int64_t)(ago_ns / PS_NS_PER_MS) : 0;
+}
+
+void ps_tail_over_take(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t over_ms)
+{
+    int64_t ago_ms = ps_clock_now().wall_ms - over_ms;
+    if (over_ms == 0 || ago_ms < 0 || ago_ms >= (int64_t)(OVER_AGAIN_NS / PS_NS_PER_MS))
+        return;
+    uint64_t ago_ns = (uint64_t)ago_ms * PS_NS_PER_MS;
+    log->over_ns = tailer->now_ns > ago_ns ? tailer->now_ns - ago_ns : 1; /* the system may be younger */
 }
 
 void ps_tail_wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns)
@@ -162,33 +201,42 @@ static void go_back(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t o
     ps_tail_log_move(tailer, log, offset, delivered);
 }
 
-/* Logs, once until the file is read from its beginning again, that it is not. */
-static void again_tell(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t offset)
+/* Logs, once an hour, that the file is not read from its beginning. */
+static void goes_on_tell(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t offset)
 {
-    if (!log->over_told)
-        ps_log(
-            PS_LOG_WARN, tailer->port->component,
-            "%s was written over again: reading goes on at byte %lld, before which it is the same; the "
-            "source does not read what was changed before that byte, and does not log this again for an hour",
-            log->path, (long long)offset);
-    log->over_told = true;
+    if (log->over_told_ns != 0 && tailer->now_ns - log->over_told_ns < OVER_AGAIN_NS)
+        return;
+    ps_log(PS_LOG_WARN, tailer->port->component,
+           "%s was written over: reading goes on at byte %lld, before which it is the same; the source does "
+           "not read what was changed before that byte; this process does not log this again for an hour",
+           log->path, (long long)offset);
+    log->over_told_ns = tailer->now_ns;
+}
+
+/* Returns whether at most the last lines that were read were written over, or cut: a footer, the end of an array, a counter. So little of
+ * a file that was cut to nothing and written again is not the same: it is long, and the marks of all other lines are the same. */
+static bool only_end_differs(const struct ps_tail_log *log, const struct ps_tail_opening *opening)
+{
+    return opening->fits.length > 0 && opening->fits.offset >= (int64_t)PS_TAIL_HEAD_BYTES &&
+           opening->fits_not <= PS_TAIL_MARKS_LINES && (opening->begins || log->head_moves) &&
+           (opening->was_open || is_same_inode(&log->identity, &opening->identity, true)) &&
+           (!log->shrank || log->shrank_to >= opening->fits.offset) && !ps_tail_copy_is_there(log);
 }
 
 /* Handles a file that has other bytes before its position. A program that changes bytes in place now and then would have the whole file
- * read each time: after the first time, the bytes that are the same are not read again. */
+ * read each time: after the first time, the bytes that are the same are not read again; if only the end differs, never. */
 static void written_over(struct ps_tailer *tailer, struct ps_tail_log *log,
                          const struct ps_tail_opening *opening)
 {
     const char *component = tailer->port->component;
-    bool again = log->over_ns != 0 && tailer->now_ns - log->over_ns < OVER_AGAIN_NS &&
-                 !ps_tail_copy_is_there(log) && !log->shrank;
+    bool again = over_ago_ns(tailer, log) != PS_NEVER && !ps_tail_copy_is_there(log) && !log->shrank;
     if (again && opening->offset == log->read_offset && same_last_line(&log->last, &opening->last)) {
-        again_tell(tailer, log, log->read_offset);
+        goes_on_tell(tailer, log, log->read_offset);
         go_on(tailer, log, opening);
         return;
     }
-    if (again && opening->fits.length > 0) {
-        again_tell(tailer, log, opening->fits.offset);
+    if ((again && opening->fits.length > 0) || only_end_differs(log, opening)) {
+        goes_on_tell(tailer, log, opening->fits.offset);
         go_back(tailer, log, opening->fits.offset);
         return;
     }
@@ -198,7 +246,6 @@ static void written_over(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_log(PS_LOG_WARN, component,
                "%s was written over: it has other bytes before byte %lld, and is read from its beginning",
                log->path, (long long)log->read_offset);
-    log->over_told = false;
     log->over_ns = log->shrank || log->read_offset == 0 ? log->over_ns : tailer->now_ns;
     ps_tail_copy_takes_over(tailer, log);
     ps_tail_log_restart(tailer, log);
@@ -219,7 +266,8 @@ static void head_moves(struct ps_tailer *tailer, struct ps_tail_log *log,
 enum ps_tail_verdict ps_tail_compare(struct ps_tailer *tailer, struct ps_tail_log *log,
                                      const struct ps_tail_opening *opening)
 {
-    log->shrank |= opening->size < log->read_offset;
+    if (opening->size < log->read_offset)
+        ps_tail_log_shrank(log, opening->size);
     enum finding finding = judge(log, opening);
     bool same = finding != OTHER, looked = log->cut_looked;
     log->cut_looked = false;

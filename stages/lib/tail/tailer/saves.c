@@ -79,16 +79,16 @@ void ps_tail_log_changed(struct ps_tailer *tailer, const struct ps_tail_log *log
 /* ---- positions that changed ---- */
 
 /* Returns the marks up to the delivered position: the last PS_TAIL_POSITION_MARKS_MAX of a file that was read recently, because a copy
- * of it may end before the position; else only the last one. The log keeps the ownership. */
+ * of it may end before the position; else only those of its last lines. The log keeps the ownership. */
 static struct ps_tail_marks marks_to_save(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
     const struct ps_tail_marks *marks = &log->marks;
     uint32_t end = marks->count, begin;
     while (end > 0 && marks->items[end - 1].offset > log->delivered_offset)
         end--;
-    begin = end > PS_TAIL_POSITION_MARKS_MAX ? end - PS_TAIL_POSITION_MARKS_MAX : 0;
-    if (tailer->now_ns - log->active_ns >= PS_TAIL_EARLIER_NS && end > 0)
-        begin = end - 1;
+    bool rests = tailer->now_ns - log->active_ns >= PS_TAIL_EARLIER_NS;
+    uint32_t most = rests ? PS_TAIL_MARKS_LINES + 1 : PS_TAIL_POSITION_MARKS_MAX;
+    begin = end > most ? end - most : 0;
     return (struct ps_tail_marks){.items = marks->items != NULL ? marks->items + begin : NULL,
                                   .count = end - begin};
 }
@@ -148,7 +148,8 @@ static void note(struct ps_tailer *tailer, uint32_t number)
                                               .path = log->path,
                                               .identity = log->identity,
                                               .marks = marks_to_save(tailer, log),
-                                              .serial = log->serial};
+                                              .serial = log->serial,
+                                              .over_ms = ps_tail_over_ms(tailer, log)};
     ps_tail_notes_add(&tailer->saves.notes, number, false, &position);
 }
 

@@ -225,18 +225,23 @@ static void test_text_before(void **unused)
 
 #define PIECES_MAX 200000U
 
-/* The marks that a piece leaves: at the beginnings of lines that are 64, 16, 4 and 1 KiB before its end, if 256 bytes of the piece are before them,
- * and at its end. */
+/* The marks that a piece leaves: at the beginnings of its last four lines; at the beginnings of lines that are 64, 16, 4 and 1 KiB before its end, if
+ * 256 bytes of the piece are before them; and at its end. */
 static uint32_t marks_of(struct ps_tail_mark *marks, const char *text, size_t begin, size_t length)
 {
-    uint32_t count = 0;
-    for (size_t before = 65536; before > 0; before = before > 1024 ? before / 4 : 0) {
-        size_t at = length > before ? length - before : 0;
-        while (at > 0 && text[begin + at - 1] != '\n')
-            at--;
-        if (at >= PS_TAIL_MARK_BYTES)
-            marks[count++] = ps_tail_mark_of((int64_t)(begin + at), text + begin + at - PS_TAIL_MARK_BYTES,
-                                             PS_TAIL_MARK_BYTES);
+    uint32_t count = 0, lines = 0, line = 0;
+    for (size_t at = 1; at < length; at++)
+        lines += text[begin + at - 1] == '\n';
+    for (size_t at = 1, next; at < length; at = next) {
+        for (next = at + 1; next < length && text[begin + next - 1] != '\n';)
+            next++;
+        if (text[begin + at - 1] != '\n')
+            continue;
+        bool wanted = ++line + 4 > lines;
+        for (size_t before = 65536; before >= 1024; before /= 4)
+            wanted |= at >= PS_TAIL_MARK_BYTES && at + before <= length && next + before > length;
+        if (wanted)
+            marks[count++] = ps_tail_mark_of((int64_t)(begin + at), text, begin + at);
     }
     marks[count++] = ps_tail_mark_of((int64_t)(begin + length), text, begin + length);
     return count;
@@ -259,7 +264,7 @@ static void test_marks_in_pieces(void **unused)
     tailer->settings = &large;
     for (size_t i = 0; i < PS_COUNT_OF(lengths); i++) {
         struct ps_tail_log log;
-        struct ps_tail_mark expected[16];
+        struct ps_tail_mark expected[32];
         uint32_t count = 0, first = 0;
         size_t begin = 0;
         char name[16];

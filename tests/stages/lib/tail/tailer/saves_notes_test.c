@@ -91,7 +91,7 @@ static const struct ps_tail_position *position_of(const struct ps_tail_positions
 
 /* ---- marks ---- */
 
-/* The last 16 marks up to the delivered position; a minute after the last line only the last one. */
+/* The last 16 marks up to the delivered position; a minute after the last line only those of the last lines. */
 static void test_marks(void **unused)
 {
     static const struct {
@@ -108,8 +108,9 @@ static void test_marks(void **unused)
         {100, 0, 1, 100},
         {99, 0, 0, 0},
         {2000, PS_TAIL_EARLIER_NS - 1, 16, 2000},
-        {2000, PS_TAIL_EARLIER_NS, 1, 2000},
-        {1750, PS_TAIL_EARLIER_NS, 1, 1700},
+        {2000, PS_TAIL_EARLIER_NS, 5, 2000},
+        {1750, PS_TAIL_EARLIER_NS, 5, 1700},
+        {250, PS_TAIL_EARLIER_NS, 2, 200},
         {99, PS_TAIL_EARLIER_NS, 0, 0},
     };
     struct ps_tail_log *logs[PS_COUNT_OF(rows)];
