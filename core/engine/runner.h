@@ -198,6 +198,7 @@ struct ps_sink_runner {
     /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t trouble_count;
     bool has_reason;     /* the sink has reported a reason since `work` was called last */
+    bool in_part;        /* that reason was one of ps_port_troubled_in_part */
     bool works;          /* the sink's `work` is being called */
     uint32_t has_events; /* the sink holds leases, or its channel is not empty; any thread reads it */
     /* For a sink of a group; any thread reads them. */

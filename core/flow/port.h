@@ -81,6 +81,7 @@ struct ps_port {
     enum ps_lack lack;           /* as reported last */
     struct ps_discards discards; /* of ps_port_discard */
     bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
+    bool in_part;    /* sinks: ps_port_troubled_in_part is under way */
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
     /* An interceptor sets it with PS_LATER when a process that it needs does not run. A stop waits 6 s for this. */
@@ -149,6 +150,15 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
 {
     if (port->troubled != NULL)
         port->troubled(port, reason);
+}
+
+/* The same, where the sink goes on with the other parts of its destination (files, partitions of a table): outside a group it
+ * gives nothing back. */
+static inline void ps_port_troubled_in_part(struct ps_port *port, const struct ps_err *reason)
+{
+    port->in_part = true;
+    ps_port_troubled(port, reason);
+    port->in_part = false;
 }
 
 /* Returns a lease to its home worker, from the worker of this port. */

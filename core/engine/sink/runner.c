@@ -82,6 +82,7 @@ static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason
     }
     sink_note_trouble(runner, reason->text);
     runner->has_reason = true;
+    runner->in_part = port->in_part;
     if (!runner->works) /* else sink_feed knows when `work` returns whether the sink rolls back */
         ps_sink_setback(runner, ps_worker_now(runner->base.worker));
 }
@@ -118,10 +119,34 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner)
     free(runner);
 }
 
+static void sink_untake(struct ps_sink_runner *runner, struct ps_lease **lease)
+{
+    channel_of(runner)->untake(runner->channel->spec->stage.plan, runner->consumer, lease);
+    ps_sink_runner_pass_on(runner); /* another sink of the channel may take it */
+}
+
+static struct ps_lease *take_next(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    return channel_of(runner)->take(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port,
+                                    now);
+}
+
+/* Takes the lease behind those that the sink has tried in vain. If there are fewer, the last one. */
+static struct ps_lease *take_another(struct ps_sink_runner *runner, const struct ps_now *now)
+{
+    struct ps_lease *tried[PS_SETBACK_SKIPS_MAX + 1];
+    unsigned count = 0, skips = ps_sink_setback_skips(runner);
+    while (count <= skips && (tried[count] = take_next(runner, now)) != NULL)
+        count++;
+    for (unsigned i = count - (count > 0); i-- > 0;)
+        sink_untake(runner, &tried[i]);
+    return count > 0 ? tried[count - 1] : NULL;
+}
+
 static struct ps_lease *sink_take(struct ps_sink_runner *runner, const struct ps_now *now)
 {
-    struct ps_lease *lease = channel_of(runner)->take(runner->channel->spec->stage.plan, runner->consumer,
-                                                      &runner->base.port, now);
+    struct ps_lease *lease =
+        PS_UNLIKELY(runner->setbacks > 0) ? take_another(runner, now) : take_next(runner, now);
     if (lease == NULL)
         return NULL;
     ps_count(runner->channel_counters, PS_COUNTER_EventTakeAttemptCount, lease->count);
@@ -130,12 +155,6 @@ static struct ps_lease *sink_take(struct ps_sink_runner *runner, const struct ps
              lease->batch->full ? PS_COUNTER_BatchCompleteCount : PS_COUNTER_BatchUnderflowCount, 1);
     ps_tap_offer(runner->base.tap, lease);
     return lease;
-}
-
-static void sink_untake(struct ps_sink_runner *runner, struct ps_lease **lease)
-{
-    channel_of(runner)->untake(runner->channel->spec->stage.plan, runner->consumer, lease);
-    ps_sink_runner_pass_on(runner); /* another sink of the channel may take it */
 }
 
 static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *now)

@@ -5,7 +5,10 @@
  * The stage is closed for this and opened again, as that of a sink in a group: a recall ends what is in flight, and nothing
  * in the contract says that the stage can go on afterwards.
  *
- * Not for a channel whose consumers keep what they gave back (a topic has a partition for each), and not for a sink with
+ * An event that no sink can deliver goes from one to the other. So that both do not try only this one, a sink whose trials fail
+ * skips the leases that it has tried.
+ *
+ * Not for a trouble in a part of the destination (ps_port_troubled_in_part), and not for a sink that holds nothing. Not for a channel whose consumers keep what they gave back (a topic has a partition for each), and not for a sink with
  * penstock.retry.max, whose events become dead letters after so many attempts of this sink. Thread: the sink's worker. */
 #pragma once
 
@@ -21,6 +24,14 @@ void ps_sink_setback_rests(struct ps_sink_runner *runner, const struct ps_now *n
 bool ps_sink_setback_open(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Called when the open sink has delivered a lease. */
 void ps_sink_setback_over(struct ps_sink_runner *runner);
+
+#define PS_SETBACK_SKIPS_MAX 15U
+
+/* Returns how many leases of the channel this trial leaves alone: the first two trials take the next lease. */
+static inline unsigned ps_sink_setback_skips(const struct ps_sink_runner *runner)
+{
+    return runner->setbacks > 2 ? (runner->setbacks - 2) % (PS_SETBACK_SKIPS_MAX + 1) : 0;
+}
 
 /* Returns whether the sink may hold one more lease. */
 static inline bool ps_sink_setback_admits(const struct ps_sink_runner *runner)

@@ -184,7 +184,7 @@ static void entry_failed(struct ps_avro_named_schema *schema, const char *reason
     if (!schema->configured)
         return; /* the sink says what becomes of the event */
     (void)ps_err_set(&err, "cannot read the Avro schema %.200s: %s", schema->name.data, reason);
-    ps_port_troubled(schema->schemas->port, &err);
+    ps_port_troubled_in_part(schema->schemas->port, &err);
     if (!schema->failing)
         ps_log(PS_LOG_ERROR, schema->schemas->port->component,
                "cannot read the Avro schema %s: %s; trying again every %" PRIu64

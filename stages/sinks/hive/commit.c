@@ -132,7 +132,7 @@ static void shown(void *txn_, const struct ps_hive_answer *answer)
     ps_log(ps_port_outage_level(txn->sink->port, PS_LOG_WARN), txn->sink->port->component,
            "%s.%s: transaction %" PRId64 " waits for its lock: %s", txn->sink->settings->database,
            txn->sink->settings->table, txn->id, ps_err_join(&err));
-    ps_port_troubled(txn->sink->port, &err);
+    ps_port_troubled_in_part(txn->sink->port, &err);
     ps_hive_txn_commit_if_complete(txn);
 }
 
@@ -230,7 +230,7 @@ static void rest(struct ps_hive_txn *txn, const struct ps_hive_answer *answer)
     txn->timer.fire = commit_again;
     ps_hadoop_loop_set(txn->sink->loop, &txn->timer,
                        txn->sink->now.mono_ns + ps_port_rest_ns(txn->sink->port, ++txn->tries));
-    ps_port_troubled(txn->sink->port, &err);
+    ps_port_troubled_in_part(txn->sink->port, &err);
 }
 
 /* Handles the answer to the abort of a transaction whose commits were answered with errors. A transaction that is open was not committed,

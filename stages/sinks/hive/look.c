@@ -76,7 +76,7 @@ static void looked(void *sink_, const struct ps_hive_answer *answer)
     sink->look.is_wanted = true;
     sink->look.next_ns = sink->now.mono_ns + ps_port_rest_ns(sink->port, ++sink->look.failures);
     ps_err_set(&err, "%s", answer->reason);
-    ps_port_troubled(sink->port, &err);
+    ps_port_troubled_in_part(sink->port, &err);
 }
 
 static void begin_look(struct ps_hive_sink *sink)

@@ -186,7 +186,7 @@ void ps_hive_partition_fail(struct ps_hive_partition *partition, const char *wha
                "%s.%s, %s: %s; its events wait%s", sink->settings->database, sink->settings->table,
                label_of(partition), err.text,
                ps_log_backoff_text(&partition->trouble, sink->now.mono_ns, tries));
-    ps_port_troubled(sink->port, &err);
+    ps_port_troubled_in_part(sink->port, &err);
 }
 
 /* ---- finding a partition, and opening its transactions ---- */

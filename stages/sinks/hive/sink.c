@@ -143,7 +143,7 @@ static void table_failed(struct ps_hive_sink *sink, const char *reason)
                "cannot write to the table %s.%s: %s%s", sink->settings->database, sink->settings->table,
                reason, ps_log_backoff_text(&sink->asking.trouble, sink->now.mono_ns, tries));
     ps_err_set(&err, "%s", reason);
-    ps_port_troubled(sink->port, &err);
+    ps_port_troubled_in_part(sink->port, &err);
 }
 
 static void table_answered(void *sink_, const struct ps_hive_answer *answer)

@@ -249,7 +249,7 @@ static bool write_some(struct ps_bucket_writer *sink, struct ps_bucket *bucket)
                    "out only such events%s",
                    reason, behind);
         (void)ps_err_set(&trouble, "an event cannot be written: %s", reason);
-        ps_port_troubled(sink->port, &trouble);
+        ps_port_troubled_in_part(sink->port, &trouble);
         rest(sink, bucket, ps_port_rest_ns(sink->port, ++bucket->failures));
         return false;
     case PS_HADOOP_FAILED:

@@ -479,7 +479,7 @@ static void report(struct ps_bucket_file *file, const struct ps_file_answer *ans
         /* Without acknowledged events the file is removed, so that no event is duplicated. */
         count(sink, PS_COUNTER_duplicated, file->acknowledged > 0 ? events : 0);
     }
-    ps_port_troubled(sink->port, &err);
+    ps_port_troubled_in_part(sink->port, &err);
 }
 
 /* Puts the file's unacknowledged events back to its bucket, to wait for a new file. The bucket must not be NULL. */
