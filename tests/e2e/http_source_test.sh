@@ -56,14 +56,14 @@ has_lines() { (($(lines) >= $1)); }
 expect 200 -H 'Content-Type: application/json' -d '[{"headers":{"a":"b"},"body":"one"},{"body":"two"}]'
 expect 200 -H 'Transfer-Encoding: chunked' -H 'Expect: 100-continue' -d '[{"body":"three"}]'
 expect 200 -0 -d '[]'
-for charset in utf8 UTF8 '"utf-8"' '"UTF8"' ' utf8 ' unicode-1-1-utf-8; do
+for charset in utf8 UTF8 '"utf-8"' '"UTF8"' ' utf8 ' unicode-1-1-utf-8 "'utf8'" UTF_8; do
     expect 200 -H "Content-Type: application/json; charset=$charset" -d '[]'
 done
 for charset in utf16 UTF-16 '"Unicode"' utf_16; do
     printf '[]' | iconv -t UTF-16 >"$work/utf16"
     expect 200 -H "Content-Type: application/json; charset=$charset" --data-binary "@$work/utf16"
 done
-for charset in iso-8859-1 utf-9 '"utf 8"' "'utf8'"; do
+for charset in iso-8859-1 utf-9 '"utf 8"'; do
     expect 500 -H "Content-Type: application/json; charset=$charset" -d '[]'
 done
 expect 400 -d '[{"body":'

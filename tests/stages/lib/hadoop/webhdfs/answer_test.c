@@ -53,7 +53,7 @@ static void test_exceptions(void **unused)
         {"SocketTimeoutException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL},
         {"EOFException", PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL},
         {"UnsupportedOperationException", PS_FILE_UNSUPPORTED, PS_HADOOP_RPC_FAIL},
-        {"ParentNotDirectoryException", PS_FILE_FAILED, PS_HADOOP_RPC_FAIL},
+        {"ParentNotDirectoryException", PS_FILE_PARENT, PS_HADOOP_RPC_FAIL},
         {"NullPointerException", PS_FILE_FAILED, PS_HADOOP_RPC_FAIL},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
