@@ -64,7 +64,7 @@ a1.sinks.k1.kafka.topic = both
 a1.sinks.k1.kafka.bootstrap.servers = b1:9092
 a1.sinks.k1.channel = c1
 a1.sinks.k2.type = org.apache.flume.sink.kafka.KafkaSink
-a1.sinks.k2.kafka.topic = logs-%{host}
+a1.sinks.k2.kafka.topic = logs-of-hosts
 a1.sinks.k2.allowTopicOverride = false
 a1.sinks.k2.kafka.bootstrap.servers = b1:9092
 a1.sinks.k2.kafka.producer.sasl.jaas.config = org.apache.kafka.common.security.plain.PlainLoginModule required username="u" password="hunter2";
@@ -80,7 +80,7 @@ shows all 'node r1 | syslogtcp | 0.0.0.0:5140 | 2 workers in source r1' 'node i1
     'edge multiplexing -> c1 "= CZ | = US"' 'edge multiplexing -> c2 "= US"' 'edge multiplexing -> c3 "optional | = US" dashed' \
     'edge multiplexing -> dropped "any other value"' 'edge in -> r2' 'edge both -> r2' 'edge replicating -> c1' \
     'edge replicating -> c3 "optional" dashed' 'edge load_balancing -> c2 "one of them"' 'edge c1 -> k1' \
-    'edge k1 -> both "unless header topic"' 'edge k2 -> logs-%{host}'
+    'edge k1 -> both "unless header topic"' 'edge k2 -> logs-of-hosts'
 lacks all hunter2
 [[ $(grep -c '^node both ' "$work/all.graph") == 1 ]] || fail 'one topic is drawn twice'
 
