@@ -91,7 +91,7 @@ grep -q 'no_such_table table not found' "$work/agent.log" || fail "the sink is n
 step "mistakes"
 export CALL_TIMEOUT_S=15 # it tries until then
 client simple authentication
-refused '^get_table_req: 6 ' "$work/simple"
+refused '^get_table_req: 7 ' "$work/simple"
 client other authentication "${secure[@]/hive\/_HOST/nn/_HOST}"
 refused 'nn/localhost@PENSTOCK.TEST not found in Kerberos database' "$work/other" "${as_flume[@]}"
 refused 'No key table entry found for flume@PENSTOCK.TEST' "$work/privacy" flume@PENSTOCK.TEST "$work/hive.keytab"
