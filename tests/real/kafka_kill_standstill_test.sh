@@ -25,8 +25,8 @@ agent() { # NAME MODE [KEY=VALUE]...
         cat <<EOF_
 a1.channels.c1.type = org.apache.flume.channel.kafka.KafkaChannel
 a1.channels.c1.kafka.bootstrap.servers = $brokers
-a1.channels.c1.kafka.topic = $mode-in
-a1.channels.c1.kafka.consumer.group.id = $mode
+a1.channels.c1.kafka.topic = standstill-$mode-in
+a1.channels.c1.kafka.consumer.group.id = standstill-$mode
 a1.channels.c1.kafka.consumer.session.timeout.ms = 600000
 a1.channels.c1.kafka.consumer.heartbeat.interval.ms = 500
 a1.channels.c1.parseAsFlumeEvent = false
@@ -37,8 +37,8 @@ a1.sources = r1
 a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
 a1.sources.r1.penstock.engine = $engine
 a1.sources.r1.kafka.bootstrap.servers = $brokers
-a1.sources.r1.kafka.topics = $mode-in
-a1.sources.r1.kafka.consumer.group.id = $mode
+a1.sources.r1.kafka.topics = standstill-$mode-in
+a1.sources.r1.kafka.consumer.group.id = standstill-$mode
 a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
 a1.sources.r1.kafka.consumer.session.timeout.ms = 600000
 a1.sources.r1.kafka.consumer.heartbeat.interval.ms = 500
@@ -53,7 +53,7 @@ a1.channels = c1
 a1.sinks = k1
 a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink
 a1.sinks.k1.kafka.bootstrap.servers = $brokers
-a1.sinks.k1.kafka.topic = $mode-out
+a1.sinks.k1.kafka.topic = standstill-$mode-out
 a1.sinks.k1.allowTopicOverride = false
 a1.sinks.k1.penstock.guarantee = $guarantee
 a1.sinks.k1.penstock.transaction.timeout = 600000
@@ -66,7 +66,7 @@ EOF_
 load() { # GROUP
     local next=1
     until [[ -e $work/$1.calm ]]; do
-        seq "$next" $((next + 19)) | kcat -P -q -X enable.idempotence=true -X linger.ms=1 -b "$brokers" -t "$1-in"
+        seq "$next" $((next + 19)) | kcat -P -q -X enable.idempotence=true -X linger.ms=1 -b "$brokers" -t "standstill-$1-in"
         next=$((next + 20))
         echo $((next - 1)) >"$work/$1.last"
         sleep 0.1
@@ -95,15 +95,15 @@ is_noted() { # MODE MEMBERS-BEFORE
 }
 
 for mode in at-least-once exactly-once librdkafka channel; do
-    kafka_topic $mode-in 2
-    kafka_topic $mode-out 1 # all readers wait for each open transaction
-    for topic in $mode-in $mode-out; do await 60 has_topic "$topic" || fail "topic $topic is not there"; done
+    kafka_topic standstill-$mode-in 2
+    kafka_topic standstill-$mode-out 1 # all readers wait for each open transaction
+    for topic in standstill-$mode-in standstill-$mode-out; do await 60 has_topic "$topic" || fail "topic $topic is not there"; done
     agent $mode $mode
     load $mode &
     loads=$!
     children[$loads]=load
     : >"$work/$mode.out"
-    command kcat -C -q -u -b "$brokers" -t $mode-out -o beginning -X isolation.level=read_committed >"$work/$mode.out" &
+    command kcat -C -q -u -b "$brokers" -t standstill-$mode-out -o beginning -X isolation.level=read_committed >"$work/$mode.out" &
     reader=$!
     children[$reader]="reader of committed records"
     agent_start $mode

@@ -149,7 +149,8 @@ static const char *missing_leader(rd_kafka_t *client, const char *name, int part
             with_leader += metadata->topics[0].partitions[i].leader >= 0;
         error = metadata->topics[0].err;
     }
-    snprintf(reason, sizeof reason, "%d of %d partitions have a leader, topic: %s", with_leader, partitions,
+    snprintf(reason, sizeof reason, "%d of its %d partitions have a leader, wanted are %d; topic: %s",
+             with_leader, metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0, partitions,
              rd_kafka_err2str(error));
     rd_kafka_metadata_destroy(metadata);
     return with_leader < partitions ? reason : NULL;
