@@ -84,7 +84,7 @@ go_on() { # GROUP WHAT: waits for new records
 
 members() { # MODE: the members that the agent's next life must end, each with a tab behind it
     local place
-    place=$(find "$HOME/.flume/penstock-state" \( -name "source-*" -o -name "channel-*" \) -exec grep -lxF "group $1" {} + | head -1)
+    place=$(find "$HOME/.flume/penstock-state" \( -name "source-*" -o -name "channel-*" \) -exec grep -lxF "group standstill-$1" {} + | head -1)
     [[ ! $place ]] || sed -n '/^end$/q; s/^members //p' "$place"
 }
 # Its own member is noted. librdkafka's has not got partitions then: the one before it is noted as well.
