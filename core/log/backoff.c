@@ -33,6 +33,17 @@ bool ps_log_backoff_says_outage(struct ps_log_backoff *repeated, const char *tex
     return ps_log_backoff_says(repeated, text, now_ns);
 }
 
+const char *ps_log_backoff_key(char *key, size_t size, const char *text)
+{
+    size_t length = 0;
+    for (; *text != '\0' && length < size - 1; text++) {
+        if (*text < '0' || *text > '9')
+            key[length++] = *text;
+    }
+    key[length] = '\0';
+    return key;
+}
+
 const char *ps_log_backoff_text(const struct ps_log_backoff *repeated, uint64_t now_ns,
                                 char text[PS_LOG_BACKOFF_BYTES])
 {

@@ -18,6 +18,10 @@ bool ps_log_backoff_says(struct ps_log_backoff *repeated, const char *text, uint
 bool ps_log_backoff_says_outage(struct ps_log_backoff *repeated, const char *text, uint64_t now_ns,
                                 uint64_t gap_ns);
 
+/* Copies the text without its digits, at most size - 1 bytes, for ps_log_backoff_says: reasons that differ only by numbers (names
+ * of files, times) are then one error. Returns `key`. */
+const char *ps_log_backoff_key(char *key, size_t size, const char *text);
+
 #define PS_LOG_BACKOFF_BYTES 128U
 
 /* Returns the text that the caller appends to the line: "; tries so far: 17, for 2 min", or "" for the first try. */

@@ -27,11 +27,6 @@ agent() { # LINE...
     children[$agent]=1
     await "the source listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
 }
-stop() {
-    send_signal "$agent" TERM
-    wait "$agent" || fail "exit status $?"
-    unset "children[$agent]"
-}
 sent=0
 post() { # HEADER VALUE..: one request with an event for each value, whose body is its number and value
     local header=$1 body=() value
@@ -55,7 +50,7 @@ for sink in k1 k2; do
     await "$sink: the others are not written" is_metric penstock_sink_events_delivered_total $sink 4
     await "$sink: they are no dead letters" is_metric penstock_sink_events_deadletter_total $sink 12
 done
-stop
+stop_agent TERM 0
 for sink in k1 k2; do
     "$PENSTOCK" deadletter show "$dead" --component $sink --reason event-unwritable --json >"$work/letters.json"
     [[ $(jq -r .body "$work/letters.json" | grep -o '<[0-9]*' | tr -d '<' | xargs) == '1 4 5 6 7 8 9 10 12 13 14 15' ]] || fail "$sink: $(<"$work/letters.json")"
@@ -79,7 +74,7 @@ for sink in k1 k2; do
 done
 echo '"string"' >"$work/schemas/later"
 for sink in k1 k2; do await "$sink: they are not written" is_metric penstock_sink_events_delivered_total $sink 2; done
-stop
+stop_agent TERM 0
 
 # ---- a schema of the configuration, with dead letters ----
 agent "a1.sinks.k1.penstock.deadletter = $dead" "a1.sinks.k2.penstock.deadletter = $dead" \
@@ -93,4 +88,4 @@ for sink in k1 k2; do
     await "$sink: it is not written" is_metric penstock_sink_events_delivered_total $sink 1
     is_metric penstock_sink_events_deadletter_total $sink 0 || fail "$sink: a dead letter for a mistake of the configuration"
 done
-stop
+stop_agent TERM 0

@@ -25,11 +25,6 @@ agent() { # LINE...
     children[$agent]=1
     await "the source listens" grep -q "listening on 127.0.0.1:$port" "$work/agent.err"
 }
-stop() {
-    send_signal "$agent" TERM
-    wait "$agent" || fail "exit status $?"
-    unset "children[$agent]"
-}
 sent=0
 post() { # DIRECTORY PREFIX..: one request with an event for each pair, whose body is its number
     local body=()
@@ -51,7 +46,7 @@ post good file/ good "" good . good .. good $'a\nb' good 'x/../y'
 post file p good p
 await "the others are not written" is_metric penstock_sink_events_delivered_total k1 10
 await "they are no dead letters" is_metric penstock_sink_events_deadletter_total k1 8
-stop
+stop_agent TERM 0
 "$PENSTOCK" deadletter show "$dead" --reason event-unwritable --json >"$work/letters.json"
 [[ $(jq -r .body "$work/letters.json" | tr -d '<>' | sort -n | xargs) == '1 3 4 6 7 8 16 17' ]] || fail "$(<"$work/letters.json")"
 (cd "$out/good" && find . -type f ! -name 'p.*' -printf '%P\0' | sed -zE 's/[0-9]{13}/N/' | sort -z | tr '\n' '^' | tr '\0' ' ') >"$work/names"
@@ -67,7 +62,7 @@ if (($(id -u) != 0)); then
     is_metric penstock_sink_events_deadletter_total k1 0 || fail "a dead letter, although nothing shows that others can be written"
     post good p
     await "it is no dead letter" is_metric penstock_sink_events_deadletter_total k1 1
-    stop
+    stop_agent TERM 0
 fi
 
 # ---- without dead letters ----
@@ -80,7 +75,7 @@ grep -q 'WARN sink k1: cannot create .*/file/p.*: Not a directory (correct the h
     fail "the log does not name it"
 rm "$out/file" # somebody puts it right
 await "it is not written" is_metric penstock_sink_events_delivered_total k1 2
-stop
+stop_agent TERM 0
 
 # ---- a file in the place of the configured directory ----
 agent "a1.sinks.k1.penstock.deadletter = $dead"
@@ -91,4 +86,4 @@ await "the log does not name it" grep -q 'WARN sink k1: cannot create .*/out/[ab
 rm "$out"
 await "they are not written" is_metric penstock_sink_events_delivered_total k1 2
 is_metric penstock_sink_events_deadletter_total k1 0 || fail "a dead letter for a mistake of the configuration"
-stop
+stop_agent TERM 0

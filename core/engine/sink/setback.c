@@ -21,24 +21,14 @@ static void restart(struct ps_sink_runner *runner)
     ps_runner_restart(&runner->base);
 }
 
-/* Reasons that differ by numbers only (names of files, times) are one outage. */
-static void cut_digits(char *to, const char *from)
-{
-    for (; *from != '\0'; from++) {
-        if (*from < '0' || *from > '9')
-            *to++ = *from;
-    }
-    *to = '\0';
-}
-
 /* The sink has logged the first failure of an outage; those that follow are logged here, because the stage that is
  * opened again does not know how often it has tried. */
 static void log_setback(struct ps_sink_runner *runner, const struct ps_now *now)
 {
     const char *reason = runner->base.error; /* only this thread writes it */
     char tries[PS_LOG_BACKOFF_BYTES], key[sizeof runner->base.error];
-    cut_digits(key, reason);
-    bool says = ps_log_backoff_says(&runner->setback_log, key, now->mono_ns);
+    bool says =
+        ps_log_backoff_says(&runner->setback_log, ps_log_backoff_key(key, sizeof key, reason), now->mono_ns);
     enum ps_log_level level = !says ? PS_LOG_DEBUG : runner->setbacks == 1 ? PS_LOG_INFO : PS_LOG_WARN;
     ps_log(level, runner->base.spec->component,
            "%s; gives back to %s what it holds (%s %s), for its other sinks, and tries one batch in %s%s",

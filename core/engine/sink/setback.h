@@ -8,7 +8,8 @@
  * An event that no sink can deliver goes from one to the other. So that both do not try only this one, a sink whose trials fail
  * skips the leases that it has tried.
  *
- * Not for a trouble in a part of the destination (ps_port_troubled_in_part), and not for a sink that holds nothing. Not for a channel whose consumers keep what they gave back (a topic has a partition for each), and not for a sink with
+ * Not for a trouble in a part of the destination (ps_port_troubled_in_part), and not for a sink that holds nothing. Not for a
+ * channel whose consumers keep what they gave back (a topic has a partition for each), and not for a sink with
  * penstock.retry.max, whose events become dead letters after so many attempts of this sink. Thread: the sink's worker. */
 #pragma once
 

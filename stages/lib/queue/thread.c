@@ -23,26 +23,14 @@ static uint64_t now_ns(void)
 
 /* ---- trouble ---- */
 
-/* Each try has another file's number in its reason: such a reason is the same one. */
-static void cut_numbers(char to[512], const char *text)
-{
-    size_t length = 0;
-    for (; *text != '\0' && length < 511; text++) {
-        if (*text < '0' || *text > '9')
-            to[length++] = *text;
-    }
-    to[length] = '\0';
-}
-
 static void set_trouble(struct ps_queue *queue, const char *text)
 {
     char same[512], tries[PS_LOG_BACKOFF_BYTES];
     uint64_t now = now_ns();
-    cut_numbers(same, text);
     pthread_mutex_lock(&queue->told.lock);
     if (queue->told.trouble[0] == '\0')
         queue->told.said.tries = 0;
-    bool says = ps_log_backoff_says(&queue->told.said, same, now);
+    bool says = ps_log_backoff_says(&queue->told.said, ps_log_backoff_key(same, sizeof same, text), now);
     ps_log_backoff_text(&queue->told.said, now, tries);
     snprintf(queue->told.trouble, sizeof queue->told.trouble, "%s", text);
     pthread_mutex_unlock(&queue->told.lock);
