@@ -24,7 +24,6 @@ post() { # SCHEMA...: one request with an event for each
     for schema; do body+=("{\"headers\":{\"flume.avro.schema.literal\":\"$schema\"},\"body\":\"for $schema\"}"); done
     [[ $(IFS=,; curl -s --noproxy '*' -o "$work/answer" -w '%{http_code}' --data "[${body[*]}]" "http://127.0.0.1:$port/") == 200 ]] || fail "not accepted"
 }
-is_metric() { [[ $(metric "$1" "$2") =~ ^$3(\.0)?$ ]]; }
 
 good='\"bytes\"'
 agent "a1.sinks.k1.penstock.deadletter = $dead"

@@ -38,7 +38,6 @@ post() { # PARTITION...: one request with an event for each; prints the status
     for part; do body+=("{\"headers\":{\"part\":\"$part\"},\"body\":\"to $part\"}"); done
     (IFS=,; curl -s --noproxy '*' -o "$work/answer" -w '%{http_code}' --data "[${body[*]}]" "http://127.0.0.1:$port/")
 }
-is_metric() { [[ $(metric "$1" "$2") =~ ^$3(\.0)?$ ]]; }
 
 for engine in native librdkafka; do
     rm -rf "$dead"

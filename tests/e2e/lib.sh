@@ -41,6 +41,7 @@ metric() { # NAME COMPONENT: prints the metric's first value
     curl -s --noproxy '*' "http://127.0.0.1:$metrics_port/metrics" |
         sed -nE "s/^$1\{[^}]*component=\"$2\"[^}]*\} ([0-9.e+-]+)$/\1/p" | head -n 1
 }
+is_metric() { [[ $(metric "$1" "$2") =~ ^$3(\.0)?$ ]]; } # NAME COMPONENT NUMBER
 is_full() { # EVENTS: whether so many are in channel c1, and source r1 has waited for room
     local size
     size=$(metric penstock_channel_size_events c1)

@@ -44,7 +44,6 @@ post() { # small|large..: one request with an event for each, whose body begins 
     done
     [[ $(IFS=,; curl -s --noproxy '*' -o "$work/answer" -w '%{http_code}' --data "[${body[*]}]" "http://127.0.0.1:$in/") == 200 ]] || fail "not accepted"
 }
-is_metric() { [[ $(metric "$1" "$2") =~ ^$3(\.0)?$ ]]; }
 arrived() { cat "$work"/out/* 2>/dev/null | grep -o '<[0-9]*>' | tr -d '<>' | xargs; }
 has_arrived() { [[ $(arrived) == "$1" ]]; }
 
