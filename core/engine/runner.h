@@ -162,6 +162,16 @@ struct ps_source_runner {
     struct ps_source_closes closes;
 };
 
+/* The attempts of a sink that fail while others succeed (core/engine/sink/stuck.h). */
+struct ps_sink_stuck {
+    uint64_t left; /* leases of the ended round that the sink still has; 0: no attempt has failed */
+    uint32_t failures;
+    bool round; /* of the leases that the sink takes now */
+    uint64_t began_ns;
+    int64_t began_ms;
+    int64_t since_ms; /* wall clock; 0: it is not stuck. Any thread reads it */
+};
+
 struct ps_sink_runner {
     struct ps_runner base;
     const struct ps_sink_plan *plan;
@@ -197,6 +207,7 @@ struct ps_sink_runner {
     uint64_t free_since_ns;
     /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t trouble_count;
+    struct ps_sink_stuck stuck;
     bool has_reason;     /* the sink has reported a reason since `work` was called last */
     bool in_part;        /* that reason was one of ps_port_troubled_in_part */
     bool works;          /* the sink's `work` is being called */

@@ -39,6 +39,7 @@ struct ps_batch_home {
 struct ps_lease_home {
     uint16_t channel; /* number of the source's channel; UINT16_MAX while in the chain */
     bool owed;        /* the source waits for the return of this lease; counted in ps_batch_home.promises */
+    bool round;       /* of the sink that has taken it (core/engine/sink/stuck.h) */
 };
 
 /* Members that are used together are on one cache line. A descriptor begins at a line: readers of a batch read only

@@ -105,6 +105,8 @@ static void state_words(const struct ps_metrics *metrics, const struct ps_metric
         ps_page_format(page, ", %s", ps_lack_text(component->lack, component->kind == PS_KIND_SINK));
     if ((component->state != PS_METRICS_OPEN || component->lack != PS_LACK_NONE) && component->error != NULL)
         one_line(component->error, page);
+    if (component->state == PS_METRICS_OPEN && component->stuck_ms != 0)
+        ps_page_text(page, "; tries some events in vain");
     if (component->rest_ns > 0)
         ps_page_format(page, "; backs off for %s more", duration(component->rest_ns).text);
     if (component->waits_for != PS_METRICS_WAITS_NOT)

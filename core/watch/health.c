@@ -31,7 +31,7 @@ static bool component_is_stalled(const struct ps_metrics *metrics,
 
 static bool component_is_failing(const struct ps_metrics_component *component)
 {
-    return component->trouble_count > TROUBLES_MAX;
+    return component->trouble_count > TROUBLES_MAX || component->stuck_ms != 0;
 }
 
 /* A server that restarts is gone for some seconds, and the events of its sink wait. */
@@ -60,12 +60,11 @@ static const char *what_it_is(enum ps_metrics_state state)
                                         : "is closed";
 }
 
-/* Appends " (since 2026-11-29T16:00:00Z)". */
-static void since(const struct ps_metrics_component *component, struct ps_page *page)
+/* Appends " (since 2026-11-29T16:00:00Z)"; nothing for 0. */
+static void since(int64_t wall_ms, struct ps_page *page)
 {
     char text[32];
-    if (component->since_ms != 0 &&
-        ps_utc_print(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", component->since_ms / 1000) > 0)
+    if (wall_ms != 0 && ps_utc_print(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", wall_ms / 1000) > 0)
         ps_page_format(page, " (since %s)", text);
 }
 
@@ -76,8 +75,21 @@ static void lack_line(const struct ps_metrics_component *component, struct ps_pa
                    ps_lack_text(component->lack, component->kind == PS_KIND_SINK));
     ps_page_format(page, "%s%s", component->error != NULL ? ": " : "",
                    component->error != NULL ? component->error : "");
-    since(component, page);
+    since(component->since_ms, page);
     ps_page_text(page, "\n");
+}
+
+/* Appends the words about a sink whose attempts fail, for the rest of its line. */
+static void failing_words(const struct ps_metrics_component *component, struct ps_page *page)
+{
+    const char *reason = component->error != NULL ? component->error : "no reason is known";
+    if (component->trouble_count > TROUBLES_MAX) {
+        ps_page_format(page, "has failed %u %s in a row: %s", component->trouble_count,
+                       ps_quantity_word(component->trouble_count, "time", "times"), reason);
+        return;
+    }
+    ps_page_format(page, "delivers events, but tries some in vain: %s", reason);
+    since(component->stuck_ms, page);
 }
 
 static void component_problem(const struct ps_metrics_component *component, struct ps_page *page)
@@ -90,16 +102,14 @@ static void component_problem(const struct ps_metrics_component *component, stru
     }
     ps_page_format(page, "%s %s ", ps_stage_kind_word(component->kind), component->name);
     if (component->state == PS_METRICS_OPEN && component_is_failing(component))
-        ps_page_format(page, "has failed %u %s in a row: %s", component->trouble_count,
-                       ps_quantity_word(component->trouble_count, "time", "times"),
-                       component->error != NULL ? component->error : "no reason is known");
+        failing_words(component, page);
     else if (component->state == PS_METRICS_OPEN)
         ps_page_format(page, "has events, but has delivered none for %s",
                        ps_quantity_print_ns(component->stalled_ns).text);
     else {
         ps_page_format(page, "%s%s%s", what_it_is(component->state), component->error != NULL ? ": " : "",
                        component->error != NULL ? component->error : "");
-        since(component, page);
+        since(component->since_ms, page);
     }
     ps_page_text(page, "\n");
 }

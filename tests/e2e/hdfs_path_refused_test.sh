@@ -19,8 +19,9 @@ agent() { # LINE...
     http_agent "a1.channels = c1" "a1.sinks = k1" "a1.sources.r1.channels = c1" "a1.channels.c1.type = memory" \
         "a1.sinks.k1.type = hdfs" "a1.sinks.k1.channel = c1" "a1.sinks.k1.hdfs.path = file://$out/%{d}" "a1.sinks.k1.hdfs.filePrefix = %{p}" \
         "a1.sinks.k1.hdfs.fileType = DataStream" "a1.sinks.k1.hdfs.rollInterval = 0" "a1.sinks.k1.hdfs.rollCount = 0" \
-        "a1.sinks.k1.hdfs.rollSize = 0" "a1.sinks.k1.penstock.retry.backoff = 50" "a1.sinks.k1.penstock.retry.backoff.max = 50" "$@"
+        "a1.sinks.k1.hdfs.rollSize = 0" a1.sinks.k1.penstock.retry.backoff{,.max}=$rest_ms "$@"
 }
+rest_ms=50
 sent=0
 post() { # DIRECTORY PREFIX..: one request with an event for each pair, whose body is its number
     local body=()
@@ -70,6 +71,25 @@ grep -q 'WARN sink k1: cannot create .*/file/p.*: Not a directory (correct the h
 rm "$out/file" # somebody puts it right
 await "it is not written" is_metric penstock_sink_events_delivered_total k1 2
 stop_agent TERM 0
+
+# ---- the same behind a file channel, whose batches count as delivered in any order: no delivery hides it ----
+rest_ms=400
+agent "a1.channels.c1.type = file" "a1.channels.c1.checkpointDir = $work/state" "a1.channels.c1.dataDirs = $work/data" \
+    "a1.channels.c1.minimumRequiredSpace = 1048576"
+names_it() { not_ready "sink k1 $1: cannot create .*/file/p.*: Not a directory"; }
+post file p
+await "/readyz does not name it" names_it 'has failed [0-9]* times in a row'
+for delivered in 1 2 3 4 5; do
+    post good p
+    await "the other one is not written" is_metric penstock_sink_events_delivered_total k1 $delivered
+    names_it '\(delivers events, but tries some in vain\|has failed [0-9]* times in a row\)' || fail "/readyz: $(<"$work/ready")"
+done
+is_metric penstock_component_up k1 0 || fail "the sink is up"
+rm "$out/file"
+await "it is not written" is_metric penstock_sink_events_delivered_total k1 6
+[[ $(http_get "$metrics_port" /readyz "$work/ready") == 200 ]] || fail "/readyz: $(<"$work/ready")"
+stop_agent TERM 0
+rest_ms=50
 
 # ---- a file in the place of the configured directory ----
 agent "a1.sinks.k1.penstock.deadletter = $dead"

@@ -361,7 +361,8 @@ static void sum_setback(struct sum *sum, const struct ps_sink_runner *runner)
 static void sum_trouble(struct sum *sum, struct ps_sink_runner *runner)
 {
     sum->component.trouble_count = __atomic_load_n(&runner->trouble_count, __ATOMIC_RELAXED);
-    if (sum->component.trouble_count > 0 && sum->component.error == NULL)
+    sum->component.stuck_ms = __atomic_load_n(&runner->stuck.since_ms, __ATOMIC_RELAXED);
+    if ((sum->component.trouble_count > 0 || sum->component.stuck_ms != 0) && sum->component.error == NULL)
         sum_error(sum, &runner->base);
 }
 

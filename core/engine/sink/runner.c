@@ -6,6 +6,7 @@
 #include "core/flow/engine_channel.h"
 #include "core/engine/sink/group.h"
 #include "core/engine/sink/setback.h"
+#include "core/engine/sink/stuck.h"
 #include "core/engine/worker.h"
 #include "core/quantity.h"
 
@@ -38,6 +39,7 @@ static void sink_progress(struct ps_sink_runner *runner, const struct ps_now *no
 static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
 {
     struct ps_lease *done = *lease;
+    ps_sink_stuck_leaves(runner, done);
     const struct ps_now *now = ps_worker_now(runner->base.worker);
     PS_ASSERT(done->settled >= done->count);
     uint64_t opened = done->batch->opened.mono_ns;
@@ -69,6 +71,7 @@ static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
 {
     ps_runner_set_error(&runner->base, reason);
     __atomic_store_n(&runner->trouble_count, runner->trouble_count + 1, __ATOMIC_RELAXED);
+    ps_sink_stuck_failed(runner, ps_worker_now(runner->base.worker));
 }
 
 /* Makes the sink fail if another sink of its group can take its leases, and give them back if another sink of its
@@ -121,14 +124,18 @@ void ps_sink_runner_destroy(struct ps_sink_runner *runner)
 
 static void sink_untake(struct ps_sink_runner *runner, struct ps_lease **lease)
 {
+    ps_sink_stuck_leaves(runner, *lease);
     channel_of(runner)->untake(runner->channel->spec->stage.plan, runner->consumer, lease);
     ps_sink_runner_pass_on(runner); /* another sink of the channel may take it */
 }
 
 static struct ps_lease *take_next(struct ps_sink_runner *runner, const struct ps_now *now)
 {
-    return channel_of(runner)->take(runner->channel->spec->stage.plan, runner->consumer, &runner->base.port,
-                                    now);
+    struct ps_lease *lease = channel_of(runner)->take(runner->channel->spec->stage.plan, runner->consumer,
+                                                      &runner->base.port, now);
+    if (lease != NULL)
+        ps_sink_stuck_took(runner, lease);
+    return lease;
 }
 
 /* Takes the lease behind those that the sink has tried in vain. If there are fewer, the last one. */

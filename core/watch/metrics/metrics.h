@@ -48,6 +48,8 @@ struct ps_metrics_component {
     uint64_t lack_ns;  /* for how long */
     int64_t since_ms; /* wall clock: since when it is not open or lacks something; 0: neither, or not known */
     uint32_t trouble_count; /* sinks: failures in a row since it delivered something */
+    int64_t
+        stuck_ms; /* sinks: wall clock: since when it has tried some events in vain, while it delivers others; 0: none */
     /* ps_stage_ops.outdated: the file it does not use, or cannot write, and why; or NULL */
     const char *outdated;
     uint64_t counters[PS_COUNTER_COUNT];
@@ -185,6 +187,7 @@ bool ps_metrics_live(const struct ps_metrics *metrics, uint64_t mono_ns, struct 
  *   - a component is not open, unless it is a sink of a group in which another sink can deliver,
  *   - a stage runs on with earlier data, because its current file is not usable, or cannot be written,
  *   - a sink has had events for longer than penstock.ready.stall without delivering any,
+ *   - a sink tries some of its events again and again, while it delivers others,
  *   - a worker is stuck (ps_metrics_live).
  *
  * Appends a line for each problem, with the component and the reason. */

@@ -178,6 +178,16 @@ static void test_failing(void **state)
     expect(ps_metrics_ready, "sink k1 has failed 3 times in a row: the broker says no\n");
     expect(ps_metrics_live, "");
     expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 0\n");
+    components[1].stuck_ms = INT64_C(1796000000000);
+    expect(ps_metrics_ready, "sink k1 has failed 3 times in a row: the broker says no\n");
+    components[1].trouble_count = 0; /* a delivery of other events does not hide those that wait */
+    expect(
+        ps_metrics_ready,
+        "sink k1 delivers events, but tries some in vain: the broker says no (since 2026-11-30T00:53:20Z)\n");
+    expect_sample("\npenstock_component_up{kind=\"sink\",component=\"k1\"} 0\n");
+    components[1].stuck_ms = 0;
+    expect(ps_metrics_ready, "");
+    components[1].trouble_count = 3;
     components[1].error = NULL;
     expect(ps_metrics_ready, "sink k1 has failed 3 times in a row: no reason is known\n");
     components[1].stalled_ns = 61 * PS_NS_PER_S; /* the failures are the reason */
