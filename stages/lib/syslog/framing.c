@@ -253,6 +253,29 @@ static uint32_t search_number(const struct ps_syslog_framing *framing, const cha
     return 0;
 }
 
+/* Returns whether the first frame of a connection, of `end` bytes with its head, behind which no message begins, is a line that
+ * begins with a number: a newline is in it, or ends the line behind it before another frame, and a message begins behind that
+ * newline, as far as it has come. */
+static bool is_numbered_line(const struct ps_syslog_framing *framing, const char *at, uint32_t length,
+                             uint32_t end)
+{
+    const char *begin = at;
+    uint32_t head, value;
+    if (memchr(at, '\n', end) != NULL)
+        return true;
+    const char *newline = memchr(at + end, '\n', length - end);
+    if (newline == NULL || search_line(framing, false, false, at + end, length - end) > 0)
+        return false;
+    at = newline + 1;
+    length -= (uint32_t)(at - begin);
+    enum head looked = look_length(framing, false, at, length, &head, &value);
+    if (looked == HEAD_SHORT)
+        return true;
+    if (looked == HEAD_BAD)
+        head = 0;
+    return look_priority(at + head, length - head, UINT32_MAX) != HEAD_BAD;
+}
+
 /* Mends a frame of `value` bytes behind its head of `head` bytes at data + skip. The frame ends where another one begins that leads
  * to a third, if the bytes behind it have come and are no message: a good sender's frames always lead to one, whatever their
  * text is. The first frame of a connection, and one that would be cut, end there in any case.
@@ -282,7 +305,7 @@ static bool mend(const struct ps_syslog_framing *framing, bool counted, uint32_t
         frame->skip += head;
         take_lost(frame, next);
     }
-    return next == 0 && suffix == 0 && !counted && memchr(at, '\n', end) != NULL;
+    return next == 0 && suffix == 0 && !counted && is_numbered_line(framing, at, look, end);
 }
 
 /* The next `size_max` bytes of a frame of which `left` bytes are to come, at data + skip. */

@@ -261,6 +261,48 @@ static void test_one_odd_message(void **unused)
     }
 }
 
+/* Lines that begin with a number, a blank and a priority, where the number leads into the line: nobody counts there. Each is the first
+ * one once; they arrive whole, one by one or together, alone and behind a usual line. */
+static void test_numbered_lines(void **unused)
+{
+    static const char *const lines[] = {"7 <13>foo bar",     "9 <13>foo 9 bar", "1 <13>",
+                                        "12 <13>one, two 3", "7 <13>a <b> c",   "5 <13>\xC3\xA4",
+                                        "3 <13>foo <13>bar"};
+    enum { WAYS = 4 * PS_COUNT_OF(lines) };
+    for (size_t i = 0; i < WAYS * PS_COUNT_OF(sources); i++) {
+        struct ps_test_stage stage;
+        char text[512] = "";
+        bool together = i & 1, behind = i & 2;
+        size_t count = PS_COUNT_OF(lines);
+        size_t first = i % WAYS / 4;
+        start(&stage, sources[i / WAYS], "auto", "2500");
+        int fd = client(&stage);
+        if (behind)
+            ps_test_send(fd, MESSAGE("a") "\n", HEAD_BYTES + 2);
+        for (size_t n = 0; n < count; n++) {
+            size_t length =
+                (size_t)sprintf(text + (together ? strlen(text) : 0), "%s\n", lines[(first + n) % count]);
+            if (!together)
+                ps_test_send(fd, text, length);
+            if (!together)
+                ps_test_source_wait(&stage, n + 1 + behind, PS_TEST_PATIENCE_MS);
+        }
+        if (together)
+            ps_test_send(fd, text, strlen(text));
+        ps_test_source_wait(&stage, count + behind, PS_TEST_PATIENCE_MS);
+        for (size_t n = 0; n < count; n++) {
+            const struct ps_test_event *event = &stage.events[n + behind];
+            const char *line = lines[(first + n) % count];
+            if (strlen(line) != event->length || memcmp(line, event->body, event->length) != 0)
+                fail_msg("%s, together %d, behind %d: event %zu is \"%.*s\"", stage.ops->name, together,
+                         behind, n, (int)event->length, event->body);
+        }
+        assert_int_equal(stage.event_count, count + behind);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
 /* Many frames of drawn lengths and lines between them, some longer than the batch, sent in drawn pieces. */
 static void test_many(void **unused)
 {
@@ -413,9 +455,10 @@ static void test_said_once(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inputs),          cmocka_unit_test(test_many),
-        cmocka_unit_test(test_one_odd_message), cmocka_unit_test(test_long_frames),
-        cmocka_unit_test(test_ends_in_a_frame), cmocka_unit_test(test_said_once),
+        cmocka_unit_test(test_inputs),      cmocka_unit_test(test_numbered_lines),
+        cmocka_unit_test(test_many),        cmocka_unit_test(test_one_odd_message),
+        cmocka_unit_test(test_long_frames), cmocka_unit_test(test_ends_in_a_frame),
+        cmocka_unit_test(test_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
