@@ -2,8 +2,10 @@
 
 #include "conf/state_directory.h"
 #include "conf/text.h"
+#include "conf/validate/guarantee.h"
 #include "core/durable.h"
 #include "core/probe.h"
+#include "stages/lib/kafka/place.h"
 
 #include <string.h>
 
@@ -12,35 +14,31 @@ static bool is_kafka(const struct ps_conf_part *part)
     return strcmp(part->ops->name, "kafka") == 0;
 }
 
-static bool has(const struct ps_conf_part *part, const char *key)
+static bool has_member(const struct ps_conf_part *part)
 {
-    return ps_pairs_get_last(&part->pairs, key) != NULL;
+    return is_kafka(part) &&
+           ps_kafka_place_has_member(ps_pairs_get_last(&part->pairs, "kafka.consumer.group.instance.id"));
 }
 
-/* Returns a component that remembers a member of a group, or a transaction; NULL: there is none. A static member needs
- * no memory, and sinks of other flows keep their transactions in a channel or a source. */
+static bool has_transactions(const struct ps_conf_part *part)
+{
+    return is_kafka(part) && part->ops->sink->transactional(part->plan) &&
+           ps_kafka_place_has_transactions(ps_pairs_get_last(&part->pairs, PS_KEEPER_KEY) != NULL,
+                                           ps_pairs_get_last(&part->pairs, "penstock.transaction.id"));
+}
+
+/* Returns a component that remembers a member of a group, or a transaction; NULL: there is none. */
 static const struct ps_conf_part *find_rememberer(const struct ps_conf_agent *agent)
 {
-    bool any_source = false;
-    for (size_t i = 0; i < agent->source_count; i++) {
-        const struct ps_conf_part *part = &agent->sources[i].part;
-        any_source |= is_kafka(part);
-        if (is_kafka(part) && !has(part, "kafka.consumer.group.instance.id"))
-            return part;
-    }
-    for (size_t i = 0; i < agent->channel_count; i++) {
-        const struct ps_conf_channel *channel = &agent->channels[i];
-        if (is_kafka(&channel->part) && channel->sink_count > 0 &&
-            !has(&channel->part, "kafka.consumer.group.instance.id"))
-            return &channel->part;
-    }
-    for (size_t i = 0; i < agent->sink_count; i++) {
-        const struct ps_conf_part *part = &agent->sinks[i].part;
-        const char *guarantee = is_kafka(part) ? ps_pairs_get_last(&part->pairs, "penstock.guarantee") : NULL;
-        if (any_source && guarantee != NULL && strcmp(guarantee, "exactly-once") == 0 &&
-            !has(part, "penstock.transaction.id"))
-            return part;
-    }
+    for (size_t i = 0; i < agent->source_count; i++)
+        if (has_member(&agent->sources[i].part))
+            return &agent->sources[i].part;
+    for (size_t i = 0; i < agent->channel_count; i++)
+        if (agent->channels[i].sink_count > 0 && has_member(&agent->channels[i].part))
+            return &agent->channels[i].part;
+    for (size_t i = 0; i < agent->sink_count; i++)
+        if (has_transactions(&agent->sinks[i].part))
+            return &agent->sinks[i].part;
     return NULL;
 }
 

@@ -10,9 +10,6 @@
 #include <string.h>
 
 #define KEY "penstock.guarantee"
-/* A pair with this key notes who keeps the positions, so that a reload sees that the source, or the sink, has
- * changed. */
-#define KEEPER_KEY "penstock.positions"
 
 struct flow {
     struct ps_conf *conf;
@@ -132,7 +129,7 @@ static bool check_channel(const struct flow *flow)
 static void let_sink_keep(const struct flow *flow, struct ps_conf_part *sink)
 {
     sink->ops->sink->keep_positions(sink->plan);
-    ps_component_add_pair(flow->conf->plan_arena, sink, KEEPER_KEY, "topic");
+    ps_component_add_pair(flow->conf->plan_arena, sink, PS_KEEPER_KEY, "topic");
 }
 
 static const void *selector_value(const struct ps_conf_part *selector, const char *key,
@@ -198,7 +195,7 @@ static void check_source(const struct flow *flow, struct ps_conf_part *sink, str
     else if (!part->ops->source->yields_positions(part->plan, &err))
         refuse(flow, "remove that key", ps_arena_format(arena, "%s has %s", part->label, err.text));
     else {
-        ps_component_add_pair(flow->conf->plan_arena, part, KEEPER_KEY, "sink");
+        ps_component_add_pair(flow->conf->plan_arena, part, PS_KEEPER_KEY, "sink");
         if (starts_from_records(part))
             let_sink_keep(flow, sink);
     }

@@ -6,5 +6,9 @@
 
 #include "conf/conf.h"
 
+/* A pair with this key notes who keeps the positions ("topic": this sink; "sink": the sink behind this source), so that a
+ * reload sees that the source, or the sink, has changed. */
+#define PS_KEEPER_KEY "penstock.positions"
+
 /* Checks the flows of the configuration. Called after validation. */
 void ps_check_guarantees(struct ps_conf *conf);

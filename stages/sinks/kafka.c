@@ -408,7 +408,7 @@ static const char *transaction_id(const struct kafka_plan *plan, const struct ps
 
 static void build_transactions(struct kafka_plan *plan, const struct ps_context *context)
 {
-    bool is_placed = !plan->keeps_positions && plan->transaction_id == NULL;
+    bool is_placed = ps_kafka_place_has_transactions(plan->keeps_positions, plan->transaction_id);
     plan->sender.transaction = (struct ps_kafka_transaction_plan){
         .id = transaction_id(plan, context),
         .place_id = is_placed

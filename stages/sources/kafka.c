@@ -22,8 +22,7 @@
 
 #define DEFAULT_GROUP "flume"
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records delivered in this time come twice */
-/* longest name of a group whose offsets are committed in transactions */
-#define GROUP_BYTES_MAX 1000U
+#define GROUP_BYTES_MAX 1000U /* longest name of a group whose offsets are committed in transactions */
 /* limits of the waits when the source stops: for the last commit, and again for leaving the group */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
 /* Limits of the wait before memory for a record is tried again; each wait is as long as the record has waited
@@ -297,7 +296,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         char *id = ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name);
         ps_kafka_settings_set(settings, "client.id", id);
     }
-    plan->place = ps_kafka_place_plan_of(context, "source");
+    if (ps_kafka_place_has_member(ps_kafka_settings_get(settings, "group.instance.id")))
+        plan->place = ps_kafka_place_plan_of(context, "source");
     plan->held_bytes_max = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
     struct ps_err misfit = {0};
     plan->reading_engine = plan->engine == ENGINE_NATIVE &&

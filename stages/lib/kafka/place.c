@@ -17,6 +17,7 @@
 
 #define FILE_BYTES 4096U  /* a page: a process that is killed has written all of it, or nothing */
 #define SAME_NAME_MAX 64U /* clients of one name on this machine */
+#define NO_DIRECTORY (-1) /* beside the errnos of a directory */
 #define FIRST_LINE "penstock's place of a Kafka client"
 #define LAST_LINE "end"
 
@@ -184,31 +185,61 @@ static int open_free(struct ps_kafka_place *place, const struct ps_kafka_place_p
     return error;
 }
 
+/* Returns the errno of the last try, and notes that of this one. */
+static int exchange_told(const struct ps_kafka_place_plan *plan, int error)
+{
+    if (plan->told == NULL)
+        return 0;
+    int before = __atomic_load_n(plan->told, __ATOMIC_RELAXED);
+    __atomic_store_n(plan->told, error, __ATOMIC_RELAXED);
+    return before;
+}
+
+/* Logs how a try ended, if the last one ended otherwise: a client that cannot open tries every 3 s. */
+static void tell(const struct ps_kafka_place_plan *plan, int error, const char *component)
+{
+    int before = exchange_told(plan, error);
+    if (error == before)
+        return;
+    if (error == 0)
+        ps_log(PS_LOG_INFO, component, "the state directory %s can be used now", plan->directory);
+    else if (error == NO_DIRECTORY)
+        ps_log(
+            PS_LOG_WARN, component,
+            "no state directory is known: neither HOME nor STATE_DIRECTORY is set. If this agent is killed, "
+            "its next life waits for time-outs of the brokers; set penstock.state.dir");
+    else
+        ps_log(PS_LOG_WARN, component,
+               "nothing can be noted in the state directory %s: %s. If this agent is killed, its next life "
+               "waits "
+               "for time-outs of the brokers; set penstock.state.dir",
+               plan->directory, strerror(error));
+}
+
+bool ps_kafka_place_has_member(const char *group_instance_id)
+{
+    return group_instance_id == NULL;
+}
+
+bool ps_kafka_place_has_transactions(bool keeps_positions, const char *transaction_id)
+{
+    return !keeps_positions && transaction_id == NULL;
+}
+
 void ps_kafka_place_open(struct ps_kafka_place *place, const struct ps_kafka_place_plan *plan,
                          unsigned instance, const char *component)
 {
     *place = (struct ps_kafka_place){0};
     if (plan->directory == NULL)
         return;
-    if (plan->directory[0] == '\0') {
-        ps_log(
-            PS_LOG_WARN, component,
-            "no state directory is known: neither HOME nor STATE_DIRECTORY is set. If this agent is killed, "
-            "its next life waits for time-outs of the brokers; set penstock.state.dir");
-        return;
-    }
-    int error = ps_directories_make(plan->directory, 0750);
+    int error = plan->directory[0] == '\0' ? NO_DIRECTORY : ps_directories_make(plan->directory, 0750);
     if (error == 0)
         error = open_free(place, plan, instance);
     if (error == 0)
         error = begin(place);
-    if (error == 0)
-        return;
-    ps_log(PS_LOG_WARN, component,
-           "nothing can be noted in the state directory %s: %s. If this agent is killed, its next life waits "
-           "for time-outs of the brokers; set penstock.state.dir",
-           plan->directory, strerror(error));
-    ps_kafka_place_close(place);
+    if (error != 0)
+        ps_kafka_place_close(place);
+    tell(plan, error, component);
 }
 
 void ps_kafka_place_close(struct ps_kafka_place *place)
@@ -238,9 +269,11 @@ struct ps_kafka_place_plan ps_kafka_place_plan_of(const struct ps_context *conte
     for (char *at = name; *at != '\0'; at++) /* names of components have no dots, but may have a slash */
         if (*at == '/')
             *at = '_';
+    int *told = ps_arena_alloc(context->arena, sizeof *told);
+    *told = 0;
     return (struct ps_kafka_place_plan){
         context->system_property != NULL
             ? context->system_property(context->argument, PS_STATE_DIRECTORY_PROPERTY)
             : NULL,
-        name};
+        name, told};
 }

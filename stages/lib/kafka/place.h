@@ -28,10 +28,19 @@ struct ps_kafka_place {
 struct ps_kafka_place_plan {
     const char *directory; /* the state directory; "": none is known; NULL: there is no place */
     const char *name;      /* "source-r1" */
+    /* The errno for which the last try failed, after it was logged; -1: no directory is known; 0: it succeeded, or there was no try.
+     * The instances of a component share it; NULL: each failure is logged. */
+    int *told;
 };
 
-/* Opens the place NAME-INSTANCE; draws its number if it is new or a copy. If the directory cannot be used, logs why, and
- * there is no place. */
+/* Returns whether a client of a group has a place: a static member keeps its id anyway. */
+bool ps_kafka_place_has_member(const char *group_instance_id);
+/* Returns whether a sink that delivers exactly once has a place: not if a channel or source keeps its number (`keeps_positions`),
+ * or if the user names the transactions. */
+bool ps_kafka_place_has_transactions(bool keeps_positions, const char *transaction_id);
+
+/* Opens the place NAME-INSTANCE; draws its number if it is new or a copy. If the directory cannot be used, logs why, once for
+ * as long as it lasts, and there is no place. */
 void ps_kafka_place_open(struct ps_kafka_place *place, const struct ps_kafka_place_plan *plan,
                          unsigned instance, const char *component);
 /* Does nothing for a place that is not open. */

@@ -67,7 +67,7 @@ static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port
 {
     ps_kafka_group_init(&take->group, take->plan->component, take->counters, COMMIT_INTERVAL_NS,
                         take->plan->revoke_wait_ns);
-    if (take->plan->group_instance_id == NULL) {
+    if (ps_kafka_place_has_member(take->plan->group_instance_id)) {
         ps_kafka_place_open(&take->place, &take->plan->place, take->config.instance, take->plan->component);
         ps_kafka_group_remember(&take->group, &take->place, take->plan->record.group, take->plan->pairs,
                                 take->plan->pair_count);

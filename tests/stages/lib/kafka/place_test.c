@@ -160,11 +160,38 @@ static void test_no_directory(void **state)
     ps_kafka_place_close(&place);
 }
 
+/* A client that cannot open tries again and again: a state that lasts is logged once, and its end. */
+static void test_said_once(void **state)
+{
+    int told = 0;
+    struct ps_kafka_place place;
+    const char *in = ps_test_folder_path("late");
+    const struct ps_kafka_place_plan plan = {in, "source-r1", &told}, unknown = {"", "source-r1", &told};
+    uint64_t warnings = ps_log_count(PS_LOG_WARN), notes = ps_log_count(PS_LOG_INFO);
+    ps_test_folder_append("late", "", 0);
+    for (unsigned i = 0; i < 3; i++)
+        ps_kafka_place_open(&place, &plan, 0, "test t1");
+    assert_int_equal(ps_log_count(PS_LOG_WARN) - warnings, 1);
+    for (unsigned i = 0; i < 3; i++)
+        ps_kafka_place_open(&place, &unknown, 0, "test t1");
+    assert_int_equal(ps_log_count(PS_LOG_WARN) - warnings, 2); /* another reason */
+    assert_int_equal(ps_log_count(PS_LOG_INFO), notes);
+    assert_int_equal(unlink(in), 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ps_kafka_place_open(&place, &plan, 0, "test t1");
+        assert_true(place.is_open);
+        ps_kafka_place_close(&place);
+    }
+    assert_int_equal(ps_log_count(PS_LOG_WARN) - warnings, 2);
+    assert_int_equal(ps_log_count(PS_LOG_INFO) - notes, 1);
+}
+
 int main(void)
 {
 #define TEST(function)                                                                                       \
     cmocka_unit_test_setup_teardown(function, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {TEST(test_next_life), TEST(test_two_clients), TEST(test_copy),
-                                       TEST(test_damage),    TEST(test_odd_texts),   TEST(test_no_directory)};
+                                       TEST(test_damage),    TEST(test_odd_texts),   TEST(test_no_directory),
+                                       TEST(test_said_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
