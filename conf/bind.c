@@ -354,6 +354,18 @@ static void substitute_write(const struct ps_bind *bind, const struct ps_option 
         *bind->incomplete = true;
 }
 
+/* Writes a value in place of one that is required and missing, so that the stage's check can look for further problems; what it
+ * says of this key does not count (conf/validate/component.c). */
+static void missing_write(const struct ps_bind *bind, const struct ps_option *option, void *to)
+{
+    if (option->type != PS_OPTION_TEXT || (option->flags & PS_OPTION_FILE) || bind->unsound == NULL) {
+        substitute_write(bind, option, to);
+        return;
+    }
+    *(const char **)to = "localhost:1";
+    *bind->unsound = true;
+}
+
 /* Binds a key whose bad values Flume ignores: uses the default in their place. */
 static enum ps_status lenient_write(const struct ps_bind *bind, const struct ps_option *option,
                                     const struct ps_pair *pair, void *to)
@@ -407,13 +419,13 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
         return status;
     }
     if (pair == NULL && (option->flags & PS_OPTION_REQUIRED)) {
-        if (bind->incomplete != NULL)
-            *bind->incomplete = true;
+        missing_write(bind, option, to);
         ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
                        (struct ps_place){bind->file, bind->line,
                                          ps_arena_format(bind->arena, "%s%s", bind->prefix, option->key)},
                        ps_arena_format(bind->arena, "add the key: %s", option->help),
                        "is required and missing");
+        ps_problem_missing(bind->problems);
         return PS_FAIL;
     }
     return fallback_write(bind, option, to);

@@ -21,6 +21,8 @@ struct ps_bind {
     /* set to true when a field of the plan has no usable value because a required key or a file is missing; may be
      * NULL */
     bool *incomplete;
+    bool *
+        unsound; /* set if a value that is required and missing has another one in its place; NULL: nobody asks */
 };
 
 /* Writes every row's value, or its default, to `plan`. `common` lists further sets of rows, ending with NULL: their

@@ -8,6 +8,7 @@
 #include "conf/command/command.h"
 #include "conf/problem.h"
 #include "core/engine/plan.h"
+#include "core/probe.h"
 
 struct ps_plugins;
 struct ps_class_path;
@@ -25,6 +26,8 @@ struct ps_conf_part {
     int line;
     /* The component was refused because its plan lacks a value that `check` needs (conf/validate/component.h). */
     bool unchecked;
+    /* The component was refused because `check` refused its plan, or because a required value is missing. */
+    bool unsound;
     /* The component was refused because one of its keys names a Java class that was refused (conf/validate/engine.h). */
     bool refused;
 };
@@ -75,6 +78,13 @@ struct ps_conf_agent {
     struct ps_agent_options options;
 };
 
+/* A component that is left out because of a problem, with the keys that were bound: `check` looks at its directories, too. */
+struct ps_conf_aside {
+    struct ps_conf_part part;
+    const char *deadletter; /* penstock.deadletter; NULL: none */
+    struct ps_conf_aside *next;
+};
+
 /* A file or URI that the configuration was read from, to detect changes. */
 struct ps_conf_origin {
     const char *uri;                 /* as given */
@@ -118,6 +128,7 @@ struct ps_conf {
     struct ps_problems problems;
     struct ps_arena *plan_arena; /* the agent's; NULL after the spec was taken */
     struct ps_conf_agent agent;  /* after the spec was taken only ps_conf_place may use it */
+    struct ps_conf_aside *aside; /* in the plan_arena */
     /* the native ones, then those of the plug-ins; in the plan_arena */
     const struct ps_stage_ops *const *stages;
     struct ps_plugins *plugins;       /* has the same owner as the stages */
@@ -182,6 +193,10 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf);
 /* Returns the machine for ps_plan_create. If no component runs in Java, -Xmx bounds the engine's memory; else it bounds
  * only the heap of the JVM. Call it before ps_conf_take_spec. */
 struct ps_machine ps_conf_machine(const struct ps_conf *conf);
+
+/* Probes the components that are left out and, unless the agent starts (`starts`), all others that have keys; ps_plan_probe does
+ * it for those of an agent that starts. `probe` has local and files_only. Call it before ps_conf_take_spec. */
+void ps_conf_probe(struct ps_conf *conf, bool starts, struct ps_probe *probe);
 
 /* Returns the place of a component's key: the line of the key, or the line of the component's type when the key is
  * not written or NULL. The result has no file when there is no such source, channel or sink. `component` is a label

@@ -137,8 +137,9 @@ static void load_lookups(struct ps_conf *conf, const struct ps_command *command,
     ps_file_free(&file);
 }
 
-static enum ps_status substitute(struct ps_conf *conf, const struct ps_command *command,
-                                 struct ps_properties *properties)
+/* Returns whether the values can be judged: all, but for those with an error of their own. */
+static bool substitute(struct ps_conf *conf, const struct ps_command *command,
+                       struct ps_properties *properties)
 {
     static const char resolver[] = "org.apache.flume.node.EnvVarResolverProperties";
     struct ps_substitution *how = ps_arena_alloc(conf->arena, sizeof *how);
@@ -155,7 +156,7 @@ static enum ps_status substitute(struct ps_conf *conf, const struct ps_command *
             &conf->problems, PS_SEVERITY_WARNING, (struct ps_place){.key = "-DpropertiesImplementation"},
             ps_arena_format(conf->arena, "penstock knows %s", resolver), "%s is not known", implementation);
     load_lookups(conf, command, how);
-    return ps_substitute(properties, how);
+    return ps_substitute(properties, how) == PS_OK || !properties->unfinished;
 }
 
 /* ---- warnings about the text as a whole ---- */
@@ -342,7 +343,8 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
                              struct ps_properties *properties, const char *file)
 {
     struct ps_grouping grouping = {0};
-    if (conf->problems.errors == 0 && substitute(conf, command, properties) == PS_OK) {
+    bool is_read = conf->problems.errors == properties->bad_lines; /* no file is missing, and no plug-in */
+    if (is_read && substitute(conf, command, properties)) {
         warn_values(conf, properties, command->agent);
         ps_grouping_init(&grouping, properties, command->agent, conf->plan_arena, &conf->problems);
         collect_agents(conf, command, &grouping);

@@ -120,6 +120,12 @@ bool ps_problems_lost_backslash(const struct ps_problems *problems, struct ps_pl
     return false;
 }
 
+void ps_problem_missing(struct ps_problems *problems)
+{
+    if (problems->count > 0 && problems->held_back == 0)
+        problems->items[problems->count - 1].is_missing = true;
+}
+
 void ps_problem_quoted_path(struct ps_problems *problems)
 {
     if (problems->count > 0 && problems->held_back == 0)

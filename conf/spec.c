@@ -252,6 +252,54 @@ static struct build_context *build_context_make(const struct ps_conf *conf)
     return build_context;
 }
 
+/* Returns whether the probe of a component only looks at the paths that it has: it judges also a plan that `check` refused. */
+static bool looks_at_paths(const struct ps_conf_part *part)
+{
+    static const char *const names[] = {"spooldir", "taildir", "exec", "file", "file_roll"};
+    for (size_t i = 0; i < PS_COUNT_OF(names); i++)
+        if (strcmp(part->ops->name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Probes a component and the directory of its dead letters. */
+static void probe_part(const struct ps_context *template, const struct ps_conf_part *part,
+                       const char *deadletter, struct ps_probe *probe)
+{
+    struct ps_context context = *template;
+    context.component = part->label;
+    context.name = part->name;
+    probe->component = part->label;
+    if (part->ops->probe != NULL && (!part->unsound || looks_at_paths(part)))
+        part->ops->probe(part->plan, &context, probe);
+    if (deadletter != NULL && !ps_dead_letters_go_to_channel(deadletter))
+        ps_probe_directory_to_make_last(probe, "penstock.deadletter", deadletter);
+}
+
+void ps_conf_probe(struct ps_conf *conf, bool starts, struct ps_probe *probe)
+{
+    if (starts && conf->aside == NULL)
+        return;
+    const struct ps_conf_agent *agent = &conf->agent;
+    const struct ps_context context = {.agent = agent->name,
+                                       .arena = conf->plan_arena,
+                                       .system_property = build_context_property,
+                                       .read_properties = ps_properties_read,
+                                       .sub_stage = build_context_sub_stage,
+                                       .argument = build_context_make(conf),
+                                       .instances = 1,
+                                       .batch_events_max = PS_BATCH_EVENTS_MAX,
+                                       .class_path = conf->class_path};
+    for (const struct ps_conf_aside *aside = conf->aside; aside != NULL; aside = aside->next)
+        probe_part(&context, &aside->part, aside->deadletter, probe);
+    for (size_t i = 0; !starts && i < agent->source_count; i++)
+        probe_part(&context, &agent->sources[i].part, agent->sources[i].common.deadletter, probe);
+    for (size_t i = 0; !starts && i < agent->channel_count; i++)
+        probe_part(&context, &agent->channels[i].part, NULL, probe);
+    for (size_t i = 0; !starts && i < agent->sink_count; i++)
+        probe_part(&context, &agent->sinks[i].part, agent->sinks[i].common.deadletter, probe);
+}
+
 struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
 {
     PS_ASSERT(conf->plan_arena != NULL && conf->problems.errors == 0);

@@ -89,8 +89,11 @@ struct verdict {
 };
 
 /* Makes the plan and looks for the files and directories that it needs. */
-static void look(const struct ps_command *command, struct ps_conf *conf, struct verdict *verdict)
+static void look(const struct ps_command *command, struct ps_conf *conf, bool starts, struct verdict *verdict)
 {
+    ps_check_look_aside(conf, starts);
+    if (!starts)
+        return;
     ps_check_state(conf);
     verdict->plan = plan_create(conf);
     if (verdict->plan != NULL)
@@ -102,8 +105,7 @@ static void print_json(const struct ps_command *command, struct ps_conf *conf, s
                        bool starts, struct verdict *verdict)
 {
     struct json_t *root = ps_report_json_begin(conf);
-    if (starts)
-        look(command, conf, verdict);
+    look(command, conf, starts, verdict);
     const struct ps_plan *plan = verdict->plan;
     if (plan != NULL)
         ps_plan_describe(plan, PS_PLAN_BUDGET | PS_PLAN_FLOWS, line_add, lines);
@@ -148,10 +150,9 @@ static void print_text(const struct ps_command *command, struct ps_conf *conf, s
     char *agent = NULL;
     size_t agent_length = 0;
     FILE *memory = ps_must_open_text(&agent, &agent_length, "lines of check");
-    if (starts) {
+    if (starts)
         ps_report_agent(memory, conf);
-        look(command, conf, verdict);
-    }
+    look(command, conf, starts, verdict);
     fclose(memory);
     if (verdict->plan != NULL)
         ps_plan_describe(verdict->plan,

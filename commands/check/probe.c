@@ -84,6 +84,37 @@ static void on_looked(const struct ps_probe *probe, enum ps_probed result, const
                    "%s: %s", what, cause);
 }
 
+/* Returns whether this key was refused, so that its value is not the one that will be used. */
+static bool is_refused(const struct ps_conf *conf, const struct ps_place *place)
+{
+    for (size_t i = 0; place->key != NULL && i < conf->problems.count; i++) {
+        const struct ps_problem *problem = &conf->problems.items[i];
+        if (problem->severity <= PS_SEVERITY_DROPPED && problem->key != NULL &&
+            strcmp(problem->key, place->key) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void on_aside(const struct ps_probe *probe, enum ps_probed result, const char *key, const char *what,
+                     const char *cause, const char *cure)
+{
+    struct ps_conf *conf = probe->argument;
+    if (result == PS_PROBED_OK || result == PS_PROBED_SKIPPED)
+        return;
+    const struct ps_place place = ps_conf_place(conf, probe->component, key);
+    if (!is_doubted(conf, &place) && !is_refused(conf, &place))
+        ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, cure, "%s: %s", what, cause);
+}
+
+void ps_check_look_aside(struct ps_conf *conf, bool starts)
+{
+    struct ps_probe probe = {.local = true, .files_only = true, .tried = on_aside, .argument = conf};
+    ps_conf_probe(conf, starts, &probe);
+    ps_problems_forget_quoted(&conf->problems);
+    ps_problems_sort(&conf->problems);
+}
+
 struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command *command,
                                    const struct ps_plan *plan)
 {

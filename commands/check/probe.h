@@ -20,6 +20,10 @@ struct ps_check_look {
 struct ps_check_look ps_check_look(struct ps_conf *conf, const struct ps_command *command,
                                    const struct ps_plan *plan);
 
+/* Looks at the directories and files of the components that are left out and, unless the agent starts, of all others, and adds each
+ * fault to the problems: the user learns of all at once. Called before the plan is made. */
+void ps_check_look_aside(struct ps_conf *conf, bool starts);
+
 /* Tries each thing that the plan's stages, the metrics server, the log and the backup need. Prints a line for each
  * to `out`, or adds an object for each to `list` (a JSON array); one of the two is NULL. Returns the number of things
  * that failed. */

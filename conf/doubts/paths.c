@@ -294,4 +294,6 @@ void ps_doubt_paths(struct ps_conf *conf)
         look_at_part(conf, &agent->channels[i].part);
     for (size_t i = 0; i < agent->sink_count; i++)
         look_at_part(conf, &agent->sinks[i].part);
+    for (const struct ps_conf_aside *aside = conf->aside; aside != NULL; aside = aside->next)
+        look_at_part(conf, &aside->part);
 }

@@ -273,6 +273,8 @@ static void note_keys(struct filters *filters, struct ps_pair *pair, const char 
 static void replace(struct filters *filters, struct ps_pair *pair, const char *key)
 {
     bool unknown;
+    if (ps_problems_is_unknown(filters->problems, pair->value))
+        return; /* it has an error, which is reported */
     pair->value =
         value_filter(filters, pair->value, (struct ps_place){pair->file, pair->line, key}, &unknown);
     if (!unknown)

@@ -207,9 +207,10 @@ static bool unicode_read(const unsigned char *text, size_t length, unsigned *uni
     return true;
 }
 
-/* Converts the raw text of a key or value to UTF-8 in the arena. Returns NULL for a malformed \u. A raw byte
- * needs at most two bytes of UTF-8; an escaped NUL or unit (at least two raw bytes) needs three. */
-static const char *text_unescape(struct ps_arena *arena, const unsigned char *text, size_t length, bool *nul)
+/* Converts the raw text of a key or value to UTF-8 in the arena. A malformed \u is set in `*malformed`, and stays as it is. A raw
+ * byte needs at most two bytes of UTF-8; an escaped NUL or unit (at least two raw bytes) needs three. */
+static const char *text_unescape(struct ps_arena *arena, const unsigned char *text, size_t length, bool *nul,
+                                 bool *malformed)
 {
     char *room = ps_must_alloc(1, length * 3 + 4, "properties");
     struct writer writer = {.text = room};
@@ -218,12 +219,13 @@ static const char *text_unescape(struct ps_arena *arena, const unsigned char *te
         unsigned unit = text[at++];
         if (unit == '\\' && at < length) {
             unit = text[at++];
-            if (unit == 'u') {
-                if (!unicode_read(text + at, length - at, &unit)) {
-                    free(room);
-                    return NULL;
-                }
+            unsigned code;
+            if (unit == 'u' && unicode_read(text + at, length - at, &code)) {
+                unit = code;
                 at += 4;
+            } else if (unit == 'u') {
+                *malformed = true;
+                writer_unit(&writer, '\\');
             } else {
                 unit = unit == 't'   ? '\t'
                        : unit == 'n' ? '\n'
@@ -414,20 +416,20 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
                                     struct ps_problems *problems)
 {
     size_t key_length, value_start;
-    bool nul = false;
+    bool nul = false, malformed = false;
     line_split(reader->text, reader->text_length, &key_length, &value_start);
     struct ps_property property = {
-        .key = text_unescape(properties->arena, reader->text, key_length, &nul),
+        .key = text_unescape(properties->arena, reader->text, key_length, &nul, &malformed),
         .value = text_unescape(properties->arena, reader->text + value_start,
-                               reader->text_length - value_start, &nul),
+                               reader->text_length - value_start, &nul, &malformed),
         .file = file,
         .line = reader->text_line,
     };
     struct ps_place place = {file, reader->text_line, property.key};
-    if (property.key == NULL || property.value == NULL) {
+    if (malformed) {
         ps_problem_add(problems, PS_SEVERITY_ERROR, place, "write \\\\u for a backslash and a u",
                        "\\u is not followed by four hexadecimal digits: Java refuses the whole file");
-        return PS_FAIL;
+        ps_problems_note_unknown(problems, property.value); /* what it should be is not known */
     }
     if (nul)
         ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
@@ -436,15 +438,18 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
     const char *visible = property.key; /* behind a no-break space, say */
     while ((unsigned char)*visible >= 0x80)
         visible++;
-    warn_utf8(reader, place, concerned || of_wanted_agent(properties, visible),
-              ps_text_begins(property.key, MARK) && is_key(properties, property.key), problems);
+    bool is_lost = ps_text_begins(property.key, MARK) && is_key(properties, property.key);
+    warn_utf8(reader, place, concerned || of_wanted_agent(properties, visible), is_lost, problems);
+    if (is_lost)
+        property.key += strlen(MARK);
+    properties->bad_lines += malformed + is_lost;
     if (concerned) {
         warn_backslashes(reader->text + value_start, reader->text_length - value_start, property.value, place,
                          problems);
         warn_duplicate(properties, &property, problems);
     }
     ps_properties_put(properties, property);
-    return PS_OK;
+    return malformed ? PS_FAIL : PS_OK;
 }
 
 /* Returns whether the text is UTF-16: it begins with such a mark, or every second byte of its beginning is NUL. */
@@ -475,14 +480,15 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
     struct reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
     reader.text = ps_must_alloc(1, length + 1, "properties");
     enum ps_status status = PS_OK;
-    while (status == PS_OK && reader_line(&reader)) {
+    while (reader_line(&reader)) {
         if (properties->count == PS_PROPERTIES_COUNT_MAX) {
             ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, reader.text_line, NULL}, NULL,
                            "has more than %s keys", ps_quantity_print_count(PS_PROPERTIES_COUNT_MAX).text);
             status = PS_FAIL;
             break;
         }
-        status = property_read(properties, &reader, file, problems);
+        if (property_read(properties, &reader, file, problems) != PS_OK)
+            status = PS_FAIL;
     }
     if (reader.utf8_lines > UTF8_WARNINGS_MAX)
         ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){file, 0, NULL},

@@ -1,8 +1,8 @@
 /* Parses like java.util.Properties.load(InputStream) (JDK 17), exactly, from bytes in memory.
  *
  * Bytes are ISO-8859-1: 0x80-0xFF become two bytes of UTF-8, \uXXXX becomes the character of that code. A lone
- * surrogate becomes '?', as when Java writes it out. A malformed \u ends the load, like Java's
- * IllegalArgumentException. A NUL cannot be part of a C string: it becomes U+FFFD, with a warning.
+ * surrogate becomes '?', as when Java writes it out. A malformed \u is an error, like Java's
+ * IllegalArgumentException; the lines behind it are read all the same, so that all problems are reported. A NUL cannot be part of a C string: it becomes U+FFFD, with a warning.
  *
  * Thread: the control thread. */
 #pragma once
@@ -27,6 +27,8 @@ struct ps_properties {
     size_t count, room;
     uint32_t *slots; /* hash index: item number + 1 */
     size_t slot_count;
+    size_t bad_lines; /* lines with an error; the others are read, and can be checked */
+    bool unfinished;  /* references of some values were not replaced (ps_substitute) */
 };
 
 void ps_properties_init(struct ps_properties *properties, struct ps_arena *arena);

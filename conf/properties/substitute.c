@@ -17,7 +17,7 @@ struct buffer {
     size_t length, room;
 };
 
-enum state { STATE_RAW, STATE_BUSY, STATE_DONE };
+enum state { STATE_RAW, STATE_BUSY, STATE_DONE, STATE_BROKEN };
 
 struct work {
     const struct ps_substitution *how;
@@ -26,7 +26,7 @@ struct work {
     const struct ps_property *current; /* the property whose value is being computed, for messages */
     unsigned replacements;
     size_t scanned_bytes; /* in this load */
-    bool failed;
+    bool failed;          /* the present property */
 };
 
 /* The names that are being replaced, innermost first, to detect a name that leads to itself. */
@@ -46,13 +46,20 @@ static struct ps_place place_of(const struct work *work)
     return (struct ps_place){work->current->file, work->current->line, work->current->key};
 }
 
-/* Reports a limit or a cycle, only once, because further problems would only follow from it. */
+/* Reports a limit or a cycle, only once for a property, because further problems would only follow from it. */
 static void fail(struct work *work, const char *cure, const char *what, const char *name)
 {
     if (!work->failed)
         ps_problem_add(work->how->problems, PS_SEVERITY_ERROR, place_of(work), cure, "${%.100s}: %s", name,
                        what);
     work->failed = true;
+}
+
+/* The same for a limit: what is behind it stays as it is, and cannot be judged. */
+static void fail_at_limit(struct work *work, const char *cure, const char *what, const char *name)
+{
+    fail(work, cure, what, name);
+    work->properties->unfinished = true;
 }
 
 static bool of_wanted_agent(const struct work *work)
@@ -234,7 +241,7 @@ static const char *resolve(struct work *work, const char *name, const struct nam
 static bool buffer_add(struct work *work, struct buffer *buffer, const char *text, size_t length)
 {
     if (buffer->length + length > PS_SUBSTITUTE_BYTES_MAX) {
-        fail(work, NULL, "the value with its replacements is longer than the limit", "...");
+        fail_at_limit(work, NULL, "the value with its replacements is longer than the limit", "...");
         return false;
     }
     if (buffer->length + length + 1 > buffer->room) {
@@ -270,7 +277,7 @@ static size_t closing_brace(struct work *work, const char *text, size_t at, size
     }
     work->scanned_bytes += at - begin;
     if (work->scanned_bytes > PS_SUBSTITUTE_SCAN_BYTES_MAX)
-        fail(work, NULL, "the references of the file take too long to resolve", "...");
+        fail_at_limit(work, NULL, "the references of the file take too long to resolve", "...");
     return at;
 }
 
@@ -281,9 +288,10 @@ static bool replace(struct work *work, const char *inside, size_t length, struct
 {
     struct buffer name = {0};
     if (depth > PS_SUBSTITUTE_DEPTH_MAX) {
-        fail(work,
-             ps_arena_format(work->how->arena, "references can be nested %d deep", PS_SUBSTITUTE_DEPTH_MAX),
-             "nested too deeply", ps_arena_copy(work->how->arena, inside, length < 100 ? length : 100));
+        fail_at_limit(
+            work,
+            ps_arena_format(work->how->arena, "references can be nested %d deep", PS_SUBSTITUTE_DEPTH_MAX),
+            "nested too deeply", ps_arena_copy(work->how->arena, inside, length < 100 ? length : 100));
         return false;
     }
     expand(work, inside, length, &name, NULL, depth + 1);
@@ -301,7 +309,7 @@ static bool replace(struct work *work, const char *inside, size_t length, struct
             goto out;
         }
     if (++work->replacements > PS_SUBSTITUTE_COUNT_MAX) {
-        fail(work, NULL, "too many references", name.text);
+        fail_at_limit(work, NULL, "too many references", name.text);
         goto out;
     }
     struct names names = {name.text, outer};
@@ -358,6 +366,10 @@ static const char *property_finish(struct work *work, size_t number, const struc
     struct ps_property *property = &work->properties->items[number];
     if (work->states[number] == STATE_DONE || strstr(property->value, "${") == NULL)
         return property->value;
+    if (work->states[number] == STATE_BROKEN) { /* reported where it was found */
+        work->failed = true;
+        return NULL;
+    }
     if (work->states[number] == STATE_BUSY) {
         fail(work, "break the cycle", "the value refers to itself", property->key);
         return NULL;
@@ -367,10 +379,12 @@ static const char *property_finish(struct work *work, size_t number, const struc
     work->states[number] = STATE_BUSY;
     struct buffer out = {0};
     expand(work, property->value, strlen(property->value), &out, outer, depth);
-    if (!work->failed)
-        property->value = ps_arena_copy(work->how->arena, out.text, out.length);
+    property->value = work->failed ? ps_arena_text(work->how->arena, property->value)
+                                   : ps_arena_copy(work->how->arena, out.text, out.length);
+    if (work->failed)
+        ps_problems_note_unknown(work->how->problems, property->value);
     free(out.text);
-    work->states[number] = STATE_DONE;
+    work->states[number] = work->failed ? STATE_BROKEN : STATE_DONE;
     work->current = before;
     return property->value;
 }
@@ -388,10 +402,15 @@ enum ps_status ps_substitute(struct ps_properties *properties, const struct ps_s
 {
     struct work work = {.how = how, .properties = properties};
     work.states = ps_must_alloc(properties->count + 1, 1, "substituted text");
-    for (size_t i = 0; i < properties->count && !work.failed; i++)
+    enum ps_status status = PS_OK;
+    for (size_t i = 0; i < properties->count && !properties->unfinished; i++) {
+        work.failed = false;
         property_finish(&work, i, NULL, 0);
+        if (work.failed)
+            status = PS_FAIL;
+    }
     free(work.states);
-    return work.failed ? PS_FAIL : PS_OK;
+    return status;
 }
 
 void ps_substitute_lookups(struct ps_substitution *how, const struct ps_properties *lookups)

@@ -134,8 +134,19 @@ enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct 
                            .file = part->file,
                            .line = part->line,
                            .refuse = part->ops->refuses,
-                           .incomplete = &part->unchecked};
+                           .incomplete = &part->unchecked,
+                           .unsound = &part->unsound};
     return ps_bind_options(&bind, part->ops->options, common, &part->pairs, part->plan);
+}
+
+void ps_component_set_aside(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+                            const char *deadletter)
+{
+    if (part->plan == NULL || part->unchecked)
+        return;
+    struct ps_conf_aside *aside = ps_arena_alloc(maker->conf->plan_arena, sizeof *aside);
+    *aside = (struct ps_conf_aside){*part, deadletter, maker->conf->aside};
+    maker->conf->aside = aside;
 }
 
 /* ---- the context of a check hook ---- */
@@ -180,8 +191,9 @@ struct ps_place ps_component_place(const struct ps_component_maker *maker, const
     return place;
 }
 
-static const struct ps_conf_part *part_labelled(const struct ps_conf_agent *agent, const char *label)
+static const struct ps_conf_part *part_labelled(const struct ps_conf *conf, const char *label)
 {
+    const struct ps_conf_agent *agent = &conf->agent;
     for (size_t i = 0; i < agent->source_count; i++) {
         if (strcmp(agent->sources[i].part.label, label) == 0)
             return &agent->sources[i].part;
@@ -194,18 +206,33 @@ static const struct ps_conf_part *part_labelled(const struct ps_conf_agent *agen
         if (strcmp(agent->sinks[i].part.label, label) == 0)
             return &agent->sinks[i].part;
     }
+    for (const struct ps_conf_aside *aside = conf->aside; aside != NULL; aside = aside->next) {
+        if (strcmp(aside->part.label, label) == 0)
+            return &aside->part;
+    }
     return NULL;
 }
 
 struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key)
 {
     const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const struct ps_conf_part *part = part_labelled(&conf->agent, component);
+    const struct ps_conf_part *part = part_labelled(conf, component);
     if (part == NULL)
         return (struct ps_place){.file = NULL};
     const char *prefix = ps_arena_format(conf->arena, "%s.%ss.%s.", conf->agent.name,
                                          ps_kind_word(part->ops->kind), part->name);
     return ps_component_place(&maker, part, prefix, key);
+}
+
+/* Returns whether the key was reported as missing: then the stage sees another value in its place. */
+static bool is_missing(const struct ps_problems *problems, const struct ps_place *place)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct ps_problem *problem = &problems->items[i];
+        if (problem->is_missing && place->key != NULL && strcmp(problem->key, place->key) == 0)
+            return true;
+    }
+    return false;
 }
 
 static void checking_report(const struct ps_context *context, enum ps_log_level level, const char *key,
@@ -218,6 +245,11 @@ static void checking_report(const struct ps_context *context, enum ps_log_level 
     checking->failed |= level >= PS_LOG_ERROR;
     struct ps_problems *problems = &checking->maker->conf->problems;
     struct ps_place place = ps_component_place(checking->maker, checking->part, checking->prefix, key);
+    const char *value = key != NULL ? ps_pairs_get(&checking->part->pairs, key) : NULL;
+    if (level < PS_LOG_ERROR && value != NULL && ps_problems_is_unknown(problems, value))
+        return;
+    if (is_missing(problems, &place))
+        return;
     size_t first_line = strcspn(message, "\n");
     if (message[first_line] != '\0' && ps_problems_lost_backslash(problems, place))
         message = ps_arena_copy(checking->maker->arena, message, first_line);
@@ -274,7 +306,7 @@ static const struct ps_stage_ops *checking_sub_stage(struct ps_context *context,
     return sub.ops;
 }
 
-enum ps_status ps_component_check(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+enum ps_status ps_component_check(const struct ps_component_maker *maker, struct ps_conf_part *part,
                                   const char *prefix, const struct ps_context *template)
 {
     if (part->unchecked)
@@ -295,6 +327,7 @@ enum ps_status ps_component_check(const struct ps_component_maker *maker, const 
     context.class_path = maker->conf->class_path;
     if (part->ops->check(part->plan, &context) == PS_OK)
         return PS_OK;
+    part->unsound = true;
     if (!checking.failed)
         ps_problem_add(&maker->conf->problems, PS_SEVERITY_DROPPED,
                        ps_component_place(maker, part, prefix, NULL), NULL,

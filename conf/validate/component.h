@@ -28,6 +28,10 @@ void ps_component_note_gone(const struct ps_component_maker *maker, enum ps_kind
 void ps_component_refuse(const struct ps_component_maker *maker, enum ps_kind kind,
                          struct ps_conf_part *part);
 
+/* Keeps a component that is left out for ps_conf_probe, if its plan has the values that it needs. */
+void ps_component_set_aside(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+                            const char *deadletter);
+
 /* Binds part->pairs to a new part->plan by part->ops. `prefix` is "a1.sources.r1."; `common` are sets of rows
  * bound elsewhere. */
 enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct ps_conf_part *part,
@@ -37,7 +41,7 @@ enum ps_status ps_component_bind(const struct ps_component_maker *maker, struct 
  * it even when ps_component_bind failed: the hook then finds further problems, so that all are reported at
  * once. The hook is not run when the plan lacks values that it needs (part->unchecked). `template` has instances,
  * producers, consumers and channels; this function fills in the rest. */
-enum ps_status ps_component_check(const struct ps_component_maker *maker, const struct ps_conf_part *part,
+enum ps_status ps_component_check(const struct ps_component_maker *maker, struct ps_conf_part *part,
                                   const char *prefix, const struct ps_context *template);
 
 /* Returns the place of a key, or the component's place if the key is missing. */

@@ -212,8 +212,9 @@ static bool source_workers(struct ps_validation *validation, const struct ps_con
     return false;
 }
 
+/* Returns whether the source is good; sets it aside if it is not, or if it is not `listed`. */
 static bool source_make(struct ps_validation *validation, const struct ps_entry *entry,
-                        struct ps_conf_source *source)
+                        struct ps_conf_source *source, bool listed)
 {
     const char *prefix = ps_validation_prefix(validation, PS_SECTION_SOURCES, entry->name);
     struct ps_common_source common = {0};
@@ -247,6 +248,8 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
     for (size_t i = 0; bound && i < source->channels.count; i++)
         good &= ps_validation_batch_fits(validation, part, prefix,
                                          ps_validation_channel(validation, source->channels.items[i]));
+    if (!good || !listed)
+        ps_component_set_aside(&validation->maker, part, source->common.deadletter);
     return good;
 }
 
@@ -284,11 +287,16 @@ void ps_validate_sources(struct ps_validation *validation)
     agent->sources = ps_arena_alloc(validation->arena, (listed.count + 2) * sizeof *agent->sources);
     for (size_t i = 0; i < listed.count; i++) {
         struct ps_conf_source *source = &agent->sources[agent->source_count];
-        if (!source_make(validation, listed.entries[i], source))
+        if (!source_make(validation, listed.entries[i], source, true))
             continue;
         agent->source_count++;
         for (size_t j = 0; j < source->channels.count; j++)
             ps_validation_channel(validation, source->channels.items[j])->source_count++;
+    }
+    struct ps_listed unlisted = ps_validation_unlisted(validation, PS_SECTION_SOURCES);
+    for (size_t i = 0; i < unlisted.count; i++) {
+        struct ps_conf_source source;
+        (void)source_make(validation, unlisted.entries[i], &source, false);
     }
     if (validation->flow != NULL) /* added last, so that the file's sources keep their numbers */
         flow_make(validation, &agent->sources[agent->source_count++]);
@@ -308,8 +316,9 @@ static bool sink_retries(struct ps_validation *validation, struct ps_conf_sink *
     return false;
 }
 
+/* As source_make. */
 static bool sink_make(struct ps_validation *validation, const struct ps_entry *entry,
-                      struct ps_conf_sink *sink)
+                      struct ps_conf_sink *sink, bool listed)
 {
     const char *prefix = ps_validation_prefix(validation, PS_SECTION_SINKS, entry->name);
     struct ps_common_sink common = {0};
@@ -351,6 +360,8 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
     good &= ps_component_check(&validation->maker, part, prefix, &context) == PS_OK;
     if (bound && channel != NULL)
         good &= ps_validation_batch_fits(validation, part, prefix, channel);
+    if (!good || !listed)
+        ps_component_set_aside(&validation->maker, part, sink->common.deadletter);
     return good;
 }
 
@@ -360,6 +371,11 @@ void ps_validate_sinks(struct ps_validation *validation)
     struct ps_listed listed = ps_validation_listed(validation, PS_SECTION_SINKS);
     agent->sinks = ps_arena_alloc(validation->arena, (listed.count + 1) * sizeof *agent->sinks);
     for (size_t i = 0; i < listed.count; i++)
-        if (sink_make(validation, listed.entries[i], &agent->sinks[agent->sink_count]))
+        if (sink_make(validation, listed.entries[i], &agent->sinks[agent->sink_count], true))
             agent->sink_count++;
+    struct ps_listed unlisted = ps_validation_unlisted(validation, PS_SECTION_SINKS);
+    for (size_t i = 0; i < unlisted.count; i++) {
+        struct ps_conf_sink sink;
+        (void)sink_make(validation, unlisted.entries[i], &sink, false);
+    }
 }

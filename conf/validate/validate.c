@@ -73,6 +73,17 @@ static void report_listed_only(struct ps_validation *validation, enum ps_section
                    "%s \"%s\" is listed, but has no keys", ps_section_noun(section), name);
 }
 
+/* Returns the line that lists all components that have keys: "add the line a1.channels = c1 c2". */
+static const char *cure_with_list(struct ps_validation *validation, enum ps_section section)
+{
+    const struct ps_section_entries *entries = &validation->text->sections[section];
+    const char *line = ps_arena_format(validation->arena, "add the line %s.%s =", validation->text->name,
+                                       ps_section_word(section));
+    for (size_t i = 0; i < entries->count; i++)
+        line = ps_arena_format(validation->arena, "%s %s", line, entries->entries[i].name);
+    return entries->count > 0 ? line : ps_arena_format(validation->arena, "%s ...", line);
+}
+
 static void report_unlisted(struct ps_validation *validation, enum ps_section section,
                             const struct ps_entry *entry)
 {
@@ -82,14 +93,14 @@ static void report_unlisted(struct ps_validation *validation, enum ps_section se
         return; /* reported with the name that is listed */
     bool list = validation->text->sections[section].list != NULL;
     const char *doubt = list ? NULL : ps_doubt_list(validation->arena, validation->text, section);
-    ps_problem_add(
-        validation->problems, PS_SEVERITY_WARNING,
-        (struct ps_place){entry->items[0].file, entry->items[0].line, name},
-        doubt != NULL
-            ? doubt
-            : ps_arena_format(validation->arena, list ? "add %s to %s.%s" : "add the line %2$s.%3$s = %1$s",
-                              entry->name, validation->text->name, ps_section_word(section)),
-        "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section), entry->name);
+    ps_problem_add(validation->problems, PS_SEVERITY_WARNING,
+                   (struct ps_place){entry->items[0].file, entry->items[0].line, name},
+                   doubt != NULL ? doubt
+                   : list        ? ps_arena_format(validation->arena, "add %s to %s.%s", entry->name,
+                                                   validation->text->name, ps_section_word(section))
+                                 : cure_with_list(validation, section),
+                   "%s %s is configured, but not listed: Flume ignores it", ps_section_noun(section),
+                   entry->name);
     /* A component that is not in its list was removed on purpose; when the list itself is missing, its name was
      * probably misspelt. */
     ps_problem_mistake(validation->problems, list ? PS_MISTAKE_NONE : PS_MISTAKE_CAUSE);
@@ -116,6 +127,18 @@ struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_
         if (!entries->entries[i].listed)
             report_unlisted(validation, section, &entries->entries[i]);
     return listed;
+}
+
+struct ps_listed ps_validation_unlisted(struct ps_validation *validation, enum ps_section section)
+{
+    const struct ps_section_entries *entries = &validation->text->sections[section];
+    bool lacks_list = validation->text->sections[section].list == NULL;
+    struct ps_listed unlisted = {
+        .entries = ps_arena_alloc(validation->arena, (entries->count + 1) * sizeof *unlisted.entries)};
+    for (size_t i = 0; lacks_list && i < entries->count; i++)
+        if (!entries->entries[i].listed && !entries->entries[i].in_java)
+            unlisted.entries[unlisted.count++] = &entries->entries[i];
+    return unlisted;
 }
 
 /* ---- common to all components ---- */
@@ -261,27 +284,39 @@ static unsigned count_users(const struct ps_validation *validation, enum ps_sect
     return users;
 }
 
+static bool channel_make(struct ps_validation *validation, const struct ps_entry *entry,
+                         struct ps_conf_channel *channel)
+{
+    const char *prefix = ps_validation_prefix(validation, PS_SECTION_CHANNELS, entry->name);
+    ps_validation_part(validation, PS_KIND_CHANNEL, entry, prefix, &channel->part);
+    struct ps_context context = {
+        .instances = 1,
+        .producers = count_users(validation, PS_SECTION_SOURCES, entry->name),
+        .consumers = count_users(validation, PS_SECTION_SINKS, entry->name),
+        .batch_events_max = PS_BATCH_EVENTS_MAX,
+    };
+    bool bound = ps_component_bind(&validation->maker, &channel->part, prefix, ps_common_channel) == PS_OK;
+    bool good = ps_component_check(&validation->maker, &channel->part, prefix, &context) == PS_OK;
+    return bound && good && !channel->part.refused;
+}
+
 static void validate_channels(struct ps_validation *validation)
 {
     struct ps_conf_agent *agent = &validation->conf->agent;
     struct ps_listed listed = ps_validation_listed(validation, PS_SECTION_CHANNELS);
+    struct ps_listed unlisted = ps_validation_unlisted(validation, PS_SECTION_CHANNELS);
     agent->channels = ps_arena_alloc(validation->arena, (listed.count + 1) * sizeof *agent->channels);
     for (size_t i = 0; i < listed.count; i++) {
-        const struct ps_entry *entry = listed.entries[i];
         struct ps_conf_channel *channel = &agent->channels[agent->channel_count];
-        const char *prefix = ps_validation_prefix(validation, PS_SECTION_CHANNELS, entry->name);
-        ps_validation_part(validation, PS_KIND_CHANNEL, entry, prefix, &channel->part);
-        struct ps_context context = {
-            .instances = 1,
-            .producers = count_users(validation, PS_SECTION_SOURCES, entry->name),
-            .consumers = count_users(validation, PS_SECTION_SINKS, entry->name),
-            .batch_events_max = PS_BATCH_EVENTS_MAX,
-        };
-        bool bound =
-            ps_component_bind(&validation->maker, &channel->part, prefix, ps_common_channel) == PS_OK;
-        bool good = ps_component_check(&validation->maker, &channel->part, prefix, &context) == PS_OK;
-        if (bound && good && !channel->part.refused)
+        if (channel_make(validation, listed.entries[i], channel))
             agent->channel_count++;
+        else
+            ps_component_set_aside(&validation->maker, &channel->part, NULL);
+    }
+    for (size_t i = 0; i < unlisted.count; i++) {
+        struct ps_conf_channel channel = {.source_count = 0};
+        (void)channel_make(validation, unlisted.entries[i], &channel);
+        ps_component_set_aside(&validation->maker, &channel.part, NULL);
     }
 }
 
@@ -296,8 +331,7 @@ static void report_nothing(struct ps_validation *validation, bool channels)
     if (text->sections[PS_SECTION_CHANNELS].list == NULL) {
         const char *doubt = ps_doubt_list(validation->arena, text, PS_SECTION_CHANNELS);
         ps_problem_add(validation->problems, PS_SEVERITY_ERROR, place,
-                       doubt != NULL ? doubt
-                                     : ps_arena_format(validation->arena, "add the line %s = ...", list),
+                       doubt != NULL ? doubt : cure_with_list(validation, PS_SECTION_CHANNELS),
                        "the agent has no list of channels");
     } else if (!channels) {
         follows = ps_problems_decide(validation->problems, list);
@@ -327,7 +361,7 @@ static void validate_connections(struct ps_validation *validation)
         struct ps_place place = {
             channel->part.file, channel->part.line,
             ps_arena_format(validation->arena, "%s.channels.%s", agent->name, channel->part.name)};
-        /* If a component that named this channel was dropped, that was already reported. The warnings below matter
+        /* If a component that named this channel was dropped, that was already reported, and the warnings below matter
          * only to an agent that starts. */
         unsigned sources = count_users(validation, PS_SECTION_SOURCES, channel->part.name);
         unsigned sinks = count_users(validation, PS_SECTION_SINKS, channel->part.name);
@@ -342,7 +376,7 @@ static void validate_connections(struct ps_validation *validation)
         }
         bool shared = channel->part.ops->shared; /* other programs put events into it, or take them from it */
         if (channel->sink_count == 0 && !(shared && sinks == 0)) {
-            if (!ps_validate_reader(validation, channel) || !starts) {
+            if (!ps_validate_reader(validation, channel) || (!starts && sinks > 0)) {
                 agent->channels[kept++] = *channel;
                 continue;
             }
@@ -352,7 +386,7 @@ static void validate_connections(struct ps_validation *validation)
                            channel->part.name);
             if (sinks > 0)
                 ps_problem_follows(validation->problems);
-        } else if (channel->source_count == 0 && starts && !(shared && sources == 0)) {
+        } else if (channel->source_count == 0 && (starts || sources == 0) && !(shared && sources == 0)) {
             ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place, NULL,
                            "no source puts into channel %s", channel->part.name);
             if (sources > 0)

@@ -25,6 +25,9 @@ struct ps_listed {
     const struct ps_entry **entries;
 };
 struct ps_listed ps_validation_listed(struct ps_validation *validation, enum ps_section section);
+/* Returns the components of a section without a list: they are left out, and checked all the same, because the list was
+ * forgotten. Called after ps_validation_listed. */
+struct ps_listed ps_validation_unlisted(struct ps_validation *validation, enum ps_section section);
 
 /* Returns "a1.sources.r1.". */
 const char *ps_validation_prefix(struct ps_validation *validation, enum ps_section section, const char *name);

@@ -140,7 +140,7 @@ def carry_out(agent, problem, text):
         text.value(line, split(text.lines[line - 1])[1].strip("\"'"))
         return True
     if cure == "write true or false":
-        text.value(line, "true")
+        text.value(line, "false")
         return True
     if cure in ("remove it", "remove one of the two lines", "write a value, or remove the line"):
         text.lines[line - 1] = "#"

@@ -132,7 +132,7 @@ mark=$(printf '\xef\xbb\xbf')
 check 1 -n a1
 says 'agent.properties:1: error: '
 says 'its line would be lost; save the file without a byte order mark'
-check 2
+check 1 # the lines behind the mark name the agent
 says 'save the file without a byte order mark'
 { printf '%s# a comment\n' "$mark"; agent; } >"$work/agent.properties"
 check 0 -n a1

@@ -140,10 +140,10 @@ source_file 'type = http' 'port = 99999' 'handler = com.example.Foo' 'ssl = true
     'SslContextFactory.needClientAuth = true' >"$work/all.properties"
 run 1 check -n a1 -f "$work/all.properties" --strict
 says "r1.port:"; says "r1.handler:"; says "r1.ssl:"; says "needClientAuth:"; says "a1: 4 dropped"
-# Without a required value the stage's own check cannot run.
+# Beside a missing value the stage's own check finds more.
 source_file 'type = spooldir' 'trackingPolicy = foo' >"$work/all.properties"
 run 1 check -n a1 -f "$work/all.properties" --strict
-says "spoolDir: is required and missing"; says "a1: 1 dropped"
+says "spoolDir: is required and missing"; says "trackingPolicy: foo is neither"; says "a1: 2 dropped"
 # Groups of taildir.
 source_file 'type = taildir' 'batchSize = 0' 'filegroups = web apps apps db dir' 'filegroups.web = /var/log/[' \
     'filegroups.apps = /var/log/app.*' 'filegroups.app = /var/log/x' 'filegroups.dir = /var/log/' 'headers.wep.k = v' \
