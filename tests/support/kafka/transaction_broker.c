@@ -156,6 +156,16 @@ void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned par
     broker->removed[partition] = true;
 }
 
+void ps_test_coordinator_name_other(struct ps_test_coordinator *broker, unsigned port)
+{
+    broker->absent_port = port;
+}
+
+void ps_test_coordinator_end_slowly(struct ps_test_coordinator *broker, unsigned requests)
+{
+    broker->ending = requests;
+}
+
 void ps_test_coordinator_lag(struct ps_test_coordinator *broker, unsigned partition, bool lags)
 {
     broker->unknown[partition] = lags;

@@ -64,6 +64,10 @@ void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key,
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);
 /* The group's coordinator lacks this input partition, whose offsets it does not commit, although the cluster has it. */
 void ps_test_coordinator_lag(struct ps_test_coordinator *broker, unsigned partition, bool lags);
+/* The cluster has a second node from now on, at this port. */
+void ps_test_coordinator_name_other(struct ps_test_coordinator *broker, unsigned port);
+/* The end of the last transaction is not written before so many requests were answered with CONCURRENT_TRANSACTIONS. */
+void ps_test_coordinator_end_slowly(struct ps_test_coordinator *broker, unsigned requests);
 /* Removes this input partition, as if its topic was deleted: its offsets are no longer committed. */
 void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition);
 /* Topic `out` was created again, with only this number of partitions. */

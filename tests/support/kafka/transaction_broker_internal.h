@@ -74,6 +74,7 @@ struct ps_test_coordinator {
     bool has_refused, refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
     bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
     bool unknown[PS_TEST_IN_PARTITIONS];              /* the group's coordinator does not know it yet */
+    unsigned absent_port;                             /* of a second node; 0: there is none */
     struct ps_test_limits limits;
     uint32_t refused_number; /* PS_TEST_NO_NUMBER: none */
     bool denies, damages, group_loads;

@@ -271,15 +271,20 @@ static char *put_input(const struct ps_test_coordinator *broker, char *at)
     return at;
 }
 
+static char *put_node(char *at, int32_t node, unsigned port)
+{
+    at = ps_wire_put_string(ps_wire_put_int32(at, node), "127.0.0.1", 9);
+    return ps_wire_put_int16(ps_wire_put_int32(at, (int32_t)port), -1); /* no rack */
+}
+
 char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
     bool of_input = asks_for_input(in);
-    const int32_t throttle_brokers_node[] = {0, 1, 0};
-    for (size_t i = 0; i < PS_COUNT_OF(throttle_brokers_node); i++)
-        at = ps_wire_put_int32(at, throttle_brokers_node[i]);
-    at = ps_wire_put_string(at, "127.0.0.1", 9);
-    at = ps_wire_put_int32(at, (int32_t)broker->connections.port);
-    at = ps_wire_put_int16(at, -1);
+    at = ps_wire_put_int32(ps_wire_put_int32(at, 0),
+                           1 + (broker->absent_port != 0)); /* throttle time, brokers */
+    at = put_node(at, 0, broker->connections.port);
+    if (broker->absent_port != 0)
+        at = put_node(at, 1, broker->absent_port);
     at = ps_wire_put_string(at, "here", 4);
     at = ps_wire_put_int32(at, 0);
     at = ps_wire_put_int32(at, of_input ? 1 : 2);

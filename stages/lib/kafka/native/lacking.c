@@ -3,12 +3,18 @@
  * Either they were deleted, and the transaction must go on without their positions, or the coordinator lags behind the
  * cluster's metadata, and without their positions the records would come twice. So all brokers are asked for the topics:
  * only if one has answered, and none has the partition, the position is left out. The question creates no topic. A
- * broker that does not answer counts only as long as ANSWER_NS. */
+ * broker that does not answer counts only as long as ANSWER_NS. The group's coordinator itself counts when it has lacked
+ * the topics for ALONE_NS: the other brokers may be out of reach for ever. */
 #include "stages/lib/kafka/native/lacking.h"
 
 #include "stages/lib/kafka/slice.h"
+#include "stages/lib/least.h"
 
 #define ANSWER_NS (5 * PS_NS_PER_S)
+/* A coordinator whose metadata lags behind for longer is fenced (see MISSING_NS in transaction_answers.c). The
+ * transaction must not time out before. */
+#define ALONE_NS (30 * PS_NS_PER_S)
+#define ALONE_PART_OF_TIMEOUT 2
 #define VERSION 7 /* of Metadata, not flexible; each broker that has transactions supports it */
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 2U)
 
@@ -58,14 +64,17 @@ static void reach(struct ps_kafka_native *client)
     }
 }
 
-/* Returns whether the broker is the group's coordinator, and not the only node: its own word proves nothing, because it may lag
- * behind the others. */
+/* Returns whether the broker is the group's coordinator, and not the only node: its own word proves nothing for ALONE_NS,
+ * because it may lag behind the others. */
 static bool is_doubted(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker)
 {
+    uint64_t timeout_ns = (uint64_t)client->settings.transaction_timeout_ms * PS_NS_PER_MS;
+    uint64_t alone_ns =
+        client->transaction.missing_ns + ps_least(ALONE_NS, timeout_ns / ALONE_PART_OF_TIMEOUT);
     unsigned nodes = 0;
     for (const struct ps_kafka_native_broker *one = client->brokers; one != NULL; one = one->next)
         nodes += !one->gone && one->node >= 0;
-    return nodes > 1 && broker->node == client->transaction.group.node;
+    return nodes > 1 && broker->node == client->transaction.group.node && client->now.mono_ns < alone_ns;
 }
 
 static void ask(struct ps_kafka_native *client)
@@ -89,6 +98,8 @@ static void ask(struct ps_kafka_native *client)
         transaction->lacking.open++;
         ps_kafka_native_broker_send(broker, request);
     }
+    if (transaction->lacking.open == 0)
+        ps_kafka_native_want_metadata(client); /* the nodes that cannot be reached may be gone */
 }
 
 void ps_kafka_native_lacking_turn(struct ps_kafka_native *client)

@@ -163,6 +163,11 @@ enum ps_kafka_native_step {
     PS_KAFKA_NATIVE_STEP_RESOLVE,
 };
 
+/* An error that passes as a rule, in answer to each try of a request. */
+struct ps_kafka_native_wait {
+    uint64_t since_ns, told_ns; /* 0: the last answer had no error; it was not named */
+};
+
 struct ps_kafka_native_transaction {
     char id[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES]; /* "": no transactions */
     struct ps_kafka_native_coordinator own, group;
@@ -174,7 +179,8 @@ struct ps_kafka_native_transaction {
     bool aborts;     /* the producer ends with its transaction: it requests an id once more */
     bool joins_wanted;
     bool joins_asked, step_asked;
-    uint64_t rest_ns; /* no request before this time */
+    uint64_t rest_ns;                  /* no request before this time */
+    struct ps_kafka_native_wait waits; /* coordinators ask to send a request again */
     enum ps_kafka_native_step step;
     bool end_lost; /* the transaction may have ended: the answer is missing, or leaves it open */
     bool behind;   /* RESOLVE: at least one position was not committed */
@@ -238,6 +244,7 @@ struct ps_kafka_native {
     struct ps_kafka_native_producer_id id;
     enum ps_kafka_native_id_state id_state;
     uint64_t id_rest_ns;
+    struct ps_kafka_native_wait id_waits;
     int id_told; /* the error for which no id was given, and when it was named last; 0: never */
     uint64_t id_told_ns;
     uint64_t throttle_told_ns; /* when a delay by a quota was named last; 0: never */
@@ -355,6 +362,10 @@ struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_conf
 void ps_kafka_native_free(struct ps_kafka_native *client);
 /* Asks for metadata soon. */
 void ps_kafka_native_want_metadata(struct ps_kafka_native *client);
+
+/* Called for an answer with an error that passes as a rule. Reports it when it has lasted. `what`: what waits. (responses.c) */
+void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_native_wait *wait,
+                               const char *what, int16_t error);
 /* Writes to `reason` (PS_TRANSPORT_REASON_BYTES) why an answer is not accepted, and returns false: the connection
  * will be closed. */
 bool ps_kafka_native_refuse(char *reason, const char *what);

@@ -122,7 +122,10 @@ static void rest(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
 {
     uint64_t rest_ns =
         error == PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS ? CONCURRENT_REST_NS : client->settings.retry_rest_ns;
+    char what[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES + 64];
     client->transaction.rest_ns = client->now.mono_ns + rest_ns;
+    snprintf(what, sizeof what, "the transaction %s has waited for a coordinator", client->transaction.id);
+    ps_kafka_native_note_wait(client, &client->transaction.waits, what, error);
     if (error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_COORDINATOR)
         ps_kafka_native_coordinator_forget(client, coordinator_of(client, kind));
 }
@@ -219,6 +222,8 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
         return unreadable(reason, "AddPartitionsToTxn");
     /* Partitions that the answer left out are requested again; without such partitions no request is sent. */
     transaction->joins_wanted |= worst == 0;
+    if (worst == 0)
+        transaction->waits = (struct ps_kafka_native_wait){0};
     if (worst != 0 && passes(worst)) {
         transaction->joins_wanted = true;
         rest(client, PS_KAFKA_NATIVE_ADD_PARTITIONS, worst);
@@ -245,8 +250,10 @@ static bool step_answered(struct ps_kafka_native *client, enum ps_kafka_native_k
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     transaction->step_asked = false;
-    if (error == 0)
+    if (error == 0) {
+        transaction->waits = (struct ps_kafka_native_wait){0};
         return true;
+    }
     if (kind == PS_KAFKA_NATIVE_END_TRANSACTION ? is_refusal(error) : !passes(error)) {
         step_failed(client, kind, error);
         return false;

@@ -58,7 +58,7 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
     sender->troubled = true;
     /* where no broker is reached, nothing is known of the topic */
     const char *advice = sender->lost ? sender->last_lost
-                         : sender->broken
+                         : sender->last_error[0] != '\0'
                              ? sender->last_error
                              : "check that the topic exists, that its partitions have leaders and "
                                "enough replicas in sync (min.insync.replicas), and that this "

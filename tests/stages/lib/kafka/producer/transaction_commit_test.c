@@ -1,6 +1,7 @@
 /* The steps of a commit of the native client, against a broker that keeps transactions: a commit that begins before the producer has
  * its id, an answer that comes after the commit was withdrawn, how much memory the next transaction has, and positions of a topic that
  * was deleted. */
+#include "tests/support/kafka/listener.h"
 #include "tests/support/kafka/transaction_run.h"
 
 /* Takes batches and ticks until a commit is under way. The broker answers none of the commit's requests; `served`: it answers those
@@ -352,6 +353,83 @@ static void test_a_coordinator_that_lags(void **state)
     }
 }
 
+/* Lets time pass in large steps, until so many leases are done or this time is over. */
+static void pass_until(struct run *run, size_t done, uint64_t most_s)
+{
+    uint64_t end_ns = run->stage.now.mono_ns + most_s * PS_NS_PER_S;
+    while (run->stage.done_count < done && run->stage.now.mono_ns < end_ns) {
+        turn(run);
+        ps_test_stage_pass_ms(&run->stage, 20);
+    }
+}
+
+/* A topic was deleted, and the group's coordinator is the only node that can be reached: the other one refuses connections, or takes
+ * them and never answers. Its position is waited for, because the coordinator alone may lag behind, but not for ever. */
+static void test_a_coordinator_that_is_alone(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        unsigned port;
+        int listener = ps_test_listen(&port);
+        if (seed == 1)
+            close(listener);
+        begin(&run, seed, 0);
+        ps_test_coordinator_name_other(run.broker, port);
+        open_source(&run);
+        read_batch(&run, 0);
+        serve_until(&run, 1, 5000);
+        ps_test_coordinator_remove(run.broker, 1);
+        read_batch(&run, 1);
+        read_batch(&run, 0);
+        pass_until(&run, 3, 12);
+        assert_int_equal(run.stage.done_count, 1);
+        pass_until(&run, 3, 40);
+        assert_int_equal(run.stage.done_count, 3);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
+        assert_int_equal(ps_test_coordinator_offset(run.broker, 1), 0);
+        assert_int_equal(ps_test_coordinator_counts(run.broker).producers, 1);
+        read_batch(&run, 1);
+        read_batch(&run, 0);
+        serve_until(&run, 5, 5000); /* the next transaction does not wait again */
+        end(&run);
+        if (seed == 2)
+            close(listener);
+    }
+}
+
+static char told[512]; /* the last reason that the sink gave */
+
+static void record_trouble(struct ps_port *, const struct ps_err *reason)
+{
+    snprintf(told, sizeof told, "%.500s", reason->text);
+}
+
+/* The coordinator does not get the last transaction to its end, before the producer has its id, and then before a commit: the sink
+ * names this, and goes on when it has passed. */
+static void test_a_transaction_that_does_not_end(void **state)
+{
+    static struct run run;
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        begin(&run, seed, 0);
+        run.stage.port.troubled = record_trouble;
+        open_source(&run);
+        for (unsigned round = 1; round <= 2; round++) {
+            told[0] = '\0';
+            ps_test_coordinator_end_slowly(run.broker, 1000000);
+            read_batch(&run, 0);
+            pass_until(&run, round, 14);
+            assert_int_equal(run.stage.done_count, round - 1);
+            /* the second protocol has no request to join: a leader refuses the records */
+            assert_non_null(
+                strstr(told, round == 2 && seed == 2 ? "NOT_ENOUGH_REPLICAS" : "CONCURRENT_TRANSACTIONS"));
+            assert_true((strstr(told, "producer id") != NULL) == (round == 1));
+            ps_test_coordinator_end_slowly(run.broker, 0);
+            serve_until(&run, round, 5000);
+        }
+        end(&run);
+    }
+}
+
 static void on_resolved(void *argument, const struct ps_kafka_end *end)
 {
     *(enum ps_kafka_ending *)argument = end->ending;
@@ -483,6 +561,8 @@ int main(void)
         cmocka_unit_test(test_memory_follows_commits),
         cmocka_unit_test(test_deleted_topic),
         cmocka_unit_test(test_a_coordinator_that_lags),
+        cmocka_unit_test(test_a_coordinator_that_is_alone),
+        cmocka_unit_test(test_a_transaction_that_does_not_end),
         cmocka_unit_test(test_end_without_a_deleted_topic),
         cmocka_unit_test(test_positions_after_withdrawal),
         cmocka_unit_test(test_the_longest_id),
