@@ -149,6 +149,7 @@ struct ps_test_group_broker {
     unsigned dead;
     bool waits;
     bool cooperative; /* the group's protocol */
+    bool foreign;     /* another client writes subscriptions and assignments that cannot be read */
     unsigned claimed; /* bits: those that the member had when it joined */
 
     /* faults */

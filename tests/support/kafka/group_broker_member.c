@@ -64,6 +64,8 @@ static char *put_members(const struct ps_test_group_broker *group, char *at, int
             at = ps_wire_put_int16(at, -1);
         at = ps_wire_put_int32(at, (int32_t)length);
         (void)write_subscription(group, at, &member);
+        if (i > 0 && group->foreign)
+            memset(at, 0xff, length);
         at += length;
     }
     return at;
@@ -199,6 +201,8 @@ static char *put_assignment(const struct ps_test_group_broker *group, char *at)
     size_t length = ps_kafka_assignment_write(NULL, &shares, 0, &topic);
     at = ps_wire_put_int32(at, (int32_t)length);
     (void)ps_kafka_assignment_write(at, &shares, 0, &topic);
+    if (group->foreign && !group->leads)
+        memset(at, 0xff, length);
     return at + length;
 }
 

@@ -29,6 +29,8 @@ static const struct {
     {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "create the topic, or correct kafka.topics"},
     {RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL,
      "all members of a group need a common partition.assignment.strategy"},
+    {RD_KAFKA_RESP_ERR__INCONSISTENT,
+     "clients that use another form of the consumer protocol need a group of their own"},
     {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, "the process did not poll in time; check its load and pauses"},
     {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
      "another member of the group has the same kafka.consumer.group.instance.id: give each agent and each "
@@ -88,6 +90,7 @@ static enum ps_kafka_need need_of(const struct ps_kafka_reports *reports, rd_kaf
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+    case RD_KAFKA_RESP_ERR__INCONSISTENT: /* what another client wrote (fetch/membership.c) */
     case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
         return PS_KAFKA_NEED_GROUP;

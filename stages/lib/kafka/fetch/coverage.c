@@ -44,6 +44,7 @@ void ps_kafka_coverage_lost(struct ps_kafka_fetch *fetch)
 struct assigned {
     struct ps_kafka_group_claim *items;
     uint32_t count, room;
+    bool is_partial; /* the assignment of a member, which may be another kind of client, cannot be read */
 };
 
 static void add(void *argument, struct ps_slice topic, int32_t partition)
@@ -67,8 +68,8 @@ static bool read_members(struct ps_wire_in *in, struct assigned *assigned)
         (void)ps_wire_take(in, length); /* its subscription */
         length = ps_wire_get_count(in, 1);
         const char *bytes = ps_wire_take(in, length);
-        if (in->failed || !ps_kafka_assignment_read(bytes, length, add, assigned))
-            return false;
+        if (!in->failed)
+            assigned->is_partial |= !ps_kafka_assignment_read(bytes, length, add, assigned);
     }
     return !in->failed;
 }
@@ -109,6 +110,11 @@ static void judge(struct ps_kafka_fetch *fetch, struct assigned *assigned, int16
     else if (error != 0)
         ps_log(PS_LOG_DEBUG, fetch->port->component, "DescribeGroups: %s",
                rd_kafka_err2str((rd_kafka_resp_err_t)error));
+    else if (assigned->is_partial)
+        ps_log(PS_LOG_INFO, fetch->port->component,
+               "the group has kept its assignment; it cannot be checked whether all partitions are read, "
+               "because the "
+               "assignment of another member is in a form that this client does not know");
     else if (is_stable)
         compare(fetch, assigned);
 }

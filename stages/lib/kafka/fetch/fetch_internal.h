@@ -385,6 +385,9 @@ void ps_kafka_member_rebalance(struct ps_kafka_fetch *fetch);
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch);
 /* Handles a group error that the answers to several kinds of requests can have. */
 void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what);
+/* Reports that another client wrote something that cannot be read. As with Java's client, the member stays in the group without
+ * partitions, and joins again after a pause. The connection is in order. */
+void ps_kafka_member_misread(struct ps_kafka_fetch *fetch, const char *what);
 void ps_kafka_member_set_id(struct ps_kafka_fetch_member *member, const char *id, uint32_t length);
 /* Begins to give the member's partitions up; `lost`: other members have these partitions already. */
 void ps_kafka_member_revoke(struct ps_kafka_fetch *fetch, bool lost);

@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/fetch/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,7 +62,10 @@ static void follow_members(struct ps_kafka_fetch *fetch)
     free(topics);
 }
 
-static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version)
+/* Reads the members. Sets *strange to the first one whose subscription cannot be read. Returns false if the list
+ * cannot be read. */
+static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version,
+                         const struct ps_kafka_group_member **strange)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     bool flexible = version >= PS_KAFKA_JOIN_OF_SKIPS;
@@ -77,8 +81,10 @@ static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, in
         if (flexible)
             ps_wire_skip_tags(in);
         member->member_count++;
-        if (in->failed || one->id.data == NULL || !ps_kafka_subscription_read(bytes, length, one))
+        if (in->failed || one->id.data == NULL)
             return false;
+        if (!ps_kafka_subscription_read(bytes, length, one) && *strange == NULL)
+            *strange = one;
     }
     return !in->failed;
 }
@@ -86,15 +92,23 @@ static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, in
 bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, int16_t version)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
+    const struct ps_kafka_group_member *strange = NULL;
     size_t length = (size_t)(in->end - in->at);
     ps_kafka_leader_end(fetch);
     member->described = ps_must_alloc(1, length + 1, "a rebalance");
     memcpy(member->described, in->at, length);
     struct ps_wire_in copy = {.at = member->described, .end = member->described + length};
-    if (!read_members(fetch, &copy, version)) {
+    bool is_whole = read_members(fetch, &copy, version, &strange);
+    if (is_whole && strange != NULL) {
+        char what[160];
+        snprintf(what, sizeof what, "the subscription of member %.*s",
+                 strange->id.length < 100 ? (int)strange->id.length : 100, strange->id.data);
+        ps_kafka_member_misread(fetch, what);
+    }
+    if (!is_whole || strange != NULL) {
         ps_kafka_leader_end(fetch);
         member->phase = PS_KAFKA_MEMBER_OUT;
-        return false;
+        return is_whole;
     }
     ps_kafka_group_sort(member->members, member->member_count);
     follow_members(fetch);

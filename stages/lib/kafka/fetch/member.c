@@ -178,7 +178,7 @@ static bool follow_or_lead(struct ps_kafka_fetch *fetch, bool leads, bool skips,
     member->phase = PS_KAFKA_MEMBER_LEADING;
     if (!ps_kafka_leader_begin(fetch, in, version))
         return false;
-    if (skips) {
+    if (skips && member->phase == PS_KAFKA_MEMBER_LEADING) {
         ps_kafka_leader_end(fetch);
         member->phase = PS_KAFKA_MEMBER_SYNCING;
     }
@@ -252,17 +252,20 @@ static void take_partition(void *argument, struct ps_slice topic, int32_t partit
         ps_kafka_parts_take(fetch, topic, partition);
 }
 
-/* Takes the assigned partitions, and begins to give up the partitions that the assignment lacks. Returns false if the
- * assignment cannot be read. */
-static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uint32_t length)
+static void pass_partition(void *, struct ps_slice, int32_t)
+{
+}
+
+/* Takes the assigned partitions, and begins to give up the partitions that the assignment lacks. The assignment can be
+ * read. */
+static void take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uint32_t length)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     member->misfits = false;
     ps_kafka_streams_forget_handles(&fetch->streams);
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].assigned = false;
-    if (!ps_kafka_assignment_read(bytes, length, take_partition, fetch))
-        return false;
+    (void)ps_kafka_assignment_read(bytes, length, take_partition, fetch);
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         if (fetch->streams.items[i].state != PS_KAFKA_STREAM_OWNED || fetch->parts[i].assigned)
             continue;
@@ -271,7 +274,6 @@ static bool take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
     }
     member->revoke_until_ns = fetch->mono_ns + fetch->revoke_wait_ns;
     fetch->commits.refused = 0;
-    return true;
 }
 
 /* Called with a new assignment. The group keeps the assignment of a static member that comes back in time, whatever
@@ -331,14 +333,15 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
             ps_kafka_member_failed(fetch, error, "SyncGroup");
         return true;
     }
+    if (!ps_kafka_assignment_read(bytes, length, pass_partition, NULL)) {
+        ps_kafka_member_misread(fetch, "what the group's leader assigns");
+        return true;
+    }
     member->phase = PS_KAFKA_MEMBER_STABLE;
     member->abandoned_generation = -1; /* the group has stored the new generation */
     member->heartbeat_ns = member->answered_ns = fetch->mono_ns;
     set_membership(fetch);
-    if (!take_assignment(fetch, bytes, length)) {
-        ps_kafka_fetch_die(fetch, "the group's leader assigns partitions in a form that cannot be read");
-        return true;
-    }
+    take_assignment(fetch, bytes, length);
     judge_assignment(fetch);
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->streams.count; i++)

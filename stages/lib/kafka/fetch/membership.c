@@ -104,6 +104,15 @@ void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
         leave_rebalance(fetch);
 }
 
+void ps_kafka_member_misread(struct ps_kafka_fetch *fetch, const char *what)
+{
+    char text[512];
+    fetch->member.rest_ns = fetch->mono_ns + REFUSED_REST_NS;
+    snprintf(text, sizeof text, "group %.100s: %s is in a form that this client does not know", fetch->group,
+             what);
+    ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__INCONSISTENT, text, fetch->mono_ns);
+}
+
 static bool must_be_corrected(int16_t error)
 {
     return error == PS_KAFKA_ERROR_INCONSISTENT_GROUP_PROTOCOL ||

@@ -221,13 +221,56 @@ static void test_no_coordinator_yet(void **state)
     end(&run);
 }
 
+static enum ps_lack lack(const char **why)
+{
+    *why = "";
+    return engine->lack(run.reading, why);
+}
+
+/* Another member is a client of another kind: its subscription cannot be read by the leader, or it is the leader, and what it assigns
+ * cannot be read. That is said, in the log and as a state; the member asks for its partitions at intervals, over one connection. */
+static void test_foreign_member(void **state)
+{
+    const char *why;
+    for (unsigned leads = 0; leads < 2; leads++) {
+        begin(&run, 1, NULL, 0);
+        append_to_all();
+        read_all(&run);
+        run.group.leads = leads != 0;
+        run.group.others = 1;
+        run.group.foreign = run.group.rebalances = true;
+        uint64_t errors = ps_log_count(PS_LOG_ERROR);
+        unsigned connections = run.group.asked[PS_TEST_KEY_VERSIONS],
+                 joins = run.group.asked[PS_TEST_KEY_JOIN];
+        ps_log_set_level(PS_LOG_WARN);
+        for (uint64_t end_ns = run.group.now_ns + 20 * PS_NS_PER_S; run.group.now_ns < end_ns;)
+            turn(&run);
+        ps_log_set_level(PS_LOG_OFF);
+        assert_int_equal(lack(&why), PS_LACK_GONE);
+        assert_non_null(
+            strstr(why, leads != 0 ? "the subscription of member" : "what the group's leader assigns"));
+        assert_int_equal(ps_log_count(PS_LOG_ERROR), errors + 1);
+        assert_int_equal(run.group.asked[PS_TEST_KEY_VERSIONS], connections);
+        assert_in_range(run.group.asked[PS_TEST_KEY_JOIN] - joins, 2, 12);
+        run.group.foreign = false;
+        run.group.others = 0;
+        run.group.rebalances = true;
+        append_to_all();
+        read_all(&run);
+        assert_false(run.dead);
+        assert_int_equal(lack(&why), PS_LACK_NONE);
+        stop(&run);
+        end(&run);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_session_over_unnoticed), cmocka_unit_test(test_late_revocation_unnoticed),
         cmocka_unit_test(test_all_committed),          cmocka_unit_test(test_session_over_noticed),
         cmocka_unit_test(test_coordinator_moves_on),   cmocka_unit_test(test_no_partition_is_kept),
-        cmocka_unit_test(test_no_coordinator_yet),
+        cmocka_unit_test(test_no_coordinator_yet),     cmocka_unit_test(test_foreign_member),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,8 @@ static struct fake {
     struct ps_test_connections node;
     bool skips, leads; /* JoinGroup 9; the member is the leader */
     int32_t partitions[TOPICS];
+    bool foreign; /* another member's assignment cannot be read */
+    unsigned connections;
     unsigned moves;      /* answers to DescribeGroups of a broker that is not the coordinator any more */
     unsigned life;       /* of the member: its id is "m<life>"; 0: the group does not have it */
     unsigned rebalances; /* also the generation */
@@ -223,7 +225,14 @@ static char *put_description(char *at)
     at = ps_wire_put_int16(at, 0);
     at = ps_wire_put_string(ps_wire_put_string(at, "g", 1), "Stable", 6);
     at = ps_wire_put_string(ps_wire_put_string(at, "consumer", 8), "range", 5);
-    at = put_id(ps_wire_put_int32(at, 1), fake.life, false);
+    at = ps_wire_put_int32(at, 1 + fake.foreign);
+    if (fake.foreign) {
+        for (unsigned text = 0; text < 3; text++)
+            at = ps_wire_put_string(at, "z", 1);
+        at = ps_wire_put_int32(ps_wire_put_int32(at, 0), 2); /* subscription, assignment */
+        at = ps_wire_put_int16(at, -1);
+    }
+    at = put_id(at, fake.life, false);
     at = ps_wire_put_string(ps_wire_put_string(at, "client", 6), "/127.0.0.1", 10);
     at = ps_wire_put_int32(at, (int32_t)fake.subscription_length);
     return put_assignment(ps_wire_put_bytes(at, fake.subscription, fake.subscription_length));
@@ -267,6 +276,7 @@ static bool handle(void *, struct ps_test_connection *connection, struct ps_test
         break;
     default:
         assert_int_equal(request->key, 18);
+        fake.connections++;
         at = put_versions(at);
     }
     ps_test_connection_end(connection, at);
@@ -381,12 +391,40 @@ static void test_a_follower(void **state)
     come_back(false, false);
 }
 
+/* Another member's assignment cannot be read when the member that has come back looks whether all partitions are in one: it reads on, over
+ * the same connections. */
+static void test_beside_a_foreign_member(void **state)
+{
+    static const char *const a[] = {"a"};
+    fake = (struct fake){.skips = true, .partitions = {2, 2}};
+    fake.node.handle = handle;
+    ps_test_connections_open(&fake.node);
+    ps_test_stage_init(&stage, &ps_source_kafka);
+    now_ns = stage.now.mono_ns;
+    start(a, 1);
+    expect(3, 0, 1);
+    unsigned connections[2];
+    for (unsigned i = 0; i < 2; i++) {
+        fake.foreign = i == 1;
+        fake.connections = 0;
+        restart(a, 1);
+        for (unsigned times = 0; times < 3; times++) /* heartbeats go on */
+            expect(3, 0, 1);
+        connections[i] = fake.connections;
+    }
+    assert_int_equal(connections[1], connections[0]);
+    ps_kafka_reading_native.destroy(reading);
+    ps_test_stage_fini(&stage);
+    ps_test_connections_close(&fake.node);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_leader_that_is_told),
         cmocka_unit_test(test_a_leader_that_is_not_told),
         cmocka_unit_test(test_a_follower),
+        cmocka_unit_test(test_beside_a_foreign_member),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
