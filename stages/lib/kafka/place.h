@@ -20,7 +20,8 @@ struct ps_kafka_place {
     int fd;
     char number[PS_KAFKA_PLACE_NUMBER_BYTES];
     /* The members, and their group, that clients of this place were when they were killed, each with a tab behind it;
-     * "": none. There are several if one was killed before it could make the last one leave. */
+     * "": none. There are several if one was killed before it could make the last one leave. A tab before them: they were not
+     * killed, but a client that could not go on has left them behind. */
     char group[PS_KAFKA_PLACE_GROUP_BYTES], members[PS_KAFKA_PLACE_MEMBERS_BYTES];
 };
 

@@ -179,6 +179,8 @@ static bool creates_topics(const struct ps_kafka_reading_config *config)
 static void destroy(struct ps_kafka_reading *reading)
 {
     struct ps_kafka_fetch *fetch = of(reading);
+    if (fetch->fatal)
+        ps_kafka_former_leave_behind(fetch);
     ps_kafka_fetch_reading_end(fetch);
     ps_kafka_fetched_free(fetch);
     if (fetch->client != NULL) {

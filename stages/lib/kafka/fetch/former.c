@@ -19,8 +19,10 @@ void ps_kafka_former_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_re
     if (place == NULL || !place->is_open || config->group_instance_id != NULL)
         return;
     former->place = place;
-    if (strcmp(place->group, fetch->group) == 0)
-        snprintf(former->members, sizeof former->members, "%s", place->members);
+    if (strcmp(place->group, fetch->group) != 0)
+        return;
+    former->failed = place->members[0] == '\t';
+    snprintf(former->members, sizeof former->members, "%s", place->members + former->failed);
 }
 
 void ps_kafka_former_note(struct ps_kafka_fetch *fetch, const char *id)
@@ -44,6 +46,17 @@ void ps_kafka_former_forget(struct ps_kafka_fetch *fetch)
     fetch->former.members[0] = '\0';
     if (any)
         ps_kafka_former_note(fetch, fetch->member.id);
+}
+
+void ps_kafka_former_leave_behind(struct ps_kafka_fetch *fetch)
+{
+    const struct ps_kafka_place *place = fetch->former.place;
+    char all[PS_KAFKA_PLACE_MEMBERS_BYTES];
+    if (place == NULL || place->members[0] == '\0' || place->members[0] == '\t')
+        return;
+    int length = snprintf(all, sizeof all, "\t%s", place->members);
+    if (length > 0 && (size_t)length < sizeof all)
+        ps_kafka_place_note(fetch->former.place, fetch->group, all);
 }
 
 static struct ps_kafka_native_broker *broker_of(struct ps_kafka_fetch *fetch)
@@ -125,8 +138,9 @@ bool ps_kafka_former_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     drop_first(former);
     ps_kafka_former_note(fetch, fetch->member.id);
     if (error == 0)
-        ps_log(PS_LOG_INFO, fetch->port->component,
-               "an earlier life of this agent was still a member of group %s, and has left it now",
+        ps_log(former->failed ? PS_LOG_DEBUG : PS_LOG_INFO, fetch->port->component,
+               "%s was still a member of group %s, and has left it now",
+               former->failed ? "the consumer before this one" : "an earlier life of this agent",
                fetch->group);
     return true;
 }

@@ -21,6 +21,7 @@ struct ps_kafka_former {
     char members[PS_KAFKA_PLACE_MEMBERS_BYTES]; /* each with a tab behind it; the first one leaves next */
     uint64_t joining_ns;                        /* when the last JoinGroup was sent */
     uint64_t rest_ns;                           /* no request before this time */
+    bool failed;                                /* they failed: no life of the agent has ended */
     bool asked;                                 /* a LeaveGroup is under way, with this correlation id */
     int32_t asked_by;
 };
@@ -30,6 +31,8 @@ void ps_kafka_former_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_re
 void ps_kafka_former_note(struct ps_kafka_fetch *fetch, const char *id);
 /* Called when the group has a new generation with this member: all others that it has are alive. */
 void ps_kafka_former_forget(struct ps_kafka_fetch *fetch);
+/* Called at the end of a client that could not go on, and has not left the group. */
+void ps_kafka_former_leave_behind(struct ps_kafka_fetch *fetch);
 void ps_kafka_former_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_former_due_ns(const struct ps_kafka_fetch *fetch);
 /* Handle the answer to a LeaveGroup request, or its loss. Return false if it is not one for a former member. */

@@ -363,7 +363,7 @@ void ps_kafka_native_free(struct ps_kafka_native *client);
 /* Asks for metadata soon. */
 void ps_kafka_native_want_metadata(struct ps_kafka_native *client);
 
-/* Called for an answer with an error that passes as a rule. Reports it when it has lasted. `what`: what waits. (responses.c) */
+/* Called for an answer with an error that passes as a rule. Reports it when it has lasted. `what`: what waits. (pools.c) */
 void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_native_wait *wait,
                                const char *what, int16_t error);
 /* Writes to `reason` (PS_TRANSPORT_REASON_BYTES) why an answer is not accepted, and returns false: the connection

@@ -1,12 +1,18 @@
 /* The pools of sets and requests, and the calls of the sink's listener. */
 #include "stages/lib/kafka/native/native_internal.h"
 
+#include "core/quantity.h"
 #include "stages/lib/kafka/errors.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* An answer of a coordinator that passes as a rule is named after this time, before the sink says that nothing was delivered
+ * (STALL_NS in producer/silence.c), and again after this time. */
+#define TELL_WAIT_NS (5 * PS_NS_PER_S)
+#define TELL_AGAIN_NS (60 * PS_NS_PER_S)
 
 /* Returns the list for sets of this many bytes. A list has sets of similar sizes: else the sets of partitions with few
  * records would get the large buffers of those with many, and all buffers would become large. */
@@ -126,6 +132,22 @@ void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice
 {
     const struct ps_kafka_notice notice = {.kind = kind, .code = code, .text = text};
     client->listener->notice(client->listener->argument, &notice);
+}
+
+void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_native_wait *wait,
+                               const char *what, int16_t error)
+{
+    char text[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES + 256];
+    if (wait->since_ns == 0)
+        wait->since_ns = client->now.mono_ns;
+    uint64_t waits_ns = client->now.mono_ns - wait->since_ns;
+    if (waits_ns < TELL_WAIT_NS ||
+        (wait->told_ns != 0 && client->now.mono_ns < wait->told_ns + TELL_AGAIN_NS))
+        return;
+    wait->told_ns = client->now.mono_ns;
+    snprintf(text, sizeof text, "%s for %s: %s", what, ps_quantity_print_ns(waits_ns).text,
+             ps_kafka_error_find(error)->name);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
 }
 
 void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason)

@@ -9,10 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Lasting errors are named before the sink says that nothing was delivered (STALL_NS in producer/silence.c), so that it gives
- * the right reason: records that a broker refuses, and answers of a coordinator. */
+/* An error that does not pass is named after this time, before the sink says that nothing was delivered (STALL_NS in
+ * producer/silence.c), */
 #define TELL_AFTER_NS (9 * PS_NS_PER_S)
-#define TELL_WAIT_NS (5 * PS_NS_PER_S)
 #define TELL_AGAIN_NS (60 * PS_NS_PER_S)   /* and again after this time */
 #define TELL_THROTTLE_NS (2 * PS_NS_PER_S) /* a shorter delay by a quota is not named */
 #define TAG_FINALIZED_FEATURES 2
@@ -128,24 +127,6 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
     broker->phase = PS_KAFKA_NATIVE_UP;
     broker->failures = 0;
     return true;
-}
-
-/* ---- errors that pass as a rule ---- */
-
-void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_native_wait *wait,
-                               const char *what, int16_t error)
-{
-    char text[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES + 256];
-    if (wait->since_ns == 0)
-        wait->since_ns = client->now.mono_ns;
-    uint64_t waits_ns = client->now.mono_ns - wait->since_ns;
-    if (waits_ns < TELL_WAIT_NS ||
-        (wait->told_ns != 0 && client->now.mono_ns < wait->told_ns + TELL_AGAIN_NS))
-        return;
-    wait->told_ns = client->now.mono_ns;
-    snprintf(text, sizeof text, "%s for %s: %s", what, ps_quantity_print_ns(waits_ns).text,
-             ps_kafka_error_find(error)->name);
-    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
 }
 
 /* ---- InitProducerId ---- */

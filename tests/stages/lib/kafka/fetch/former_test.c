@@ -1,6 +1,10 @@
 /* A member of a group whose agent was killed: the next life makes it leave, so that nobody waits for its session to end. */
+#include "core/log/log.h"
 #include "tests/support/folder.h"
 #include "tests/support/kafka/fetch_run.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 static struct run run;
 static struct ps_kafka_place remembered;
@@ -102,11 +106,61 @@ static void test_nobody_leaves(void **state)
     end_life();
 }
 
+/* Opens a consumer beside a member that the last one has left behind, until it has left. Returns whether the log calls it an earlier life. */
+static bool names_a_life(void)
+{
+    char line[1024];
+    FILE *log = tmpfile();
+    int was = dup(2);
+    bool names = false;
+    assert_non_null(log);
+    dup2(fileno(log), 2);
+    ps_log_set_level(PS_LOG_INFO);
+    begin_life(1);
+    read_all(&run);
+    ps_log_set_level(PS_LOG_OFF);
+    dup2(was, 2);
+    close(was);
+    assert_int_equal(run.group.dead, 0);
+    rewind(log);
+    while (fgets(line, sizeof line, log) != NULL)
+        names |= strstr(line, "earlier life") != NULL;
+    fclose(log);
+    end_life();
+    return names;
+}
+
+/* Without an offset, auto.offset.reset = none (error, for the client) ends the consumer, and the next one makes its member leave. No life of the agent has ended
+ * then, and the log does not say so; it does after a kill. */
+static void test_a_consumer_that_fails(void **state)
+{
+    static const struct ps_pair none = {.key = "auto.offset.reset", .value = "error"};
+    char members[PS_KAFKA_PLACE_MEMBERS_BYTES];
+    open_place();
+    begin(&run, 1, &none, 1);
+    for (unsigned turns = 0; !run.dead; turns++) {
+        assert_in_range(turns, 0, TURNS_MAX);
+        turn(&run);
+    }
+    end_life();
+    open_place();
+    const char *own = strstr(remembered.members, PS_TEST_GROUP_MEMBER);
+    assert_non_null(own);
+    /* as if the broker had given it another name than it gives to the next one */
+    snprintf(members, sizeof members, "%.*sdead-1\t", (int)(own - remembered.members), remembered.members);
+    close_place();
+    leave_behind("g", members);
+    assert_false(names_a_life());
+    leave_behind("g", "dead-1\t");
+    assert_true(names_a_life());
+}
+
 int main(void)
 {
 #define TEST(function)                                                                                       \
     cmocka_unit_test_setup_teardown(function, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {TEST(test_members_that_were_killed), TEST(test_refusal),
-                                       TEST(test_what_a_life_leaves), TEST(test_nobody_leaves)};
+                                       TEST(test_what_a_life_leaves), TEST(test_nobody_leaves),
+                                       TEST(test_a_consumer_that_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
