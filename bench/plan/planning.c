@@ -108,6 +108,7 @@ static enum ps_status search_run(struct ps_planning *planning, struct ps_search 
         struct ps_search_answer answer;
         if (keep && config->on_begin != NULL)
             config->on_begin(config->argument, planning, &ask);
+        setup.look_at_target = keep && planning->trial_count == 0;
         ps_trial_run(&trial, &setup, &ask, run_name(planning), wish->goals, wish->goal_count);
         if (trial.interrupted) {
             ps_trial_fini(&trial);
@@ -140,6 +141,7 @@ static enum ps_status subject_start(struct ps_planning *planning, struct ps_subj
 {
     *own = planning->config->subject;
     own->workers = planning->workers;
+    own->stop = planning->config->stop;
     return ps_subject_start(&planning->subject, own, err);
 }
 
@@ -156,6 +158,13 @@ static enum ps_status check_goals(const struct ps_planning *planning, struct ps_
 }
 
 /* ---- workers ---- */
+
+/* Returns the rate that a machine holds by this figure; 0: only the shortest trials held one, and these show none. */
+static double machine_rate(const struct ps_search_figure *figure)
+{
+    bool shown = figure->status != PS_SEARCH_OUT_OF_TIME || figure->low95 > 0 || figure->held > 0;
+    return shown ? figure->lower : 0;
+}
 
 /* Searches the first goal with fewer workers. Stops the running subject first. */
 static enum ps_status scale(struct ps_planning *planning, struct ps_subject_config *own, struct ps_err *err)
@@ -184,7 +193,7 @@ static enum ps_status scale(struct ps_planning *planning, struct ps_subject_conf
         struct ps_planning_point *point = &planning->points[planning->point_count];
         *point = (struct ps_planning_point){.workers = workers};
         ps_search_figure(search, 0, &point->figure);
-        if (!stopped(planning) && point->figure.lower > 0)
+        if (!stopped(planning) && machine_rate(&point->figure) > 0)
             planning->point_count++;
         ps_search_destroy(search);
     }
@@ -197,7 +206,7 @@ static void fit(struct ps_planning *planning)
     struct ps_planning_point *top = &planning->points[planning->point_count];
     ps_search_figure(planning->search, 0, &top->figure);
     top->workers = planning->config->workers_max;
-    if (top->figure.lower > 0 && planning->point_count < PS_SCALING_POINTS_MAX)
+    if (machine_rate(&top->figure) > 0 && planning->point_count < PS_SCALING_POINTS_MAX)
         planning->point_count++;
     for (unsigned i = 0; i < planning->point_count; i++)
         points[i] = (struct ps_scaling_point){planning->points[i].workers, planning->points[i].figure.rate,
@@ -217,17 +226,21 @@ static bool is_far(const struct ps_search_figure *figure)
 static void find_limits(struct ps_planning *planning)
 {
     struct ps_search_figure figure;
+    struct ps_search_pipeline pipeline;
     struct ps_limits_trial *trials =
         ps_must_alloc(planning->trial_count + 1, sizeof *trials, "the trials of a plan");
     unsigned count = 0;
     ps_search_figure(planning->search, 0, &figure);
+    ps_search_pipeline(planning->search, &pipeline);
     for (unsigned i = 0; i < planning->trial_count; i++) {
         const struct ps_trial *trial = &planning->trials[i];
         enum ps_trial_verdict verdict = ps_search_verdict(planning->search, i, 0);
         if (trial->failed || verdict == PS_TRIAL_GENERATOR || verdict == PS_TRIAL_UNTOLD)
             continue;
-        trials[count++] = (struct ps_limits_trial){
-            .rate = trial->achieved_rate, .held = verdict == PS_TRIAL_HELD, .parts = trial->parts};
+        trials[count++] = (struct ps_limits_trial){.rate = trial->achieved_rate,
+                                                   .held = verdict == PS_TRIAL_HELD,
+                                                   .in_steps = pipeline.rhythm_s > 0,
+                                                   .parts = trial->parts};
     }
     double rate = figure.lower > 0 ? figure.lower : figure.upper;
     ps_limits_find(&planning->limits, trials, count, rate);
@@ -240,6 +253,7 @@ static void find_limits(struct ps_planning *planning)
     else if (is_far(&figure) && !(ps_limits_keep_met(&planning->limits, trials, count) && figure.upper > 0))
         ps_limits_end_unknown(&planning->limits,
                               stopped(planning)                   ? "the plan was interrupted"
+                              : pipeline.silent                   ? "nothing arrived"
                               : figure.status == PS_SEARCH_FAILED ? "trials failed"
                                                                   : "the time was used up",
                               figure.lower, figure.upper);
@@ -252,13 +266,9 @@ static void project(struct ps_planning *planning)
     struct ps_search_figure figure;
     struct ps_err err = {0};
     ps_search_figure(planning->search, 0, &figure);
-    struct ps_projection_measured measured = {
-        /* what only the shortest trials held is no machine's rate */
-        .rate = figure.status == PS_SEARCH_OUT_OF_TIME && !(figure.low95 > 0) && !(figure.held > 0)
-                    ? 0
-                    : figure.lower,
-        .size_bytes = planning->event_bytes,
-        .workers = planning->config->workers_max};
+    struct ps_projection_measured measured = {.rate = machine_rate(&figure),
+                                              .size_bytes = planning->event_bytes,
+                                              .workers = planning->config->workers_max};
     for (unsigned i = 0; i < planning->point_count; i++) {
         if (planning->points[i].figure.lower <= measured.rate)
             continue;
@@ -318,6 +328,9 @@ enum ps_status ps_planning_run(struct ps_planning *planning, const struct ps_pla
         status = search_run(planning, planning->search, &config->search, true, err);
     if (status == PS_OK && config->workers_max > 0 && !stopped(planning))
         status = scale(planning, &own, err);
+    if (stopped(planning) &&
+        planning->trial_count > 0) /* the subject that did not start was interrupted, too */
+        status = PS_OK;
     ps_subject_stop(&planning->subject);
     planning->subject.config = &config->subject;
     if (planning->trial_count > 0)

@@ -56,6 +56,11 @@ static void path_in(const struct ps_subject *subject, const char *name, char *pa
     snprintf(path, room, "%s/%s", subject->directory, name);
 }
 
+static bool stopped(const struct ps_subject *subject)
+{
+    return subject->config->stop != NULL && *subject->config->stop != 0;
+}
+
 /* ---- the broker ---- */
 
 static enum ps_status broker_start(struct ps_subject *subject, struct ps_err *err)
@@ -66,11 +71,14 @@ static enum ps_status broker_start(struct ps_subject *subject, struct ps_err *er
     if (ps_process_start(&subject->broker, subject->config->program, arguments, log, false, err) != PS_OK)
         return PS_FAIL;
     const char *line = NULL;
-    for (double end_s = ps_now_s() + START_S; line == NULL && ps_now_s() < end_s; ps_sleep_s(0.01)) {
+    for (double end_s = ps_now_s() + START_S; line == NULL && ps_now_s() < end_s && !stopped(subject);
+         ps_sleep_s(0.01)) {
         line = ps_process_line(&subject->broker);
         if (line == NULL && !ps_process_runs(&subject->broker))
             break;
     }
+    if (line == NULL && stopped(subject))
+        return ps_err_set(err, "interrupted before the embedded broker had started");
     if (line == NULL) {
         ps_err_set(err, "the embedded broker does not start");
         ps_process_explain(&subject->broker, "it", err);
@@ -108,12 +116,14 @@ static enum ps_status agent_start(struct ps_subject *subject, struct ps_err *err
     if (ps_process_start(&subject->agent, config->program, arguments, log, true, err) != PS_OK)
         return PS_FAIL;
     subject->pid = (int)subject->agent.pid;
-    for (double end_s = ps_now_s() + START_S; ps_now_s() < end_s; ps_sleep_s(0.05)) {
+    for (double end_s = ps_now_s() + START_S; ps_now_s() < end_s && !stopped(subject); ps_sleep_s(0.05)) {
         if (!ps_process_runs(&subject->agent))
             break;
         if (ps_scrape_is_up(subject->metrics_url))
             return PS_OK;
     }
+    if (stopped(subject))
+        return ps_err_set(err, "interrupted before the agent was ready");
     ps_err_set(err, "the agent does not %s", ps_process_runs(&subject->agent) ? "get ready" : "start");
     ps_process_explain(&subject->agent, "it", err);
     return PS_FAIL;
@@ -216,8 +226,8 @@ static void directory_empty(const char *directory, bool but_newest)
 
 bool ps_subject_settle(struct ps_subject *subject, struct ps_err *err)
 {
-    for (double end_s = ps_now_s() + EMPTY_S; subject->metrics_url[0] != '\0' && ps_now_s() < end_s;
-         ps_sleep_s(0.1)) {
+    for (double end_s = ps_now_s() + EMPTY_S;
+         subject->metrics_url[0] != '\0' && ps_now_s() < end_s && !stopped(subject); ps_sleep_s(0.1)) {
         struct ps_scrape scrape;
         if (ps_scrape_get(&scrape, subject->metrics_url, err) != PS_OK)
             break;

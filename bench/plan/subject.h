@@ -25,10 +25,11 @@ struct ps_subject_config {
     const char *agent_metrics; /* URL of a running agent; NULL: none */
     const char *target;        /* NULL: take it from the agent file */
     const char *from[PS_TRIAL_FROM_MAX];
-    unsigned from_count; /* 0: take them from the agent file */
-    int pid;             /* process id of a foreign subject; 0: unknown */
-    unsigned workers;    /* penstock.workers; 0: as in the file */
-    const char *program; /* the program to run; NULL: this one */
+    unsigned from_count;               /* 0: take them from the agent file */
+    int pid;                           /* process id of a foreign subject; 0: unknown */
+    unsigned workers;                  /* penstock.workers; 0: as in the file */
+    const volatile sig_atomic_t *stop; /* not 0: wait for nothing; may be NULL */
+    const char *program;               /* the program to run; NULL: this one */
 };
 
 struct ps_subject {
@@ -48,7 +49,7 @@ struct ps_subject {
     unsigned note_count;
 };
 
-/* Starts the subject and waits until it is ready. The error names the option that helps. Owns: the caller
+/* Starts the subject and waits until it is ready, or until `stop`. The error names the option that helps. Owns: the caller
  * calls ps_subject_stop in any case. `config` must outlive the subject. */
 enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subject_config *config,
                                 struct ps_err *err);
@@ -58,7 +59,7 @@ enum ps_status ps_subject_topics_look(const struct ps_subject *subject, struct p
 /* Stops what ps_subject_start started and removes the files that it made. */
 void ps_subject_stop(struct ps_subject *subject);
 
-/* Call between two trials: waits until channels are empty (at most 10 s) and removes the files of file_roll.
+/* Call between two trials: waits until channels are empty (at most 10 s, or until `stop`) and removes the files of file_roll.
  * Returns false when the subject has ended; `err` has the cause. */
 bool ps_subject_settle(struct ps_subject *subject, struct ps_err *err);
 /* Copies target, far ends, metrics URL and process id into a trial's setup. */

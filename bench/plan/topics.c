@@ -1,4 +1,5 @@
 /* Looks whether the topics of a subject exist, before anything is measured. */
+#include "bench/plan/reach.h"
 #include "bench/plan/subject.h"
 #include "bench/support/url.h"
 #include "stages/lib/kafka/partition_count.h"
@@ -35,6 +36,10 @@ static enum ps_status url_look(const char *text, bool may_create, struct ps_err 
     struct ps_err ignored = {0};
     if (strncmp(text, "kafka://", 8) != 0 || ps_url_parse(&url, text, &ignored) != PS_OK)
         return PS_OK;
+    if (ps_reach_look(text, err) != PS_OK) {
+        ps_url_fini(&url);
+        return PS_FAIL;
+    }
     /* load and verify say what is wrong with a URL */
     enum ps_status status = *url.hosts != '\0' ? topics_look(&url, text, may_create, err) : PS_OK;
     ps_url_fini(&url);

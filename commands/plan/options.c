@@ -128,9 +128,11 @@ const struct ps_command_line ps_line_plan = {
              "answer, and repeats those that decide. Prints the confidence, the bottleneck, and the number "
              "of machines.\n",
     .rows = rows,
-    .ends = "Exit status: 0 every goal has its figure or meets what is required, 1 one has none or the "
-            "subject failed,\n"
-            "2 wrong usage, 3 a requirement is missed or not shown, 4 worse than --compare beyond noise.\n"
+    .ends = "Exit status: 0 every goal has its figure or meets what is required, 1 one has none, the subject "
+            "failed,\n"
+            "or the plan was interrupted, 2 wrong usage or nothing listens at the target, 3 a requirement is "
+            "missed\n"
+            "or not shown, 4 worse than --compare beyond noise.\n"
             "\n"
             "Examples:\n"
             "  penstock plan -n a1 -f a1.properties\n"

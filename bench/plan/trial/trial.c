@@ -3,6 +3,7 @@
 #include "bench/plan/trial/trial.h"
 #include "bench/plan/cpu_shares.h"
 #include "bench/plan/process.h"
+#include "bench/plan/reach.h"
 #include "bench/support/measure.h"
 #include "core/clock.h"
 
@@ -48,10 +49,13 @@ static bool stop_requested(const struct run *run)
 static bool fail(struct run *run, const struct ps_err *err)
 {
     run->trial->failed = true;
-    snprintf(run->trial->note, sizeof run->trial->note, "%.250s", err->text);
-    for (char *at = run->trial->note; *at != '\0'; at++)
+    char *to = run->trial->note, *end = to + sizeof run->trial->note - 2;
+    for (const char *at = err->text; *at != '\0' && to < end; at++) { /* its lines as one */
+        *to++ = *at == '\n' ? ';' : *at;
         if (*at == '\n')
-            *at = ' ';
+            *to++ = ' ';
+    }
+    *to = '\0';
     return false;
 }
 
@@ -195,7 +199,7 @@ static void look_after(struct run *run)
     }
     if (read_cpus(run, &cpus_after) && ps_cpu_shares_between(&run->cpus_before, &cpus_after, &shares)) {
         ps_parts_add(&trial->parts, "this machine's CPUs",
-                     "time, generator and far end included, other programs not", PS_PART_TIME, shares.own);
+                     "time (generator and far end included, other programs not)", PS_PART_TIME, shares.own);
         trial->foreign_cpu = shares.foreign;
     }
 }
@@ -212,7 +216,7 @@ static bool start_verify(struct run *run)
     snprintf(idle, sizeof idle, "%.0fms", run->trial->quiet_s * 1000);
     snprintf(every, sizeof every, "%.0fms", PS_TRIAL_STEP_S * 1000);
     snprintf(arrivals, sizeof arrivals, "%ums", PS_TRIAL_ARRIVALS_MS);
-    /* The run, because a file that is followed is read from its beginning: events of earlier trials are no arrivals. */
+    /* --run: verify reads a followed file from its beginning, and must not count the events of earlier trials. */
     const char *rest[] = {"--manifest", run->manifest, "--idle", idle,         "--run",
                           run->run,     "--every",     every,    "--arrivals", arrivals};
     for (size_t i = 0; i < PS_COUNT_OF(rest); i++)
@@ -232,6 +236,16 @@ static bool start_verify(struct run *run)
     run->trial->refused_start = ps_process_exit_code(&run->verify) == CANNOT_START;
     ps_err_set(&err, "verify does not get ready");
     ps_process_explain(&run->verify, "verify", &err);
+    return fail(run, &err);
+}
+
+/* Fails when nothing listens at the target. Called when verify is ready, because the target may be verify itself. */
+static bool look_at_target(struct run *run)
+{
+    struct ps_err err = {0};
+    if (!run->setup->look_at_target || ps_reach_look(run->setup->target, &err) == PS_OK)
+        return true;
+    run->trial->refused_start = true;
     return fail(run, &err);
 }
 
@@ -278,10 +292,16 @@ static bool wait_load(struct run *run)
     return fail(run, &err);
 }
 
+/* Returns how long the far end may take to get everything. */
+static double drain_of(const struct ps_trial *trial)
+{
+    return trial->quiet_s * 2 > DRAIN_S ? trial->quiet_s * 2 : DRAIN_S;
+}
+
 static bool wait_verify(struct run *run)
 {
-    double end_s = ps_now_s() + DRAIN_S,
-           quiet_s = run->trial->quiet_s > 1 ? run->trial->quiet_s + 1 : QUIET_S;
+    double quiet_s = run->trial->quiet_s > 1 ? run->trial->quiet_s + 1 : QUIET_S;
+    double end_s = ps_now_s() + drain_of(run->trial);
     struct ps_err err = {0};
     run->came_s = ps_now_s();
     while (run->verify.out >= 0 && ps_now_s() < end_s && ps_now_s() < run->came_s + quiet_s &&
@@ -304,7 +324,7 @@ static bool wait_verify(struct run *run)
 static bool wait_counters(struct run *run)
 {
     double delivered = -1, quiet_s = run->trial->quiet_s;
-    double moved_s = ps_now_s(), end_s = ps_now_s() + DRAIN_S;
+    double moved_s = ps_now_s(), end_s = ps_now_s() + drain_of(run->trial);
     struct ps_err err = {0};
     while (ps_now_s() < end_s && ps_now_s() - moved_s < quiet_s && !stop_requested(run)) {
         struct ps_scrape scrape;
@@ -351,7 +371,8 @@ void ps_trial_run(struct ps_trial *trial, const struct ps_trial_setup *setup, co
     snprintf(run->verify_log, sizeof run->verify_log, "%s/verify.log", setup->directory);
     if (setup->from_count == 0 || start_verify(run)) {
         look_before(run);
-        if (!stop_requested(run) && start_load(run) && wait_load(run) && !stop_requested(run)) {
+        if (!stop_requested(run) && look_at_target(run) && start_load(run) && wait_load(run) &&
+            !stop_requested(run)) {
             look_after(run);
             bool read = setup->from_count > 0 && wait_verify(run);
             if (setup->from_count == 0 || (read && trial->lossy && run->before.text != NULL))

@@ -27,6 +27,7 @@ struct ps_trial_setup {
     bool uneven;                       /* the load's rate is not constant: it has a shape */
     const char *directory;             /* for logs and the manifest */
     const char *metrics_url;           /* URL of the agent's metrics; NULL: none */
+    bool look_at_target;               /* fail at once when nothing listens there */
     int pid;                           /* the subject's process, for CPU time and memory; 0: unknown */
     const volatile sig_atomic_t *stop; /* not 0: end immediately; may be NULL */
     /* Called a few times a second with the time since the load began. May be NULL. */
@@ -45,15 +46,16 @@ struct ps_trial {
     double sent;          /* number of the `offered` events that left the generator */
     double achieved_rate; /* events/s completed while the schedule ran */
     double received, lost, duplicated, reordered, corrupted;
-    double refused;       /* events that the target refused for good; included in `lost` */
-    double loss;          /* lost / sent, of those that a filter passes on */
-    double shortfall;     /* share of the rate that the target did not accept */
-    double bunched;       /* number of events that the generator sent late, together with other events */
-    bool behind;          /* the number of events due and not received grew: the rate was not held */
-    bool untold;          /* the trial is too short for the pipeline's rhythm */
-    double rhythm_s;      /* longest time between two deliveries, or before the first; 0: they came at once */
-    double growth;        /* seconds of delay gained per second, of the worst connection */
-    double goodput;       /* events/s that arrived, 0: unknown */
+    double refused;   /* events that the target refused for good; included in `lost` */
+    double loss;      /* lost / sent, of those that a filter passes on */
+    double shortfall; /* share of the rate that the target did not accept */
+    double bunched;   /* number of events that the generator sent late, together with other events */
+    bool behind;      /* the number of events due and not received grew: the rate was not held */
+    bool untold;      /* the trial is too short for the pipeline's rhythm */
+    double rhythm_s;  /* longest time between two deliveries, or before the first; 0: they came at once */
+    double silent_s;  /* the last event came so long before the end of the schedule; 0: in time, or later */
+    double growth;    /* seconds of delay gained per second, of the worst connection */
+    double goodput;   /* events/s that arrived, 0: unknown */
     double goodput_worst; /* the rate at which no connection would have fallen behind; 0: unknown */
     struct ps_flow_result flow;
     double schedule_error_p90_ns; /* how late the generator was */

@@ -1,4 +1,5 @@
 /* Deriving target and far ends from an agent file. Nothing is started. */
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -200,11 +201,44 @@ static void test_refused(void **state)
     }
 }
 
+/* An interrupt ends each wait for the subject: for the agent, and for the broker. */
+static void test_interrupted(void **state)
+{
+    static const volatile sig_atomic_t stop = 1;
+    static const char *const sinks[] = {"null", "org.apache.flume.sink.kafka.KafkaSink"};
+    static const char *const says[] = {"interrupted before the agent was ready",
+                                       "interrupted before the embedded broker had started"};
+    for (size_t i = 0; i < PS_COUNT_OF(sinks); i++) {
+        const struct ps_subject_config config = {.agent = "a1",
+                                                 .agent_arguments = {"-f", file},
+                                                 .agent_argument_count = 2,
+                                                 .program = "/bin/cat",
+                                                 .stop = &stop};
+        struct ps_subject *subject = calloc(1, sizeof *subject);
+        struct ps_err err = {0};
+        FILE *to = fopen(file, "w");
+        fprintf(
+            to,
+            HEAD
+            "a1.sources.r1.type = netcat\na1.sources.r1.bind = 0.0.0.0\na1.sources.r1.port = 1\n"
+            "a1.sinks.k1.type = %s\na1.sinks.k1.kafka.topic = t\na1.sinks.k1.kafka.bootstrap.servers = h:1\n",
+            sinks[i]);
+        fclose(to);
+        assert_int_equal(ps_subject_start(subject, &config, &err), PS_FAIL);
+        if (strstr(err.text, says[i]) == NULL)
+            fail_msg("it says `%s`", err.text);
+        ps_subject_stop(subject);
+        free(subject);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kafka_sink),   cmocka_unit_test(test_workers), cmocka_unit_test(test_file_roll),
-        cmocka_unit_test(test_two_channels), cmocka_unit_test(test_named),   cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_interrupted),  cmocka_unit_test(test_kafka_sink),
+        cmocka_unit_test(test_workers),      cmocka_unit_test(test_file_roll),
+        cmocka_unit_test(test_two_channels), cmocka_unit_test(test_named),
+        cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
