@@ -39,8 +39,13 @@ static void reason_text(const struct ps_trial *trial, enum ps_trial_verdict verd
     else if (verdict == PS_TRIAL_LATE && trial->flow.verdict == PS_FLOW_STARVED)
         snprintf(text, room, "  connection %u falls behind by %.3g %%", trial->flow.connection,
                  trial->growth * 100);
+    else if (verdict == PS_TRIAL_LATE && trial->flow.verdict == PS_FLOW_SLOW)
+        snprintf(text, room, "  one event in a hundred came later than a quarter of the trial");
     else if (verdict == PS_TRIAL_LATE && trial->behind)
         snprintf(text, room, "  falls behind by %.3g %%", trial->growth * 100);
+    else if (verdict == PS_TRIAL_GENERATOR && trial->lost > 0)
+        snprintf(text, room, "  lost %s, but the generator sent %s late and in a bunch",
+                 count_of(trial->lost).text, count_of(trial->bunched).text);
     else if (verdict == PS_TRIAL_GENERATOR)
         snprintf(text, room, "  the generator itself was %s late",
                  ps_quantity_print_s(trial->schedule_error_p99_ns / 1e9).text);
@@ -116,7 +121,8 @@ static void shown_text(const struct ps_result_goal *figure, char *text, size_t r
     snprintf(text, room, "%s%s%s", least, most, guess);
 }
 
-static void print_goal(struct ps_live *live, const struct ps_result_goal *figure, const json_t *object)
+static void print_goal(struct ps_live *live, const struct ps_result_goal *figure, const json_t *object,
+                       bool interrupted)
 {
     char off[48] = "";
     bool good = figure->status == PS_SEARCH_FOUND;
@@ -135,7 +141,10 @@ static void print_goal(struct ps_live *live, const struct ps_result_goal *figure
                       at_least ? "" : off);
     else if (figure->status == PS_SEARCH_OUT_OF_TIME || figure->lower > 0)
         ps_live_print(live, "%snot told (%s): %s\n", ps_live_style(live, PS_LIVE_WARN),
-                      ps_search_status_text(figure->status), shown);
+                      interrupted && figure->status == PS_SEARCH_OUT_OF_TIME
+                          ? "interrupted"
+                          : ps_search_status_text(figure->status),
+                      shown);
     else
         ps_live_print(live, "%snot found: %s\n", ps_live_style(live, PS_LIVE_BAD),
                       ps_search_status_text(figure->status));
@@ -271,7 +280,8 @@ void ps_planning_print(struct ps_live *live, const json_t *document)
     struct ps_result_goal figure;
     ps_live_clear(live);
     for (size_t i = 0; ps_result_goal(document, i, &figure); i++)
-        print_goal(live, &figure, json_array_get(json_object_get(document, "goals"), i));
+        print_goal(live, &figure, json_array_get(json_object_get(document, "goals"), i),
+                   json_is_true(json_object_get(document, "interrupted")));
     print_limits(live, json_object_get(document, "limits"));
     print_scaling(live, json_object_get(document, "scaling"));
     if (json_is_object(projection))

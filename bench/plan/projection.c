@@ -100,7 +100,7 @@ enum ps_status ps_projection_make(const struct ps_projection_wish *wish,
     *projection = (struct ps_projection){.error = measured->at_least ? (double)NAN : measured->error,
                                          .at_most = measured->at_least};
     if (!(measured->rate > 0))
-        return ps_err_set(err, "no rate met the goal: there is nothing to project from");
+        return ps_err_set(err, "no rate was shown to meet the goal: there is nothing to project from");
     struct ps_projection_wish own = *wish;
     if (own.size_bytes <= 0)
         own.size_bytes = measured->size_bytes;

@@ -52,7 +52,10 @@ static void figure_text(const struct ps_result_goal *figure, char *text, size_t 
     if (figure->low95 > 0 && figure->high95 > 0)
         snprintf(interval, sizeof interval, "; 95 %% interval %s to %s", count_of(figure->low95).text,
                  count_of(figure->high95).text);
-    if (figure->lower > 0 && figure->upper > 0)
+    if (figure->lower > 0 && figure->upper > 0 && figure->status == PS_SEARCH_GENERATOR_LIMITED)
+        snprintf(text, room, "held at %s events/s; the generator was too late to tell at %s",
+                 count_of(figure->lower).text, count_of(figure->upper).text);
+    else if (figure->lower > 0 && figure->upper > 0)
         snprintf(text, room, "held at %s, not at %s events/s%s", count_of(figure->lower).text,
                  count_of(figure->upper).text, interval);
     else if (figure->lower > 0)
@@ -78,7 +81,9 @@ enum ps_requirement_verdict ps_requirement_judge(const struct ps_requirement *re
     double held = confirmed ? figure.lower : figure.low95;
     if (held >= requirement->rate * (1 - RATE_ROUNDING))
         return PS_REQUIREMENT_MET;
-    bool refused = (confirmed || figure.status == PS_SEARCH_BELOW_RANGE) && figure.upper > 0 &&
+    /* the generator was the limit at the upper end, not the subject */
+    bool refused = figure.status != PS_SEARCH_GENERATOR_LIMITED &&
+                   (confirmed || figure.status == PS_SEARCH_BELOW_RANGE) && figure.upper > 0 &&
                    figure.upper <= requirement->rate;
     return refused || (figure.high95 > 0 && figure.high95 < requirement->rate) ? PS_REQUIREMENT_MISSED
                                                                                : PS_REQUIREMENT_NOT_SHOWN;

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define RESULT_VERSION 1 /* of the document */
-#define MORE_TIME 2.0    /* a plan whose time was used up gets so many times as much */
+#define MORE_TIME 2.0    /* a plan whose time was used up is advised to take the time multiplied by this */
 #define RHYTHM_TRIALS 14 /* a search finds its figure in about this many full trials */
 
 /* Returns a number, or null when it is not known. */
@@ -116,7 +116,11 @@ static void write_note(const struct ps_planning *planning, unsigned goal, char *
                  figure.bunched * 100);
     const char *ending =
         figure.busy && figure.status == PS_SEARCH_OUT_OF_TIME ? ""
-        : pipeline.silent ? "; nothing arrived at the far end: do target and far end belong together?"
+        : pipeline.silent
+            ? "; nothing arrived at the far end: do target and far end belong together, and does "
+              "the pipeline pass these events on?"
+        : figure.status == PS_SEARCH_GENERATOR_LIMITED && figure.lower <= 0
+            ? "; the generator was too late even at the lowest rate allowed (--rate-min)"
         : figure.status == PS_SEARCH_GENERATOR_LIMITED && figure.offered
             ? (planning->config->search.goals[goal].percentile > 0
                    ? "; at least: the generator offered more, but was itself later than this goal allows"

@@ -162,13 +162,16 @@ static void write_interval(struct ps_html *html, const struct ps_report_goal *go
     ps_html_raw(html, "</p>\n");
 }
 
-static void write_status(struct ps_html *html, const struct ps_report_goal *goal)
+static void write_status(struct ps_html *html, const struct ps_report_goal *goal, bool interrupted)
 {
+    bool cut = interrupted && goal->status && strcmp(goal->status, "out-of-time") == 0;
     for (size_t index = 0; goal->status && index < PS_COUNT_OF(statuses); index++) {
         if (strcmp(goal->status, statuses[index].status) != 0)
             continue;
         ps_html_print(html, "<p class=\"status %s\"><span aria-hidden=\"true\">%s</span> %s</p>\n",
-                      statuses[index].class, statuses[index].sign, statuses[index].meaning);
+                      statuses[index].class, statuses[index].sign,
+                      cut ? "not told: the plan was interrupted before both ends were confirmed"
+                          : statuses[index].meaning);
         return;
     }
     ps_html_raw(html, "<p class=\"status warn\">");
@@ -176,7 +179,7 @@ static void write_status(struct ps_html *html, const struct ps_report_goal *goal
     ps_html_raw(html, "</p>\n");
 }
 
-static void write_goal(struct ps_html *html, const struct ps_report_goal *goal, bool first)
+static void write_goal(struct ps_html *html, const struct ps_report_goal *goal, bool first, bool interrupted)
 {
     char words[96];
     ps_html_print(html, "<article class=\"answer-card%s\">\n<h2>", first ? " first" : "");
@@ -189,7 +192,7 @@ static void write_goal(struct ps_html *html, const struct ps_report_goal *goal, 
     else
         ps_html_raw(html, "<p class=\"big\">" PS_FIGURE_NONE " <span class=\"unit\">no rate</span></p>\n");
     write_interval(html, goal);
-    write_status(html, goal);
+    write_status(html, goal, interrupted);
     if (goal->note && goal->note[0]) {
         ps_html_raw(html, "<p class=\"note\">");
         ps_html_text(html, goal->note);
@@ -304,7 +307,8 @@ void ps_report_head(struct ps_html *html, const struct ps_report *report)
     write_headline(html, report);
     ps_html_raw(html, "<div class=\"answers\">\n");
     for (size_t index = 0; index < report->goal_count; index++)
-        write_goal(html, &report->goals[index], index == 0);
+        write_goal(html, &report->goals[index], index == 0,
+                   json_is_true(json_object_get(report->json, "interrupted")));
     write_projection_card(html, json_object_get(report->json, "projection"));
     ps_html_raw(html, "</div>\n");
     const json_t *limit = json_array_get(json_object_get(report->json, "limits"), 0);

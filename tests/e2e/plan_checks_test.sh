@@ -68,6 +68,11 @@ grep -qF '826,000 events/s was held, but for 1 s only, at most 900,000 events/s 
     fail "what a short trial held is no lower end"
 "$PENSTOCK" plan --render "$work/now.json" --report "$work/untold.html" >/dev/null || fail "plan --report: exit $?"
 grep -qF 'not told: the time was used up' "$work/untold.html" || fail "the page tells it"
+jq -c '.interrupted = true' "$work/now.json" >"$work/cut.json"
+"$PENSTOCK" plan --render "$work/cut.json" >"$work/out" || fail "plan --render: exit $?"
+grep -qF 'not told (interrupted): at least 826,000 events/s (held)' "$work/out" || fail "it says that the time was used up"
+"$PENSTOCK" plan --render "$work/cut.json" --report "$work/cut.html" >/dev/null || fail "plan --report: exit $?"
+grep -qF 'not told: the plan was interrupted' "$work/cut.html" || fail "the page says that the time was used up"
 "$PENSTOCK" plan --render "$work/now.json" --require 'ndr>=100k' >"$work/out" || fail "plan --render --require: exit $?"
 grep -qE 'ndr>=100k +met ' "$work/out" || fail "no verdict in the text"
 plan 0 --render "$work/now.json"
@@ -119,6 +124,12 @@ says '--machines-for is missing'
 plan 2 --target tcp://127.0.0.1:1 --from tcp://127.0.0.1:1 --machines-for 1M --cost-per-machine cheap
 says "is not a cost; write for example 0.34/h"
 ((SECONDS < 60)) || fail "it measured first"
+
+echo "a target at which nothing listens is an error at once"
+for target in tcp://127.0.0.1:1 netcat://127.0.0.1:1 http://127.0.0.1:1/ avro://127.0.0.1:1 'tcp://[::1]:1' kafka://127.0.0.1:1,127.0.0.1:2/t; do
+    plan 2 --target "$target" --from tcp://127.0.0.1:0 --within 1m
+    says "$target: Connection refused: nothing listens there; start the target first"
+done
 
 echo "a page and a result with the verdicts"
 judged 4 --compare "$work/faster.json" --require 'ndr>=100k' --report "$work/page.html" --result "$work/judged.json"

@@ -90,6 +90,9 @@ static void test_verdicts(void **state)
         {"above-range", 50000, 0, 0, 0, "ndr>=50k", PS_REQUIREMENT_MET},
         {"above-range", 50000, 0, 0, 0, "ndr>=50001", PS_REQUIREMENT_NOT_SHOWN},
         {"generator-limited", 50000, 60000, 48000, 0, "ndr>=50k", PS_REQUIREMENT_MET},
+        /* the generator, not the subject, was too late at the upper end */
+        {"generator-limited", 50000, 60000, 48000, 0, "ndr>=60k", PS_REQUIREMENT_NOT_SHOWN},
+        {"generator-limited", 50000, 60000, 48000, 0, "ndr>=2M", PS_REQUIREMENT_NOT_SHOWN},
         {"below-range", 0, 10, 0, 0, "ndr>=10", PS_REQUIREMENT_MISSED},
         {"below-range", 0, 10, 0, 0, "ndr>=5", PS_REQUIREMENT_NOT_SHOWN},
         /* not confirmed: only the 95 % interval does */

@@ -271,7 +271,7 @@ static void test_plan_below(void **state)
     ps_search_figure(planning->search, 0, &figure);
     assert_int_equal(figure.status, PS_SEARCH_BELOW_RANGE);
     assert_false(planning->projected);
-    assert_non_null(strstr(planning->projection_note, "no rate met the goal"));
+    assert_non_null(strstr(planning->projection_note, "no rate was shown to meet the goal"));
     ps_planning_fini(planning);
     free(planning);
 }
