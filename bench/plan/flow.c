@@ -8,8 +8,9 @@
 #define WINDOW_S 0.4        /* but at most a quarter of the trial */
 #define DECISIVE 2.0        /* growth of more than this many times the allowed growth needs no second trial */
 #define RHYTHM_WINDOW 1.05  /* or no shorter than the rhythm times this */
-#define RHYTHMS 2.6         /* a trial with two such windows is no shorter than this many times the rhythm */
+#define RHYTHMS 2.6         /* a trial with two such windows takes at least the rhythm times this */
 #define RHYTHM_REST_S 0.5   /* and this */
+#define RHYTHM_SHARE 0.02   /* of the rhythm: the batches of several queues are not full at the same time */
 #define WARM_SHARE 0.125    /* the first window begins after this share of the trial, or after WARM_S */
 #define WARM_S 1.0
 #define CHANCE_SIGMAS 3.0
@@ -47,7 +48,7 @@ static double received_at(const struct ps_flow *flow, unsigned sample)
     return received;
 }
 
-/* Returns when the first window begins: what a subject does not deliver before its first delivery is no queue. */
+/* Returns when the first window begins. Events that wait for the first delivery do not show that a queue grows. */
 static double warm_of(const struct ps_flow *flow)
 {
     double warm_s = fmin(flow->seconds * WARM_SHARE, WARM_S);
@@ -87,7 +88,7 @@ struct low {
     bool known;
 };
 
-/* Returns the share of a row's events that the subject passes on. */
+/* Returns the share of a row's events that pass the subject's filter. */
 static double passes_of(const struct ps_flow *flow, unsigned row)
 {
     return flow->row_passes != NULL ? flow->row_passes[row] : flow->passes > 0 ? flow->passes : 1;
@@ -236,8 +237,8 @@ static double silence_of(const struct ps_flow *flow, double from_s, double to_s)
     return longest_s;
 }
 
-/* Finds a burst that was saved up: more came at first than at the steady rate afterwards. A subject that passes so many
- * events in each period pauses afterwards, and is none. */
+/* Finds a burst that was saved up: more came at first than at the steady rate afterwards. A subject with a limit for
+ * each period pauses after it: such a subject has no burst. */
 static void burst_find(const struct ps_flow *flow, struct ps_flow_result *result)
 {
     static const double begins[] = {0.4, 0.55, 0.7}; /* shares of the trial after which the burst has ended */
@@ -288,7 +289,7 @@ void ps_flow_judge(const struct ps_flow *flow, struct ps_flow_result *result)
         return;
     double expected = flow->rate * flow->seconds * (flow->passes > 0 ? flow->passes : 1);
     double lost_share = fmin(fmax(flow->lost, 0) / expected, 1);
-    double prompt_s = ps_flow_allowed_s(flow->seconds, flow->stall_s), allowed_s = prompt_s;
+    double allowed_s = ps_flow_allowed_s(flow->seconds, flow->stall_s) + RHYTHM_SHARE * flow->rhythm_s;
     struct row sum = row_of_delays(flow);
     bool by_delays = sum.known;
     if (!by_delays) {

@@ -5,8 +5,8 @@
  * its rate. It stays level when the subject keeps up and grows when it does not, however the subject shares
  * its capacity between connections and wherever events wait: in the generator, in buffers, in queues. The
  * lowest delay in a window at the beginning is compared with the lowest in a window at the end, because the
- * delay of a subject that works in batches or pauses goes up and down. A window is no shorter than the subject's
- * rhythm; a trial without room for two such windows tells nothing.
+ * delay of a subject that works in batches or pauses goes up and down. A window is at least as long as the
+ * subject's rhythm; a trial without room for two such windows decides nothing.
  *
  * A pure function of what was recorded: no clock, no input or output.
  *

@@ -14,7 +14,8 @@
 #define GROWTH_ERRORS 3.0 /* growth counts from this number of standard errors on */
 /* A time that is used up below this multiple of the found rate is named as a limit. */
 #define NEAR 1.3
-#define EVIDENCE 0.5 /* a queue or a wait above this shows that its consumer is too slow */
+#define EVIDENCE 0.5          /* a queue or a wait above this shows that its consumer is too slow */
+#define EVIDENCE_IN_STEPS 0.9 /* the same for a queue that also holds what waits for the next delivery */
 #define LOSS_EVIDENCE 0.0005
 #define MET 0.9 /* a time that was used up by this share in a trial is met */
 
@@ -283,6 +284,16 @@ __attribute__((format(printf, 2, 3))) static void text_set(struct ps_limit *limi
     va_end(arguments);
 }
 
+/* Returns whether the part is a full queue, a wait, or a loss: these show where the pipeline is too slow. */
+static bool is_evidence(const struct ps_limit *limit)
+{
+    double most = fmax(limit->utilisation, limit->beyond);
+    if (limit->kind == PS_PART_LOSS)
+        return most > LOSS_EVIDENCE;
+    return limit->kind != PS_PART_TIME &&
+           most > (limit->kind == PS_PART_QUEUE && limit->in_steps ? EVIDENCE_IN_STEPS : EVIDENCE);
+}
+
 static void describe(struct ps_limit *limit, const struct ps_part *part, double rate, double beyond_at,
                      bool one_rate)
 {
@@ -295,9 +306,7 @@ static void describe(struct ps_limit *limit, const struct ps_part *part, double 
                  ps_quantity_print_event_rate(beyond_at).text);
     if (part->kind == PS_PART_QUEUE)
         text_set(limit, "%s was %.0f %% full at %s%s%s", part->part, percent, at.text, beyond,
-                 limit->utilisation > 0.5 || limit->beyond > 0.5
-                     ? ": its consumer is slower than its producer"
-                     : "");
+                 is_evidence(limit) ? ": its consumer is slower than its producer" : "");
     else if (part->kind == PS_PART_LOSS)
         text_set(limit, "%s: %.3g %% of %s at %s%s", part->part, percent, part->of, at.text, beyond);
     else if (part->kind == PS_PART_WAIT)
@@ -318,14 +327,6 @@ static void describe(struct ps_limit *limit, const struct ps_part *part, double 
 static bool is_near(const struct ps_limit *limit, double rate)
 {
     return limit->kind == PS_PART_TIME && limit->saturates_at > 0 && limit->saturates_at < NEAR * rate;
-}
-
-/* Returns whether the part is a full queue, a wait, or a loss: these show where the pipeline is too slow. */
-static bool is_evidence(const struct ps_limit *limit)
-{
-    double most = fmax(limit->utilisation, limit->beyond);
-    return limit->kind == PS_PART_LOSS ? most > LOSS_EVIDENCE
-                                       : limit->kind != PS_PART_TIME && most > EVIDENCE;
 }
 
 /* Returns the key for sorting. First come parts that grew with the rate, ordered by the rate at which they are full;
@@ -444,11 +445,14 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
                     double rate)
 {
     unsigned held = 0;
+    bool in_steps = false;
     limits->count = 0;
     if (!(rate > 0))
         return;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         held += use(&trials[i], true);
+        in_steps = in_steps || trials[i].in_steps;
+    }
     for (unsigned i = 0; i < count; i++) {
         for (unsigned p = 0; p < trials[i].parts.count && limits->count < PS_PARTS_MAX; p++) {
             const struct ps_part *part = &trials[i].parts.items[p];
@@ -458,7 +462,7 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
             if (is_known(limits, part->part) ||
                 (!line_of(trials, count, held >= 2, part->part, rate, &line) && part->kind == PS_PART_TIME))
                 continue;
-            *limit = (struct ps_limit){.kind = part->kind, .utilisation = line.at};
+            *limit = (struct ps_limit){.kind = part->kind, .in_steps = in_steps, .utilisation = line.at};
             snprintf(limit->part, sizeof limit->part, "%s", part->part);
             limit->headroom = fmax(0, 1 - line.at);
             if (part->kind == PS_PART_TIME && grew(&line, rate))

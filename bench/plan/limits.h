@@ -50,12 +50,14 @@ const struct ps_part *ps_parts_find(const struct ps_parts *parts, const char *pa
 struct ps_limits_trial {
     double rate; /* events/s actually offered */
     bool held;
+    bool in_steps; /* the pipeline delivers in steps: queues also hold what waits for the next one */
     struct ps_parts parts;
 };
 
 struct ps_limit {
     char part[96];
     enum ps_part_kind kind;
+    bool in_steps;      /* of the trials */
     double utilisation; /* at the answer's rate */
     double headroom;    /* 1 - utilisation, not below 0 */
     /* Queues, losses, waits: the value at the lowest rate that was too high; 0: not seen. */
@@ -78,9 +80,9 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
 /* Called after ps_limits_find when the search ended before the pipeline's end was seen: then --rate-max or the load
  * generator was the limit, and neither a measured part nor the pipeline itself. */
 void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate);
-/* Called after ps_limits_find when the search ended far from the answer: leaves only what a trial met, a part that was in
- * full use, a full queue, a wait or a loss. What a straight line shows far beyond the trials is no bottleneck. Returns
- * whether anything is left. */
+/* Called after ps_limits_find when the search ended far from the answer: leaves only what a trial met: a part that was in
+ * full use, a full queue, a wait or a loss. Removes the parts that a straight line shows to be full far beyond the trials.
+ * Returns whether anything is left. */
 bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count);
 /* Called after ps_limits_find when the search ended before any rate was too high, or far from the answer: puts first that the limit is not known,
  * since no trial met one. `why`: "the time was used up". `held` and `failed`: the rates that trials held and missed; 0: none. */

@@ -4,19 +4,25 @@
 
 #include <math.h>
 
-#define LOOK_RATE 200.0   /* events/s */
+/* events/s. A prime number: the last batch of a look is not full, whatever its size is. */
+#define LOOK_RATE 199.0
 #define LOOK_S 1.0        /* length of a look */
 #define LOOKS_MAX 6U      /* looks in which something arrived */
 #define QUIET_SHARE 0.1   /* share of a goal's time in which a first event may come */
 #define QUIET_LEAST_S 2.0 /* but this long */
 #define QUIET_MOST_S 15.0 /* and no longer at first; a look in which nothing arrived waits twice as long */
+/* The look that waits for a batch that is not full waits as long as the first look, multiplied by this. */
+#define PATIENT 4.0
+#define PATIENT_SHARE 0.3 /* but no longer than this share of a goal's time */
+/* Such a look follows when the look at FILTER_STEP times the rate misses at most the events of the first one multiplied by this. */
+#define PATIENT_LOST 1.5
 #define SILENT_SHARE 0.5  /* share of the whole time after which the looks give up */
 #define FILTER_STEP 4.0   /* the share that a filter keeps is the same at this many times the rate */
 #define FILTER_MOST 0.95  /* a larger share is loss, not a filter */
 #define EVEN 1.5          /* a filter that keeps each n-th event is not farther from its share, in events */
-#define EVEN_FACTOR 16.0  /* EVEN tells nothing unless chance may go so many times as far */
+#define EVEN_FACTOR 16.0  /* EVEN decides only where chance may go this much farther */
 #define SIGMAS 4.0        /* a share that differs by less is the same */
-#define RHYTHMS_ASKED 3.2 /* a trial is asked for this many times the rhythm */
+#define RHYTHMS_ASKED 3.2 /* a trial takes the rhythm multiplied by this */
 #define REST_S 1.0        /* and this */
 #define LEAST_MARGIN 0.02 /* a trial is not asked for to be exactly as long as it must be */
 #define LONGER 1.6        /* a trial that told nothing is repeated this many times as long */
@@ -54,9 +60,11 @@ bool ps_search_look(struct ps_search *search, struct ps_search_ask *ask)
         rate = fmin(looks->rate * FILTER_STEP, config->rate_max);
     else if (looks->count == 2) /* another rate shows whether what is missing is a constant share */
         rate = rate * FILTER_STEP <= config->rate_max ? rate * FILTER_STEP : fmax(rate / FILTER_STEP, 1);
-    double share_s = config->budget_s / config->goal_count * QUIET_SHARE;
-    double quiet_s = fmin(fmax(share_s, QUIET_LEAST_S), QUIET_MOST_S);
-    if (looks->rate > 0)
+    double goal_s = config->budget_s / config->goal_count;
+    double quiet_s = fmin(fmax(goal_s * QUIET_SHARE, QUIET_LEAST_S), QUIET_MOST_S);
+    if (looks->patient)
+        quiet_s = fmin(quiet_s * PATIENT, goal_s * PATIENT_SHARE);
+    else if (looks->rate > 0)
         quiet_s = fmax(quiet_of(looks->rhythm_s), QUIET_LEAST_S);
     else if (search->trial_count > 0)
         quiet_s = 2 * search->trials[search->trial_count - 1].ask.quiet_s;
@@ -87,16 +95,21 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
     if (answer->failed)
         return;
     if (answer->received <= 0) {
-        looks->silent = looks->done = search->spent_s + answer->cost_s > SILENT_SHARE * config->budget_s;
+        if (looks->rate > 0) /* something came before: it comes more rarely than this */
+            looks->silence_s = fmax(looks->silence_s, ask->seconds + ask->quiet_s);
+        looks->rhythm_s = fmax(looks->rhythm_s, looks->silence_s);
+        looks->done = search->spent_s + answer->cost_s > SILENT_SHARE * config->budget_s;
+        looks->silent = looks->done && looks->rate <= 0;
         return;
     }
     double share = answer->sent > 0 ? fmin(answer->received / answer->sent, 1) : 1;
-    bool all = answer->lost <= 0, first = search->trial_count == 1;
+    double missing = answer->sent - answer->received;
+    bool all = answer->lost <= 0, first = looks->rate <= 0;
     /* A look begins at any point of a period, so that the longest silence counts. After a prompt look, the silence before
      * was that of a group that joined. */
     if (answer->rhythm_s > 0 ||
         looks->share_sent <= 0) /* a batch fills up sooner in the look at a high rate */
-        looks->rhythm_s = answer->rhythm_s > 0 ? fmax(answer->rhythm_s, looks->rhythm_s) : 0;
+        looks->rhythm_s = answer->rhythm_s > 0 ? fmax(answer->rhythm_s, looks->rhythm_s) : looks->silence_s;
     if (all && (!first || answer->rhythm_s <= 0)) {
         looks->done = true;
     } else if (looks->share_sent > 0) {
@@ -104,9 +117,15 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
         if (!answer->behind || answer->untold) /* a pipeline that is full may lose */
             share_add(looks, answer, looks->share_received / looks->share_sent, looks->share_sent);
         looks->by_chance = looks->by_chance || !looks->even;
+    } else if (looks->patient) {
+        looks->done = true;
     } else if (!all && looks->rate > 0 && looks->share < 1 && ask->rate != looks->rate) {
         looks->done = share >= FILTER_MOST || !share_add(looks, answer, looks->share, looks->sent);
-        if (!looks->done) {
+        /* No share, but a number is missing: perhaps the last batch, which waits until it is full or old enough. */
+        looks->patient = looks->done && ask->rate > looks->rate &&
+                         missing <= PATIENT_LOST * (1 - looks->share) * looks->sent;
+        looks->done = looks->done && !looks->patient;
+        if (looks->share_sent > 0) {
             looks->share_sent += looks->sent;
             looks->share_received += looks->share * looks->sent;
         }

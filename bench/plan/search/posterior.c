@@ -5,8 +5,8 @@
 
 #define STEPS 256U
 #define MARGIN 1.25 /* how far outside the ends the threshold may be, at least */
-#define MARGIN_WIDTHS                                                                                        \
-    7.5 /* and so many times the interval: without trials an interval is less than 7 % sure */
+/* and at least the interval multiplied by this: without trials an interval is less than 7 % sure */
+#define MARGIN_WIDTHS 7.5
 
 static const double widths[] = {0.0025, 0.01, 0.025, 0.06};
 static const double lapses[] = {0.02, 0.12};

@@ -7,8 +7,8 @@
  *   e  how often a trial's result has nothing to do with the subject: 2 or 12 %
  *
  * Before the trials T is anywhere from 25 % below the lower end to 25 % above the upper end, or 7.5 times as far outside
- * as the ends are apart, uniform in its logarithm, and every w and e is equally likely. So the certainty comes from the
- * trials: an interval is not likely because it is wide. A trial that is shorter than the full length counts only when it was
+ * as the ends are apart, uniform in its logarithm, and every w and e is equally likely. The certainty comes from the
+ * trials only: a wide interval is not more likely for that reason. A trial that is shorter than the full length counts only when it was
  * not held, and then with its share of the full length: in a short trial a queue may have absorbed a rate that is too
  * high. The result is the probability that T lies between the two ends, and the interval that contains T with 95 %.
  *

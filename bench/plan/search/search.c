@@ -1,5 +1,5 @@
-/* Chooses the next trial. There are three levels: short single trials find the range, longer ones narrow it,
- * and repeated full-length ones confirm both ends. */
+/* Chooses the next trial. The search has three levels: short single trials find the range, longer trials
+ * narrow it, and repeated full-length trials confirm both ends. */
 #include "bench/plan/search/search_internal.h"
 
 #include <math.h>
@@ -209,6 +209,12 @@ void ps_search_feed(struct ps_search *search, const struct ps_search_answer *ans
         trial->ask.quiet_s > 0) {
         trial->answer.lost = 0;
         trial->answer.untold = answer->untold || !answer->behind;
+    }
+    /* A pipeline with a rhythm stopped to deliver before the schedule ended: its rhythm is perhaps longer than it seemed. */
+    if (!trial->ask.look && answer->lost > 0 && answer->silent_s > 0 && search->looks.rhythm_s > 0) {
+        trial->answer.lost = 0;
+        trial->answer.untold = true;
+        trial->answer.rhythm_s = fmax(answer->rhythm_s, answer->silent_s + trial->ask.quiet_s);
     }
     if (trial->ask.look)
         ps_search_look_feed(search, &trial->ask, answer);

@@ -66,6 +66,7 @@ struct ps_search_answer {
     bool behind;
     bool untold;     /* the trial was too short for the pipeline's rhythm */
     double rhythm_s; /* longest time between two deliveries, or before the first; 0: they came at once */
+    double silent_s; /* the last event came so long before the end of the schedule; 0: in time, or later */
     bool decisive;   /* the subject fell so far behind that no second trial is needed */
     /* events/s that arrived; events/s at which no connection would have fallen behind; 0: unknown. Only used to choose
      * the next rate */
@@ -108,8 +109,8 @@ const char *ps_search_status_text(enum ps_search_status status);
 
 struct ps_search_figure {
     enum ps_search_status status;
-    /* The best estimate, between lower and upper; `lower` for "at least". What came through, or 0, when the time was used up
-     * and only the shortest trials held `lower`. */
+    /* The best estimate, between lower and upper; `lower` for "at least". When the time was used up and only the shortest
+     * trials held `lower`: the rate at which events came through, or 0. */
     double rate;
     /* The highest rate that was held, and the lowest above it that was not; 0: none. */
     double lower, upper;
@@ -155,7 +156,7 @@ enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned
 bool ps_search_is_carried(const struct ps_search *search, unsigned trial);
 double ps_search_long_s(const struct ps_search *search); /* length of a full trial */
 
-/* What the search found out about the pipeline. */
+/* The properties of the pipeline that the search found. */
 struct ps_search_pipeline {
     double rhythm_s; /* longest time between two deliveries; 0: they come at once */
     double least_s;  /* length of a trial that this rhythm needs */

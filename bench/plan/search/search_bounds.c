@@ -28,7 +28,7 @@ const char *ps_search_status_text(enum ps_search_status status)
     return texts[status];
 }
 
-/* Returns how many of the sent events were to arrive: those that a filter passes on. */
+/* Returns the number of sent events that pass the filter, and so should arrive. */
 static double expected_of(const struct ps_search_trial *trial)
 {
     return trial->answer.sent * (trial->ask.passes > 0 ? trial->ask.passes : 1);
@@ -299,8 +299,10 @@ static double best_of(const struct ps_search *search, unsigned goal, const struc
 {
     double hint = ps_search_hint(search, goal, bounds->upper).goodput;
     double rate = status == PS_SEARCH_FOUND ? sqrt(bounds->lower * bounds->upper) : posterior->median;
-    if (hint > 0)
-        rate = status == PS_SEARCH_FOUND ? hint : fmin(rate, hint);
+    if (hint > 0 && status == PS_SEARCH_FOUND && hint <= bounds->upper)
+        rate = hint;
+    else if (hint > 0 && status != PS_SEARCH_FOUND)
+        rate = fmin(rate, hint);
     return fmin(fmax(rate, bounds->lower), bounds->upper);
 }
 

@@ -13,17 +13,19 @@ struct ps_search_level {
     unsigned repeats;
 };
 
-/* What the looks found, and how far they are. */
+/* The results of the looks, and the state of the next one. */
 struct ps_looks {
     bool done, silent; /* silent: nothing arrived in any look */
+    bool patient;      /* the last look waits long for a batch that is not full */
     unsigned count;
     double rate, share, sent; /* of the last look in which anything arrived; rate 0: there was none */
     double rhythm_s;
-    bool by_chance; /* which events pass the filter varies; false: it keeps each n-th event */
-    bool even;      /* the last look that was long enough to tell saw no chance */
-    /* The events of the looks that showed a filter: the share that the pipeline passes on. 0: all */
+    double silence_s; /* length of the longest look in which nothing arrived although something had before */
+    bool by_chance;   /* which events pass the filter varies; false: it keeps each n-th event */
+    bool even;        /* the last look that was long enough to tell saw no chance */
+    /* Numbers of events in the looks that showed a filter: sent, and received. 0: there is no filter */
     double share_sent, share_received;
-    /* the same, with those of the trials that were held */
+    /* the same numbers, with the events of held trials added */
     double pool_sent, pool_received;
 };
 
@@ -61,8 +63,8 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
                          const struct ps_search_answer *answer);
 /* Lengthens a trial to what the rhythm needs at its rate, and fills in what the looks found. */
 void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask);
-/* Decides for each trial what is missing beyond the filter's share. The share at a rate comes from the looks and from the
- * trials at lower rates that were held, since what a pipeline loses at a high rate is no filter's. Called after each trial,
+/* Decides for each trial what is missing beyond the filter's share. The share at a rate comes from the looks and from held
+ * trials at lower rates, because a pipeline also loses events at a high rate. Called after each trial,
  * because that may change the verdict on others. */
 void ps_search_filter(struct ps_search *search);
 

@@ -147,7 +147,7 @@ static void account(struct ps_trial *trial, double received)
     double passes = trial->passes > 0 ? trial->passes : 1, passed = trial->sent * passes;
     trial->lost = fmax(trial->refused, passed - received);
     trial->loss = passed > 0 ? trial->lost / passed : 0;
-    /* What a filter drops by chance is known too roughly for this: ps_search_filter() does it when events were lost. */
+    /* With a filter the share is too inexact for this; ps_search_filter() lowers the goodput when events were lost. */
     if (trial->seconds > 0 && passes >= 1)
         trial->goodput = fmin(trial->goodput, received / trial->seconds);
 }
@@ -200,6 +200,7 @@ void ps_trial_answer(const struct ps_trial *trial, const struct ps_goal *goals, 
         .behind = trial->behind,
         .untold = trial->untold,
         .rhythm_s = trial->rhythm_s,
+        .silent_s = trial->silent_s,
         .decisive = trial->flow.decisive,
         .goodput = trial->goodput,
         .goodput_worst = trial->goodput_worst,

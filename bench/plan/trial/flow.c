@@ -130,17 +130,22 @@ static void rhythm_add(struct rhythm *rhythm, const struct ps_trial *trial, doub
     rhythm->came = true;
 }
 
-/* Returns the longest silence, when it is longer than a prompt subject's at this rate; 0: the events came at once, or
- * never. */
-static double rhythm_end(const struct rhythm *rhythm, const struct ps_trial *trial)
+/* Returns a silence, when it is longer than a prompt subject's at this rate; otherwise 0. */
+static double silence_of(double silence_s, const struct ps_trial *trial)
 {
     double between_s = 1 / (trial->rate * (trial->passes > 0 ? trial->passes : 1));
-    bool prompt = rhythm->longest_s < RHYTHM_LEAST_S || rhythm->longest_s < RHYTHM_EVENTS * between_s;
-    return rhythm->came && !prompt ? rhythm->longest_s : 0;
+    return silence_s < RHYTHM_LEAST_S || silence_s < RHYTHM_EVENTS * between_s ? 0 : silence_s;
+}
+
+/* Sets the longest silence between two deliveries, and the silence at the end of the schedule that no delivery ended. */
+static void rhythm_end(const struct rhythm *rhythm, struct ps_trial *trial)
+{
+    trial->rhythm_s = rhythm->came ? silence_of(rhythm->longest_s, trial) : 0;
+    trial->silent_s = silence_of(trial->seconds - rhythm->last_s, trial);
 }
 
 /* The deliveries after the schedule count, too: they end the silence that began before. */
-static double rhythm_of_arrivals(const struct ps_trial *trial)
+static void rhythm_of_arrivals(struct ps_trial *trial)
 {
     const json_t *rows = json_object_get(trial->json.arrivals, "received");
     double step_s = number(trial->json.arrivals, "step_ns") / 1e9;
@@ -157,10 +162,10 @@ static double rhythm_of_arrivals(const struct ps_trial *trial)
             received += json_number_value(json_array_get(json_array_get(rows, row), step));
         rhythm_add(&rhythm, trial, first_s + (double)(step + 1) * step_s, received);
     }
-    return rhythm_end(&rhythm, trial);
+    rhythm_end(&rhythm, trial);
 }
 
-static double rhythm_of_counters(const struct ps_trial *trial)
+static void rhythm_of_counters(struct ps_trial *trial)
 {
     struct rhythm rhythm = {0};
     double before = 0;
@@ -173,7 +178,7 @@ static double rhythm_of_counters(const struct ps_trial *trial)
                    received - before);
         before = received;
     }
-    return rhythm_end(&rhythm, trial);
+    rhythm_end(&rhythm, trial);
 }
 
 /* Sets each row's share of events that pass the filter, which may keep all events of one connection and none of another.
@@ -262,9 +267,10 @@ static void judge(struct ps_trial *trial, const struct samples *samples)
 void ps_trial_conclude(struct ps_trial *trial)
 {
     struct samples samples;
-    if (trial->start_unix_ns > 0)
-        trial->rhythm_s =
-            trial->json.arrivals != NULL ? rhythm_of_arrivals(trial) : rhythm_of_counters(trial);
+    if (trial->start_unix_ns > 0 && trial->json.arrivals != NULL)
+        rhythm_of_arrivals(trial);
+    else if (trial->start_unix_ns > 0)
+        rhythm_of_counters(trial);
     if (from_arrivals(trial, &samples) || from_counters(trial, &samples)) {
         judge(trial, &samples);
         samples_fini(&samples);

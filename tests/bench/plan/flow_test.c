@@ -180,11 +180,37 @@ static void test_edges(void **state)
     assert_int_equal(judge_with(flow, halves).verdict, PS_FLOW_LEVEL);
 }
 
+/* A client that lingers for 3 s sends a batch of each of its queues when it is full, every 0.9 s. The last window ends at another
+ * point of the batches than the first one, by some of their events. */
+static double lingers(const struct ps_flow *flow, unsigned row, double t)
+{
+    double step = floor(t / 0.9), beat_s = 0.1 * fmin(step * 0.9 / flow->seconds, 1);
+    return due_on(flow, row, step * 0.9 - beat_s);
+}
+
+/* The same, but too slow by a twentieth. */
+static double lingers_behind(const struct ps_flow *flow, unsigned row, double t)
+{
+    return due_on(flow, row, floor(t / 0.9) * 0.9 * 0.95);
+}
+
+static void test_batches_of_seconds(void **state)
+{
+    static const double lengths_s[] = {10.6, 16};
+    for (size_t i = 0; i < PS_COUNT_OF(lengths_s); i++) {
+        struct ps_flow flow = {.rate = 40000, .seconds = lengths_s[i], .connections = 1, .rhythm_s = 3};
+        assert_int_equal(judge_with(flow, lingers).verdict, PS_FLOW_LEVEL);
+        assert_int_equal(judge_with(flow, lingers_behind).verdict, PS_FLOW_BEHIND);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_level), cmocka_unit_test(test_behind),        cmocka_unit_test(test_starved),
-        cmocka_unit_test(test_sags),  cmocka_unit_test(test_lost_and_slow), cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_level),  cmocka_unit_test(test_batches_of_seconds),
+        cmocka_unit_test(test_behind), cmocka_unit_test(test_starved),
+        cmocka_unit_test(test_sags),   cmocka_unit_test(test_lost_and_slow),
+        cmocka_unit_test(test_edges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

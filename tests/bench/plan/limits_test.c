@@ -150,6 +150,29 @@ static void test_full_queue(void **state)
     free(trial);
 }
 
+/* The queue of a sink that delivers in steps also holds what waits for the next one, and is a bottleneck only when it is full. */
+static void test_queue_in_steps(void **state)
+{
+    struct ps_limits_trial *trials = calloc(2, sizeof *trials);
+    struct ps_limits *limits = calloc(1, sizeof *limits);
+    for (unsigned full = 0; full < 2; full++) {
+        for (unsigned i = 0; i < 2; i++) {
+            trials[i] = (struct ps_limits_trial){.rate = 1000.0 * (i + 1), .held = i == 0, .in_steps = true};
+            ps_parts_add(&trials[i].parts, "sink k1 librdkafka queue", "queue limit", PS_PART_QUEUE,
+                         i == 0 ? 0.31
+                         : full ? 0.95
+                                : 0.55);
+        }
+        ps_limits_find(limits, trials, 2, 1000);
+        assert_int_equal(limits->count, full ? 1 : 2);
+        assert_string_equal(limits->items[0].part, full ? "sink k1 librdkafka queue" : "the pipeline itself");
+        bool slower = strstr(limits->items[limits->count - 1].text, "slower than its producer") != NULL;
+        assert_true(slower == (full == 1));
+    }
+    free(limits);
+    free(trials);
+}
+
 /* Recorded from `plan` against a token bucket of 8,000 lines/s while other programs kept the machine busy: the load of the
  * machine's CPUs, the share of the measured programs, and the share of the subject. */
 static const struct {
@@ -238,10 +261,10 @@ static void test_evidence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scrape),    cmocka_unit_test(test_measure),
-        cmocka_unit_test(test_ranking),   cmocka_unit_test(test_full_queue),
-        cmocka_unit_test(test_bystander), cmocka_unit_test(test_busy_but_level),
-        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_scrape),         cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_ranking),        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_queue_in_steps), cmocka_unit_test(test_bystander),
+        cmocka_unit_test(test_busy_but_level), cmocka_unit_test(test_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

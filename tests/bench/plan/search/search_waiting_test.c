@@ -364,7 +364,41 @@ static void test_filters(void **state)
            0.05, false);
 }
 
-/* What no look can tell apart from a filter is a constant share; what a full pipeline drops is not constant. */
+/* The time is too short for these waits. The ends of the figure are true nevertheless. */
+static void expect_no_untruth(struct pipeline pipeline, double budget_s)
+{
+    struct ps_search_figure figure;
+    double capacity = pipeline.capacity;
+    struct ps_search *search = search_run(&pipeline, budget_s, &figure);
+    if (figure.held > capacity * (1 + NEAR) || (figure.failed > 0 && figure.failed < capacity * (1 - NEAR)) ||
+        (figure.status == PS_SEARCH_FOUND && fabs(figure.rate / capacity - 1) > NEAR) ||
+        figure.status == PS_SEARCH_BELOW_RANGE)
+        fail_msg("%s: %s, %.0f held, %.0f failed, it holds %.0f", pipeline.name,
+                 ps_search_status_text(figure.status), figure.held, figure.failed, capacity);
+    ps_search_destroy(search);
+}
+
+static void test_long_waits(void **state)
+{
+    for (unsigned phase = 0; phase < 6; phase++) /* the first look begins at any point of a period */
+        expect_no_untruth((struct pipeline){"writes each 30 s", PERIODS, 2000, 30, .connections = 2,
+                                            .buffer = 1000, .clock_s = 2 + 5.0 * phase},
+                          120);
+    expect_no_untruth((struct pipeline){"linger 20 s, batches of 100", LINGERS, 4193, 20, 100,
+                                        .connections = 1, .buffer = 900},
+                      120);
+    expect_no_untruth((struct pipeline){"linger 30 s, batches of 100", LINGERS, 5655, 30, 100,
+                                        .connections = 3, .buffer = 900},
+                      900);
+    expect((struct pipeline){"linger 5 s, batches of 100", LINGERS, 5000, 5, 100, .connections = 1,
+                             .buffer = 900},
+           0.03, false);
+    expect((struct pipeline){"joins after 45 s, reads all", AT_ONCE, 2000, .joins_s = 45, .connections = 2,
+                             .buffer = 1e5},
+           0.03, false);
+}
+
+/* A full pipeline drops a share that grows with the rate, so that the looks do not take it for a filter. */
 static void test_no_filters(void **state)
 {
     expect(
@@ -372,7 +406,7 @@ static void test_no_filters(void **state)
         0.1, false);
 }
 
-/* What it saved up carries a rate for longer than a trial lasts, but not for ever. */
+/* The saved-up events carry a rate for longer than a trial lasts, but not for ever. */
 static void test_bursts(void **state)
 {
     expect((struct pipeline){"20,000 at once, then", AT_ONCE, 2000, .burst = 20000, .saved = 20000,
@@ -387,9 +421,12 @@ static void test_bursts(void **state)
     expect((struct pipeline){"200,000 at once, then", AT_ONCE, 30000, .burst = 200000, .saved = 200000,
                              .connections = 1, .buffer = 9000},
            0.06, false);
+    expect((struct pipeline){"a minute of events at once, then", AT_ONCE, 20000, .burst = 1200000,
+                             .saved = 1200000, .connections = 1, .buffer = 1000},
+           0.035, false);
 }
 
-/* Nothing ever arrives: it is said, in bounded time. */
+/* Nothing ever arrives: the search finds that out in bounded time. */
 static void test_silent(void **state)
 {
     struct pipeline pipeline = {"is deaf",      AT_ONCE,          1000,          .joins_s = 1e9,
@@ -442,7 +479,7 @@ static void test_drawn(void **state)
     assert_true(misses <= 1); /* of 720 drawn ones, two were off by more */
 }
 
-/* The time ends early: the rates that are said to be held and to have failed are, and the certainty of what lies between
+/* The time ends early: the rates `held` and `failed` are right, and the certainty of the interval between them
  * comes from trials, not from the width. */
 static void test_short_of_time(void **state)
 {
@@ -475,11 +512,11 @@ static void test_short_of_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_periods),       cmocka_unit_test(test_lingers),
-        cmocka_unit_test(test_late_groups),   cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_no_filters),    cmocka_unit_test(test_silent),
-        cmocka_unit_test(test_bursts),        cmocka_unit_test(test_drawn),
-        cmocka_unit_test(test_short_of_time),
+        cmocka_unit_test(test_periods),     cmocka_unit_test(test_lingers),
+        cmocka_unit_test(test_late_groups), cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_long_waits),  cmocka_unit_test(test_no_filters),
+        cmocka_unit_test(test_silent),      cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_drawn),       cmocka_unit_test(test_short_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
