@@ -102,18 +102,6 @@ uint64_t ps_tail_path_born_ns(const char *path)
     return born_ns(AT_FDCWD, path, 0);
 }
 
-int64_t ps_tail_hole_end(int fd)
-{
-    char block[16 * 1024];
-    int64_t offset = lseek(fd, 0, SEEK_DATA);
-    if (offset <= 0) /* ENXIO: the file is one hole; EINVAL: the file system has no holes */
-        return offset == 0 || errno == ENXIO || errno == EINVAL ? 0 : -1;
-    ssize_t length = ps_tail_read_fully(fd, block, sizeof block, offset), zeros = 0;
-    while (zeros < length && block[zeros] == '\0')
-        zeros++;
-    return length < 0 ? -1 : offset + zeros;
-}
-
 /* Returns whether there is no data between these offsets. */
 static bool is_hole(int fd, int64_t begin, int64_t end)
 {
@@ -121,11 +109,11 @@ static bool is_hole(int fd, int64_t begin, int64_t end)
     return data < 0 ? errno == ENXIO : data >= end;
 }
 
-int64_t ps_tail_nuls_begin(int fd, int64_t offset)
+int64_t ps_tail_nuls_begin(int fd, int64_t offset, int64_t most_bytes)
 {
     enum { PIECE = 16 * 1024, PIECE_MAX = 1 << 30 };
     char piece[PIECE];
-    for (int64_t most = PIECE; offset > 0;) {
+    for (int64_t most = PIECE; offset > 0 && most_bytes > 0;) {
         int64_t begin = offset > most ? offset - most : 0;
         if (is_hole(fd, begin, offset)) {
             offset = begin;
@@ -139,6 +127,7 @@ int64_t ps_tail_nuls_begin(int fd, int64_t offset)
         ssize_t length = ps_tail_read_fully(fd, piece, (size_t)(offset - begin), begin);
         if (length < 0)
             return -1;
+        most_bytes -= length;
         size_t text = (size_t)length;
         while (text > 0 && piece[text - 1] == '\0')
             text--;

@@ -51,12 +51,9 @@ enum ps_tail_seen {
  * errno if a read failed. */
 ssize_t ps_tail_read_fully(int fd, char *to, size_t room, int64_t offset);
 
-/* Returns where the data of a file begins if the file begins with a hole. The hole may end in the middle of its last block. Returns
- * 0 if it begins with data, -1 if it cannot be read. */
-int64_t ps_tail_hole_end(int fd);
-
-/* Returns where the NULs begin that end at `offset`; `offset` if there are none. Returns -1 if the file cannot be read. */
-int64_t ps_tail_nuls_begin(int fd, int64_t offset);
+/* Returns where the NULs begin that end at `offset`; `offset` if there are none. Returns 0 also if no other byte is found in the
+ * `most_bytes` that are read (holes are not read), -1 if the file cannot be read. */
+int64_t ps_tail_nuls_begin(int fd, int64_t offset, int64_t most_bytes);
 
 /* Returns whether an open file has the fingerprint of `identity`. Ignores device and inode, because a copy begins like its original. */
 enum ps_tail_seen ps_tail_identity_begins(int fd, const struct ps_tail_identity *identity);

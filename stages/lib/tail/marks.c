@@ -47,6 +47,12 @@ enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark)
                                                                                          : PS_TAIL_SEEN_OTHER;
 }
 
+bool ps_tail_mark_is_nuls(const struct ps_tail_mark *mark)
+{
+    static const char zeros[PS_TAIL_MARK_BYTES];
+    return mark->length > 0 && mark->hash == hash_of(zeros, mark->length);
+}
+
 bool ps_tail_mark_is_before(const char *end, size_t length, const struct ps_tail_mark *mark)
 {
     return mark->length > 0 && mark->length <= length &&

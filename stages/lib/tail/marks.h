@@ -29,6 +29,9 @@ struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t len
 /* Returns whether an open file has the bytes of the mark; OTHER if the mark is not known. May wait for a disk: call it on the source's thread. */
 enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark);
 
+/* Returns whether the bytes of the mark are NULs: they may be a part of a hole, and do not show which file it is. */
+bool ps_tail_mark_is_nuls(const struct ps_tail_mark *mark);
+
 /* Returns whether the `length` bytes that end at `end` end with the bytes of the mark. */
 bool ps_tail_mark_is_before(const char *end, size_t length, const struct ps_tail_mark *mark);
 

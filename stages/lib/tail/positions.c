@@ -159,6 +159,7 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         position->known_ms = known->known_ms;
         position->serial = known->serial;
         position->over_ms = known->over_ms;
+        position->anew_from = position->offset == known->offset ? known->anew_from : 0;
         ps_tail_marks_free(&position->marks);
         if (position->offset == known->offset)
             position->text = known->text;

@@ -44,6 +44,8 @@ struct ps_tail_position {
     int64_t known_ms;
     /* When the file was last read from its beginning because it was written over, in ms since 1970; 0: not within the hour before. */
     int64_t over_ms;
+    /* The file began anew, and no line was read since: where it was read to before. Else 0. */
+    int64_t anew_from;
     struct ps_tail_marks marks;   /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
     struct ps_tail_serial serial; /* only in the second file */
 };

@@ -34,7 +34,7 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
 {
     static const char *const names[] = {"inode",     "pos",    "file",  "device", "head",    "length",
                                         "positions", "before", "marks", "text",   "written", "number",
-                                        "earlier",   "since",  "born",  "known",  "over"};
+                                        "earlier",   "since",  "born",  "known",  "over",    "anew"};
     unsigned which = 0;
     int64_t number = 0;
     if (!ps_json_string_take(cursor))
@@ -103,6 +103,9 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
         return number >= 0;
     case 16:
         position->over_ms = number;
+        return number >= 0;
+    case 17:
+        position->anew_from = number;
         return number >= 0;
     default:
         break;
@@ -206,6 +209,8 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
         print_serial(out, &positions->items[i].serial);
         if (positions->items[i].over_ms != 0)
             fprintf(out, ",\"over\":%" PRId64, positions->items[i].over_ms);
+        if (positions->items[i].anew_from != 0)
+            fprintf(out, ",\"anew\":%" PRId64, positions->items[i].anew_from);
         for (uint32_t k = 0; k < marks->count; k++)
             fprintf(out, "%s%" PRId64 " %" PRId64 " %u", k == 0 ? ",\"marks\":\"" : " ",
                     marks->items[k].offset, (int64_t)marks->items[k].hash, marks->items[k].length);

@@ -218,6 +218,39 @@ static void test_end_is_written_again(void **unused)
     }
 }
 
+/* A file of equal lines is cut to nothing and has almost as many again at its next look, a few less than the source looks back: they are new. */
+static void test_equal_lines(void **unused)
+{
+    enum { LINES = 200, FEWER = 4 };
+    for (unsigned kind = 0; kind < 3; kind++) { /* it is open, closed, or the source is stopped */
+        for (unsigned i = 0; i < LINES; i++)
+            append("app.log", "the same line\n");
+        PS_START("idleTimeout", kind == 1 ? "20" : "100000");
+        ps_test_source_wait(&stage, LINES, PS_TEST_PATIENCE_MS);
+        ps_test_source_clear(&stage);
+        for (unsigned fewer = 1; fewer <= FEWER; fewer++) {
+            if (kind == 1)
+                wait_for_open(0);
+            if (kind == 2)
+                ps_test_stage_close(&stage);
+            assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+            for (unsigned i = 0; i < LINES - fewer; i++)
+                append("app.log", "the same line\n");
+            if (kind == 2)
+                assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+            ps_test_source_wait(&stage, LINES - fewer, PS_TEST_PATIENCE_MS);
+            ps_test_source_clear(&stage);
+            for (unsigned i = 0; i < fewer; i++) /* the next content is shorter than this one */
+                append("app.log", "the same line\n");
+            ps_test_source_wait(&stage, fewer, PS_TEST_PATIENCE_MS);
+            ps_test_source_clear(&stage);
+        }
+        ps_test_stage_fini(&stage);
+        assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+        assert_int_equal(unlink(positions), 0);
+    }
+}
+
 /* While the source is stopped, a line further back is changed, and again: the file is read from its beginning once, and not again after the next
  * start. A content that has nothing of the former one is read from its beginning all the same. */
 static void test_written_over_while_stopped(void **unused)
@@ -367,6 +400,7 @@ int main(void)
                                        TEST(beginning_comes_last),
                                        TEST(last_line_changes),
                                        TEST(end_is_written_again),
+                                       TEST(equal_lines),
                                        TEST(written_over_while_stopped),
                                        TEST(written_over),
                                        TEST(written_over_alike),

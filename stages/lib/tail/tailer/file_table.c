@@ -407,6 +407,7 @@ void ps_tail_log_as_remembered(struct ps_tailer *tailer, struct ps_tail_log *log
     ps_tail_marks_copy(&log->marks, &position->marks, log->read_offset);
     ps_tail_log_numbers(log, &position->serial);
     ps_tail_over_take(tailer, log, position->over_ms);
+    log->anew_from = position->anew_from;
 }
 
 /* Keeps the former content's identity for a while: a copy of it may turn up. */
@@ -438,6 +439,7 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     earlier_keep(tailer, log);
     ps_tail_log_numbers_forget(log);
+    log->anew_from = log->read_offset > log->anew_from ? log->read_offset : log->anew_from;
     log->found_at_start = false;
     log->generation = ++tailer->table.generations[log->number];
     log->copied = false;

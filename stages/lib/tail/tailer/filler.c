@@ -55,46 +55,78 @@ bool ps_tail_filler_is_known(const struct ps_tailer *tailer, const struct ps_tai
                PS_TAIL_FILLER_NS + (uint64_t)nuls / LOOK_BYTES * PS_NS_PER_S;
 }
 
-/* Moves the position behind NULs that have text behind them. */
-static void give_up(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t nuls)
+/* Logs and counts NULs at the position that are skipped. `is_hole`: the file was cut, and its writer went on where it was. */
+static void skipped_tell(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t nuls, bool is_hole)
 {
-    if (!log->filler.told)
+    const char *component = tailer->port->component;
+    if (is_hole)
+        ps_log(PS_LOG_INFO, component,
+               "%s begins with %lld NUL bytes: its writer went on at its former place when the file was cut; "
+               "the source skips them",
+               log->path, (long long)(log->read_offset + nuls));
+    else if (!log->filler.told)
         ps_log(
-            PS_LOG_WARN, tailer->port->component,
+            PS_LOG_WARN, component,
             "%s has %lld NUL bytes at byte %lld, and text behind them: the source goes on behind them, and "
             "does not read what is written there later",
             log->path, (long long)nuls, (long long)log->read_offset);
-    log->filler.told = true;
-    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)nuls);
+    log->filler.told |= !is_hole;
+    ps_count(tailer->port->counters,
+             (enum ps_counter)(is_hole ? PS_TAIL_COUNTER_filler_bytes : PS_TAIL_COUNTER_lost_bytes),
+             (uint64_t)nuls);
+}
+
+/* Moves the position behind NULs that have text behind them. */
+static void give_up(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t nuls, bool is_hole)
+{
+    skipped_tell(tailer, log, nuls, is_hole);
     ps_tail_log_move(tailer, log, log->read_offset + nuls, log->read_offset + nuls);
-    memset(log->last.bytes, 0, sizeof log->last.bytes);
-    log->last.length = sizeof log->last.bytes;
+    size_t fresh = nuls < (int64_t)sizeof log->last.bytes ? (size_t)nuls : sizeof log->last.bytes;
+    static const char zeros[sizeof log->last.bytes];
+    ps_tail_last_bytes_add(&log->last, zeros, fresh);
     struct ps_tail_mark mark = ps_tail_last_bytes_mark(&log->last, log->read_offset);
     ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
     log->line_scanned = 0;
     log->partial = false;
+    ps_tail_log_changed(tailer, log);
     ps_tail_keep_announce(&tailer->sink, log->number);
 }
 
-enum ps_tail_filler_step ps_tail_filler_begins(struct ps_tailer *tailer, struct ps_tail_log *log,
-                                               int64_t nuls, int64_t text_end)
+bool ps_tail_filler_asks(const struct ps_tail_log *log)
+{
+    const struct ps_tail_filler *filler = &log->filler;
+    bool is_noted = filler->text_ns != 0 && filler->at == log->read_offset;
+    return !is_noted && log->read_offset >= filler->passed_end && !ps_tail_log_is_text(log);
+}
+
+void ps_tail_filler_note(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t text_end,
+                         bool ends_in_text)
 {
     struct ps_tail_filler *filler = &log->filler;
     position_note(tailer, log);
-    if (filler->text_ns == 0)
-        filler->text_ns = tailer->now_ns;
-    uint64_t until_ns = filler->text_ns + PS_TAIL_FILLER_NS;
-    if (log->read_offset >= filler->passed_end && tailer->now_ns < until_ns && !log->rest) {
+    if (filler->text_ns != 0)
+        return;
+    filler->text_ns = tailer->now_ns;
+    filler->text_end = text_end;
+    filler->ends_in_text = ends_in_text;
+}
+
+enum ps_tail_filler_step ps_tail_filler_begins(struct ps_tailer *tailer, struct ps_tail_log *log,
+                                               int64_t nuls)
+{
+    struct ps_tail_filler *filler = &log->filler;
+    const uint64_t until_ns = filler->text_ns + PS_TAIL_FILLER_NS;
+    const int64_t text = log->read_offset + nuls;
+    /* A file that is made long at once ends in NULs. What its writer wrote before it was cut is at least what was read of it. */
+    bool is_hole = log->anew_from > 0 && filler->ends_in_text && text >= log->anew_from;
+    if (log->read_offset >= filler->passed_end && tailer->now_ns < until_ns && !log->rest && !is_hole) {
         log->partial = true;
         wait_until(tailer, log, until_ns);
         return PS_TAIL_FILLER_HOLDS;
     }
-    /* All that the file has now has waited; of a file that ends in NULs it is not known how far that is. */
-    if (filler->end < log->size && text_end < log->size)
-        text_end = log->size;
-    if (text_end > filler->passed_end)
-        filler->passed_end = text_end;
-    if (nuls < (int64_t)PS_TAIL_FILLER_BYTES)
+    if (log->read_offset >= filler->passed_end) /* all that the file had at text_ns has waited */
+        filler->passed_end = filler->text_end > text ? filler->text_end : text + 1;
+    if (nuls < (int64_t)PS_TAIL_FILLER_BYTES && log->anew_from == 0)
         return PS_TAIL_FILLER_PASSES;
     if (log->read_offset !=
         log->delivered_offset) { /* no batch has the NULs: the position is delivered first */
@@ -102,7 +134,7 @@ enum ps_tail_filler_step ps_tail_filler_begins(struct ps_tailer *tailer, struct 
         wait_until(tailer, log, tailer->now_ns + LOOK_NS);
         return PS_TAIL_FILLER_HOLDS;
     }
-    give_up(tailer, log, nuls);
+    give_up(tailer, log, nuls, log->anew_from > 0 || (log->read_offset == 0 && filler->ends_in_text));
     return PS_TAIL_FILLER_IS_GIVEN_UP;
 }
 

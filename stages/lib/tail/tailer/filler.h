@@ -1,7 +1,8 @@
 /* NULs that stand for what is not written yet: a file that is made long at once and filled from its front (preallocated, sparse, mapped
  * into memory). NULs at the end of a file are never text: the file is read again, also if nothing reports a change, since writes through
  * memory are not reported. NULs that begin a line and have text behind them may still be filled: they wait for PS_TAIL_FILLER_NS. Then
- * fewer than PS_TAIL_FILLER_BYTES are passed on as a part of the line, and more are given up. Thread: the worker of the source. */
+ * fewer than PS_TAIL_FILLER_BYTES are passed on as a part of the line, and more are given up. NULs at the beginning of a file that was cut
+ * are skipped: its writer went on at its former place. Thread: the worker of the source. */
 #pragma once
 
 #include "core/clock.h"
@@ -20,6 +21,8 @@ struct ps_tail_filler {
     int64_t at;         /* the position of the file then */
     int64_t end;        /* all bytes from the text to here were NULs at looked_ns, and the file ended here */
     int64_t passed_end; /* lines that begin before this offset have waited */
+    int64_t text_end;   /* at text_ns: the end of the file's text, as far as known */
+    bool ends_in_text;  /* at text_ns: the file had no NULs at its end */
     uint64_t since_ns;  /* when the position became `at` */
     uint64_t text_ns;   /* when text was first seen behind NULs at the position; 0: there is none */
     uint64_t looked_ns;
@@ -56,9 +59,14 @@ enum ps_tail_filler_step {
     PS_TAIL_FILLER_PASSES,      /* they are a part of the line */
     PS_TAIL_FILLER_IS_GIVEN_UP, /* the position moved behind them */
 };
-/* Handles `nuls` NULs at the position that have text behind them. `text_end`: the end of what was read. */
+/* Returns whether it is not known yet how far the text goes that is behind NULs at the position: the thread looks (line.c). */
+bool ps_tail_filler_asks(const struct ps_tail_log *log);
+/* Notes the end of the file's text, which was seen behind NULs at the position. `ends_in_text`: the file ends there. */
+void ps_tail_filler_note(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t text_end,
+                         bool ends_in_text);
+/* Handles `nuls` NULs at the position that have text behind them. */
 enum ps_tail_filler_step ps_tail_filler_begins(struct ps_tailer *tailer, struct ps_tail_log *log,
-                                               int64_t nuls, int64_t text_end);
+                                               int64_t nuls);
 /* Returns whether a line that begins with a NUL at this offset is not taken together with the lines before it. */
 bool ps_tail_filler_stops(const struct ps_tail_log *log, const char *line, size_t length, int64_t offset);
 /* Returns whether a file that was read again because it ends in NULs is closed at once: it has rested for long. */

@@ -84,7 +84,6 @@ struct ps_tail_log {
     bool unreadable;          /* it could not be opened or read since unreadable_ns; it is tried again */
     enum ps_tail_retry retry; /* `unreadable`: the next try */
     bool deferred;            /* it waits to be opened, because too many files are open */
-    bool hole_checked;        /* it begins with a 0 byte, and that is not a hole */
     bool partial;             /* the last read ended in a line without a newline */
     bool rest;                /* it has been idle for so long that a line without a newline counts, too */
     char *name;               /* present or last name in its directory */
@@ -124,6 +123,7 @@ struct ps_tail_log {
         over_told_ns; /* when it was last logged that it was written over and is not read from its beginning */
     int64_t shrank_to; /* `shrank`: the least size that was seen */
     struct ps_tail_filler filler;
+    int64_t anew_from; /* it began anew, and no line was read since: where it was read to before; else 0 */
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_serial serial;
     /* `serial` is in the notes of a save; `serial` is in the position file */
@@ -458,8 +458,9 @@ struct ps_tail_line {
     struct ps_tail_text *text; /* held; NULL: the file itself is read */
     int64_t offset, scanned;   /* offsets of the line's beginning, and of the end of the searched bytes */
     uint32_t max_bytes;
-    bool rest;         /* the end of the file ends the line */
-    int64_t known_end; /* NULs before this offset are not read again; 0: not known */
+    bool rest;          /* the end of the file ends the line */
+    int64_t known_end;  /* NULs before this offset are not read again; 0: not known */
+    int64_t nuls_least; /* so many NULs at `offset`, and more, are not a part of the line */
     struct ps_tail_identity identity;
     struct ps_tail_last_bytes last; /* before `offset` */
     /* Results: */
@@ -468,8 +469,10 @@ struct ps_tail_line {
     bool found, cut; /* cut: the line is longer than max_bytes */
     int64_t
         nuls; /* number of NULs at `offset` with text behind them, if they are too many to be a part of the line; else 0 */
-    int64_t end; /* not found: the end of the file, if it ends in NULs; else 0 */
-    bool same;   /* the file begins as before, and has the same bytes before the line */
+    int64_t text_end;  /* `nuls`: the end of the file's text, as far as known */
+    bool ends_in_text; /* `nuls`: there the file ends */
+    int64_t end;       /* not found: the end of the file, if it ends in NULs; else 0 */
+    bool same;         /* the file begins as before, and has the same bytes before the line */
     char *bytes;
     uint32_t length, consumed;
 };

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #define LINE_PIECE_BYTES (128 * 1024)
+/* So many NULs at the end of a file are read at most, to find the end of its text. */
+#define TEXT_END_BYTES (16 << 20)
 
 static void line_bytes_free(struct ps_tail_line *line)
 {
@@ -123,13 +125,24 @@ static int64_t behind_nuls(const struct ps_tail_line *line, int64_t offset)
     return data > offset ? (int64_t)data : offset;
 }
 
+/* Looks for the end of the file's text, which goes to `text_end` at least. */
+static void text_end_find(struct ps_tail_line *line, int64_t text_end)
+{
+    struct stat status;
+    int64_t end =
+        fstat(line->fd, &status) == 0 ? ps_tail_nuls_begin(line->fd, status.st_size, TEXT_END_BYTES) : 0;
+    line->text_end = end > text_end ? end : text_end;
+    line->ends_in_text = end > 0 && end == status.st_size;
+}
+
 /* Sets the result if these bytes, the first ones that are read of the line, have text behind NULs. */
 static bool line_begins_with_nuls(struct ps_tail_line *line, const char *piece, size_t length, int64_t at)
 {
     int64_t nuls = at - line->offset + (int64_t)ps_tail_nuls_before(piece, length);
-    if (line->scanned != line->offset || nuls < (int64_t)PS_TAIL_FILLER_BYTES)
+    if (line->scanned != line->offset || nuls < line->nuls_least)
         return false;
     line->nuls = nuls;
+    text_end_find(line, at + (int64_t)ps_tail_without_nuls(piece, length));
     return true;
 }
 
@@ -242,6 +255,7 @@ enum ps_tail_step ps_tail_line_begin(struct ps_tailer *tailer, struct ps_tail_lo
     line->scanned = log->line_scanned > log->read_offset ? log->line_scanned : log->read_offset;
     line->max_bytes = tailer->settings->line_max_bytes;
     line->rest = log->rest;
+    line->nuls_least = ps_tail_filler_asks(log) ? 1 : (int64_t)PS_TAIL_FILLER_BYTES;
     line->known_end = ps_tail_filler_is_known(tailer, log) ? log->filler.end : 0;
     line->identity = log->identity;
     if (log->head_moves)

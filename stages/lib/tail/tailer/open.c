@@ -23,7 +23,7 @@ static bool text_end_read(struct ps_tail_opening *opening)
     opening->text_offset = opening->offset;
     if (last->length == 0 || last->bytes[last->length - 1] != '\0' || opening->is_known)
         return true;
-    opening->text_offset = ps_tail_nuls_begin(opening->fd, opening->offset);
+    opening->text_offset = ps_tail_nuls_begin(opening->fd, opening->offset, INT64_MAX);
     return opening->text_offset >= 0 &&
            ps_tail_last_read(&opening->text_last, opening->fd, opening->text_offset);
 }
@@ -67,11 +67,9 @@ static bool opening_read(struct ps_tail_opening *opening)
                                                               opening->start.text_length)
                                         : begins == PS_TAIL_SEEN_SAME;
     opening->way = ps_tail_way_of(opening->fd);
-    if (opening->head_length > 0 && opening->head[0] == '\0')
-        opening->data_offset = ps_tail_hole_end(opening->fd);
     opening->marks_fit = opening->begins;
-    return opening->data_offset >= 0 && ps_tail_last_read(&opening->last, opening->fd, opening->offset) &&
-           text_end_read(opening) && ((opening->begins && !opening->doubts) || ps_tail_marks_find(opening));
+    return ps_tail_last_read(&opening->last, opening->fd, opening->offset) && text_end_read(opening) &&
+           ((opening->begins && !opening->doubts) || ps_tail_marks_find(opening));
 }
 
 static void opening_run(struct ps_tail_job *job)
@@ -129,6 +127,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
     }
     if (known->device != 0 && known->head_length == 0 && position->offset == 0) {
         log->found_at_start = false; /* an empty file had the position, so this may be a new file */
+        log->anew_from = ps_tail_position_is_of(position, &opening->identity) ? position->anew_from : 0;
         ps_tail_position_taken(tailer, position);
         return false;
     }
@@ -163,6 +162,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
     *text = position->text;
+    log->anew_from = position->anew_from;
     ps_tail_log_numbers(log, &position->serial);
     ps_tail_over_take(tailer, log, position->over_ms);
     read_as(tailer, log, position);
@@ -194,20 +194,6 @@ static void last_set(struct ps_tail_log *log, const struct ps_tail_opening *open
         if (ps_tail_marks_at(&log->marks, log->read_offset).length == 0)
             ps_tail_marks_add(&log->marks, &mark, log->delivered_offset);
     }
-}
-
-/* Skips the hole that is left when a file is truncated whose writer does not append: the writer goes on at its old offset. */
-static void skip_hole(struct ps_tailer *tailer, struct ps_tail_log *log,
-                      const struct ps_tail_opening *opening)
-{
-    log->hole_checked = opening->head_length > 0;
-    if (log->read_offset != 0 || opening->data_offset <= 0 || opening->data_offset >= opening->size)
-        return;
-    ps_log(PS_LOG_INFO, tailer->port->component, "%s begins with a hole: it is read from byte %lld",
-           log->path, (long long)opening->data_offset);
-    ps_tail_log_move(tailer, log, opening->data_offset, opening->data_offset);
-    ps_tail_identity_take(log, opening);
-    ps_tail_log_index(tailer, log);
 }
 
 /* Returns whether the position file has another beginning for this inode: the file was truncated while the
@@ -305,7 +291,6 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
 /* Starts reading the file's lines. */
 static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
-    skip_hole(tailer, log, opening);
     if (!opening->was_open) {
         ps_tail_file_set(&log->file, opening->fd, opening->way);
         opening->fd = -1;

@@ -32,7 +32,6 @@ struct ps_tail_opening {
     enum ps_compression kind;       /* kind of a compressed file that is read; else NONE */
     struct ps_tail_stamp stamp;     /* stamp of the compressed file when it was opened */
     struct ps_tail_last_bytes last; /* before `offset` */
-    int64_t data_offset;            /* where the data begins after a hole at the beginning */
     struct ps_tail_match *match;    /* files that it may be a copy of */
     unsigned matches;               /* number of comparisons */
 };

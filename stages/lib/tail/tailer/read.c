@@ -192,6 +192,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
         log->rest = false;
     log->unreadable = false;
     log->need_bytes = 0;
+    log->anew_from = 0;
     ps_count(tailer->port->counters, PS_COUNTER_EventReceivedCount, lines);
     ps_count(tailer->port->counters, PS_COUNTER_bytes, length);
 }
@@ -290,13 +291,14 @@ static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_lo
     return PS_TAIL_STEP_END;
 }
 
-/* Handles a line that begins with many NULs, which the thread has found. */
+/* Handles a line that begins with NULs, which the thread has found. */
 static enum ps_tail_step filler_take(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     int64_t nuls = log->line->nuls;
     log->unreadable = false;
+    ps_tail_filler_note(tailer, log, log->line->text_end, log->line->ends_in_text);
     ps_tail_line_forget(log);
-    enum ps_tail_filler_step step = ps_tail_filler_begins(tailer, log, nuls, log->read_offset + nuls + 1);
+    enum ps_tail_filler_step step = ps_tail_filler_begins(tailer, log, nuls);
     return step == PS_TAIL_FILLER_HOLDS ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
 }
 
@@ -474,12 +476,6 @@ static bool is_unknown(const struct ps_tail_log *log, size_t fresh)
     return fresh > 0 && log->read_offset > 0 && log->identity.head_length == 0 && !ps_tail_log_is_text(log);
 }
 
-/* Returns whether the file may begin with a hole, because it was truncated and its writer does not append. */
-static bool may_have_hole(const struct ps_tail_log *log, const char *bytes, ssize_t length)
-{
-    return log->read_offset == 0 && length > 0 && bytes[0] == '\0' && !log->hole_checked;
-}
-
 /* Handles a file that was empty when it was opened, and is compressed. */
 static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
                                           const char *bytes, size_t length)
@@ -531,9 +527,10 @@ static enum ps_tail_step fresh_take(struct ps_tailer *tailer, struct ps_tail_log
     char *start = bytes + skip;
     size_t fresh = length - skip, text = is_text ? fresh : ps_tail_without_nuls(start, fresh);
     size_t nuls = is_text || text == 0 ? 0 : ps_tail_nuls_before(start, text);
+    if (nuls > 0 && ps_tail_filler_asks(log))
+        return ps_tail_line_begin(tailer, log);
     if (nuls > 0) {
-        enum ps_tail_filler_step step =
-            ps_tail_filler_begins(tailer, log, (int64_t)nuls, log->read_offset + (int64_t)text);
+        enum ps_tail_filler_step step = ps_tail_filler_begins(tailer, log, (int64_t)nuls);
         if (step != PS_TAIL_FILLER_PASSES)
             return step == PS_TAIL_FILLER_HOLDS ? PS_TAIL_STEP_END : PS_TAIL_STEP_MOVED;
     }
@@ -570,8 +567,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
                                             (uint64_t)(log->read_offset - skip), &beginning);
     if (length < 0)
         return read_failed(tailer, log);
-    if (!goes_on(log, bytes, (size_t)length, &beginning) || may_have_hole(log, bytes, length) ||
-        is_unknown(log, (size_t)length - skip)) {
+    if (!goes_on(log, bytes, (size_t)length, &beginning) || is_unknown(log, (size_t)length - skip)) {
         ps_tail_file_forget(&tailer->reader, &log->file);
         ps_tail_log_open(tailer, log); /* checks whether it was truncated or replaced */
         return PS_TAIL_STEP_END;

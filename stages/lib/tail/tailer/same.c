@@ -24,6 +24,8 @@ bool ps_tail_marks_find(struct ps_tail_opening *opening)
         if (seen == PS_TAIL_SEEN_UNREADABLE)
             return false;
         bool of_head = mark->offset - (int64_t)mark->length < (int64_t)PS_TAIL_HEAD_BYTES;
+        if (seen == PS_TAIL_SEEN_SAME && ps_tail_mark_is_nuls(mark))
+            continue; /* also behind a hole that is longer by now */
         if (seen == PS_TAIL_SEEN_SAME) {
             opening->fits = *mark;
             opening->fits_not = marks->count - i - 1;
@@ -198,6 +200,7 @@ static void go_back(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t o
     ps_tail_log_restart(tailer, log);
     ps_tail_copy_lives_take(tailer, log, lives, offset);
     log->marks = marks;
+    log->anew_from = 0;
     ps_tail_log_move(tailer, log, offset, delivered);
 }
 
@@ -213,6 +216,22 @@ static void goes_on_tell(const struct ps_tailer *tailer, struct ps_tail_log *log
     log->over_told_ns = tailer->now_ns;
 }
 
+/* Returns whether all lines between the mark that the file still has and the position are the same as the one before that mark. They are no
+ * footer then, and a file that was cut to nothing and has almost as many such lines again looks the same. */
+static bool repeats(const struct ps_tail_opening *opening)
+{
+    const struct ps_tail_marks *marks = &opening->marks;
+    int64_t before = opening->fits.offset;
+    for (uint32_t i = marks->count - opening->fits_not; i < marks->count; i++) {
+        const struct ps_tail_mark *mark = &marks->items[i];
+        bool covers_line = mark->offset - before <= (int64_t)mark->length;
+        if (!covers_line || mark->length != opening->fits.length || mark->hash != opening->fits.hash)
+            return false;
+        before = mark->offset;
+    }
+    return true;
+}
+
 /* Returns whether at most the last lines that were read were written over, or cut: a footer, the end of an array, a counter. So little of
  * a file that was cut to nothing and written again is not the same: it is long, and the marks of all other lines are the same. */
 static bool only_end_differs(const struct ps_tail_log *log, const struct ps_tail_opening *opening)
@@ -220,7 +239,15 @@ static bool only_end_differs(const struct ps_tail_log *log, const struct ps_tail
     return opening->fits.length > 0 && opening->fits.offset >= (int64_t)PS_TAIL_HEAD_BYTES &&
            opening->fits_not <= PS_TAIL_MARKS_LINES && (opening->begins || log->head_moves) &&
            (opening->was_open || is_same_inode(&log->identity, &opening->identity, true)) &&
-           (!log->shrank || log->shrank_to >= opening->fits.offset) && !ps_tail_copy_is_there(log);
+           (!log->shrank || (log->shrank_to >= opening->fits.offset && !repeats(opening))) &&
+           !ps_tail_copy_is_there(log);
+}
+
+/* Returns whether the bytes before the position have become NULs: the file was cut, and its writer went on at its former place. */
+static bool has_hole_before(const struct ps_tail_log *log, const struct ps_tail_opening *opening)
+{
+    return opening->offset == log->read_offset && opening->last.length > 0 &&
+           ps_tail_without_nuls(opening->last.bytes, opening->last.length) == 0;
 }
 
 /* Handles a file that has other bytes before its position. A program that changes bytes in place now and then would have the whole file
@@ -240,13 +267,14 @@ static void written_over(struct ps_tailer *tailer, struct ps_tail_log *log,
         go_back(tailer, log, opening->fits.offset);
         return;
     }
-    if (log->shrank || log->read_offset == 0)
+    bool cut = log->shrank || log->read_offset == 0 || has_hole_before(log, opening);
+    if (cut)
         ps_log(PS_LOG_INFO, component, "%s was cut: it is read from its beginning", log->path);
     else
         ps_log(PS_LOG_WARN, component,
                "%s was written over: it has other bytes before byte %lld, and is read from its beginning",
                log->path, (long long)log->read_offset);
-    log->over_ns = log->shrank || log->read_offset == 0 ? log->over_ns : tailer->now_ns;
+    log->over_ns = cut ? log->over_ns : tailer->now_ns;
     ps_tail_copy_takes_over(tailer, log);
     ps_tail_log_restart(tailer, log);
 }

@@ -44,13 +44,14 @@ struct ps_tail_settings {
 };
 
 /* Names of this source's own counters, from PS_COUNTER_extra on. */
-#define PS_TAIL_COUNTERS "files_now", "open_files_now", "truncated", "lost_bytes"
+#define PS_TAIL_COUNTERS "files_now", "open_files_now", "truncated", "lost_bytes", "filler_bytes"
 enum {
     PS_TAIL_COUNTER_files = PS_COUNTER_extra, /* files that are followed */
     PS_TAIL_COUNTER_open_files,
     PS_TAIL_COUNTER_truncated, /* files that began anew, because they were truncated or overwritten */
     /* Bytes of files that were deleted or truncated before they were read, as far as known. */
     PS_TAIL_COUNTER_lost_bytes,
+    PS_TAIL_COUNTER_filler_bytes, /* NULs at the beginning of files that were cut, where nothing was written */
 };
 
 /* The sink keeps the positions (sink_positions.c). Lives as long as the tailer. */

@@ -228,7 +228,6 @@ static void read_begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct
     log->file.text = text;
     log->state = PS_TAIL_LOG_OPEN;
     log->rest = log->text.end == PS_TAIL_TEXT_WHOLE;
-    log->hole_checked = true;
     log->last.length = 0;
     ps_tail_log_active(&tailer->open, log, tailer->now_ns);
     ps_tail_log_queue(tailer, log);

@@ -1,5 +1,5 @@
 /* The fingerprint of a file's beginning, built piece by piece, compared with that of the whole; files that are shorter,
- * longer or different there by one byte; holes. */
+ * longer or different there by one byte. */
 #include "stages/lib/tail/identity.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -112,36 +112,9 @@ static void test_read_fully(void **unused)
     close(fd);
 }
 
-/* A hole at the beginning ends at the first byte that is not 0, also within a block. Zeros that were written are not a hole. */
-static void test_holes(void **unused)
-{
-    static const struct {
-        off_t begin; /* of one byte 'x' */
-        int64_t end;
-    } rows[] = {{0, 0}, {65536, 65536}, {65536 + 100, 65536 + 100}, {1 << 20, 1 << 20}};
-    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        char name[16];
-        snprintf(name, sizeof name, "h%zu", i);
-        int fd = open(ps_test_folder_path(name), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-        assert_int_equal(pwrite(fd, "x", 1, rows[i].begin), 1);
-        int64_t end = ps_tail_hole_end(fd);
-        if (rows[i].end > 0 && end == 0)
-            ps_test_skip("the file system has no holes");
-        assert_int_equal(end, rows[i].end);
-        close(fd);
-    }
-    int fd = open(ps_test_folder_path("empty"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    assert_int_equal(ps_tail_hole_end(fd), 0);
-    assert_int_equal(ftruncate(fd, 1 << 20), 0);
-    assert_int_equal(ps_tail_hole_end(fd), 0); /* the whole file is one hole */
-    close(fd);
-    assert_int_equal(ps_tail_hole_end(fd), -1);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(pieces), TEST(begins), TEST(no_file), TEST(read_fully),
-                                       TEST(holes)};
+    const struct CMUnitTest tests[] = {TEST(pieces), TEST(begins), TEST(no_file), TEST(read_fully)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

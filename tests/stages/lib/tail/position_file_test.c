@@ -324,32 +324,6 @@ static void test_read_fully(void **unused)
     close(fd);
 }
 
-/* The bytes after a hole may begin with zeros, up to the end of the block. */
-static void test_hole(void **unused)
-{
-    static const size_t holes[] = {0, 4096, 65536}, zeros[] = {0, 1, 4095};
-    static char block[4096];
-    for (size_t i = 0; i < PS_COUNT_OF(holes) * PS_COUNT_OF(zeros); i++) {
-        size_t hole = holes[i % PS_COUNT_OF(holes)], zero = zeros[i / PS_COUNT_OF(holes)];
-        int fd = file_of("", 0);
-        memset(block, 0, sizeof block);
-        memset(block + zero, 'x', sizeof block - zero);
-        assert_int_equal(pwrite(fd, block, sizeof block, (off_t)hole), (ssize_t)sizeof block);
-        /* The file system may have no holes, or only large ones: then the file has none, or it begins later. */
-        off_t data = lseek(fd, 0, SEEK_DATA);
-        int64_t expected = data <= 0 ? 0 : (int64_t)(hole + zero);
-        if (data <= 0 || (size_t)data == hole)
-            assert_int_equal(ps_tail_hole_end(fd), expected);
-        close(fd);
-    }
-    int fd = file_of("", 0);
-    assert_int_equal(ps_tail_hole_end(fd), 0);
-    assert_int_equal(ftruncate(fd, 1 << 20), 0); /* the file is one hole */
-    assert_int_equal(ps_tail_hole_end(fd), 0);
-    close(fd);
-    assert_int_equal(ps_tail_hole_end(-1), -1);
-}
-
 /* ---- troubles ---- */
 
 static void test_troubles(void **unused)
@@ -380,7 +354,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_slots),         cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_all_of_a_note), cmocka_unit_test(test_identity_by_pieces),
-        cmocka_unit_test(test_read_fully),    cmocka_unit_test(test_hole),
-        cmocka_unit_test(test_troubles)};
+        cmocka_unit_test(test_read_fully),    cmocka_unit_test(test_troubles)};
     return cmocka_run_group_tests(tests, setup, ps_test_folder_teardown);
 }
