@@ -2,6 +2,7 @@
  * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
  * logical line. */
 #include "conf/properties/properties.h"
+#include "conf/properties/lines.h"
 #include "conf/text.h"
 #include "core/fnv.h"
 #include "core/quantity.h"
@@ -74,86 +75,6 @@ void ps_properties_put(struct ps_properties *properties, struct ps_property prop
     }
     properties->items[properties->count++] = property;
     *slot = (uint32_t)properties->count;
-}
-
-/* ---- logical lines ---- */
-
-struct reader {
-    const unsigned char *bytes;
-    size_t length, at;
-    int line;            /* line of bytes[at], from 1 */
-    unsigned char *text; /* the logical line; room for the rest of the file */
-    size_t text_length;
-    int text_line; /* where the logical line begins */
-    unsigned utf8_lines;
-};
-
-static bool is_blank(unsigned char c)
-{
-    return c == ' ' || c == '\t' || c == '\f';
-}
-
-/* Returns the next byte and counts lines: \n, \r, and \r\n as one. */
-static unsigned char reader_next(struct reader *reader)
-{
-    unsigned char c = reader->bytes[reader->at++];
-    if (c == '\n' || (c == '\r' && (reader->at == reader->length || reader->bytes[reader->at] != '\n')))
-        reader->line++;
-    return c;
-}
-
-static void reader_skip_comment(struct reader *reader)
-{
-    while (reader->at < reader->length) {
-        unsigned char c = reader_next(reader);
-        if (c == '\n' || c == '\r')
-            return;
-    }
-}
-
-/* Reads one logical line into reader->text: joins continuations, skips comments and blank lines. Returns
- * false at the end. A comment sign is recognized while the logical line is empty, and therefore also after a line
- * that is only a backslash, as in JDK 17. */
-static bool reader_line(struct reader *reader)
-{
-    bool skipping = true, continued = false, backslash = false;
-    reader->text_length = 0;
-    while (reader->at < reader->length) {
-        int line = reader->line;
-        unsigned char c = reader_next(reader);
-        bool end = c == '\n' || c == '\r';
-        if (skipping) {
-            if (is_blank(c) || (!continued && end))
-                continue;
-            skipping = continued = false;
-        }
-        if (reader->text_length == 0 && (c == '#' || c == '!')) {
-            reader_skip_comment(reader);
-            skipping = true;
-            continue;
-        }
-        if (!end) {
-            if (reader->text_length == 0)
-                reader->text_line = line;
-            reader->text[reader->text_length++] = c;
-            backslash = c == '\\' ? !backslash : false;
-        } else if (reader->text_length == 0) {
-            skipping = true;
-        } else if (!backslash || reader->at == reader->length) {
-            break;
-        } else {
-            reader->text_length--;
-            skipping = continued = true;
-            backslash = false;
-            if (c == '\r' && reader->bytes[reader->at] == '\n')
-                reader_next(reader);
-        }
-    }
-    if (reader->text_length == 0)
-        return false;
-    if (backslash)
-        reader->text_length--; /* a backslash at the very end does not continue a line */
-    return true;
 }
 
 /* ---- escapes ---- */
@@ -254,7 +175,7 @@ static void line_split(const unsigned char *text, size_t length, size_t *key_len
     while (at < length) {
         unsigned char c = text[at];
         separator = (c == '=' || c == ':') && !backslash;
-        if (separator || (is_blank(c) && !backslash))
+        if (separator || (ps_lines_is_blank(c) && !backslash))
             break;
         backslash = c == '\\' ? !backslash : false;
         at++;
@@ -262,8 +183,9 @@ static void line_split(const unsigned char *text, size_t length, size_t *key_len
     *key_length = at;
     if (at < length)
         at++;
-    while (at < length && (is_blank(text[at]) || (!separator && (text[at] == '=' || text[at] == ':')))) {
-        separator |= !is_blank(text[at]);
+    while (at < length &&
+           (ps_lines_is_blank(text[at]) || (!separator && (text[at] == '=' || text[at] == ':')))) {
+        separator |= !ps_lines_is_blank(text[at]);
         at++;
     }
     *value_start = at;
@@ -311,7 +233,7 @@ static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *fir
 
 /* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. `is_lost`: the line would be one of the
  * agent without the byte order mark before it. */
-static void warn_utf8(struct reader *reader, struct ps_place place, bool concerned, bool is_lost,
+static void warn_utf8(struct ps_lines *reader, struct ps_place place, bool concerned, bool is_lost,
                       struct ps_problems *problems)
 {
     unsigned first;
@@ -412,8 +334,8 @@ static void warn_backslashes(const unsigned char *text, size_t length, const cha
         ps_problem_lost_backslash(problems);
 }
 
-static enum ps_status property_read(struct ps_properties *properties, struct reader *reader, const char *file,
-                                    struct ps_problems *problems)
+static enum ps_status property_read(struct ps_properties *properties, struct ps_lines *reader,
+                                    const char *file, struct ps_problems *problems)
 {
     size_t key_length, value_start;
     bool nul = false, malformed = false;
@@ -447,6 +369,8 @@ static enum ps_status property_read(struct ps_properties *properties, struct rea
         warn_backslashes(reader->text + value_start, reader->text_length - value_start, property.value, place,
                          problems);
         warn_duplicate(properties, &property, problems);
+        ps_lines_warn_joins(reader, &property, problems);
+        ps_lines_warn_end(reader, value_start, place, problems);
     }
     ps_properties_put(properties, property);
     return malformed ? PS_FAIL : PS_OK;
@@ -477,10 +401,10 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
                        "is UTF-16, of which neither Java's properties nor penstock can read a key");
         return PS_FAIL;
     }
-    struct reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
+    struct ps_lines reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
     reader.text = ps_must_alloc(1, length + 1, "properties");
     enum ps_status status = PS_OK;
-    while (reader_line(&reader)) {
+    while (ps_lines_next(&reader)) {
         if (properties->count == PS_PROPERTIES_COUNT_MAX) {
             ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, reader.text_line, NULL}, NULL,
                            "has more than %s keys", ps_quantity_print_count(PS_PROPERTIES_COUNT_MAX).text);
@@ -490,6 +414,7 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
         if (property_read(properties, &reader, file, problems) != PS_OK)
             status = PS_FAIL;
     }
+    ps_lines_tell_returns(&reader, file, problems);
     if (reader.utf8_lines > UTF8_WARNINGS_MAX)
         ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){file, 0, NULL},
                        "native2ascii converts a whole file", "has UTF-8 bytes in %s more lines",

@@ -16,8 +16,9 @@
 struct ps_property {
     const char *key, *value; /* UTF-8, not trimmed; in the arena */
     const char *file;
-    int line;  /* where the logical line begins, from 1 */
-    bool used; /* a ${...} refers to it */
+    int line;           /* where the logical line begins, from 1 */
+    bool used;          /* a ${...} refers to it */
+    bool joins_comment; /* a comment between continued lines is part of the value, which was reported */
 };
 
 struct ps_properties {
