@@ -5,6 +5,7 @@
 #include "conf/bind.h"
 #include "conf/doubts/names.h"
 #include "conf/doubts/paths.h"
+#include "conf/doubts/topics.h"
 #include "conf/validate/check.h"
 #include "conf/validate/claims.h"
 #include "conf/validate/guarantee.h"
@@ -177,7 +178,8 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
         bool is_quoted = shell || strcmp(dot, ".delimiter") == 0 || strcmp(dot, ".serdeSeparator") == 0;
         const char *hash = strchr(value, '#');
         size_t size = strlen(value);
-        if (hash != NULL && hash > value && (hash[-1] == ' ' || hash[-1] == '\t') && !shell)
+        if (hash != NULL && !property->joins_comment && hash > value &&
+            (hash[-1] == ' ' || hash[-1] == '\t') && !shell)
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place,
                            "put the comment on a line of its own",
                            "a # after a value does not begin a comment: it is part of the value");
@@ -366,6 +368,7 @@ static enum ps_status finish(struct ps_conf *conf, const struct ps_command *comm
             ps_check_rounds(conf);
             ps_check_claims(conf);
             ps_doubt_paths(conf);
+            ps_doubt_topics(conf);
         }
     }
     ps_check_monitor(conf);
