@@ -2,7 +2,7 @@
  * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
  * logical line. */
 #include "conf/properties/properties.h"
-#include "conf/properties/lines.h"
+#include "conf/properties/line_reader.h"
 #include "conf/text.h"
 #include "core/fnv.h"
 #include "core/quantity.h"
@@ -175,7 +175,7 @@ static void line_split(const unsigned char *text, size_t length, size_t *key_len
     while (at < length) {
         unsigned char c = text[at];
         separator = (c == '=' || c == ':') && !backslash;
-        if (separator || (ps_lines_is_blank(c) && !backslash))
+        if (separator || (ps_line_reader_is_blank(c) && !backslash))
             break;
         backslash = c == '\\' ? !backslash : false;
         at++;
@@ -184,8 +184,8 @@ static void line_split(const unsigned char *text, size_t length, size_t *key_len
     if (at < length)
         at++;
     while (at < length &&
-           (ps_lines_is_blank(text[at]) || (!separator && (text[at] == '=' || text[at] == ':')))) {
-        separator |= !ps_lines_is_blank(text[at]);
+           (ps_line_reader_is_blank(text[at]) || (!separator && (text[at] == '=' || text[at] == ':')))) {
+        separator |= !ps_line_reader_is_blank(text[at]);
         at++;
     }
     *value_start = at;
@@ -233,7 +233,7 @@ static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *fir
 
 /* Warns where Flume's reading of a UTF-8 file as ISO-8859-1 changes a key or value. `is_lost`: the line would be one of the
  * agent without the byte order mark before it. */
-static void warn_utf8(struct ps_lines *reader, struct ps_place place, bool concerned, bool is_lost,
+static void warn_utf8(struct ps_line_reader *reader, struct ps_place place, bool concerned, bool is_lost,
                       struct ps_problems *problems)
 {
     unsigned first;
@@ -334,7 +334,7 @@ static void warn_backslashes(const unsigned char *text, size_t length, const cha
         ps_problem_lost_backslash(problems);
 }
 
-static enum ps_status property_read(struct ps_properties *properties, struct ps_lines *reader,
+static enum ps_status property_read(struct ps_properties *properties, struct ps_line_reader *reader,
                                     const char *file, struct ps_problems *problems)
 {
     size_t key_length, value_start;
@@ -369,8 +369,8 @@ static enum ps_status property_read(struct ps_properties *properties, struct ps_
         warn_backslashes(reader->text + value_start, reader->text_length - value_start, property.value, place,
                          problems);
         warn_duplicate(properties, &property, problems);
-        ps_lines_warn_joins(reader, &property, problems);
-        ps_lines_warn_end(reader, value_start, place, problems);
+        ps_line_reader_warn_joins(reader, &property, problems);
+        ps_line_reader_warn_end(reader, value_start, place, problems);
     }
     ps_properties_put(properties, property);
     return malformed ? PS_FAIL : PS_OK;
@@ -401,10 +401,10 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
                        "is UTF-16, of which neither Java's properties nor penstock can read a key");
         return PS_FAIL;
     }
-    struct ps_lines reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
+    struct ps_line_reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};
     reader.text = ps_must_alloc(1, length + 1, "properties");
     enum ps_status status = PS_OK;
-    while (ps_lines_next(&reader)) {
+    while (ps_line_reader_next(&reader)) {
         if (properties->count == PS_PROPERTIES_COUNT_MAX) {
             ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, reader.text_line, NULL}, NULL,
                            "has more than %s keys", ps_quantity_print_count(PS_PROPERTIES_COUNT_MAX).text);
@@ -414,7 +414,7 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
         if (property_read(properties, &reader, file, problems) != PS_OK)
             status = PS_FAIL;
     }
-    ps_lines_tell_returns(&reader, file, problems);
+    ps_line_reader_tell_returns(&reader, file, problems);
     if (reader.utf8_lines > UTF8_WARNINGS_MAX)
         ps_problem_add(problems, PS_SEVERITY_WARNING, (struct ps_place){file, 0, NULL},
                        "native2ascii converts a whole file", "has UTF-8 bytes in %s more lines",

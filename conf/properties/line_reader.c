@@ -1,16 +1,16 @@
-#include "conf/properties/lines.h"
+#include "conf/properties/line_reader.h"
 
 #include "conf/text.h"
 
 #include <string.h>
 
-bool ps_lines_is_blank(unsigned char c)
+bool ps_line_reader_is_blank(unsigned char c)
 {
     return c == ' ' || c == '\t' || c == '\f';
 }
 
 /* Returns the next byte and counts lines: \n, \r, and \r\n as one. */
-static unsigned char lines_next_byte(struct ps_lines *lines)
+static unsigned char lines_next_byte(struct ps_line_reader *lines)
 {
     unsigned char c = lines->bytes[lines->at++];
     bool at_end = lines->at == lines->length;
@@ -26,7 +26,7 @@ static unsigned char lines_next_byte(struct ps_lines *lines)
     return c;
 }
 
-static void skip_comment(struct ps_lines *lines)
+static void skip_comment(struct ps_line_reader *lines)
 {
     while (lines->at < lines->length) {
         unsigned char c = lines_next_byte(lines);
@@ -37,7 +37,7 @@ static void skip_comment(struct ps_lines *lines)
 
 /* A comment sign is recognized while the logical line is empty, and therefore also after a line
  * that is only a backslash, as in JDK 17. */
-bool ps_lines_next(struct ps_lines *lines)
+bool ps_line_reader_next(struct ps_line_reader *lines)
 {
     bool skipping = true, continued = false, backslash = false;
     lines->text_length = lines->join_count = 0;
@@ -46,7 +46,7 @@ bool ps_lines_next(struct ps_lines *lines)
         unsigned char c = lines_next_byte(lines);
         bool end = c == '\n' || c == '\r';
         if (skipping) {
-            if (ps_lines_is_blank(c) || (!continued && end))
+            if (ps_line_reader_is_blank(c) || (!continued && end))
                 continue;
             if (continued && !end && lines->join_count < PS_LINE_JOINS_MAX)
                 lines->joins[lines->join_count++] = (struct ps_line_join){lines->text_length, line};
@@ -103,8 +103,8 @@ static bool begins_with_key(const unsigned char *text, size_t length, const char
     return false;
 }
 
-void ps_lines_warn_joins(const struct ps_lines *lines, struct ps_property *property,
-                         struct ps_problems *problems)
+void ps_line_reader_warn_joins(const struct ps_line_reader *lines, struct ps_property *property,
+                               struct ps_problems *problems)
 {
     for (size_t i = 0; i < lines->join_count; i++) {
         const struct ps_line_join *join = &lines->joins[i];
@@ -135,11 +135,11 @@ void ps_lines_warn_joins(const struct ps_lines *lines, struct ps_property *prope
     }
 }
 
-void ps_lines_warn_end(const struct ps_lines *lines, size_t value_start, struct ps_place place,
-                       struct ps_problems *problems)
+void ps_line_reader_warn_end(const struct ps_line_reader *lines, size_t value_start, struct ps_place place,
+                             struct ps_problems *problems)
 {
     size_t end = lines->text_length, slashes = 0;
-    while (end > value_start && ps_lines_is_blank(lines->text[end - 1]))
+    while (end > value_start && ps_line_reader_is_blank(lines->text[end - 1]))
         end--;
     while (end - slashes > value_start && lines->text[end - slashes - 1] == '\\')
         slashes++;
@@ -153,7 +153,8 @@ void ps_lines_warn_end(const struct ps_lines *lines, size_t value_start, struct 
                        "a backslash with blanks behind it does not continue the line");
 }
 
-void ps_lines_tell_returns(const struct ps_lines *lines, const char *file, struct ps_problems *problems)
+void ps_line_reader_tell_returns(const struct ps_line_reader *lines, const char *file,
+                                 struct ps_problems *problems)
 {
     if (lines->returns > 0 && lines->feeds == 0 && lines->line > 2)
         ps_problem_add(

@@ -13,7 +13,7 @@ struct ps_line_join {
 
 #define PS_LINE_JOINS_MAX 64 /* of one logical line that are looked at */
 
-struct ps_lines {
+struct ps_line_reader {
     const unsigned char *bytes;
     size_t length, at;
     int line;            /* line of bytes[at], from 1 */
@@ -29,15 +29,16 @@ struct ps_lines {
 };
 
 /* Reads one logical line into `text`: joins continuations, skips comments and blank lines. Returns false at the end. */
-bool ps_lines_next(struct ps_lines *lines);
+bool ps_line_reader_next(struct ps_line_reader *lines);
 
-bool ps_lines_is_blank(unsigned char c);
+bool ps_line_reader_is_blank(unsigned char c);
 
 /* Warns of a comment, or a key, that a backslash at the end of the line before has made a part of the value. */
-void ps_lines_warn_joins(const struct ps_lines *lines, struct ps_property *property,
-                         struct ps_problems *problems);
+void ps_line_reader_warn_joins(const struct ps_line_reader *lines, struct ps_property *property,
+                               struct ps_problems *problems);
 /* Warns of a backslash at the end of the value that continues no line: behind it are blanks, or nothing. */
-void ps_lines_warn_end(const struct ps_lines *lines, size_t value_start, struct ps_place place,
-                       struct ps_problems *problems);
+void ps_line_reader_warn_end(const struct ps_line_reader *lines, size_t value_start, struct ps_place place,
+                             struct ps_problems *problems);
 /* Tells, at the end of the file, of lines that end with \r alone: Java takes it for the end of a line, and editors do not. */
-void ps_lines_tell_returns(const struct ps_lines *lines, const char *file, struct ps_problems *problems);
+void ps_line_reader_tell_returns(const struct ps_line_reader *lines, const char *file,
+                                 struct ps_problems *problems);
