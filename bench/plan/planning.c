@@ -256,7 +256,7 @@ static void find_limits(struct ps_planning *planning)
                               : pipeline.silent                   ? "nothing arrived"
                               : figure.status == PS_SEARCH_FAILED ? "trials failed"
                                                                   : "the time was used up",
-                              figure.lower, figure.upper);
+                              machine_rate(&figure), figure.upper);
     free(trials);
 }
 

@@ -292,7 +292,8 @@ void ps_planning_print(struct ps_live *live, const json_t *document)
         ps_live_print(live, "\nassumptions\n");
         print_list(live, assumptions);
     }
-    ps_live_print(live, "\n%zu trials in %s%s\n", json_array_size(json_object_get(document, "trials")),
+    size_t trials = json_array_size(json_object_get(document, "trials"));
+    ps_live_print(live, "\n%zu trial%s in %s%s\n", trials, trials == 1 ? "" : "s",
                   ps_quantity_print_s(round(number_of(document, "seconds"))).text,
                   json_is_true(json_object_get(document, "interrupted")) ? ", interrupted" : "");
 }

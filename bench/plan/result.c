@@ -440,12 +440,11 @@ static bool foreign_text(const struct ps_planning *planning, char *text, size_t 
 
 static void rhythm_text(const struct ps_search_pipeline *pipeline, char *text, size_t room)
 {
-    snprintf(
-        text, room,
-        "the pipeline delivers in steps: up to %s passed without any event; a trial of such a rate lasted %s "
-        "or longer",
-        ps_quantity_print_s(round(pipeline->rhythm_s * 10) / 10).text,
-        ps_quantity_print_s(round(pipeline->least_s)).text);
+    snprintf(text, room,
+             "the pipeline delivers in steps: up to %s passed without any event, so that a trial needs %s or "
+             "longer to tell",
+             ps_quantity_print_s(round(pipeline->rhythm_s * 10) / 10).text,
+             ps_quantity_print_s(round(pipeline->least_s)).text);
 }
 
 static void list_assumptions(const struct ps_planning *planning,

@@ -260,9 +260,10 @@ void ps_search_pipeline(const struct ps_search *search, struct ps_search_pipelin
     for (unsigned i = 0; i < search->trial_count; i++)
         carried = carried || (ps_search_is_carried(search, i) && !search->trials[i].answer.behind);
     for (unsigned i = 0; carried && i < search->trial_count; i++) {
-        if (search->trials[i].answer.burst <= pipeline->burst)
+        double burst = ps_search_burst(search, 0, i);
+        if (burst <= pipeline->burst)
             continue;
-        pipeline->burst = search->trials[i].answer.burst;
+        pipeline->burst = burst;
         pipeline->lasting = search->trials[i].answer.lasting;
     }
     pipeline->rhythm_s = rhythm_s;

@@ -11,6 +11,7 @@
  * precision. */
 #define BUSY 2.0
 #define LASTING 0.75          /* a rate is near the lasting one by this many times the precision */
+#define CARRIED_FAR 1.25      /* a carried rate that is above the lasting one by this needs no second trial */
 #define DECISIVE 2.0          /* a decisive miss counts as this many trials */
 #define LOSS_DECISIVE 0.03    /* of the events that were to arrive */
 #define FULL_TRIAL_WEIGHT 1.4 /* a full trial counts as this many short ones in the posterior */
@@ -34,20 +35,39 @@ static double expected_of(const struct ps_search_trial *trial)
     return trial->answer.sent * (trial->ask.passes > 0 ? trial->ask.passes : 1);
 }
 
-bool ps_search_is_carried(const struct ps_search *search, unsigned trial)
+double ps_search_burst(const struct ps_search *search, unsigned from, unsigned trial)
+{
+    const struct ps_search_answer *last = &search->trials[trial].answer;
+    double burst = last->burst;
+    for (unsigned i = from; burst > 0 && i < trial; i++) {
+        const struct ps_search_trial *before = &search->trials[i];
+        double passes = before->ask.passes > 0 ? before->ask.passes : 1;
+        burst += fmax(before->answer.received / passes - last->lasting * before->answer.cost_s, 0);
+    }
+    return burst;
+}
+
+/* Returns the rate that lasts, as the trial showed that found out that a burst may have carried this one; 0: none did. */
+static double carried_beyond(const struct ps_search *search, unsigned trial)
 {
     PS_ASSERT(trial < search->trial_count);
     const struct ps_search_ask *ask = &search->trials[trial].ask;
     for (unsigned i = 0; i < search->trial_count; i++) {
         const struct ps_search_trial *other = &search->trials[i];
+        double lasting = other->answer.lasting;
         if (other->ask.look || other->answer.failed || !(other->answer.burst > 0) ||
             other->ask.rate <= ask->rate)
             continue;
-        double beyond = ask->rate - other->answer.lasting * (1 + LASTING * search->config.precision);
-        if (beyond > 0 && (ask->rate - other->answer.lasting) * ask->seconds <= other->answer.burst)
-            return true;
+        if (ask->rate > lasting * (1 + LASTING * search->config.precision) &&
+            (ask->rate - lasting) * ask->seconds <= ps_search_burst(search, trial, i))
+            return lasting;
     }
-    return false;
+    return 0;
+}
+
+bool ps_search_is_carried(const struct ps_search *search, unsigned trial)
+{
+    return carried_beyond(search, trial) > 0;
 }
 
 enum ps_trial_verdict ps_search_verdict(const struct ps_search *search, unsigned trial, unsigned goal)
@@ -90,19 +110,25 @@ static int is_full(const struct ps_search_trial *trial, const struct ps_search_l
 }
 
 /* Returns whether the trial missed by so much that chance is not the reason. Such a miss counts as DECISIVE trials. */
-static bool is_decisive(const struct ps_search_trial *trial, enum ps_trial_verdict verdict, double loss_max)
+static bool is_decisive(const struct ps_search *search, unsigned number, enum ps_trial_verdict verdict,
+                        double loss_max)
 {
+    const struct ps_search_trial *trial = &search->trials[number];
     const struct ps_search_answer *answer = &trial->answer;
+    double lasting = verdict == PS_TRIAL_LATE ? carried_beyond(search, number) : 0;
+    if (lasting > 0 && trial->ask.rate > lasting * CARRIED_FAR)
+        return true;
     double expected = expected_of(trial), lost = answer->lost - loss_max * expected;
     return (verdict == PS_TRIAL_LATE && answer->decisive) ||
            (verdict == PS_TRIAL_LOST && lost > 2 * answer->bunched + LOSS_DECISIVE * expected);
 }
 
-static void tally_add(struct tally *tally, const struct ps_search_trial *trial, enum ps_trial_verdict verdict,
-                      const struct ps_search_level *level, double loss_max)
+static void tally_add(struct tally *tally, const struct ps_search *search, unsigned number,
+                      enum ps_trial_verdict verdict, const struct ps_search_level *level, double loss_max)
 {
+    const struct ps_search_trial *trial = &search->trials[number];
     bool good = verdict == PS_TRIAL_HELD, full = is_full(trial, level);
-    double weight = is_decisive(trial, verdict, loss_max) ? DECISIVE : 1;
+    double weight = is_decisive(search, number, verdict, loss_max) ? DECISIVE : 1;
     double *sum = full ? (good ? &tally->full_good_s : &tally->full_bad_s)
                        : (good ? &tally->short_good_s : &tally->short_bad_s);
     *sum += trial->ask.seconds * weight;
@@ -130,7 +156,7 @@ static unsigned tally_all(const struct ps_search *search, unsigned goal, const s
             tallies[at] = (struct tally){.rate = trial->ask.rate};
             count++;
         }
-        tally_add(&tallies[at], trial, verdict, level, search->config.goals[goal].loss_max);
+        tally_add(&tallies[at], search, i, verdict, level, search->config.goals[goal].loss_max);
     }
     return count;
 }

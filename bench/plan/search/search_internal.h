@@ -63,6 +63,9 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
                          const struct ps_search_answer *answer);
 /* Lengthens a trial to what the rhythm needs at its rate, and fills in what the looks found. */
 void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask);
+/* Returns the number of events of a burst that `trial` used up: those of its own, and those that the trials from number `from` on
+ * had taken of it before, beyond the rate that lasts. */
+double ps_search_burst(const struct ps_search *search, unsigned from, unsigned trial);
 /* Decides for each trial what is missing beyond the filter's share. The share at a rate comes from the looks and from held
  * trials at lower rates, because a pipeline also loses events at a high rate. Called after each trial,
  * because that may change the verdict on others. */

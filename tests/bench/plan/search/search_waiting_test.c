@@ -424,6 +424,10 @@ static void test_bursts(void **state)
     expect((struct pipeline){"a minute of events at once, then", AT_ONCE, 20000, .burst = 1200000,
                              .saved = 1200000, .connections = 1, .buffer = 1000},
            0.035, false);
+    /* What waits in its buffers takes half of the time: the first trial that uses up the burst shows it. */
+    expect((struct pipeline){"a minute of events at once, large buffers", AT_ONCE, 1000, .burst = 60000,
+                             .saved = 60000, .connections = 2, .buffer = 40000},
+           0.1, false);
 }
 
 /* Nothing ever arrives: the search finds that out in bounded time. */
