@@ -13,6 +13,9 @@
 #define PS_JAVA_FLOW_CLASS "org.apache.flume.node.Application"
 #define PS_JAVA_CHAIN_KEY "penstock.interceptors"
 #define PS_JAVA_CAPACITIES_KEY "penstock.transactionCapacities"
+/* Of a sink with dead letters or rests of its own: penstock.retry.max, the rest after one failure and the longest one in milliseconds,
+ * and whether it has dead letters ("0 1000 5000 1"). The class does not get it. */
+#define PS_JAVA_RETRIES_KEY "penstock.retries"
 /* penstock.ready.stall of the agent in milliseconds, for the host of a flow that runs in Java as a whole; the class
  * does not get it. */
 #define PS_JAVA_STALL_KEY "penstock.ready.stall"

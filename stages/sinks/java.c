@@ -8,6 +8,7 @@
  * slot itself shows how many events of its batch are committed. When the host ends, or the stage is recalled,
  * events that are not committed return to the channel. Thread: the sink's worker. */
 #include "core/sink/finish_held.h"
+#include "core/sink/deadletter_pending.h"
 #include "stages/lib/java/exchange/commits.h"
 #include "stages/lib/java/component.h"
 #include "stages/lib/java/exchange/events.h"
@@ -50,6 +51,17 @@ struct slot {
     struct part parts[PARTS_MAX]; /* by `first` */
 };
 
+/* An event that the class cannot deliver, on its way to the dead letters. */
+struct refusal {
+    struct ps_deadletter_pending letters;
+    struct slot *slot;
+    struct part *part;
+    bool is_exhausted,
+        is_answered; /* by penstock.retry.max; the host knows that the letter is written, or none is pending */
+    uint32_t attempts;
+    char reason[512];
+};
+
 struct java_state {
     struct ps_port *port;
     struct ps_held held;
@@ -59,6 +71,7 @@ struct java_state {
     uint64_t recall_ns; /* end of the recall's wait; 0: no recall goes on */
     bool recalled;      /* the class was stopped */
     bool accused;       /* the host has broken the protocol, and is being ended */
+    struct refusal refusal;
     struct ps_java_component component;
 };
 
@@ -75,6 +88,7 @@ static enum ps_status java_open(const void *plan_, void *state_, struct ps_port 
     if (ps_java_class_needs_host(&plan->class, err) != PS_OK)
         return PS_FAIL;
     state->port = port;
+    state->refusal.is_answered = true;
     ps_held_init(&state->held, LEASES_MAX);
     ps_java_component_open(&state->component, &plan->class, port);
     return PS_OK;
@@ -238,20 +252,83 @@ static void slot_settle(struct java_state *state, struct slot *slot, uint32_t fr
         slot->batch = 0;
 }
 
+/* Returns the slot with this batch, or NULL. */
+static struct slot *slot_of(struct java_state *state, uint64_t batch)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        if (batch != 0 && state->slots[i].batch == batch)
+            return &state->slots[i];
+    }
+    return NULL;
+}
+
 /* Settles the events that a commit names in three numbers. Returns NULL, or what is wrong with them. */
 static const char *commit(struct java_state *state, const uint64_t numbers[3])
 {
-    struct slot *slot = NULL;
-    for (size_t i = 0; i < SLOTS && slot == NULL; i++) {
-        if (numbers[0] != 0 && state->slots[i].batch == numbers[0])
-            slot = &state->slots[i];
-    }
+    struct slot *slot = slot_of(state, numbers[0]);
     if (slot == NULL || numbers[1] >= numbers[2] || numbers[2] > slot->count)
         return "it committed events that it had not taken";
     if (some_settled(slot, (uint32_t)numbers[1], (uint32_t)numbers[2]))
         return "it committed events twice";
     slot_settle(state, slot, (uint32_t)numbers[1], (uint32_t)numbers[2]);
     return NULL;
+}
+
+/* ---- events that the class cannot deliver ---- */
+
+/* Begins to give up the event that PS_JAVA_REFUSE names. Returns NULL, or what is wrong with the message. */
+static const char *refuse(struct java_state *state, const struct ps_java_message *message)
+{
+    struct refusal *refusal = &state->refusal;
+    struct slot *slot = message->number_count == 4 ? slot_of(state, message->numbers[0]) : NULL;
+    if (slot == NULL || message->numbers[1] >= slot->count || !refusal->is_answered ||
+        !ps_port_has_deadletter(state->port))
+        return "it refused an event that it had not taken";
+    uint32_t number = (uint32_t)message->numbers[1];
+    if (some_settled(slot, number, number + 1))
+        return "it refused an event that it had committed";
+    struct part *part = slot_part_of(slot, number);
+    uint32_t position = part->from + number - part->first;
+    *refusal = (struct refusal){.slot = slot,
+                                .part = part,
+                                .attempts = (uint32_t)message->numbers[2],
+                                .is_exhausted = message->numbers[3] != 0};
+    snprintf(refusal->reason, sizeof refusal->reason, "%.*s", (int)sizeof refusal->reason - 1, message->text);
+    ps_log(PS_LOG_WARN, state->port->component, "an event goes to the dead letters: %s", refusal->reason);
+    ps_deadletter_pending_begin(&refusal->letters, part->lease, position, position + 1);
+    return NULL;
+}
+
+/* Continues with the letter. Returns when it must be called again at the latest. */
+static uint64_t write_letter(struct java_state *state, const struct ps_now *now)
+{
+    struct refusal *refusal = &state->refusal;
+    const struct ps_dead_letter_reason reason = {
+        refusal->is_exhausted ? "attempts-exhausted" : "request-refused", refusal->reason, refusal->attempts};
+    const uint64_t answer = 0;
+    if (PS_LIKELY(refusal->is_answered))
+        return PS_NEVER;
+    if (refusal->slot != NULL) {
+        struct part *part = refusal->part;
+        struct ps_held_range range = {part->lease, part->from, part->from + part->count, 1};
+        if (!ps_deadletter_pending_work(&refusal->letters, state->port, &reason))
+            return now->mono_ns + PS_DEADLETTER_LOOK_NS;
+        ps_held_settled(&state->held, &range, 1);
+        part->left--;
+        if (--refusal->slot->left == 0)
+            refusal->slot->batch = 0;
+        refusal->slot = NULL;
+    }
+    refusal->is_answered = ps_java_component_send(&state->component, PS_JAVA_DROP, &answer, 1, NULL);
+    return now->mono_ns + PS_DEADLETTER_LOOK_NS;
+}
+
+/* Called when the leases go back, or the class ends: the letter may be written all the same. */
+static void stop_letter(struct java_state *state)
+{
+    ps_deadletter_pending_stop(&state->refusal.letters, state->port);
+    state->refusal.slot = NULL;
+    state->refusal.is_answered = true;
 }
 
 /* Returns the number of events that the slot shows as committed. Returns 0 if that is more than the batch has,
@@ -290,6 +367,8 @@ static void take_message(struct java_state *state)
     if (message->type == PS_JAVA_COMMIT && message->number_count % 3 == 0) {
         for (uint32_t i = 0; i < message->number_count && wrong == NULL; i += 3)
             wrong = commit(state, &message->numbers[i]);
+    } else if (message->type == PS_JAVA_REFUSE) {
+        wrong = refuse(state, message);
     } else if (message->type == PS_JAVA_TROUBLE) {
         ps_err_set(&reason, "%s", message->text);
         ps_port_troubled(state->port, &reason);
@@ -333,6 +412,7 @@ static void slots_give(struct java_state *state)
 
 static void restart(struct java_state *state)
 {
+    stop_letter(state);
     const struct ps_java_class *class = state->component.class;
     slots_give(state);
     state->accused = false;
@@ -371,13 +451,15 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
         return PS_NEVER;
     }
     bool runs = state->component.state == PS_JAVA_RUNS;
+    uint64_t letter_ns = runs ? write_letter(state, now) : PS_NEVER;
     while (runs && send_batch(state)) {
     }
     if (PS_UNLIKELY(state->component.lack.length > 0 && slots_are_free(state)))
         ps_port_troubled(state->port, &state->component.lack);
     ps_finish_held(&state->held, state->port);
     bool freed = (was_full && !is_full(state)) || (runs && !ran);
-    return freed ? now->mono_ns : ps_java_component_due_ns(&state->component, now);
+    uint64_t due_ns = ps_java_component_due_ns(&state->component, now);
+    return freed ? now->mono_ns : letter_ns < due_ns ? letter_ns : due_ns;
 }
 
 static bool java_recall(const void *, void *state_, struct ps_lease **back, const struct ps_now *now)
@@ -396,6 +478,7 @@ static bool java_recall(const void *, void *state_, struct ps_lease **back, cons
     take_left(state);
     if (!stopped)
         count_doubtful(state);
+    stop_letter(state);
     state->recall_ns = 0;
     state->recalled = true;
     state->waiting = 0;
@@ -412,6 +495,7 @@ static bool java_drain(const void *, void *state_, const struct ps_now *)
 static void java_close(const void *, void *state_)
 {
     struct java_state *state = state_;
+    stop_letter(state);
     slots_give(state);
     ps_java_component_close(&state->component);
 }

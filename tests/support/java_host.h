@@ -29,6 +29,7 @@ enum ps_test_java_mode {
     PS_TEST_JAVA_HANGS, /* its components do not get ready: their start() does not return until another mode begins */
     PS_TEST_JAVA_FOLLOWS, /* the same, because they wait for org.example.Hanging */
     PS_TEST_JAVA_SINGLY,  /* sink: it commits each event in a message of its own */
+    PS_TEST_JAVA_REFUSES, /* sink: it refuses an event, for which there must be dead letters */
     PS_TEST_JAVA_AGAIN, /* sink: it commits the first event of a batch, and 100 ms later the same event again */
 };
 

@@ -6,6 +6,7 @@
 #include "core/quantity.h"
 #include "stages/lib/java/launch.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -191,12 +192,26 @@ static size_t text_bytes(const char *text)
     return sizeof(uint32_t) + strlen(text);
 }
 
+/* Writes the value of PS_JAVA_RETRIES_KEY. Returns whether the host needs it. */
+static bool print_retries(const struct ps_java_component *component, char *text, size_t room)
+{
+    const struct ps_port *port = component->port;
+    bool letters = ps_port_has_deadletter(port);
+    snprintf(text, room, "%" PRIu32 " %" PRIu64 " %" PRIu64 " %d", port->retry_max,
+             ps_port_rest_ns(port, 1) / PS_NS_PER_MS, ps_port_rest_ns(port, UINT32_MAX) / PS_NS_PER_MS,
+             letters);
+    return component->class->kind == PS_JAVA_SINK &&
+           (letters || port->retry_step_ns > 0 || port->retry_rest_max_ns > 0);
+}
+
 /* Writes class, label, name, agent, and the pairs, each text after its length. */
 static enum ps_java_sent send_properties(struct ps_java_component *component)
 {
     const struct ps_java_class *class = component->class;
     const char *const head[] = {class->name, component->port->component, component->port->name, class->agent};
-    size_t bytes = 0;
+    char retries[80];
+    bool has_retries = print_retries(component, retries, sizeof retries);
+    size_t bytes = has_retries ? text_bytes(PS_JAVA_RETRIES_KEY) + text_bytes(retries) : 0;
     for (size_t i = 0; i < PS_COUNT_OF(head); i++)
         bytes += text_bytes(head[i]);
     for (size_t i = 0; i < class->pairs.count; i++)
@@ -208,6 +223,8 @@ static enum ps_java_sent send_properties(struct ps_java_component *component)
         at = put_text(at, head[i]);
     for (size_t i = 0; i < class->pairs.count; i++)
         at = put_text(put_text(at, class->pairs.items[i].key), class->pairs.items[i].value);
+    if (has_retries)
+        (void)put_text(put_text(at, PS_JAVA_RETRIES_KEY), retries);
     const uint64_t numbers[] = {class->kind, component->properties.offset, component->properties.size, bytes,
                                 class->is_single};
     return ps_java_link_send(&component->link, PS_JAVA_CONFIGURE, numbers, PS_COUNT_OF(numbers), NULL);

@@ -152,6 +152,7 @@ static void test_breaks_the_protocol(void **unused)
 {
     check(PS_TEST_JAVA_BEYOND, "committed events that it had not taken");
     check(PS_TEST_JAVA_STRANGE, "committed events that it had not taken");
+    check(PS_TEST_JAVA_REFUSES, "refused an event that it had not taken");
     check(PS_TEST_JAVA_GARBAGE, "bytes that are not a message");
     check(PS_TEST_JAVA_FLOOD, "sent more than was requested");
     check(PS_TEST_JAVA_TORN, "exit code 8");

@@ -10,7 +10,7 @@
 
 #include "core/base.h"
 
-#define PS_JAVA_PROTOCOL 8U
+#define PS_JAVA_PROTOCOL 9U
 #define PS_JAVA_MESSAGE_BYTES_MAX 4096U
 #define PS_JAVA_NUMBERS_MAX 510U
 
@@ -27,7 +27,8 @@ enum ps_java_message_type {
     PS_JAVA_ANSWER = 4,
     /* the component stops, and forgets its batches. Sent a second time: the agent no longer waits, and answers no calls */
     PS_JAVA_STOP = 5,
-    PS_JAVA_DROP = 6, /* the agent has forgotten a batch: no answer is wanted */
+    PS_JAVA_DROP =
+        6, /* the agent has forgotten a batch: no answer is wanted. Sink: the letter of the refused event is written */
     /* source: must promise no more events until an answer allows it, and must answer PROMISED */
     PS_JAVA_KEEP = 7,
 
@@ -55,6 +56,9 @@ enum ps_java_message_type {
     75,
     PS_JAVA_FOLLOWS = 76, /* before READY, once: the component waits for another component; text: its name */
     PS_JAVA_ENDS = 77,    /* link 0: a class has called System.exit, and shutdown hooks run */
+    /* sink with dead letters: the class cannot deliver an event; its batch, its number there, how often it was tried, 1 if that was
+     * penstock.retry.max times; text: why. No further one comes before the answer DROP. */
+    PS_JAVA_REFUSE = 78,
 };
 
 /* The last bytes of each slot of a sink: the number of events of its batch that were committed, from the first

@@ -2,6 +2,7 @@ package penstock.host;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -37,6 +38,7 @@ abstract class Component {
     final int link;
     final String className, label, name, agent;
     final Map<String, String> pairs;
+    final long[] retries; // of a sink: attempts (0: no limit), first and longest rest in ms, 1: with dead letters; null: Flume's rests, no letters
     private final String[] capacities; // names of channels and their transactionCapacity, in turn
     private final Map<Long, ByteBuffer> areas = new HashMap<>();
     private final Thread thread;
@@ -61,6 +63,8 @@ abstract class Component {
         pairs = Texts.pairs(texts, 4);
         String told = pairs.remove("penstock.transactionCapacities"); // it is not for the class
         capacities = told != null ? told.split(" ") : new String[0];
+        told = pairs.remove("penstock.retries"); // nor is this
+        retries = told != null ? Arrays.stream(told.split(" ")).mapToLong(Long::parseLong).toArray() : null;
         ThreadGroup group = LogStream.group(label);
         thread = new Thread(group, this::run, label);
         thread.setDaemon(true);

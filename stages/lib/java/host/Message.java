@@ -9,7 +9,7 @@ import java.nio.charset.StandardCharsets;
 
 /** A message of the pipes: head, numbers, text. The agent's stages/lib/java/exchange/message.h says what each one means. */
 final class Message {
-    static final int PROTOCOL = 8;
+    static final int PROTOCOL = 9;
     static final int BYTES_MAX = 4096;
     static final int HEAD_BYTES = 16;
     static final int NUMBERS_MAX = 510;
@@ -18,7 +18,7 @@ final class Message {
     static final int CONFIGURE = 1, BATCH = 2, AREA = 3, ANSWER = 4, STOP = 5, DROP = 6, KEEP = 7;
     static final int BEAT = 64, READY = 65, FAILED = 66, COMMIT = 67, TROUBLE = 68, REPLY = 69, NEED = 70,
                      PUT = 71, STOPPED = 72, PROMISED = 73,
-                     BEAN = 74, STATE = 75, FOLLOWS = 76, ENDS = 77;
+                     BEAN = 74, STATE = 75, FOLLOWS = 76, ENDS = 77, REFUSE = 78;
 
     /** For a queue of messages: there are no more. */
     static final Message NONE = new Message(0, 0, new long[0], "");

@@ -32,7 +32,7 @@ final class SinkChannel implements Channel {
     private static final int ADVANCE = 16;
 
     /** Events of one batch, in order, that are not taken, or were taken by the same transaction. */
-    private static final class Range {
+    static final class Range {
         final Batch batch;
         int from, to;
         int at; // the place of the first one
@@ -53,7 +53,7 @@ final class SinkChannel implements Channel {
         }
     }
 
-    private static final class Batch {
+    static final class Batch {
         final long number;
         final int count; // of its events
         final EntryReader own, locked; // of the component's own thread; of whoever has the lock
@@ -89,10 +89,71 @@ final class SinkChannel implements Channel {
     private volatile boolean isShared; // another thread has asked for a transaction
     private boolean closed;
     private boolean wasEmpty; // for a take since the last askEmpty()
+    private final Suspect suspect; // null: there are no dead letters. The component's own thread
+    private boolean writesLetter; // the agent writes the letter of an event that was given up
 
     SinkChannel(Component component, String name) {
         this.component = component;
         this.name = name;
+        boolean letters = component.retries != null && component.retries[3] != 0;
+        suspect = letters ? new Suspect(this, component.retries[0]) : null;
+    }
+
+    // ---- events that the class cannot deliver ----
+
+    /** Returns the first event, which does not come before comeBack(); null: it is the only one. */
+    Range setAside() {
+        synchronized (lock) {
+            Range head = queue.peekFirst();
+            return head != null && (head.to - head.from > 1 || queue.size() > 1) ? cutFirst() : null;
+        }
+    }
+
+    void comeBack(List<Range> ranges) {
+        putBack(ranges);
+    }
+
+    private Range cutFirst() {
+        Range head = queue.peekFirst(), first = head.cut(1);
+        if (head.from == head.to)
+            queue.removeFirst();
+        return first;
+    }
+
+    /**
+     * Called behind each process(), on the component's thread: gives the first event up if the class can never deliver it, and waits until its
+     * letter is written. Returns whether it has given it up.
+     */
+    boolean judge(String reason) throws IOException {
+        Suspect.Verdict verdict = suspect != null && !isShared ? suspect.judge() : Suspect.Verdict.NONE;
+        Range refused;
+        if (verdict == Suspect.Verdict.NONE)
+            return false;
+        synchronized (lock) {
+            if (closed || queue.isEmpty())
+                return false;
+            refused = cutFirst();
+            writesLetter = true;
+        }
+        component.send(Message.REFUSE, new long[] {refused.batch.number, refused.from, suspect.trials(), verdict == Suspect.Verdict.EXHAUSTED ? 1 : 0}, reason);
+        suspect.gone();
+        synchronized (lock) {
+            while (writesLetter && !closed) {
+                try {
+                    lock.wait(KEEP_ALIVE_MS);
+                } catch (InterruptedException byClass) {
+                    continue; // its own thread: nothing else waits here
+                }
+            }
+        }
+        return true;
+    }
+
+    void letterIsWritten() {
+        synchronized (lock) {
+            writesLetter = false;
+            lock.notifyAll();
+        }
     }
 
     void add(long number, ByteBuffer area, int count) {
@@ -162,6 +223,12 @@ final class SinkChannel implements Channel {
             if (head == null)
                 return null;
             int advance = transaction.isOwn && !isShared ? Math.min(ADVANCE, 1 + transaction.count) : 1;
+            if (transaction.isOwn && suspect != null && !isShared)
+                advance = Math.min(advance, suspect.most() - transaction.count);
+            if (advance <= 0) { // as if the channel had no more
+                wasEmpty = true;
+                return null;
+            }
             transaction.ahead = head.cut(Math.min(advance, head.to - head.from));
             if (head.from == head.to)
                 queue.removeFirst();
@@ -308,6 +375,8 @@ final class SinkChannel implements Channel {
         @Override
         public void commit() {
             require(OPEN, "commit", "!");
+            if (isOwn && suspect != null && count > 0)
+                suspect.committed(count);
             SinkChannel.this.commit(taken);
             end(new ArrayList<>());
         }
@@ -315,6 +384,8 @@ final class SinkChannel implements Channel {
         @Override
         public void rollback() {
             require(OPEN, "rollback", "!");
+            if (isOwn && suspect != null && count > 0)
+                suspect.rolledBack(taken.get(0), count);
             end(taken);
         }
 

@@ -23,6 +23,8 @@ final class SinkComponent extends Component {
     void receiveOther(Message message) throws IOException {
         if (message.type == Message.BATCH)
             channel.add(message.numbers[0], area(message.numbers[1], message.numbers[2]), (int) message.numbers[4]);
+        else if (message.type == Message.DROP)
+            channel.letterIsWritten();
     }
 
     @Override
@@ -96,17 +98,27 @@ final class SinkComponent extends Component {
         });
     }
 
+    private long restMs(int failures) {
+        long step = retries != null ? retries[1] : BACKOFF_STEP_MS;
+        return Math.min(failures * step, longestRestMs());
+    }
+
+    private long longestRestMs() {
+        return retries != null ? retries[2] : BACKOFF_MAX_MS;
+    }
+
     private void process(Sink sink) throws Exception {
         try {
             channel.askEmpty(); // what earlier calls found does not count
-            if (!sink.process().equals(Sink.Status.BACKOFF)) { // null throws, as in Flume
+            boolean goesOn = !sink.process().equals(Sink.Status.BACKOFF); // null throws, as in Flume
+            if (channel.judge("its transactions are rolled back") || goesOn) {
                 failures = 0;
                 return;
             }
             channel.flush();
             // A sink that found its channel empty needs no rest but until there are events: Flume rests because it would have to ask again. One that has then
             // put its events back could not deliver them, and rests.
-            long rest = Math.min(++failures * BACKOFF_STEP_MS, BACKOFF_MAX_MS);
+            long rest = restMs(++failures);
             if (channel.askEmpty()) {
                 failures = 0;
                 channel.await(rest);
@@ -119,9 +131,10 @@ final class SinkComponent extends Component {
             if (stopping)
                 return;
             LogStream.log("ERROR", label, "Unable to deliver event. Exception follows.", wrong);
-            send(Message.TROUBLE, new long[] {BACKOFF_MAX_MS * 1000000L}, Texts.describe(wrong));
+            send(Message.TROUBLE, new long[] {longestRestMs() * 1000000L}, Texts.describe(wrong));
             try {
-                rest(BACKOFF_MAX_MS);
+                if (!channel.judge(Texts.describe(wrong)))
+                    rest(longestRestMs());
             } catch (InterruptedException interrupted) {
                 Thread.currentThread().interrupt();
             }

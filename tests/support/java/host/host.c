@@ -123,6 +123,11 @@ void fake_misbehave(struct fake_batch *batch)
         numbers[fake_control->mode == PS_TEST_JAVA_BEYOND ? 2 : 0] += 1000;
         fake_send(PS_JAVA_COMMIT, batch->link, numbers, 3, NULL);
         break;
+    case PS_TEST_JAVA_REFUSES: {
+        const uint64_t refused[] = {batch->number, 0, 3, 0};
+        fake_send(PS_JAVA_REFUSE, batch->link, refused, 4, "org.example.Thrown: as the test wants it");
+        break;
+    }
     case PS_TEST_JAVA_HALF:
         batch->count /= 2;
         append_bodies(batch);
