@@ -108,14 +108,61 @@ static void widen(struct ps_irc_session *session)
     session->window_lines++;
 }
 
+/* ---- events whose attempts are used up ---- */
+
+/* Called when a connection is lost: with penstock.retry.max one line is sent at a time from then on, so that an event is alone. */
+static void count_attempt(struct ps_irc_session *session)
+{
+    const struct ps_port *port = session->sink.port;
+    bool is_partly_sent = session->next_offset > 0;
+    if (port->retry_max == 0 || !ps_port_has_deadletter(port) || session->phase != PS_IRC_JOINED ||
+        session->lines == 0)
+        return;
+    if (session->sink.held.in_flight + is_partly_sent == 1)
+        session->attempts++;
+    session->window_lines = 1;
+    session->confirmations = 0;
+}
+
+/* Called when nothing is in flight: the oldest event becomes a dead letter if it was sent in vain so often. */
+static void give_up(struct ps_irc_session *session)
+{
+    const struct ps_held_range none = {.lease = NULL};
+    struct ps_held *held = &session->sink.held;
+    const struct ps_port *port = session->sink.port;
+    if (session->attempts == 0 || session->attempts < port->retry_max || ps_held_next(held, &none) == NULL)
+        return;
+    ps_log(PS_LOG_WARN, port->component, "an event goes to the dead letters: attempts-exhausted (%s)",
+           session->reason);
+    ps_deadletter_pending_begin(&session->letters, held->next, held->position, held->position + 1);
+}
+
+/* Returns whether a letter still has to be written. */
+static bool writes_letter(struct ps_irc_session *session)
+{
+    struct ps_lease *lease = session->letters.lease;
+    const struct ps_dead_letter_reason reason = {"attempts-exhausted", session->reason, session->attempts};
+    if (!ps_deadletter_pending_has_begun(&session->letters))
+        return false;
+    if (!ps_deadletter_pending_work(&session->letters, session->sink.port, &reason))
+        return true;
+    ps_held_note_settled(&session->sink.held, lease);
+    session->next_offset = session->confirmed_offset = 0;
+    session->attempts = 0;
+    session->sink.failures = session->sink.rest_ns = 0; /* the next event is not the cause */
+    return false;
+}
+
 /* Closes a broken connection. */
 static void lose(struct ps_irc_session *session)
 {
     struct ps_err err = {.length = 0};
     narrow(session);
+    count_attempt(session);
     ps_count(session->sink.port->counters, PS_COUNTER_duplicated, session->sink.held.in_flight);
     ps_count(session->sink.port->counters, PS_COUNTER_retried, session->sink.held.in_flight);
     hang_up(session);
+    give_up(session);
     ps_remote_target_reason(&session->plan->target, session->reason, &err);
     ps_remote_sink_failed(&session->sink, &err);
 }
@@ -158,6 +205,7 @@ static void confirmed(struct ps_irc_session *session)
     session->lines = session->bytes = 0;
     session->asked = false;
     session->answer_ns = PS_NEVER;
+    session->attempts = 0;
     session->sink.failures = 0;
 }
 
@@ -378,6 +426,8 @@ static bool talk(struct ps_irc_session *session, bool says)
 static void serve(struct ps_remote_sink *sink, bool sends)
 {
     struct ps_irc_session *session = (struct ps_irc_session *)sink;
+    if (writes_letter(session))
+        return;
     if (session->phase == PS_IRC_CLOSED && sends && !ps_remote_sink_rests(sink))
         dial(session);
     if (session->phase == PS_IRC_CLOSED)
@@ -394,6 +444,8 @@ static void serve(struct ps_remote_sink *sink, bool sends)
 static uint64_t due_ns(const struct ps_remote_sink *sink)
 {
     const struct ps_irc_session *session = (const struct ps_irc_session *)sink;
+    if (ps_deadletter_pending_has_begun(&session->letters))
+        return sink->now_ns + PS_DEADLETTER_LOOK_NS;
     if (session->phase == PS_IRC_CLOSED)
         return sink->rest_ns;
     uint64_t due_ns = session->answer_ns;
@@ -416,6 +468,7 @@ static void abandon(struct ps_remote_sink *sink)
         ps_count(sink->port->counters, PS_COUNTER_duplicated, sink->held.in_flight);
         hang_up(session);
     }
+    ps_deadletter_pending_stop(&session->letters, sink->port);
     session->confirmed_offset = 0;
     rewind_all(session);
 }

@@ -9,6 +9,7 @@
  * Sources: RFC 1459, RFC 2812. Thread: the sink's worker. Never blocks, and allocates nothing. */
 #pragma once
 
+#include "core/sink/deadletter_pending.h"
 #include "core/stage.h"
 #include "stages/lib/irc/message.h"
 #include "stages/lib/irc/text.h"
@@ -62,6 +63,9 @@ struct ps_irc_session {
     uint32_t token;     /* the token of that PING */
     uint64_t line_ns;   /* no line is sent before this time */
     uint64_t answer_ns; /* deadline of the server's answer; PS_NEVER: none is awaited */
+    uint32_t attempts;  /* connections in a row that were lost while one event alone was not confirmed */
+    struct ps_deadletter_pending
+        letters; /* of an event with penstock.retry.max attempts; nothing is sent meanwhile */
     size_t in_length, out_length, out_sent;
     char in[4 * PS_IRC_LINE_BYTES];
     char out[PS_IRC_WINDOW_BYTES + 4 * PS_IRC_LINE_BYTES];
