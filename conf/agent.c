@@ -111,9 +111,10 @@ static void report_unknown(struct ps_grouping *grouping, const struct ps_agent_t
     else if (nearest.word != NULL)
         cure = ps_arena_format(arena, "write %s.%s.NAME.KEY = VALUE", agent->name, head);
     else if (strcmp(agent->name, "flume") == 0 && strcmp(key, "conf") == 0)
-        cure = "this looks like the head of a Kubernetes ConfigMap; remove it from the file";
+        cure = "remove the line: this looks like the head of a Kubernetes ConfigMap";
     else
-        cure = "after the agent's name comes sources, channels, sinks, sinkgroups, configfilters or penstock";
+        cure = "remove the line: after the agent's name comes sources, channels, sinks, sinkgroups, "
+               "configfilters or penstock";
     ps_problem_add(grouping->problems, PS_SEVERITY_WARNING, place, cure,
                    "is not a key of an agent and is ignored");
 }
@@ -161,14 +162,15 @@ static bool agent_add(struct ps_grouping *grouping, struct ps_agent_text *agent,
 /* Reports a key without an agent's name. Such keys can still be used by ${...}. */
 static void report_agentless(struct ps_grouping *grouping, const char *key, struct ps_place place)
 {
-    const char *cure = "keys begin with the agent's name and a dot; only ${...} can use this one";
+    const char *cure =
+        "remove the line, or begin it with the agent's name and a dot: only ${...} can use it as it is";
     if (ps_text_begins(key, "//"))
-        cure = "// does not begin a comment here: use #";
+        cure = "write # instead of //, which does not begin a comment here";
     else if (ps_text_begins(key, ";"))
-        cure = "; does not begin a comment here: use #";
+        cure = "write # instead of ;, which does not begin a comment here";
     else if (ps_text_begins(key, "-") || strcmp(key, "data") == 0 || strcmp(key, "metadata") == 0 ||
              strcmp(key, "kind") == 0 || strcmp(key, "apiVersion") == 0)
-        cure = "this looks like YAML: a Flume file has only KEY = VALUE lines";
+        cure = "remove the line: this looks like YAML, and a Flume file has only KEY = VALUE lines";
     ps_problem_add(grouping->problems, PS_SEVERITY_WARNING, place, cure,
                    "is not part of a configuration and is ignored");
 }

@@ -119,12 +119,41 @@ static enum ps_status value_refuse(const struct ps_bind *bind, const struct ps_o
     return PS_FAIL;
 }
 
+/* Returns a value that the option takes, for a cure; NULL: only the user knows one. */
+static const char *example_of(const struct ps_bind *bind, const struct ps_option *option)
+{
+    static const struct {
+        const char *key, *value;
+    } known[] = {{"bind", "0.0.0.0"},
+                 {"host", "0.0.0.0"},
+                 {"hostname", "localhost"},
+                 {"port", "44444"},
+                 {"ports", "44444"},
+                 {"kafka.bootstrap.servers", "localhost:9092"},
+                 {"kafka.topics", "flume"},
+                 {"endpoint", "http://localhost:8080/"},
+                 {"spoolDir", "/var/spool/flume"},
+                 {"sink.directory", "/var/log/flume"},
+                 {"filegroups", "f1"},
+                 {"command", "tail -F /var/log/syslog"},
+                 {"hdfs.path", "hdfs://namenode/flume"}};
+    for (size_t i = 0; i < PS_COUNT_OF(known); i++)
+        if (strcmp(option->key, known[i].key) == 0)
+            return known[i].value;
+    if (option->fallback != NULL)
+        return option->fallback;
+    bool is_int = option->type == PS_OPTION_INT || option->type == PS_OPTION_SIZE;
+    return is_int ? ps_arena_format(bind->arena, "%" PRId64, option->min > 0 ? option->min : 1) : NULL;
+}
+
 static enum ps_status int_write(const struct ps_bind *bind, const struct ps_option *option,
                                 const struct ps_pair *pair, int64_t *to)
 {
     bool fits = ps_number_read(bind->arena, option, pair->value, to);
     if (!fits && !ps_number_is_digits(pair->value))
-        return value_refuse(bind, option, pair, ps_number_cure(bind->arena, option));
+        return value_refuse(bind, option, pair,
+                            ps_arena_format(bind->arena, "%s, such as %s",
+                                            ps_number_cure(bind->arena, option), example_of(bind, option)));
     bool has_range = option->min != 0 || option->max != 0;
     if (fits && (!has_range || (*to >= option->min && *to <= option->max)))
         return PS_OK;
@@ -302,6 +331,13 @@ static bool is_harmless(const struct ps_option *option, const char *value)
     return option->type == PS_OPTION_BOOL && option->fallback == NULL && strcasecmp(value, "true") != 0;
 }
 
+static void report_no_effect(const struct ps_bind *bind, const struct ps_option *option,
+                             struct ps_place place)
+{
+    ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, option->help, "has no effect");
+    ps_problem_no_effect(bind->problems);
+}
+
 /* Reports notes and warnings about the use of this row. Returns false when the key must not be bound. */
 static bool row_allowed(const struct ps_bind *bind, const struct ps_option *option,
                         const struct ps_pair *pair)
@@ -321,7 +357,7 @@ static bool row_allowed(const struct ps_bind *bind, const struct ps_option *opti
     if (option->flags & PS_OPTION_DEPRECATED)
         ps_problem_add(bind->problems, PS_SEVERITY_WARNING, place, option->help, "is deprecated");
     else if (option->flags & PS_OPTION_NO_EFFECT)
-        ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, option->help, "has no effect");
+        report_no_effect(bind, option, place);
     if (strcmp(pair->key, option->key) != 0 && option->type != PS_OPTION_MAP)
         ps_problem_add(bind->problems, PS_SEVERITY_NOTE, place, NULL, "is another spelling of %s",
                        option->key);
@@ -419,11 +455,13 @@ static enum ps_status row_bind(const struct ps_bind *bind, const struct ps_optio
         return status;
     }
     if (pair == NULL && (option->flags & PS_OPTION_REQUIRED)) {
+        const char *example = example_of(bind, option);
         missing_write(bind, option, to);
         ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
                        (struct ps_place){bind->file, bind->line,
                                          ps_arena_format(bind->arena, "%s%s", bind->prefix, option->key)},
-                       ps_arena_format(bind->arena, "add the key: %s", option->help),
+                       ps_arena_format(bind->arena, "add the line %s%s = %s (%s)", bind->prefix, option->key,
+                                       example != NULL ? example : "...", option->help),
                        "is required and missing");
         ps_problem_missing(bind->problems);
         return PS_FAIL;

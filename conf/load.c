@@ -219,8 +219,11 @@ static void report_no_agent(struct ps_conf *conf, const struct ps_command *comma
     if (nearest.word != NULL)
         cure = ps_arena_format(conf->arena, "did you mean -n %s?", nearest.word);
     else if (conf->other_agents.count > 0)
-        cure = ps_arena_format(conf->arena, "the files contain: %s",
-                               ps_texts_join(conf->arena, &conf->other_agents));
+        cure = conf->other_agents.count == 1
+                   ? ps_arena_format(conf->arena, "write -n %s, the only agent of the files",
+                                     conf->other_agents.items[0])
+                   : ps_arena_format(conf->arena, "the files contain: %s",
+                                     ps_texts_join(conf->arena, &conf->other_agents));
     ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, (struct ps_place){.file = file}, cure,
                    "no configuration for the agent %s", command->agent);
 }

@@ -55,8 +55,7 @@ static void forget_notes(struct ps_problems *problems, struct ps_place place)
     for (size_t i = 0; i < problems->count; i++) {
         const struct ps_problem *problem = &problems->items[i];
         bool same = problem->severity == PS_SEVERITY_NOTE && place.key != NULL && problem->key != NULL &&
-                    problem->line == place.line && strcmp(problem->key, place.key) == 0 &&
-                    strcmp(problem->what, "has no effect") == 0;
+                    problem->line == place.line && strcmp(problem->key, place.key) == 0 && problem->no_effect;
         if (!same)
             problems->items[kept++] = *problem;
     }
@@ -118,6 +117,12 @@ bool ps_problems_lost_backslash(const struct ps_problems *problems, struct ps_pl
             return true;
     }
     return false;
+}
+
+void ps_problem_no_effect(struct ps_problems *problems)
+{
+    if (problems->count > 0 && problems->held_back == 0)
+        problems->items[problems->count - 1].no_effect = true;
 }
 
 void ps_problem_missing(struct ps_problems *problems)

@@ -35,6 +35,7 @@ struct ps_problem {
     bool follows; /* follows from another problem, and is shown after it */
     /* warns of backslashes that Java's properties have removed from the value, which is one line */
     bool lost_backslash;
+    bool no_effect;   /* says that the key has no effect */
     bool is_missing;  /* says that a required key is missing */
     bool quoted_path; /* says that a path stands in quotes */
     /* the agent does not start because of it, although by itself it would only drop a component or a value */
@@ -91,6 +92,8 @@ bool ps_problems_decide(struct ps_problems *problems, const char *section);
  * the order added. */
 void ps_problems_sort(struct ps_problems *problems);
 
+/* Says that the last problem is a key without effect. */
+void ps_problem_no_effect(struct ps_problems *problems);
 /* Says that the last problem is a required key that is missing. */
 void ps_problem_missing(struct ps_problems *problems);
 /* Says that the last problem is the quotes around a path or an address. */

@@ -62,6 +62,11 @@ static void fail_at_limit(struct work *work, const char *cure, const char *what,
     work->properties->unfinished = true;
 }
 
+static const char *cure_of_cycle(const struct work *work, const char *name)
+{
+    return ps_arena_format(work->how->arena, "write $${%.200s} to keep the text, or another value", name);
+}
+
 static bool of_wanted_agent(const struct work *work)
 {
     const char *agent = work->how->agent;
@@ -77,7 +82,9 @@ static void warn_unresolved(struct work *work, const char *name)
     if (!of_wanted_agent(work) || ps_filter_reference(name, strlen(name)) > 0)
         return;
     const char *colon = strchr(name, ':');
-    const char *cure = "define it, give a default as ${name:-value}, or write $${...} to keep the text";
+    const char *cure = ps_arena_format(
+        work->how->arena,
+        "write $${%1$.200s} to keep the text, ${%1$.200s:-value} to give a default, or define it", name);
     if (colon == NULL && getenv(name) != NULL)
         cure = ps_arena_format(work->how->arena, "write ${env:%s} for the environment variable", name);
     for (size_t i = 0; i < work->how->lookup_count && colon != NULL; i++)
@@ -305,7 +312,7 @@ static bool replace(struct work *work, const char *inside, size_t length, struct
     }
     for (const struct names *at = outer; at != NULL; at = at->outer)
         if (strcmp(at->name, name.text) == 0) {
-            fail(work, "break the cycle", "the value refers to itself", name.text);
+            fail(work, cure_of_cycle(work, name.text), "the value refers to itself", name.text);
             goto out;
         }
     if (++work->replacements > PS_SUBSTITUTE_COUNT_MAX) {
@@ -371,7 +378,7 @@ static const char *property_finish(struct work *work, size_t number, const struc
         return NULL;
     }
     if (work->states[number] == STATE_BUSY) {
-        fail(work, "break the cycle", "the value refers to itself", property->key);
+        fail(work, cure_of_cycle(work, property->key), "the value refers to itself", property->key);
         return NULL;
     }
     const struct ps_property *before = work->current;

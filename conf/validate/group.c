@@ -62,7 +62,9 @@ static struct ps_texts group_members(struct ps_validation *validation, const str
                            "sink \"%s\" of the group %s", name,
                            entry == NULL ? "does not exist" : "is not listed");
         else if (sink->group != NULL)
-            ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, "a sink can be in one group",
+            ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
+                           ps_arena_format(validation->arena, "remove %s from %s: a sink can be in one group",
+                                           name, place.key),
                            "sink %s is in group %s already: not added", name, sink->group);
         else {
             sink->group = group;
@@ -142,6 +144,27 @@ static void warn_of_priorities_of_others(const struct grouping *grouping)
     }
 }
 
+/* Returns the cure with a priority that no sink has. */
+static const char *cure_with_priority(const struct grouping *grouping, const struct ps_texts *used,
+                                      const int32_t *priorities)
+{
+    int32_t highest = 0;
+    for (size_t i = 0; i < used->count; i++)
+        if (priorities[i] > highest && priorities[i] < INT32_MAX)
+            highest = priorities[i];
+    while (sink_of_priority(used, priorities, ++highest) != NULL)
+        continue;
+    return ps_arena_format(grouping->validation->arena, "write %" PRId32 ", or another priority of its own",
+                           highest);
+}
+
+/* Returns "CURE, or remove g1 from a1.sinkgroups". */
+static const char *cure_without_group(const struct grouping *grouping, const char *cure)
+{
+    return ps_arena_format(grouping->validation->arena, "%s, or remove %s from %s.sinkgroups", cure,
+                           grouping->entry->name, grouping->validation->text->name);
+}
+
 /* Sinks without a priority get -1, -2, ..; of two sinks with the same priority Flume's processor never uses the
  * second. */
 static bool make_failover(struct grouping *grouping)
@@ -163,13 +186,13 @@ static bool make_failover(struct grouping *grouping)
             priority = --next;
             if (written != NULL)
                 ps_problem_add(validation->problems, PS_SEVERITY_WARNING, place_of_key(grouping, key),
-                               "write a whole number", "`%s` is not a number: %" PRId32 " is used", written,
-                               priority);
+                               "write a whole number, such as 10",
+                               "`%s` is not a number: %" PRId32 " is used", written, priority);
         }
         const char *same = sink_of_priority(&used, priorities, priority);
         if (same != NULL) {
             ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, key),
-                           "give it a priority of its own",
+                           cure_with_priority(grouping, &used, priorities),
                            "sink %s has the same priority, %" PRId32 ", as sink %s: Flume never uses sink %s",
                            name, priority, same, name);
             unused[others.count++] = name;
@@ -195,7 +218,7 @@ static bool make_load_balance(struct grouping *grouping)
     bool random = strcasecmp(options->selector, "random") == 0;
     if (group->sinks.count < 2) {
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "sinks"),
-                       "add a second sink, or remove the group",
+                       cure_without_group(grouping, "add a second sink"),
                        "load_balance takes two sinks or more: Flume drops the group and its sink");
         return false;
     }
@@ -204,7 +227,7 @@ static bool make_load_balance(struct grouping *grouping)
             return report_class(grouping, "processor.selector", "sink selector", PS_JAVA_SINK_SELECTOR,
                                 options->selector);
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED,
-                       place_of_key(grouping, "processor.selector"), "use round_robin or random",
+                       place_of_key(grouping, "processor.selector"), "write round_robin or random",
                        "Flume has no sink selector `%s`: it drops the group and its sinks",
                        options->selector);
         return false;
@@ -243,9 +266,13 @@ static bool group_processor(struct grouping *grouping)
     struct ps_validation *validation = grouping->validation;
     struct ps_conf_group *group = grouping->group;
     if (group->processor == NULL) {
-        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"),
-                       "write processor.type = failover or load_balance; a single sink needs no group",
-                       "the group has no processor.type: Flume drops the group and its sinks");
+        ps_problem_add(
+            validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"),
+            ps_arena_format(
+                validation->arena,
+                "add the line %sprocessor.type = failover, or load_balance; a single sink needs no group",
+                grouping->prefix),
+            "the group has no processor.type: Flume drops the group and its sinks");
         return false;
     }
     const char *flume = ps_type_flume_name(PS_KIND_PROCESSOR, group->processor);
@@ -267,9 +294,21 @@ static bool group_processor(struct grouping *grouping)
     if (group->sinks.count == 1)
         return true;
     ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place_of_key(grouping, "processor.type"),
-                   "use failover or load_balance, or no group at all",
+                   cure_without_group(grouping, "write failover or load_balance"),
                    "the default sink processor takes exactly one sink: Flume drops the group and its sinks");
     return false;
+}
+
+/* Returns the names of the sinks that are in no group, "k1 k2"; "...": there is none. */
+static const char *free_sinks(const struct ps_validation *validation)
+{
+    const struct ps_conf_agent *agent = &validation->conf->agent;
+    const char *names = "";
+    for (size_t i = 0; i < agent->sink_count; i++)
+        if (agent->sinks[i].group == NULL)
+            names = ps_arena_format(validation->arena, "%s%s%s", names, *names != '\0' ? " " : "",
+                                    agent->sinks[i].part.name);
+    return *names != '\0' ? names : "...";
 }
 
 static void group_make(struct ps_validation *validation, const struct ps_entry *entry)
@@ -292,7 +331,8 @@ static void group_make(struct ps_validation *validation, const struct ps_entry *
     if (group->sinks.count == 0) {
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
                        common.sinks.count == 0
-                           ? ps_arena_format(validation->arena, "add the line %ssinks = ...", prefix)
+                           ? ps_arena_format(validation->arena, "add the line %ssinks = %s", prefix,
+                                             free_sinks(validation))
                            : NULL,
                        common.sinks.count == 0 ? "the group has no sinks" : "the group has no sink left");
         return;

@@ -20,6 +20,20 @@ static struct ps_bind common_bind(struct ps_validation *validation, const struct
                             .quiet_unknown = true};
 }
 
+/* Returns the name of a channel, for a cure: of one without a sink, if there is any. "c1": there is no channel. */
+static const char *any_channel(const struct ps_validation *validation)
+{
+    const struct ps_conf_agent *agent = &validation->conf->agent;
+    for (size_t i = 0; i < agent->channel_count; i++) {
+        bool has_sink = false;
+        for (size_t k = 0; k < agent->sink_count; k++)
+            has_sink |= strcmp(agent->sinks[k].channel, agent->channels[i].part.name) == 0;
+        if (!has_sink)
+            return agent->channels[i].part.name;
+    }
+    return agent->channel_count > 0 ? agent->channels[0].part.name : "c1";
+}
+
 /* Reports a channel name that is not among the valid ones. */
 static void report_channel(struct ps_validation *validation, struct ps_place place, const char *name,
                            enum ps_severity severity)
@@ -36,7 +50,7 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
     if (strchr(name, ',') != NULL)
         cure = "lists are separated by blanks, not commas";
     else if (name[0] == '#')
-        cure = "a # after a value does not begin a comment: it is part of the value";
+        cure = PS_COMMENT_CURE;
     else if (entry != NULL && entry->listed) {
         what = "was dropped";
         mistake = PS_MISTAKE_CONSEQUENCE;
@@ -48,8 +62,9 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
     else if (entry != NULL)
         cure = ps_arena_format(validation->arena, "add %s to %s.channels", name, validation->text->name);
     else
-        cure = ps_arena_format(validation->arena, "add it to %s.channels and give it a type",
-                               validation->text->name);
+        cure = ps_arena_format(validation->arena,
+                               "add %2$s to %1$s.channels, and the line %1$s.channels.%2$s.type = memory",
+                               validation->text->name, name);
     ps_problem_add(validation->problems, severity, place, cure, "channel \"%s\" %s", name, what);
     ps_problem_mistake(validation->problems, mistake);
 }
@@ -71,11 +86,16 @@ static struct ps_texts source_channels(struct ps_validation *validation,
             report_channel(validation, place, written.items[i],
                            valid.count == 0 ? PS_SEVERITY_DROPPED : PS_SEVERITY_WARNING);
     if (written.count == 0)
-        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
-                       ps_pairs_get(&part->pairs, "channel") != NULL
-                           ? "a source has `channels`, in the plural"
-                           : ps_arena_format(validation->arena, "add the line %schannels = ...", prefix),
-                       "%s has no channels", part->label);
+        ps_problem_add(
+            validation->problems, PS_SEVERITY_DROPPED, place,
+            ps_pairs_get(&part->pairs, "channel") != NULL
+                ? ps_arena_format(
+                      validation->arena,
+                      "`channels` has the plural in a source: write %1$schannels instead of %1$schannel",
+                      prefix)
+                : ps_arena_format(validation->arena, "add the line %schannels = %s", prefix,
+                                  any_channel(validation)),
+            "%s has no channels", part->label);
     return valid;
 }
 
@@ -142,11 +162,12 @@ static bool source_interceptor(struct ps_validation *validation, struct ps_conf_
     const struct ps_pair *type = ps_pairs_find(&interceptor->pairs, "type");
     if (type == NULL) {
         struct ps_place place = ps_component_place(&validation->maker, &source->part, prefix, "interceptors");
-        const char *cure = ps_arena_format(arena, "add the line %stype = ...", below);
+        const char *cure =
+            ps_validation_type_cure(validation, PS_KIND_INTERCEPTOR, below, &interceptor->pairs);
         if (strchr(name, ',') != NULL)
             cure = "lists are separated by blanks, not commas";
         else if (name[0] == '#')
-            cure = "a # after a value does not begin a comment: it is part of the list";
+            cure = PS_COMMENT_CURE;
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, cure,
                        "interceptor \"%s\" has no type: Flume drops the source", name);
         return false;
@@ -207,7 +228,7 @@ static bool source_workers(struct ps_validation *validation, const struct ps_con
     if (!part->ops->exclusive || source->common.workers <= 1)
         return true;
     ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
-                   ps_component_place(&validation->maker, part, prefix, "penstock.workers"), "set it to 1",
+                   ps_component_place(&validation->maker, part, prefix, "penstock.workers"), "write 1",
                    "%s cannot run on several workers", part->label);
     return false;
 }
@@ -307,12 +328,14 @@ static bool sink_retries(struct ps_validation *validation, struct ps_conf_sink *
 {
     if (sink->common.retry_max == 0 || sink->common.deadletter != NULL)
         return true;
-    ps_problem_add(validation->problems, PS_SEVERITY_ERROR,
-                   ps_component_place(&validation->maker, &sink->part, prefix, "penstock.retry.max"),
-                   ps_arena_format(validation->arena,
-                                   "add the line %spenstock.deadletter = DIRECTORY or CHANNEL", prefix),
-                   "%s would lose events after %lld attempts: it has no penstock.deadletter",
-                   sink->part.label, (long long)sink->common.retry_max);
+    ps_problem_add(
+        validation->problems, PS_SEVERITY_ERROR,
+        ps_component_place(&validation->maker, &sink->part, prefix, "penstock.retry.max"),
+        ps_arena_format(validation->arena,
+                        "add the line %spenstock.deadletter = ./dead, or with another directory or a channel",
+                        prefix),
+        "%s would lose events after %lld attempts: it has no penstock.deadletter", sink->part.label,
+        (long long)sink->common.retry_max);
     return false;
 }
 
@@ -336,15 +359,22 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
         sink->channel != NULL ? ps_validation_channel(validation, sink->channel) : NULL;
     struct ps_place place = ps_component_place(&validation->maker, part, prefix, "channel");
     if (sink->channel == NULL)
-        ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
-                       ps_pairs_get(&part->pairs, "channels") != NULL
-                           ? "a sink has one `channel`, in the singular"
-                           : ps_arena_format(validation->arena, "add the line %schannel = ...", prefix),
-                       "%s has no channel", part->label);
+        ps_problem_add(
+            validation->problems, PS_SEVERITY_DROPPED, place,
+            ps_pairs_get(&part->pairs, "channels") != NULL
+                ? ps_arena_format(
+                      validation->arena,
+                      "`channel` has the singular in a sink: write %1$schannel instead of %1$schannels",
+                      prefix)
+                : ps_arena_format(validation->arena, "add the line %schannel = %s", prefix,
+                                  any_channel(validation)),
+            "%s has no channel", part->label);
     else if (channel == NULL && strpbrk(sink->channel, " \t") != NULL && sink->channel[0] != '#' &&
              strchr(sink->channel, '#') == NULL)
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
-                       "give it one channel, or make one sink for each",
+                       ps_arena_format(validation->arena,
+                                       "write %s, and make another sink for each other channel",
+                                       ps_text_split_blanks(validation->arena, sink->channel).items[0]),
                        "a sink takes from one channel, not from \"%s\"", sink->channel);
     else if (channel == NULL)
         report_channel(validation, place, sink->channel, PS_SEVERITY_DROPPED);

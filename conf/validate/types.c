@@ -2,6 +2,8 @@
  * Type enums of org.apache.flume.conf). */
 #include "conf/validate/types.h"
 
+#include "conf/bind.h"
+
 #include "conf/text.h"
 #include "core/text/nearest.h"
 
@@ -224,4 +226,41 @@ const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_ki
 const char *ps_kind_word(enum ps_kind kind)
 {
     return kind == PS_KIND_PROCESSOR ? "sink processor" : ps_stage_kind_word(kind);
+}
+
+/* Returns how many of the keys the type has; 0 if it does not know one. Keys of all components do not count. */
+static size_t count_known(const struct ps_stage_ops *ops, const struct ps_pairs *pairs)
+{
+    static const char *const common[] = {"channel", "channels", "interceptors", "selector", "penstock"};
+    size_t known = 0;
+    for (size_t i = 0; i < pairs->count; i++) {
+        const char *key = pairs->items[i].key;
+        size_t length = strcspn(key, ".");
+        bool is_common = false;
+        for (size_t k = 0; k < PS_COUNT_OF(common); k++)
+            is_common |= strlen(common[k]) == length && strncmp(key, common[k], length) == 0;
+        if (is_common)
+            continue;
+        if (ps_option_find(ops->options, key) == NULL)
+            return 0;
+        known++;
+    }
+    return known;
+}
+
+const char *ps_type_of_keys(const struct ps_stage_ops *const *stages, enum ps_kind kind,
+                            const struct ps_pairs *pairs)
+{
+    const char *found = NULL;
+    bool is_sure = true;
+    for (; *stages != NULL; stages++) {
+        if ((*stages)->kind != kind || strcmp((*stages)->name, PS_TYPE_JAVA) == 0 ||
+            count_known(*stages, pairs) == 0)
+            continue;
+        is_sure = found == NULL;
+        found = (*stages)->name;
+    }
+    if (found != NULL && is_sure)
+        return found;
+    return kind == PS_KIND_CHANNEL ? "memory" : NULL;
 }

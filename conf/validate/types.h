@@ -28,6 +28,10 @@ const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
  * package is near only to Flume's class of the same name. */
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type);
 
+/* Returns the name of the type whose keys these are: the only one of this kind that knows them all. A channel without keys is one in memory. NULL: they do not tell. */
+const char *ps_type_of_keys(const struct ps_stage_ops *const *stages, enum ps_kind kind,
+                            const struct ps_pairs *pairs);
+
 const char *ps_kind_word(enum ps_kind kind); /* like ps_stage_kind_word, but also for a sink processor */
 
 /* The name of the stages, one of each kind, that run a class in Java: the class is the value of `type`. */

@@ -52,9 +52,10 @@ static struct ps_place list_place(struct ps_validation *validation, enum ps_sect
 static void report_listed_only(struct ps_validation *validation, enum ps_section section, const char *name)
 {
     const struct ps_section_entries *entries = &validation->text->sections[section];
-    const char *cure = ps_arena_format(validation->arena, "add %s.%s.%s.%s, or remove it from the list",
-                                       validation->text->name, ps_section_word(section), name,
-                                       section == PS_SECTION_SINKGROUPS ? "sinks" : "type");
+    const char *cure = ps_arena_format(
+        validation->arena, "remove %3$s from %1$s.%2$s, or add its keys: %1$s.%2$s.%3$s.%4$s = ..",
+        validation->text->name, ps_section_word(section), name,
+        section == PS_SECTION_SINKGROUPS ? "sinks" : "type");
     struct ps_nearest nearest;
     ps_nearest_init(&nearest, name);
     for (size_t i = 0; i < entries->count; i++)
@@ -64,7 +65,7 @@ static void report_listed_only(struct ps_validation *validation, enum ps_section
     if (strchr(name, ',') != NULL)
         cure = "lists are separated by blanks, not commas";
     else if (name[0] == '#')
-        cure = "a # after a value does not begin a comment: it is part of the list";
+        cure = PS_COMMENT_CURE;
     else if (doubt != NULL)
         cure = doubt;
     else if (nearest.word != NULL)
@@ -143,6 +144,17 @@ struct ps_listed ps_validation_unlisted(struct ps_validation *validation, enum p
 
 /* ---- common to all components ---- */
 
+const char *ps_validation_type_cure(struct ps_validation *validation, enum ps_kind kind, const char *prefix,
+                                    const struct ps_pairs *pairs)
+{
+    const char *type = ps_type_of_keys(validation->conf->stages, kind, pairs);
+    return type != NULL
+               ? ps_arena_format(validation->arena, "add the line %stype = %s", prefix, type)
+               : ps_arena_format(validation->arena,
+                                 "add the line %stype = TYPE; `penstock components %s` lists the types",
+                                 prefix, ps_kind_word(kind));
+}
+
 void ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
                         const char *prefix, struct ps_conf_part *part)
 {
@@ -159,8 +171,8 @@ void ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
     part->type = ps_pairs_get(&part->pairs, "type");
     if (part->type == NULL) {
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,
-                       ps_arena_format(validation->arena, "add the line %stype = ...", prefix),
-                       "%s has no type", part->label);
+                       ps_validation_type_cure(validation, kind, prefix, &part->pairs), "%s has no type",
+                       part->label);
         part->type = "";
         ps_component_refuse(&validation->maker, kind, part);
         return;

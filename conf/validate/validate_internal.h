@@ -7,6 +7,8 @@
 #include "conf/text.h"
 #include "conf/validate/validate.h"
 
+#define PS_COMMENT_CURE "put the comment on a line of its own: a # after a value is part of it"
+
 struct ps_validation {
     struct ps_component_maker maker;
     struct ps_conf *conf;
@@ -36,6 +38,10 @@ const char *ps_validation_prefix(struct ps_validation *validation, enum ps_secti
  * refused (part->refused), and its other keys are checked all the same. */
 void ps_validation_part(struct ps_validation *validation, enum ps_kind kind, const struct ps_entry *entry,
                         const char *prefix, struct ps_conf_part *part);
+
+/* Returns "add the line a1.sinks.k1.type = avro", with the type that the other keys tell, else the command that lists the types. */
+const char *ps_validation_type_cure(struct ps_validation *validation, enum ps_kind kind, const char *prefix,
+                                    const struct ps_pairs *pairs);
 
 struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, const char *name);
 

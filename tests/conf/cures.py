@@ -94,16 +94,73 @@ def begin_with(problem, cure, text):
     return True
 
 
+def edit_text(cure, line, text):
+    """Cures of the text of a line, whatever is in it, or of the whole file."""
+    if cure == "save the file without a byte order mark":
+        text.lines[0] = text.lines[0].replace("\xef\xbb\xbf", "", 1)
+        return True
+    if cure == "native2ascii converts a whole file":
+        text.lines = [re.sub(r"[^\x00-\x7f]+", lambda m: "".join(f"\\u{ord(c):04x}" for c in m.group().encode("latin-1").decode("utf-8", "replace")), one) for one in text.lines]
+        return True
+    if line is None or line > len(text.lines):
+        return False
+    old = text.lines[line - 1]
+    match = re.match(r"^write it as ((?:\\u[0-9a-f]{4})+)$", cure)
+    if match:
+        sign = match.group(1).encode().decode("unicode_escape").encode("utf-16", "surrogatepass").decode("utf-16")
+        text.lines[line - 1] = old.replace(sign.encode("utf-8").decode("latin-1"), match.group(1))
+    elif cure == "replace it by an ordinary blank":
+        text.lines[line - 1] = old.replace("\xc2\xa0", " ")
+    elif cure == "write \\\\u for a backslash and a u":
+        text.lines[line - 1] = re.sub(r"\\u(?![0-9a-fA-F]{4})", r"\\\\u", old)
+    elif re.match(r"^write (\\\\.)( and \\\\.)*$", cure):
+        for sign in re.findall(r"\\\\(.)", cure):
+            text.lines[line - 1] = text.lines[line - 1].replace("\\" + sign, "\\\\" + sign)
+    elif re.match(r"^write # instead of (//|;), ", cure):
+        text.lines[line - 1] = "#" + old
+    elif cure.startswith("remove the line: ") or cure.startswith("remove the line, or begin it "):
+        text.lines[line - 1] = "#"
+    elif cure.startswith("remove this line"):
+        text.lines[line - 1] = "#"
+        match = re.search(r"the backslash at the end of line (\d+)$", cure)
+        if match:
+            text.lines[int(match.group(1)) - 1] = text.lines[int(match.group(1)) - 1].rstrip("\\")
+    elif re.match(r"^remove the backslash at the end of line (\d+)$", cure):
+        number = int(cure.split()[-1]) - 1
+        text.lines[number] = text.lines[number].rstrip("\\")
+    elif cure.startswith("remove the backslash, or "):
+        text.lines[line - 1] = old.rstrip("\\")
+    elif re.match(r"^write (\$\$\{.*?\}) to keep the text, ", cure):
+        reference = re.match(r"^write \$(\$\{.*?\}) to keep the text, ", cure).group(1)
+        text.lines[line - 1] = old.replace(reference, "$" + reference)
+    else:
+        return False
+    return text.lines[line - 1] != old or "remove" in cure
+
+
 def carry_out(agent, problem, text):
     """Does what the cure says. Returns false if it is not for a program."""
     cure, line = problem["cure"], problem["line"]
+    if edit_text(cure, line, text):
+        return True
     if line is None and not cure.startswith(("add the line", "line ")):
         return False
     if line is not None and (line > len(text.lines) or split(text.lines[line - 1]) is None):
         return False
-    match = re.search(r"\badd the line (\S+) = (\S+(?: -c)?)$", cure)
-    if match and match.group(2) != "..." and match.group(2) != "..":
+    match = re.search(r"\badd the line (\S+) = (.+?)(?: \(.*\)|, or .*|; .*)?$", cure)
+    if match and match.group(2) not in ("...", "..", "TYPE"):
         text.add(f"{match.group(1)} = {match.group(2)}")
+        return True
+    match = re.match(r"^add (\S+) to (\S+), and the line (\S+) = (\S+)$", cure)
+    if match:
+        number = text.find(match.group(2))
+        text.set(match.group(2), (split(text.lines[number - 1])[1] + " " if number else "") + match.group(1))
+        text.set(match.group(3), match.group(4))
+        return True
+    match = re.search(r"^(?:.*, or )?remove (\S+) from (\S+?)(?:, or .*|: .*)?$", cure)
+    if match and text.find(match.group(2)):
+        names = split(text.lines[text.find(match.group(2)) - 1])[1].split()
+        text.set(match.group(2), " ".join(name for name in names if name != match.group(1)))
         return True
     match = re.match(r"^add (\S+) to (\S+)$", cure)
     if match and match.group(2).split(".")[-1] in LISTS + ("interceptors",):
@@ -128,6 +185,22 @@ def carry_out(agent, problem, text):
     if match and not match.group(2).isupper():
         text.set(match.group(1), match.group(2))
         return True
+    match = re.search(r", such as (.+)$", cure)
+    if match:
+        text.value(line, match.group(1))
+        return True
+    match = re.match(r"^write (\S+) or (\S+)(?:, or .*)?$", cure)
+    if match and cure != "write true or false":
+        text.value(line, match.group(1))
+        return True
+    match = re.match(r"^write (\w+), (?:or another|and make another) .*$", cure) or re.match(r"^write (\d+|[a-zA-Z_.-]+)$", cure)
+    if match:
+        text.value(line, match.group(1))
+        return True
+    match = re.search(r"name a directory: \S+, or (\./\w+)(?:; .*)?$", cure)
+    if match:
+        text.value(line, match.group(1))
+        return True
     match = re.match(r"^(-?\d+) to (-?\d+)(?: \w+)?$|^at least (-?\d+)(?: \w+)?$", cure)
     if match:
         text.value(line, match.group(1) or match.group(3))
@@ -142,13 +215,13 @@ def carry_out(agent, problem, text):
     if cure == "write true or false":
         text.value(line, "false")
         return True
-    if cure in ("remove it", "remove one of the two lines", "write a value, or remove the line"):
+    if cure in ("remove it", "remove one of the two lines", "write a value, or remove the line", "remove the line"):
         text.lines[line - 1] = "#"
         return True
     if cure == "lists are separated by blanks, not commas":
         text.value(line, split(text.lines[line - 1])[1].replace(",", " "))
         return True
-    if cure.startswith("put the comment on a line of its own"):
+    if cure.startswith("put the comment on a line of its own") and "#" in text.lines[line - 1]:
         text.value(line, re.sub(r"\s+#.*", "", split(text.lines[line - 1])[1]))
         return True
     match = re.search(r"(?:^|: )write ((?:/|[a-z]+:/|\$\{env:)\S*)$", cure)

@@ -45,7 +45,7 @@ mistakes=(
     "a port that is no number|s/port = $port/port = 51x4/|a1.sources.r1.port: \"51x4\" is not a whole number"
     "a source of no type|s/r2.type = seq/r2.type = sequ/|a1.sources.r2.type: Flume has no source \`sequ\`; did you mean seq?"
     "a missing key|/r1.port/d|a1.sources.r1.port: is required and missing"
-    "a missing type|/r2.type/d|source r2 has no type; add the line a1.sources.r2.type = ..."
+    "a missing type|/r2.type/d|source r2 has no type; add the line a1.sources.r2.type = seq"
     "a channel that is not there|s/r2.channels = c2/r2.channels = c3/|channel \"c3\" is not declared; add it to a1.channels"
     "one channel of two that is not there|s/r1.channels = c1 c2/r1.channels = c1 c3/|channel \"c3\" is not declared"
     "a list with a comma|s/sources = r1 r2/sources = r1,r2/|lists are separated by blanks, not commas"
@@ -139,7 +139,7 @@ wholes=(
     "no valid channel: capacities|s/capacity = 1000/capacity = 10/;s/^a1.channels.c2.type.*/&\\na1.channels.c2.capacity = 10/|a1.channels.c1.transactionCapacity: transactionCapacity (100) is above capacity (10): raise capacity"
     "no valid channel: types|s/\\(channels.c..type\\) = memory/\\1 = memry/|a1.channels.c1.type: Flume has no channel \`memry\`; did you mean memory?"
     "neither a source nor a sink|s/\\(sources.r..type\\) = .*/\\1 = sequ/;s/\\(sinks.k..type\\) = .*/\\1 = nul/|a1.sources.r1.type: Flume has no source \`sequ\`"
-    "no list of channels|s/^a1.channels = /a1.channel = /|a1: the agent has no list of channels; add the line a1.channels = ..."
+    "no list of channels|s/^a1.channels = /a1.channel = /|a1: the agent has no list of channels; add the line a1.channels = c1 c2"
 )
 for row in "${wholes[@]}"; do
     kind=${row%%|*}
