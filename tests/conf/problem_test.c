@@ -118,6 +118,12 @@ static void test_order(void **state)
     expect_order("b7 b9 b1 b2 a4 a5 a5-again b0 none ");
 }
 
+static void add_no_effect(enum ps_severity severity, int line, const char *key)
+{
+    add(severity, "x", line, key, "has no effect");
+    ps_problem_no_effect(&problems);
+}
+
 /* A refused key has no note that it has no effect; the notes of other keys, and other notes, stay. */
 static void test_notes_of_a_refused_key(void **state)
 {
@@ -126,12 +132,12 @@ static void test_notes_of_a_refused_key(void **state)
     (void)teardown(state);
     for (size_t i = 0; i < PS_COUNT_OF(severities); i++) {
         (void)setup(state);
-        add(PS_SEVERITY_NOTE, "x", 3, "a1.k", "has no effect");
-        add(PS_SEVERITY_NOTE, "x", 4, "a1.k", "has no effect");
-        add(PS_SEVERITY_NOTE, "x", 3, "a1.kk", "has no effect");
+        add_no_effect(PS_SEVERITY_NOTE, 3, "a1.k");
+        add_no_effect(PS_SEVERITY_NOTE, 4, "a1.k");
+        add_no_effect(PS_SEVERITY_NOTE, 3, "a1.kk");
         add(PS_SEVERITY_NOTE, "x", 3, "a1.k", "another note");
-        add(PS_SEVERITY_WARNING, "x", 3, "a1.k", "has no effect");
-        add(PS_SEVERITY_NOTE, "x", 3, NULL, "has no effect");
+        add_no_effect(PS_SEVERITY_WARNING, 3, "a1.k");
+        add_no_effect(PS_SEVERITY_NOTE, 3, NULL);
         add(severities[i], "x", 3, "a1.k", "refused");
         assert_int_equal(problems.count, severities[i] == PS_SEVERITY_WARNING ? 7 : 6);
         if (problems.count == 6) {

@@ -46,7 +46,7 @@ mistakes=(
     "a source of no type|s/r2.type = seq/r2.type = sequ/|a1.sources.r2.type: Flume has no source \`sequ\`; did you mean seq?"
     "a missing key|/r1.port/d|a1.sources.r1.port: is required and missing"
     "a missing type|/r2.type/d|source r2 has no type; add the line a1.sources.r2.type = seq"
-    "a channel that is not there|s/r2.channels = c2/r2.channels = c3/|channel \"c3\" is not declared; add it to a1.channels"
+    "a channel that is not there|s/r2.channels = c2/r2.channels = c3/|channel \"c3\" is not declared; add c3 to a1.channels"
     "one channel of two that is not there|s/r1.channels = c1 c2/r1.channels = c1 c3/|channel \"c3\" is not declared"
     "a list with a comma|s/sources = r1 r2/sources = r1,r2/|lists are separated by blanks, not commas"
     "a misspelt list|s/^a1.sinks = /a1.sinkz = /|add the line a1.sinks = "
