@@ -296,6 +296,28 @@ static void test_cut_under_its_writer(void **unused)
     }
 }
 
+/* The file is cut before any line of it was read. */
+static void test_cut_before_a_line_is_there(void **unused)
+{
+    for (unsigned seen = 0; seen < 2; seen++) {
+        int fd = open(ps_test_folder_path("app.log"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        dprintf(fd, "no line yet");
+        PS_START(NULL);
+        wait_for_open(1);
+        assert_int_equal(truncate(ps_test_folder_path("app.log"), 0), 0);
+        ps_test_source_settle(&stage, 0, seen > 0 ? 50 : 0);
+        dprintf(fd, "a line\n");
+        cut_end(UNSEEN, "a line");
+        assert_int_equal(ps_test_stage_counter(&stage, LOST), 0);
+        assert_int_equal(ps_test_stage_counter(&stage, FILLER), strlen("no line yet"));
+        ps_test_stage_fini(&stage);
+        close(fd);
+        assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+        assert_int_equal(unlink(positions), 0);
+    }
+}
+
 /* Nobody fills the NULs: what is behind them comes, and they are counted. They are no part of the line if they are many. */
 static void test_given_up(void **unused)
 {
@@ -388,6 +410,7 @@ int main(void)
         TEST(filled_in_another_order),
         TEST(filled_from_behind),
         TEST(cut_under_its_writer),
+        TEST(cut_before_a_line_is_there),
         TEST(given_up),
         TEST(in_a_line),
         TEST(skipped),

@@ -439,7 +439,8 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     earlier_keep(tailer, log);
     ps_tail_log_numbers_forget(log);
-    log->anew_from = log->read_offset > log->anew_from ? log->read_offset : log->anew_from;
+    const int64_t known = log->read_offset > 0 ? log->read_offset : (int64_t)log->identity.head_length;
+    log->anew_from = known > log->anew_from ? known : log->anew_from;
     log->found_at_start = false;
     log->generation = ++tailer->table.generations[log->number];
     log->copied = false;

@@ -126,7 +126,9 @@ enum ps_tail_filler_step ps_tail_filler_begins(struct ps_tailer *tailer, struct 
     }
     if (log->read_offset >= filler->passed_end) /* all that the file had at text_ns has waited */
         filler->passed_end = filler->text_end > text ? filler->text_end : text + 1;
-    if (nuls < (int64_t)PS_TAIL_FILLER_BYTES && log->anew_from == 0)
+    bool is_text =
+        log->anew_from == 0 || (nuls == 1 && text < log->anew_from); /* UTF-16 begins with one NUL */
+    if (nuls < (int64_t)PS_TAIL_FILLER_BYTES && is_text)
         return PS_TAIL_FILLER_PASSES;
     if (log->read_offset !=
         log->delivered_offset) { /* no batch has the NULs: the position is delivered first */

@@ -123,7 +123,8 @@ struct ps_tail_log {
         over_told_ns; /* when it was last logged that it was written over and is not read from its beginning */
     int64_t shrank_to; /* `shrank`: the least size that was seen */
     struct ps_tail_filler filler;
-    int64_t anew_from; /* it began anew, and no line was read since: where it was read to before; else 0 */
+    int64_t
+        anew_from; /* it began anew, and no line was read since: where it was read to, or ended, before; else 0 */
     struct ps_tail_marks marks; /* up to read_offset */
     struct ps_tail_serial serial;
     /* `serial` is in the notes of a save; `serial` is in the position file */
@@ -266,6 +267,13 @@ static inline bool ps_tail_log_survey_waits(const struct ps_tail_log *log)
 char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* Updates the index of fingerprints after the file's fingerprint changed. */
 void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Notes the size of the file. One that is shorter than it was, and was not read yet, begins anew. */
+static inline void ps_tail_log_size_set(struct ps_tail_log *log, int64_t size)
+{
+    if (size < log->size && log->read_offset == 0 && log->anew_from < log->size && !ps_tail_log_is_text(log))
+        log->anew_from = log->size;
+    log->size = size;
+}
 /* Notes that the file was seen with this size, which is less than its position. */
 void ps_tail_log_shrank(struct ps_tail_log *log, int64_t size);
 /* Return and set when the file was last read from its beginning because it was written over, in ms since 1970; 0: not within the hour. */

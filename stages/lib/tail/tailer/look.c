@@ -264,7 +264,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     bool cut = change->size_bytes < (text || log->text_left ? log->size : log->read_offset);
     if (cut && !text)
         ps_tail_log_shrank(log, change->size_bytes);
-    log->size = change->size_bytes;
+    ps_tail_log_size_set(log, change->size_bytes);
     log->link = change->link;
     if (log->link)
         ps_tail_slots_put(&tailer->links, log->number);

@@ -388,7 +388,7 @@ static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_
         verdict = resolve(tailer, log, opening);
     log->unreadable &=
         verdict != PS_TAIL_READS_NOT; /* a file that is read stays marked until a read succeeds */
-    log->size = opening->size;
+    ps_tail_log_size_set(log, opening->size);
     if (log->stranger) {
         ps_tail_log_remove(tailer, log);
     } else if (log->cut_waits) {
