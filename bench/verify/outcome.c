@@ -199,6 +199,12 @@ static void line(struct ps_live *live, const char *name, uint64_t number, bool b
                   note[0] != '\0' ? "  " : "", note);
 }
 
+/* Returns the number of events that load wrote. */
+static uint64_t written(const struct ps_verdict *verdict)
+{
+    return verdict->sent > verdict->not_written ? verdict->sent - verdict->not_written : 0;
+}
+
 static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
 {
     const struct ps_verdict *verdict = outcome->verdict;
@@ -207,7 +213,9 @@ static void counts_print(struct ps_live *live, const struct ps_outcome *outcome)
     const char *by = verdict->known == PS_KNOWN_MANIFEST ? "the manifest" : "--events";
     char known[80] = "";
     if (verdict->known == PS_KNOWN_MANIFEST || verdict->known == PS_KNOWN_EVENTS)
-        snprintf(known, sizeof known, "of %s sent, by %s", count(verdict->sent).text, by);
+        snprintf(known, sizeof known,
+                 verdict->not_written > 0 ? "of %s that load wrote, by %s" : "of %s sent, by %s",
+                 count(written(verdict)).text, by);
     line(live, "received", tally->received, false, "%s", known);
     if (verdict->complete)
         line(live, "lost", verdict->lost, verdict->lost > 0, "%s", "");
@@ -271,7 +279,10 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
     if (verdict->facts.order_blind > 0)
         ps_live_print(live, "\nthe order of %s events could not be judged: give more --memory\n",
                       count(verdict->facts.order_blind).text);
-    if (verdict->exit_code == 0)
+    if (verdict->exit_code == 0 && verdict->not_written > 0 && written(verdict) == 0)
+        ps_live_print(live, "\n%sload wrote nothing: there was nothing to verify%s\n",
+                      ps_live_style(live, PS_LIVE_WARN), ps_live_style(live, PS_LIVE_PLAIN));
+    else if (verdict->exit_code == 0)
         ps_live_print(live, "\n%s%s, once, in order and whole%s\n", ps_live_style(live, PS_LIVE_GOOD),
                       verdict->not_written > 0 ? "all that load wrote is there" : "all there",
                       ps_live_style(live, PS_LIVE_PLAIN));

@@ -188,7 +188,7 @@ static void test_text(void **state)
     says(
         "run 3fa9c2, 12.3 s, ended: idle\n"
         "\n"
-        "  received               4,001  of 5,000 sent, by the manifest\n"
+        "  received               4,001  of 4,977 that load wrote, by the manifest\n"
         "  lost                      11\n"
         "  not written               23  by load: the target refused them, or took no more; the pipeline did "
         "not lose them\n"
@@ -308,6 +308,14 @@ static void test_lines(void **state)
     verdict.known = PS_KNOWN_EVENTS;
     SAYS_PARTS("  received                   1  of 5,000 sent, by --events\n");
     object_has("{'known_by':'events','sent':5000}");
+    verdict.not_written = 5000; /* the target took nothing */
+    verdict.tally.received = 0;
+    SAYS_PARTS("  received                   0  of 0 that load wrote, by --events\n",
+               "  not written            5,000", "\nload wrote nothing: there was nothing to verify\n");
+    says_not("all there");
+    says_not("all that load wrote");
+    verdict.not_written = 0;
+    verdict.tally.received = 1;
     verdict.broken = 1;
     SAYS_PARTS("  cut                        0  the ends", "\n  broken                     1  the stamp");
     verdict.broken = 0;
