@@ -220,7 +220,8 @@ static void fit(struct ps_planning *planning)
 static bool is_far(const struct ps_search_figure *figure)
 {
     bool ended = figure->status == PS_SEARCH_OUT_OF_TIME || figure->status == PS_SEARCH_FAILED;
-    return figure->upper <= 0 || (ended && (figure->lower <= 0 || figure->upper > figure->lower * FAR));
+    /* at an upper end that only the generator missed, no trial met the pipeline's limit */
+    return figure->failed <= 0 || (ended && (figure->lower <= 0 || figure->upper > figure->lower * FAR));
 }
 
 static void find_limits(struct ps_planning *planning)
@@ -250,13 +251,13 @@ static void find_limits(struct ps_planning *planning)
                               rate, 0);
     else if (ps_search_is_at_least(&figure))
         ps_limits_end_not_seen(&planning->limits, figure.status == PS_SEARCH_ABOVE_RANGE, rate);
-    else if (is_far(&figure) && !(ps_limits_keep_met(&planning->limits, trials, count) && figure.upper > 0))
+    else if (is_far(&figure) && !(ps_limits_keep_met(&planning->limits, trials, count) && figure.failed > 0))
         ps_limits_end_unknown(&planning->limits,
                               stopped(planning)                   ? "the plan was interrupted"
                               : pipeline.silent                   ? "nothing arrived"
                               : figure.status == PS_SEARCH_FAILED ? "trials failed"
                                                                   : "the time was used up",
-                              machine_rate(&figure), figure.upper);
+                              machine_rate(&figure), figure.failed);
     free(trials);
 }
 

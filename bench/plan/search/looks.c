@@ -87,6 +87,48 @@ static bool share_add(struct ps_looks *looks, const struct ps_search_answer *ans
     return true;
 }
 
+/* Takes a look after one that showed a filter: more events tell its share better. */
+static void share_check(struct ps_looks *looks, const struct ps_search_answer *answer, double share)
+{
+    double known = looks->share_received / looks->share_sent;
+    bool full = answer->behind && !answer->untold; /* a pipeline that is full may lose */
+    bool same = full || share_add(looks, answer, known, looks->share_sent);
+    looks->by_chance = looks->by_chance || !looks->even;
+    if (!same && share > known) { /* no filter passes on more at a higher rate */
+        looks->share_sent = looks->share_received = 0;
+        looks->by_chance = false;
+    }
+}
+
+/* Takes a look in which events were missing. Returns whether no more looks are needed. */
+static bool lossy_take(struct ps_looks *looks, const struct ps_search_ask *ask,
+                       const struct ps_search_answer *answer, double share)
+{
+    double missing = answer->sent - answer->received, missing_before = (1 - looks->share) * looks->sent;
+    if (looks->share_sent > 0) {
+        share_check(looks, answer, share);
+        return true;
+    }
+    if (looks->patient)
+        return true;
+    if (looks->rate <= 0)
+        return false;
+    if (ask->rate == looks->rate) {
+        looks->uneven = (looks->share - share) * looks->sent > chance_of(share, looks->sent, answer->sent);
+        return false;
+    }
+    if (looks->share >= 1)
+        return false;
+    if (!looks->uneven && share < FILTER_MOST && share_add(looks, answer, looks->share, looks->sent)) {
+        looks->share_sent += looks->sent;
+        looks->share_received += looks->share * looks->sent;
+        return false;
+    }
+    /* No share, but a number is missing: perhaps the last batch, which waits until it is full or old enough. */
+    looks->patient = ask->rate > looks->rate && missing <= PATIENT_LOST * missing_before;
+    return !looks->patient;
+}
+
 void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *ask,
                          const struct ps_search_answer *answer)
 {
@@ -103,33 +145,16 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
         return;
     }
     double share = answer->sent > 0 ? fmin(answer->received / answer->sent, 1) : 1;
-    double missing = answer->sent - answer->received;
     bool all = answer->lost <= 0, first = looks->rate <= 0;
     /* A look begins at any point of a period, so that the longest silence counts. After a prompt look, the silence before
      * was that of a group that joined. */
     if (answer->rhythm_s > 0 ||
         looks->share_sent <= 0) /* a batch fills up sooner in the look at a high rate */
         looks->rhythm_s = answer->rhythm_s > 0 ? fmax(answer->rhythm_s, looks->rhythm_s) : looks->silence_s;
-    if (all && (!first || answer->rhythm_s <= 0)) {
+    if (all && (!first || answer->rhythm_s <= 0))
         looks->done = true;
-    } else if (looks->share_sent > 0) {
-        looks->done = true;
-        if (!answer->behind || answer->untold) /* a pipeline that is full may lose */
-            share_add(looks, answer, looks->share_received / looks->share_sent, looks->share_sent);
-        looks->by_chance = looks->by_chance || !looks->even;
-    } else if (looks->patient) {
-        looks->done = true;
-    } else if (!all && looks->rate > 0 && looks->share < 1 && ask->rate != looks->rate) {
-        looks->done = share >= FILTER_MOST || !share_add(looks, answer, looks->share, looks->sent);
-        /* No share, but a number is missing: perhaps the last batch, which waits until it is full or old enough. */
-        looks->patient = looks->done && ask->rate > looks->rate &&
-                         missing <= PATIENT_LOST * (1 - looks->share) * looks->sent;
-        looks->done = looks->done && !looks->patient;
-        if (looks->share_sent > 0) {
-            looks->share_sent += looks->sent;
-            looks->share_received += looks->share * looks->sent;
-        }
-    }
+    else if (looks->share_sent > 0 || !all)
+        looks->done = lossy_take(looks, ask, answer, share);
     looks->rate = ask->rate;
     looks->share = share;
     looks->sent = answer->sent;
@@ -256,6 +281,11 @@ void ps_search_pipeline(const struct ps_search *search, struct ps_search_pipelin
     for (unsigned i = 0; i < search->trial_count; i++)
         if (!search->trials[i].ask.look && search->trials[i].answer.lost <= 0)
             rhythm_s = fmax(rhythm_s, search->trials[i].answer.rhythm_s);
+    unsigned in_steps = 0;
+    for (unsigned i = 0; i < search->trial_count; i++)
+        in_steps += !search->trials[i].ask.look && search->trials[i].answer.rhythm_s > 0;
+    if (looks->rhythm_s <= 0 && search->config.rhythm_s <= 0 && in_steps < 2)
+        rhythm_s = 0; /* a stall of the machine, in one trial */
     bool carried = false;
     for (unsigned i = 0; i < search->trial_count; i++)
         carried = carried || (ps_search_is_carried(search, i) && !search->trials[i].answer.behind);

@@ -16,7 +16,9 @@ struct ps_search_level {
 /* The results of the looks, and the state of the next one. */
 struct ps_looks {
     bool done, silent; /* silent: nothing arrived in any look */
-    bool patient;      /* the last look waits long for a batch that is not full */
+    bool
+        uneven; /* the first look showed a larger share than the second one, at the same rate: no filter does so */
+    bool patient; /* the last look waits long for a batch that is not full */
     unsigned count;
     double rate, share, sent; /* of the last look in which anything arrived; rate 0: there was none */
     double rhythm_s;
@@ -63,8 +65,8 @@ void ps_search_look_feed(struct ps_search *search, const struct ps_search_ask *a
                          const struct ps_search_answer *answer);
 /* Lengthens a trial to what the rhythm needs at its rate, and fills in what the looks found. */
 void ps_search_fit(const struct ps_search *search, struct ps_search_ask *ask);
-/* Returns the number of events of a burst that `trial` used up: those of its own, and those that the trials from number `from` on
- * had taken of it before, beyond the rate that lasts. */
+/* Returns the number of events of the burst that `trial` used up. Counts its own events beyond the lasting rate, and also the
+ * events beyond that rate in the trials from number `from` on. */
 double ps_search_burst(const struct ps_search *search, unsigned from, unsigned trial);
 /* Decides for each trial what is missing beyond the filter's share. The share at a rate comes from the looks and from held
  * trials at lower rates, because a pipeline also loses events at a high rate. Called after each trial,

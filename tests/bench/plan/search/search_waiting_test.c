@@ -398,6 +398,43 @@ static void test_long_waits(void **state)
            0.03, false);
 }
 
+/* Feeds looks in which these numbers of events came; returns the share that is taken for a filter's. */
+static double share_of(const double *sent, const double *came, unsigned count)
+{
+    const struct ps_search_config config = config_of(120);
+    struct ps_search *search = ps_search_create(&config);
+    struct ps_search_pipeline found;
+    struct ps_search_ask ask;
+    for (unsigned i = 0; i < count && ps_search_next(search, &ask) && ask.look; i++) {
+        ps_search_feed(search, &(struct ps_search_answer){.sent = sent[i],
+                                                          .received = came[i],
+                                                          .lost = sent[i] - came[i],
+                                                          .goodput = came[i],
+                                                          .generator_held = true,
+                                                          .cost_s = 2});
+    }
+    ps_search_pipeline(search, &found);
+    ps_search_destroy(search);
+    return found.passes;
+}
+
+/* The search takes only a constant share for that of a filter. */
+static void test_no_constant_share(void **state)
+{
+    static const double sent[] = {199, 199, 796, 3184}, stuck[] = {160, 199, 796, 3184},
+                        filter[] = {20, 20, 80, 318},
+                        late[] = {4, 20, 80, 318}, /* its group joined in the first look */
+        fewer[] = {100, 20, 76, 81},               /* events that come together count as one */
+        more[] = {19, 19, 76, 2900},               /* the last batch was not full */
+        all[] = {199, 199, 796, 3184};
+    assert_true(fabs(share_of(sent, filter, 4) - 0.1) < 0.002);
+    assert_true(fabs(share_of(sent, late, 4) - 0.1) < 0.002);
+    assert_true(fabs(share_of(stuck, late, 4) - 0.1) < 0.002);
+    assert_true(share_of(sent, fewer, 4) == 1);
+    assert_true(share_of(sent, more, 4) == 1);
+    assert_true(share_of(sent, all, 1) == 1);
+}
+
 /* A full pipeline drops a share that grows with the rate, so that the looks do not take it for a filter. */
 static void test_no_filters(void **state)
 {
@@ -424,7 +461,7 @@ static void test_bursts(void **state)
     expect((struct pipeline){"a minute of events at once, then", AT_ONCE, 20000, .burst = 1200000,
                              .saved = 1200000, .connections = 1, .buffer = 1000},
            0.035, false);
-    /* What waits in its buffers takes half of the time: the first trial that uses up the burst shows it. */
+    /* The events in its buffers take half of the time: the first trial that uses up the burst shows it. */
     expect((struct pipeline){"a minute of events at once, large buffers", AT_ONCE, 1000, .burst = 60000,
                              .saved = 60000, .connections = 2, .buffer = 40000},
            0.1, false);
@@ -516,11 +553,17 @@ static void test_short_of_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_periods),     cmocka_unit_test(test_lingers),
-        cmocka_unit_test(test_late_groups), cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_long_waits),  cmocka_unit_test(test_no_filters),
-        cmocka_unit_test(test_silent),      cmocka_unit_test(test_bursts),
-        cmocka_unit_test(test_drawn),       cmocka_unit_test(test_short_of_time),
+        cmocka_unit_test(test_no_constant_share),
+        cmocka_unit_test(test_periods),
+        cmocka_unit_test(test_lingers),
+        cmocka_unit_test(test_late_groups),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_long_waits),
+        cmocka_unit_test(test_no_filters),
+        cmocka_unit_test(test_silent),
+        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_drawn),
+        cmocka_unit_test(test_short_of_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

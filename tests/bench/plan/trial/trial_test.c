@@ -34,16 +34,18 @@ static const char script[] =
     "if [ $command = load ]; then\n"
     "    [ $target != refuse: ] || { echo 'penstock load: nobody is there' >&2; exit 2; }\n"
     "    [ $target != hang: ] || exec sleep 100\n"
-    "    sent=$((rate * ms / 1000))\n"
+    "    sent=$((rate * ms / 1000)) achieved=$rate late=1000\n"
+    "    [ $target != late: ] || [ $rate -le 4000 ] || { achieved=$((rate / 2)) late=2000000000; }\n"
     "    echo "
     "'{\"type\":\"progress\",\"t\":1.0,\"asked\":'$rate',\"rate\":'$rate',\"backlog\":0,\"outage\":false,'"
     "\\\n"
     "         '\"latency_ns\":{\"p99\":1000}}'\n"
     "    echo 'not JSON'\n"
     "    echo "
-    "'{\"type\":\"summary\",\"seconds\":1,\"achieved_rate\":'$rate',\"due\":'$sent',\"completed\":'$sent','"
+    "'{\"type\":\"summary\",\"seconds\":1,\"achieved_rate\":'$achieved',\"due\":'$sent',\"completed\":'$sent'"
+    ",'"
     "\\\n"
-    "         '\"failed\":0,\"bytes\":'$((sent * 100))',\"schedule_error_ns\":{\"p99\":1000}}'\n"
+    "         '\"failed\":0,\"bytes\":'$((sent * 100))',\"schedule_error_ns\":{\"p99\":'$late'}}'\n"
     "    echo $sent $((5000 * ms / 1000)) >$manifest.new && mv $manifest.new $manifest\n"
     "    exit 0\n"
     "fi\n"
@@ -258,6 +260,31 @@ static void test_plan_text(void **state)
     free(planning);
 }
 
+static void stop_at_third(void *argument, const struct ps_planning *planning)
+{
+    stop_now = planning->trial_count == 3;
+}
+
+/* Above 4,000 events/s the generator itself is late: nothing is known of the pipeline's limit, though the rate is near. */
+static void test_plan_generator(void **state)
+{
+    struct ps_planning_config config = plan_config("late:");
+    struct ps_planning *planning = calloc(1, sizeof *planning);
+    struct ps_err err = {0};
+    config.search.goal_count = 1;
+    config.search.rate_first = 4000;
+    config.search.rate_max = 4900;
+    config.on_trial = stop_at_third;
+    config.stop = &stop_now;
+    assert_int_equal(ps_planning_run(planning, &config, &err), PS_OK);
+    assert_int_equal(planning->trial_count, 3);
+    assert_string_equal(planning->limits.items[0].part, "not known");
+    assert_non_null(strstr(planning->limits.items[0].text, "no rate was shown to be too high"));
+    stop_now = 0;
+    ps_planning_fini(planning);
+    free(planning);
+}
+
 /* Even the lowest rate is too high. */
 static void test_plan_below(void **state)
 {
@@ -297,7 +324,7 @@ int main(void)
         cmocka_unit_test(test_trials),      cmocka_unit_test(test_broken_trials),
         cmocka_unit_test(test_interrupted), cmocka_unit_test(test_plan),
         cmocka_unit_test(test_plan_text),   cmocka_unit_test(test_plan_broken),
-        cmocka_unit_test(test_plan_below),
+        cmocka_unit_test(test_plan_below),  cmocka_unit_test(test_plan_generator),
     };
     return cmocka_run_group_tests(tests, make_program, remove_program);
 }
