@@ -7,15 +7,19 @@
 #include <sys/epoll.h>
 
 #include "stages/lib/http/probe.h"
+#include "stages/lib/http/suspect.h"
 #include "stages/lib/least.h"
 
 #define LEASES_MAX 8U
+#define LEASES_JUDGED_MAX 64U /* if it judges: witnesses may be in leases of their own */
 
 struct slot {
     struct ps_remote_request request; /* must be first (stages/lib/remote/requests.h) */
     struct ps_http_request http;
     char *body; /* NULL: the body of the event itself is sent */
     size_t room;
+    struct ps_http_suspect suspect;
+    bool is_witness;
     char reason[320]; /* status and first line of the answer, and the cure */
 };
 
@@ -105,33 +109,122 @@ static void print_reason(const struct ps_http_sink *sink, struct slot *slot)
         snprintf(slot->reason + length, sizeof slot->reason - length, "; %s", cure);
 }
 
+/* Sets the results of a request that was not answered. */
+static void set_unanswered(struct slot *slot)
+{
+    const char *reason = slot->http.failure != NULL ? slot->http.failure : "no HTTP answer";
+    for (uint32_t i = 0; i < slot->request.range.count; i++)
+        slot->request.results[i] = (struct ps_remote_result){PS_REMOTE_UNKNOWN, reason};
+}
+
+static uint32_t body_bytes(const struct slot *slot)
+{
+    uint32_t position = slot->request.range.from;
+    const struct ps_event *event = ps_held_range_next(&slot->request.range, &position);
+    return event != NULL ? event->body_length : 0;
+}
+
+/* Judges a request with one event that had a connection. Returns whether the event is the cause of its failure: its result says so
+ * then. */
+static bool judge(struct ps_http_sink *sink, struct slot *slot)
+{
+    struct ps_remote_result *result = slot->request.results;
+    char reason[sizeof slot->reason / 2];
+    if (result->outcome == PS_REMOTE_DELIVERED) {
+        sink->taken++;
+        sink->witness_failed = false;
+    }
+    if (result->outcome != PS_REMOTE_AGAIN && result->outcome != PS_REMOTE_UNKNOWN)
+        return false;
+    if (!ps_http_suspect_failed(&slot->suspect, &slot->request, sink->taken)) {
+        sink->witnesses |= !slot->is_witness && ps_http_suspect_wants_witness(&slot->suspect);
+        return false;
+    }
+    if (slot->http.status >= 100)
+        ps_http_request_reason(&slot->http, reason, sizeof reason);
+    else
+        snprintf(reason, sizeof reason, "%s", result->reason);
+    snprintf(slot->reason, sizeof slot->reason,
+             "the server fails at an event of %u bytes again and again, and takes others: %s",
+             body_bytes(slot), reason);
+    *result = (struct ps_remote_result){PS_REMOTE_REFUSED, slot->reason};
+    return true;
+}
+
+/* Names the event of a failed request, and the cure, where nothing else will: without dead letters the sink asks for no other. */
+static void name_event(const struct ps_http_sink *sink, struct slot *slot)
+{
+    struct ps_remote_result *result = slot->request.results;
+    bool fails = result->outcome == PS_REMOTE_AGAIN || result->outcome == PS_REMOTE_UNKNOWN;
+    if (ps_port_has_deadletter(sink->requests.sink.port) || !fails || slot->http.begun_ns == 0 ||
+        sink->plan->events_max > 1)
+        return;
+    char reason[sizeof slot->reason / 2];
+    snprintf(reason, sizeof reason, "%s", result->reason);
+    snprintf(slot->reason, sizeof slot->reason,
+             "%s; an event of %u bytes waits: if the server means it, penstock.deadletter takes it out",
+             reason, body_bytes(slot));
+    result->reason = slot->reason;
+}
+
+/* Returns a request that waits to be sent again, of those that failed least often; not the oldest one, which is sent next
+ * anyway. NULL: none. */
+static struct slot *other_unsent(const struct ps_http_sink *sink)
+{
+    struct slot *oldest = NULL, *found = NULL;
+    for (unsigned i = 0; i < sink->requests.count; i++) {
+        struct slot *slot = slot_of(sink, i);
+        if (ps_remote_request_is_unsent(&slot->request) &&
+            (oldest == NULL || slot->request.number < oldest->request.number))
+            oldest = slot;
+    }
+    for (unsigned i = 0; i < sink->requests.count; i++) {
+        struct slot *slot = slot_of(sink, i);
+        if (slot != oldest && ps_remote_request_is_unsent(&slot->request) &&
+            (found == NULL || slot->suspect.failures < found->suspect.failures))
+            found = slot;
+    }
+    return found;
+}
+
+/* Returns whether the failure of this request, which has a connection, may be that of its event: another one is asked before the
+ * sink counts as one whose server is down. */
+static bool is_in_part(struct ps_http_sink *sink, struct slot *slot)
+{
+    if (!sink->judges || slot->http.begun_ns == 0)
+        return false;
+    sink->witness_failed = slot->is_witness || sink->witness_failed;
+    return !sink->witness_failed && (sink->requests.sink.held.next != NULL || other_unsent(sink) != NULL);
+}
+
 /* Handles the end of a request. */
 static void take_answer(struct ps_http_sink *sink, struct slot *slot)
 {
     const struct ps_http_request *http = &slot->http;
     struct ps_remote_request *request = &slot->request;
-    bool answered = http->status >= 100;
-    bool rests = !answered;
+    struct ps_port *port = sink->requests.sink.port;
+    bool answered = http->status >= 100, rests = true;
     if (answered) {
         print_reason(sink, slot);
         rests = sink->plan->decode(sink, http, request->results, request->range.count);
+    } else {
+        set_unanswered(slot);
     }
-    if (rests)
-        ps_remote_sink_rest(&sink->requests.sink);
-    else
-        sink->requests.sink.failures = 0;
     for (uint32_t i = 0; answered && i < request->range.count; i++) {
         if (request->results[i].reason == NULL)
             request->results[i].reason = slot->reason;
     }
-    if (answered)
-        ps_remote_request_ended(&sink->requests, request, http->begun_ns > 0);
+    if (sink->judges && http->begun_ns > 0 && judge(sink, slot))
+        rests = false;
+    name_event(sink, slot);
+    if (rests)
+        ps_remote_sink_rest(&sink->requests.sink);
     else
-        ps_remote_request_ended_with(&sink->requests, request,
-                                     (struct ps_remote_result){PS_REMOTE_UNKNOWN, http->failure != NULL
-                                                                                      ? http->failure
-                                                                                      : "no HTTP answer"},
-                                     http->begun_ns > 0);
+        sink->requests.sink.failures = 0;
+    port->in_part = is_in_part(sink, slot);
+    slot->is_witness = false;
+    ps_remote_request_ended(&sink->requests, request, http->begun_ns > 0);
+    port->in_part = false;
 }
 
 /* Sends and receives what is possible now, and handles the requests that ended. */
@@ -184,21 +277,52 @@ static const char *body_of(struct ps_http_sink *sink, struct slot *slot, size_t 
     return slot->body;
 }
 
+/* Sends the request, which is marked as in flight. */
+static void send_one(struct ps_http_sink *sink, struct slot *slot, size_t bytes)
+{
+    size_t length;
+    bool opened = slot->http.easy != NULL || ps_http_request_open(&slot->http, &sink->plan->settings);
+    const char *body = opened ? body_of(sink, slot, bytes, &length) : NULL;
+    if (body != NULL) {
+        ps_http_request_send(&slot->http, &sink->client, body, length, sink->requests.sink.now_ns);
+        return;
+    }
+    if (!opened) {
+        ps_http_request_close(&slot->http, &sink->client);
+        slot->http.body_max = sink->plan->answer_bytes_max;
+    }
+    ps_remote_sink_rest(&sink->requests.sink);
+    ps_remote_request_ended_with(&sink->requests, &slot->request,
+                                 (struct ps_remote_result){PS_REMOTE_UNKNOWN, "no memory for a request"},
+                                 false);
+}
+
+/* Sends another event at once, to see whether the server takes it: one that failed less than twice, else a new one. */
+static void send_witness(struct ps_http_sink *sink)
+{
+    struct slot *slot = other_unsent(sink), *new_slot = NULL;
+    size_t bytes = 0;
+    sink->witnesses = false;
+    if (slot == NULL || ps_http_suspect_wants_witness(&slot->suspect))
+        new_slot = (struct slot *)ps_remote_requests_next_new(&sink->requests, &bytes);
+    if (new_slot != NULL)
+        slot = new_slot;
+    else if (slot != NULL)
+        bytes = ps_remote_request_send_again(&sink->requests, &slot->request);
+    if (slot == NULL)
+        return;
+    slot->is_witness = true;
+    send_one(sink, slot, bytes);
+}
+
 static void send_some(struct ps_http_sink *sink)
 {
     struct slot *slot;
-    size_t bytes, length;
-    while ((slot = (struct slot *)ps_remote_requests_next(&sink->requests, &bytes)) != NULL) {
-        const char *body = body_of(sink, slot, bytes, &length);
-        if (body != NULL) {
-            ps_http_request_send(&slot->http, &sink->client, body, length, sink->requests.sink.now_ns);
-            continue;
-        }
-        ps_remote_sink_rest(&sink->requests.sink);
-        ps_remote_request_ended_with(&sink->requests, &slot->request,
-                                     (struct ps_remote_result){PS_REMOTE_UNKNOWN, "no memory for a request"},
-                                     false);
-    }
+    size_t bytes;
+    if (PS_UNLIKELY(sink->witnesses))
+        send_witness(sink);
+    while ((slot = (struct slot *)ps_remote_requests_next(&sink->requests, &bytes)) != NULL)
+        send_one(sink, slot, bytes);
 }
 
 /* A new request may end while it is begun (a refused connection). libcurl then has no socket and no timer for it, so its end
@@ -222,6 +346,8 @@ static uint64_t due_ns(const struct ps_remote_sink *remote)
 {
     const struct ps_http_sink *sink = (const struct ps_http_sink *)remote;
     uint64_t next = ps_least(sink->client.timer_ns, ps_remote_requests_due_ns(&sink->requests));
+    if (PS_UNLIKELY(sink->witnesses))
+        next = remote->now_ns;
     for (unsigned i = 0; i < sink->requests.count; i++)
         next = ps_least(next, answer_due_ns(sink, &slot_of(sink, i)->http));
     return next;
@@ -242,6 +368,7 @@ static void abandon(struct ps_remote_sink *remote)
     }
     ps_remote_requests_abandon(&sink->requests);
     remote->rest_ns = remote->failures = 0;
+    sink->witnesses = sink->witness_failed = false;
 }
 
 static const struct ps_remote_sink_calls calls = {
@@ -262,11 +389,12 @@ void ps_http_sink_close(const void *, void *state)
     sink->requests.count = 0;
 }
 
-static bool open_slot(struct slot *slot, const struct ps_http_sink_plan *plan)
+/* The requests for witnesses are opened when they are sent for the first time. */
+static bool open_slot(struct slot *slot, const struct ps_http_sink_plan *plan, bool is_usual)
 {
     slot->request.results = calloc(plan->events_max, sizeof *slot->request.results);
     slot->http.body_max = plan->answer_bytes_max;
-    return slot->request.results != NULL && ps_http_request_open(&slot->http, &plan->settings);
+    return slot->request.results != NULL && (!is_usual || ps_http_request_open(&slot->http, &plan->settings));
 }
 
 enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http_sink_plan *plan,
@@ -280,13 +408,18 @@ enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http
                                                .bytes_max = plan->bytes_max,
                                                .bound = plan->bound}};
     struct ps_remote_requests *requests = &sink->requests;
-    ps_remote_sink_init(&requests->sink, &calls, port, LEASES_MAX);
+    sink->judges = plan->events_max == 1 && ps_port_has_deadletter(port) && port->retry_max == 0;
+    requests->usual = sink->judges ? plan->requests : 0;
+    ps_remote_sink_init(&requests->sink, &calls, port, sink->judges ? LEASES_JUDGED_MAX : LEASES_MAX);
     if (ps_http_client_open(&sink->client, plan->requests, err) != PS_OK)
         return PS_FAIL;
-    requests->first = calloc(plan->requests, sizeof(struct slot));
+    unsigned count = plan->requests + (sink->judges ? PS_HTTP_WITNESSES : 0);
+    requests->first = calloc(count, sizeof(struct slot));
     bool good = requests->first != NULL;
-    while (good && requests->count < plan->requests)
-        good = open_slot(slot_of(sink, requests->count++), plan);
+    while (good && requests->count < count) {
+        good = open_slot(slot_of(sink, requests->count), plan, requests->count < plan->requests);
+        requests->count++;
+    }
     struct epoll_event event = {.events = EPOLLIN};
     if (good &&
         (port->epoll_fd < 0 || epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, sink->client.poll_fd, &event) == 0))

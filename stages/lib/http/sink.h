@@ -43,6 +43,10 @@ struct ps_http_sink {
     struct ps_remote_requests requests; /* must be first (stages/lib/remote/requests.h) */
     const struct ps_http_sink_plan *plan;
     struct ps_http_client client;
+    bool judges;         /* it finds events at which the server fails (stages/lib/http/suspect.h) */
+    bool witnesses;      /* a witness is to be sent now */
+    bool witness_failed; /* since the server has taken an event */
+    uint64_t taken;      /* requests that the server has taken */
 };
 
 /* For `build` and `teardown`: makes `shown`, and the fields Content-Type, Accept and User-Agent. Thread: control. */

@@ -71,24 +71,33 @@ static bool may_send(struct ps_remote_requests *requests)
     return true;
 }
 
-struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes)
+/* Returns whether ps_remote_requests_next may send one more request: a new one, or one again. */
+static bool has_place(const struct ps_remote_requests *requests, bool is_new)
 {
-    struct ps_remote_request *unused = NULL, *unsent = NULL;
-    if (!may_send(requests))
-        return NULL;
-    for (unsigned i = 0; i < requests->count; i++) {
-        struct ps_remote_request *request = ps_remote_request_at(requests, i);
-        if (ps_remote_request_is_unsent(request) && (unsent == NULL || request->number < unsent->number))
-            unsent = request;
-        if (unused == NULL && request->range.count == 0)
-            unused = request;
+    unsigned in_flight = 0, used = 0;
+    for (unsigned i = 0; requests->usual > 0 && i < requests->count; i++) {
+        const struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        used += request->range.count > 0;
+        in_flight += request->in_flight;
     }
-    if (unsent != NULL) {
-        if (!requests->one_result) /* with one result, attempts are counted only when the lease is taken */
-            ps_count(requests->sink.port->counters, PS_COUNTER_EventDrainAttemptCount, unsent->range.count);
-        *bytes = bound_of(requests, &unsent->range);
-        unsent->in_flight = true;
-        return unsent;
+    return requests->usual == 0 || (is_new ? used : in_flight) < requests->usual;
+}
+
+size_t ps_remote_request_send_again(struct ps_remote_requests *requests, struct ps_remote_request *request)
+{
+    if (!requests->one_result) /* with one result, attempts are counted only when the lease is taken */
+        ps_count(requests->sink.port->counters, PS_COUNTER_EventDrainAttemptCount, request->range.count);
+    request->in_flight = true;
+    return bound_of(requests, &request->range);
+}
+
+struct ps_remote_request *ps_remote_requests_next_new(struct ps_remote_requests *requests, size_t *bytes)
+{
+    struct ps_remote_request *unused = NULL;
+    for (unsigned i = 0; i < requests->count && unused == NULL; i++) {
+        struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        if (request->range.count == 0)
+            unused = request;
     }
     if (unused == NULL)
         return NULL;
@@ -100,6 +109,24 @@ struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *req
     unused->number = requests->numbers++;
     unused->in_flight = true;
     return unused;
+}
+
+struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes)
+{
+    struct ps_remote_request *unsent = NULL;
+    if (!may_send(requests))
+        return NULL;
+    for (unsigned i = 0; i < requests->count; i++) {
+        struct ps_remote_request *request = ps_remote_request_at(requests, i);
+        if (ps_remote_request_is_unsent(request) && (unsent == NULL || request->number < unsent->number))
+            unsent = request;
+    }
+    if (!has_place(requests, unsent == NULL))
+        return NULL;
+    if (unsent == NULL)
+        return ps_remote_requests_next_new(requests, bytes);
+    *bytes = ps_remote_request_send_again(requests, unsent);
+    return unsent;
 }
 
 /* ---- results ---- */
@@ -321,8 +348,8 @@ uint64_t ps_remote_requests_due_ns(const struct ps_remote_requests *requests)
         return due_ns;
     for (unsigned i = 0; i < requests->count; i++) {
         const struct ps_remote_request *request = ps_remote_request_at(requests, i);
-        can_send |=
-            ps_remote_request_is_unsent(request) || (request->range.count == 0 && sink->held.next != NULL);
+        can_send |= (ps_remote_request_is_unsent(request) && has_place(requests, false)) ||
+                    (request->range.count == 0 && sink->held.next != NULL && has_place(requests, true));
     }
     if (can_send)
         due_ns = ps_least(due_ns, ps_remote_sink_rests(sink) ? sink->rest_ns : sink->now_ns);

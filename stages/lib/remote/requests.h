@@ -69,6 +69,9 @@ struct ps_remote_requests {
     void *first;
     size_t stride;
     unsigned count;
+    /* ps_remote_requests_next has at most so many requests with events, and in flight; the others are for ps_remote_requests_next_new. 0:
+     * all. */
+    unsigned usual;
     uint32_t events_max; /* of a request */
     size_t bytes_max;    /* a request of this size gets no more events */
     /* Returns the maximum number of bytes that the event takes in a request; 0: the event has nothing to send,
@@ -95,6 +98,12 @@ static inline bool ps_remote_request_is_unsent(const struct ps_remote_request *r
  * request with events that this call takes from the leases. `*bytes`: upper limit of the size of the events in
  * bytes. Returns NULL if the sink backs off, or nothing can be sent. */
 struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes);
+
+/* Like ps_remote_requests_next, with events that were never sent, also while the sink backs off and other requests wait. */
+struct ps_remote_request *ps_remote_requests_next_new(struct ps_remote_requests *requests, size_t *bytes);
+
+/* Returns an upper bound of the bytes of a request that is to be sent again, and marks it as in flight. */
+size_t ps_remote_request_send_again(struct ps_remote_requests *requests, struct ps_remote_request *request);
 
 /* Called when the request has ended, after the sink has set the results of its events. `reached`: the server may have received it. A sink
  * that backs off after this answer has called ps_remote_sink_rest before. */
