@@ -332,6 +332,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
                               .transcoder = &port->transcoder,
                               .client = wanted ? &client : NULL};
     enum ps_parsed parsed;
+    ps_syslog_final(&connection->bits, connection->ended, connection->silent, data, length);
     *used = 0;
     do {
         uint32_t took = 0, left = length - *used;
@@ -345,6 +346,9 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
              (parsed == PS_PARSED_PARTIAL &&
               ps_syslog_look_again(&state->plan->framing, &connection->bits, data + *used, length - *used,
                                    &state->parser.cuts)));
+    connection->undecided =
+        parsed == PS_PARSED_PARTIAL &&
+        ps_syslog_is_undecided(&state->plan->framing, connection->bits, data + *used, length - *used);
     count(&reading);
     return parsed == PS_PARSED_FULL     ? PS_FEED_FULL
            : parsed == PS_PARSED_MEMORY ? PS_FEED_MEMORY
@@ -356,6 +360,7 @@ static uint32_t message_bytes(void *owner, struct ps_connection *connection, con
 {
     const struct multiport_state *state = owner;
     uint32_t bytes;
+    ps_syslog_final(&connection->bits, connection->ended, connection->silent, data, length);
     bool known = ps_syslog_message_bytes(&state->plan->framing, connection->bits, data, length, &bytes);
     return known ? bytes : PS_STREAM_LINE;
 }

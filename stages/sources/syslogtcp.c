@@ -138,6 +138,7 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
         names->ip_name != NULL || names->host_name != NULL ? &whole : NULL;
     uint64_t dropped = 0;
     enum ps_parsed parsed;
+    ps_syslog_final(&connection->bits, connection->ended, connection->silent, data, length);
     *used = 0;
     do {
         uint32_t took = 0, left = length - *used;
@@ -151,6 +152,9 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
              (parsed == PS_PARSED_PARTIAL &&
               ps_syslog_look_again(&state->plan->framing, &connection->bits, data + *used, length - *used,
                                    &state->parser.cuts)));
+    connection->undecided =
+        parsed == PS_PARSED_PARTIAL &&
+        ps_syslog_is_undecided(&state->plan->framing, connection->bits, data + *used, length - *used);
     if (dropped > 0)
         ps_count(state->port->counters, PS_COUNTER_EventReadFail, dropped);
     if (state->parser.mistakes.kinds != 0)
@@ -165,6 +169,7 @@ static uint32_t message_bytes(void *owner, struct ps_connection *connection, con
 {
     const struct syslogtcp_state *state = owner;
     uint32_t bytes;
+    ps_syslog_final(&connection->bits, connection->ended, connection->silent, data, length);
     bool known = ps_syslog_message_bytes(&state->plan->framing, connection->bits, data, length, &bytes);
     return known ? bytes : PS_STREAM_LINE;
 }

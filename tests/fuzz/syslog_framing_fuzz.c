@@ -1,7 +1,9 @@
 /* The framing of the syslog sources over TCP with the single-port parser: any bytes, cut anywhere, each penstock.framing
  * and eventSize. It must stay inside the bytes, use all of them except an unfinished message, make the same events wherever
  * they are cut, unless a sender lost count or its framing is guessed from a line without an end, and name the length of a message before it is parsed as it is then used. Input: the framing (1 byte),
- * eventSize (1), where to cut (1), then the bytes. */
+ * eventSize (1), where to cut (1), then the bytes. If the first byte has its high bit, the bytes are the texts of right frames behind their lengths, and each is
+ * a message wherever the bytes are cut. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,8 +120,9 @@ static uint32_t run_all(struct run *run, const struct ps_syslog_single_rules *ru
             run->batch = ps_batch_take(&bump, (struct ps_now){0, 0});
         } else if (parsed == PS_PARSED_PARTIAL &&
                    !ps_syslog_look_again(&run->framing, &run->bits, copy + at, end - at, &run->parser.cuts)) {
-            if (end == length)
+            if (end == length && (run->bits & PS_SYSLOG_FINAL))
                 break;
+            run->bits |= end == length ? PS_SYSLOG_FINAL : 0;
             end = length;
         }
     }
@@ -131,12 +134,51 @@ static uint32_t run_all(struct run *run, const struct ps_syslog_single_rules *ru
     return length - at;
 }
 
+enum { FRAMES_ROOM = 8192 };
+
+/* Makes frames of the texts at data: each begins with its length (1 byte). Returns the number of their bytes. */
+static uint32_t make_frames(char *frames, const uint8_t *data, size_t size, uint32_t *count)
+{
+    uint32_t length = 0;
+    for (*count = 0; size > 1 && length + 300 < FRAMES_ROOM; ++*count) {
+        size_t text = data[0] % 64 < size - 1 ? data[0] % 64 : size - 1;
+        length += (uint32_t)snprintf(frames + length, FRAMES_ROOM - length, "%zu <13>:", text + 6);
+        memcpy(frames + length, data + 1, text);
+        length += (uint32_t)text;
+        frames[length++] = '.';
+        data += text + 1;
+        size -= text + 1;
+    }
+    return length;
+}
+
+/* Feeds right frames whole, and in two parts. */
+static void try_frames(const uint8_t *data, size_t size)
+{
+    static char frames[FRAMES_ROOM];
+    uint32_t count, length = make_frames(frames, data + 3, size - 3, &count);
+    const struct ps_syslog_framing framing = {
+        .mode = PS_SYSLOG_FRAMING_AUTO, .size_max = 512, .skips_newlines = true};
+    const struct ps_syslog_single_rules rules = {
+        .names = made.names, .zone = made.zone, .size_max = 512, .asks = true};
+    uint32_t cut = length > 0 ? (data[1] * 256U + data[2]) % length : 0;
+    struct run whole = {.framing = framing, .hash = 1}, parts = {.framing = framing, .hash = 1};
+    PS_ASSERT(run_all(&whole, &rules, frames, length, length) == 0);
+    PS_ASSERT(run_all(&parts, &rules, frames, length, cut) == 0);
+    PS_ASSERT(!whole.lost && !parts.lost && whole.events == count && parts.events == count);
+    PS_ASSERT(whole.hash == parts.hash);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (made.pool == NULL)
         make();
     if (size < 3 || size > 65536)
         return 0;
+    if (data[0] & 0x80) {
+        try_frames(data, size);
+        return 0;
+    }
     const struct ps_syslog_single_rules rules = {
         .names = made.names,
         .zone = made.zone,

@@ -140,4 +140,14 @@ if root=$("$here/extras" packages syslog-ng 2>"$work/fetch.log"); then
 else
     echo "SKIP PART: syslog-ng: $(tail -n 1 "$work/fetch.log")"
 fi
+# A connection for each message, whose lines begin as messages do.
+heads() { cat "$work"/out/* | grep -c '[{ ]host=[^,}]'; }
+whole() { (($(cat "$work"/out/* | grep -c '^<4>\[ 1.2\] last$') == 20)); }
+for to in $port $((port + 1)); do
+    for _ in {1..10}; do
+        logger -T -n 127.0.0.1 -P "$to" --octet-count --id=1 -t app $'kernel log\n<6>[ 0.1] usb 1-1\n12 <13>foo\n<4>[ 1.2] last'
+    done
+done
+await "logger, several lines: the last ones of 20" whole
+(($(heads) == total + 20)) || fail "logger, several lines: $(($(heads) - total)) events of 20"
 ! grep -E "WARN|ERROR" "$work/agent.log" || fail "the agent complains"

@@ -440,6 +440,10 @@ void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connec
         release(stream, connection); /* with the address as its name */
         return;
     }
+    if (connection->timed && !connection->unwatched) {
+        ps_stream_undecided_expire(stream, connection);
+        return;
+    }
     bool shakes = connection->session != NULL && !stream->options.session->established(connection->session);
     if (shakes && connection->begun && !connection->lingering)
         ps_connection_session_failed(stream, connection, "the client does not complete its handshake");

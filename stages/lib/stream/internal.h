@@ -1,5 +1,5 @@
 /* Internals of the stream: shared by stream.c (reading), accept.c (listeners), connection.c (life and replies
- * of a connection), memory.c (unfinished messages) and slow.c (slow messages). No other file includes it. */
+ * of a connection), memory.c (unfinished messages), slow.c (slow messages) and undecided.c. No other file includes it. */
 #pragma once
 
 #include <sys/epoll.h>
@@ -67,6 +67,14 @@ uint64_t ps_stream_idle_tick(struct ps_stream *stream, const struct ps_now *now)
 void ps_stream_abandon(struct ps_stream *stream, struct ps_connection *connection);
 /* Closes connections whose message takes longer than options.message_ns allows. Returns the mono_ns of the next look. */
 uint64_t ps_stream_slow_tick(struct ps_stream *stream, const struct ps_now *now);
+/* Call it after `feed`, and when more of an undecided message has come. */
+void ps_stream_undecided_fed(struct ps_stream *stream, struct ps_connection *connection);
+/* Makes the connection's undecided message be fed again: nothing has come for a second. */
+void ps_stream_undecided_expire(struct ps_stream *stream, struct ps_connection *connection);
+/* The same for all connections: the source stops. */
+void ps_stream_undecided_drain(struct ps_stream *stream);
+/* Call it after nothing was received, or the input `ended`. Returns whether the message in `carry` is to be fed. */
+bool ps_stream_undecided_due(struct ps_connection *connection, bool ended);
 /* Returns whether the peer has closed and all its bytes are read. Reads nothing. */
 bool ps_connection_has_ended(const struct ps_connection *connection);
 void ps_connection_end_of_input(struct ps_stream *stream, struct ps_connection *connection);

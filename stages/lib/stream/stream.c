@@ -115,6 +115,7 @@ static void feed(struct ps_stream *stream, struct ps_batch *batch, struct ps_con
                  char *data, uint32_t length)
 {
     uint32_t used = 0, rows = batch->count;
+    connection->undecided = false;
     enum ps_feed fed =
         stream->options.ops->feed(stream->options.owner, connection, batch, data, length, &used);
     PS_ASSERT(used <= length);
@@ -125,6 +126,7 @@ static void feed(struct ps_stream *stream, struct ps_batch *batch, struct ps_con
     ps_batch_commit(batch, used);
     if (connection->fd < 0)
         return;
+    ps_stream_undecided_fed(stream, connection);
     data += used;
     length -= used;
     switch (fed) {
@@ -321,7 +323,7 @@ static enum received receive(struct ps_stream *stream, struct ps_connection *con
     enum ps_tls_result result = ops->read(connection->session, room, size, &n);
     *length = (uint32_t)n;
     connection->stirred = result != PS_TLS_OK;
-    if (connection->deadline_ns != 0 && ops->established(connection->session))
+    if (connection->deadline_ns != 0 && !connection->timed && ops->established(connection->session))
         ps_connection_set_deadline(stream, connection, 0);
     connection->wants_write = result == PS_TLS_WANT_WRITE;
     ps_connection_watch(stream, connection);
@@ -362,13 +364,16 @@ static bool read_long(struct ps_stream *stream, struct ps_batch *batch, struct p
     uint32_t from = carry->length, room = carry->room - carry->length;
     enum received got = receive(stream, connection, carry->data + from,
                                 room < READ_BYTES_MAX / 2 ? room : READ_BYTES_MAX / 2, &length);
-    if (got == ENDED)
+    if (got == RECEIVED || ps_stream_undecided_due(connection, got == ENDED)) {
+        connection->silent &= got != RECEIVED;
+        carry->length += length;
+        ps_stream_undecided_fed(stream, connection);
+        find_frame(stream, connection, got == RECEIVED ? from : 0);
+        feed_frames(stream, batch, connection);
+    }
+    connection->silent = false;
+    if (got == ENDED && connection->fd >= 0)
         ps_connection_end_of_input(stream, connection);
-    if (got != RECEIVED)
-        return true;
-    carry->length += length;
-    find_frame(stream, connection, from);
-    feed_frames(stream, batch, connection);
     return true;
 }
 
@@ -391,16 +396,18 @@ static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
         wanted = room - carried;
     enum received got = receive(stream, connection, data + carried, wanted, &length);
     *bytes = length;
-    if (got == ENDED)
-        ps_connection_end_of_input(stream, connection);
-    if (got != RECEIVED)
-        return true;
-    if (carried > 0) {
-        memcpy(data, connection->carry.data, carried);
-        ps_buffer_free(&stream->slab, &connection->carry);
-        ps_stream_carry_changed(stream, connection);
+    if (got == RECEIVED || ps_stream_undecided_due(connection, got == ENDED)) {
+        connection->silent &= got != RECEIVED;
+        if (carried > 0) {
+            memcpy(data, connection->carry.data, carried);
+            ps_buffer_free(&stream->slab, &connection->carry);
+            ps_stream_carry_changed(stream, connection);
+        }
+        feed(stream, batch, connection, data, carried + length);
     }
-    feed(stream, batch, connection, data, carried + length);
+    connection->silent = false;
+    if (got == ENDED && connection->fd >= 0)
+        ps_connection_end_of_input(stream, connection);
     return true;
 }
 
@@ -554,6 +561,7 @@ bool ps_stream_drain(struct ps_stream *stream, const struct ps_now *now)
 {
     if (stream->drain_until_ns == 0) {
         close_listeners(stream);
+        ps_stream_undecided_drain(stream);
         stream->drain_until_ns = now->mono_ns + DRAIN_NS;
         stream->quiet = false;
         return false;

@@ -48,22 +48,26 @@ struct ps_connection {
     uint16_t listener; /* index, in the order of the source's ports */
     /* the connection is no longer read; it is closed when no reply is outstanding and all replies are sent */
     bool closing;
-    bool lingering;    /* all replies are sent, the write side is shut down: waits for the peer to close */
-    bool held;         /* not read until the peer's name is known */
-    bool unwritable;   /* replies wait for the socket */
-    bool wants_write;  /* its session waits until the socket is writable */
-    bool listed;       /* in stream->more */
-    bool doomed;       /* broken, but the stream still has bytes of it: closed when those are used */
-    bool unwatched;    /* epoll_ctl failed: closed at the next check of deadlines */
-    bool is_partial;   /* in stream->partial */
-    bool large;        /* which list of stream->partial it is in */
-    bool is_unsent;    /* in stream->unsent */
-    bool fresh;        /* a message ended since the last check for slow messages */
-    bool begun;        /* something was received, if there is a session: below it */
-    bool foreign;      /* its first bytes are none of its session's protocol */
-    bool stirred;      /* the last bytes of its session were too few to yield any bytes */
-    uint32_t interest; /* epoll events asked for */
-    uint32_t frame;    /* length of a complete message in `carry`; 0: none */
+    bool lingering;   /* all replies are sent, the write side is shut down: waits for the peer to close */
+    bool held;        /* not read until the peer's name is known */
+    bool unwritable;  /* replies wait for the socket */
+    bool wants_write; /* its session waits until the socket is writable */
+    bool listed;      /* in stream->more */
+    bool doomed;      /* broken, but the stream still has bytes of it: closed when those are used */
+    bool unwatched;   /* epoll_ctl failed: closed at the next check of deadlines */
+    bool is_partial;  /* in stream->partial */
+    bool large;       /* which list of stream->partial it is in */
+    bool is_unsent;   /* in stream->unsent */
+    bool fresh;       /* a message ended since the last check for slow messages */
+    bool begun;       /* something was received, if there is a session: below it */
+    bool foreign;     /* its first bytes are none of its session's protocol */
+    /* set by `feed`: only what follows tells whether the bytes that it leaves are a message. It gets them again when nothing
+     * has come for a second (`silent`), or the input has ended (`ended`). */
+    bool undecided;
+    bool silent, ended, timed; /* timed: deadline_ns is the end of that second */
+    bool stirred;              /* the last bytes of its session were too few to yield any bytes */
+    uint32_t interest;         /* epoll events asked for */
+    uint32_t frame;            /* length of a complete message in `carry`; 0: none */
     struct ps_buffer carry, out;
     struct ps_block
         *giant; /* the first `frame` bytes of `carry` while they are split; NULL: the message is not long */

@@ -67,9 +67,16 @@ static enum head look_length(const struct ps_syslog_framing *framing, bool stric
     return look_priority(at + *head, length - *head, *value);
 }
 
-/* Looks whether a message can begin at data + at, behind a frame: another frame, or "<digits>". HEAD_SHORT: the bytes that tell
- * have not come. If `deep`, the bytes behind that frame must be such a beginning, too. */
-static enum head look_start(const struct ps_syslog_framing *framing, bool deep, const char *data,
+/* How a message may begin. */
+enum start {
+    START_ANY,    /* as a frame, or with "<digits>" */
+    START_LEADS,  /* .. and what a frame leads to must begin so, too */
+    START_LIKELY, /* .. and have a priority, if the frame has one */
+    START_STRICT, /* .. and both have a priority */
+};
+
+/* Looks whether a message can begin at data + at, behind a frame. HEAD_SHORT: the bytes that tell have not come. */
+static enum head look_start(const struct ps_syslog_framing *framing, enum start start, const char *data,
                             uint32_t length, uint32_t at)
 {
     uint32_t head, value;
@@ -79,15 +86,22 @@ static enum head look_start(const struct ps_syslog_framing *framing, bool deep, 
         return HEAD_SHORT;
     if (data[at] == '<')
         return look_priority(data + at, length - at, UINT32_MAX);
-    enum head looked = look_length(framing, false, data + at, length - at, &head, &value);
-    if (looked != HEAD_GOOD || !deep)
+    enum head looked = look_length(framing, start == START_STRICT, data + at, length - at, &head, &value);
+    if (looked != HEAD_GOOD || start == START_ANY)
         return looked;
     if (value >= length - at - head)
         return HEAD_SHORT;
+    bool priority = look_priority(data + at + head, length - at - head, value) == HEAD_GOOD;
     at += head + value;
     if (value == 0 && data[at] == '<') /* more likely the end of a length */
         return HEAD_BAD;
-    return look_start(framing, false, data, length, at);
+    if (start == START_LEADS || !priority)
+        return look_start(framing, START_ANY, data, length, at);
+    while (at < length && is_end(data[at]))
+        at++;
+    if (at < length && data[at] == '<')
+        return look_priority(data + at, length - at, UINT32_MAX);
+    return at == length ? HEAD_SHORT : look_length(framing, true, data + at, length - at, &head, &value);
 }
 
 /* Looks whether a frame with a priority begins at data + at and leads to another one, or with `loose` to a priority, alone or
@@ -253,6 +267,12 @@ static uint32_t search_number(const struct ps_syslog_framing *framing, const cha
     return 0;
 }
 
+/* Returns whether a frame that leads to another one begins anywhere: the sender counts. */
+static bool has_frames(const struct ps_syslog_framing *framing, const char *data, uint32_t length)
+{
+    return search_message(framing, false, data, length, length) > 0;
+}
+
 /* Returns whether the first frame of a connection, of `end` bytes with its head, behind which no message begins, is a line that
  * begins with a number: a newline is in it, or ends the line behind it before another frame, and a message begins behind that
  * newline, as far as it has come. */
@@ -278,7 +298,7 @@ static bool is_numbered_line(const struct ps_syslog_framing *framing, const char
 
 /* Mends a frame of `value` bytes behind its head of `head` bytes at data + skip. The frame ends where another one begins that leads
  * to a third, if the bytes behind it have come and are no message: a good sender's frames always lead to one, whatever their
- * text is. The first frame of a connection, and one that would be cut, end there in any case.
+ * text is. The first frame of a connection, and one that would be cut, end there in any case. Not called for a length that is right.
  * Returns whether the frame is no frame at all: it is the line of a sender of lines, which begins with a number. */
 static bool mend(const struct ps_syslog_framing *framing, bool counted, uint32_t head, uint32_t value,
                  const char *data, uint32_t length, struct ps_syslog_frame *frame)
@@ -295,7 +315,8 @@ static bool mend(const struct ps_syslog_framing *framing, bool counted, uint32_t
         take_lost(frame, next);
         return false;
     }
-    if (value > framing->size_max || end >= look || look_start(framing, true, at, look, end) != HEAD_BAD)
+    if (value > framing->size_max || end >= look ||
+        look_start(framing, START_LIKELY, at, look, end) != HEAD_BAD)
         return false;
     uint32_t suffix_value = 0, suffix = search_number(framing, at, look, head - 1, &suffix_value);
     next = search_message(framing, true, at + head, look - head, value);
@@ -305,7 +326,9 @@ static bool mend(const struct ps_syslog_framing *framing, bool counted, uint32_t
         frame->skip += head;
         take_lost(frame, next);
     }
-    return next == 0 && suffix == 0 && !counted && is_numbered_line(framing, at, look, end);
+    return next == 0 && suffix == 0 && !counted && !has_frames(framing, at + head, look - head) &&
+           look_start(framing, START_LEADS, at, look, end) == HEAD_BAD &&
+           is_numbered_line(framing, at, look, end);
 }
 
 /* The next `size_max` bytes of a frame of which `left` bytes are to come, at data + skip. */
@@ -372,8 +395,7 @@ static bool skip_nuls(const char *data, uint32_t length, struct ps_syslog_frame 
     return looked != HEAD_SHORT || at - frame->skip > HEAD_BYTES_MAX;
 }
 
-/* Returns whether the first frame of a connection, as far as it has come, is a line that begins with a number: other messages begin
- * behind newlines in it. */
+/* Returns whether other messages begin behind newlines in a frame, as far as it has come. */
 static bool has_lines(const struct ps_syslog_framing *framing, const char *at, uint32_t length)
 {
     const char *end = at + length;
@@ -385,6 +407,47 @@ static bool has_lines(const struct ps_syslog_framing *framing, const char *at, u
             return true;
     }
     return false;
+}
+
+/* Returns whether three frames stand here, each of which leads to the next one. */
+static bool has_three(const struct ps_syslog_framing *framing, const char *at, uint32_t length, uint32_t next)
+{
+    if (look_chain(framing, false, at, length, 0) != HEAD_GOOD)
+        return false;
+    while (is_end(at[next]))
+        next++;
+    return look_chain(framing, false, at, length, next) == HEAD_GOOD;
+}
+
+/* Judges what may be the first frame of a connection, of `value` bytes behind its head, or a line that begins with a number. A length
+ * that leads to a message, or to the end of what has come, is right (*right), whatever lines the text has. HEAD_GOOD: a frame;
+ * HEAD_BAD: a line; HEAD_SHORT: the bytes that tell have not come. */
+static enum head judge_first(const struct ps_syslog_framing *framing, uint32_t bits, const char *at,
+                             uint32_t length, uint32_t head, uint32_t value, bool *right)
+{
+    uint32_t end = head + value, look = least(length, SEARCH_BYTES_MAX);
+    bool lines = has_lines(framing, at, least(look, end)), here = end <= length;
+    *right = false;
+    if (bits & PS_SYSLOG_LINES)
+        return has_three(framing, at, length, end) ? HEAD_GOOD : HEAD_BAD;
+    *right = here && (end == length ||
+                      look_start(framing, lines ? START_STRICT : START_LIKELY, at, length, end) != HEAD_BAD);
+    if (*right)
+        return HEAD_GOOD;
+    if (!here && !(bits & PS_SYSLOG_FINAL))
+        return value <= framing->size_max || (lines && length < SEARCH_BYTES_MAX) ? HEAD_SHORT : HEAD_GOOD;
+    if (look > head && has_frames(framing, at + head, look - head))
+        return HEAD_GOOD;
+    return lines || (!here && memchr(at, '\n', length) != NULL) ? HEAD_BAD : HEAD_GOOD;
+}
+
+bool ps_syslog_is_undecided(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
+                            uint32_t length)
+{
+    uint32_t head, value;
+    return framing->mode == PS_SYSLOG_FRAMING_AUTO &&
+           !(bits & (PS_SYSLOG_COUNTED | PS_SYSLOG_LINES | PS_SYSLOG_LEFT | PS_SYSLOG_NULS)) &&
+           look_length(framing, true, data, length, &head, &value) == HEAD_GOOD;
 }
 
 /* Finds a frame at data + skip. Returns HEAD_BAD if none stands there. */
@@ -404,12 +467,13 @@ static enum head find_frame(const struct ps_syslog_framing *framing, uint32_t bi
     }
     if (looked != HEAD_GOOD)
         return looked;
-    uint32_t seen = least(rest, head + least(value, framing->size_max));
-    if (!counted && ((bits & PS_SYSLOG_LINES) || has_lines(framing, at, least(seen, SEARCH_BYTES_MAX)))) {
-        frame->bits = PS_SYSLOG_LINES;
-        return HEAD_BAD;
-    }
-    if (mend(framing, counted, head, value, data, length, frame)) {
+    bool right = counted && value > framing->size_max && head + value <= rest &&
+                 look_start(framing, START_LEADS, at, rest, head + value) != HEAD_BAD;
+    if (!counted && value > 0)
+        looked = judge_first(framing, bits, at, rest, head, value, &right);
+    if (looked == HEAD_SHORT)
+        return looked;
+    if (looked == HEAD_BAD || (!right && mend(framing, counted, head, value, data, length, frame))) {
         frame->bits = PS_SYSLOG_LINES;
         return HEAD_BAD;
     }
@@ -483,6 +547,15 @@ static bool has_nul(const char *data, uint32_t length)
     return false;
 }
 
+/* Returns whether a frame begins here, whose end has not come. */
+static bool begins_frame(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
+                         uint32_t length)
+{
+    uint32_t head, value;
+    return bits & PS_SYSLOG_COUNTED ? look_length(framing, false, data, length, &head, &value) == HEAD_GOOD
+                                    : ps_syslog_is_undecided(framing, bits, data, length);
+}
+
 bool ps_syslog_look_again(const struct ps_syslog_framing *framing, uint32_t *bits, const char *data,
                           uint32_t length, bool *cuts)
 {
@@ -492,7 +565,7 @@ bool ps_syslog_look_again(const struct ps_syslog_framing *framing, uint32_t *bit
         return false;
     uint32_t look = least(length, least(framing->size_max, LOOK_BYTES_MAX));
     if (!(*bits & (PS_SYSLOG_LEFT | PS_SYSLOG_NULS | PS_SYSLOG_HIDDEN)) && length > 0 &&
-        memchr(data, '\n', look) == NULL) {
+        memchr(data, '\n', look) == NULL && !begins_frame(framing, *bits, data, length)) {
         uint32_t found = has_nul(data, look) ? PS_SYSLOG_NULS
                          : search_line(framing, true, (*bits & PS_SYSLOG_COUNTED) != 0, data,
                                        least(length, LOOK_BYTES_MAX)) > 0

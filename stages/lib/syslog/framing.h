@@ -42,11 +42,13 @@ struct ps_syslog_framing {
 /* The state of a connection: connection->bits. 0 at first. */
 enum {
     PS_SYSLOG_LEFT = (1 << 18) - 1, /* bytes that are left of a frame that was cut */
-    PS_SYSLOG_LINES = 1 << 24,      /* the sender's lines begin with numbers that are no lengths */
-    PS_SYSLOG_NULS = 1 << 25,       /* messages end at a NUL or a newline */
-    PS_SYSLOG_HIDDEN = 1 << 26,     /* the line that begins here has no end, and holds frames */
-    PS_SYSLOG_AFTER = 1 << 27,      /* the last message was a frame: a newline or NUL behind it is skipped */
-    PS_SYSLOG_COUNTED = 1 << 28,    /* the sender has sent a frame */
+    PS_SYSLOG_FINAL =
+        1 << 23, /* for one call: no more bytes will tell whether the first message is a frame */
+    PS_SYSLOG_LINES = 1 << 24,   /* the sender's lines begin with numbers that are no lengths */
+    PS_SYSLOG_NULS = 1 << 25,    /* messages end at a NUL or a newline */
+    PS_SYSLOG_HIDDEN = 1 << 26,  /* the line that begins here has no end, and holds frames */
+    PS_SYSLOG_AFTER = 1 << 27,   /* the last message was a frame: a newline or NUL behind it is skipped */
+    PS_SYSLOG_COUNTED = 1 << 28, /* the sender has sent a frame */
 };
 #define PS_SYSLOG_SAID 29 /* bits 29 to 31: this kind of mistake was logged (stages/lib/syslog/mistakes.h) */
 
@@ -77,6 +79,19 @@ static inline bool ps_syslog_is_line(const struct ps_syslog_framing *framing, ui
 /* Looks at the bytes where a message begins, or the rest of one that was cut. */
 void ps_syslog_frame_find(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
                           uint32_t length, struct ps_syslog_frame *frame);
+
+/* Call it before the others, if ps_syslog_is_undecided was true: sets or clears PS_SYSLOG_FINAL. `ended`: the input has ended; `silent`:
+ * nothing follows now: then a sender of lines has sent the end of one. */
+static inline void ps_syslog_final(uint32_t *bits, bool ended, bool silent, const char *data, uint32_t length)
+{
+    bool final = ended || (silent && length > 0 && data[length - 1] == '\n');
+    *bits = final ? *bits | PS_SYSLOG_FINAL : *bits & ~(uint32_t)PS_SYSLOG_FINAL;
+}
+
+/* Returns whether a connection's first message, which has not ended, may be a frame, or a line that begins with a number: when nothing more
+ * comes, PS_SYSLOG_FINAL decides. */
+bool ps_syslog_is_undecided(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
+                            uint32_t length);
 
 /* For message_bytes of struct ps_stream_ops: returns false if the first message ends at its first newline. Else *bytes is
  * its length, as far as it is one part; 0: its end has not arrived. */

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 extern const struct ps_stage_ops ps_source_syslogtcp, ps_source_multiport_syslogtcp;
@@ -36,6 +37,7 @@ struct input {
     const char *what, *framing, *bytes;
     size_t length;
     struct wanted wanted[8];
+    bool ends; /* the sender ends the connection: only that tells */
 };
 
 #define BYTES(text) .bytes = (text), .length = sizeof(text) - 1
@@ -112,13 +114,26 @@ static const struct input inputs[] = {
      .wanted = {{"a", 0}, {"b", 0}, {"c", 0}}},
     {"CR LF that is counted", "auto", BYTES("30 " MESSAGE("a") "\r\n30 " MESSAGE("b") "\r\n"),
      .wanted = {{"a", 0}, {"b", 0}}},
-    {"lines that begin with a number and a priority", "auto",
+    {"lines that begin with a number and a priority", "auto", .ends = true,
      BYTES("123 <34>foo\n" MESSAGE("a") "\n7 <34>\n12 <34>" MESSAGE("b") "\n123 <34>x\n"),
      .wanted = {{"123 <34>foo", "Invalid"},
                 {"a", 0},
                 {"7 <34>", "Invalid"},
                 {"12 <34>" MESSAGE("b"), "Invalid"},
                 {"123 <34>x", "Invalid"}}},
+    {"a line that begins with a number, and no other", "auto", .ends = true, BYTES("123 <34>foo\n"),
+     .wanted = {{"123 <34>foo", "Invalid"}}},
+    {"a frame, first and alone, whose lines begin with priorities", "auto",
+     BYTES("45 " MESSAGE("a\n<6>[ 0.1] b\n<4>c")), .wanted = {{"a\n<6>[ 0.1] b\n<4>c", 0}}},
+    {"frames whose lines begin with priorities and lengths", "auto",
+     BYTES("45 " MESSAGE("a\n<6>[ 0.1] b\n<4>c") "59 " MESSAGE("b\n27 " MESSAGE("")) "\n28 " MESSAGE("c")),
+     .wanted = {{"a\n<6>[ 0.1] b\n<4>c", 0}, {"b\n27 " MESSAGE(""), 0}, {"c", 0}}},
+    {"newlines that are counted behind lines that begin with priorities", "auto",
+     BYTES("34 " MESSAGE("a\n<6>b") "\n34 " MESSAGE("c\n<6>d") "\n"),
+     .wanted = {{"a\n<6>b", 0}, {"c\n<6>d", 0}}},
+    {"a first frame whose text has frames", "auto",
+     BYTES("52 " MESSAGE("7 <13>abc7 <13>def7 <13>g") "28 " MESSAGE("b")),
+     .wanted = {{"7 <13>abc7 <13>def7 <13>g", 0}, {"b", 0}}},
     {"text in a frame that looks like frames", "auto",
      BYTES("28 " MESSAGE("a") "63 " MESSAGE("28 <13>aaaaaaaaaaaaaaaaaaaaaaaa4 <1>") "28 " MESSAGE("b")),
      .wanted = {{"a", 0}, {"28 <13>aaaaaaaaaaaaaaaaaaaaaaaa4 <1>", 0}, {"b", 0}}},
@@ -179,6 +194,8 @@ static void test_inputs(void **unused)
                     ps_test_source_work(&stage);
                 }
                 ps_test_send(fd, input->bytes + cut, input->length - cut);
+                if (input->ends)
+                    shutdown(fd, SHUT_WR);
                 expect(&stage, input, cut);
                 close(fd);
             }
@@ -298,6 +315,78 @@ static void test_numbered_lines(void **unused)
                          behind, n, (int)event->length, event->body);
         }
         assert_int_equal(stage.event_count, count + behind);
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* The first line's number leads beyond what a silent sender has sent, or into one of its lines. */
+static void test_silent_sender(void **unused)
+{
+    static const char *const firsts[] = {"1999 <34>foo", "23 <34>foo"};
+    for (size_t i = 1; i < 2 * PS_COUNT_OF(firsts); i++) { /* once, since it takes a second */
+        struct ps_test_stage stage;
+        char text[128];
+        start(&stage, sources[i % 2], "auto", "2500");
+        int fd = client(&stage);
+        size_t length =
+            (size_t)snprintf(text, sizeof text, "%s\n" MESSAGE("a") "\n12 <34>x\n", firsts[i / 2]);
+        ps_test_send(fd, text, length);
+        ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
+        assert_string_equal(stage.events[0].body, firsts[i / 2]);
+        assert_string_equal(stage.events[1].body, "a");
+        assert_string_equal(stage.events[2].body, "12 <34>x");
+        close(fd);
+        ps_test_stage_fini(&stage);
+    }
+}
+
+/* Right frames whose text looks like lines, lengths and frames arrive as they are, whole, byte by byte, and in drawn pieces. */
+static void test_any_text(void **unused)
+{
+    static const char *const words[] = {"\n<6>[ 0.1] usb",
+                                        "\n12 <13>foo bar",
+                                        "12 errors",
+                                        "9 <5>",
+                                        "\n",
+                                        "\r\n",
+                                        "28 " MESSAGE("a"),
+                                        "7 <13>abc7 <13>def7 <13>ghi",
+                                        "4 <1>",
+                                        "64",
+                                        " ",
+                                        "x"};
+    uint64_t seed = ps_test_seed();
+    enum { CONNECTIONS = 60, FRAMES = 5 };
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        char text[4096] = "", bodies[FRAMES][512];
+        struct ps_test_stage stage;
+        size_t length = 0;
+        start(&stage, sources[i % 2], "auto", "2500");
+        int fd = client(&stage);
+        for (size_t n = 0; n < FRAMES; n++) {
+            size_t at = (size_t)snprintf(bodies[n], sizeof bodies[n], "%zu:", n);
+            for (size_t count = ps_test_random(&seed) % 10; count > 0; count--)
+                at += (size_t)snprintf(bodies[n] + at, sizeof bodies[n] - at, "%s",
+                                       words[ps_test_random(&seed) % PS_COUNT_OF(words)]);
+            snprintf(bodies[n] + at, sizeof bodies[n] - at, ".");
+            length += (size_t)snprintf(text + length, sizeof text - length, "%zu " MESSAGE("%s"),
+                                       HEAD_BYTES + strlen(bodies[n]), bodies[n]);
+        }
+        for (size_t at = 0, piece; at < length; at += piece) {
+            piece = i % 3 == 0 ? length : i % 3 == 1 ? 1 : 1 + ps_test_random(&seed) % 60;
+            piece = piece < length - at ? piece : length - at;
+            ps_test_send(fd, text + at, piece);
+            ps_test_source_work(&stage);
+        }
+        ps_test_source_wait(&stage, FRAMES, PS_TEST_PATIENCE_MS);
+        for (size_t n = 0; n < FRAMES; n++) {
+            if (stage.events[n].length != strlen(bodies[n]) ||
+                memcmp(stage.events[n].body, bodies[n], stage.events[n].length) != 0)
+                fail_msg("%s: event %zu of \"%s\" is \"%.*s\"", stage.ops->name, n, text,
+                         (int)stage.events[n].length, stage.events[n].body);
+        }
+        assert_int_equal(stage.event_count, FRAMES);
         close(fd);
         ps_test_stage_fini(&stage);
     }
@@ -455,9 +544,10 @@ static void test_said_once(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inputs),      cmocka_unit_test(test_numbered_lines),
-        cmocka_unit_test(test_many),        cmocka_unit_test(test_one_odd_message),
-        cmocka_unit_test(test_long_frames), cmocka_unit_test(test_ends_in_a_frame),
+        cmocka_unit_test(test_inputs),        cmocka_unit_test(test_numbered_lines),
+        cmocka_unit_test(test_silent_sender), cmocka_unit_test(test_any_text),
+        cmocka_unit_test(test_many),          cmocka_unit_test(test_one_odd_message),
+        cmocka_unit_test(test_long_frames),   cmocka_unit_test(test_ends_in_a_frame),
         cmocka_unit_test(test_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
