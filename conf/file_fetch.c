@@ -101,6 +101,9 @@ enum ps_status ps_file_fetch(const char *uri, const char *user, const char *pass
     if (code == CURLE_OK && (answer == 200 || answer == 304))
         return PS_OK;
     ps_file_free(file);
+    if (code == CURLE_SSL_CONNECT_ERROR && strstr(words, "wrong version number") != NULL)
+        return ps_err_set(err, "cannot read %s: the server does not speak TLS on this port; write http://",
+                          shown);
     if (code != CURLE_OK)
         return ps_err_set(err, "cannot read %s: %s", shown,
                           words[0] != '\0' ? words : curl_easy_strerror(code));

@@ -5,6 +5,7 @@
 #include "conf/text.h"
 #include "core/fnv.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,28 @@ static const char *origin_read(struct ps_conf *conf, const struct ps_command *co
     return NULL;
 }
 
+/* Returns the cure for a file or URI that cannot be read; NULL: the reason says it. */
+static const char *cure_of(struct ps_arena *arena, const struct ps_conf_origin *origin)
+{
+    const char *path = origin->path;
+    if (path == NULL || path[0] == '/' || access(path, F_OK) == 0)
+        return NULL;
+    if (strncasecmp(origin->uri, "classpath:", 10) == 0)
+        return "classpath: names a file of the directory that -c gives";
+    size_t scheme = 0;
+    while (isalnum((unsigned char)path[scheme]))
+        scheme++;
+    if (scheme < 2 || path[scheme] != ':' || path[scheme + 1] != '/')
+        return "the path is relative to the directory where penstock started";
+    const char *rest = path + scheme + 1 + strspn(path + scheme + 1, "/");
+    if (strncasecmp(path, "http:", 5) == 0 || strncasecmp(path, "https:", 6) == 0)
+        return ps_arena_format(arena, "write -u %.*s://%s", (int)scheme, path, rest);
+    return ps_arena_format(
+        arena,
+        "%.*s: is not read here: give the path of the file, or a URI with http:, https:, file: or classpath:",
+        (int)scheme, path);
+}
+
 void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct ps_properties *properties)
 {
     const struct ps_texts *uris = command->uris.count > 0 ? &command->uris : &command->files;
@@ -77,12 +100,10 @@ void ps_conf_read(struct ps_conf *conf, const struct ps_command *command, struct
     bool backup = failed && ps_conf_backup_read(conf, command, properties);
     for (size_t i = 0; i < uris->count; i++) {
         const struct ps_conf_origin *origin = &conf->origins[i];
-        bool relative = origin->path != NULL && origin->path[0] != '/' && access(origin->path, F_OK) != 0;
         if (failures[i] != NULL)
             ps_problem_add(&conf->problems, backup ? PS_SEVERITY_WARNING : PS_SEVERITY_ERROR,
-                           (struct ps_place){.file = origin->shown},
-                           relative ? "the path is relative to the directory where penstock started" : NULL,
-                           "%s", failures[i]);
+                           (struct ps_place){.file = origin->shown}, cure_of(conf->arena, origin), "%s",
+                           failures[i]);
     }
 }
 

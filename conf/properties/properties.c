@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 void ps_properties_init(struct ps_properties *properties, struct ps_arena *arena)
 {
@@ -387,6 +388,20 @@ static bool is_utf16(const unsigned char *bytes, size_t length)
     return most >= 4 && ((nuls[0] >= most / 2 && nuls[1] == 0) || (nuls[1] >= most / 2 && nuls[0] == 0));
 }
 
+/* Returns whether the text is a page that a server sends in place of the file: for a login, a folder or a mistake. */
+static bool is_page(const char *bytes, size_t length)
+{
+    static const char *const heads[] = {"<!doctype", "<html", "<?xml"};
+    while (length > 0 && isspace((unsigned char)*bytes)) {
+        bytes++;
+        length--;
+    }
+    for (size_t i = 0; i < PS_COUNT_OF(heads); i++)
+        if (length >= strlen(heads[i]) && strncasecmp(bytes, heads[i], strlen(heads[i])) == 0)
+            return true;
+    return false;
+}
+
 enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
                                   size_t length, struct ps_problems *problems)
 {
@@ -399,6 +414,12 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
         ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL},
                        "save it as plain text: iconv -f UTF-16 -t ISO-8859-1",
                        "is UTF-16, of which neither Java's properties nor penstock can read a key");
+        return PS_FAIL;
+    }
+    if (is_page(bytes, length)) {
+        ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL},
+                       "give the address of the file itself, and -user and -pwd if its server asks for them",
+                       "is a page for a browser, with no key of an agent");
         return PS_FAIL;
     }
     struct ps_line_reader reader = {.bytes = (const unsigned char *)bytes, .length = length, .line = 1};

@@ -137,6 +137,18 @@ says 'save the file without a byte order mark'
 { printf '%s# a comment\n' "$mark"; agent; } >"$work/agent.properties"
 check 0 -n a1
 says 'save the file without a byte order mark'
+{ printf '\n<!DOCTYPE HTML>\n<html lang="en">\n'; agent; } >"$work/agent.properties"
+check 1 -n a1
+says 'error: is a page for a browser, with no key of an agent'
+from() { # OPTION URI CURE: there is no such thing, and what to write instead
+    "$PENSTOCK" check -n a1 "$1" "$2" >"$work/out" 2>&1 && fail "$1 $2 is there"
+    says "$3"
+}
+from -f ftp://host/a.properties 'ftp: is not read here: give the path of the file, or a URI with http:'
+from -u s3a://host/a.properties 's3a: is not read here'
+from -f http:/host/a.properties 'write -u http://host/a.properties'
+from -u classpath:none.properties 'names a file of the directory that -c gives'
+from -f none.properties 'relative to the directory where penstock started'
 for form in UTF-16 UTF-16LE UTF-16BE; do
     agent | iconv -f UTF-8 -t "$form" >"$work/agent.properties"
     check 1 -n a1
