@@ -187,7 +187,7 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "write the value without quotes",
                            "the quotes are part of the value");
             if (strchr(value, '/') != NULL)
-                ps_problem_quoted_path(&conf->problems);
+                ps_problem_quoted_path(&conf->problems, strstr(value, "://") != NULL);
         }
     }
 }

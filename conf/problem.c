@@ -131,10 +131,12 @@ void ps_problem_missing(struct ps_problems *problems)
         problems->items[problems->count - 1].is_missing = true;
 }
 
-void ps_problem_quoted_path(struct ps_problems *problems)
+void ps_problem_quoted_path(struct ps_problems *problems, bool is_url)
 {
-    if (problems->count > 0 && problems->held_back == 0)
-        problems->items[problems->count - 1].quoted_path = true;
+    if (problems->count == 0 || problems->held_back > 0)
+        return;
+    problems->items[problems->count - 1].quoted_path = true;
+    problems->items[problems->count - 1].quoted_url = is_url;
 }
 
 void ps_problem_follows(struct ps_problems *problems)
@@ -219,18 +221,29 @@ void ps_problems_sort(struct ps_problems *problems)
     free(all);
 }
 
-/* Returns whether another problem of this value, of all quoted ones, makes this one needless. */
-static bool is_needless(const struct ps_problems *problems, size_t at)
+static bool is_same_value(const struct ps_problem *one, const struct ps_problem *other)
+{
+    return one->key != NULL && other->key != NULL && one->line != 0 && one->line == other->line &&
+           strcmp(one->key, other->key) == 0;
+}
+
+/* Returns whether another problem of this value makes this one needless: the quotes explain what is found wrong with a path in
+ * quotes. A URL in quotes is refused for them: that problem takes their words, and their own goes. */
+static bool is_needless(struct ps_problems *problems, size_t at)
 {
     const struct ps_problem *problem = &problems->items[at];
-    if (problem->severity < PS_SEVERITY_WARNING || problem->key == NULL || problem->line == 0)
+    if (problem->severity < PS_SEVERITY_WARNING)
         return false;
     for (size_t i = 0; i < problems->count; i++) {
-        const struct ps_problem *other = &problems->items[i];
-        if (i == at || other->key == NULL || other->line != problem->line ||
-            strcmp(other->key, problem->key) != 0)
+        struct ps_problem *other = &problems->items[i];
+        if (i == at || !is_same_value(problem, other))
             continue;
-        if (problem->quoted_path ? strstr(other->what, "quotes are part") != NULL : other->quoted_path)
+        if (problem->quoted_url && other->severity <= PS_SEVERITY_DROPPED) {
+            other->what = problem->what;
+            other->cure = problem->cure;
+            return true;
+        }
+        if (!problem->quoted_path && other->quoted_path)
             return true;
     }
     return false;

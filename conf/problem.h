@@ -38,6 +38,7 @@ struct ps_problem {
     bool no_effect;   /* says that the key has no effect */
     bool is_missing;  /* says that a required key is missing */
     bool quoted_path; /* says that a path stands in quotes */
+    bool quoted_url;  /* and the path is a URL, which no component takes with quotes */
     /* the agent does not start because of it, although by itself it would only drop a component or a value */
     bool decides;
 };
@@ -97,7 +98,7 @@ void ps_problem_no_effect(struct ps_problems *problems);
 /* Says that the last problem is a required key that is missing. */
 void ps_problem_missing(struct ps_problems *problems);
 /* Says that the last problem is the quotes around a path or an address. */
-void ps_problem_quoted_path(struct ps_problems *problems);
+void ps_problem_quoted_path(struct ps_problems *problems, bool is_url);
 /* Removes what else was found wrong with such a value: it is untrue without the quotes. */
 void ps_problems_forget_quoted(struct ps_problems *problems);
 

@@ -73,7 +73,7 @@ disk "write $work/d1,$work/d2" "$work/c" "$work/d1 $work/d2"
 disk 'looks like two' "$work/c,$work/c2" "$work/d"
 disk '* stands for itself' "$work/c" "$work/d*"
 doubted 3 "write $HOME/dead" 'sinks.k1.penstock.deadletter = ~/dead'
-hdfs 1 'write it without them' '"hdfs://namenode:8020/x"'
+hdfs 1 'write the value without quotes' '"hdfs://namenode:8020/x"'
 hdfs 3 'only a shell replaces ~' '~/x'
 hdfs 3 '* stands for itself' 'hdfs://namenode:8020/*/x'
 hdfs 3 'write hdfs://namenode/x' 'hdfs//namenode/x'
@@ -176,9 +176,9 @@ says 'has the invisible character U+200B'
 
 # ---- quotes around a path are one line ----
 for line in 'sources.r1.type = spooldir|sources.r1.spoolDir = "/nowhere/in"' "sinks.k1.type = file_roll|sinks.k1.sink.directory = '/nowhere/out'" \
-    'sinks.k1.type = hdfs|sinks.k1.hdfs.path = "hdfs://namenode/x"'; do
+    'sinks.k1.type = hdfs|sinks.k1.hdfs.path = "hdfs://namenode/x"' 'sinks.k1.type = http|sinks.k1.endpoint = "http://host/"'; do
     agent "${line%|*}" "${line#*|}" >"$work/agent.properties"
-    check "$([[ $line == *hdfs* ]] && echo 1 || echo 3)" -n a1
+    check "$([[ $line == *://* ]] && echo 1 || echo 3)" -n a1
     key=a1.${line#*|}
     [[ $(grep -c -- ": ${key%% =*}: " "$work/out") == 1 ]] || fail "not one line about ${key%% =*}"
     says 'the quotes are part of'
