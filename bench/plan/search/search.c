@@ -211,7 +211,8 @@ void ps_search_feed(struct ps_search *search, const struct ps_search_answer *ans
         trial->answer.untold = answer->untold || !answer->behind;
     }
     /* A pipeline with a rhythm stopped to deliver before the schedule ended: its rhythm is perhaps longer than it seemed. */
-    if (!trial->ask.look && answer->lost > 0 && answer->silent_s > 0 && search->looks.rhythm_s > 0) {
+    if (!trial->ask.look && answer->lost > 0 && answer->silent_s > 0 &&
+        fmax(search->looks.rhythm_s, search->config.rhythm_s) > 0) {
         trial->answer.lost = 0;
         trial->answer.untold = true;
         trial->answer.rhythm_s = fmax(answer->rhythm_s, answer->silent_s + trial->ask.quiet_s);

@@ -42,8 +42,9 @@ struct pipeline {
     bool latest;    /* it misses what came before */
     bool drops;     /* when its buffer is full */
     unsigned connections;
-    double buffer; /* events */
-    double burst;  /* events that it saves up; it takes them at once */
+    double buffer;   /* events */
+    double burst;    /* events that it saves up; it takes them at once */
+    double stated_s; /* its period as the user states it (--rhythm); 0: the search looks for it */
     /* state that lives longer than a trial */
     double clock_s, backlog, saved, saved_s;
     uint64_t trials;
@@ -267,7 +268,8 @@ static struct ps_search_config config_of(double budget_s)
 static struct ps_search *search_run(struct pipeline *pipeline, double budget_s,
                                     struct ps_search_figure *figure)
 {
-    const struct ps_search_config config = config_of(budget_s);
+    struct ps_search_config config = config_of(budget_s);
+    config.rhythm_s = pipeline->stated_s;
     struct ps_search *search = ps_search_create(&config);
     struct ps_search_ask ask;
     while (ps_search_next(search, &ask)) {
@@ -390,6 +392,12 @@ static void test_long_waits(void **state)
     expect_no_untruth((struct pipeline){"linger 30 s, batches of 100", LINGERS, 5655, 30, 100,
                                         .connections = 3, .buffer = 900},
                       900);
+    expect_no_untruth((struct pipeline){"writes each 30 s, stated as 3 s", PERIODS, 2000, 30,
+                                        .connections = 2, .buffer = 1000, .stated_s = 3},
+                      120);
+    expect((struct pipeline){"writes each 5 s, stated", PERIODS, 2000, 5, .connections = 2, .buffer = 1000,
+                             .stated_s = 5},
+           0.03, false);
     expect((struct pipeline){"linger 5 s, batches of 100", LINGERS, 5000, 5, 100, .connections = 1,
                              .buffer = 900},
            0.03, false);
