@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 
 #define LONG_BYTES (3 << 20)
-#define SOON_MS 900 /* the source waits for a second */
+#define SOON_MS 500 /* the source waits for a second */
+#define SEEN_MS 200
 #define LOST ((enum ps_counter)PS_TAIL_COUNTER_lost_bytes)
 #define TRUNCATED ((enum ps_counter)PS_TAIL_COUNTER_truncated)
 #define FILLER ((enum ps_counter)PS_TAIL_COUNTER_filler_bytes)
@@ -57,6 +58,16 @@ static void expect_soon(size_t count)
         assert_true(ps_test_patient_ns() < until);
     }
     assert_int_equal(stage.event_count, count);
+}
+
+/* Lets the source see what is there, and rest. */
+static void see(void)
+{
+    for (unsigned ms = 0; ms < SEEN_MS; ms++) {
+        (void)ps_test_source_work(&stage);
+        usleep(500);
+        ps_test_stage_pass_ms(&stage, 1);
+    }
 }
 
 static void expect_no_loss(void)
@@ -161,22 +172,19 @@ static void test_filled_to_the_end(void **unused)
 
 /* Two writers have places in the file, and the second one writes first: the line of the first one comes, and before the other. Also when NULs before
  * them, few or many, were not filled. */
-static void test_filled_in_another_order(void **unused)
+static void filled_in_another_order(const char *idle)
 {
     static const unsigned holes[] = {0, 8, 600};
     make("app.log", SPARSE, LONG_BYTES);
     off_t at = 0;
-    PS_START(NULL);
+    PS_START("idleTimeout", idle);
     for (size_t i = 0; i < PS_COUNT_OF(holes); i++) {
         at += holes[i];
         put("app.log", at, "one\n");
         ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
         ps_test_source_clear(&stage);
         put("app.log", at + 1000, "three\n");
-        for (unsigned ms = 0; ms < 50; ms++) { /* the source has seen it */
-            (void)ps_test_source_work(&stage);
-            usleep(1000);
-        }
+        see();
         char line[997];
         memset(line, '.', sizeof line);
         memcpy(line, "two", 3);
@@ -193,6 +201,14 @@ static void test_filled_in_another_order(void **unused)
     assert_int_equal(ps_test_stage_counter(&stage, LOST), 600);
     assert_int_equal(ps_test_stage_counter(&stage, TRUNCATED), 0);
     ps_test_stage_fini(&stage);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    assert_int_equal(unlink(positions), 0);
+}
+
+static void test_filled_in_another_order(void **unused)
+{
+    filled_in_another_order("100000");
+    filled_in_another_order("50"); /* the file is closed while the source waits */
 }
 
 /* A new file, and one that was cut and made long again, whose first line is written behind others, in another block. */
@@ -212,10 +228,7 @@ static void test_filled_from_behind(void **unused)
         put("app.log", sizeof first - 1, "second\n");
         if (cut == 0)
             PS_START(NULL);
-        for (unsigned ms = 0; ms < 50; ms++) { /* the source has seen it */
-            (void)ps_test_source_work(&stage);
-            usleep(1000);
-        }
+        see();
         put("app.log", 0, first);
         expect_soon(2);
         assert_int_equal(stage.events[0].length, sizeof first - 2);

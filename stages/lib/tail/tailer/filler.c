@@ -119,7 +119,9 @@ enum ps_tail_filler_step ps_tail_filler_begins(struct ps_tailer *tailer, struct 
     const int64_t text = log->read_offset + nuls;
     /* A file that is made long at once ends in NULs. What its writer wrote before it was cut is at least what was read of it. */
     bool is_hole = log->anew_from > 0 && filler->ends_in_text && text >= log->anew_from;
-    if (log->read_offset >= filler->passed_end && tailer->now_ns < until_ns && !log->rest && !is_hole) {
+    /* A file that rests is found again by its name. */
+    bool is_last_look = log->rest && !(log->named && log->matches);
+    if (log->read_offset >= filler->passed_end && tailer->now_ns < until_ns && !is_last_look && !is_hole) {
         log->partial = true;
         wait_until(tailer, log, until_ns);
         return PS_TAIL_FILLER_HOLDS;
