@@ -311,6 +311,7 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
         return false;
     runner->recalled = false;
     runner->inflight = runner->inflight_bytes = 0;
+    ps_sink_stuck_clear(runner);
     runner->failures = 0;
     runner->backoff_until_ns = 0;
     if (runner->gives_back)

@@ -13,6 +13,8 @@
 
 /* Called when an attempt has failed. */
 void ps_sink_stuck_failed(struct ps_sink_runner *runner, const struct ps_now *now);
+/* Called when the sink holds nothing. */
+void ps_sink_stuck_clear(struct ps_sink_runner *runner);
 /* Called when a lease of an ended round leaves the sink; the caller has compared the rounds. */
 void ps_sink_stuck_left(struct ps_sink_runner *runner);
 
