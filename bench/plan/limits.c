@@ -17,7 +17,8 @@
 #define EVIDENCE 0.5          /* a queue or a wait above this shows that its consumer is too slow */
 #define EVIDENCE_IN_STEPS 0.9 /* the same for a queue that also holds what waits for the next delivery */
 #define LOSS_EVIDENCE 0.0005
-#define MET 0.9 /* a time that was used up by this share in a trial is met */
+#define MET 0.9        /* a time that was used up by this share in a trial is met */
+#define SAME_RATE 1.01 /* the rate that was achieved may be above the one that was asked for by this */
 
 /* ---- a list of parts ---- */
 
@@ -387,14 +388,17 @@ void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate
                  shown.text);
 }
 
-bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count)
+bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
+                        double failed)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < limits->count; i++) {
         const struct ps_limit *limit = &limits->items[i];
         double most = 0;
         for (unsigned trial = 0; trial < count; trial++) {
-            const struct ps_part *part = ps_parts_find(&trials[trial].parts, limit->part);
+            const struct ps_part *part = trials[trial].rate <= failed * SAME_RATE
+                                             ? ps_parts_find(&trials[trial].parts, limit->part)
+                                             : NULL;
             most = part != NULL ? fmax(most, part->value) : most;
         }
         if (limit->kind == PS_PART_PIPELINE ||

@@ -81,9 +81,11 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
  * generator was the limit, and neither a measured part nor the pipeline itself. */
 void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate);
 /* Called after ps_limits_find when the search ended far from the answer: leaves only what a trial met: a part that was in
- * full use, a full queue, a wait or a loss. Removes the parts that a straight line shows to be full far beyond the trials.
+ * full use, a full queue, a wait or a loss. Removes the parts that a straight line shows to be full far beyond the trials, and those
+ * that were full only above `failed`, the lowest rate that was missed.
  * Returns whether anything is left. */
-bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count);
+bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
+                        double failed);
 /* Called after ps_limits_find when the search ended before any rate was too high, or far from the answer: puts first that the limit is not known,
  * since no trial met one. `why`: "the time was used up". `held` and `failed`: the rates that trials held and missed; 0: none. */
 void ps_limits_end_unknown(struct ps_limits *limits, const char *why, double held, double failed);

@@ -251,7 +251,8 @@ static void find_limits(struct ps_planning *planning)
                               rate, 0);
     else if (ps_search_is_at_least(&figure))
         ps_limits_end_not_seen(&planning->limits, figure.status == PS_SEARCH_ABOVE_RANGE, rate);
-    else if (is_far(&figure) && !(ps_limits_keep_met(&planning->limits, trials, count) && figure.failed > 0))
+    else if (is_far(&figure) &&
+             !(ps_limits_keep_met(&planning->limits, trials, count, figure.failed) && figure.failed > 0))
         ps_limits_end_unknown(&planning->limits,
                               stopped(planning)                   ? "the plan was interrupted"
                               : pipeline.silent                   ? "nothing arrived"

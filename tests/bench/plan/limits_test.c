@@ -173,6 +173,24 @@ static void test_queue_in_steps(void **state)
     free(trials);
 }
 
+/* A worker that was full at 640,000 events/s does not limit a pipeline that fell behind at 277,000, where it was not. */
+static void test_met_where_it_failed(void **state)
+{
+    static const double rates[] = {160000, 277000, 640000}, busy[] = {0.14, 0.24, 0.95};
+    struct ps_limits_trial *trials = calloc(3, sizeof *trials);
+    struct ps_limits *limits = calloc(1, sizeof *limits);
+    for (unsigned i = 0; i < 3; i++) {
+        trials[i] = (struct ps_limits_trial){.rate = rates[i], .held = i == 0};
+        ps_parts_add(&trials[i].parts, "worker 0", "cycle time", PS_PART_TIME, busy[i]);
+    }
+    for (unsigned failed = 1; failed < 3; failed++) {
+        ps_limits_find(limits, trials, 3, 160000);
+        assert_true(ps_limits_keep_met(limits, trials, 3, rates[failed]) == (failed == 2));
+    }
+    free(limits);
+    free(trials);
+}
+
 /* Recorded from `plan` against a token bucket of 8,000 lines/s while other programs kept the machine busy: the load of the
  * machine's CPUs, the share of the measured programs, and the share of the subject. */
 static const struct {
@@ -261,10 +279,15 @@ static void test_evidence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scrape),         cmocka_unit_test(test_measure),
-        cmocka_unit_test(test_ranking),        cmocka_unit_test(test_full_queue),
-        cmocka_unit_test(test_queue_in_steps), cmocka_unit_test(test_bystander),
-        cmocka_unit_test(test_busy_but_level), cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_met_where_it_failed),
+        cmocka_unit_test(test_scrape),
+        cmocka_unit_test(test_measure),
+        cmocka_unit_test(test_ranking),
+        cmocka_unit_test(test_full_queue),
+        cmocka_unit_test(test_queue_in_steps),
+        cmocka_unit_test(test_bystander),
+        cmocka_unit_test(test_busy_but_level),
+        cmocka_unit_test(test_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
