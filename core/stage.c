@@ -40,7 +40,7 @@ uint64_t ps_port_deadletter_bytes(struct ps_port *port, const char *bytes, size_
  * real interval. */
 enum ps_log_level ps_port_outage_level(const struct ps_port *port, enum ps_log_level alone)
 {
-    return port->hands_over ? PS_LOG_DEBUG : alone;
+    return port->hands_over || port->is_logged ? PS_LOG_DEBUG : alone;
 }
 
 #define OUTAGE_NS                                                                                            \

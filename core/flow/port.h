@@ -82,6 +82,12 @@ struct ps_port {
     struct ps_discards discards; /* of ps_port_discard */
     bool hands_over; /* sinks: other sinks of its group get its failed leases (ps_port_troubled) */
     bool in_part;    /* sinks: ps_port_troubled_in_part is under way */
+    /* Sinks: the engine logs the sink's failures now. A stage asks ps_port_outage_level each time: this changes while
+     * it is open. */
+    bool is_logged;
+    /* A sink sets it while it can take no lease and holds none, for example while its process starts: other sinks of its
+     * channel may take the offered one. The sink has not changed that lease. */
+    bool declines;
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
     /* An interceptor sets it with PS_LATER when a process that it needs does not run. A stop waits 6 s for this. */

@@ -426,6 +426,12 @@ static bool is_full(const struct java_state *state)
            (state->held.count >= ENOUGH_LEASES && state->waiting >= ENOUGH_EVENTS);
 }
 
+/* While the class starts, and its start() may hang, other sinks of the channel take the events. */
+static void note_start(const struct java_state *state)
+{
+    state->port->declines = state->component.state != PS_JAVA_RUNS && !state->recalled;
+}
+
 static enum ps_result java_work(const void *, void *state_, struct ps_lease **lease, const struct ps_now *)
 {
     struct java_state *state = state_;
@@ -433,6 +439,7 @@ static enum ps_result java_work(const void *, void *state_, struct ps_lease **le
         state->recalled = false;
         restart(state);
     }
+    note_start(state);
     if (is_full(state) || state->component.state != PS_JAVA_RUNS)
         return PS_LATER;
     state->waiting += (*lease)->count - (*lease)->settled;
@@ -451,6 +458,7 @@ static uint64_t java_tick(const void *, void *state_, const struct ps_now *now)
         return PS_NEVER;
     }
     bool runs = state->component.state == PS_JAVA_RUNS;
+    note_start(state);
     uint64_t letter_ns = runs ? write_letter(state, now) : PS_NEVER;
     while (runs && send_batch(state)) {
     }
@@ -481,6 +489,7 @@ static bool java_recall(const void *, void *state_, struct ps_lease **back, cons
     stop_letter(state);
     state->recall_ns = 0;
     state->recalled = true;
+    note_start(state);
     state->waiting = 0;
     ps_held_give_back(&state->held, back);
     return true;

@@ -3,7 +3,7 @@
 # Java classes that do not end: a sink whose stop() hangs, interceptors whose close() or intercept() hangs, and a shutdown hook that hangs behind System.exit. While a
 # reload waits for the sink, a flow that does not change goes on. The interceptor that follows the hanging one runs, at each of several reloads, and the
 # log names the one that hangs. The Java process that does not end is killed, and its next one runs. A reload during which the process is killed, and one
-# that SIGTERM interrupts, end.
+# that SIGTERM interrupts, end. A sink whose start() hangs leaves the events to the other sink of its channel.
 # shellcheck source=tests/real/oracle.sh
 source "$(dirname "${BASH_SOURCE[0]}")/oracle.sh"
 with_java_classes
@@ -122,3 +122,24 @@ stop TERM
 logged 'agent: stopped' || fail "the agent did not stop in order"
 (($(grep -c 'ERROR java: the Java host was killed by signal 9' "$log") == 1)) || fail "the Java process ended more often than it should"
 echo "a stop during such a reload ends"
+
+# ---- a sink whose start() hangs, beside another one ----
+
+port=$(ports_reserve)
+mkdir "$work/out"
+{
+    printf 'a1.%s\n' 'sources = r1' 'channels = c1' 'sinks = k1 k2'
+    printf 'a1.sources.r1.%s\n' 'type = netcat' 'bind = 127.0.0.1' "port = $port" 'channels = c1'
+    echo 'a1.channels.c1.type = memory'
+    printf 'a1.sinks.k1.%s\n' 'type = example.Hanging' 'channel = c1' "until = $work/until"
+    printf 'a1.sinks.k2.%s\n' 'type = file_roll' 'channel = c1' "sink.directory = $work/out" 'sink.rollInterval = 0'
+} >"$work/agent.properties"
+start "$work/agent" "$PENSTOCK"
+connect "$port"
+for ((line = 1; line <= 100; line++)); do say "$connection" "$line"; done
+all_are_there() { [[ $(cat "$work/out"/* 2>/dev/null | sort -n | uniq | wc -l) == 100 ]]; }
+await 90 all_are_there || fail "the other sink has $(cat "$work/out"/* | wc -l) of 100 lines"
+touch "$work/until"
+await 90 logged 'Null sink k1 started' || fail "the sink does not start"
+stop TERM
+echo "while the start() of a sink hangs, the other sink of its channel takes all events"

@@ -14,6 +14,7 @@
 /* Interval at which a lease is offered again to a sink that had no room and returned no time: its destination (a
  * log) may have room then, and wakes nobody. The same for a durable channel without memory to read into. */
 #define LATER_LOOK_NS (10 * PS_NS_PER_MS)
+#define RESTING_LOOK_NS (100 * PS_NS_PER_MS) /* at a shared channel, by a sink that takes nothing now */
 
 static const struct ps_sink_ops *ops_of(const struct ps_sink_runner *runner)
 {
@@ -172,6 +173,8 @@ static void sink_roll_back(struct ps_sink_runner *runner, const struct ps_now *n
     if (!runner->has_reason)
         sink_note_trouble(runner, "the sink gives its batches back to the channel; the log has the reason");
     runner->backoff_until_ns = now->mono_ns + rest_ns;
+    if (ps_sink_setback_keeps(runner))
+        return;
     ps_log(PS_LOG_DEBUG, runner->base.spec->component,
            "gives %s %s back to %s and rests %s: failure %u in a row",
            ps_quantity_print_count(runner->offered->count).text,
@@ -188,9 +191,16 @@ bool ps_sink_runner_has_room(const struct ps_sink_runner *runner)
     return runner->inflight == 0 || runner->inflight_bytes + PS_BATCH_FILL_BYTES <= runner->quota_bytes;
 }
 
+/* Returns whether the sink leaves its leases to other sinks of the channel. A group has a rule of its own. */
+static bool declines(const struct ps_sink_runner *runner)
+{
+    return PS_UNLIKELY(runner->base.port.declines) && runner->group == NULL && runner->inflight == 0 &&
+           ps_sink_setback_shares(runner);
+}
+
 static bool sink_may_take(struct ps_sink_runner *runner, const struct ps_now *now)
 {
-    if (!ps_sink_setback_admits(runner))
+    if (!ps_sink_setback_admits(runner) || declines(runner))
         return false;
     return runner->group != NULL ? ps_sink_group_admits(runner, now) : ps_sink_runner_has_room(runner);
 }
@@ -256,6 +266,8 @@ static bool sink_feed(struct ps_sink_runner *runner, const struct ps_now *now)
                 sink_roll_back(runner, now);
             else if (PS_UNLIKELY(runner->has_reason))
                 ps_sink_setback(runner, now);
+            else if (declines(runner))
+                sink_untake(runner, &runner->offered);
             break;
         }
         runner->failures = 0;
@@ -424,7 +436,11 @@ bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const st
     }
     if (runner->base.status == PS_RUNNER_FAILED) /* a failed sink's only deadline is its next opening */
         runner->base.deadline_ns = runner->base.retry_ns;
-    runner->base.deadline_ns = least(channel_tick(runner, now), runner->base.deadline_ns);
+    uint64_t channel_ns = channel_tick(runner, now);
+    /* What other sinks gave back cannot be taken now. The end of the rest, or of what is in flight, wakes the worker. */
+    if (!runner->wants && channel_ns < now->mono_ns + RESTING_LOOK_NS && ps_sink_setback_shares(runner))
+        channel_ns = now->mono_ns + RESTING_LOOK_NS;
+    runner->base.deadline_ns = least(channel_ns, runner->base.deadline_ns);
     bool may_write = ps_worker_sink_may_write_dead_letters(runner->base.worker, runner);
     moved |= ps_dead_letter_channel_cycle(runner->base.letters, may_write, &runner->base.deadline_ns, now);
     /* If the stop does not wait for this sink, the sink withdraws its letters. Then the sinks of the letters' channel

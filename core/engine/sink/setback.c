@@ -7,12 +7,21 @@
 #include "core/flow/engine_channel.h"
 #include "core/quantity.h"
 
-static bool gives_to_others(const struct ps_sink_runner *runner)
+bool ps_sink_setback_shares(const struct ps_sink_runner *runner)
 {
     const struct ps_channel_ops *channel = runner->channel->spec->stage.ops->channel;
+    return runner->channel->consumer_count > 1 && ps_engine_channel(channel)->shares_given_back;
+}
+
+bool ps_sink_setback_keeps(const struct ps_sink_runner *runner)
+{
     const struct ps_port *port = &runner->base.port;
-    return runner->channel->consumer_count > 1 && ps_engine_channel(channel)->shares_given_back &&
-           !(port->retry_max > 0 && ps_port_has_deadletter(port));
+    return port->retry_max > 0 && ps_port_has_deadletter(port) && ps_sink_setback_shares(runner);
+}
+
+static bool gives_to_others(const struct ps_sink_runner *runner)
+{
+    return ps_sink_setback_shares(runner) && !ps_sink_setback_keeps(runner);
 }
 
 static void restart(struct ps_sink_runner *runner)
@@ -46,7 +55,7 @@ void ps_sink_setback(struct ps_sink_runner *runner, const struct ps_now *now)
         return;
     runner->setbacks++;
     log_setback(runner, now);
-    runner->base.port.hands_over = true; /* the sink's next failures are logged here */
+    runner->base.port.is_logged = true; /* the sink's next failures are logged here */
     restart(runner);
 }
 
@@ -87,6 +96,6 @@ void ps_sink_setback_over(struct ps_sink_runner *runner)
     if (runner->setback_log.tries == 0) /* it has rolled back only, which is not logged */
         return;
     runner->setback_log = (struct ps_log_backoff){0};
-    runner->base.port.hands_over = false;
+    runner->base.port.is_logged = false;
     ps_log(PS_LOG_INFO, runner->base.spec->component, "delivers again");
 }

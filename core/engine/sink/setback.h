@@ -15,6 +15,11 @@
 
 #include "core/engine/runner.h"
 
+/* Returns whether another sink may take what this one gives back. */
+bool ps_sink_setback_shares(const struct ps_sink_runner *runner);
+/* Returns whether the sink keeps the lease that it rolls back until its attempts are used up (penstock.retry.max): in the
+ * channel other sinks would take it, and the count would be that of other leases. */
+bool ps_sink_setback_keeps(const struct ps_sink_runner *runner);
 /* Called when an attempt of the open sink has failed (ps_port_troubled) and its reason is noted, outside of `work`. */
 void ps_sink_setback(struct ps_sink_runner *runner, const struct ps_now *now);
 /* Called when the sink has rolled back the offered lease (PS_RETRY), which is in the channel again. */

@@ -565,7 +565,7 @@ enum ps_status ps_hdfs_open(const struct ps_hadoop_settings *settings, struct ps
         .proxy_user = settings->proxy_user,
         .call_timeout_ns = settings->call_timeout_ns,
         .component = settings->port->component,
-        .hands_over = settings->port->hands_over,
+        .port = settings->port,
     };
     if (ps_hadoop_security_open(&hdfs->security, settings, err) != PS_OK) {
         free(hdfs);

@@ -513,7 +513,7 @@ static struct ps_hadoop_rpc *open_rpc(const struct ps_namenode_settings *setting
         .auth = settings->auth,
         .call_timeout_ns = settings->call_timeout_ns,
         .component = settings->component,
-        .hands_over = settings->hands_over,
+        .port = settings->port,
     };
     set_rests(&rpc, settings->configuration, service->high_availability);
     return ps_hadoop_rpc_open(&rpc);

@@ -39,7 +39,7 @@ struct ps_namenode_settings {
     const struct ps_hadoop_rpc_auth *auth; /* NULL: simple authentication */
     uint64_t call_timeout_ns;              /* of each call, including its repetitions */
     const char *component;                 /* for the log */
-    bool hands_over;                       /* as in struct ps_port */
+    const struct ps_port *port;            /* as in struct ps_hadoop_rpc_settings */
 };
 
 /* Opens a namenode without connecting to it; the first call connects. The caller owns it and closes it before the loop. */

@@ -7,6 +7,7 @@
 #include "core/backoff.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
+#include "core/stage.h"
 #include "stages/lib/hadoop/rpc/error.h"
 #include "stages/lib/random.h"
 
@@ -246,7 +247,7 @@ static void take_back_sent(struct ps_hadoop_rpc *rpc, const char *reason)
 
 static enum ps_log_level outage_level(const struct ps_hadoop_rpc_settings *settings)
 {
-    return settings->hands_over ? PS_LOG_DEBUG : PS_LOG_WARN;
+    return settings->port != NULL ? ps_port_outage_level(settings->port, PS_LOG_WARN) : PS_LOG_WARN;
 }
 
 /* Tries the next server, or the same one later, after the connection was closed or is unusable. */

@@ -79,7 +79,7 @@ struct ps_hadoop_rpc_settings {
         /* Backoff between tries: doubles from rest_ns to rest_max_ns, times a random factor from 0.5 to 1.5. */
         rest_max_ns;
     const char *component;
-    bool hands_over; /* as in struct ps_port: new tries are logged at level DEBUG */
+    const struct ps_port *port; /* ps_port_outage_level is that of new tries; NULL: they are warnings */
 };
 
 /* Opens the service without connecting. Returns NULL if there is no memory. */
