@@ -166,6 +166,9 @@ mkdir "$work/silent"
 start_watched silent
 await 120 logged 'INFO source in-java: CountsBadly: is asked and hangs' || fail "nobody asks the counters of a channel"
 await 60 has_lines "$work/silent/out" 100 || fail "the events did not arrive"
+has_figures() { curl -s "http://127.0.0.1:$((port + 1))/metrics/prometheus" | grep -q '^penstock_java_heap_used_bytes [1-9]'; }
+await 60 has_figures || fail "counters that do not answer keep back what is known of the Java process"
+await 60 logged 'WARN java: the counters of org.apache.flume.channel:type=c1 do not answer' || fail "nobody names the counters that do not answer"
 stop_in_time
 ! logged 'has not stopped' || fail "counters that do not answer hold up a flow"
 echo "a channel whose counters do not answer goes on"
