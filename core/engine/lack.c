@@ -37,6 +37,9 @@ void ps_runner_lacks(struct ps_port *port, enum ps_lack lack, const char *reason
         lack_ends(runner, now);
         return;
     }
+    /* a sink that was opened again does not know that it had reached it */
+    if (lack == PS_LACK_NEVER && (runner->reached || (runner->keeps_lack && runner->lack == PS_LACK_LOST)))
+        lack = PS_LACK_LOST;
     bool is_new = runner->lack != lack;
     if (runner->lack == PS_LACK_NONE)
         __atomic_store_n(&runner->lacking_ns, now->mono_ns, __ATOMIC_RELAXED);

@@ -72,6 +72,8 @@ void ps_runner_note_trouble(struct ps_runner *runner, int64_t wall_ms)
 
 void ps_runner_forget_lack(struct ps_runner *runner)
 {
+    if (runner->keeps_lack)
+        return;
     runner->port.lack = PS_LACK_NONE;
     runner->lacking = (struct ps_log_backoff){.tries = 0};
     __atomic_store_n(&runner->lack, PS_LACK_NONE, __ATOMIC_RELAXED);
@@ -245,7 +247,7 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
     __atomic_store_n(&runner->halted, false, __ATOMIC_RELAXED);
     ps_runner_forget_lack(runner);
     if (runner_open_stage(runner, &err) == PS_OK) {
-        if (runner->port.lack == PS_LACK_NONE) { /* else `open` has reported it, with its reason */
+        if (runner->lack == PS_LACK_NONE) { /* else `open` has reported it, with its reason, or it is kept */
             ps_runner_set_error(runner, "");
             __atomic_store_n(&runner->since_ms, 0, __ATOMIC_RELAXED);
         }

@@ -56,7 +56,10 @@ struct ps_runner {
      * reads from any thread */
     int64_t since_ms;
     struct ps_log_backoff lacking; /* the lack that is logged */
-    uint64_t lacking_ns;           /* monotonic: when the lack began; relaxed reads from any thread */
+    bool
+        keeps_lack; /* a sink that is set back (core/engine/sink/setback.h): what it lacks lasts while it is closed */
+    bool reached;        /* a sink: it has delivered events since it was configured */
+    uint64_t lacking_ns; /* monotonic: when the lack began; relaxed reads from any thread */
     int64_t start_ms, stop_ms;
     pthread_mutex_t lock; /* guards error; taken when opening or halting, never in ordinary work */
     /* why the stage failed or halted, until it is open again; or why a sink cannot deliver now */
@@ -272,7 +275,7 @@ static inline bool ps_runner_has_stage(const struct ps_runner *runner)
 void ps_runner_set_error(struct ps_runner *runner, const char *text);
 /* For ps_port.lacks. (core/engine/lack.c) */
 void ps_runner_lacks(struct ps_port *port, enum ps_lack lack, const char *reason, int level);
-/* Forgets what the source lacked, without a line in the log. */
+/* Forgets what the source or sink lacked, without a line in the log; nothing if it keeps that. */
 void ps_runner_forget_lack(struct ps_runner *runner);
 /* Notes since when the stage is not as it should be; nothing if it is noted already. */
 void ps_runner_note_trouble(struct ps_runner *runner, int64_t wall_ms);

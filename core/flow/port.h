@@ -126,7 +126,7 @@ static inline void ps_port_halted(struct ps_port *port, const char *reason)
 }
 
 /* Reports what the open source or sink lacks; PS_LACK_NONE: nothing. Any function of it may call this, at every cycle
- * with the same arguments. A sink calls it where it knows of its destination before its events fail. The engine logs the
+ * with the same arguments. A sink calls it where it knows of its destination before its events fail; not before it knows anything. The engine logs the
  * reason when it begins or changes, and after 1, 2, 4, .. minutes, and the end. /readyz, the dump and the metrics show it with its time. `reason`: one line, without numbers that change.
  * `level` (enum ps_log_level): PS_LOG_WARN, or PS_LOG_DEBUG where the source logs the reason itself. */
 static inline void ps_port_lacks(struct ps_port *port, enum ps_lack lack, const char *reason, int level)

@@ -349,13 +349,14 @@ static void sum_member(struct sum *sum, const struct ps_sink_runner *runner, uin
 }
 
 /* A sink that is closed only to give back what it holds counts as open: its failures in a row tell how it is. */
-static void sum_setback(struct sum *sum, const struct ps_sink_runner *runner)
+static void sum_setback(struct sum *sum, struct ps_sink_runner *runner)
 {
-    if (!__atomic_load_n(&runner->gives_back, __ATOMIC_RELAXED) || sum->component.state != PS_METRICS_OPENING)
+    if (!__atomic_load_n(&runner->gives_back, __ATOMIC_RELAXED) || sum->component.state == PS_METRICS_OPEN)
         return;
     sum->component.state = PS_METRICS_OPEN;
     sum->component.stop_ms = 0;
     sum->component.since_ms = 0;
+    sum_lack(sum, &runner->base);
 }
 
 static void sum_trouble(struct sum *sum, struct ps_sink_runner *runner)

@@ -54,6 +54,8 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
         __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
     if (runner->group != NULL)
         ps_sink_group_delivered(runner, now);
+    if (done->count > done->dead)
+        runner->base.reached = true;
     if (PS_UNLIKELY(runner->setbacks > 0) && done->count > 0)
         ps_sink_setback_over(runner);
     channel_of(runner)->done(runner->channel->spec->stage.plan, runner->consumer, lease, &runner->base.port);
@@ -326,10 +328,12 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
     ps_sink_stuck_clear(runner);
     runner->failures = 0;
     runner->backoff_until_ns = 0;
-    if (runner->gives_back)
+    if (runner->gives_back) {
         ps_sink_setback_rests(runner, now);
-    else
+    } else {
+        runner->base.keeps_lack = false;
         __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
+    }
     ps_runner_end(&runner->base, now);
     if (runner->group != NULL && failed)
         ps_sink_group_closed(runner, now);
@@ -576,6 +580,7 @@ void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *n
 {
     PS_ASSERT(runner->offered == NULL && runner->recall_list == NULL);
     ps_sink_runner_leave(runner);
+    runner->base.keeps_lack = false;
     ps_runner_close(&runner->base, now);
     __atomic_store_n(&runner->gives_back, false, __ATOMIC_RELAXED);
     ps_dead_letter_channel_close(runner->base.letters, next, NULL, now);

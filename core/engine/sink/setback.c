@@ -27,6 +27,7 @@ static bool gives_to_others(const struct ps_sink_runner *runner)
 static void restart(struct ps_sink_runner *runner)
 {
     __atomic_store_n(&runner->gives_back, true, __ATOMIC_RELAXED);
+    runner->base.keeps_lack = true;
     ps_runner_restart(&runner->base);
 }
 
@@ -83,6 +84,8 @@ bool ps_sink_setback_open(struct ps_sink_runner *runner, const struct ps_now *no
     if (open) {
         ps_runner_set_error(base, reason);
         __atomic_store_n(&base->start_ms, start_ms, __ATOMIC_RELAXED);
+    } else {
+        base->keeps_lack = false; /* that it is not open is its state now */
     }
     __atomic_store_n(&runner->gives_back, false, __ATOMIC_RELAXED);
     return open;
@@ -93,6 +96,10 @@ void ps_sink_setback_over(struct ps_sink_runner *runner)
     if (!ps_runner_is_open(&runner->base))
         return;
     runner->setbacks = 0;
+    if (runner->base.keeps_lack) {
+        runner->base.keeps_lack = false;
+        ps_runner_lacks(&runner->base.port, PS_LACK_NONE, NULL, PS_LOG_INFO);
+    }
     if (runner->setback_log.tries == 0) /* it has rolled back only, which is not logged */
         return;
     runner->setback_log = (struct ps_log_backoff){0};

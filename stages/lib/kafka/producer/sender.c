@@ -92,7 +92,7 @@ static void note_lost(struct ps_kafka_sender *sender, const struct ps_kafka_noti
              "%.160s; check kafka.bootstrap.servers, the brokers and the network", notice->text);
 }
 
-/* Reports whether the brokers can be reached. The log has had the errors. */
+/* Reports whether the brokers can be reached, when it is known. The log has had the errors. */
 static void report_reach(struct ps_kafka_sender *sender)
 {
     const struct ps_kafka_engine *engine = sender->plan->engine;
@@ -100,6 +100,8 @@ static void report_reach(struct ps_kafka_sender *sender)
         sender->reached = true;
         sender->lost = false;
     }
+    if (!sender->reached && !sender->lost)
+        return;
     ps_port_lacks(sender->port,
                   !sender->lost     ? PS_LACK_NONE
                   : sender->reached ? PS_LACK_LOST
