@@ -33,13 +33,20 @@ refuses '`penstock rules check --help` tells more' rules check -f two.properties
 grep -q -- "$missing" err || fail "rules check of two agents: $(<err)"
 # without -n, what is wrong with the files comes before the name
 printf 'a1.sources = r1\n' >none.properties
-printf 'a1.channels = c1\na1.x = \\u12\n' >java.properties
+printf 'a1.channels = c1\n' | iconv -f UTF-8 -t UTF-16 >wide.properties
 for row in 'nowhere.properties|cannot read nowhere.properties: No such file or directory; the path is relative' \
     '.|cannot read .: it is a directory' \
     'none.properties|none.properties contains no agent; an agent has a line `NAME.channels = ..`' \
-    'java.properties|java.properties:2: \u is not followed by four hexadecimal digits'; do
+    'wide.properties|is UTF-16, of which neither'; do
     refuses "${row#*|}" check -f "${row%%|*}"
 done
+# an error of one line hides neither the name nor the other problems
+printf 'a1.channels = c1\na1.x = \\u12\n' >java.properties
+code=0
+"$PENSTOCK" check -f java.properties >out 2>&1 || code=$?
+((code == 1)) || fail "check of a broken escape: exit $code, not 1"
+grep -qF 'java.properties:2: error: a1.x: \u is not followed by four hexadecimal digits' out || fail "$(<out)"
+grep -qF 'channel "c1" is listed, but has no keys' out || fail "$(<out)"
 for command in graph plan 'agent --dry-run'; do
     # shellcheck disable=SC2086 # two words
     refuses 'cannot read nowhere.properties: ' $command -f nowhere.properties
