@@ -18,7 +18,7 @@
 #define EVIDENCE_IN_STEPS 0.9 /* the same for a queue that also holds what waits for the next delivery */
 #define LOSS_EVIDENCE 0.0005
 #define MET 0.9        /* a time that was used up by this share in a trial is met */
-#define SAME_RATE 1.01 /* the rate that was achieved may be above the one that was asked for by this */
+#define SAME_RATE 1.01 /* a trial may achieve a rate slightly above the asked one */
 
 /* ---- a list of parts ---- */
 

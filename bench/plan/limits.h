@@ -81,8 +81,8 @@ void ps_limits_find(struct ps_limits *limits, const struct ps_limits_trial *tria
  * generator was the limit, and neither a measured part nor the pipeline itself. */
 void ps_limits_end_not_seen(struct ps_limits *limits, bool rate_max, double rate);
 /* Called after ps_limits_find when the search ended far from the answer: leaves only what a trial met: a part that was in
- * full use, a full queue, a wait or a loss. Removes the parts that a straight line shows to be full far beyond the trials, and those
- * that were full only above `failed`, the lowest rate that was missed.
+ * full use, a full queue, a wait or a loss. Removes a part that is full only far beyond the
+ * trials by a straight line, or was full only above `failed`, the lowest missed rate.
  * Returns whether anything is left. */
 bool ps_limits_keep_met(struct ps_limits *limits, const struct ps_limits_trial *trials, unsigned count,
                         double failed);
