@@ -62,20 +62,24 @@ static bool reused(struct ps_spool_file *file, const char *target)
                   target);
 }
 
-static bool file_rename(const struct ps_spool *spool, struct ps_spool_file *file)
+static bool file_rename(struct ps_spool *spool, struct ps_spool_file *file)
 {
     char target[PATH_BYTES];
     if (snprintf(target, sizeof target, "%s%s", file->path, spool->suffix) >= (int)sizeof target)
         return failed(file, 0, "Unable to move %s: its new name is too long", file->path);
     ps_log(PS_LOG_DEBUG, spool->component, "Preparing to move file %s to %s", file->path, target);
-    if (renameat2(AT_FDCWD, file->path, AT_FDCWD, target, RENAME_NOREPLACE) == 0)
+    if (renameat2(AT_FDCWD, file->path, AT_FDCWD, target, RENAME_NOREPLACE) == 0) {
+        ps_spool_grown_add(spool, file, target);
         return true;
+    }
     if (errno == EINVAL || errno == ENOSYS) { /* the file system has no RENAME_NOREPLACE */
         struct stat status;
         if (lstat(target, &status) == 0)
             return reused(file, target);
-        if (rename(file->path, target) == 0)
+        if (rename(file->path, target) == 0) {
+            ps_spool_grown_add(spool, file, target);
             return true;
+        }
     }
     if (errno == EEXIST)
         return reused(file, target);
@@ -85,7 +89,7 @@ static bool file_rename(const struct ps_spool *spool, struct ps_spool_file *file
                   file->path, target, strerror(errno));
 }
 
-static bool file_mark(const struct ps_spool *spool, struct ps_spool_file *file)
+static bool file_mark(struct ps_spool *spool, struct ps_spool_file *file)
 {
     char marker[PATH_BYTES], above[PATH_BYTES];
     if (!ps_spool_marker(spool, file->path, marker, sizeof marker))
@@ -105,6 +109,7 @@ static bool file_mark(const struct ps_spool *spool, struct ps_spool_file *file)
     if (fd < 0)
         return failed(file, errno, "Could not create tracker file: %s: %s", marker, strerror(errno));
     close(fd);
+    ps_spool_grown_add(spool, file, file->path);
     return true;
 }
 

@@ -92,6 +92,7 @@ static char *join(const char *left, const char *between, const char *right)
 static void spool_free(struct ps_spool *spool)
 {
     ps_spool_list_free(spool);
+    ps_spool_grown_free(spool);
     free(spool->list);
     for (size_t i = 0; i < spool->aside_count; i++)
         free(spool->aside[i].path);

@@ -5,6 +5,7 @@
  *   fetch    Opens the next files, in order; lists the directory when it has no more.
  *   mark     Writes how far the oldest file was delivered (meta.h).
  *   retire   All of a file is delivered: checks that it did not change, and renames, deletes or marks it.
+ *   grown    Looks at the files that were renamed or marked last: what is written there now is lost.
  *
  * A file's struct belongs to the thread while one of these jobs has it; otherwise its owner (the worker)
  * reads it. */
@@ -124,6 +125,15 @@ struct ps_spool_mark {
     char reason[PS_SPOOL_REASON_BYTES];
 };
 
+/* A look at the files that were finished last, whose writers may go on. */
+struct ps_spool_grown {
+    struct ps_tail_job job;
+    struct ps_spool *spool;
+    uint64_t now_ns;
+    uint64_t bytes; /* what came behind their ends since the last look */
+    bool watches;   /* there are files to look at again */
+};
+
 /* Checks the directory as Flume does at its start: it must exist, and files can be made and deleted in it (not
  * checked with tracker_dir). Makes the tracker directory. May wait. Returns NULL and the reason. */
 struct ps_spool *ps_spool_create(const struct ps_spool_settings *settings, struct ps_err *err);
@@ -143,6 +153,9 @@ typedef void (*ps_spool_answer)(void *owner, struct ps_tail_job *job);
 void ps_spool_fetch_prepare(struct ps_spool_fetch *fetch, struct ps_spool *spool, ps_spool_answer answer);
 void ps_spool_mark_prepare(struct ps_spool_mark *mark, struct ps_spool *spool, ps_spool_answer answer);
 void ps_spool_retire_prepare(struct ps_spool_file *file, ps_spool_answer answer);
+
+struct ps_spool_grown *ps_spool_grown_prepare(struct ps_spool *spool, uint64_t now_ns,
+                                              ps_spool_answer answer);
 
 /* Return the files and the jobs of a directory. They belong to the owner, except while the thread has them. */
 struct ps_spool_file *ps_spool_files(struct ps_spool *spool);

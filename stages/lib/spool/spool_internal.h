@@ -23,6 +23,17 @@ struct ps_spool_left {
     bool seen;        /* in the listing that is being made, or the last one */
 };
 
+#define PS_SPOOL_ENDED_MAX 64U
+
+/* A file that was renamed or marked: grown.c. */
+struct ps_spool_ended {
+    char *path; /* NULL: none */
+    uint64_t device, inode;
+    uint64_t read, size,
+        said;          /* bytes that were read; its size at the last look; .. and in the log, 0: not */
+    uint64_t until_ns; /* it is looked at until then; 0: it was not yet */
+};
+
 struct ps_spool {
     /* Const after ps_spool_create. */
     char *component, *directory, *tracker, *suffix, *meta_path;
@@ -55,9 +66,12 @@ struct ps_spool {
     bool sync_failed;                /* the failure was logged */
     bool listed;                     /* the directory was listed once */
     struct ps_spool_records records; /* records of the sink for files that are not opened yet */
+    struct ps_spool_ended ended[PS_SPOOL_ENDED_MAX]; /* a ring */
+    size_t ended_next;
     /* Jobs, owned by the thread while it runs them, else by the worker. */
     struct ps_spool_fetch fetch;
     struct ps_spool_mark mark;
+    struct ps_spool_grown grown;
     struct ps_spool_file files[PS_SPOOL_FILES_MAX];
 };
 
@@ -87,5 +101,9 @@ bool ps_spool_aside_start(const struct ps_spool *spool, const struct ps_spool_fi
                           struct ps_err *err);
 /* Forgets files that are gone. Called once, before the first file is opened. */
 void ps_spool_aside_tidy(const struct ps_spool *spool);
+
+/* Notes that the file is finished; it is at `path` now. (stages/lib/spool/grown.c) */
+void ps_spool_grown_add(struct ps_spool *spool, const struct ps_spool_file *file, const char *path);
+void ps_spool_grown_free(struct ps_spool *spool);
 
 void ps_spool_retire_run(struct ps_tail_job *job);

@@ -29,8 +29,9 @@ struct ps_spooldir_reading {
     char *absolute; /* absolute path for the header; NULL: file->path is absolute */
 };
 
-/* The source's own counter: events that end at deserializer.maxLineLength although their line continues. */
-enum { PS_SPOOLDIR_LINES_CUT = PS_COUNTER_extra };
+/* The source's own counters: events that end at deserializer.maxLineLength although their line continues; bytes that were written to
+ * finished files. */
+enum { PS_SPOOLDIR_LINES_CUT = PS_COUNTER_extra, PS_SPOOLDIR_LOST_BYTES };
 
 /* Generations of a file's spans in a batch: their positions are those of the file, ps_spooldir_inside(), or the number of events before
  * the file's position. */
@@ -51,6 +52,8 @@ struct ps_spooldir {
     struct ps_spooldir_reading files[PS_SPOOL_FILES_MAX];
     uint32_t oldest, current, opened;
     bool fetching, marking, more, stopped, draining, starved, dirty, paused, mark_failed, cut_is_noted;
+    bool watches, looking; /* files were finished, which may grow; the thread looks at them */
+    uint64_t look_ns;      /* the next such look */
     uint64_t next_list_ns, listed_ns, marked_ns;
     uint32_t marked_stream;
     uint64_t marked_position;
@@ -89,6 +92,9 @@ void ps_spooldir_next_unread(struct ps_spooldir *state);
 /* Retires the files that are delivered, oldest first; writes the position of the oldest file that is not
  * delivered. */
 void ps_spooldir_settle(struct ps_spooldir *state, uint64_t now_ns, bool at_once);
+
+/* Looks at finished files that may grow. Returns when it is to be called again. */
+uint64_t ps_spooldir_look_at_finished(struct ps_spooldir *state, uint64_t now_ns);
 
 /* Returns whether the oldest file that is not being retired has a position that is not written yet. */
 bool ps_spooldir_has_unmarked(struct ps_spooldir *state);

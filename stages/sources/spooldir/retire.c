@@ -2,6 +2,8 @@
  * files that break the rules are left alone or end the source. Thread: the worker. */
 #include "stages/sources/spooldir/internal.h"
 
+#define LOOK_NS PS_NS_PER_S
+
 /* Ends the source as in Flume: nothing more is read. */
 static void stop(struct ps_spooldir *state, const char *reason)
 {
@@ -25,6 +27,27 @@ void ps_spooldir_file_failed(struct ps_spooldir *state, const char *reason)
     ps_count(state->port->counters, PS_COUNTER_EventReadFail, 1);
     ps_log(PS_LOG_ERROR, state->port->component,
            "%s. The file is left alone until the agent is restarted (penstock.onFileError = skip)", reason);
+}
+
+static void looked(void *owner, struct ps_tail_job *job)
+{
+    struct ps_spooldir *state = owner;
+    const struct ps_spool_grown *grown = (const struct ps_spool_grown *)(const void *)job;
+    state->looking = false;
+    state->watches = grown->watches;
+    ps_count(state->port->counters, (enum ps_counter)PS_SPOOLDIR_LOST_BYTES, grown->bytes);
+}
+
+uint64_t ps_spooldir_look_at_finished(struct ps_spooldir *state, uint64_t now_ns)
+{
+    if (!state->watches || state->looking || state->draining)
+        return PS_NEVER;
+    if (now_ns < state->look_ns)
+        return state->look_ns;
+    state->look_ns = now_ns + LOOK_NS;
+    state->looking = true;
+    ps_tail_thread_ask(&state->thread, &ps_spool_grown_prepare(state->spool, now_ns, looked)->job);
+    return PS_NEVER;
 }
 
 static void marked(void *owner, struct ps_tail_job *job)
@@ -58,8 +81,10 @@ static void retired(void *owner, struct ps_tail_job *job)
     state->trouble = (struct ps_log_backoff){.tries = 0};
     if (file->end != PS_SPOOL_RETIRED && !reading->failed)
         ps_spooldir_file_failed(state, file->reason);
-    if (file->end == PS_SPOOL_RETIRED)
+    if (file->end == PS_SPOOL_RETIRED) {
         ps_spool_keep_gone(&state->sink, file);
+        state->watches |= !state->plan->deletes;
+    }
     if (file->last)
         ps_spool_keep_synced(&state->sink, file->synced);
     file->taken = false;

@@ -82,17 +82,22 @@ static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_p
     return PS_FAIL;
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *now)
 {
     struct ps_spooldir *state = state_;
     (void)ps_tail_thread_answers(&state->thread);
     ps_spooldir_settle(state, now->mono_ns, false);
     ps_spooldir_fetch_if_due(state, now->mono_ns);
-    uint64_t next_ns = PS_NEVER;
+    uint64_t next_ns = ps_spooldir_look_at_finished(state, now->mono_ns);
     if (!state->stopped && !state->draining && !state->paused && !state->fetching)
-        next_ns = state->next_list_ns > now->mono_ns
-                      ? state->next_list_ns
-                      : now->mono_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS;
+        next_ns = least(next_ns, state->next_list_ns > now->mono_ns
+                                     ? state->next_list_ns
+                                     : now->mono_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS);
     if (ps_spooldir_has_unmarked(state) && !state->marking &&
         state->marked_ns + PS_SPOOLDIR_MARK_NS < next_ns)
         next_ns = state->marked_ns + PS_SPOOLDIR_MARK_NS;
@@ -159,7 +164,7 @@ static const struct ps_source_ops source = {
                                                    .gives_identities = ps_spool_gives_identities},
 };
 
-static const char *const counters[] = {"lines_cut", NULL};
+static const char *const counters[] = {"lines_cut", "lost_bytes", NULL};
 
 const struct ps_stage_ops ps_source_spooldir = {
     PS_STAGE(PS_KIND_SOURCE),
