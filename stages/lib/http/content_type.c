@@ -18,12 +18,26 @@ static void trim(struct ps_slice *text)
         text->length--;
 }
 
+/* Returns the next semicolon that stands in no quoted text (RFC 9110, 5.6.4; Jetty knows no backslash); NULL: there is none. */
+static const char *find_semicolon(const struct ps_slice *text)
+{
+    bool quoted = false;
+    for (uint32_t i = 0; i < text->length; i++) {
+        char c = text->data[i];
+        if (c == ';' && !quoted)
+            return text->data + i;
+        quoted ^= c == '"';
+        i += c == '\\' && quoted;
+    }
+    return NULL;
+}
+
 /* Takes the text before the next semicolon. Returns false at the end. */
 static bool next_part(struct ps_slice *rest, struct ps_slice *part)
 {
     if (rest->data == NULL)
         return false;
-    const char *semicolon = memchr(rest->data, ';', rest->length);
+    const char *semicolon = find_semicolon(rest);
     *part = *rest;
     if (semicolon == NULL) {
         rest->data = NULL;
