@@ -97,7 +97,7 @@ static const struct {
     {"a source without keys",
      "a1.sources = r1 r2 r3 r4\n",
      {"source r4 is left out: a.properties:18: dropped: a1.sources: source \"r4\" is listed, but has no "
-      "keys; add"},
+      "keys; remove r4 from a1.sources, or add"},
      NULL},
     {"a channel, with all that it has",
      "a1.channels.c2.type = memry\n",
