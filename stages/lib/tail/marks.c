@@ -35,6 +35,13 @@ struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t len
     return (struct ps_tail_mark){.offset = offset, .hash = hash_of(last, length), .length = (uint32_t)length};
 }
 
+struct ps_tail_mark ps_tail_mark_of_all(int64_t offset, const char *bytes, size_t length)
+{
+    PS_ASSERT(length <= PS_TAIL_MARK_BYTES);
+    return (struct ps_tail_mark){
+        .offset = offset, .hash = hash_of(bytes, length), .length = (uint32_t)length};
+}
+
 enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark)
 {
     char bytes[PS_TAIL_MARK_BYTES];

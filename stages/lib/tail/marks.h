@@ -26,6 +26,8 @@ struct ps_tail_marks {
 
 /* Returns the mark of `offset`; the `length` bytes at `last` end there. The mark is not known if there are too few bytes. */
 struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t length);
+/* Returns the mark of exactly these bytes, however few they are; at most PS_TAIL_MARK_BYTES. */
+struct ps_tail_mark ps_tail_mark_of_all(int64_t offset, const char *bytes, size_t length);
 /* Returns whether an open file has the bytes of the mark; OTHER if the mark is not known. May wait for a disk: call it on the source's thread. */
 enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark);
 

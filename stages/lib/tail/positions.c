@@ -163,6 +163,7 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         ps_tail_marks_free(&position->marks);
         if (position->offset == known->offset)
             position->text = known->text;
+        position->rest = position->offset == known->offset ? known->rest : (struct ps_tail_mark){0};
         if (position->offset == known->offset)
             ps_tail_marks_copy(&position->marks, &known->marks, known->offset);
     }

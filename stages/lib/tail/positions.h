@@ -46,6 +46,9 @@ struct ps_tail_position {
     int64_t over_ms;
     /* The file began anew, and no line was read since: where it was read to before. Else 0. */
     int64_t anew_from;
+    /* The bytes before `offset` without the first line of the file, while that is within the last PS_TAIL_MARK_BYTES: programs change it in
+     * place. Length 0: not known. Only in the second file. */
+    struct ps_tail_mark rest;
     struct ps_tail_marks marks;   /* up to `offset`, at most PS_TAIL_POSITION_MARKS_MAX */
     struct ps_tail_serial serial; /* only in the second file */
 };

@@ -9,6 +9,16 @@
 
 #define PURPOSE "positions"
 
+/* Takes "hash length". */
+static void rest_take(char *text, struct ps_tail_mark *rest)
+{
+    char *length, *end;
+    uint64_t hash = (uint64_t)strtoll(text, &length, 10);
+    long long count = strtoll(length, &end, 10);
+    if (end != length && count > 0 && count <= (long long)PS_TAIL_MARK_BYTES)
+        *rest = (struct ps_tail_mark){.hash = hash, .length = (uint32_t)count};
+}
+
 /* Takes triples of offset, fingerprint and length in ascending order; stops at the first mistake. */
 static void marks_take(char *text, struct ps_tail_marks *marks)
 {
@@ -32,9 +42,9 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
 static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
-    static const char *const names[] = {"inode",     "pos",    "file",  "device", "head",    "length",
-                                        "positions", "before", "marks", "text",   "written", "number",
-                                        "earlier",   "since",  "born",  "known",  "over",    "anew"};
+    static const char *const names[] = {
+        "inode",   "pos",    "file",    "device", "head", "length", "positions", "before", "marks", "text",
+        "written", "number", "earlier", "since",  "born", "known",  "over",      "anew",   "rest"};
     unsigned which = 0;
     int64_t number = 0;
     if (!ps_json_string_take(cursor))
@@ -54,6 +64,10 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
         if (!ps_json_string_take(cursor))
             return false;
         marks_take(cursor->string, &position->marks);
+    } else if (which == 18) {
+        if (!ps_json_string_take(cursor))
+            return false;
+        rest_take(cursor->string, &position->rest);
     } else if (!ps_json_quoted_number_take(cursor, &number)) {
         return false;
     }
@@ -124,6 +138,7 @@ static bool entry_take(struct ps_json_cursor *cursor, bool identities, struct ps
         while (good && ps_json_accept(cursor, ','));
         good = good && ps_json_accept(cursor, '}');
     }
+    position.rest.offset = position.offset;
     if (good && (seen & needed) == needed)
         ps_tail_positions_add(positions, &position);
     else
@@ -211,6 +226,9 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
             fprintf(out, ",\"over\":%" PRId64, positions->items[i].over_ms);
         if (positions->items[i].anew_from != 0)
             fprintf(out, ",\"anew\":%" PRId64, positions->items[i].anew_from);
+        if (positions->items[i].rest.length != 0)
+            fprintf(out, ",\"rest\":\"%" PRId64 " %u\"", (int64_t)positions->items[i].rest.hash,
+                    positions->items[i].rest.length);
         for (uint32_t k = 0; k < marks->count; k++)
             fprintf(out, "%s%" PRId64 " %" PRId64 " %u", k == 0 ? ",\"marks\":\"" : " ",
                     marks->items[k].offset, (int64_t)marks->items[k].hash, marks->items[k].length);

@@ -56,8 +56,9 @@ static void expect_line(unsigned number)
 /* The source is open, open and closed at rest, or stopped, while the counter in the first line is changed. */
 static void test_counter_in_the_first_line(void **unused)
 {
-    static const unsigned before[] = {1, 10, 40,
-                                      1000}; /* lines when the counter changes for the first time */
+    static const unsigned before[] = {
+        1, 2, 3,  4,  5,  6,  7,
+        8, 9, 10, 15, 20, 40, 1000}; /* lines when the counter changes for the first time */
     for (size_t i = 0; i < PS_COUNT_OF(before); i++) {
         for (unsigned kind = 0; kind < 3; kind++) {
             unsigned lines = 0;
@@ -71,12 +72,11 @@ static void test_counter_in_the_first_line(void **unused)
             for (unsigned round = 0; round < 5; round++) {
                 if (kind == 1)
                     wait_for_open(0);
-                if (kind == 2 &&
-                    before[i] > 10) /* otherwise the position file knows no line without the counter */
+                if (kind == 2)
                     ps_test_stage_close(&stage);
                 counted(++lines);
                 line_write(lines);
-                if (kind == 2 && before[i] > 10)
+                if (kind == 2)
                     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
                 expect_line(lines);
             }
@@ -293,6 +293,28 @@ static void test_written_over_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* While the source is stopped, a program writes its small log anew: only the time in the first line differs, and the file is no longer than
+ * before. All of it comes, and is not read again after each start. */
+static void test_short_log_of_each_run(void **unused)
+{
+    append("app.log", "run at 10:00\ndone\n");
+    PS_START(NULL);
+    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+    for (unsigned round = 0; round < 3; round++) {
+        ps_test_stage_close(&stage);
+        ps_test_source_clear(&stage);
+        if (round == 0)
+            put("app.log", 0, "run at 11:00\ndone\n");
+        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+        if (round == 0)
+            ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+        else
+            expect_nothing();
+        assert_int_equal(stage.event_count, round == 0 ? 2 : 0);
+    }
+    ps_test_stage_fini(&stage);
+}
+
 /* All of a file is written over, once and again: all that is new comes. */
 static void test_written_over(void **unused)
 {
@@ -402,6 +424,7 @@ int main(void)
                                        TEST(end_is_written_again),
                                        TEST(equal_lines),
                                        TEST(written_over_while_stopped),
+                                       TEST(short_log_of_each_run),
                                        TEST(written_over),
                                        TEST(written_over_alike),
                                        TEST(written_over_before_it_is_delivered),

@@ -407,6 +407,7 @@ void ps_tail_log_as_remembered(struct ps_tailer *tailer, struct ps_tail_log *log
     ps_tail_marks_copy(&log->marks, &position->marks, log->read_offset);
     ps_tail_log_numbers(log, &position->serial);
     ps_tail_over_take(tailer, log, position->over_ms);
+    log->rest_mark = position->rest;
     log->anew_from = position->anew_from;
 }
 

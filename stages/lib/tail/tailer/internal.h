@@ -118,6 +118,7 @@ struct ps_tail_log {
     struct ps_tail_log *older, *newer; /* open files, sorted by active_ns */
     struct ps_tail_log *next_name;     /* in its hash chain */
     struct ps_tail_log *next_inode;
+    struct ps_tail_mark rest_mark; /* of the position file (positions.h); used until `last` is known */
     uint64_t over_ns; /* when it was last read from its beginning because it was written over; 0: never */
     uint64_t
         over_told_ns; /* when it was last logged that it was written over and is not read from its beginning */
@@ -276,6 +277,8 @@ static inline void ps_tail_log_size_set(struct ps_tail_log *log, int64_t size)
 }
 /* Notes that the file was seen with this size, which is less than its position. */
 void ps_tail_log_shrank(struct ps_tail_log *log, int64_t size);
+/* Returns the bytes before the position without the first line, for the position file; length 0 if the first line is further back. */
+struct ps_tail_mark ps_tail_rest(const struct ps_tail_log *log);
 /* Return and set when the file was last read from its beginning because it was written over, in ms since 1970; 0: not within the hour. */
 int64_t ps_tail_over_ms(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 void ps_tail_over_take(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t over_ms);

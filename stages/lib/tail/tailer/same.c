@@ -75,6 +75,34 @@ static bool is_same_inode(const struct ps_tail_identity *known, const struct ps_
     return known->born_ns != 0 && found->born_ns != 0 ? known->born_ns == found->born_ns : devices;
 }
 
+struct ps_tail_mark ps_tail_rest(const struct ps_tail_log *log)
+{
+    const struct ps_tail_last_bytes *last = &log->last;
+    const char *newline = memchr(last->bytes, '\n', last->length);
+    bool reaches_head = log->read_offset - (int64_t)last->length < (int64_t)PS_TAIL_HEAD_BYTES;
+    if (newline == NULL || !reaches_head || log->read_offset != log->delivered_offset)
+        return (struct ps_tail_mark){0};
+    return ps_tail_mark_of_all(log->read_offset, newline + 1,
+                               (size_t)(last->bytes + last->length - newline - 1));
+}
+
+/* Returns how many bytes before the position are behind the first line of the file as it is now; 0 if nothing is, or it has no end. */
+static size_t behind_first_line(const struct ps_tail_opening *opening)
+{
+    const char *newline = memchr(opening->head, '\n', opening->head_length);
+    int64_t behind = newline != NULL ? opening->offset - (newline + 1 - opening->head) : 0;
+    return behind > 0 ? (size_t)behind : 0;
+}
+
+/* Returns whether only the first line of the file differs from what was read of it in an earlier life of the agent. */
+static bool has_rest(const struct ps_tail_opening *opening, const struct ps_tail_mark *rest)
+{
+    const struct ps_tail_last_bytes *last = &opening->last;
+    return rest->length > 0 && opening->offset == rest->offset && opening->marks_fit &&
+           behind_first_line(opening) == rest->length &&
+           ps_tail_mark_is_before(last->bytes + last->length, last->length, rest);
+}
+
 bool ps_tail_is_remembered(const struct ps_tail_opening *opening, const struct ps_tail_position *position)
 {
     const struct ps_tail_identity *known = &position->identity;
@@ -82,11 +110,14 @@ bool ps_tail_is_remembered(const struct ps_tail_opening *opening, const struct p
         return opening->start.format != NULL &&
                ps_tail_bytes_begin(known, opening->start.text, opening->start.text_length);
     const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
-    if (position->offset > opening->size || !ends_like(opening, &mark))
+    if (position->offset > opening->size)
         return false;
+    bool is_inode = is_same_inode(known, &opening->identity, known->device == opening->identity.device);
+    /* A small file that is written anew at each run of a program may differ in the first line alone, and is no longer than before. */
+    if (!ends_like(opening, &mark))
+        return is_inode && opening->size > position->offset && has_rest(opening, &position->rest);
     return ps_tail_bytes_begin(known, opening->head, opening->head_length) ||
-           (mark.length > 0 && opening->marks_fit &&
-            is_same_inode(known, &opening->identity, known->device == opening->identity.device));
+           (mark.length > 0 && opening->marks_fit && is_inode);
 }
 
 void ps_tail_log_shrank(struct ps_tail_log *log, int64_t size)
@@ -147,11 +178,9 @@ static bool same_last_line(const struct ps_tail_last_bytes *a, const struct ps_t
 static bool only_first_line_differs(const struct ps_tail_log *log, const struct ps_tail_opening *opening)
 {
     const struct ps_tail_last_bytes *was = &log->last, *is = &opening->last;
-    if (was->length != is->length || (int64_t)was->length != log->read_offset ||
-        opening->offset != log->read_offset || !same_last_line(was, is))
-        return false;
-    const char *newline = memchr(was->bytes, '\n', was->length);
-    return newline != NULL && (size_t)(newline - was->bytes) + same_end(was, is) >= was->length;
+    size_t behind = behind_first_line(opening);
+    return was->length == is->length && opening->offset == log->read_offset && behind > 0 &&
+           behind < was->length && opening->marks_fit && same_end(was, is) > behind;
 }
 
 enum finding {
@@ -257,7 +286,9 @@ static void written_over(struct ps_tailer *tailer, struct ps_tail_log *log,
 {
     const char *component = tailer->port->component;
     bool again = over_ago_ns(tailer, log) != PS_NEVER && !ps_tail_copy_is_there(log) && !log->shrank;
-    if (again && opening->offset == log->read_offset && same_last_line(&log->last, &opening->last)) {
+    bool same_line = log->last.length > 0 ? same_last_line(&log->last, &opening->last)
+                                          : has_rest(opening, &log->rest_mark);
+    if (again && opening->offset == log->read_offset && same_line) {
         goes_on_tell(tailer, log, log->read_offset);
         go_on(tailer, log, opening);
         return;
@@ -289,6 +320,14 @@ static void head_moves(struct ps_tailer *tailer, struct ps_tail_log *log,
                (long long)log->read_offset);
     log->head_moves = true;
     go_on(tailer, log, opening);
+}
+
+void ps_tail_head_compare(struct ps_tailer *tailer, struct ps_tail_log *log,
+                          const struct ps_tail_opening *opening)
+{
+    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
+    if (opening->offset == log->read_offset && !ends_like(opening, &mark))
+        head_moves(tailer, log, opening);
 }
 
 enum ps_tail_verdict ps_tail_compare(struct ps_tailer *tailer, struct ps_tail_log *log,

@@ -150,6 +150,7 @@ static void note(struct ps_tailer *tailer, uint32_t number)
                                               .marks = marks_to_save(tailer, log),
                                               .serial = log->serial,
                                               .over_ms = ps_tail_over_ms(tailer, log),
+                                              .rest = ps_tail_rest(log),
                                               .anew_from = log->anew_from};
     ps_tail_notes_add(&tailer->saves.notes, number, false, &position);
 }
