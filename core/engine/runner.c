@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/engine/worker.h"
+#include "core/quantity.h"
 #include "core/stage_call.h"
 
 static void runner_home(struct ps_port *port, struct ps_lease **lease)
@@ -128,8 +129,10 @@ static void log_failure(struct ps_runner *runner, const char *component, const c
     char tries[PS_LOG_BACKOFF_BYTES];
     uint64_t now_ns = ps_worker_now(runner->worker)->mono_ns;
     bool says = ps_log_backoff_says_outage(&runner->failure, reason, now_ns, OUTAGE_NS);
-    ps_log(says && !runner->group_logs ? PS_LOG_ERROR : PS_LOG_DEBUG, component, "%s; retrying every 3 s%s",
-           text, ps_log_backoff_text(&runner->failure, now_ns, tries));
+    says = says && !runner->group_logs;
+    runner->failure_said |= says;
+    ps_log(says ? PS_LOG_ERROR : PS_LOG_DEBUG, component, "%s; retrying every 3 s%s", text,
+           ps_log_backoff_text(&runner->failure, now_ns, tries));
 }
 
 /* `component`: the stage itself, or a link of its chain. */
@@ -238,6 +241,19 @@ bool ps_runner_open_dead_letter_queue(struct ps_runner *runner, const struct ps_
     return false;
 }
 
+/* Says that it is over, if the log has had a failure since this was said last: a stage that is opened and fails again and again has one
+ * line of each for an outage. */
+static void log_end_of_failures(struct ps_runner *runner, const struct ps_now *now)
+{
+    bool said = runner->failure_said;
+    runner->failure_said = false;
+    if (!said || runner->since_ms == 0 || runner->lack != PS_LACK_NONE)
+        return;
+    uint64_t ms = now->wall_ms > runner->since_ms ? (uint64_t)(now->wall_ms - runner->since_ms) : 0;
+    ps_log(PS_LOG_INFO, runner->spec->component, "is open again, after %s",
+           ps_quantity_print_ns(ms * PS_NS_PER_MS).text);
+}
+
 /* On failure nothing stays open: the stage has undone what its `open` did. */
 static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
 {
@@ -247,6 +263,7 @@ static bool runner_try_open(struct ps_runner *runner, const struct ps_now *now)
     __atomic_store_n(&runner->halted, false, __ATOMIC_RELAXED);
     ps_runner_forget_lack(runner);
     if (runner_open_stage(runner, &err) == PS_OK) {
+        log_end_of_failures(runner, now);
         if (runner->lack == PS_LACK_NONE) { /* else `open` has reported it, with its reason, or it is kept */
             ps_runner_set_error(runner, "");
             __atomic_store_n(&runner->since_ms, 0, __ATOMIC_RELAXED);

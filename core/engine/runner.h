@@ -65,6 +65,7 @@ struct ps_runner {
     /* why the stage failed or halted, until it is open again; or why a sink cannot deliver now */
     char error[256];
     struct ps_log_backoff failure; /* the failures that are logged as one outage */
+    bool failure_said;             /* the log has had a failure, and not that it is over */
     struct ps_runner_look look;
     struct ps_tap *tap;
     /* The agent's name, and the directory for the stage's dead letters; NULL: there are none, or they go to a

@@ -107,6 +107,8 @@ echo line >"$work/tail-later/a.log"
 echo line >"$work/logs/a.log"
 broker "$broker_port"
 for source in never librdkafka tail empty spool; do await "$source reads" is_in_state $source reads 1; done
+grep -q 'INFO source spool: is open again, after ' "$work/agent.err" || fail "the log does not say that spool is open again"
+! grep -q 'No such file.*inotify' "$work/agent.err" || fail "a limit is named that was not reached"
 expect regex nothing_to_read 1 "has nothing to read: no topic of the cluster matches kafka.topics.regex.*$time"
 await 'the channel reads' page_lacks 'channel c2'
 await 'the log says so' grep -qE 'INFO source tail: (reaches its input|has something to read) again, after' "$work/agent.err"

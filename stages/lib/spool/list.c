@@ -138,11 +138,12 @@ static void watch(struct ps_spool *spool, const char *directory)
     if (spool->notify_fd < 0 || ps_tail_notify_add(spool->notify_fd, directory, false) >= 0 ||
         spool->watch_failed)
         return;
+    int error = errno;
     spool->watch_failed = true;
     ps_log(PS_LOG_WARN, spool->component,
-           "%s cannot be watched: %s (fs.inotify.max_user_watches); files in it are found when the directory "
+           "%s cannot be watched: %s%s; files in it are found when the directory "
            "is listed, every 10 s",
-           directory, strerror(errno));
+           directory, strerror(error), error == ENOSPC ? " (fs.inotify.max_user_watches)" : "");
 }
 
 /* Returns whether the path's file can be looked at; a link may point to nothing. */
