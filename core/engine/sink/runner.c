@@ -1,5 +1,4 @@
-/* Runs one sink on its worker: takes leases from its channel, offers them, rolls back, backs off after failures as
- * Flume's sink runner does, and gives back delivered leases. */
+/* Runs one sink on its worker: takes leases, offers them, rests after failures as Flume's sink runner, and gives back delivered ones. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,8 +53,7 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
         __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
     if (runner->group != NULL)
         ps_sink_group_delivered(runner, now);
-    if (done->count > done->dead)
-        runner->base.reached = true;
+    runner->base.reached |= done->count > done->dead;
     if (PS_UNLIKELY(runner->setbacks > 0) && done->count > 0)
         ps_sink_setback_over(runner);
     channel_of(runner)->done(runner->channel->spec->stage.plan, runner->consumer, lease, &runner->base.port);
@@ -77,8 +75,7 @@ static void sink_note_trouble(struct ps_sink_runner *runner, const char *reason)
     ps_sink_stuck_failed(runner, ps_worker_now(runner->base.worker));
 }
 
-/* Makes the sink fail if another sink of its group can take its leases, and give them back if another sink of its
- * channel can; otherwise it keeps trying. */
+/* The sink fails if another one of its group can take its leases, gives them back if one of its channel can, else keeps trying. */
 static void sink_port_troubled(struct ps_port *port, const struct ps_err *reason)
 {
     struct ps_sink_runner *runner = (struct ps_sink_runner *)port->runner;
@@ -328,12 +325,11 @@ static bool sink_end(struct ps_sink_runner *runner, const struct ps_now *now)
     ps_sink_stuck_clear(runner);
     runner->failures = 0;
     runner->backoff_until_ns = 0;
-    if (runner->gives_back) {
+    runner->base.keeps_lack = runner->gives_back;
+    if (runner->gives_back)
         ps_sink_setback_rests(runner, now);
-    } else {
-        runner->base.keeps_lack = false;
+    else
         __atomic_store_n(&runner->trouble_count, 0, __ATOMIC_RELAXED);
-    }
     ps_runner_end(&runner->base, now);
     if (runner->group != NULL && failed)
         ps_sink_group_closed(runner, now);
@@ -559,13 +555,13 @@ void ps_sink_runner_take_rest(struct ps_sink_runner *runner, const struct ps_pla
 {
     const struct ps_channel_ops *channel = channel_of(runner);
     const struct ps_stage_spec *stage = &runner->channel->spec->stage;
-    struct ps_lease *lease;
     if (ps_channel_is_durable(channel) || stage->ops->shared || ps_engine_channel(channel)->strip != NULL ||
         ps_plan_keeps_channel(next, runner->channel))
         return;
     while (*left != NULL)
         left = &(*left)->next;
-    while ((lease = channel->take(stage->plan, runner->consumer, &runner->base.port, now)) != NULL) {
+    for (struct ps_lease *lease;
+         (lease = channel->take(stage->plan, runner->consumer, &runner->base.port, now)) != NULL;) {
         /* the lease has the number that the channel had at the put; a reload may have renumbered the channel */
         ps_lease_home(lease)->channel = (uint16_t)runner->spec->channel;
         lease->next = NULL;
