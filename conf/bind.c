@@ -1,6 +1,7 @@
 /* See bind.h. All conversions of text to typed values are here. */
 #include "conf/bind.h"
 
+#include "conf/doubts/hosts.h"
 #include "conf/number.h"
 #include "conf/text.h"
 #include "core/flow/limits.h"
@@ -268,6 +269,21 @@ static bool header_name_fits(const struct ps_bind *bind, const struct ps_pair *p
     return false;
 }
 
+/* Refuses what cannot be a host. */
+static enum ps_status host_write(const struct ps_bind *bind, const struct ps_pair *pair, const char **to)
+{
+    const char *cure, *what = NULL;
+    bool listens = bind->prefix != NULL && strstr(bind->prefix, ".sources.") != NULL;
+    if (!ps_problems_is_unknown(bind->problems, pair->value))
+        what = ps_doubt_host(bind->arena, pair->value, listens, &cure);
+    *to = pair->value;
+    if (what == NULL)
+        return PS_OK;
+    ps_problem_add(bind->problems, bind->refuse ? PS_SEVERITY_ERROR : PS_SEVERITY_DROPPED,
+                   place_of(bind, pair), cure, "%s: %s", pair->value, what);
+    return PS_FAIL;
+}
+
 static enum ps_status texts_write(const struct ps_bind *bind, const struct ps_option *option,
                                   const struct ps_pair *pair, struct ps_texts *to)
 {
@@ -289,6 +305,8 @@ static enum ps_status value_write(const struct ps_bind *bind, const struct ps_op
             return file_write(bind, pair, to);
         if ((option->flags & PS_OPTION_HEADER) && !header_name_fits(bind, pair, pair->value))
             return PS_FAIL;
+        if (ps_doubt_names_host(option))
+            return host_write(bind, pair, to);
         *(const char **)to = pair->value;
         return PS_OK;
     case PS_OPTION_INT:

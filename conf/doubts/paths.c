@@ -159,11 +159,15 @@ static bool doubt_second(const struct doubting *doubting, const char *path, stru
     doubt->cure = doubting->row->several;
     if (doubting->row->form != FORM_LIST)
         return true;
-    const char *words = "";
-    struct ps_texts parts = ps_text_split_blanks(arena, path);
-    for (size_t i = 0; i < parts.count; i++)
-        words = ps_arena_format(arena, "%s%s%s", words, i > 0 ? "," : "", parts.items[i]);
-    doubt->cure = ps_arena_format(arena, "directories have commas between them: write %s", words);
+    const char *words = "", *first = path;
+    for (; second != NULL; first = second, second = second_path(first)) {
+        size_t length = (size_t)(second - first);
+        while (length > 0 && strchr(" \t,;:", first[length - 1]) != NULL)
+            length--;
+        words = ps_arena_format(arena, "%s%.*s,", words, (int)length, first);
+    }
+    doubt->cure = ps_arena_format(arena, "directories have commas between them: %s",
+                                  cure_with(doubting, ps_arena_format(arena, "%s%s", words, first), path));
     return true;
 }
 
@@ -190,6 +194,35 @@ static bool doubt_pattern(const struct doubting *doubting, const char *path, str
         return false;
     doubt->what = ps_arena_format(arena, "%.1s stands for itself in the name of a directory", sign);
     doubt->cure = doubting->row->several;
+    return true;
+}
+
+/* "/x/{d1,d2}" in a list, which commas split: only a shell makes two paths of it. */
+static bool doubt_braces(const struct doubting *doubting, struct doubt *doubt)
+{
+    struct ps_arena *arena = doubting->conf->arena;
+    const char *value = doubting->pair->value, *open = value, *words = "";
+    size_t length = 0;
+    while ((open = strchr(open, '{')) != NULL) {
+        length = strcspn(open + 1, "{}");
+        if (open[1 + length] == '}' && memchr(open + 1, ',', length) != NULL)
+            break;
+        open++;
+    }
+    if (open == NULL)
+        return false;
+    const char *start = open, *close = open + 1 + length;
+    while (start > value && strchr(", \t", start[-1]) == NULL)
+        start--;
+    int tail = (int)strcspn(close + 1, ", \t");
+    for (const char *word = open + 1; word <= close;) {
+        int size = (int)strcspn(word, ",}");
+        words = ps_arena_format(arena, "%s%s%.*s%.*s%.*s", words, *words != '\0' ? "," : "",
+                                (int)(open - start), start, size, word, tail, close + 1);
+        word += size + 1;
+    }
+    doubt->what = "{ stands for itself in the name of a directory";
+    doubt->cure = cure_with(doubting, words, ps_arena_copy(arena, start, (size_t)(close + 1 + tail - start)));
     return true;
 }
 
@@ -261,7 +294,12 @@ static void look_at_pair(const struct doubting *doubting)
         return;
     bool found = false;
     if (doubting->row->form == FORM_LIST && !is_quoted(value)) {
+        struct doubt doubt;
         struct ps_texts paths = ps_text_split_commas(arena, value);
+        if (doubt_braces(doubting, &doubt)) {
+            report(doubting, &doubt);
+            found = true;
+        }
         for (size_t i = 0; i < paths.count && !found; i++)
             found = look_at_path(doubting, paths.items[i]);
     } else {

@@ -73,6 +73,11 @@ disk "write $work/d1,$work/d2" "$work/c" "$work/d1 $work/d2"
 disk 'looks like two' "$work/c,$work/c2" "$work/d"
 disk '* stands for itself' "$work/c" "$work/d*"
 doubted 3 "write $HOME/dead" 'sinks.k1.penstock.deadletter = ~/dead'
+disk "write $work/d1,$work/d2" "$work/c" "$work/d1;$work/d2"
+disk "write $work/d1,$work/d2,$work/d3" "$work/c" "$work/d1:$work/d2: $work/d3"
+disk "write $work/d1,$work/d2 instead of $work/d1;$work/d2" "$work/c" "$work/d1;$work/d2,$work/d3"
+disk "write $work/d1,$work/d2" "$work/c" "$work/{d1,d2}"
+disk "write $work/d1/x,$work/d2/x instead of $work/{d1,d2}/x" "$work/c" "$work/d0, $work/{d1,d2}/x"
 hdfs 1 'write the value without quotes' '"hdfs://namenode:8020/x"'
 hdfs 3 'only a shell replaces ~' '~/x'
 hdfs 3 '* stands for itself' 'hdfs://namenode:8020/*/x'
@@ -87,6 +92,33 @@ good_files "$work/x.{1,3}[.]log"
 good_files "$work/not there/a.log"
 fine 'channels.c1.type = file' "channels.c1.checkpointDir = $work/c" "channels.c1.dataDirs = $work/d1, $work/d2"
 fine 'sinks.k1.type = hdfs' 'sinks.k1.hdfs.path = hdfs://namenode.example:8020/%{host}/%[localhost]/x'
+
+# ---- hosts ----
+listens() { doubted 1 "$1" 'sources.r1.type = netcat' "sources.r1.bind = $2" 'sources.r1.port = 0'; }
+sends() { doubted 1 "$1" 'sinks.k1.type = avro' "sinks.k1.hostname = $2" 'sinks.k1.port = 7000'; }
+for end in listens sends; do
+    $end 'not a URL; write 127.0.0.1' 'http://127.0.0.1'
+    $end 'not a URL; write h' 'http://h:7000/x'
+    $end 'the port has a key of its own; write 127.0.0.1' '127.0.0.1:44444'
+    $end 'the port has a key of its own; write [::1]' '[::1]:44444'
+    $end 'write h' 'h/'
+    for value in 300.1.1.1 1.2.3.4.5 1.2.3.256; do $end "$value: this is no address: it has four numbers from 0 to 255" "$value"; done
+    for value in 'a b' a,b 'a; b'; do $end 'cannot have blanks, commas or semicolons' "$value"; done
+    for value in '*' a..b :44444 ::g '[::1' '%h' '$HOST'; do $end "$value: this cannot be a host" "$value"; done
+    $end 'the quotes are part of the value; write the value without quotes' '"127.0.0.1"'
+done
+listens 'write 0.0.0.0' '*'
+for line in 'syslogtcp|host|port = 0' 'syslogudp|host|port = 0' 'multiport_syslogtcp|host|ports = 5140' 'http|bind|port = 0' 'avro|bind|port = 0' \
+    'thrift|bind|port = 0' 'netcatudp|bind|port = 0'; do
+    IFS='|' read -r type key port <<<"$line"
+    doubted 1 'the port has a key of its own; write 127.0.0.1' "sources.r1.type = $type" "sources.r1.$key = 127.0.0.1:1" "sources.r1.$port"
+done
+doubted 1 'not a URL; write h' 'sinks.k1.type = irc' 'sinks.k1.hostname = irc://h' 'sinks.k1.nick = n' 'sinks.k1.chan = c'
+doubted 1 'not a URL; write h' 'sinks.k1.type = thrift' 'sinks.k1.hostname = thrift://h:1' 'sinks.k1.port = 1'
+for value in 0.0.0.0 127.1 :: ::1 '[::1]' localhost localhost. my_host.example-1.com; do
+    fine 'sources.r1.type = netcat' "sources.r1.bind = $value" 'sources.r1.port = 0'
+    fine 'sinks.k1.type = avro' "sinks.k1.hostname = $value" 'sinks.k1.port = 7000'
+done
 
 # ---- commands ----
 runs 'the | is part of an argument of tail; add the line a1.sources.r1.shell = /bin/sh -c' 'tail -F /x | grep y'
