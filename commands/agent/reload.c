@@ -62,6 +62,12 @@ static void say_changes(const struct ps_agent_spec *old, const struct ps_agent_s
     ps_arena_destroy(arena);
 }
 
+/* Returns whether this attempt fails as the one before, of the same files, did: the log has it, and waits for a change. */
+static bool is_said(const struct service *service, const char *reason)
+{
+    return service->retries && strcmp(service->refused_before.text, reason) == 0;
+}
+
 static void say_refused(const char *reason)
 {
     ps_log(PS_LOG_ERROR, "agent", REFUSED "%s", reason);
@@ -71,8 +77,10 @@ static void say_refused(const char *reason)
 static void refuse_for_now(struct service *service, const char *reason)
 {
     ps_agent_reload_failed(service->agent, reason);
+    service->test_failed = true;
     ps_err_set(&service->refusal, "%s", reason);
-    say_refused(reason);
+    if (!is_said(service, service->refusal.text))
+        say_refused(reason);
 }
 
 /* Runs a job of a reload. If there is no thread for it, notes that the reload is refused for now. */
@@ -109,7 +117,8 @@ static void refuse(struct service *service, const struct ps_problem *first, size
     ps_err_set(&service->refusal, "%s", reason);
     reason = ps_arena_format(arena, REFUSED "%s", reason);
     /* ps_log_text, because it also prints the 11th refusal within 10 s */
-    ps_log_text(PS_LOG_ERROR, "agent", reason, strlen(reason));
+    if (!is_said(service, service->refusal.text))
+        ps_log_text(PS_LOG_ERROR, "agent", reason, strlen(reason));
     ps_arena_destroy(arena);
 }
 
@@ -139,10 +148,13 @@ static bool try(struct service *service, struct ps_plan *next, struct ps_conf *c
     if (service->abandoned)
         return false;
     size_t count = failures->count;
-    for (size_t i = 1; i < count; i++) /* refuse() prints the first one */
-        ps_log(PS_LOG_ERROR, "configuration", "%s", ps_problem_text(conf->arena, &failures->items[i]));
-    if (count > 0)
+    if (count > 0) {
+        service->test_failed = true;
         refuse(service, failures->items, count);
+    }
+    bool said = count > 0 && is_said(service, service->refusal.text);
+    for (size_t i = 1; i < count && !said; i++) /* refuse() prints the first one */
+        ps_log(PS_LOG_ERROR, "configuration", "%s", ps_problem_text(conf->arena, &failures->items[i]));
     ps_problems_fini(failures);
     if (tried && count == 0)
         return true;
@@ -176,13 +188,16 @@ static bool exchange(struct service *service, struct ps_conf *conf)
     struct ps_machine machine = ps_conf_machine(conf);
     struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
     fresh->program = PS_AGENT_PROGRAM;
-    say_changes(ps_agent_plan(service->agent)->spec, fresh);
+    if (!service->retries)
+        say_changes(ps_agent_plan(service->agent)->spec, fresh);
     enum ps_status status = ps_agent_reload_begin(service->agent, fresh, &machine, &next, &err);
     if (status == PS_OK && next == NULL)
         return true;
     if (status == PS_OK) {
         if (!try(service, next, conf) || !build(service, next))
             return false;
+        if (service->retries)
+            say_changes(ps_agent_plan(service->agent)->spec, fresh);
         service->doing = "a reload: waits for workers to give up the old plan and to open the new one";
         status = ps_agent_reload_end(service->agent, next, ps_service_told_to_stop, service, &err);
     }
@@ -201,7 +216,10 @@ static void reload(struct service *service)
     struct ps_conf *conf = service->job.conf;
     bool runs = false;
     const struct ps_problem *first = first_refusing(service, &count);
-    ps_service_say_problems(conf, first != NULL && service->job.status == PS_OK);
+    if (!service->retries)
+        ps_service_say_problems(conf, first != NULL && service->job.status == PS_OK);
+    service->refused_before = service->refusal;
+    service->test_failed = false;
     service->refusal = (struct ps_err){0};
     if (first != NULL) {
         refuse(service, first, count);
@@ -219,10 +237,12 @@ static void reload(struct service *service)
 void ps_service_reload(struct service *service)
 {
     ps_notify_reloading();
-    ps_log(PS_LOG_INFO, "agent", "reading the configuration again");
+    if (!service->retries)
+        ps_log(PS_LOG_INFO, "agent", "reading the configuration again");
     service->doing = "reads the configuration again";
     reload(service);
     service->doing = NULL;
+    service->retries = false;
     if (service->stops == 0)
         ps_notify_ready(service->seen == service->running && service->refusal.length == 0
                             ? "running"
@@ -269,5 +289,7 @@ bool ps_service_configuration_changed(struct service *service)
     service->missing = missing != NULL;
     if (service->job.changed || missing != NULL || err->length > 0)
         return service->job.changed;
-    return refusal_has_changed(service);
+    bool again = refusal_has_changed(service);
+    service->retries = again && service->test_failed;
+    return again;
 }

@@ -31,9 +31,12 @@ struct service {
     const char *doing;      /* what control is doing, for the dump; NULL: it waits for work */
     bool missing;           /* a file is missing, and that was reported */
     bool log_in_file;       /* a log file was opened: what a user has to see goes to standard error, too */
-    struct ps_err poll_failure; /* the last error that was reported */
-    struct ps_err refusal;      /* why the last reload was refused; empty when it was carried out */
-    uint64_t retry_ns;          /* monotonic: not before this time `seen` is tried again */
+    struct ps_err poll_failure;   /* the last error that was reported */
+    struct ps_err refusal;        /* why the last reload was refused; empty when it was carried out */
+    struct ps_err refused_before; /* `refusal` of the reload before */
+    bool test_failed;             /* the last reload was refused by a test or the build, not for its text */
+    bool retries;                 /* this reload tries the same files again, after such a failure */
+    uint64_t retry_ns;            /* monotonic: not before this time `seen` is tried again */
     /* A stop has left a helper thread running, which may still use `seen`, a plan, and `job`. */
     bool abandoned;
     struct {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A rules file that vanishes or breaks, and is put right: a reload that was refused because of it succeeds at the next poll
-# without SIGHUP; /readyz names a file that is not used, by a selector and an interceptor, until it is put right.
+# without SIGHUP; /readyz names a file that is not used, by a selector and an interceptor, until it is put right. A directory that is missing refuses
+# a reload once.
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -80,6 +81,21 @@ await "the interceptor's file" says "interceptor r1/i1: $work/marks.rules:1:"
 good_marks
 await "the interceptor's file is put right" ready
 [[ $(reloads_failed) == "$failed" ]] || fail "a broken rules file counts as a reload of the configuration"
+
+# A directory that is missing: tried again at each poll, and said once.
+sed "s|^a1.sinks.k1.type = null|a1.sinks.k1.type = file_roll\na1.sinks.k1.sink.directory = $work/none/out|" "$file" >"$file.new"
+mv "$file.new" "$file"
+await "refused for the directory" says "$work/none/out"
+failed=$(reloads_failed)
+tried() { (($(reloads_failed) >= failed + 2)); }
+await "tried again, twice" tried
+kept='the new configuration is not used; the agent keeps the old one: .*none/out'
+[[ $(grep -c "$kept" "$work/agent.err") == 1 ]] || fail "the same refusal is logged at every poll"
+reads=$(grep -c 'reading the configuration again' "$work/agent.err")
+mkdir -p "$work/none/out"
+await "the directory is there: ready without SIGHUP" ready
+grep -q 'reload: .*k1' "$work/agent.err" || fail "the log does not say what the reload changes"
+[[ $(grep -c 'reading the configuration again' "$work/agent.err") == "$reads" ]] || fail "each attempt is logged"
 
 kill -TERM "$agent"
 wait "$agent" || fail "exit status $?"
