@@ -139,6 +139,12 @@ void ps_problem_quoted_path(struct ps_problems *problems, bool is_url)
     problems->items[problems->count - 1].quoted_url = is_url;
 }
 
+void ps_problem_swallows(struct ps_problems *problems, const char *key)
+{
+    if (problems->count > 0 && problems->held_back == 0)
+        problems->items[problems->count - 1].swallowed = ps_arena_text(problems->arena, key);
+}
+
 void ps_problem_follows(struct ps_problems *problems)
 {
     if (problems->count > 0 && problems->held_back == 0)
@@ -227,11 +233,38 @@ static bool is_same_value(const struct ps_problem *one, const struct ps_problem 
            strcmp(one->key, other->key) == 0;
 }
 
+/* Returns whether `problem` follows from a line that was swallowed, whose problem gets its severity: the value that swallowed it
+ * cannot be right, and its key only seems to be missing. */
+static bool is_of_swallowed(struct ps_problems *problems, const struct ps_problem *problem)
+{
+    for (size_t i = 0; problem->key != NULL && i < problems->count; i++) {
+        struct ps_problem *other = &problems->items[i];
+        if (other->swallowed == NULL || other == problem || problem->severity > PS_SEVERITY_DROPPED ||
+            problem->file == NULL || strcmp(problem->file, other->file) != 0 ||
+            strcmp(problem->key, problem->is_missing ? other->swallowed : other->key) != 0)
+            continue;
+        if (other->severity == PS_SEVERITY_WARNING) {
+            problems->warnings--;
+            other->severity = problem->severity;
+            other->mistake = problem->mistake;
+        } else if (problem->severity == PS_SEVERITY_ERROR) {
+            problems->errors--;
+        } else {
+            problems->dropped--;
+        }
+        other->decides |= problem->decides;
+        return true;
+    }
+    return false;
+}
+
 /* Returns whether another problem of this value makes this one needless: the quotes explain what is found wrong with a path in
  * quotes. A URL in quotes is refused for them: that problem takes their words, and their own goes. */
 static bool is_needless(struct ps_problems *problems, size_t at)
 {
     const struct ps_problem *problem = &problems->items[at];
+    if (is_of_swallowed(problems, problem))
+        return true;
     if (problem->severity < PS_SEVERITY_WARNING)
         return false;
     for (size_t i = 0; i < problems->count; i++) {
@@ -253,7 +286,7 @@ void ps_problems_forget_quoted(struct ps_problems *problems)
 {
     bool any = false;
     for (size_t i = 0; i < problems->count && !any; i++)
-        any = problems->items[i].quoted_path;
+        any = problems->items[i].quoted_path || problems->items[i].swallowed != NULL;
     bool *needless =
         any ? ps_must_alloc(problems->count, sizeof *needless, "problems of the configuration") : NULL;
     for (size_t i = 0; any && i < problems->count; i++)
@@ -268,6 +301,20 @@ void ps_problems_forget_quoted(struct ps_problems *problems)
     if (any)
         problems->count = kept;
     free(needless);
+}
+
+void ps_problems_allow(struct ps_problems *problems, size_t before)
+{
+    for (size_t i = before; i < problems->count; i++) {
+        struct ps_problem *problem = &problems->items[i];
+        if (problem->severity > PS_SEVERITY_DROPPED)
+            continue;
+        problems->errors -= problem->severity == PS_SEVERITY_ERROR;
+        problems->dropped -= problem->severity == PS_SEVERITY_DROPPED;
+        problems->warnings++;
+        problem->severity = PS_SEVERITY_WARNING;
+        problem->mistake = PS_MISTAKE_NONE;
+    }
 }
 
 const char *ps_severity_word(enum ps_severity severity)

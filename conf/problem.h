@@ -39,6 +39,8 @@ struct ps_problem {
     bool is_missing;  /* says that a required key is missing */
     bool quoted_path; /* says that a path stands in quotes */
     bool quoted_url;  /* and the path is a URL, which no component takes with quotes */
+    /* the key that a backslash at the end of the line before made part of this key's value; NULL: none */
+    const char *swallowed;
     /* the agent does not start because of it, although by itself it would only drop a component or a value */
     bool decides;
 };
@@ -99,8 +101,13 @@ void ps_problem_no_effect(struct ps_problems *problems);
 void ps_problem_missing(struct ps_problems *problems);
 /* Says that the last problem is the quotes around a path or an address. */
 void ps_problem_quoted_path(struct ps_problems *problems, bool is_url);
+/* Says that the last problem is a line that became part of the value of the line before: `key` is the key in it. */
+void ps_problem_swallows(struct ps_problems *problems, const char *key);
 /* Removes what else was found wrong with such a value: it is untrue without the quotes. */
 void ps_problems_forget_quoted(struct ps_problems *problems);
+
+/* Makes warnings of the errors and the dropped components that were added since there were `before` problems. */
+void ps_problems_allow(struct ps_problems *problems, size_t before);
 
 const char *ps_severity_word(enum ps_severity severity);
 

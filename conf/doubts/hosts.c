@@ -1,6 +1,8 @@
 /* See hosts.h. Refuses only what no resolver can answer. */
 #include "conf/doubts/hosts.h"
 
+#include "conf/properties/edges.h"
+
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <string.h>
@@ -33,11 +35,13 @@ static bool is_name(const char *value)
             return false;
         if (c != '.' && c != '-' && c != '_' && c < 0x80 && !isalnum(c))
             return false;
+        if (c == 0xc2) /* U+0080 to U+00BF: no letters, but what ISO-8859-1 makes of quotes in UTF-8 */
+            return false;
         label = c == '.' ? 0 : label + 1;
         if (label > LABEL_BYTES_MAX)
             return false;
     }
-    return label > 0 && length <= HOST_BYTES_MAX;
+    return label > 0 && length <= HOST_BYTES_MAX && !ps_edges_are_odd(value);
 }
 
 /* Returns whether `value` can be a host as it is. */

@@ -226,6 +226,27 @@ static bool doubt_braces(const struct doubting *doubting, struct doubt *doubt)
     return true;
 }
 
+/* "hdfs:\\\\namenode\\logs", "C:\\logs". A backslash that Java's properties removed is a problem of its own, and comes first. */
+static bool doubt_backslash(const struct doubting *doubting, const char *path, struct doubt *doubt)
+{
+    struct ps_arena *arena = doubting->conf->arena;
+    struct ps_place place = {.file = doubting->pair->file, .line = doubting->pair->line};
+    if (strchr(path, '\\') == NULL || ps_problems_lost_backslash(&doubting->conf->problems, place))
+        return false;
+    char *slashes = ps_arena_copy(arena, path, strlen(path));
+    for (char *at = slashes; (at = strchr(at, '\\')) != NULL;)
+        *at = '/';
+    const char *colon = strchr(slashes, ':');
+    doubt->what = "a backslash is not a slash: directories have / between them";
+    if (doubting->row->form == FORM_URL && colon != NULL && colon > slashes + 1 && colon[1] == '/')
+        doubt->cure = ps_arena_format(arena, "write %.*s://%s", (int)(colon - slashes), slashes,
+                                      colon + 1 + strspn(colon + 1, "/"));
+    else
+        doubt->cure =
+            colon == slashes + 1 ? "name a directory of this machine" : cure_with(doubting, slashes, path);
+    return true;
+}
+
 /* "$HOME/in": only ${..} is replaced in these files. */
 static bool doubt_variable(struct ps_arena *arena, const char *path, struct doubt *doubt)
 {
@@ -278,6 +299,7 @@ static bool look_at_path(const struct doubting *doubting, const char *path)
         return true; /* reported for every key (conf/load.c) */
     bool found =
         doubt_home(doubting, whole, &doubt) ||
+        (form != FORM_GROUP && doubt_backslash(doubting, whole, &doubt)) ||
         (form == FORM_URL ? doubt_colon(arena, whole, &doubt) : doubt_url(doubting, whole, &doubt)) ||
         doubt_second(doubting, path, &doubt) || doubt_variable(arena, path, &doubt) ||
         doubt_pattern(doubting, path, &doubt);

@@ -103,6 +103,14 @@ static bool begins_with_key(const unsigned char *text, size_t length, const char
     return false;
 }
 
+static size_t key_length(const unsigned char *text, size_t length)
+{
+    size_t at = 0;
+    while (at < length && text[at] != '=' && text[at] != ':' && !ps_line_reader_is_blank(text[at]))
+        at++;
+    return at;
+}
+
 void ps_line_reader_warn_joins(const struct ps_line_reader *lines, struct ps_property *property,
                                struct ps_problems *problems)
 {
@@ -131,6 +139,8 @@ void ps_line_reader_warn_joins(const struct ps_line_reader *lines, struct ps_pro
                                 join->line - 1),
                 "the line before ends with a backslash: this line is part of its value, and sets no "
                 "key");
+            ps_problem_swallows(problems, ps_arena_copy(problems->arena, (const char *)text,
+                                                        key_length(text, end - join->at)));
         }
     }
 }

@@ -2,6 +2,7 @@
  * then escapes. Thread: the control thread. Reads untrusted bytes: every index below is limited to the
  * logical line. */
 #include "conf/properties/properties.h"
+#include "conf/properties/edges.h"
 #include "conf/properties/line_reader.h"
 #include "conf/text.h"
 #include "core/fnv.h"
@@ -249,12 +250,15 @@ static void warn_utf8(struct ps_line_reader *reader, struct ps_place place, bool
     }
     if (!concerned || reader->utf8_lines++ >= UTF8_WARNINGS_MAX)
         return;
-    if (first == 0xa0) {
+    const char *noun = ps_edge_noun(first);
+    if (noun != NULL && strcmp(noun, "blank") == 0) {
         ps_problem_add(problems, PS_SEVERITY_WARNING, place, "replace it by an ordinary blank",
-                       "has a no-break space, which is not a blank here but part of the key or value");
+                       "has %s, which is not a blank here but part of the key or value",
+                       first == 0xa0 ? "a no-break space"
+                                     : ps_arena_format(problems->arena, "the blank U+%04X", first));
         return;
     }
-    if ((first >= 0x200b && first <= 0x200f) || first == 0x2060 || first == 0xfeff || first == 0xad) {
+    if (noun != NULL && strcmp(noun, "invisible character") == 0) {
         ps_problem_add(problems, PS_SEVERITY_WARNING, place, "remove it",
                        "has the invisible character U+%04X, which becomes part of the key or value", first);
         return;
@@ -335,6 +339,20 @@ static void warn_backslashes(const unsigned char *text, size_t length, const cha
         ps_problem_lost_backslash(problems);
 }
 
+/* Warns of what is around the value: in the bytes of the file, or in what its escapes make. */
+static bool warn_edges(const struct ps_line_reader *reader, size_t key_length, size_t value_start,
+                       const char *value, struct ps_place place, struct ps_problems *problems)
+{
+    unsigned first;
+    if (line_is_utf8(reader->text, key_length, &first) || first != 0)
+        return false; /* the key has the first such character */
+    bool is_raw = line_is_utf8(reader->text, reader->text_length, &first);
+    if (is_raw)
+        value = ps_arena_copy(problems->arena, (const char *)reader->text + value_start,
+                              reader->text_length - value_start);
+    return ps_edges_warn(value, !is_raw, place, problems);
+}
+
 static enum ps_status property_read(struct ps_properties *properties, struct ps_line_reader *reader,
                                     const char *file, struct ps_problems *problems)
 {
@@ -362,7 +380,8 @@ static enum ps_status property_read(struct ps_properties *properties, struct ps_
     while ((unsigned char)*visible >= 0x80)
         visible++;
     bool is_lost = ps_text_begins(property.key, MARK) && is_key(properties, property.key);
-    warn_utf8(reader, place, concerned || of_wanted_agent(properties, visible), is_lost, problems);
+    if (!concerned || !warn_edges(reader, key_length, value_start, property.value, place, problems))
+        warn_utf8(reader, place, concerned || of_wanted_agent(properties, visible), is_lost, problems);
     if (is_lost)
         property.key += strlen(MARK);
     properties->bad_lines += malformed + is_lost;
@@ -402,6 +421,24 @@ static bool is_page(const char *bytes, size_t length)
     return false;
 }
 
+/* Compressed files, by their first bytes, and what unpacks them. */
+static const struct packing {
+    const char *head, *name, *program;
+} packings[] = {
+    {"\x1f\x8b", "gzip", "gunzip"},         {"BZh", "bzip2", "bunzip2"},    {"\xfd\x37\x7aXZ", "xz", "unxz"},
+    {"\x28\xb5\x2f\xfd", "zstd", "unzstd"}, {"PK\x03\x04", "zip", "unzip"},
+};
+
+/* Returns NULL if the file is not compressed. */
+static const struct packing *packing_of(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(packings); i++)
+        if (length > strlen(packings[i].head) &&
+            memcmp(bytes, packings[i].head, strlen(packings[i].head)) == 0)
+            return &packings[i];
+    return NULL;
+}
+
 enum ps_status ps_properties_load(struct ps_properties *properties, const char *file, const char *bytes,
                                   size_t length, struct ps_problems *problems)
 {
@@ -414,6 +451,14 @@ enum ps_status ps_properties_load(struct ps_properties *properties, const char *
         ps_problem_add(problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL},
                        "save it as plain text: iconv -f UTF-16 -t ISO-8859-1",
                        "is UTF-16, of which neither Java's properties nor penstock can read a key");
+        return PS_FAIL;
+    }
+    const struct packing *packing = packing_of(bytes, length);
+    if (packing != NULL) {
+        ps_problem_add(
+            problems, PS_SEVERITY_ERROR, (struct ps_place){file, 0, NULL},
+            ps_arena_format(problems->arena, "give the plain file that %s makes of it", packing->program),
+            "is compressed (%s)", packing->name);
         return PS_FAIL;
     }
     if (is_page(bytes, length)) {

@@ -325,7 +325,12 @@ enum ps_status ps_component_check(const struct ps_component_maker *maker, struct
     context.report = checking_report;
     context.argument = &checking;
     context.class_path = maker->conf->class_path;
-    if (part->ops->check(part->plan, &context) == PS_OK)
+    size_t before = maker->conf->problems.count;
+    bool good = part->ops->check(part->plan, &context) == PS_OK;
+    /* what the stage cannot do and goes on without, such as a Java class of a Kafka client */
+    if (good && checking.failed && maker->allow_unsupported)
+        ps_problems_allow(&maker->conf->problems, before);
+    if (good && (!checking.failed || maker->allow_unsupported))
         return PS_OK;
     part->unsound = true;
     if (!checking.failed)

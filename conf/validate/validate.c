@@ -429,7 +429,9 @@ static void bind_engine(struct ps_validation *validation)
 static bool lists_any(const struct ps_agent_text *text, enum ps_section section)
 {
     const struct ps_pair *list = text->sections[section].list;
-    return list != NULL && list->value[strspn(list->value, " \t")] != '\0';
+    if (list == NULL)
+        return text->sections[section].count > 0; /* the list is lost: a1.source = r1 */
+    return list->value[strspn(list->value, " \t")] != '\0';
 }
 
 void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)

@@ -276,9 +276,39 @@ static bool check_path(const struct ps_context *context, const char *key, const 
         pattern);
 }
 
+/* Returns whether the groups have commas between them, after reporting it and what is wrong with their files. */
+static bool has_commas(const struct taildir_plan *plan, const struct ps_context *context)
+{
+    const char *blanks = "";
+    bool any = false, all = true;
+    for (size_t i = 0; i < plan->groups.count; i++) {
+        const char *group = plan->groups.items[i];
+        bool is_one = ps_pairs_get(&plan->patterns, group) != NULL;
+        for (size_t length; *group != '\0'; group += length + (group[length] != '\0')) {
+            length = is_one ? strlen(group) : strcspn(group, ",");
+            any |= group[length] == ',';
+            if (length == 0)
+                continue;
+            const char *name = ps_arena_copy(context->arena, group, length);
+            all &= ps_pairs_get(&plan->patterns, name) != NULL;
+            blanks = ps_arena_format(context->arena, "%s%s%s", blanks, *blanks != '\0' ? " " : "", name);
+        }
+    }
+    if (!any)
+        return false;
+    ps_report(context, PS_LOG_ERROR, "filegroups", "lists are separated by blanks, not commas; write %s%s",
+              blanks, all ? "" : ", and set filegroups.NAME for each of them");
+    for (size_t i = 0; i < plan->patterns.count; i++)
+        check_path(context, ps_arena_format(context->arena, "filegroups.%s", plan->patterns.items[i].key),
+                   plan->patterns.items[i].value);
+    return true;
+}
+
 static enum ps_status taildir_check(const void *plan_, const struct ps_context *context)
 {
     const struct taildir_plan *plan = plan_;
+    if (has_commas(plan, context))
+        return PS_FAIL;
     bool good = check_keys(plan, context), has_files = false;
     for (size_t i = 0; i < plan->groups.count; i++) {
         const char *group = plan->groups.items[i];

@@ -120,6 +120,83 @@ for value in 0.0.0.0 127.1 :: ::1 '[::1]' localhost localhost. my_host.example-1
     fine 'sinks.k1.type = avro' "sinks.k1.hostname = $value" 'sinks.k1.port = 7000'
 done
 
+# ---- a backslash that takes the next line into the value: one line, and no cure that the file has already ----
+for lines in 'sources.r1.type = netcat|sources.r1.bind = 127.0.0.1\\|sources.r1.port = 0' 'sources.r1.channels = c1|sources.r1.type = seq\|sources.r1.totalEvents = 1'; do
+    IFS='|' read -ra lines <<<"${lines//\\\\/\\}"
+    agent "${lines[@]}" >"$work/agent.properties"
+    check 1 -n a1
+    says 'this line is part of its value, and sets no key; remove the backslash at the end of line'
+    [[ $(grep -c 'dropped: ' "$work/out") == 1 ]] || fail 'more than one line about the backslash'
+done
+
+# ---- quotes and blanks of a word processor, as they are and as escapes ----
+odd() { # TEXT BEFORE AFTER: around the address
+    local before after
+    for escaped in '' 1; do
+        before=$2 after=$3
+        [[ -z $escaped ]] || { before=$(escape "$2") after=$(escape "$3"); }
+        doubted 1 "a1.sources.r1.bind: the $1 is part of the value, in which nothing removes it; write 127.0.0.1" 'sources.r1.type = netcat' \
+            "sources.r1.bind = ${before}127.0.0.1$after" 'sources.r1.port = 0'
+        [[ $(grep -c 'r1.bind: ' "$work/out") == 1 ]] || fail 'more than one line about the value'
+        doubted 1 "a1.sources.r1.type: the $1 is part of the value, in which nothing removes it; write seq" "sources.r1.type = ${before}seq$after"
+        doubted 0 "the $1 is part of the value, in which nothing removes it; write x" "sources.r1.userName = ${before}x$after"
+    done
+}
+escape() { printf %s "$1" | iconv -f UTF-8 -t UTF-16BE | od -An -v -tx2 --endian=big | sed 's/ / \\u/g' | tr -d ' \n'; }
+odd 'typographic quote U+201C' '“' '”'
+odd 'typographic quote U+00AB' « »
+odd 'typographic quote U+2019' '' "’"
+odd 'blank U+3000' '' $'\u3000'
+odd 'blank U+2009' $'\u2009' ''
+odd 'invisible character U+200B' '' $'\u200b'
+agent | sed $'s/^a1.sources.r1.type /&\u3000/' >"$work/agent.properties"
+check 1 -n a1
+says 'a1.sources.r1.type: the blank U+3000 is part of the value, in which nothing removes it; write seq'
+agent | sed $'s/^a1.sources.r1.type /a1.sources.r1.type\u3000/' >"$work/agent.properties"
+check 1 -n a1
+says 'has the blank U+3000'
+says 'replace it by an ordinary blank'
+fine 'sources.r1.interceptors = i' 'sources.r1.interceptors.i.type = search_replace' 'sources.r1.interceptors.i.searchPattern = \u201cx\u201d' \
+    'sources.r1.interceptors.i.replaceString = y'
+
+# ---- backslashes for slashes ----
+hdfs 3 'a backslash is not a slash: directories have / between them; write hdfs://nn/x' 'hdfs:\\\\nn\\x'
+hdfs 3 'write hdfs://nn/x' 'hdfs:\\nn\\x'
+hdfs 0 'write \\x' 'hdfs:\\nn\x'
+roll 'write /var/log/x' '\\var\\log\\x'
+spool 'name a directory of this machine' 'C:\\logs'
+
+# ---- Java classes of a Kafka client: what changes records refuses the component, unless the file allows it ----
+sink=('sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink' 'sinks.k1.kafka.bootstrap.servers = 127.0.0.1:1' 'sinks.k1.kafka.topic = t')
+for key in partitioner.class value.serializer key.serializer interceptor.classes; do
+    doubted 1 "a1.sinks.k1.kafka.producer.$key: com.example.C: " "${sink[@]}" "sinks.k1.kafka.producer.$key = com.example.C"
+    says 'no sink is left'
+    agent 'penstock.allow.unsupported = true' "${sink[@]}" "sinks.k1.kafka.producer.$key = com.example.C" >"$work/agent.properties"
+    check 0 -n a1
+    says "warning: a1.sinks.k1.kafka.producer.$key: com.example.C"
+    says 'sink k1: kafka'
+done
+source=('sources.r1.type = org.apache.flume.source.kafka.KafkaSource' 'sources.r1.kafka.bootstrap.servers = 127.0.0.1:1' 'sources.r1.kafka.topics = t')
+for key in value.deserializer key.deserializer interceptor.classes; do
+    doubted 1 "a1.sources.r1.kafka.consumer.$key: com.example.C: " "${source[@]}" "sources.r1.kafka.consumer.$key = com.example.C"
+    says 'without any of its sources'
+done
+fine "${sink[@]}" 'sinks.k1.kafka.producer.metric.reporters = com.example.M' \
+    'sinks.k1.kafka.producer.value.serializer = org.apache.kafka.common.serialization.ByteArraySerializer'
+
+# ---- lists ----
+doubted 1 'filegroups: lists are separated by blanks, not commas; write f1 f2' 'sources.r1.type = taildir' "sources.r1.positionFile = $work/p.json" \
+    'sources.r1.filegroups = f1, f2' 'sources.r1.filegroups.f1 = /var/log/*.log' "sources.r1.filegroups.f2 = $work/x[.]log"
+says '/var/log/.*[.]log'
+doubted 1 'write f1 f2, and set filegroups.NAME for each of them' 'sources.r1.type = taildir' "sources.r1.positionFile = $work/p.json" \
+    'sources.r1.filegroups = f1,f2' "sources.r1.filegroups.f2 = $work/x[.]log"
+fine 'sources.r1.type = taildir' "sources.r1.positionFile = $work/p.json" 'sources.r1.filegroups = a,b' "sources.r1.filegroups.a,b = $work/x[.]log"
+for section in sources sinks; do
+    agent | sed "s/^a1.$section = /a1.${section%s} = /" >"$work/agent.properties"
+    check 1 -n a1
+    says "did you mean a1.$section?"
+done
+
 # ---- commands ----
 runs 'the | is part of an argument of tail; add the line a1.sources.r1.shell = /bin/sh -c' 'tail -F /x | grep y'
 runs 'the " is part' 'grep "a b" /x'
@@ -181,6 +258,14 @@ from -u s3a://host/a.properties 's3a: is not read here'
 from -f http:/host/a.properties 'write -u http://host/a.properties'
 from -u classpath:none.properties 'names a file of the directory that -c gives'
 from -f none.properties 'relative to the directory where penstock started'
+declare -A unpackers=([gzip]=gunzip [bzip2]=bunzip2 [xz]=unxz [zstd]=unzstd)
+for packer in "${!unpackers[@]}"; do
+    command -v "$packer" >/dev/null || continue
+    agent | "$packer" -c >"$work/agent.properties"
+    check 1 -n a1
+    says "error: is compressed ($packer); give the plain file that ${unpackers[$packer]} makes of it"
+    [[ $(grep -c : "$work/out") == 2 ]] || fail "more than one problem of a file of $packer"
+done
 for form in UTF-16 UTF-16LE UTF-16BE; do
     agent | iconv -f UTF-8 -t "$form" >"$work/agent.properties"
     check 1 -n a1
