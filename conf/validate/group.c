@@ -299,13 +299,29 @@ static bool group_processor(struct grouping *grouping)
     return false;
 }
 
+/* Returns whether any group of the file names the sink, also one that is made later. */
+static bool is_grouped(const struct ps_validation *validation, const char *sink)
+{
+    const struct ps_section_entries *groups = &validation->text->sections[PS_SECTION_SINKGROUPS];
+    for (size_t i = 0; i < groups->count; i++) {
+        struct ps_pairs pairs = ps_entry_pairs(&groups->entries[i]);
+        const struct ps_pair *list = groups->entries[i].listed ? ps_pairs_find(&pairs, "sinks") : NULL;
+        struct ps_texts names = {0, NULL};
+        if (list != NULL)
+            names = ps_text_split_blanks(validation->arena, list->value);
+        if (ps_texts_have(&names, sink))
+            return true;
+    }
+    return false;
+}
+
 /* Returns the names of the sinks that are in no group, "k1 k2"; "...": there is none. */
 static const char *free_sinks(const struct ps_validation *validation)
 {
     const struct ps_conf_agent *agent = &validation->conf->agent;
     const char *names = "";
     for (size_t i = 0; i < agent->sink_count; i++)
-        if (agent->sinks[i].group == NULL)
+        if (agent->sinks[i].group == NULL && !is_grouped(validation, agent->sinks[i].part.name))
             names = ps_arena_format(validation->arena, "%s%s%s", names, *names != '\0' ? " " : "",
                                     agent->sinks[i].part.name);
     return *names != '\0' ? names : "...";

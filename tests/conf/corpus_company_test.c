@@ -17,6 +17,7 @@ static const struct {
     const char *name, *reason;
 } differing[] = {
     {"033-configured-not-listed", "where there is a list of groups, the cure is another one"},
+    {"046-no-type", "the only channel of its own is dropped: the cure names another one, where there is one"},
 };
 
 static const char company[] = "a1.sources.zzs.type = seq\n"
