@@ -297,10 +297,18 @@ static void verdict_print(struct ps_live *live, const struct ps_outcome *outcome
                       ps_live_style(live, PS_LIVE_WARN), ps_live_style(live, PS_LIVE_PLAIN));
 }
 
+/* Returns whether latencies of this run or of the older one count until verify read the events: they say nothing about the pipeline. */
+static bool read_late(const struct ps_outcome *outcome)
+{
+    return outcome->verdict->due_before > 0 ||
+           json_integer_value(json_object_get(outcome->old, "due_before_start")) > 0;
+}
+
 /* Makes the summary's object, with the comparison when there is an older run. */
 static json_t *summary_make(const struct ps_outcome *outcome, const struct ps_histogram *latency,
                             unsigned *worse)
 {
+    enum { LATENCIES = 3 }; /* at the end */
     static const struct ps_change_figure figures[] = {
         {"lost", NULL, "lost", PS_CHANGE_FAULTS},
         {"duplicated", NULL, "duplicated", PS_CHANGE_FAULTS},
@@ -315,8 +323,8 @@ static json_t *summary_make(const struct ps_outcome *outcome, const struct ps_hi
     static const char *const same[] = {"sent", NULL};
     json_t *summary = ps_outcome_json_summary(outcome, latency);
     if (outcome->old != NULL)
-        *worse =
-            ps_changes_make(summary, outcome->old, outcome->compare, figures, PS_COUNT_OF(figures), same);
+        *worse = ps_changes_make(summary, outcome->old, outcome->compare, figures,
+                                 PS_COUNT_OF(figures) - (read_late(outcome) ? LATENCIES : 0), same);
     return summary;
 }
 
@@ -348,6 +356,8 @@ unsigned ps_outcome_summary(struct ps_live *live, const struct ps_outcome *outco
     if (outcome->old != NULL) {
         json_t *summary = summary_make(outcome, latency, &worse);
         ps_changes_print(live, summary);
+        if (read_late(outcome))
+            ps_live_print(live, "  latencies are not compared: events were due before verify began\n");
         json_decref(summary);
     }
     free(latency);

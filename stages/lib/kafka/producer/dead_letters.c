@@ -44,8 +44,9 @@ void ps_kafka_letters_condemn(struct ps_kafka_sender *sender, void *token, const
     const struct ps_kafka_cause *cause = &sender->cause;
     letters->condemned = token;
     letters->condemned_code = cause->error->outcome == PS_KAFKA_SPLIT ? "record-too-large" : "record-refused";
-    snprintf(letters->condemned_text, sizeof letters->condemned_text, "topic %s, partition %d: %s (%s)",
-             cause->topic, (int)cause->partition, why, cause->error->name);
+    char place[PS_KAFKA_PLACE_BYTES];
+    snprintf(letters->condemned_text, sizeof letters->condemned_text, "%s: %s (%s)",
+             ps_kafka_cause_place(cause, place), why, cause->error->name);
 }
 
 void ps_kafka_letters_failed(struct ps_kafka_sender *sender, const char *why)

@@ -62,13 +62,14 @@ static void give_up(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
     struct ps_lease *lease = ps_kafka_token_lease(cause->last_token);
-    char text[512];
+    char text[512], place[PS_KAFKA_PLACE_BYTES];
     uint32_t from = sender->window.held.in_flight == 0 ? 0 : ps_kafka_token_position(cause->last_token);
     describe_event(cause->last_token, text, sizeof text);
-    ps_log(PS_LOG_ERROR, sender->port->component,
-           "an event cannot be delivered to topic %s, partition %" PRId32
-           ": %s. It is refused, with the batch that it came in. The event: %s",
-           cause->topic, cause->partition, why, text);
+    ps_log(
+        PS_LOG_ERROR, sender->port->component,
+        "an event cannot be delivered to %s: %s. It is refused, with the batch that it came in. The event: "
+        "%s",
+        ps_kafka_cause_place(cause, place), why, text);
     ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
     ps_count(sender->port->counters, PS_COUNTER_refused, 1);
     lease->failed = true;
@@ -84,7 +85,7 @@ static void give_up(struct ps_kafka_sender *sender, const char *why)
 static void report_refused_event(struct ps_kafka_sender *sender, const char *why)
 {
     const struct ps_kafka_cause *cause = &sender->cause;
-    char text[512];
+    char text[512], place[PS_KAFKA_PLACE_BYTES], tries[PS_LOG_BACKOFF_BYTES];
     if (sender->plan->may_give_up && ps_kafka_token_lease(cause->last_token)->refusable) {
         give_up(sender, why);
         return;
@@ -93,15 +94,20 @@ static void report_refused_event(struct ps_kafka_sender *sender, const char *why
     uint64_t rest = ps_kafka_sender_rest_ns(sender);
     sender->resume_ns = sender->now.mono_ns + rest;
     ps_count(sender->port->counters, PS_COUNTER_EventWriteFail, 1);
-    if (sender->search.blamed != cause->last_token)
+    if (sender->search.blamed != cause->last_token) {
         ps_count(sender->port->counters, PS_COUNTER_refused, 1);
+        sender->refusals = (struct ps_log_backoff){0};
+    }
     sender->search.blamed = cause->last_token;
     sender->search.blamed_ns = sender->now.mono_ns;
     describe_event(cause->last_token, text, sizeof text);
-    ps_log(PS_LOG_ERROR, sender->port->component,
-           "an event cannot be delivered to topic %s, partition %" PRId32
-           ": %s. It is tried again in %s and all events after it wait. The event: %s",
-           cause->topic, cause->partition, why, ps_quantity_print_ns(rest).text, text);
+    if (ps_log_backoff_says(&sender->refusals, why, sender->now.mono_ns))
+        ps_log(
+            PS_LOG_ERROR, sender->port->component,
+            "an event cannot be delivered to %s: %s. It is tried again in %s and all events after it wait%s. "
+            "The event: %s",
+            ps_kafka_cause_place(cause, place), why, ps_quantity_print_ns(rest).text,
+            ps_log_backoff_text(&sender->refusals, sender->now.mono_ns, tries), text);
     snprintf(sender->last_error, sizeof sender->last_error,
              "an event cannot be delivered to topic %.100s: %s", cause->topic, why);
     attempt_failed(sender, why);
@@ -142,9 +148,8 @@ static bool refused_here(struct ps_kafka_sender *sender, void *token, enum ps_ka
                                                         : "it is larger than kafka.producer.max.request.size";
     bool too_large = flaw == PS_KAFKA_FLAW_QUEUE || error->outcome == PS_KAFKA_SPLIT;
     bool no_record = flaw != PS_KAFKA_FLAW_NONE || error->outcome == PS_KAFKA_WAIT;
-    char place[PS_KAFKA_TOPIC_BYTES_MAX + 256];
-    snprintf(place, sizeof place, "topic %s, partition %" PRId32 ": %s", sender->cause.topic,
-             sender->cause.partition, why);
+    char place[PS_KAFKA_PLACE_BYTES + 256], of[PS_KAFKA_PLACE_BYTES];
+    snprintf(place, sizeof place, "%s: %s", ps_kafka_cause_place(&sender->cause, of), why);
     const struct ps_dead_letter_reason reason = {too_large   ? "record-too-large"
                                                  : no_record ? "no-record"
                                                              : "record-refused",

@@ -10,6 +10,7 @@
  * Thread: one worker calls everything. No call blocks. */
 #pragma once
 
+#include "core/log/backoff.h"
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/producer/chosen.h"
 #include "stages/lib/kafka/producer/dead_letters.h"
@@ -18,6 +19,9 @@
 #include "stages/lib/kafka/producer/statistics.h"
 #include "stages/lib/kafka/producer/transaction.h"
 #include "stages/lib/kafka/producer/window.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 
 #define PS_KAFKA_RUN_MAX 256U /* records handed to the engine at a time */
 
@@ -62,6 +66,19 @@ struct ps_kafka_cause {
     int32_t partition;
     char topic[PS_KAFKA_TOPIC_BYTES_MAX];
 };
+
+#define PS_KAFKA_PLACE_BYTES (PS_KAFKA_TOPIC_BYTES_MAX + 32U)
+
+/* Prints "topic T, partition P", without the partition if the failure is of none. Returns `text`. */
+static inline const char *ps_kafka_cause_place(const struct ps_kafka_cause *cause,
+                                               char text[PS_KAFKA_PLACE_BYTES])
+{
+    if (cause->partition < 0)
+        snprintf(text, PS_KAFKA_PLACE_BYTES, "topic %s", cause->topic);
+    else
+        snprintf(text, PS_KAFKA_PLACE_BYTES, "topic %s, partition %" PRId32, cause->topic, cause->partition);
+    return text;
+}
 
 struct ps_kafka_sender {
     const struct ps_kafka_sender_plan *plan;
@@ -127,6 +144,7 @@ struct ps_kafka_sender {
         void *doubted;
         unsigned doubts;
     } search;
+    struct ps_log_backoff refusals; /* log lines about the blamed event */
     struct ps_kafka_barred barred;
     struct ps_kafka_letters letters;
     struct ps_kafka_transaction transaction; /* if plan->transaction.id is set */
