@@ -189,9 +189,11 @@ static struct slot *other_unsent(const struct ps_http_sink *sink)
 
 /* Returns whether the failure of this request, which has a connection, may be that of its event: another one is asked before the
  * sink counts as one whose server is down. */
-static bool is_in_part(struct ps_http_sink *sink, struct slot *slot)
+static bool is_in_part(struct ps_http_sink *sink, const struct slot *slot)
 {
-    if (!sink->judges || slot->http.begun_ns == 0)
+    enum ps_remote_outcome outcome = slot->request.results->outcome;
+    bool fails = outcome == PS_REMOTE_AGAIN || outcome == PS_REMOTE_UNKNOWN;
+    if (!sink->judges || slot->http.begun_ns == 0 || !fails)
         return false;
     sink->witness_failed = slot->is_witness || sink->witness_failed;
     return !sink->witness_failed && (sink->requests.sink.held.next != NULL || other_unsent(sink) != NULL);
@@ -365,6 +367,7 @@ static void abandon(struct ps_remote_sink *remote)
         struct slot *slot = slot_of(sink, i);
         ps_http_request_cancel(&slot->http, &sink->client);
         slot->request.in_flight &= slot->http.begun_ns > 0; /* the other requests never had a connection */
+        slot->is_witness = false;
     }
     ps_remote_requests_abandon(&sink->requests);
     remote->rest_ns = remote->failures = 0;
