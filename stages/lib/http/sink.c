@@ -124,6 +124,18 @@ static uint32_t body_bytes(const struct slot *slot)
     return event != NULL ? event->body_length : 0;
 }
 
+/* Returns whether no older event waits for the server. Requests are sent oldest first: a server that takes only so many at a time takes
+ * the oldest one sooner or later, and refuses those behind it meanwhile. */
+static bool is_oldest(const struct ps_http_sink *sink, const struct slot *slot)
+{
+    for (unsigned i = 0; i < sink->requests.count; i++) {
+        const struct ps_remote_request *other = ps_remote_request_at(&sink->requests, i);
+        if (other->range.count > 0 && !other->has_letters && other->number < slot->request.number)
+            return false;
+    }
+    return true;
+}
+
 /* Judges a request with one event that had a connection. Returns whether the event is the cause of its failure: its result says so
  * then. */
 static bool judge(struct ps_http_sink *sink, struct slot *slot)
@@ -136,7 +148,8 @@ static bool judge(struct ps_http_sink *sink, struct slot *slot)
     }
     if (result->outcome != PS_REMOTE_AGAIN && result->outcome != PS_REMOTE_UNKNOWN)
         return false;
-    if (!ps_http_suspect_failed(&slot->suspect, &slot->request, sink->taken)) {
+    bool counts = is_oldest(sink, slot);
+    if (!ps_http_suspect_failed(&slot->suspect, &slot->request, sink->taken, counts)) {
         sink->witnesses |= !slot->is_witness && ps_http_suspect_wants_witness(&slot->suspect);
         return false;
     }
@@ -317,13 +330,36 @@ static void send_witness(struct ps_http_sink *sink)
     send_one(sink, slot, bytes);
 }
 
+static bool is_suspected(const struct slot *slot)
+{
+    return slot->suspect.number == slot->request.number && ps_http_suspect_wants_witness(&slot->suspect);
+}
+
+/* Returns whether nothing is sent beside what is under way: an event that failed twice is tried alone, because a server that takes only so
+ * many requests at a time fails at any of them. */
+static bool tries_alone(const struct ps_http_sink *sink)
+{
+    const struct slot *oldest = NULL;
+    bool any = false, tries = false;
+    for (unsigned i = 0; sink->judges && i < sink->requests.count; i++) {
+        const struct slot *slot = slot_of(sink, i);
+        any |= slot->request.in_flight;
+        tries |= slot->request.in_flight && is_suspected(slot);
+        if (ps_remote_request_is_unsent(&slot->request) &&
+            (oldest == NULL || slot->request.number < oldest->request.number))
+            oldest = slot;
+    }
+    return tries || (any && oldest != NULL && is_suspected(oldest));
+}
+
 static void send_some(struct ps_http_sink *sink)
 {
     struct slot *slot;
     size_t bytes;
     if (PS_UNLIKELY(sink->witnesses))
         send_witness(sink);
-    while ((slot = (struct slot *)ps_remote_requests_next(&sink->requests, &bytes)) != NULL)
+    while (!tries_alone(sink) &&
+           (slot = (struct slot *)ps_remote_requests_next(&sink->requests, &bytes)) != NULL)
         send_one(sink, slot, bytes);
 }
 
@@ -347,7 +383,11 @@ static void serve(struct ps_remote_sink *remote, bool sends)
 static uint64_t due_ns(const struct ps_remote_sink *remote)
 {
     const struct ps_http_sink *sink = (const struct ps_http_sink *)remote;
-    uint64_t next = ps_least(sink->client.timer_ns, ps_remote_requests_due_ns(&sink->requests));
+    uint64_t next = ps_remote_requests_due_ns(&sink->requests);
+    if (next <= remote->now_ns && tries_alone(sink)) /* the end of what is under way is the next event */
+        next = ps_remote_requests_have_letters(&sink->requests) ? remote->now_ns + PS_DEADLETTER_LOOK_NS
+                                                                : PS_NEVER;
+    next = ps_least(sink->client.timer_ns, next);
     if (PS_UNLIKELY(sink->witnesses))
         next = remote->now_ns;
     for (unsigned i = 0; i < sink->requests.count; i++)

@@ -3,8 +3,9 @@
  * requests have one event, with dead letters and without penstock.retry.max.
  *
  *   From the second failure of an event on, a *witness* is sent at once after each: an event that was not sent yet, else one that waits,
- *   too. It has a request of its own.
- *   A failure counts if the server has taken an event since the failure before it. The third that counts makes it the event's matter.
+ *   too. It has a request of its own. The event itself is tried alone from then on, also with penstock.requests > 1.
+ *   A failure counts if the server has taken an event since the failure before it, and no older event waits: a server that takes only
+ *   so many requests at a time refuses those behind the oldest ones again and again. The third that counts makes it the event's matter.
  *   So a server that is down, hangs or refuses everybody convicts no event. It is asked for the oldest event first, after each rest, so
  *   that the order is kept when it is back.
  *
@@ -24,10 +25,10 @@ struct ps_http_suspect {
     uint32_t counted;  /* those of them that count */
 };
 
-/* Called when a request that had a connection has failed. `taken`: number of requests that the server has taken. Returns whether its
- * event is the cause. */
+/* Called when a request that had a connection has failed. `taken`: number of requests that the server has taken; `counts`: no older
+ * event waits. Returns whether its event is the cause. */
 bool ps_http_suspect_failed(struct ps_http_suspect *suspect, const struct ps_remote_request *request,
-                            uint64_t taken);
+                            uint64_t taken, bool counts);
 
 /* Returns whether a witness is sent after this failure. */
 static inline bool ps_http_suspect_wants_witness(const struct ps_http_suspect *suspect)
