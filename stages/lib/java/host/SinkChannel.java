@@ -127,6 +127,8 @@ final class SinkChannel implements Channel {
     boolean judge(String reason) throws IOException {
         Suspect.Verdict verdict = suspect != null && !isShared ? suspect.judge() : Suspect.Verdict.NONE;
         Range refused;
+        if (suspect != null && isShared)
+            suspect.end();
         if (verdict == Suspect.Verdict.NONE)
             return false;
         synchronized (lock) {

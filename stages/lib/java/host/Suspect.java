@@ -77,7 +77,7 @@ final class Suspect {
             return Verdict.REFUSED;
         } else if (fails && attemptsMax > 0 && trials >= attemptsMax) {
             return Verdict.EXHAUSTED;
-        } else if (fails && trials >= TRIALS) {
+        } else if (fails && trials > 0 && trials % TRIALS == 0) {
             setAside();
         }
         return Verdict.NONE;
@@ -90,8 +90,15 @@ final class Suspect {
             aside.add(next);
             return;
         }
-        trials = 0;
+        if (attemptsMax == 0)
+            trials = 0; // else they count on: also while the far end is down
         comeBack();
+    }
+
+    /** Called when transactions of other threads have begun, which nobody judges: what was set aside comes back. */
+    void end() {
+        if (!aside.isEmpty())
+            comeBack();
     }
 
     private void comeBack() {
