@@ -440,7 +440,7 @@ void ps_connection_expire(struct ps_stream *stream, struct ps_connection *connec
         release(stream, connection); /* with the address as its name */
         return;
     }
-    if (connection->timed && !connection->unwatched) {
+    if (connection->timed && !connection->unwatched && !connection->closing) {
         ps_stream_undecided_expire(stream, connection);
         return;
     }
