@@ -239,9 +239,10 @@ static void warn_utf8(struct ps_line_reader *reader, struct ps_place place, bool
                       struct ps_problems *problems)
 {
     unsigned first;
-    if (!line_is_utf8(reader->text, reader->text_length, &first))
+    bool is_utf8 = line_is_utf8(reader->text, reader->text_length, &first);
+    if (!is_utf8 && !is_lost) /* a line that is lost counts as one with an error (bad_lines) */
         return;
-    if (first == 0xfeff && reader->text[0] == 0xef) {
+    if (is_lost || (first == 0xfeff && reader->text[0] == 0xef)) {
         ps_problem_add(problems, is_lost ? PS_SEVERITY_ERROR : PS_SEVERITY_WARNING, place,
                        "save the file without a byte order mark",
                        "begins with a UTF-8 byte order mark, which becomes part of the first key%s",
