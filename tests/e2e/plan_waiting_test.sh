@@ -56,7 +56,7 @@ patient_await 60 test -e "$work/port" || fail "the relay does not listen"
 
 code=0
 "$PENSTOCK" plan --json --target "tcp://127.0.0.1:$(<"$work/port")" --from "file://$work/out?follow=true" --rate-min 50 \
-    --rate-first 100 --rate-max 100 --within 24s >"$work/result" 2>"$work/err" || code=$?
+    --rate-first 100 --rate-max 100 --within 60s >"$work/result" 2>"$work/err" || code=$?
 mv "$work/result" "$work/out"
 result() { # JQ-FILTER
     tail -n 1 "$work/out" | jq -e "$1" >/dev/null || fail "the result does not fulfil: $1"

@@ -45,20 +45,11 @@ static void work_until_received(uint64_t lines)
     }
 }
 
-static void expect_line(unsigned number)
-{
-    ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
-    assert_int_equal(stage.event_count, 1);
-    assert_int_equal(strtoul(stage.events[0].body, NULL, 10), number);
-    ps_test_source_clear(&stage);
-}
-
-/* The source is open, open and closed at rest, or stopped, while the counter in the first line is changed. */
+/* The source is open, open and closed at rest, or stopped, while the counter in the first line is changed. If that line is among the bytes that
+ * are compared, the file may be another one, and is read again: once. */
 static void test_counter_in_the_first_line(void **unused)
 {
-    static const unsigned before[] = {
-        1, 2, 3,  4,  5,  6,  7,
-        8, 9, 10, 15, 20, 40, 1000}; /* lines when the counter changes for the first time */
+    static const unsigned before[] = {1, 4, 8, 9, 10, 40, 1000}; /* lines when the counter changes first */
     for (size_t i = 0; i < PS_COUNT_OF(before); i++) {
         for (unsigned kind = 0; kind < 3; kind++) {
             unsigned lines = 0;
@@ -76,12 +67,19 @@ static void test_counter_in_the_first_line(void **unused)
                     ps_test_stage_close(&stage);
                 counted(++lines);
                 line_write(lines);
+                uint64_t again = ps_test_stage_counter(&stage, TRUNCATED);
                 if (kind == 2)
                     assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-                expect_line(lines);
+                ps_test_source_wait(&stage, 1, PS_TEST_PATIENCE_MS);
+                again = ps_test_stage_counter(&stage, TRUNCATED) - again;
+                ps_test_source_wait(&stage, again > 0 ? lines + 1 : 1, PS_TEST_PATIENCE_MS);
+                assert_int_equal(stage.event_count, again > 0 ? lines + 1 : 1);
+                assert_int_equal(strtoul(stage.events[stage.event_count - 1].body, NULL, 10), lines);
+                ps_test_source_clear(&stage);
             }
             expect_nothing();
-            assert_int_equal(ps_test_stage_counter(&stage, TRUNCATED), 0);
+            bool may_repeat = before[i] <= 10 && (kind == 2 || before[i] >= 8);
+            assert_in_range(ps_test_stage_counter(&stage, TRUNCATED), 0, may_repeat ? 1 : 0);
             ps_test_stage_fini(&stage);
             assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
             assert_int_equal(unlink(positions), 0);
@@ -293,26 +291,31 @@ static void test_written_over_while_stopped(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* While the source is stopped, a program writes its small log anew: only the time in the first line differs, and the file is no longer than
- * before. All of it comes, and is not read again after each start. */
+/* While the source is stopped, a program writes its small log anew: only the time in the first line differs, and the file is as long as before,
+ * or longer. All of it comes, and is not read again after each start. */
 static void test_short_log_of_each_run(void **unused)
 {
-    append("app.log", "run at 10:00\ndone\n");
-    PS_START(NULL);
-    ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
-    for (unsigned round = 0; round < 3; round++) {
-        ps_test_stage_close(&stage);
-        ps_test_source_clear(&stage);
-        if (round == 0)
-            put("app.log", 0, "run at 11:00\ndone\n");
-        assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-        if (round == 0)
-            ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
-        else
-            expect_nothing();
-        assert_int_equal(stage.event_count, round == 0 ? 2 : 0);
+    static const char *const run[] = {"run at 11:00\ndone\n", "run at 11:00\ndone\nmore\n"};
+    for (unsigned lines = 2; lines <= 3; lines++) {
+        append("app.log", "run at 10:00\ndone\n");
+        PS_START(NULL);
+        ps_test_source_wait(&stage, 2, PS_TEST_PATIENCE_MS);
+        for (unsigned round = 0; round < 3; round++) {
+            ps_test_stage_close(&stage);
+            ps_test_source_clear(&stage);
+            if (round == 0)
+                put("app.log", 0, run[lines - 2]);
+            assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+            if (round == 0)
+                ps_test_source_wait(&stage, lines, PS_TEST_PATIENCE_MS);
+            else
+                expect_nothing();
+            assert_int_equal(stage.event_count, round == 0 ? lines : 0);
+        }
+        ps_test_stage_fini(&stage);
+        assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+        assert_int_equal(unlink(positions), 0);
     }
-    ps_test_stage_fini(&stage);
 }
 
 /* All of a file is written over, once and again: all that is new comes. */

@@ -265,7 +265,6 @@ static enum ps_tail_verdict resolve(struct ps_tailer *tailer, struct ps_tail_log
         if (opening->start.format != NULL)
             return remembered_compressed(tailer, log, opening, offset, text);
         read_from(tailer, log, opening, offset);
-        ps_tail_head_compare(tailer, log, opening);
         return PS_TAIL_READS;
     }
     if (!log->matched)

@@ -51,9 +51,6 @@ bool ps_tail_marks_find(struct ps_tail_opening *opening);
 void ps_tail_identity_take(struct ps_tail_log *log, const struct ps_tail_opening *opening);
 /* Returns whether the file is the one of the position: it has the same bytes before it. */
 bool ps_tail_is_remembered(const struct ps_tail_opening *opening, const struct ps_tail_position *position);
-/* Notes that the first line was changed in place since the position was saved. Called when the position of an earlier life was taken. */
-void ps_tail_head_compare(struct ps_tailer *tailer, struct ps_tail_log *log,
-                          const struct ps_tail_opening *opening);
 /* Makes the log wait until its directory was looked at, because its copy may be there. */
 void ps_tail_wait_for_look(struct ps_tailer *tailer, struct ps_tail_log *log, uint64_t look_ns);
 /* Decides about a file that was read before. It starts over if it is shorter, or has other bytes before the position. */

@@ -94,7 +94,8 @@ static size_t behind_first_line(const struct ps_tail_opening *opening)
     return behind > 0 ? (size_t)behind : 0;
 }
 
-/* Returns whether only the first line of the file differs from what was read of it in an earlier life of the agent. */
+/* Returns whether only the first line of the file differs from what was read of it in an earlier life of the agent. A log that each run of a
+ * program writes anew looks like that, too. */
 static bool has_rest(const struct ps_tail_opening *opening, const struct ps_tail_mark *rest)
 {
     const struct ps_tail_last_bytes *last = &opening->last;
@@ -110,14 +111,11 @@ bool ps_tail_is_remembered(const struct ps_tail_opening *opening, const struct p
         return opening->start.format != NULL &&
                ps_tail_bytes_begin(known, opening->start.text, opening->start.text_length);
     const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
-    if (position->offset > opening->size)
+    if (position->offset > opening->size || !ends_like(opening, &mark))
         return false;
-    bool is_inode = is_same_inode(known, &opening->identity, known->device == opening->identity.device);
-    /* A small file that is written anew at each run of a program may differ in the first line alone, and is no longer than before. */
-    if (!ends_like(opening, &mark))
-        return is_inode && opening->size > position->offset && has_rest(opening, &position->rest);
     return ps_tail_bytes_begin(known, opening->head, opening->head_length) ||
-           (mark.length > 0 && opening->marks_fit && is_inode);
+           (mark.length > 0 && opening->marks_fit &&
+            is_same_inode(known, &opening->identity, known->device == opening->identity.device));
 }
 
 void ps_tail_log_shrank(struct ps_tail_log *log, int64_t size)
@@ -179,8 +177,8 @@ static bool only_first_line_differs(const struct ps_tail_log *log, const struct 
 {
     const struct ps_tail_last_bytes *was = &log->last, *is = &opening->last;
     size_t behind = behind_first_line(opening);
-    return was->length == is->length && opening->offset == log->read_offset && behind > 0 &&
-           behind < was->length && opening->marks_fit && same_end(was, is) > behind;
+    return was->length == is->length && (int64_t)was->length == log->read_offset &&
+           opening->offset == log->read_offset && behind > 0 && same_end(was, is) > behind;
 }
 
 enum finding {
@@ -320,14 +318,6 @@ static void head_moves(struct ps_tailer *tailer, struct ps_tail_log *log,
                (long long)log->read_offset);
     log->head_moves = true;
     go_on(tailer, log, opening);
-}
-
-void ps_tail_head_compare(struct ps_tailer *tailer, struct ps_tail_log *log,
-                          const struct ps_tail_opening *opening)
-{
-    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
-    if (opening->offset == log->read_offset && !ends_like(opening, &mark))
-        head_moves(tailer, log, opening);
 }
 
 enum ps_tail_verdict ps_tail_compare(struct ps_tailer *tailer, struct ps_tail_log *log,
