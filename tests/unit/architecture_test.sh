@@ -473,7 +473,7 @@ done < <(grep -noHE '\]\([^)#: ]+[)#]' "${pages[@]}" | sed -E 's/:\]\((.*).$/ \1
 # ---- decisions ----
 
 decisions=docs/decisions/README.md
-list=$(<"$decisions") given_up=$(grep -E '^(Never used|Merged):' "$decisions" || true)
+list=$(<"$decisions") given_up=$(sed -nE '/^(Never used|Merged):/,/^$/p' "$decisions")
 last=0
 for page in docs/decisions/[0-9]*.md; do
     name=${page##*/} number=$((10#${name:0:4}))
