@@ -77,7 +77,7 @@ expect 'stages/stages\.def: STAGE\(sink, ghost\) has no stages/sinks/ghost\.c' \
     'stages/sinks/ghost\.c: does not define ps_sink_ghost' \
     'stages/sinks/ghost\.c: does not say its contract: PS_STAGE\(PS_KIND_SINK\)' \
     'stages/sinks/ghost\.c: is not asked by the conformance suite: add an entry to tests/support/conformance_sinks\.c' \
-    "stages/sinks/ghost\.c: is not in README\.md's table of components: build, and run docs/generate"
+    "stages/sinks/ghost\.c: is not in docs/COMPONENTS\.md: build, and run docs/generate"
 touch stages/sinks/undeclared.c
 expect 'stages/sinks/undeclared\.c: is not in stages/stages\.def: add STAGE\(sink, undeclared\), or move what is no stage to stages/lib'
 echo '# Nothing' >docs/stages/sink_nothing.md

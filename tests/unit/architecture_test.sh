@@ -336,7 +336,7 @@ while read -r kind name; do
     [[ -e $entries ]] || entries=${suite[*]}
     grep -q "\bps_${kind}_$name\b" "${suite[@]}" || wrong "$file" "is not asked by the conformance suite: add an entry to $entries"
     # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
-    grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components: build, and run docs/generate"
+    grep -iE "^\| ${kind}s \|" docs/COMPONENTS.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in docs/COMPONENTS.md: build, and run docs/generate"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
 for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*; do
     [[ ! -d $file ]] || file+=/${file##*/}.c
