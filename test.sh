@@ -72,7 +72,7 @@ while (($#)); do
 done
 
 results=$(mktemp -d)
-# What draws (tests/support/support.h, tests/support/seed.sh) asks the same in each run: docs/decisions/0047-seeds-of-drawn-tests.md.
+# What draws (tests/support/support.h, tests/support/seed.sh) asks the same in each run: docs/decisions/0047-seeds-and-networks-of-tests.md.
 export PENSTOCK_SEED_BASE=${PENSTOCK_SEED_BASE:-$(sed -n 's/^base //p' tests/seeds.txt)}
 export PENSTOCK_SHARED=$results/shared # servers that several tests use (tests/real/lib.sh)
 background=()
@@ -297,7 +297,7 @@ thread_sanitizer() {
     selected tsan "${tsan_tests[@]}"
 }
 
-# Half of the tests wait for something, so five branches of the whole run share the CPUs (docs/decisions/0131-five-branches.md): the tests with
+# Half of the tests wait for something, so five branches of the whole run share the CPUs (docs/decisions/0050-cost-of-tests.md): the tests with
 # real servers, whose far ends have time-outs of their own, go first; the other tests of the release build come next; what needs the CPU (the
 # other builds, and the tests with sanitizers) has what those leave. A step's lines are printed when it has ended.
 branches=()

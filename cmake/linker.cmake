@@ -1,6 +1,6 @@
 # Each build links some five hundred test programs with all of their debug information: GNU ld takes 0.2 s of CPU and more for each, mold and
 # gold (which Debian 12 has in binutils) a third of that. The program and what is installed have the linker that releases have; with a
-# sanitizer everything has the fast one (docs/decisions/0050-what-ci-takes.md).
+# sanitizer everything has the fast one (docs/decisions/0050-cost-of-tests.md).
 include(CheckLinkerFlag)
 
 set(ps_test_linker "") # for target_link_options of test programs

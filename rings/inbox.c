@@ -2,7 +2,7 @@
 
 /* Uses builtins instead of ck_stack, whose push has a store fence only: the owner's next use of the memory must also
  * come after the reads of the thread that put it. ThreadSanitizer understands the builtins
- * (docs/decisions/0019-one-inbox-a-worker.md). */
+ * (docs/decisions/0017-workers.md). */
 
 static void put(struct ps_inbox *inbox, struct ps_inbox_node *first, struct ps_inbox_node *last)
 {

@@ -12,7 +12,7 @@ file(GLOB_RECURSE test_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*.c)
 set_source_files_properties(${test_files} PROPERTIES COMPILE_OPTIONS -Wno-unused-parameter)
 
 # The optimizer is two thirds of what compiling a test costs, and what is tested is in the library, as it is released. Not so in these folders: their
-# tests race or draw through inline functions of headers (docs/decisions/0100-what-a-test-program-is-built-with.md).
+# tests race or draw through inline functions of headers (docs/decisions/0050-cost-of-tests.md).
 file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*_fuzz.c)
 set(plain_sources ${test_sources} ${fuzz_sources})
 list(FILTER plain_sources EXCLUDE REGEX "/tests/(bench|core|rings|sim|stress)/")
@@ -33,7 +33,7 @@ set(test_environment "PENSTOCK=$<TARGET_FILE_DIR:ps_engine>/penstock;PENSTOCK_SO
   "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp:halt_on_error=1:exitcode=66"
   "LSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
 
-# Every test runs in a network and mounts of its own (docs/decisions/0067), except the scripts of tests/real, which share servers with each other: ./test.sh
+# Every test runs in a network and mounts of its own (docs/decisions/0047), except the scripts of tests/real, which share servers with each other: ./test.sh
 # gives all of them one network. And except those with a line "# Shares the network: REASON".
 # Nor has tests/hold_threads.c a sanitizer, which tests/hold has isolated call.
 foreach(name isolated hold_threads)

@@ -98,7 +98,7 @@ static void *thread_main(void *argument)
 }
 
 /* Starts a worker's thread on its CPU, if `cpus` names one: the engine itself chooses none
- * (docs/decisions/0017-pinned-only-when-told.md). */
+ * (docs/decisions/0017-workers.md). */
 static enum ps_status thread_start(struct ps_engine *engine, unsigned id, struct ps_texts cpus,
                                    struct ps_err *err)
 {

@@ -1,5 +1,5 @@
 /* Chooses the number of workers of a plan, and the worker that runs each unit. In a reload, running units keep their
- * workers, and new workers are started for new units (docs/decisions/0018-units-keep-their-workers.md). Thread:
+ * workers, and new workers are started for new units (docs/decisions/0017-workers.md). Thread:
  * control. */
 #include "core/engine/plan.h"
 
@@ -113,7 +113,7 @@ static const struct ps_sink_plan *first_of_group(const struct ps_plan *plan, siz
     return &plan->sinks[sink];
 }
 
-/* Puts a sink on the worker of the first sink of its group (docs/decisions/0025-a-sink-group-is-on-one-worker.md). */
+/* Puts a sink on the worker of the first sink of its group (docs/decisions/0025-sinks-that-are-down.md). */
 static void follow(struct ps_sink_plan *sink, const struct ps_sink_plan *first, struct places *places)
 {
     if (sink_before(places->before, sink->spec->stage.name) != NULL)

@@ -116,7 +116,7 @@ struct ps_agent_spec {
 };
 
 /* The place of a component's built stages. A reload hands an unchanged component from plan to plan
- * (docs/decisions/0031-a-reload-adopts-what-did-not-change.md): the running plan tears its stages down; their memory
+ * (docs/decisions/0031-reload.md): the running plan tears its stages down; their memory
  * belongs to the plan that built them, which is kept (`older`) until no component has stages in it. Read and written
  * by control. */
 struct ps_built {

@@ -1,6 +1,6 @@
 /* The engine's part of batches and leases: functions that only the home worker and the engine call. For core/flow/,
  * core/engine/, and code that stands in for the engine (`penstock rules`, benches, tests). No stage includes it: it
- * may change with every release (docs/decisions/0033-what-a-stage-sees.md).
+ * may change with every release (docs/decisions/0033-plug-ins.md).
  *
  * Thread: the home worker, unless said otherwise. */
 #pragma once

@@ -1,6 +1,6 @@
 /* The stable identity of an event: where its bytes lie in a store that can be read again. An event that is delivered
  * again has the identity that it had the first time, and no other event ever gets it
- * (docs/decisions/0089-an-event-has-a-stable-identity.md).
+ * (docs/decisions/0089-identity-of-events.md).
  *
  * A batch has one origin for each run of rows that follow each other in their store, not one for each event. The stage
  * that reads the store notes the origins while it fills the batch; they are frozen with it. Interceptors that change

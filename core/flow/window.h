@@ -6,7 +6,7 @@
  *   holders    leases that are not returned yet; at 0, once the batch has left the window, its memory is given back
  *   promises   leases among them whose return the source waits for; at 0 the batch is complete
  *
- * docs/decisions/0023-put-and-promised.md lists the leases that are promises. The window removes the complete
+ * docs/decisions/0023-promises.md lists the leases that are promises. The window removes the complete
  * batches at its front and reports each, in order. A batch with an event that was given up (`lost`) is reported to a
  * source that answers its clients; for a replayable source it stays in the window with all later batches, because the
  * position must not move past it.

@@ -12,7 +12,7 @@
  *   - Otherwise "\n\xFF\n", and expressions that may begin with a newline are confirmed.
  *
  * In copies 0xFF becomes 0xFE: to Java both are U+FFFD. Long subjects are scanned alone
- * (docs/decisions/0015).
+ * (docs/decisions/0014).
  *
  * A scan error (none is expected) is counted, and PCRE2 alone then decides about the subjects of that
  * scan. */

@@ -1,5 +1,5 @@
 /* Compresses a file into one gzip member or zstd frame, which is complete after every commit: a commit writes the end of the stream, and
- * the next commit overwrites this end and continues the stream (decision 78). It is used between a serializer and a file output.
+ * the next commit overwrites this end and continues the stream (decision 44). It is used between a serializer and a file output.
  * With PS_COMPRESSION_NONE it passes bytes on unchanged.
  *
  * Thread: the sink's worker. */

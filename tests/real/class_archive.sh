@@ -1,4 +1,4 @@
-# An archive of the classes that a server loads, which Java maps instead of reading and checking them (docs/decisions/0102-archives-of-classes.md).
+# An archive of the classes that a server loads, which Java maps instead of reading and checking them (docs/decisions/0050-cost-of-tests.md).
 # Sourced; `java` is the program. (Compiled classes of tests: java_classes.sh.) Defines
 #
 #   class_archive FOLDER         sets archive, the file in that folder for this Java, and archived, the options with which Java uses it if it is there

@@ -173,7 +173,7 @@ count() { # sets rows, distinct, lost. A query fails whose files are removed by 
 by_write_id() { cut -f 1,2 "$1" | sort | uniq -c | awk '{ print $2, $3, $1 }'; } # ROWS: partition, write id, how many
 # Hive's own fault, whoever wrote the rows: its cleaner may take up a compaction whose transaction is not committed yet. It looks at the write ids
 # that the oldest transaction has seen that is still open, and then forgets the aborted ones up to the compaction's highest, whose files are left
-# (docs/decisions/0074-a-transactions-files-are-begun-behind-its-lock.md). Prints such partitions, with the write ids after which and up to which.
+# (docs/decisions/0074-sink-hive.md). Prints such partitions, with the write ids after which and up to which.
 forgotten() {
     tr -d '\0' <"$work/hive/metastore.out" | awk '
         function say() { if (seen != "" && seen + 0 < highest + 0) print partition, seen, highest; seen = "" }

@@ -28,7 +28,7 @@ source "$here/../support/signals.sh"
 source "$here/java_classes.sh"
 
 # A JVM that lives for seconds spends most of its CPU time in the second compiler; where its classes are in no archive, a fifth of its start is the
-# check of their bytecode (docs/decisions/0102-archives-of-classes.md).
+# check of their bytecode (docs/decisions/0050-cost-of-tests.md).
 short_java="-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 export FLUME_JAVA=${FLUME_JAVA:--Xmx512m $short_java}
 export LC_ALL=${LC_ALL:-C.UTF-8} # Java takes its character set from it

@@ -108,7 +108,7 @@ log4j_properties() { # log4j 1: warnings go to standard error
 	EOF_
 }
 
-# As in tests/real/hive, bytecode is not checked: the check takes a fifth of a start's CPU time (docs/decisions/0102-archives-of-classes.md).
+# As in tests/real/hive, bytecode is not checked: the check takes a fifth of a start's CPU time (docs/decisions/0050-cost-of-tests.md).
 jvm() { # CLASSPATH ARG...: replaces this shell
     local path=$1
     shift

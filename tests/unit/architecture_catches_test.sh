@@ -77,7 +77,7 @@ expect 'stages/stages\.def: STAGE\(sink, ghost\) has no stages/sinks/ghost\.c' \
     'stages/sinks/ghost\.c: does not define ps_sink_ghost' \
     'stages/sinks/ghost\.c: does not say its contract: PS_STAGE\(PS_KIND_SINK\)' \
     'stages/sinks/ghost\.c: is not asked by the conformance suite: add an entry to tests/support/conformance_sinks\.c' \
-    "stages/sinks/ghost\.c: is not in README\.md's table of components: build, and run docs/generate"
+    "stages/sinks/ghost\.c: is not in docs/COMPONENTS\.md: build, and run docs/generate"
 touch stages/sinks/undeclared.c
 expect 'stages/sinks/undeclared\.c: is not in stages/stages\.def: add STAGE\(sink, undeclared\), or move what is no stage to stages/lib'
 echo '# Nothing' >docs/stages/sink_nothing.md
@@ -138,17 +138,18 @@ expect 'test\.sh:[0-9]+: names bench/none\.sh, which is not there'
 
 # ---- decisions ----
 
-last=$(find docs/decisions -name '[0-9]*.md' -printf '%f\n' | sort | tail -1 | cut -c 1-4)
+first=$(find docs/decisions -name '[0-9]*.md' -printf '%f\n' | sort | head -1 | cut -c 1-4)
+last=$(grep -oE '\b[0-9]{4}\b' docs/decisions/README.md | sort | tail -1)
 another=$(printf %04d $((10#$last + 2))) ahead=$(printf %04d $((10#$last + 3)))
 echo "# $((10#$ahead)). Far ahead" >"docs/decisions/$ahead-far-ahead.md"
 echo "# $((10#$last)). Another number" >"docs/decisions/$another-another-number.md"
-echo '# 1. Twice' >docs/decisions/0001-twice.md
+echo "# $((10#$first)). Twice" >"docs/decisions/$first-twice.md"
 expect "docs/decisions/README\.md: does not say why there is no decision $(printf %04d $((10#$last + 1)))" \
     "docs/decisions/$ahead-far-ahead\.md: is not listed in docs/decisions/README\.md" \
     "docs/decisions/$another-another-number\.md: is not listed in docs/decisions/README\.md" \
     "docs/decisions/$another-another-number\.md: its title does not begin with \"$((10#$another))\. \"" \
-    'docs/decisions/0001-twice\.md: is not listed in docs/decisions/README\.md' \
-    'docs/decisions/0001-[a-z-]+\.md: another decision has its number'
+    "docs/decisions/$first-twice\.md: is not listed in docs/decisions/README\.md" \
+    "docs/decisions/$first-[a-z-]+\.md: another decision has its number"
 
 # ---- files ----
 

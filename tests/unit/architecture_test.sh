@@ -336,7 +336,7 @@ while read -r kind name; do
     [[ -e $entries ]] || entries=${suite[*]}
     grep -q "\bps_${kind}_$name\b" "${suite[@]}" || wrong "$file" "is not asked by the conformance suite: add an entry to $entries"
     # Flume's name: `null`, `KafkaSink`, `UUIDInterceptor`
-    grep -iE "^\| ${kind}s \|" README.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in README.md's table of components: build, and run docs/generate"
+    grep -iE "^\| ${kind}s \|" docs/COMPONENTS.md | grep -qiE "\`$name($kind)?\`" || wrong "$file" "is not in docs/COMPONENTS.md: build, and run docs/generate"
 done < <(sed -nE 's/^STAGE\((\w+), *(\w+)\).*/\1 \2/p' stages/stages.def)
 for file in stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*; do
     [[ ! -d $file ]] || file+=/${file##*/}.c
@@ -473,7 +473,7 @@ done < <(grep -noHE '\]\([^)#: ]+[)#]' "${pages[@]}" | sed -E 's/:\]\((.*).$/ \1
 # ---- decisions ----
 
 decisions=docs/decisions/README.md
-list=$(<"$decisions") given_up=$(grep -E '^(Never used|Merged):' "$decisions" || true)
+list=$(<"$decisions") given_up=$(sed -nE '/^(Never used|Merged):/,/^$/p' "$decisions")
 last=0
 for page in docs/decisions/[0-9]*.md; do
     name=${page##*/} number=$((10#${name:0:4}))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# docs/generate adds a new component to its row of README.md's table: what Flume has among Flume's, what it has not behind
+# docs/generate adds a new component to its row of docs/COMPONENTS.md: what Flume has among Flume's, what it has not behind
 # `; only in penstock:`. A row keeps its order and its names, and the tree of a finished change stays as it is.
 # No sanitizer: it runs a script over a copy of two files, with a program that prints what the test says.
 set -euo pipefail
@@ -40,7 +40,7 @@ cat >"$work/stages/stages.def" <<'END'
 STAGE(sink, pulsar)
 STAGE(selector, hash)
 END
-cat >"$work/README.md" <<'END'
+cat >"$work/docs/COMPONENTS.md" <<'END'
 | selectors | `replicating`; only in penstock: `rules` |
 | sinks | `null`, `KafkaSink` |
 END
@@ -51,7 +51,7 @@ END
 
 for turn in first second; do # the second one finds nothing to add
     "$work/docs/generate" "$work/program"
-    diff "$work/wanted" "$work/README.md" || fail "the $turn turn wrote another table"
+    diff "$work/wanted" "$work/docs/COMPONENTS.md" || fail "the $turn turn wrote another table"
     [[ $(<"$work/docs/OPTIONS.md") == '# Options' ]] || fail "docs/OPTIONS.md is not what the program prints"
 done
 

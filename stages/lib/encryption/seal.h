@@ -1,6 +1,6 @@
 /* AES-GCM (NIST SP 800-38D) with a key of its own for each file: HKDF with SHA-256 (RFC 5869) derives the key from a secret
  * key, 32 random bytes and the identity of the file. A position in the file is therefore a nonce that no other message of
- * this key has. docs/decisions/0030-a-key-for-each-segment.md.
+ * this key has. docs/decisions/0030-segment-keys.md.
  *
  * Thread: any with a sealer of its own; a seal is constant after it is made. */
 #pragma once

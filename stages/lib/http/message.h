@@ -1,5 +1,5 @@
 /* Parses one HTTP/1.x request at a time as bytes arrive: finds its end, and reads its head (RFC 9112). The
- * parser that it uses is http_parser ([decision 37](docs/decisions/0037-http-requests-are-parsed-in-place.md));
+ * parser that it uses is http_parser ([decision 55](docs/decisions/0055-input-from-outside.md));
  * no other file includes it.
  *
  * The caller keeps all bytes of a request together, and calls ps_http_message_read each time that more bytes

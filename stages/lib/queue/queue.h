@@ -3,7 +3,7 @@
  *
  *   producers   put leases into rings. The thread writes all leases that arrived during the last sync, and syncs
  *               them together. Then it returns the leases, which is the promise
- *               (docs/decisions/0023-put-and-promised.md)
+ *               (docs/decisions/0023-promises.md)
  *   consumers   take places of frames from one ring. Each consumer reads its frame into a batch of its own, and
  *               reports the delivery; the thread records the delivery, and removes delivered frames
  *

@@ -304,7 +304,7 @@ static void mark_renumbered(unsigned number, const char *path)
 }
 
 /* Called before a file is copied and cut. If this process has read no line of it, it may find the copy together with the file: nothing tells which one
- * is the original, and both may be read (decision 68). */
+ * is the original, and both may be read (decision 57). */
 static void mark_unread(unsigned number)
 {
     unsigned unread = 0;

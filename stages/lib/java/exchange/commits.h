@@ -1,6 +1,6 @@
 /* The last bytes of a slot of a sink: how far the class has committed the events of the slot's batch. The host writes them
  * before a commit returns, and sends the messages about commits later, several at a time. The reasons are in
- * docs/decisions/0137. Thread: the sink's worker. */
+ * docs/decisions/0092. Thread: the sink's worker. */
 #pragma once
 
 #include "stages/lib/java/exchange/message.h"

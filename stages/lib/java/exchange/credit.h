@@ -1,6 +1,6 @@
 /* The number of events that a source in the Java host may promise. A call of its class with promised events
  * returns at once, because the channels keep room for these events, which are in the shared memory. The counts
- * begin when the source is opened, and only grow. The reasons are in docs/decisions/0120. Thread: the source's
+ * begin when the source is opened, and only grow. The reasons are in docs/decisions/0092. Thread: the source's
  * worker. */
 #pragma once
 

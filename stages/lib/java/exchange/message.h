@@ -1,4 +1,4 @@
-/* The messages between the agent and its Java host (docs/decisions/0090-a-java-host-beside-the-agent.md has the
+/* The messages between the agent and its Java host (docs/decisions/0090-java-host.md has the
  * protocol).
  *
  * A message goes through a pipe as a whole: it is at most PIPE_BUF long. It has a head, numbers of 64 bits, and

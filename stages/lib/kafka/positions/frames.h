@@ -2,7 +2,7 @@
  * is kept in a record of the topic of positions.
  *
  * A frame is named by the random number of its file (salt) and its own number; a log uses a number again only
- * in another file (core/flow/identity.h, docs/decisions/0110-positions-in-a-compacted-topic.md). Frames that
+ * in another file (core/flow/identity.h, docs/decisions/0110-positions.md). Frames that
  * follow each other in a file are one range. A gap between ranges is a frame that the channel could not read,
  * or whose encryption key is missing: the channel may deliver it later.
  *

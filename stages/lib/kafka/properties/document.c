@@ -47,10 +47,27 @@ static void print_help(FILE *out, const char *help)
     fprintf(out, " %c%s.", lower ? help[0] - 'a' + 'A' : help[0], help + 1);
 }
 
-static void print_row(FILE *out, const struct ps_kafka_property *row)
+static bool has_note_alone(const struct ps_kafka_property *row)
+{
+    return row->target == NULL && row->words == NULL && row->fallback == NULL && row->high == 0;
+}
+
+/* Returns whether two rows have one line: they differ in their names alone. */
+static bool are_one_line(const struct ps_kafka_property *row, const struct ps_kafka_property *other)
+{
+    return has_note_alone(row) && has_note_alone(other) && row->clients == other->clients &&
+           row->outcome == other->outcome && row->conversion == other->conversion &&
+           (row->help != NULL ? other->help != NULL && strcmp(row->help, other->help) == 0
+                              : other->help == NULL);
+}
+
+/* Prints a line for `count` rows, which are one. */
+static void print_row(FILE *out, const struct ps_kafka_property *row, size_t count)
 {
     static const char *const clients[] = {"", "producer", "consumer", "both"};
-    fprintf(out, "| `%s` | %s | ", row->name, clients[row->clients]);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s `%s`", i > 0 ? "," : "|", row[i].name);
+    fprintf(out, " | %s | ", clients[row->clients]);
     print_target(out, row);
     fputs(" |", out);
     if (row->words != NULL)
@@ -64,6 +81,18 @@ static void print_row(FILE *out, const struct ps_kafka_property *row)
     if (row->help != NULL)
         print_help(out, row->help);
     fputs(" |\n", out);
+}
+
+/* Returns the row of the other client that says the same; NULL: there is none. */
+static const struct ps_kafka_default *same_default(const struct ps_kafka_default *row)
+{
+    for (size_t i = 0; i < ps_kafka_default_count; i++) {
+        const struct ps_kafka_default *other = &ps_kafka_default_rows[i];
+        if (other != row && strcmp(other->name, row->name) == 0 && strcmp(other->flume, row->flume) == 0 &&
+            strcmp(other->here, row->here) == 0 && strcmp(other->why, row->why) == 0)
+            return other;
+    }
+    return NULL;
 }
 
 static void print_defaults(FILE *out)
@@ -80,8 +109,10 @@ static void print_defaults(FILE *out)
           out);
     for (size_t i = 0; i < ps_kafka_default_count; i++) {
         const struct ps_kafka_default *row = &ps_kafka_default_rows[i];
-        fprintf(out, "| `%s` | %s | `%s` | %s | %s |\n", row->name, clients[row->client], row->flume,
-                row->here, row->why);
+        const struct ps_kafka_default *same = same_default(row);
+        if (same == NULL || row < same)
+            fprintf(out, "| `%s` | %s | `%s` | %s | %s |\n", row->name,
+                    same != NULL ? "both" : clients[row->client], row->flume, row->here, row->why);
     }
 }
 
@@ -111,7 +142,12 @@ void ps_kafka_properties_document(FILE *out)
           "| property | client | librdkafka | notes |\n"
           "|---|---|---|---|\n",
           out);
-    for (size_t i = 0; i < ps_kafka_property_count; i++)
-        print_row(out, &ps_kafka_property_rows[i]);
+    size_t count;
+    for (size_t i = 0; i < ps_kafka_property_count; i += count) {
+        const struct ps_kafka_property *row = &ps_kafka_property_rows[i];
+        for (count = 1; i + count < ps_kafka_property_count && are_one_line(row, row + count);)
+            count++;
+        print_row(out, row, count);
+    }
     print_defaults(out);
 }

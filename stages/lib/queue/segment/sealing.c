@@ -1,4 +1,4 @@
-/* Encrypts frames, and derives the keys of segments. docs/decisions/0030-a-key-for-each-segment.md explains why a nonce never repeats. */
+/* Encrypts frames, and derives the keys of segments. docs/decisions/0030-segment-keys.md explains why a nonce never repeats. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -15,43 +15,47 @@ static const char *source_folder(void)
 
 static void print_page(FILE *out)
 {
-    static const char *const outcomes[] = {
-        [PS_KAFKA_DELIVERED] = "DELIVERED", [PS_KAFKA_AGAIN] = "AGAIN", [PS_KAFKA_WAIT] = "WAIT",
-        [PS_KAFKA_SPLIT] = "SPLIT",         [PS_KAFKA_BLAME] = "BLAME", [PS_KAFKA_RENEW] = "RENEW",
-        [PS_KAFKA_PURGED] = "PURGED",
+    static const struct {
+        enum ps_kafka_outcome outcome;
+        const char *name, *text;
+    } outcomes[] = {
+        {PS_KAFKA_DELIVERED, "DELIVERED", "The event is settled."},
+        {PS_KAFKA_AGAIN, "AGAIN",
+         "Temporary: the client sends the request again, in order, without limit. If the error still reaches "
+         "the sink\n"
+         "(`delivery.timeout.ms`), undelivered events are sent again, in order, after 1, 2, .. 5 s. So is "
+         "any error that is not "
+         "listed."},
+        {PS_KAFKA_WAIT, "WAIT",
+         "An operator must correct something: like AGAIN, and the log names the remedy."},
+        {PS_KAFKA_SPLIT, "SPLIT",
+         "The request was too large: it is halved until it fits; a single event that is too large is "
+         "blamed."},
+        {PS_KAFKA_BLAME, "BLAME",
+         "The broker refuses a record: requests are halved until a single event is left. This event is "
+         "logged (topic, partition,\n"
+         "length, headers), counted (`refused`), and tried again after 1, 2, .. 5 s; no event after it is "
+         "sent before it."},
+        {PS_KAFKA_RENEW, "RENEW",
+         "This producer cannot continue: a new one is made and undelivered events are sent again, in order; "
+         "those that may already\n"
+         "be in the log are counted (`duplicated`)."},
+        {PS_KAFKA_PURGED, "PURGED", "The sink purged the event, to send it again."},
     };
     fputs("# What the Kafka sink does with every produce error\n\n"
           "Printed from the table in `stages/lib/kafka/errors.c`; a test compares the two. Codes above zero "
-          "are "
-          "Kafka's own, codes from\n-200 to -100 are librdkafka's. No outcome loses an event.\n\n"
-          "| outcome | what happens |\n|---|---|\n"
-          "| DELIVERED | the event is settled |\n"
-          "| AGAIN | temporary: the client sends the request again, in order, without limit. If the error "
-          "still "
-          "reaches the sink (`delivery.timeout.ms`), undelivered events are sent again, in order, after 1, "
-          "2, .. 5 s "
-          "|\n"
-          "| WAIT | an operator must correct something: like AGAIN, and the log names the remedy |\n"
-          "| SPLIT | the request was too large: it is halved until it fits; a single event that is too large "
-          "is "
-          "blamed |\n"
-          "| BLAME | the broker refuses a record: requests are halved until a single event is left. This "
-          "event is "
-          "logged (topic, partition, length, headers), counted (`refused`), and tried again after 1, 2, .. 5 "
-          "s; no "
-          "event after it is sent before it |\n"
-          "| RENEW | this producer cannot continue: a new one is made and undelivered events are sent again, "
-          "in "
-          "order; those that may already be in the log are counted (`duplicated`) |\n"
-          "| PURGED | the sink purged the event, to send it again |\n\n"
-          "| code | name | outcome | meaning, and what to do |\n|---:|---|---|---|\n",
+          "are Kafka's own,\n"
+          "codes from -200 to -100 are librdkafka's. No outcome loses an event.\n",
           out);
-    for (size_t i = 0; i < ps_kafka_error_count; i++) {
-        const struct ps_kafka_error *error = &ps_kafka_errors[i];
-        fprintf(out, "| %d | %s | %s | %s |\n", error->code, error->name, outcomes[error->outcome],
-                error->meaning);
+    for (size_t k = 0; k < PS_COUNT_OF(outcomes); k++) {
+        fprintf(out, "\n## %s\n\n%s\n\n| code | name | meaning, and what to do |\n|---:|---|---|\n",
+                outcomes[k].name, outcomes[k].text);
+        for (size_t i = 0; i < ps_kafka_error_count; i++) {
+            const struct ps_kafka_error *error = &ps_kafka_errors[i];
+            if (error->outcome == outcomes[k].outcome)
+                fprintf(out, "| %d | %s | %s |\n", error->code, error->name, error->meaning);
+        }
     }
-    fputs("| any other | | AGAIN | not a known answer to produce |\n", out);
 }
 
 static void test_page_is_the_table(void **state)
