@@ -1,5 +1,5 @@
 /* Finds the event at which a server fails again and again (it ends the connection, does not answer in time, or answers 5XX) although
- * it takes others: a handler that crashes, a firewall. Such an event would stop the sink for ever (decision 178). For sinks whose
+ * it takes others: a handler that crashes, a firewall. Such an event would stop the sink for ever (decision 161). For sinks whose
  * requests have one event, with dead letters and without penstock.retry.max.
  *
  *   From the second failure of an event on, a *witness* is sent at once after each: an event that was not sent yet, else one that waits,
