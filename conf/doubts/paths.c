@@ -226,12 +226,14 @@ static bool doubt_braces(const struct doubting *doubting, struct doubt *doubt)
     return true;
 }
 
-/* "hdfs:\\\\namenode\\logs", "C:\\logs". A backslash that Java's properties removed is a problem of its own, and comes first. */
+/* "hdfs:\\\\namenode\\logs", "C:\\logs". A directory of this machine that has slashes may have a name with a backslash. A backslash that
+ * Java's properties removed is a problem of its own, and comes first. */
 static bool doubt_backslash(const struct doubting *doubting, const char *path, struct doubt *doubt)
 {
     struct ps_arena *arena = doubting->conf->arena;
     struct ps_place place = {.file = doubting->pair->file, .line = doubting->pair->line};
-    if (strchr(path, '\\') == NULL || ps_problems_lost_backslash(&doubting->conf->problems, place))
+    bool is_name = doubting->row->form != FORM_URL && strchr(path, '/') != NULL;
+    if (strchr(path, '\\') == NULL || is_name || ps_problems_lost_backslash(&doubting->conf->problems, place))
         return false;
     char *slashes = ps_arena_copy(arena, path, strlen(path));
     for (char *at = slashes; (at = strchr(at, '\\')) != NULL;)

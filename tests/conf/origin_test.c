@@ -146,7 +146,7 @@ static void test_uri_beside_file(void **state)
                         "all of them");
     assert_string_equal(ps_problem_text(arena, &conf.problems.items[1]),
                         "classpath:no/such/file: error: cannot read ./no/such/file: No such file or "
-                        "directory; the path is relative to the directory where penstock started");
+                        "directory; classpath: names a file of the directory that -c gives");
 }
 
 static void set_time(const char *path, int64_t ns)
