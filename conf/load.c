@@ -3,6 +3,7 @@
 
 #include "conf/agent.h"
 #include "conf/bind.h"
+#include "conf/doubts/hosts.h"
 #include "conf/doubts/names.h"
 #include "conf/doubts/paths.h"
 #include "conf/doubts/topics.h"
@@ -186,8 +187,7 @@ static void warn_values(struct ps_conf *conf, const struct ps_properties *proper
         if (size > 2 && (value[0] == '"' || value[0] == '\'') && value[size - 1] == value[0] && !is_quoted) {
             ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, place, "write the value without quotes",
                            "the quotes are part of the value");
-            bool is_host = strcmp(dot, ".bind") == 0 || strcmp(dot, ".host") == 0 ||
-                           strcmp(dot, ".hostname") == 0; /* refused, as a URL is (conf/doubts/hosts.h) */
+            bool is_host = ps_doubt_is_host_key(dot + 1); /* it is refused, as a URL is */
             if (strchr(value, '/') != NULL || is_host)
                 ps_problem_quoted_path(&conf->problems, is_host || strstr(value, "://") != NULL);
         }

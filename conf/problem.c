@@ -94,18 +94,26 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
     };
 }
 
+/* Returns the problem that was added last; NULL: it was held back, or there is none. */
+static struct ps_problem *last_of(struct ps_problems *problems)
+{
+    return problems->count > 0 && problems->held_back == 0 ? &problems->items[problems->count - 1] : NULL;
+}
+
 void ps_problem_mistake(struct ps_problems *problems, enum ps_mistake mistake)
 {
-    if (problems->count > 0 && problems->held_back == 0)
-        problems->items[problems->count - 1].mistake = mistake;
+    struct ps_problem *last = last_of(problems);
+    if (last != NULL)
+        last->mistake = mistake;
     if (mistake == PS_MISTAKE_CONSEQUENCE)
         ps_problem_follows(problems);
 }
 
 void ps_problem_lost_backslash(struct ps_problems *problems)
 {
-    if (problems->count > 0 && problems->held_back == 0)
-        problems->items[problems->count - 1].lost_backslash = true;
+    struct ps_problem *last = last_of(problems);
+    if (last != NULL)
+        last->lost_backslash = true;
 }
 
 bool ps_problems_lost_backslash(const struct ps_problems *problems, struct ps_place place)
@@ -121,34 +129,39 @@ bool ps_problems_lost_backslash(const struct ps_problems *problems, struct ps_pl
 
 void ps_problem_no_effect(struct ps_problems *problems)
 {
-    if (problems->count > 0 && problems->held_back == 0)
-        problems->items[problems->count - 1].no_effect = true;
+    struct ps_problem *last = last_of(problems);
+    if (last != NULL)
+        last->no_effect = true;
 }
 
 void ps_problem_missing(struct ps_problems *problems)
 {
-    if (problems->count > 0 && problems->held_back == 0)
-        problems->items[problems->count - 1].is_missing = true;
+    struct ps_problem *last = last_of(problems);
+    if (last != NULL)
+        last->is_missing = true;
 }
 
 void ps_problem_quoted_path(struct ps_problems *problems, bool is_url)
 {
-    if (problems->count == 0 || problems->held_back > 0)
+    struct ps_problem *last = last_of(problems);
+    if (last == NULL)
         return;
-    problems->items[problems->count - 1].quoted_path = true;
-    problems->items[problems->count - 1].quoted_url = is_url;
+    last->quoted_path = true;
+    last->quoted_url = is_url;
 }
 
 void ps_problem_swallows(struct ps_problems *problems, const char *key)
 {
-    if (problems->count > 0 && problems->held_back == 0)
-        problems->items[problems->count - 1].swallowed = ps_arena_text(problems->arena, key);
+    struct ps_problem *last = last_of(problems);
+    if (last != NULL)
+        last->swallowed = ps_arena_text(problems->arena, key);
 }
 
 void ps_problem_follows(struct ps_problems *problems)
 {
-    if (problems->count > 0 && problems->held_back == 0)
-        problems->items[problems->count - 1].follows = true;
+    struct ps_problem *last = last_of(problems);
+    if (last != NULL)
+        last->follows = true;
 }
 
 static bool is_below(const char *key, const char *section)

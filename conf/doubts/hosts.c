@@ -10,11 +10,14 @@
 #define HOST_BYTES_MAX 253
 #define LABEL_BYTES_MAX 63
 
+bool ps_doubt_is_host_key(const char *key)
+{
+    return strcmp(key, "bind") == 0 || strcmp(key, "host") == 0 || strcmp(key, "hostname") == 0;
+}
+
 bool ps_doubt_names_host(const struct ps_option *option)
 {
-    return option->type == PS_OPTION_TEXT &&
-           (strcmp(option->key, "bind") == 0 || strcmp(option->key, "host") == 0 ||
-            strcmp(option->key, "hostname") == 0);
+    return option->type == PS_OPTION_TEXT && ps_doubt_is_host_key(option->key);
 }
 
 /* "::1", "fe80::1%eth0" */

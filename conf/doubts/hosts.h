@@ -5,6 +5,8 @@
 #include "core/arena.h"
 #include "core/option.h"
 
+/* Returns whether this is, without its component, the key of an option that names one host. */
+bool ps_doubt_is_host_key(const char *key);
 /* Returns whether the option names one host. */
 bool ps_doubt_names_host(const struct ps_option *option);
 

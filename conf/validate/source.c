@@ -69,6 +69,20 @@ static void report_channel(struct ps_validation *validation, struct ps_place pla
     ps_problem_mistake(validation->problems, mistake);
 }
 
+/* Reports a source or sink without the key `right`; `rule` says why the key is not `wrong`, which it may have. */
+static void report_no_channel(struct ps_validation *validation, const struct ps_conf_part *part,
+                              const char *prefix, struct ps_place place, const char *right, const char *wrong,
+                              const char *rule)
+{
+    struct ps_arena *arena = validation->arena;
+    const char *cure =
+        ps_pairs_get(&part->pairs, wrong) != NULL
+            ? ps_arena_format(arena, "%s: write %s%s instead of %s%s", rule, prefix, right, prefix, wrong)
+            : ps_arena_format(arena, "add the line %s%s = %s", prefix, right, any_channel(validation));
+    ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place, cure, "%s has no %s", part->label,
+                   right);
+}
+
 /* Returns the valid channels of a source, in the order of the file. */
 static struct ps_texts source_channels(struct ps_validation *validation,
                                        const struct ps_common_source *common, const struct ps_conf_part *part,
@@ -86,16 +100,8 @@ static struct ps_texts source_channels(struct ps_validation *validation,
             report_channel(validation, place, written.items[i],
                            valid.count == 0 ? PS_SEVERITY_DROPPED : PS_SEVERITY_WARNING);
     if (written.count == 0)
-        ps_problem_add(
-            validation->problems, PS_SEVERITY_DROPPED, place,
-            ps_pairs_get(&part->pairs, "channel") != NULL
-                ? ps_arena_format(
-                      validation->arena,
-                      "`channels` has the plural in a source: write %1$schannels instead of %1$schannel",
-                      prefix)
-                : ps_arena_format(validation->arena, "add the line %schannels = %s", prefix,
-                                  any_channel(validation)),
-            "%s has no channels", part->label);
+        report_no_channel(validation, part, prefix, place, "channels", "channel",
+                          "`channels` has the plural in a source");
     return valid;
 }
 
@@ -359,16 +365,8 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
         sink->channel != NULL ? ps_validation_channel(validation, sink->channel) : NULL;
     struct ps_place place = ps_component_place(&validation->maker, part, prefix, "channel");
     if (sink->channel == NULL)
-        ps_problem_add(
-            validation->problems, PS_SEVERITY_DROPPED, place,
-            ps_pairs_get(&part->pairs, "channels") != NULL
-                ? ps_arena_format(
-                      validation->arena,
-                      "`channel` has the singular in a sink: write %1$schannel instead of %1$schannels",
-                      prefix)
-                : ps_arena_format(validation->arena, "add the line %schannel = %s", prefix,
-                                  any_channel(validation)),
-            "%s has no channel", part->label);
+        report_no_channel(validation, part, prefix, place, "channel", "channels",
+                          "`channel` has the singular in a sink");
     else if (channel == NULL && strpbrk(sink->channel, " \t") != NULL && sink->channel[0] != '#' &&
              strchr(sink->channel, '#') == NULL)
         ps_problem_add(validation->problems, PS_SEVERITY_DROPPED, place,

@@ -117,6 +117,13 @@ static void set_unanswered(struct slot *slot)
         slot->request.results[i] = (struct ps_remote_result){PS_REMOTE_UNKNOWN, reason};
 }
 
+/* Returns whether the request ended without the server's word on its first event, or with a word to try it again. */
+static bool has_failed(const struct slot *slot)
+{
+    enum ps_remote_outcome outcome = slot->request.results->outcome;
+    return outcome == PS_REMOTE_AGAIN || outcome == PS_REMOTE_UNKNOWN;
+}
+
 static uint32_t body_bytes(const struct slot *slot)
 {
     uint32_t position = slot->request.range.from;
@@ -146,7 +153,7 @@ static bool judge(struct ps_http_sink *sink, struct slot *slot)
         sink->taken++;
         sink->witness_failed = false;
     }
-    if (result->outcome != PS_REMOTE_AGAIN && result->outcome != PS_REMOTE_UNKNOWN)
+    if (!has_failed(slot))
         return false;
     bool counts = is_oldest(sink, slot);
     if (!ps_http_suspect_failed(&slot->suspect, &slot->request, sink->taken, counts)) {
@@ -168,8 +175,7 @@ static bool judge(struct ps_http_sink *sink, struct slot *slot)
 static void name_event(const struct ps_http_sink *sink, struct slot *slot)
 {
     struct ps_remote_result *result = slot->request.results;
-    bool fails = result->outcome == PS_REMOTE_AGAIN || result->outcome == PS_REMOTE_UNKNOWN;
-    if (ps_port_has_deadletter(sink->requests.sink.port) || !fails || slot->http.begun_ns == 0 ||
+    if (ps_port_has_deadletter(sink->requests.sink.port) || !has_failed(slot) || slot->http.begun_ns == 0 ||
         sink->plan->events_max > 1)
         return;
     char reason[sizeof slot->reason / 2];
@@ -184,16 +190,11 @@ static void name_event(const struct ps_http_sink *sink, struct slot *slot)
  * anyway. NULL: none. */
 static struct slot *other_unsent(const struct ps_http_sink *sink)
 {
-    struct slot *oldest = NULL, *found = NULL;
+    const struct ps_remote_request *oldest = ps_remote_requests_oldest_unsent(&sink->requests);
+    struct slot *found = NULL;
     for (unsigned i = 0; i < sink->requests.count; i++) {
         struct slot *slot = slot_of(sink, i);
-        if (ps_remote_request_is_unsent(&slot->request) &&
-            (oldest == NULL || slot->request.number < oldest->request.number))
-            oldest = slot;
-    }
-    for (unsigned i = 0; i < sink->requests.count; i++) {
-        struct slot *slot = slot_of(sink, i);
-        if (slot != oldest && ps_remote_request_is_unsent(&slot->request) &&
+        if (&slot->request != oldest && ps_remote_request_is_unsent(&slot->request) &&
             (found == NULL || slot->suspect.failures < found->suspect.failures))
             found = slot;
     }
@@ -204,9 +205,7 @@ static struct slot *other_unsent(const struct ps_http_sink *sink)
  * sink counts as one whose server is down. */
 static bool is_in_part(struct ps_http_sink *sink, const struct slot *slot)
 {
-    enum ps_remote_outcome outcome = slot->request.results->outcome;
-    bool fails = outcome == PS_REMOTE_AGAIN || outcome == PS_REMOTE_UNKNOWN;
-    if (!sink->judges || slot->http.begun_ns == 0 || !fails)
+    if (!sink->judges || slot->http.begun_ns == 0 || !has_failed(slot))
         return false;
     sink->witness_failed = slot->is_witness || sink->witness_failed;
     return !sink->witness_failed && (sink->requests.sink.held.next != NULL || other_unsent(sink) != NULL);
@@ -339,17 +338,16 @@ static bool is_suspected(const struct slot *slot)
  * many requests at a time fails at any of them. */
 static bool tries_alone(const struct ps_http_sink *sink)
 {
-    const struct slot *oldest = NULL;
     bool any = false, tries = false;
     for (unsigned i = 0; sink->judges && i < sink->requests.count; i++) {
         const struct slot *slot = slot_of(sink, i);
         any |= slot->request.in_flight;
         tries |= slot->request.in_flight && is_suspected(slot);
-        if (ps_remote_request_is_unsent(&slot->request) &&
-            (oldest == NULL || slot->request.number < oldest->request.number))
-            oldest = slot;
     }
-    return tries || (any && oldest != NULL && is_suspected(oldest));
+    if (tries || !any)
+        return tries;
+    const struct slot *oldest = (const struct slot *)ps_remote_requests_oldest_unsent(&sink->requests);
+    return oldest != NULL && is_suspected(oldest);
 }
 
 static void send_some(struct ps_http_sink *sink)

@@ -73,8 +73,7 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {KAFKA(NETWORK_EXCEPTION), PS_KAFKA_AGAIN, "the broker closed the connection before it answered"},
     {KAFKA(INVALID_TOPIC_EXCEPTION), PS_KAFKA_WAIT,
      "the broker takes no records under this topic name: it is not legal, or kept for Kafka itself (a name "
-     "that begins with __); check "
-     "kafka.topic and the topic header"},
+     "that begins with __); check kafka.topic and the topic header"},
     {KAFKA(RECORD_LIST_TOO_LARGE), PS_KAFKA_SPLIT,
      "above the broker's segment size: raise segment.bytes, or lower kafka.producer.batch.size"},
     {KAFKA(NOT_ENOUGH_REPLICAS), PS_KAFKA_AGAIN, "fewer replicas in sync than min.insync.replicas"},

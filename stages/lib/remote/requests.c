@@ -111,16 +111,22 @@ struct ps_remote_request *ps_remote_requests_next_new(struct ps_remote_requests 
     return unused;
 }
 
-struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes)
+struct ps_remote_request *ps_remote_requests_oldest_unsent(const struct ps_remote_requests *requests)
 {
-    struct ps_remote_request *unsent = NULL;
-    if (!may_send(requests))
-        return NULL;
+    struct ps_remote_request *oldest = NULL;
     for (unsigned i = 0; i < requests->count; i++) {
         struct ps_remote_request *request = ps_remote_request_at(requests, i);
-        if (ps_remote_request_is_unsent(request) && (unsent == NULL || request->number < unsent->number))
-            unsent = request;
+        if (ps_remote_request_is_unsent(request) && (oldest == NULL || request->number < oldest->number))
+            oldest = request;
     }
+    return oldest;
+}
+
+struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes)
+{
+    if (!may_send(requests))
+        return NULL;
+    struct ps_remote_request *unsent = ps_remote_requests_oldest_unsent(requests);
     if (!has_place(requests, unsent == NULL))
         return NULL;
     if (unsent == NULL)

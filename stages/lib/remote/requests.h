@@ -99,6 +99,9 @@ static inline bool ps_remote_request_is_unsent(const struct ps_remote_request *r
  * bytes. Returns NULL if the sink backs off, or nothing can be sent. */
 struct ps_remote_request *ps_remote_requests_next(struct ps_remote_requests *requests, size_t *bytes);
 
+/* Returns the request that waits to be sent again and was sent first; NULL: none waits. */
+struct ps_remote_request *ps_remote_requests_oldest_unsent(const struct ps_remote_requests *requests);
+
 /* Like ps_remote_requests_next, with events that were never sent, also while the sink backs off and other requests wait. */
 struct ps_remote_request *ps_remote_requests_next_new(struct ps_remote_requests *requests, size_t *bytes);
 

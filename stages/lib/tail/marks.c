@@ -24,6 +24,13 @@ static uint64_t hash_of(const char *bytes, size_t length)
     return hash;
 }
 
+struct ps_tail_mark ps_tail_mark_of_all(int64_t offset, const char *bytes, size_t length)
+{
+    PS_ASSERT(length <= PS_TAIL_MARK_BYTES);
+    return (struct ps_tail_mark){
+        .offset = offset, .hash = hash_of(bytes, length), .length = (uint32_t)length};
+}
+
 struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t length)
 {
     if (length > PS_TAIL_MARK_BYTES) {
@@ -32,14 +39,7 @@ struct ps_tail_mark ps_tail_mark_of(int64_t offset, const char *last, size_t len
     }
     if (length < PS_TAIL_MARK_BYTES_MIN && (int64_t)length < offset)
         return (struct ps_tail_mark){.offset = offset};
-    return (struct ps_tail_mark){.offset = offset, .hash = hash_of(last, length), .length = (uint32_t)length};
-}
-
-struct ps_tail_mark ps_tail_mark_of_all(int64_t offset, const char *bytes, size_t length)
-{
-    PS_ASSERT(length <= PS_TAIL_MARK_BYTES);
-    return (struct ps_tail_mark){
-        .offset = offset, .hash = hash_of(bytes, length), .length = (uint32_t)length};
+    return ps_tail_mark_of_all(offset, last, length);
 }
 
 enum ps_tail_seen ps_tail_mark_is_in(int fd, const struct ps_tail_mark *mark)

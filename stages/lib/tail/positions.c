@@ -159,13 +159,15 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         position->known_ms = known->known_ms;
         position->serial = known->serial;
         position->over_ms = known->over_ms;
-        position->anew_from = position->offset == known->offset ? known->anew_from : 0;
+        position->anew_from = 0;
+        position->rest = (struct ps_tail_mark){0};
         ps_tail_marks_free(&position->marks);
-        if (position->offset == known->offset)
-            position->text = known->text;
-        position->rest = position->offset == known->offset ? known->rest : (struct ps_tail_mark){0};
-        if (position->offset == known->offset)
-            ps_tail_marks_copy(&position->marks, &known->marks, known->offset);
+        if (position->offset != known->offset)
+            continue;
+        position->text = known->text;
+        position->anew_from = known->anew_from;
+        position->rest = known->rest;
+        ps_tail_marks_copy(&position->marks, &known->marks, known->offset);
     }
 }
 

@@ -9,14 +9,17 @@
 
 #define PURPOSE "positions"
 
-/* Takes "hash length". */
-static void rest_take(char *text, struct ps_tail_mark *rest)
+/* Takes "hash length" from `*text` on. Returns false if that is no fingerprint. */
+static bool fingerprint_take(char **text, struct ps_tail_mark *mark)
 {
     char *length, *end;
-    uint64_t hash = (uint64_t)strtoll(text, &length, 10);
+    mark->hash = (uint64_t)strtoll(*text, &length, 10);
     long long count = strtoll(length, &end, 10);
-    if (end != length && count > 0 && count <= (long long)PS_TAIL_MARK_BYTES)
-        *rest = (struct ps_tail_mark){.hash = hash, .length = (uint32_t)count};
+    if (end == length || count <= 0 || count > (long long)PS_TAIL_MARK_BYTES)
+        return false;
+    mark->length = (uint32_t)count;
+    *text = end;
+    return true;
 }
 
 /* Takes triples of offset, fingerprint and length in ascending order; stops at the first mistake. */
@@ -24,17 +27,11 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
 {
     int64_t last = 0;
     for (unsigned i = 0; i < PS_TAIL_POSITION_MARKS_MAX; i++) {
-        char *hash, *length, *end;
-        struct ps_tail_mark mark = {.offset = strtoll(text, &hash, 10)};
-        mark.hash = (uint64_t)strtoll(hash, &length, 10);
-        long long count = strtoll(length, &end, 10);
-        if (end == length || mark.offset <= last || count <= 0 || count > (long long)PS_TAIL_MARK_BYTES ||
-            count > mark.offset)
+        struct ps_tail_mark mark = {.offset = strtoll(text, &text, 10)};
+        if (!fingerprint_take(&text, &mark) || mark.offset <= last || (int64_t)mark.length > mark.offset)
             return;
-        mark.length = (uint32_t)count;
         ps_tail_marks_add(marks, &mark, 0);
         last = mark.offset;
-        text = end;
     }
 }
 
@@ -67,7 +64,10 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
     } else if (which == 18) {
         if (!ps_json_string_take(cursor))
             return false;
-        rest_take(cursor->string, &position->rest);
+        char *text = cursor->string;
+        struct ps_tail_mark rest = {0};
+        if (fingerprint_take(&text, &rest))
+            position->rest = rest;
     } else if (!ps_json_quoted_number_take(cursor, &number)) {
         return false;
     }

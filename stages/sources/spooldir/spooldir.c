@@ -12,6 +12,7 @@
  * fit the charset) stops the source as in Flume; with penstock.onFileError = skip the file is left alone.
  * Thread: the worker. */
 #include "core/flow/engine_source.h"
+#include "stages/lib/least.h"
 #include "stages/sources/spooldir/internal.h"
 
 #include <stdlib.h>
@@ -82,11 +83,6 @@ static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_p
     return PS_FAIL;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *now)
 {
     struct ps_spooldir *state = state_;
@@ -95,16 +91,15 @@ static uint64_t spooldir_tick(const void *, void *state_, const struct ps_now *n
     ps_spooldir_fetch_if_due(state, now->mono_ns);
     uint64_t next_ns = ps_spooldir_look_at_finished(state, now->mono_ns);
     if (!state->stopped && !state->draining && !state->paused && !state->fetching)
-        next_ns = least(next_ns, state->next_list_ns > now->mono_ns
-                                     ? state->next_list_ns
-                                     : now->mono_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS);
-    if (ps_spooldir_has_unmarked(state) && !state->marking &&
-        state->marked_ns + PS_SPOOLDIR_MARK_NS < next_ns)
-        next_ns = state->marked_ns + PS_SPOOLDIR_MARK_NS;
-    if (state->waits && state->retires == 0 && state->retry_ns < next_ns)
-        next_ns = state->retry_ns;
-    if (state->starved && !state->paused && now->mono_ns + MEMORY_RETRY_NS < next_ns)
-        next_ns = now->mono_ns + MEMORY_RETRY_NS;
+        next_ns = ps_least(next_ns, state->next_list_ns > now->mono_ns
+                                        ? state->next_list_ns
+                                        : now->mono_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS);
+    if (ps_spooldir_has_unmarked(state) && !state->marking)
+        next_ns = ps_least(next_ns, state->marked_ns + PS_SPOOLDIR_MARK_NS);
+    if (state->waits && state->retires == 0)
+        next_ns = ps_least(next_ns, state->retry_ns);
+    if (state->starved && !state->paused)
+        next_ns = ps_least(next_ns, now->mono_ns + MEMORY_RETRY_NS);
     return next_ns;
 }
 

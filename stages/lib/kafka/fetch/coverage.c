@@ -113,8 +113,7 @@ static void judge(struct ps_kafka_fetch *fetch, struct assigned *assigned, int16
     else if (assigned->is_partial)
         ps_log(PS_LOG_INFO, fetch->port->component,
                "the group has kept its assignment; it cannot be checked whether all partitions are read, "
-               "because the "
-               "assignment of another member is in a form that this client does not know");
+               "because the assignment of another member is in a form that this client does not know");
     else if (is_stable)
         compare(fetch, assigned);
 }
