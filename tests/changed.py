@@ -193,8 +193,8 @@ def choose(chosen, path, included):
         if parts[:2] == ["core", "engine"] or parts[:2] == ["core", "flow"] or parts[0] == "rings":
             for kind in ("sim", "stress"):
                 chosen.folder(kind, path)
-        if parts[:4] == ["stages", "lib", "kafka", "native"]:  # behind the table of stages/lib/kafka/producer/seam.h, through which it is called
-            chosen.folder("stages_lib_kafka_producer", path)
+        if parts[:3] == ["stages", "lib", "kafka"] and parts[3] in ("cluster", "transaction", "wire"):  # behind the table of stages/lib/kafka/produce/seam.h, through which it is called
+            chosen.folder("stages_lib_kafka_produce", path)
         if parts[:3] == ["stages", "lib", "queue"] or path == "stages/channels/file.c":
             chosen.folder("crash", path)
         end_to_end(chosen, path)

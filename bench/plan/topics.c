@@ -2,7 +2,7 @@
 #include "bench/plan/reach.h"
 #include "bench/plan/subject.h"
 #include "bench/support/url.h"
-#include "stages/lib/kafka/partition_count.h"
+#include "stages/lib/kafka/librdkafka/partition_count.h"
 
 #include <stdio.h>
 #include <stdlib.h>

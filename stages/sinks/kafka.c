@@ -1,17 +1,17 @@
 /* Sink kafka (org.apache.flume.sink.kafka.KafkaSink): writes events to topics, with many batches in flight.
- * An event is delivered when the broker confirms it. kafka/producer/mapping.c has Flume's rules,
- * kafka/producer/sender.c keeps the order and loses no event, kafka/producer/seam.h is the interface to the client
+ * An event is delivered when the broker confirms it. kafka/produce/mapping.c has Flume's rules,
+ * kafka/produce/sender.c keeps the order and loses no event, kafka/produce/seam.h is the interface to the client
  * library. This file has the keys, the checks, and the library's properties that follow from them.
  *
  * Thread: check, build, teardown: control; the rest: its worker. */
 #include "stages/lib/text/java/map.h"
 #include "stages/lib/kafka/client_plan.h"
-#include "stages/lib/kafka/native/native.h"
+#include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
-#include "stages/lib/kafka/producer/sender.h"
-#include "stages/lib/kafka/settings.h"
+#include "stages/lib/kafka/produce/sender.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include "stages/lib/random.h"
 

@@ -1,14 +1,14 @@
 /* Source kafka (Flume's org.apache.flume.source.kafka.KafkaSource): a member of a consumer group.
  *
- * An engine behind kafka/consumer/seam.h reads. Only offsets of delivered records are committed, even if interceptors
+ * An engine behind kafka/fetch/seam.h reads. Only offsets of delivered records are committed, even if interceptors
  * have removed all events of a batch. While a channel is full, the record queue is not read and the group is still
  * served, so a full channel never causes a rebalance.
  *
  * Thread: its worker. It must never commit offsets of records that are not delivered, and never wait for a broker. */
 #include "core/stage.h"
 #include "stages/lib/kafka/client_plan.h"
-#include "stages/lib/kafka/consumer/seam.h"
-#include "stages/lib/kafka/consumer/topic_regex.h"
+#include "stages/lib/kafka/fetch/seam.h"
+#include "stages/lib/kafka/fetch/topic_regex.h"
 #include "stages/lib/kafka/fetch/fetch.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"

@@ -1,7 +1,7 @@
 /* A broker that is down, moves a leader, or is slow; a full queue: no event is lost, and the order is
  * kept. */
-#include "stages/lib/kafka/producer/window_limit.h"
-#include "stages/lib/kafka/producer/statistics.h"
+#include "stages/lib/kafka/produce/window_limit.h"
+#include "stages/lib/kafka/produce/statistics.h"
 #include "tests/support/kafka/sink.h"
 
 static void test_broker_down_and_back(void **state)

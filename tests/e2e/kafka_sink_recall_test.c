@@ -1,6 +1,6 @@
 /* An event or a topic that is finally refused, and leases that are recalled at any moment: no event is lost,
  * and the order is kept. */
-#include "stages/lib/kafka/producer/window_limit.h"
+#include "stages/lib/kafka/produce/window_limit.h"
 #include "tests/support/kafka/sink.h"
 
 #define TOO_LARGE RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE

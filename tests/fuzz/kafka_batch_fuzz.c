@@ -1,7 +1,7 @@
 /* Record batches of a broker: heads, checksums, records, headers, and compressed records. Everything that is found lies within
  * the bytes, and nothing grows beyond the memory budget. */
-#include "stages/lib/kafka/fetch/record_batch.h"
-#include "stages/lib/kafka/fetch/unpack.h"
+#include "stages/lib/kafka/wire/record_batch.h"
+#include "stages/lib/kafka/wire/unpack.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,13 @@
 /* Responses of a broker to each request of the native client. The first byte chooses the request and its version; from 128 on
  * it chooses a request of the login. The rest is the response after its length, without the correlation id. No response may
  * harm the client: it is accepted, or the connection is closed. */
-#include "stages/lib/kafka/native/native.h"
-#include "stages/lib/kafka/native/turn.h"
+#include "stages/lib/kafka/cluster/native.h"
+#include "stages/lib/kafka/cluster/turn.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/kafka/native/wire.h"
+#include "stages/lib/kafka/wire/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

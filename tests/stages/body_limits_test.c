@@ -6,7 +6,7 @@
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/container.h"
 #include "stages/lib/java/exchange/events.h"
-#include "stages/lib/kafka/consumer/record.h"
+#include "stages/lib/kafka/fetch/record.h"
 #include "stages/lib/stream/stream.h"
 #include "stages/lib/text/line_text.h"
 #include "tests/support/stage.h"

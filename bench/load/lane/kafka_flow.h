@@ -1,4 +1,4 @@
-/* One lane's connection to Kafka: submits blocks to a producer through stages/lib/kafka/producer/seam.h; delivery
+/* One lane's connection to Kafka: submits blocks to a producer through stages/lib/kafka/produce/seam.h; delivery
  * reports complete them.
  *
  * Values are not copied: they stay in their block until the report. Reports of different partitions overtake each
@@ -15,7 +15,7 @@
 
 #include "bench/load/target/target.h"
 #include "stages/lib/kafka/client_factory.h"
-#include "stages/lib/kafka/settings.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #define PS_KAFKA_FLOW_BLOCKS_MAX 256U
 #define PS_KAFKA_FLOW_RUN_MAX 256U /* records in one call of submit */

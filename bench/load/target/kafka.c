@@ -10,8 +10,8 @@
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
-#include "stages/lib/kafka/partition_count.h"
-#include "stages/lib/kafka/producer/producer.h"
+#include "stages/lib/kafka/librdkafka/partition_count.h"
+#include "stages/lib/kafka/librdkafka/producer.h"
 
 #include <poll.h>
 #include <stdio.h>

@@ -1,11 +1,11 @@
-/* Far end kafka: reads topics without a consumer group through stages/lib/kafka/reader.h. A partition is a
+/* Far end kafka: reads topics without a consumer group through stages/lib/kafka/librdkafka/reader.h. A partition is a
  * stream.
  *
  * Thread: the reader's. */
 #include "bench/verify/far/ends.h"
 #include "bench/verify/far/records.h"
 #include "core/clock.h"
-#include "stages/lib/kafka/reader.h"
+#include "stages/lib/kafka/librdkafka/reader.h"
 #include "core/quantity.h"
 
 #include <stdio.h>

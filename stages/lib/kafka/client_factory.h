@@ -4,7 +4,7 @@
  * of the client's owner calls these functions. */
 #pragma once
 
-#include "stages/lib/kafka/producer/seam.h"
+#include "stages/lib/kafka/produce/seam.h"
 
 struct ps_kafka_client_factory;
 

@@ -1,7 +1,7 @@
 #include "stages/lib/kafka/client_plan.h"
 
-#include "stages/lib/kafka/native/native.h"
-#include "stages/lib/kafka/producer/producer.h"
+#include "stages/lib/kafka/cluster/native.h"
+#include "stages/lib/kafka/librdkafka/producer.h"
 #include "stages/lib/least.h"
 #include "stages/lib/tls/tls.h"
 

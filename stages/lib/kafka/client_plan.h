@@ -2,9 +2,9 @@
  * sub-properties, and the properties of the library that a stage always sets. Thread: control. */
 #pragma once
 
-#include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/kafka/produce/sender.h"
 #include "stages/lib/kafka/properties/properties.h"
-#include "stages/lib/kafka/settings.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 /* Translates the properties of Java's client, prefix stripped, to the library's. `settings` NULL: only checks them.
  * `notes` NULL: no notes. */
@@ -27,7 +27,7 @@ struct ps_kafka_sender_wants {
     uint64_t queue_bytes; /* size of the library's queue: a share of the memory budget */
     uint64_t in_flight_bytes_max;
     enum ps_kafka_partitioner partitioner;
-    bool native; /* the native client, stages/lib/kafka/native/native.h, if the settings allow it */
+    bool native; /* the native client, stages/lib/kafka/cluster/native.h, if the settings allow it */
 };
 
 /* Sets the properties that the sender needs in addition to those of the user, and fills its plan except for the mapping.

@@ -1,6 +1,6 @@
 /* Sink kafka with librdkafka and brokers at a distance: how much it keeps in flight. Real clock: librdkafka measures the round trip
  * over five seconds. */
-#include "stages/lib/kafka/producer/statistics.h"
+#include "stages/lib/kafka/produce/statistics.h"
 #include "tests/support/kafka/sink.h"
 
 #define EVENTS 16U

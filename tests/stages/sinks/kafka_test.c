@@ -1,9 +1,9 @@
 /* Sink kafka with the embedded cluster: the records that arrive, and that leases are done only then. */
 #include "stages/table.h"
 #include "conf/problem.h"
-#include "stages/lib/kafka/producer/mapping.h"
+#include "stages/lib/kafka/produce/mapping.h"
 #include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/reader.h"
+#include "tests/support/kafka/librdkafka/reader.h"
 #include "tests/support/stage.h"
 
 #include <unistd.h>

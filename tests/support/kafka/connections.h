@@ -3,7 +3,7 @@
 #pragma once
 
 #include "core/base.h"
-#include "stages/lib/kafka/native/wire.h"
+#include "stages/lib/kafka/wire/wire.h"
 
 #define PS_TEST_CONNECTIONS 8U
 #define PS_TEST_CONNECTION_BYTES (1U << 20) /* limit of a request, and of the bytes that wait to be sent */

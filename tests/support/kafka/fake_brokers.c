@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/crc32c.h"
-#include "stages/lib/kafka/native/wire.h"
+#include "stages/lib/kafka/wire/wire.h"
 #include "tests/support/support.h"
 
 #define KEPT_SETS 5U

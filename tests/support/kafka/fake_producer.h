@@ -1,10 +1,10 @@
-/* A producer that implements stages/lib/kafka/producer/seam.h, and its broker, controlled by a test: they
+/* A producer that implements stages/lib/kafka/produce/seam.h, and its broker, controlled by a test: they
  * refuse records, requests or everything for as long as the test says, and keep what was delivered. Also a
  * sender that uses them, under the fake clock, and numbered events. One file of a program includes it.
  * Thread: the test's; `create` runs on the client factory's thread, while the sender has no producer. */
 #pragma once
 
-#include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/kafka/produce/sender.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>

@@ -3,7 +3,7 @@
  * partition that is visible, or the first one from the offset at which the member begins. Time is the test's. */
 #pragma once
 
-#include "stages/lib/kafka/consumer/record.h"
+#include "stages/lib/kafka/fetch/record.h"
 #include "stages/lib/kafka/fetch/fetch.h"
 
 #include <string.h>

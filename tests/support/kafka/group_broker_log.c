@@ -1,7 +1,7 @@
 /* The logs of the broker with a group: their records, and the answers to Fetch. */
 #include "core/crc32c.h"
-#include "stages/lib/kafka/native/compression.h"
-#include "stages/lib/kafka/native/record_set.h"
+#include "stages/lib/kafka/wire/compression.h"
+#include "stages/lib/kafka/wire/record_set.h"
 #include "tests/support/kafka/group_broker_internal.h"
 
 #include <stdlib.h>

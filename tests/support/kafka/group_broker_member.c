@@ -1,5 +1,5 @@
 /* The group of the broker with a group: its members and their offsets. */
-#include "stages/lib/kafka/fetch/assignment.h"
+#include "stages/lib/kafka/group/assignment.h"
 #include "tests/support/kafka/group_broker.h"
 
 #include <string.h>

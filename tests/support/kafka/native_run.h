@@ -1,7 +1,7 @@
 /* A run of the native client against one broker whose answers the test writes. Time is the test's: a turn is a millisecond. */
 #pragma once
 
-#include "stages/lib/kafka/native/native.h"
+#include "stages/lib/kafka/cluster/native.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
  * documentation of the format alone, not with the native client's functions. */
 #pragma once
 
-#include "stages/lib/kafka/native/wire.h"
+#include "stages/lib/kafka/wire/wire.h"
 #include "tests/support/support.h"
 
 static inline int64_t ps_test_record_varint(struct ps_wire_in *in)

@@ -1,5 +1,5 @@
 #include "tests/support/kafka/sink.h"
-#include "stages/lib/kafka/producer/statistics.h"
+#include "stages/lib/kafka/produce/statistics.h"
 
 #include <poll.h>
 #include <stdio.h>

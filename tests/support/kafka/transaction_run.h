@@ -2,8 +2,8 @@
  * (tests/support/kafka/transaction_broker.h). Its input is a source of the test's own, whose group reassigns its partitions at times. */
 #pragma once
 
-#include "stages/lib/kafka/native/native.h"
-#include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/kafka/cluster/native.h"
+#include "stages/lib/kafka/produce/sender.h"
 #include "tests/support/allocations.h"
 #include "tests/support/kafka/transaction_broker.h"
 #include "tests/support/stage.h"

@@ -2,7 +2,7 @@
  * No sink of this agent takes these records, and no metric shows them, so their number is logged. */
 #pragma once
 
-#include "stages/lib/kafka/settings.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 /* Makes a client from the consumer's `settings`, and asks the brokers for the group's offsets and the ends of
  * the topic's partitions. Logs the number of records between them, unless it is 0. All members must have

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "stages/lib/kafka/channel/reason.h"
-#include "stages/lib/kafka/producer/sender.h"
+#include "stages/lib/kafka/produce/sender.h"
 
 /* Shared by all producers; const. */
 struct ps_kafka_channel_put_plan {

@@ -9,9 +9,9 @@
 #include "core/stage.h"
 #include "stages/lib/kafka/channel/reason.h"
 #include "stages/lib/kafka/client_factory.h"
-#include "stages/lib/kafka/consumer/farewell.h"
-#include "stages/lib/kafka/consumer/rebalance.h"
-#include "stages/lib/kafka/consumer/record.h"
+#include "stages/lib/kafka/librdkafka/farewell.h"
+#include "stages/lib/kafka/librdkafka/rebalance.h"
+#include "stages/lib/kafka/fetch/record.h"
 #include "stages/lib/kafka/place.h"
 
 /* Shared by all consumers; const. */

@@ -1,6 +1,6 @@
-/* The fetch client behind kafka/consumer/seam.h, and one turn of it. */
+/* The fetch client behind kafka/fetch/seam.h, and one turn of it. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
-#include "stages/lib/kafka/native/turn.h"
+#include "stages/lib/kafka/cluster/turn.h"
 #include "stages/lib/least.h"
 
 #include <stdarg.h>

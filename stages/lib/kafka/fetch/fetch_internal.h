@@ -23,13 +23,13 @@
  * Owner and thread: the source's worker. The client allocates memory in rebalances and while it warms up. */
 #pragma once
 
-#include "stages/lib/kafka/consumer/reports.h"
+#include "stages/lib/kafka/fetch/reports.h"
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/fetch/fetch.h"
-#include "stages/lib/kafka/fetch/former.h"
-#include "stages/lib/kafka/fetch/record_batch.h"
-#include "stages/lib/kafka/fetch/unpack.h"
-#include "stages/lib/kafka/native/native_internal.h"
+#include "stages/lib/kafka/group/former.h"
+#include "stages/lib/kafka/wire/record_batch.h"
+#include "stages/lib/kafka/wire/unpack.h"
+#include "stages/lib/kafka/cluster/native_internal.h"
 
 #include <regex.h>
 

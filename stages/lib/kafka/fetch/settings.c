@@ -2,8 +2,8 @@
  * of librdkafka, which are Java's. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "core/text/list.h"
-#include "stages/lib/kafka/native/native.h"
-#include "stages/lib/kafka/native/property.h"
+#include "stages/lib/kafka/cluster/native.h"
+#include "stages/lib/kafka/cluster/property.h"
 #include "stages/lib/least.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The topics to which the member is subscribed: topics with given names, or all topics of the cluster that match an
  * expression. */
-#include "stages/lib/kafka/fetch/assignment.h"
+#include "stages/lib/kafka/group/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>

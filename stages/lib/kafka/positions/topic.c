@@ -2,7 +2,7 @@
 
 #include "core/clock.h"
 #include "core/helper/helper.h"
-#include "stages/lib/kafka/settings.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include <inttypes.h>
 #include <librdkafka/rdkafka.h>

@@ -13,7 +13,7 @@
  * partitioner, max.request.size, ...), Java's default is set when the user sets nothing. */
 #pragma once
 
-#include "stages/lib/kafka/settings.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/note.h"
 #include "stages/lib/tls/tls.h"
 

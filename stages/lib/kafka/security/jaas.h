@@ -14,7 +14,7 @@
 #pragma once
 
 #include "core/status.h"
-#include "stages/lib/kafka/settings.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/note.h"
 
 #define PS_JAAS_BYTES_MAX (64 * 1024)

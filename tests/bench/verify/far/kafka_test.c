@@ -4,7 +4,7 @@
 #include "tests/support/kafka/cluster.h"
 #include "core/clock.h"
 #include "core/quantity.h"
-#include "stages/lib/kafka/reader.h"
+#include "stages/lib/kafka/librdkafka/reader.h"
 
 #include <pthread.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * user's values are kept. */
 #include "stages/lib/kafka/client_plan.h"
 
-#include "stages/lib/kafka/native/native.h"
+#include "stages/lib/kafka/cluster/native.h"
 #include "tests/support/arena.h"
 #include "tests/support/support.h"
 

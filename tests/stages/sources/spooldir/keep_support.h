@@ -1,5 +1,5 @@
 /* For tests of a source spooldir whose positions a sink keeps. The test acts as the sink: it commits the spans of delivered batches
- * as stages/lib/kafka/producer/positions.c does, or aborts, and answers the source's question with what is committed. One file of a
+ * as stages/lib/kafka/positions/positions.c does, or aborts, and answers the source's question with what is committed. One file of a
  * test includes it. */
 #pragma once
 

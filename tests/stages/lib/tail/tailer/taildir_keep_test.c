@@ -1,5 +1,5 @@
 /* Source taildir whose positions a sink keeps. The test acts as the sink: it collects the spans of delivered batches as
- * stages/lib/kafka/producer/positions.c does, and answers the source's question with them. */
+ * stages/lib/kafka/positions/positions.c does, and answers the source's question with them. */
 #include "core/flow/kept_positions.h"
 #include "tests/stages/sources/taildir_support.h"
 

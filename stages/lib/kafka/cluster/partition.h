@@ -1,0 +1,169 @@
+/* The native client's requests, and its topics with their partitions, which keep sets of records in order.
+ *
+ * Owner and thread: as in native_internal.h, which includes this file. */
+#pragma once
+
+#include "stages/lib/kafka/wire/record_set.h"
+
+#include "core/clock.h"
+
+#define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and the terminating zero */
+#define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
+#define PS_KAFKA_NATIVE_FORMERS 4U /* number of former ids that are kept of a topic that was created again */
+#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* limited, because headers may name topics */
+/* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
+#define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
+#define PS_KAFKA_NATIVE_SET_SIZES 4U         /* lists of free sets */
+#define PS_KAFKA_NATIVE_REQUEST_SETS_MAX 64U /* of one produce request */
+#define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U
+#define PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES 300U
+#define PS_KAFKA_NATIVE_CLUSTER_BYTES 64U
+#define PS_KAFKA_NATIVE_GROUP_BYTES 1024U /* the source refuses longer names (kafka_yields_positions) */
+
+struct ps_kafka_native;
+struct ps_kafka_native_broker;
+struct ps_kafka_native_topic;
+
+/* ---- partitions ---- */
+
+/* A broker accepts any first sequence number of a producer that it does not know, or has forgotten. If it
+ * refused the first set with a temporary error, and then accepted the second set, the first set could never be
+ * written before the second one. Therefore the first set is sent alone. The next set after
+ * PS_KAFKA_NATIVE_KNOWN_NS without a set is also sent alone, and the first set for each new leader, whose log
+ * may be another one (unclean election, topic created again). */
+#define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
+
+/* A partition sends its sets in order. After a temporary failure it sends no set until every set in flight is
+ * answered (a rewind). Then it sends all sets that were not written again, one at a time, oldest first. The
+ * broker remembers only the last five sets of a producer: with more sets in flight it could take a repeated set
+ * for a new one. (Java's RecordAccumulator.shouldStopDrainBatchesForPartition does the same.) */
+struct ps_kafka_native_partition {
+    struct ps_kafka_native_topic *topic;
+    int32_t number;
+    int32_t leader_epoch;                     /* -1: not known */
+    struct ps_kafka_native_broker *leader;    /* NULL: none, or not known */
+    struct ps_kafka_native_set *first, **end; /* to be sent, oldest first; the last one may be open */
+    struct ps_kafka_native_set *returned;     /* sets that were sent without success, in order of sequence */
+    uint32_t in_flight;                       /* number of sets in flight */
+    uint32_t usual_bytes;                     /* length of its last set, before compression */
+    int32_t next_sequence;                    /* sequence number of the set that is closed next */
+    bool rewinds;                             /* no set is sent before `in_flight` is 0 */
+    uint64_t rest_ns;                         /* nothing is sent before this time */
+    bool alone;                               /* a set that must be sent alone is in flight */
+    bool denied; /* by this leader's last answer, another broker leads, or it has no such partition */
+    /* since when all metadata has lacked the partition, or had an older leader (cluster.c); 0: it does not */
+    uint64_t older_ns;
+    uint64_t refused_ns; /* since when its records are refused for a reason that may pass; 0: they are not */
+    uint64_t known_ns;   /* when this leader last took a set, and so knows the producer; 0: never */
+    bool ready;          /* in its leader's list */
+    uint64_t joined;     /* the transaction that it has joined (client->transaction.number) */
+    struct ps_kafka_native_partition *next_ready;
+};
+
+struct ps_kafka_native_topic {
+    char name[PS_KAFKA_NATIVE_TOPIC_BYTES];
+    uint32_t length, hash;
+    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* zeros: not known */
+    struct {
+        /* a former id: answers with this id are ignored until `until_ns` */
+        char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];
+        uint64_t until_ns;
+    } formers[PS_KAFKA_NATIVE_FORMERS]; /* ring of the last former ids */
+    bool has_id;                        /* the last metadata had the topic's id */
+    uint64_t listed_ns;                 /* time of the last answer to Metadata that has the topic, */
+    uint64_t described_ns;              /* and of the request that it answers */
+    uint32_t lives;                     /* how often the id has changed: the topic was created again */
+    struct ps_kafka_native_partition *partitions;
+    int32_t partition_count; /* 0: not known */
+    /* the topic's error in the last metadata; 0: none, or not requested yet */
+    int error;
+    uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */
+    /* a set with one record that waits until the partitions are known */
+    struct ps_kafka_native_set *unplaced;
+    uint64_t unplaced_ns; /* when it came */
+    /* a partition without number and leader, for `unplaced` */
+    struct ps_kafka_native_partition nowhere;
+    int32_t unplaced_partition; /* the partition that this record names, or PS_KAFKA_PARTITION_ANY */
+    bool unplaced_has_key;      /* whether this record has a key; then unplaced_key is its hash */
+    uint32_t unplaced_key;
+    int32_t sticky_partition;
+    uint32_t sticky_bytes_left;         /* bytes left for the present partition; 0: the next one is chosen */
+    uint32_t turn;                      /* partition to try first next time */
+    uint64_t used;                      /* value of the client's `uses` when it was used last */
+    uint64_t written_ns;                /* time of the last record for it, or of the first answer with it */
+    struct ps_kafka_native_topic *next; /* in its bucket */
+};
+
+/* ---- requests ---- */
+
+enum ps_kafka_native_kind {
+    PS_KAFKA_NATIVE_API_VERSIONS,
+    PS_KAFKA_NATIVE_SASL_HANDSHAKE,
+    PS_KAFKA_NATIVE_SASL_AUTHENTICATE,
+    PS_KAFKA_NATIVE_METADATA,
+    PS_KAFKA_NATIVE_INIT_PRODUCER_ID,
+    PS_KAFKA_NATIVE_PRODUCE,
+    PS_KAFKA_NATIVE_FIND_COORDINATOR,
+    PS_KAFKA_NATIVE_ADD_PARTITIONS,
+    PS_KAFKA_NATIVE_ADD_OFFSETS,
+    PS_KAFKA_NATIVE_COMMIT_OFFSETS,
+    PS_KAFKA_NATIVE_END_TRANSACTION,
+    PS_KAFKA_NATIVE_FETCH_OFFSETS,
+    PS_KAFKA_NATIVE_FIND_TOPICS,
+    /* The remaining kinds belong to a reader (struct ps_kafka_native_reader). */
+    PS_KAFKA_NATIVE_READER_KINDS,
+    PS_KAFKA_NATIVE_FETCH = PS_KAFKA_NATIVE_READER_KINDS,
+    PS_KAFKA_NATIVE_LIST_OFFSETS,
+    PS_KAFKA_NATIVE_LEADER_EPOCH,  /* OffsetForLeaderEpoch */
+    PS_KAFKA_NATIVE_GROUP_OFFSETS, /* OffsetFetch */
+    PS_KAFKA_NATIVE_GROUP_COMMIT,
+    PS_KAFKA_NATIVE_JOIN_GROUP,
+    PS_KAFKA_NATIVE_SYNC_GROUP,
+    PS_KAFKA_NATIVE_HEARTBEAT,
+    PS_KAFKA_NATIVE_LEAVE_GROUP,
+    PS_KAFKA_NATIVE_DESCRIBE_GROUPS,
+    PS_KAFKA_NATIVE_KINDS,
+};
+
+#define PS_KAFKA_NATIVE_READER_KIND_COUNT (PS_KAFKA_NATIVE_KINDS - PS_KAFKA_NATIVE_READER_KINDS)
+/* A reader talks to its group's coordinator over a connection of its own, because answers to Fetch may take long. The
+ * broker of that connection has the number COORDINATOR - node. */
+#define PS_KAFKA_NATIVE_COORDINATOR INT32_MAX
+
+/* The broker that keeps a transactional id, or a consumer group. */
+struct ps_kafka_native_coordinator {
+    struct ps_slice key; /* the id, or the group's name */
+    int8_t type;         /* 0: of a group; 1: of a transactional id */
+    int32_t node;        /* -1: not known */
+    uint32_t failures;   /* the broker's `failures` when the cluster named it */
+    bool asked;
+    uint64_t rest_ns;    /* no request before this time */
+    uint64_t awaited_ns; /* since when the cluster names none, or since this was reported; 0: it names one */
+};
+
+/* The bytes of a request: parts in `head`, with the bytes of the sets between them: part 0, set 0, part 1, set
+ * 1, ... */
+struct ps_kafka_native_request {
+    struct ps_kafka_native_request *next;
+    enum ps_kafka_native_kind kind;
+    struct ps_kafka_native_coordinator *coordinator; /* of FIND_COORDINATOR */
+    int16_t version;
+    int32_t correlation;
+    char *head;
+    uint32_t head_length, head_room;
+    uint32_t part_end[PS_KAFKA_NATIVE_REQUEST_SETS_MAX]; /* end in `head` of part i, which is before set i */
+    struct ps_kafka_native_set *sets[PS_KAFKA_NATIVE_REQUEST_SETS_MAX];
+    uint32_t set_count;
+    uint64_t bytes, written; /* length of the request, and written bytes; length field included */
+    uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
+    uint64_t timeout_ns;     /* time limit of the answer; 0: request_timeout_ns of the settings */
+    int32_t node;            /* Fetch: the node of the broker; FIND_TOPICS: number of the question */
+    bool ignored;            /* METADATA: the answer is skipped, because the client asks another broker */
+    void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
+};
+
+/* Returns whether the request was written in full: a broker carries out only such requests. */
+static inline bool ps_kafka_native_is_written(const struct ps_kafka_native_request *request)
+{
+    return request->written == request->bytes;
+}

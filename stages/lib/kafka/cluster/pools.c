@@ -1,0 +1,191 @@
+/* The pools of sets and requests, and the calls of the sink's listener. */
+#include "stages/lib/kafka/cluster/native_internal.h"
+
+#include "core/quantity.h"
+#include "stages/lib/kafka/errors.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An answer of a coordinator that passes as a rule is named after this time, before the sink says that nothing was delivered
+ * (STALL_NS in produce/silence.c), and again after this time. */
+#define TELL_WAIT_NS (5 * PS_NS_PER_S)
+#define TELL_AGAIN_NS (60 * PS_NS_PER_S)
+
+/* Returns the list for sets of this many bytes. A list has sets of similar sizes: else the sets of partitions with few
+ * records would get the large buffers of those with many, and all buffers would become large. */
+static unsigned size_of(uint64_t bytes)
+{
+    return bytes <= 4096 ? 0 : bytes <= 32768 ? 1 : bytes <= 262144 ? 2 : 3;
+}
+
+static struct ps_kafka_native_set *pop_free(struct ps_kafka_native *client, unsigned size)
+{
+    struct ps_kafka_native_set *set = client->free.sets[size];
+    if (set == NULL)
+        return NULL;
+    client->free.sets[size] = set->next;
+    client->free.set_bytes -= ps_kafka_native_set_memory(set);
+    return set;
+}
+
+/* Frees sets that are not used, the largest ones first, while all sets have more memory than they may. */
+static void trim(struct ps_kafka_native *client)
+{
+    uint64_t most = ps_kafka_native_memory_bytes_max(client);
+    for (unsigned size = PS_KAFKA_NATIVE_SET_SIZES; size > 0; size--) {
+        while (client->free.sets[size - 1] != NULL &&
+               client->queued.memory_bytes + client->free.set_bytes > most)
+            ps_kafka_native_set_free(pop_free(client, size - 1));
+    }
+}
+
+/* Prefers a set as large as the partition's last one, to a smaller one, to a new one. */
+struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
+                                                     struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set = NULL;
+    for (unsigned size = size_of(partition->usual_bytes) + 1; size > 0 && set == NULL; size--)
+        set = pop_free(client, size - 1);
+    if (set == NULL && (set = ps_kafka_native_set_make()) == NULL)
+        return NULL;
+    ps_kafka_native_set_reset(set, partition);
+    set->born_ns = client->now.mono_ns;
+    ps_kafka_native_set_grew(client, set, 0);
+    return set;
+}
+
+void ps_kafka_native_set_grew(struct ps_kafka_native *client, const struct ps_kafka_native_set *set,
+                              uint64_t before)
+{
+    uint64_t bytes = ps_kafka_native_set_memory(set);
+    if (PS_LIKELY(bytes == before))
+        return;
+    client->queued.memory_bytes += bytes - before;
+    if (client->queued.memory_bytes + client->free.set_bytes > ps_kafka_native_memory_bytes_max(client))
+        trim(client);
+}
+
+/* Keeps the set for later use, unless all sets have more memory than they may. */
+void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
+{
+    uint64_t bytes = ps_kafka_native_set_memory(set);
+    unsigned size = size_of(set->room);
+    client->queued.memory_bytes -= bytes;
+    if (client->queued.memory_bytes + client->free.set_bytes + bytes >
+        ps_kafka_native_memory_bytes_max(client)) {
+        ps_kafka_native_set_free(set);
+        return;
+    }
+    client->free.set_bytes += bytes;
+    set->next = client->free.sets[size];
+    client->free.sets[size] = set;
+}
+
+struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
+                                                             enum ps_kafka_native_kind kind, int16_t version)
+{
+    struct ps_kafka_native_request *request = client->free.requests;
+    if (request != NULL)
+        client->free.requests = request->next;
+    else if ((request = calloc(1, sizeof *request)) == NULL)
+        return NULL;
+    request->next = NULL;
+    request->kind = kind;
+    request->version = version;
+    request->set_count = 0;
+    request->timeout_ns = 0;
+    request->answer = NULL;
+    request->ignored = false;
+    return request;
+}
+
+void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)
+{
+    request->next = client->free.requests;
+    client->free.requests = request;
+}
+
+void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error)
+{
+    const struct ps_kafka_report report = {
+        .error = error,
+        .perhaps_written = error != 0 && set->perhaps_written,
+        .count = set->count,
+        .group_count = set->count,
+        .group_bytes = set->payload_bytes,
+        .partition = set->partition->number,
+        .topic = set->partition->topic->name,
+        .tokens = set->tokens,
+    };
+    client->queued.bytes -= set->plain_length != 0 ? set->plain_length : set->length;
+    client->queued.records -= set->count;
+    client->reported += set->count;
+    client->listener->report(client->listener->argument, &report);
+    ps_kafka_native_give_set(client, set);
+}
+
+void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
+                            const char *text)
+{
+    const struct ps_kafka_notice notice = {.kind = kind, .code = code, .text = text};
+    client->listener->notice(client->listener->argument, &notice);
+}
+
+void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_native_wait *wait,
+                               const char *what, int16_t error)
+{
+    char text[PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES + 256];
+    if (wait->since_ns == 0)
+        wait->since_ns = client->now.mono_ns;
+    uint64_t waits_ns = client->now.mono_ns - wait->since_ns;
+    if (waits_ns < TELL_WAIT_NS ||
+        (wait->told_ns != 0 && client->now.mono_ns < wait->told_ns + TELL_AGAIN_NS))
+        return;
+    wait->told_ns = client->now.mono_ns;
+    snprintf(text, sizeof text, "%s for %s: %s", what, ps_quantity_print_ns(waits_ns).text,
+             ps_kafka_error_find(error)->name);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
+}
+
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason)
+{
+    unsigned count = 0;
+    char text[PS_TRANSPORT_REASON_BYTES + 64];
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL;
+         broker = broker->next) {
+        if (broker->gone)
+            continue;
+        count++;
+        if (client->all_down_told || broker->phase != PS_KAFKA_NATIVE_DOWN || broker->failures == 0)
+            return;
+    }
+    client->all_down_told = true;
+    snprintf(text, sizeof text, "%u/%u brokers are down: %s", count, count, reason);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN, text);
+}
+
+void ps_kafka_native_die(struct ps_kafka_native *client, int code, const char *format, ...)
+{
+    if (client->fatal)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(client->fatal_error.text, sizeof client->fatal_error.text, format, arguments);
+    va_end(arguments);
+    client->fatal = true;
+    client->fatal_error.code = code;
+}
+
+void ps_kafka_native_want_metadata(struct ps_kafka_native *client)
+{
+    client->metadata.wanted = true;
+}
+
+bool ps_kafka_native_refuse(char *reason, const char *what)
+{
+    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.*s", (int)PS_TRANSPORT_REASON_BYTES - 1, what);
+    return false;
+}

@@ -1,0 +1,377 @@
+/* The encoding of requests (Kafka protocol guide): header version 1 and versions that are not flexible, except
+ * ApiVersions 3, and Metadata and Produce in flexible versions, which have tags after the header. */
+#include "stages/lib/kafka/cluster/native_internal.h"
+#include "stages/lib/kafka/wire/wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_PRODUCE 0
+#define KEY_FETCH 1
+#define KEY_LIST_OFFSETS 2
+#define KEY_METADATA 3
+#define KEY_OFFSET_COMMIT 8
+#define KEY_OFFSET_FETCH 9
+#define KEY_FIND_COORDINATOR 10
+#define KEY_JOIN_GROUP 11
+#define KEY_HEARTBEAT 12
+#define KEY_LEAVE_GROUP 13
+#define KEY_SYNC_GROUP 14
+#define KEY_DESCRIBE_GROUPS 15
+#define KEY_SASL_HANDSHAKE 17
+#define KEY_API_VERSIONS 18
+#define KEY_OFFSET_FOR_LEADER_EPOCH 23
+#define KEY_INIT_PRODUCER_ID 22
+#define KEY_ADD_PARTITIONS_TO_TXN 24
+#define KEY_ADD_OFFSETS_TO_TXN 25
+#define KEY_END_TXN 26
+#define KEY_TXN_OFFSET_COMMIT 28
+#define KEY_SASL_AUTHENTICATE 36
+#define PRODUCE_VERSION_OF_ZSTD 7
+#define HEADER_BYTES_MAX (14U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES)
+/* bytes before one set: topic, counts, partition, length */
+#define PART_BYTES_MAX (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
+
+static const int16_t keys[] = {
+    [PS_KAFKA_NATIVE_API_VERSIONS] = KEY_API_VERSIONS,
+    [PS_KAFKA_NATIVE_SASL_HANDSHAKE] = KEY_SASL_HANDSHAKE,
+    [PS_KAFKA_NATIVE_SASL_AUTHENTICATE] = KEY_SASL_AUTHENTICATE,
+    [PS_KAFKA_NATIVE_METADATA] = KEY_METADATA,
+    [PS_KAFKA_NATIVE_INIT_PRODUCER_ID] = KEY_INIT_PRODUCER_ID,
+    [PS_KAFKA_NATIVE_PRODUCE] = KEY_PRODUCE,
+    [PS_KAFKA_NATIVE_FIND_COORDINATOR] = KEY_FIND_COORDINATOR,
+    [PS_KAFKA_NATIVE_ADD_PARTITIONS] = KEY_ADD_PARTITIONS_TO_TXN,
+    [PS_KAFKA_NATIVE_ADD_OFFSETS] = KEY_ADD_OFFSETS_TO_TXN,
+    [PS_KAFKA_NATIVE_COMMIT_OFFSETS] = KEY_TXN_OFFSET_COMMIT,
+    [PS_KAFKA_NATIVE_END_TRANSACTION] = KEY_END_TXN,
+    [PS_KAFKA_NATIVE_FETCH_OFFSETS] = KEY_OFFSET_FETCH,
+    [PS_KAFKA_NATIVE_FIND_TOPICS] = KEY_METADATA,
+    [PS_KAFKA_NATIVE_FETCH] = KEY_FETCH,
+    [PS_KAFKA_NATIVE_LIST_OFFSETS] = KEY_LIST_OFFSETS,
+    [PS_KAFKA_NATIVE_LEADER_EPOCH] = KEY_OFFSET_FOR_LEADER_EPOCH,
+    [PS_KAFKA_NATIVE_GROUP_OFFSETS] = KEY_OFFSET_FETCH,
+    [PS_KAFKA_NATIVE_GROUP_COMMIT] = KEY_OFFSET_COMMIT,
+    [PS_KAFKA_NATIVE_JOIN_GROUP] = KEY_JOIN_GROUP,
+    [PS_KAFKA_NATIVE_SYNC_GROUP] = KEY_SYNC_GROUP,
+    [PS_KAFKA_NATIVE_HEARTBEAT] = KEY_HEARTBEAT,
+    [PS_KAFKA_NATIVE_LEAVE_GROUP] = KEY_LEAVE_GROUP,
+    [PS_KAFKA_NATIVE_DESCRIBE_GROUPS] = KEY_DESCRIBE_GROUPS,
+};
+
+/* Begins a request, and returns where its body begins, with room for `body_bytes`; NULL without memory. */
+static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_request *request, size_t body_bytes)
+{
+    size_t need = HEADER_BYTES_MAX + body_bytes;
+    if (request->head_room < need) {
+        char *head = realloc(request->head, need);
+        if (head == NULL)
+            return NULL;
+        request->head = head;
+        request->head_room = (uint32_t)need;
+    }
+    request->correlation = (int32_t)(client->correlation++ & INT32_MAX);
+    char *at = request->head + sizeof(int32_t);
+    at = ps_wire_put_int16(at, keys[request->kind]);
+    at = ps_wire_put_int16(at, request->version);
+    at = ps_wire_put_int32(at, request->correlation);
+    return ps_wire_put_string(at, client->settings.client_id, strlen(client->settings.client_id));
+}
+
+/* Writes the length field, which counts the bytes of the sets too. */
+struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
+                                                            const char *at)
+{
+    request->head_length = (uint32_t)(at - request->head);
+    request->bytes = request->head_length;
+    for (uint32_t i = 0; i < request->set_count; i++)
+        request->bytes += request->sets[i]->length;
+    (void)ps_wire_put_int32(request->head, (int32_t)(request->bytes - sizeof(int32_t)));
+    return request;
+}
+
+static struct ps_kafka_native_request *fail(struct ps_kafka_native *client,
+                                            struct ps_kafka_native_request *request)
+{
+    ps_kafka_native_give_request(client, request);
+    return NULL;
+}
+
+char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
+                                    int16_t version, size_t body_bytes,
+                                    struct ps_kafka_native_request **request)
+{
+    *request = ps_kafka_native_take_request(client, kind, version);
+    char *at = *request != NULL ? begin(client, *request, body_bytes) : NULL;
+    if (at == NULL && *request != NULL)
+        *request = fail(client, *request);
+    return at;
+}
+
+/* Version 3 also names the client (KIP-511; a broker refuses an empty version), and asks for the features of the cluster
+ * (KIP-584). */
+struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
+                                                                 int16_t version)
+{
+    /* as Java's client without a version */
+    static const char name[] = "penstock", version_text[] = "unknown";
+    struct ps_kafka_native_request *request =
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_API_VERSIONS, version);
+    char *at = request != NULL ? begin(client, request, 4 + sizeof name + sizeof version_text) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(client, request) : NULL;
+    if (version >= 3) {
+        at = ps_wire_put_uvarint(at, 0);
+        at = ps_wire_put_compact_string(at, name, sizeof name - 1);
+        at = ps_wire_put_compact_string(at, version_text, sizeof version_text - 1);
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    return ps_kafka_native_request_end(request, at);
+}
+
+/* Writes the transactional id; a null string without transactions. */
+static char *put_transactional_id(const struct ps_kafka_native *client, char *at)
+{
+    const char *id = client->transaction.id;
+    return ps_kafka_native_is_transactional(client) ? ps_wire_put_string(at, id, strlen(id))
+                                                    : ps_wire_put_int16(at, -1);
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *client, int16_t version)
+{
+    struct ps_kafka_native_request *request =
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_INIT_PRODUCER_ID, version);
+    char *at = request != NULL ? begin(client, request, 6 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(client, request) : NULL;
+    at = put_transactional_id(client, at);
+    at = ps_wire_put_int32(
+        at, ps_kafka_native_is_transactional(client) ? client->settings.transaction_timeout_ms : INT32_MAX);
+    return ps_kafka_native_request_end(request, at);
+}
+
+/* ---- login ---- */
+
+struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *client)
+{
+    const char *mechanism = client->account.mechanism;
+    struct ps_kafka_native_request *request =
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_SASL_HANDSHAKE, 1);
+    char *at = request != NULL ? begin(client, request, 2 + strlen(mechanism)) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(client, request) : NULL;
+    return ps_kafka_native_request_end(request, ps_wire_put_string(at, mechanism, strlen(mechanism)));
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_native *client,
+                                                                int16_t version, const void *message,
+                                                                size_t length)
+{
+    struct ps_kafka_native_request *request =
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_SASL_AUTHENTICATE, version);
+    char *at = request != NULL ? begin(client, request, 4 + length) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(client, request) : NULL;
+    at = ps_wire_put_int32(at, (int32_t)length);
+    return ps_kafka_native_request_end(request, ps_wire_put_bytes(at, message, length));
+}
+
+/* ---- metadata ---- */
+
+static uint32_t count_named(const struct ps_kafka_native *client)
+{
+    uint32_t count = 0;
+    const struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL)
+        count += ps_kafka_native_topic_is_named(client, topic);
+    return count;
+}
+
+static char *put_topics(const struct ps_kafka_native *client, bool flexible, char *at)
+{
+    const struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (!ps_kafka_native_topic_is_named(client, topic))
+            continue;
+        if (!flexible) {
+            at = ps_wire_put_string(at, topic->name, topic->length);
+            continue;
+        }
+        /* id: none, because the topic is requested by its name */
+        memset(at, 0, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
+        at += PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
+        at = ps_wire_put_compact_string(at, topic->name, topic->length);
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    return at;
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
+                                                                 int16_t version)
+{
+    bool flexible = version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
+    struct ps_kafka_native_request *request =
+        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_METADATA, version);
+    uint32_t count = count_named(client);
+    size_t room = 16 + (size_t)count * (PS_KAFKA_NATIVE_TOPIC_BYTES + PS_KAFKA_NATIVE_TOPIC_ID_BYTES + 3);
+    char *at = request != NULL ? begin(client, request, room) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(client, request) : NULL;
+    if (flexible) {
+        at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+        at = ps_wire_put_uvarint(at, client->all_topics ? 0 : count + 1);
+    } else {
+        at = ps_wire_put_int32(at, client->all_topics ? -1 : (int32_t)count);
+    }
+    if (!client->all_topics)
+        at = put_topics(client, flexible, at);
+    if (version >= 4)
+        at = ps_wire_put_int8(at, client->settings.creates_topics);
+    if (flexible) {
+        at = ps_wire_put_int8(at, 0); /* include_cluster_authorized_operations: no */
+        at = ps_wire_put_int8(at, 0); /* include_topic_authorized_operations: no */
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    return ps_kafka_native_request_end(request, at);
+}
+
+/* ---- produce ---- */
+
+/* Compresses the set, if the broker knows the codec: zstd only from a version of Produce on (KIP-110). */
+static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafka_native_set *set)
+{
+    struct ps_kafka_native *client = broker->client;
+    bool known = client->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
+                 broker->versions.produce >= PRODUCE_VERSION_OF_ZSTD;
+    if (client->compressor != NULL && known)
+        ps_kafka_native_set_compress(set, client->compressor, &client->spare);
+}
+
+static bool knows_producer(const struct ps_kafka_native *client,
+                           const struct ps_kafka_native_partition *partition)
+{
+    return !client->settings.idempotent ||
+           (partition->known_ns != 0 && client->now.mono_ns < partition->known_ns + PS_KAFKA_NATIVE_KNOWN_NS);
+}
+
+/* Takes sets while there is room, one set of each ready partition, and closes them. */
+static void take_sets(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
+{
+    struct ps_kafka_native *client = broker->client;
+    uint64_t bytes = 0;
+    while (broker->ready != NULL && request->set_count < PS_KAFKA_NATIVE_REQUEST_SETS_MAX) {
+        struct ps_kafka_native_partition *partition = broker->ready;
+        if (request->set_count > 0 && bytes + partition->first->length > client->settings.request_bytes_max)
+            break;
+        broker->ready = partition->next_ready;
+        if (broker->ready == NULL)
+            broker->ready_end = &broker->ready;
+        partition->ready = false;
+        struct ps_kafka_native_set *set = ps_kafka_native_partition_pop(partition);
+        partition->alone = set->closed || !knows_producer(client, partition);
+        if (!set->closed) {
+            partition->usual_bytes = set->length;
+            compress(broker, set);
+            ps_kafka_native_set_close(set, &client->id, partition->next_sequence);
+            partition->next_sequence =
+                (int32_t)(((uint32_t)partition->next_sequence + set->count) & INT32_MAX);
+        }
+        partition->in_flight++;
+        bytes += set->length;
+        request->sets[request->set_count++] = set;
+    }
+}
+
+/* Sorts the sets, so that sets of the same topic are adjacent. */
+static void sort_sets(struct ps_kafka_native_request *request)
+{
+    for (uint32_t i = 1; i < request->set_count; i++) {
+        struct ps_kafka_native_set *set = request->sets[i];
+        uint32_t at = i;
+        for (;
+             at > 0 && (uintptr_t)request->sets[at - 1]->partition->topic > (uintptr_t)set->partition->topic;
+             at--)
+            request->sets[at] = request->sets[at - 1];
+        request->sets[at] = set;
+    }
+}
+
+static uint32_t same_topic(const struct ps_kafka_native_request *request, uint32_t from)
+{
+    uint32_t count = 1;
+    while (from + count < request->set_count &&
+           request->sets[from + count]->partition->topic == request->sets[from]->partition->topic)
+        count++;
+    return count;
+}
+
+static uint32_t count_topics(const struct ps_kafka_native_request *request)
+{
+    uint32_t topics = 0;
+    for (uint32_t i = 0; i < request->set_count; i += same_topic(request, i))
+        topics++;
+    return topics;
+}
+
+/* Writes the body of a flexible version of Produce. */
+static char *put_second(const struct ps_kafka_native *client, struct ps_kafka_native_request *request,
+                        char *at)
+{
+    const char *id = client->transaction.id;
+    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+    at = ps_wire_put_compact_string(at, id, strlen(id));
+    at = ps_wire_put_int16(at, client->settings.acks);
+    at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
+    at = ps_wire_put_uvarint(at, count_topics(request) + 1);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        const struct ps_kafka_native_set *set = request->sets[i];
+        if (left == 0) {
+            left = same_topic(request, i);
+            at = ps_wire_put_compact_string(at, set->partition->topic->name, set->partition->topic->length);
+            at = ps_wire_put_uvarint(at, left + 1);
+        }
+        at = ps_wire_put_int32(at, set->partition->number);
+        at = ps_wire_put_uvarint(at, set->length + 1);
+        request->part_end[i] = (uint32_t)(at - request->head);
+        at = ps_wire_put_uvarint(at, 0); /* tags of the partition */
+        if (--left == 0)
+            at = ps_wire_put_uvarint(at, 0); /* tags of the topic */
+    }
+    return ps_wire_put_uvarint(at, 0);
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker)
+{
+    struct ps_kafka_native *client = broker->client;
+    bool second = ps_kafka_native_is_transactional(client) && client->transaction.second;
+    struct ps_kafka_native_request *request = ps_kafka_native_take_request(
+        client, PS_KAFKA_NATIVE_PRODUCE, second ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->versions.produce);
+    size_t room = 16 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES +
+                  PART_BYTES_MAX * (size_t)PS_KAFKA_NATIVE_REQUEST_SETS_MAX;
+    char *at = request != NULL ? begin(client, request, room) : NULL;
+    if (at == NULL)
+        return request != NULL ? fail(client, request) : NULL;
+    take_sets(broker, request);
+    sort_sets(request);
+    client->transaction.any_joined |= second;
+    if (second)
+        return ps_kafka_native_request_end(request, put_second(client, request, at));
+    at = put_transactional_id(client, at);
+    at = ps_wire_put_int16(at, client->settings.acks);
+    at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
+    at = ps_wire_put_int32(at, (int32_t)count_topics(request));
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        const struct ps_kafka_native_set *set = request->sets[i];
+        if (left == 0) {
+            left = same_topic(request, i);
+            at = ps_wire_put_string(at, set->partition->topic->name, set->partition->topic->length);
+            at = ps_wire_put_int32(at, (int32_t)left);
+        }
+        left--;
+        at = ps_wire_put_int32(at, set->partition->number);
+        at = ps_wire_put_int32(at, (int32_t)set->length);
+        request->part_end[i] = (uint32_t)(at - request->head);
+    }
+    return ps_kafka_native_request_end(request, at);
+}

@@ -1,0 +1,382 @@
+/* Reads the brokers' responses, and decides the reaction to each. Lengths and counts from the broker are not trusted:
+ * every read is bounded (wire.h). */
+#include "stages/lib/kafka/transaction/lacking.h"
+#include "stages/lib/kafka/wire/wire.h"
+
+#include "core/quantity.h"
+#include "stages/lib/kafka/errors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* An error that does not pass is named after this time, before the sink says that nothing was delivered (STALL_NS in
+ * produce/silence.c), */
+#define TELL_AFTER_NS (9 * PS_NS_PER_S)
+#define TELL_AGAIN_NS (60 * PS_NS_PER_S)   /* and again after this time */
+#define TELL_THROTTLE_NS (2 * PS_NS_PER_S) /* a shorter delay by a quota is not named */
+#define TAG_FINALIZED_FEATURES 2
+#define TRANSACTION_FEATURE "transaction.version"
+
+/* ---- ApiVersions ---- */
+
+static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t broker_most)
+{
+    int16_t version = most < broker_most ? most : broker_most;
+    return version >= least && version >= broker_least ? version : -1;
+}
+
+/* Chooses the version of Metadata: from version 10 on, a topic's id shows that the topic was created again (KIP-516). */
+static int16_t choose_metadata(int16_t broker_least, int16_t broker_most)
+{
+    const int16_t ids = PS_KAFKA_NATIVE_METADATA_OF_IDS;
+    return choose(ids, ids, broker_least, broker_most) == ids ? ids : choose(1, 7, broker_least, broker_most);
+}
+
+/* Features that a broker must support for the second protocol of transactions. */
+struct second {
+    bool produces, takes_offsets, ends, finalized;
+};
+
+/* Reads the features that the cluster has finalized, a tagged field of the answer. */
+static void read_features(struct ps_wire_in *in, struct second *second)
+{
+    uint32_t tags = ps_wire_get_uvarint(in);
+    for (uint32_t i = 0; i < tags && !in->failed; i++) {
+        uint32_t tag = ps_wire_get_uvarint(in), size = ps_wire_get_uvarint(in), length;
+        const char *bytes = ps_wire_take(in, size);
+        if (tag != TAG_FINALIZED_FEATURES || bytes == NULL)
+            continue;
+        struct ps_wire_in features = {.at = bytes, .end = bytes + size};
+        uint32_t count = ps_wire_get_compact_count(&features, 6);
+        for (uint32_t f = 0; f < count; f++) {
+            const char *name = ps_wire_get_compact_string(&features, &length);
+            int16_t most = ps_wire_get_int16(&features);
+            (void)ps_wire_get_int16(&features); /* least */
+            ps_wire_skip_tags(&features);
+            if (!features.failed && name != NULL && length == sizeof TRANSACTION_FEATURE - 1 &&
+                memcmp(name, TRANSACTION_FEATURE, length) == 0)
+                second->finalized = most >= 2;
+        }
+        in->failed |= features.failed;
+    }
+}
+
+/* A broker that does not know the version of the ApiVersions request answers with version 0: sends it a request of
+ * that version. */
+static bool ask_versions_again(struct ps_kafka_native_broker *broker, char *reason)
+{
+    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->client, 0);
+    if (request == NULL)
+        return ps_kafka_native_refuse(reason, "no memory");
+    ps_kafka_native_broker_send(broker, request);
+    return true;
+}
+
+static bool versions(struct ps_kafka_native_broker *broker, int16_t version, struct ps_wire_in *in,
+                     char *reason)
+{
+    int16_t error = ps_wire_get_int16(in);
+    bool flexible = version >= 3;
+    struct second second = {.produces = false};
+    if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && flexible)
+        return ask_versions_again(broker, reason);
+    broker->versions.produce = broker->versions.metadata = broker->versions.init = broker->versions.login =
+        -1;
+    for (unsigned i = 0; i < PS_KAFKA_NATIVE_READER_KIND_COUNT; i++)
+        broker->versions.reader[i] = -1;
+    bool has_members = false, has_stable = false;
+    uint32_t count = flexible ? ps_wire_get_compact_count(in, 7) : ps_wire_get_count(in, 6);
+    for (uint32_t i = 0; i < count; i++) {
+        int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
+        if (flexible)
+            ps_wire_skip_tags(in);
+        second.produces |= key == 0 && most >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
+        second.ends |= key == 26 && most >= PS_KAFKA_NATIVE_SECOND_END;
+        second.takes_offsets |= key == 28 && most >= PS_KAFKA_NATIVE_SECOND_OFFSETS;
+        if (key == 0)
+            broker->versions.produce = choose(3, 8, least, most);
+        else if (key == 3)
+            broker->versions.metadata = choose_metadata(least, most);
+        else if (key == 22)
+            broker->versions.init = choose(0, 1, least, most);
+        else if (key == 36)
+            broker->versions.login = choose(0, 1, least, most);
+        else if (key == 28) /* older versions take offsets of any member */
+            has_members = choose(3, 3, least, most) == 3;
+        else if (broker->client->reader != NULL && broker->client->reader->versions(broker, key, least, most))
+            continue;
+        else if (key == 9) /* older versions also return offsets that a transaction may still change */
+            has_stable = choose(7, 7, least, most) == 7;
+    }
+    if (flexible) {
+        (void)ps_wire_get_int32(in); /* throttle time */
+        read_features(in, &second);
+    }
+    broker->versions.has_transactions = has_members && has_stable;
+    broker->versions.has_second = broker->versions.has_transactions && second.produces &&
+                                  second.takes_offsets && second.ends && second.finalized;
+    if (in->failed || error != 0)
+        return ps_kafka_native_refuse(reason,
+                                      "the answer to ApiVersions cannot be read: is this a Kafka broker?");
+    if (broker->versions.produce < 0 || broker->versions.metadata < 0)
+        return ps_kafka_native_refuse(
+            reason,
+            "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
+    if (broker->client->account.mechanism != NULL)
+        return ps_kafka_native_login_begin(broker, reason);
+    broker->phase = PS_KAFKA_NATIVE_UP;
+    broker->failures = 0;
+    return true;
+}
+
+/* ---- InitProducerId ---- */
+
+/* Reports the error for which the cluster gives no producer id. The client requests the id again each second. */
+static void tell_no_id(struct ps_kafka_native *client, const struct ps_kafka_error *error)
+{
+    if (client->id_told == error->code && client->now.mono_ns < client->id_told_ns + TELL_AGAIN_NS)
+        return;
+    client->id_told = error->code;
+    client->id_told_ns = client->now.mono_ns;
+    char text[256];
+    snprintf(text, sizeof text, "the cluster gives no producer id: %s", error->name);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
+}
+
+static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_native *client = broker->client;
+    (void)ps_wire_get_int32(in); /* throttle time */
+    int16_t error = ps_wire_get_int16(in);
+    struct ps_kafka_native_producer_id id = {.id = ps_wire_get_int64(in), .epoch = ps_wire_get_int16(in)};
+    client->id_state = PS_KAFKA_NATIVE_ID_NONE;
+    if (in->failed)
+        return ps_kafka_native_refuse(reason, "the answer to InitProducerId cannot be read");
+    if (error == 0) {
+        client->id_waits = (struct ps_kafka_native_wait){0};
+        id.transactional = ps_kafka_native_is_transactional(client);
+        client->id = id;
+        client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
+        if (id.transactional)
+            ps_kafka_native_transaction_decide(client, broker->versions.has_second);
+        return true;
+    }
+    client->id_rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
+    if (ps_kafka_native_is_transactional(client) &&
+        (error == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || error == PS_KAFKA_ERROR_NOT_COORDINATOR))
+        ps_kafka_native_coordinator_forget(client, &client->transaction.own);
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    if (!ps_kafka_error_is_awaited(error) &&
+        (known->outcome != PS_KAFKA_AGAIN || ps_kafka_error_counts(error))) {
+        client->id_rest_ns = client->now.mono_ns + PS_NS_PER_S;
+        tell_no_id(client, known);
+    } else {
+        ps_kafka_native_note_wait(client, &client->id_waits, "the cluster has given no producer id", error);
+    }
+    return true;
+}
+
+/* ---- Produce ---- */
+
+/* Names an error that does not pass: the records of a partition are sent again and again, also while other partitions
+ * take theirs. */
+static void tell_refused(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                         const struct ps_kafka_error *error)
+{
+    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 128];
+    if (partition->refused_ns == 0)
+        partition->refused_ns = client->now.mono_ns;
+    uint64_t refused_ns = client->now.mono_ns - partition->refused_ns;
+    bool told = client->refused_told_ns != 0 && client->now.mono_ns < client->refused_told_ns + TELL_AGAIN_NS;
+    if (refused_ns < TELL_AFTER_NS || told)
+        return;
+    client->refused_told_ns = client->now.mono_ns;
+    snprintf(text, sizeof text, "topic %s, partition %d takes no records since %s: %s",
+             partition->topic->name, partition->number, ps_quantity_print_ns(refused_ns).text, error->name);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
+}
+
+/* Handles the answer for one set of a request. */
+static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int16_t error)
+{
+    struct ps_kafka_native_partition *partition = set->partition;
+    const struct ps_kafka_error *known = ps_kafka_error_find(error);
+    partition->in_flight--;
+    bool denied =
+        error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || error == PS_KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
+    if (!denied || !partition->rewinds) /* while sets are sent again, the answer may be the former leader's */
+        partition->denied = denied;
+    if (!denied)
+        partition->older_ns = 0;
+    if (error == 0 || error == PS_KAFKA_ERROR_DUPLICATE_SEQUENCE_NUMBER) {
+        if (!partition->rewinds)
+            partition->known_ns = client->now.mono_ns;
+        partition->refused_ns = 0;
+        ps_kafka_native_report(client, set, 0);
+    } else if (known->outcome == PS_KAFKA_AGAIN ||
+               (error == PS_KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && partition->rewinds)) {
+        /* An error "out of order" is normal if an earlier set is sent again: this set is sent after that
+         * set. */
+        ps_kafka_native_want_metadata(client);
+        set->perhaps_written |= error == PS_KAFKA_ERROR_REQUEST_TIMED_OUT ||
+                                error == PS_KAFKA_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+        ps_kafka_native_partition_return(client, set);
+        if (known->outcome == PS_KAFKA_AGAIN)
+            tell_refused(client, partition, known);
+        if (ps_kafka_error_counts(error))
+            ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ATTEMPT, error, partition->topic->name);
+    } else {
+        bool renews = known->outcome == PS_KAFKA_RENEW;
+        char topic[PS_KAFKA_NATIVE_TOPIC_BYTES];
+        snprintf(topic, sizeof topic, "%s", partition->topic->name);
+        int32_t number = partition->number;
+        ps_kafka_native_report(client, set, error);
+        if (client->settings.idempotent)
+            ps_kafka_native_die(client, renews ? error : PS_KAFKA_LIBRARY_GAPLESS_GUARANTEE,
+                                "topic %s, partition %d: %s", topic, number, known->name);
+    }
+    ps_kafka_native_partition_landed(client, partition);
+}
+
+static struct ps_kafka_native_set *take_answered(struct ps_kafka_native_request *request, const char *topic,
+                                                 uint32_t length, int32_t number)
+{
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        struct ps_kafka_native_set *set = request->sets[i];
+        if (set != NULL && set->partition->number == number && set->partition->topic->length == length &&
+            memcmp(set->partition->topic->name, topic, length) == 0) {
+            request->sets[i] = NULL;
+            return set;
+        }
+    }
+    return NULL;
+}
+
+static int16_t read_answer(struct ps_wire_in *in, int16_t version)
+{
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_get_int64(in); /* base offset */
+    (void)ps_wire_get_int64(in); /* append time */
+    if (version >= 5)
+        (void)ps_wire_get_int64(in); /* log start */
+    if (version >= 8) {
+        uint32_t length, count = ps_wire_get_count(in, 6);
+        for (uint32_t i = 0; i < count; i++) {
+            (void)ps_wire_get_int32(in); /* record */
+            (void)ps_wire_get_string(in, &length);
+        }
+        (void)ps_wire_get_string(in, &length);
+    }
+    return error;
+}
+
+/* Reads an answer in a flexible version. The new leader of a partition that moved is in tags, which are
+ * skipped: Metadata has it. */
+static int16_t read_second_answer(struct ps_wire_in *in)
+{
+    uint32_t length;
+    int16_t error = ps_wire_get_int16(in);
+    (void)ps_wire_take(in, 24); /* base offset, append time, log start */
+    uint32_t count = ps_wire_get_compact_count(in, 6);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)ps_wire_get_int32(in); /* record */
+        (void)ps_wire_get_compact_string(in, &length);
+        ps_wire_skip_tags(in);
+    }
+    (void)ps_wire_get_compact_string(in, &length); /* the error's text */
+    ps_wire_skip_tags(in);
+    return error;
+}
+
+/* The broker delays this client because of a quota (KIP-219): nothing is produced to it for this time. A long one is
+ * named, because it looks like a broker that does not answer. */
+static void throttled(struct ps_kafka_native_broker *broker, uint64_t throttle_ns)
+{
+    struct ps_kafka_native *client = broker->client;
+    char text[128];
+    broker->throttle_ns = broker->muted_ns = client->now.mono_ns + throttle_ns;
+    bool told =
+        client->throttle_told_ns != 0 && client->now.mono_ns < client->throttle_told_ns + TELL_AGAIN_NS;
+    if (throttle_ns < TELL_THROTTLE_NS || told)
+        return;
+    client->throttle_told_ns = client->now.mono_ns;
+    snprintf(text, sizeof text, "broker %d takes no records for %s", broker->node,
+             ps_quantity_print_ns(throttle_ns).text);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_ERROR_THROTTLING_QUOTA_EXCEEDED, text);
+}
+
+static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                     struct ps_wire_in *in, char *reason)
+{
+    struct ps_kafka_native *client = broker->client;
+    bool second = request->version >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
+    if (second)
+        ps_wire_skip_tags(in); /* of the header */
+    uint32_t topics = second ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
+    for (uint32_t t = 0; t < topics; t++) {
+        uint32_t length, count;
+        const char *topic =
+            second ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
+        count = second ? ps_wire_get_compact_count(in, 33) : ps_wire_get_count(in, 22);
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t number = ps_wire_get_int32(in);
+            int16_t error = second ? read_second_answer(in) : read_answer(in, request->version);
+            if (in->failed || topic == NULL)
+                return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
+            struct ps_kafka_native_set *set = take_answered(request, topic, length, number);
+            if (set != NULL)
+                set_answered(client, set, error);
+        }
+        if (second)
+            ps_wire_skip_tags(in); /* of the topic */
+    }
+    int32_t throttle_ms = ps_wire_get_int32(in);
+    if (in->failed)
+        return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
+    if (throttle_ms > 0)
+        throttled(broker, (uint64_t)throttle_ms * PS_NS_PER_MS);
+    for (uint32_t i = 0; i < request->set_count; i++) {
+        if (request->sets[i] != NULL)
+            return ps_kafka_native_refuse(reason, "the answer to Produce leaves out a partition");
+    }
+    return true;
+}
+
+bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                              const char *bytes, uint32_t length, char *reason)
+{
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
+    int32_t correlation = ps_wire_get_int32(&in);
+    if (in.failed || correlation != request->correlation)
+        return ps_kafka_native_refuse(reason, "the answer does not belong to the request");
+    broker->client->answered = true;
+    broker->client->all_down_told = false;
+    switch (request->kind) {
+    case PS_KAFKA_NATIVE_API_VERSIONS:
+        return versions(broker, request->version, &in, reason);
+    case PS_KAFKA_NATIVE_SASL_HANDSHAKE:
+        return ps_kafka_native_login_handshake(broker, &in, reason);
+    case PS_KAFKA_NATIVE_SASL_AUTHENTICATE:
+        return ps_kafka_native_login_message(broker, &in, reason);
+    case PS_KAFKA_NATIVE_METADATA:
+        return request->ignored ||
+               ps_kafka_native_metadata_answer(broker->client, request->version, &in, reason);
+    case PS_KAFKA_NATIVE_INIT_PRODUCER_ID:
+        return producer_id(broker, &in, reason);
+    case PS_KAFKA_NATIVE_PRODUCE:
+        return produced(broker, request, &in, reason);
+    case PS_KAFKA_NATIVE_FIND_COORDINATOR:
+        return ps_kafka_native_coordinator_answer(broker->client, request, &in, reason);
+    case PS_KAFKA_NATIVE_ADD_PARTITIONS:
+    case PS_KAFKA_NATIVE_ADD_OFFSETS:
+    case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
+    case PS_KAFKA_NATIVE_END_TRANSACTION:
+    case PS_KAFKA_NATIVE_FETCH_OFFSETS:
+        return ps_kafka_native_transaction_answer(broker->client, request, &in, reason);
+    case PS_KAFKA_NATIVE_FIND_TOPICS:
+        return ps_kafka_native_lacking_answer(broker->client, request, &in, reason);
+    default:
+        return broker->client->reader->answer(broker, request, &in, reason);
+    }
+    return false;
+}

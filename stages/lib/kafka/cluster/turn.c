@@ -1,0 +1,410 @@
+/* One turn of the native client: answers of the resolver, connections, metadata, the producer's id, reports. */
+#include "stages/lib/kafka/cluster/turn.h"
+
+#include "core/quantity.h"
+#include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/produce/partition.h"
+#include "stages/lib/least.h"
+
+#include <stdio.h>
+#include <sys/epoll.h>
+
+#define READY_MAX 64
+/* the search for records that wait too long runs each tenth of delivery.timeout.ms */
+#define EXPIRY_PARTS 10U
+#define IMPATIENCE                                                                                           \
+    8U /* divisor of the time for which a topic may be unknown, after one that stayed unknown */
+#define PAUSE_NS (3 * PS_NS_PER_S)            /* turns are at most a second apart while records wait */
+#define METADATA_REST_NS (100 * PS_NS_PER_MS) /* between two Metadata requests */
+
+/* ---- metadata and the producer's id ---- */
+
+/* Returns when metadata is requested although nobody waits for it. */
+static uint64_t look_ns(const struct ps_kafka_native *client)
+{
+    return ps_least(client->metadata.look_ns,
+                    client->metadata.answered_ns + client->settings.metadata_age_ns);
+}
+
+static bool wants_metadata(const struct ps_kafka_native *client)
+{
+    bool needed = client->topic_count > 0 || client->all_topics ||
+                  (ps_kafka_native_is_transactional(client) && client->cluster[0] == '\0');
+    return !client->metadata.asked && needed && client->now.mono_ns >= client->metadata.rest_ns &&
+           (client->metadata.wanted || client->now.mono_ns >= look_ns(client));
+}
+
+static bool wants_id(const struct ps_kafka_native *client)
+{
+    return client->id_state == PS_KAFKA_NATIVE_ID_NONE && client->now.mono_ns >= client->id_rest_ns &&
+           !client->fatal &&
+           !ps_kafka_native_is_transactional(client); /* transaction.c asks the coordinator */
+}
+
+static void ask(struct ps_kafka_native *client)
+{
+    bool metadata = wants_metadata(client), id = wants_id(client);
+    struct ps_kafka_native_broker *broker = metadata || id ? ps_kafka_native_any_broker(client) : NULL;
+    if (broker == NULL)
+        return;
+    struct ps_kafka_native_request *request =
+        metadata ? ps_kafka_native_request_metadata(client, broker->versions.metadata) : NULL;
+    if (request != NULL) {
+        client->metadata.asked = true;
+        client->metadata.wanted = false;
+        client->metadata.sent_ns = client->now.mono_ns;
+        client->metadata.rest_ns = client->now.mono_ns + METADATA_REST_NS;
+        ps_kafka_native_broker_send(broker, request);
+    }
+    if (id && broker->versions.init < 0) {
+        ps_kafka_native_die(client, PS_KAFKA_LIBRARY_UNSUPPORTED_FEATURE,
+                            "%s:%u gives no producer id: it is older than Kafka 0.11", broker->host,
+                            broker->port);
+        return;
+    }
+    request = id ? ps_kafka_native_request_id(client, broker->versions.init) : NULL;
+    if (request != NULL) {
+        client->id_state = PS_KAFKA_NATIVE_ID_ASKED;
+        ps_kafka_native_broker_send(broker, request);
+    }
+}
+
+/* Removes brokers that left the cluster, when no request to them is under way. Those of bootstrap.servers stay without a
+ * node number: all nodes may fail after one of them was away for a while (KIP-899, KIP-1102). */
+static void remove_gone(struct ps_kafka_native *client)
+{
+    for (struct ps_kafka_native_broker **at = &client->brokers; *at != NULL;) {
+        struct ps_kafka_native_broker *broker = *at;
+        if (!broker->gone || broker->first != NULL || broker->ready != NULL ||
+            broker->phase == PS_KAFKA_NATIVE_RESOLVING || ps_kafka_native_leads(client, broker)) {
+            at = &broker->next;
+            continue;
+        }
+        if (broker->configured) {
+            if (broker->phase != PS_KAFKA_NATIVE_DOWN)
+                ps_kafka_native_broker_drop(broker);
+            broker->node = -1;
+            broker->gone = false;
+            at = &broker->next;
+            continue;
+        }
+        *at = broker->next;
+        ps_kafka_native_broker_free(broker);
+    }
+}
+
+/* ---- records whose topic was not known ---- */
+
+static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
+{
+    struct ps_kafka_native_set *set = topic->unplaced;
+    const struct ps_kafka_record record = {.partition = PS_KAFKA_PARTITION_ANY};
+    int32_t number = topic->unplaced_partition;
+    if (number == PS_KAFKA_PARTITION_ANY && topic->unplaced_has_key &&
+        client->spread == PS_KAFKA_SPREAD_BY_KEY)
+        number = (int32_t)((topic->unplaced_key & INT32_MAX) % (uint32_t)topic->partition_count);
+    else if (number == PS_KAFKA_PARTITION_ANY)
+        number = ps_kafka_native_topic_place(client, topic, &record);
+    topic->unplaced = NULL;
+    if (number < 0 || number >= topic->partition_count) {
+        ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_UNKNOWN_PARTITION);
+        return;
+    }
+    set->partition = &topic->partitions[number];
+    *set->partition->end = set;
+    set->partition->end = &set->next;
+    ps_kafka_native_partition_offer(client, set->partition);
+}
+
+/* Returns whether the cluster refuses the topic: an answer that is newer than the waiting record has an error, and the
+ * time for which a new topic may be unknown is over. That time is not given again to each record. */
+static bool is_refused(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic)
+{
+    uint64_t patience_ns = client->settings.topic_patience_ns;
+    if (client->impatient) /* events that name other topics must not wait so long for each of them */
+        patience_ns /= IMPATIENCE;
+    return topic->asked_ns != 0 && topic->error != 0 && topic->described_ns > topic->unplaced_ns &&
+           client->now.mono_ns >= topic->asked_ns + patience_ns;
+}
+
+static void place_all(struct ps_kafka_native *client)
+{
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (topic->unplaced == NULL)
+            continue;
+        client->unplaced_topics = true;
+        if (topic->partition_count > 0) {
+            place(client, topic);
+        } else if (is_refused(client, topic)) {
+            struct ps_kafka_native_set *set = topic->unplaced;
+            topic->unplaced = NULL;
+            client->impatient = true;
+            ps_kafka_native_report(client, set,
+                                   topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                                       ? PS_KAFKA_LIBRARY_UNKNOWN_TOPIC
+                                       : topic->error);
+        }
+    }
+}
+
+/* Offers the partitions whose backoff or linger time is over. */
+static void offer_rested(struct ps_kafka_native *client)
+{
+    if (client->queued.resting_ns > client->now.mono_ns)
+        return;
+    client->queued.resting_ns = PS_NEVER;
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            struct ps_kafka_native_partition *partition = &topic->partitions[p];
+            ps_kafka_native_partition_offer(client, partition);
+            if (partition->rest_ns > client->now.mono_ns)
+                client->queued.resting_ns = ps_least(client->queued.resting_ns, partition->rest_ns);
+        }
+    }
+}
+
+/* ---- records that wait too long (delivery.timeout.ms) ---- */
+
+/* Returns whether the set waits too long. A set that was filled before the first turn has no birth time yet,
+ * and gets it now. */
+static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native_set *set)
+{
+    if (set->born_ns == 0)
+        set->born_ns = client->now.mono_ns;
+    return client->now.mono_ns >= set->born_ns + client->settings.delivery_ns;
+}
+
+static void make_younger(struct ps_kafka_native_set *set, uint64_t by_ns)
+{
+    for (; set != NULL; set = set->next)
+        set->born_ns += by_ns;
+}
+
+/* Called before a turn at this time. If the process did not run for a while, because it was stopped or its machine was frozen, the
+ * brokers could not write records meanwhile: the time does not count as a record's wait. Sets made since the last turn have the time of
+ * that turn. */
+static void forgive_pause(struct ps_kafka_native *client, uint64_t now_ns)
+{
+    uint64_t pause_ns = now_ns - client->now.mono_ns;
+    if (client->settings.delivery_ns == 0 || client->now.mono_ns == 0 || pause_ns < PAUSE_NS)
+        return;
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        make_younger(topic->unplaced, pause_ns);
+        for (int32_t p = 0; p < topic->partition_count; p++) {
+            make_younger(topic->partitions[p].first, pause_ns);
+            make_younger(topic->partitions[p].returned, pause_ns);
+        }
+    }
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
+        for (struct ps_kafka_native_request *request = broker->first; request != NULL;
+             request = request->next)
+            for (uint32_t i = 0; i < request->set_count; i++)
+                make_younger(request->sets[i], pause_ns);
+    }
+}
+
+/* Reports a set that waits too long, and ends the producer: later sets would overtake it. The sender makes a new
+ * producer and sends undelivered events again. A set in flight is checked only when its answer is late. */
+static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set = partition->returned != NULL ? partition->returned : partition->first;
+    if (set == NULL || !is_late(client, set))
+        return false;
+    if (set == partition->returned) {
+        partition->returned = set->next;
+    } else {
+        (void)ps_kafka_native_partition_pop(partition);
+        if (partition->first == NULL && partition->ready)
+            ps_kafka_native_partition_withdraw(partition);
+    }
+    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT,
+                        "topic %s, partition %d: records waited longer than %s", partition->topic->name,
+                        partition->number, ps_quantity_print_ns(client->settings.delivery_ns).text);
+    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
+    return true;
+}
+
+/* Does as expire() for a record whose topic is not known yet. */
+static bool expire_unplaced(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
+{
+    struct ps_kafka_native_set *set = topic->unplaced;
+    if (set == NULL || !is_late(client, set))
+        return false;
+    topic->unplaced = NULL;
+    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT, "topic %s: a record waited longer than %s",
+                        topic->name, ps_quantity_print_ns(client->settings.delivery_ns).text);
+    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
+    return true;
+}
+
+static void expire_any(struct ps_kafka_native *client)
+{
+    if (client->settings.delivery_ns == 0 || client->now.mono_ns < client->queued.expiry_ns || client->fatal)
+        return;
+    client->queued.expiry_ns =
+        client->now.mono_ns + ps_least(client->settings.delivery_ns / EXPIRY_PARTS + 1, PS_NS_PER_S);
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (expire_unplaced(client, topic))
+            return;
+        for (int32_t p = 0; p < topic->partition_count; p++)
+            if (expire(client, &topic->partitions[p]))
+                return;
+    }
+}
+
+/* ---- the turn ---- */
+
+static void report_purged(struct ps_kafka_native *client)
+{
+    while (client->purged != NULL) {
+        struct ps_kafka_native_set *set = client->purged;
+        client->purged = set->next;
+        if (client->purged == NULL)
+            client->purged_end = &client->purged;
+        ps_kafka_native_report(client, set,
+                               set->perhaps_written ? PS_KAFKA_LIBRARY_PURGE_INFLIGHT
+                                                    : PS_KAFKA_LIBRARY_PURGE_QUEUE);
+    }
+}
+
+static void work_brokers(struct ps_kafka_native *client)
+{
+    struct epoll_event events[READY_MAX];
+    int count = epoll_wait(client->epoll_fd, events, READY_MAX, 0);
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
+        bool ready = false;
+        for (int i = 0; i < count; i++)
+            ready |= events[i].data.ptr == broker;
+        ps_kafka_native_broker_work(broker, ready);
+    }
+}
+
+uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_kafka_listener *listener)
+{
+    struct ps_question answer;
+    client->listener = listener;
+    client->reported = 0;
+    forgive_pause(client, listener->now.mono_ns);
+    client->now = listener->now;
+    report_purged(client);
+    while (ps_resolver_answer(client->resolver, &answer)) {
+        for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
+            ps_kafka_native_broker_resolved(broker, &answer);
+    }
+    offer_rested(client);
+    expire_any(client);
+    ask(client);
+    ps_kafka_native_transaction_turn(client);
+    if (client->reader != NULL)
+        client->reader->turn(client);
+    work_brokers(client);
+    if (client->unplaced_topics) {
+        client->unplaced_topics = false;
+        place_all(client);
+        work_brokers(client);
+    }
+    remove_gone(client);
+    ps_kafka_native_tell_statistics(client);
+    if (client->fatal)
+        ps_kafka_native_transaction_die(client);
+    if (client->fatal && !client->fatal_error.told) {
+        client->fatal_error.told = true;
+        ps_kafka_native_notice(client, PS_KAFKA_NOTICE_FATAL, client->fatal_error.code,
+                               client->fatal_error.text);
+    }
+    client->listener = NULL;
+    return client->reported;
+}
+
+/* Returns when a broker can take a request for metadata or for the producer's id: PS_NEVER while a connection
+ * to a broker is being made, because its end wakes the worker. */
+static uint64_t ask_due_ns(const struct ps_kafka_native *client)
+{
+    uint64_t due_ns = PS_NEVER, rested_ns = PS_NEVER;
+    bool up = false, begun = false;
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL;
+         broker = broker->next) {
+        up |= broker->phase == PS_KAFKA_NATIVE_UP && !broker->gone;
+        begun |= broker->phase != PS_KAFKA_NATIVE_DOWN && !broker->gone;
+        if (!broker->gone && broker->phase == PS_KAFKA_NATIVE_DOWN)
+            rested_ns = ps_least(rested_ns, broker->rest_ns);
+    }
+    if ((client->topic_count > 0 || client->all_topics) && !client->metadata.asked)
+        due_ns = client->metadata.wanted || look_ns(client) < client->metadata.rest_ns
+                     ? client->metadata.rest_ns
+                     : look_ns(client);
+    if (client->id_state == PS_KAFKA_NATIVE_ID_NONE && !client->fatal &&
+        !ps_kafka_native_is_transactional(client))
+        due_ns = ps_least(due_ns, client->id_rest_ns);
+    if (up || due_ns == PS_NEVER)
+        return due_ns;
+    return begun ? PS_NEVER : due_ns > rested_ns ? due_ns : rested_ns;
+}
+
+uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client)
+{
+    uint64_t due_ns = ps_least(ps_least(client->queued.resting_ns, ask_due_ns(client)),
+                               ps_kafka_native_transaction_due_ns(client));
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
+        due_ns = ps_least(due_ns, ps_kafka_native_broker_due_ns(broker));
+    if (client->settings.delivery_ns != 0 && client->queued.records > 0 && !client->fatal)
+        due_ns = ps_least(due_ns, client->queued.expiry_ns);
+    return ps_least(due_ns, ps_kafka_native_statistics_due_ns(client));
+}
+
+/* ---- purging ---- */
+
+static void purge_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
+{
+    set->next = NULL;
+    *client->purged_end = set;
+    client->purged_end = &set->next;
+}
+
+static void purge_partition(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set;
+    ps_kafka_native_partition_lead(partition, NULL); /* removes the partition from its leader's list */
+    while ((set = partition->returned) != NULL) {
+        partition->returned = set->next;
+        purge_set(client, set);
+    }
+    while ((set = ps_kafka_native_partition_pop(partition)) != NULL)
+        purge_set(client, set);
+    partition->rewinds = partition->in_flight > 0;
+    partition->alone = false;
+    partition->older_ns = 0;
+    ps_kafka_native_want_metadata(client);
+}
+
+void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight)
+{
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL && in_flight;
+         broker = broker->next) {
+        for (struct ps_kafka_native_request *request = broker->first; request != NULL;
+             request = request->next) {
+            for (uint32_t i = 0; i < request->set_count; i++) {
+                if (request->sets[i] == NULL)
+                    continue;
+                request->sets[i]->partition->in_flight--;
+                request->sets[i]->perhaps_written |= ps_kafka_native_is_written(request);
+                purge_set(client, request->sets[i]);
+                request->sets[i] = NULL;
+            }
+        }
+        if (broker->produce_in_flight > 0)
+            ps_kafka_native_broker_drop(broker);
+    }
+    struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        if (topic->unplaced != NULL)
+            purge_set(client, topic->unplaced);
+        topic->unplaced = NULL;
+        for (int32_t p = 0; p < topic->partition_count; p++)
+            purge_partition(client, &topic->partitions[p]);
+    }
+}

@@ -1,0 +1,91 @@
+/* Makes an event of a Kafka record, as Flume's KafkaSource does: body, headers and the position span.
+ *
+ * timestamp, topic, partition and offset are set only if the event does not have these headers yet. The key
+ * and headers mapped from record headers replace existing ones. `build` interns the names; values are copied
+ * into the batch. Thread: the source's worker. */
+#pragma once
+
+#include "core/flow/batch.h"
+#include "core/stage.h"
+#include "stages/lib/avro/event.h"
+#include "stages/lib/kafka/channel/dead_letters.h"
+#include "stages/lib/kafka/librdkafka/consumer.h"
+#include "stages/lib/kafka/group/identity.h"
+#include "stages/lib/kafka/fetch/streams.h"
+
+#define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* maximum number of digits of an int64_t, and its sign */
+
+#define PS_KAFKA_RECORD_HEADERS 4U /* timestamp, topic, partition, offset */
+
+/* Made by build, const. */
+struct ps_kafka_record_plan {
+    const struct ps_name *key;
+    const struct ps_name *timestamp;          /* NULL: none */
+    const struct ps_name *partition, *offset; /* NULL: no header for topic, partition and offset */
+    const struct ps_name *topic;              /* NULL: setTopicHeader = false */
+    const struct ps_name *const *mapped;      /* the event header for each of the consumer's wanted names */
+    size_t mapped_count;
+    /* the only subscribed topic, whose header belongs to the batch; NULL: there may be several topics */
+    const char *single_topic;
+    const char *group; /* the consumer's group: positions are kept for this group */
+    bool flume_event_format;
+    uint32_t batch_events_max;
+};
+
+/* One per worker. */
+struct ps_kafka_record_state {
+    const struct ps_kafka_record_plan *plan;
+    struct ps_kafka_streams *streams;
+    /* for sinks that commit the positions; NULL: no sink does */
+    const struct ps_kafka_membership *membership;
+    struct ps_port *port; /* for dead letters of records that cannot become events */
+    /* Collects the dead letters of the batch that covers their records; NULL: each letter is put immediately. */
+    struct ps_kafka_dead_letters *dead_letters;
+    /* The record whose letter was put immediately as the last one; generation 0: none. A generation belongs to one
+     * stream. */
+    uint32_t letter_generation;
+    int64_t letter_offset;
+    struct ps_batch *batch; /* being filled */
+    struct ps_slice group;  /* the plan's group */
+    uint64_t batch_number;  /* number that this state gave the batch; shows which texts the batch has */
+    /* numbers of a batch and of a block that it owns (ps_kafka_message.block) */
+    uint64_t referred_batch, referred_block;
+    /* number of the last block whose memory was charged to a batch */
+    uint64_t counted_block;
+    uint64_t taken_bytes;   /* bytes of records taken in this call */
+    uint64_t skipped_bytes; /* bytes of records in this call that do not become events */
+    /* The last timestamp written into this batch: the records of one producer request share it. */
+    int64_t timestamp_ms;
+    const char *timestamp_text;
+    uint32_t timestamp_length;
+    uint64_t timestamp_batch;
+    /* A record of this call has a span in the batch, so the batch is of the present assignment. */
+    bool spanned;
+    int64_t offset; /* the offset printed last, at the end of `offset_text`; length 0: none */
+    char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
+    uint32_t offset_length;
+    struct ps_event_headers headers; /* headers of a datum in Flume's Avro format */
+    /* `runs`: the last record of this call was plain, so the next record of its stream has the same headers,
+     * with other values of timestamp and offset. */
+    bool runs;
+    uint32_t run_stream, run_count;
+    uint64_t run_mask;                                     /* OR of the names' masks */
+    struct ps_header run_headers[PS_KAFKA_RECORD_HEADERS]; /* the offset is the last one */
+};
+
+/* Called when `work` begins with this batch. */
+void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch);
+
+/* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record that is
+ * not an Avro event of Flume is counted and skipped, as in Flume. A datum beyond the limits of avro/event.h, and a
+ * record that the whole memory budget cannot hold, are skipped with a log line. If the source has dead letters
+ * (penstock.deadletter), skipped records become dead letters. */
+enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);
+
+/* Called when the partition has nothing to be read up to this offset: the end of a transaction, records of an aborted
+ * one, records that compaction removed. It is committed with the records before it: otherwise the group's lag never
+ * becomes 0, and if retention removes the whole log, a member with auto.offset.reset = latest that finds an offset below
+ * the log's start skips what was written since. If a sink commits the positions, and the open batch has no record of the
+ * partition, nothing is noted. `epoch`: as in ps_kafka_message. */
+void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t stream, int64_t offset,
+                          int32_t epoch);

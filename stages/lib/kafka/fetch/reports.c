@@ -1,0 +1,189 @@
+#include "stages/lib/kafka/fetch/reports.h"
+
+#include "core/clock.h"
+#include "core/log/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The same error is logged again after this time. */
+#define SAME_ERROR_NS (UINT64_C(30) * PS_NS_PER_S)
+/* A client that has reached no broker for this time after its start, and got no error either, counts as cut off. */
+#define REACH_NS (5 * PS_NS_PER_S)
+/* A group may give a member no partition for a moment, while it rebalances. */
+#define WITHOUT_NS (5 * PS_NS_PER_S)
+
+static const struct {
+    rd_kafka_resp_err_t code;
+    const char *remedy;
+} remedies[] = {
+    {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "check kafka.bootstrap.servers, the brokers and the network"},
+    {RD_KAFKA_RESP_ERR__TRANSPORT, "check kafka.bootstrap.servers, the brokers and the network"},
+    {RD_KAFKA_RESP_ERR__RESOLVE, "check the host names in kafka.bootstrap.servers and the name service"},
+    {RD_KAFKA_RESP_ERR__SSL, "check kafka.consumer.security.protocol and the kafka.consumer.ssl.* stores"},
+    {RD_KAFKA_RESP_ERR__AUTHENTICATION, "check kafka.consumer.sasl.mechanism and sasl.jaas.config"},
+    {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, "check user and password in sasl.jaas.config"},
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "grant this user Read and Describe on the topic"},
+    {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, "grant this user Read on the group"},
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "create the topic, or correct kafka.topics"},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "create the topic, or correct kafka.topics"},
+    {RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL,
+     "all members of a group need a common partition.assignment.strategy"},
+    {RD_KAFKA_RESP_ERR__INCONSISTENT,
+     "clients that use another form of the consumer protocol need a group of their own"},
+    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, "the process did not poll in time; check its load and pauses"},
+    {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
+     "another member of the group has the same kafka.consumer.group.instance.id: give each agent and each "
+     "source an id of its own"},
+    {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "raise the broker's offset.metadata.max.bytes"},
+};
+
+const char *ps_kafka_consumer_remedy(rd_kafka_resp_err_t code)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(remedies); i++) {
+        if (remedies[i].code == code)
+            return remedies[i].remedy;
+    }
+    return NULL;
+}
+
+static bool is_connection(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
+           code == RD_KAFKA_RESP_ERR__RESOLVE || code == RD_KAFKA_RESP_ERR__SSL ||
+           code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+}
+
+/* Returns whether this error was logged a short while ago; if not, records it as logged now. After a connection
+ * error, "all brokers are down" and "a connection broke" say nothing new, and count as logged. */
+static bool was_reported(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, uint64_t mono_ns)
+{
+    size_t oldest = 0;
+    bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT;
+    for (size_t i = 0; i < PS_COUNT_OF(reports->reported); i++) {
+        rd_kafka_resp_err_t before = reports->reported[i].code;
+        if ((before == code || (down && is_connection(before))) &&
+            mono_ns - reports->reported[i].mono_ns < SAME_ERROR_NS)
+            return true;
+        if (reports->reported[i].mono_ns < reports->reported[oldest].mono_ns)
+            oldest = i;
+    }
+    reports->reported[oldest].code = code;
+    reports->reported[oldest].mono_ns = mono_ns;
+    reports->cut_off |= is_connection(code);
+    return false;
+}
+
+/* ---- what is missing ---- */
+
+/* Returns the need that the error names; PS_KAFKA_NEEDS: none. Nothing is missing when one broker of several is down. */
+static enum ps_kafka_need need_of(const struct ps_kafka_reports *reports, rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        return PS_KAFKA_NEED_BROKERS;
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__SSL:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return reports->reached ? PS_KAFKA_NEEDS : PS_KAFKA_NEED_BROKERS;
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL:
+    case RD_KAFKA_RESP_ERR__INCONSISTENT: /* what another client wrote (group/membership.c) */
+    case RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION:
+        return PS_KAFKA_NEED_GROUP;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+        return PS_KAFKA_NEED_TOPICS;
+    default:
+        return PS_KAFKA_NEEDS;
+    }
+}
+
+static void note_missing(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, const char *text)
+{
+    enum ps_kafka_need need = need_of(reports, code);
+    const char *remedy = ps_kafka_consumer_remedy(code);
+    if (need == PS_KAFKA_NEEDS)
+        return;
+    char why[PS_KAFKA_LACK_BYTES];
+    snprintf(why, sizeof why, "%.160s%s%s", text != NULL && *text != '\0' ? text : rd_kafka_err2str(code),
+             remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+    ps_kafka_reports_missing(reports, need, why);
+}
+
+void ps_kafka_reports_missing(struct ps_kafka_reports *reports, enum ps_kafka_need need, const char *why)
+{
+    reports->is_missing[need] = true;
+    snprintf(reports->missing[need], PS_KAFKA_LACK_BYTES, "%.*s", (int)PS_KAFKA_LACK_BYTES - 1, why);
+}
+
+void ps_kafka_reports_met(struct ps_kafka_reports *reports, enum ps_kafka_need need)
+{
+    reports->is_missing[need] = false;
+    reports->reached |= need == PS_KAFKA_NEED_BROKERS;
+}
+
+/* A consumer that the group gives nothing to read has what it needs. */
+static enum ps_lack lack_of_input(struct ps_kafka_reports *reports, bool has_partitions, bool pattern,
+                                  uint64_t mono_ns, const char **why)
+{
+    if (has_partitions || reports->without_ns == 0)
+        reports->without_ns = has_partitions ? 0 : mono_ns;
+    if (has_partitions || mono_ns - reports->without_ns < WITHOUT_NS)
+        return PS_LACK_NONE;
+    *why = pattern
+               ? "no topic of the cluster matches kafka.topics.regex, or other members read all partitions"
+               : PS_KAFKA_NO_PARTITION;
+    return PS_LACK_INPUT;
+}
+
+enum ps_lack ps_kafka_reports_lack(struct ps_kafka_reports *reports, bool has_partitions, bool pattern,
+                                   uint64_t mono_ns, const char **why)
+{
+    if (reports->opened_ns == 0)
+        reports->opened_ns = mono_ns;
+    for (unsigned need = 0; need < PS_KAFKA_NEEDS; need++) {
+        if (!reports->is_missing[need])
+            continue;
+        *why = reports->missing[need];
+        if (need == PS_KAFKA_NEED_BROKERS && !reports->reached)
+            return PS_LACK_NEVER;
+        return need == PS_KAFKA_NEED_BROKERS || need == PS_KAFKA_NEED_LEADERS ? PS_LACK_LOST : PS_LACK_GONE;
+    }
+    if (reports->reached)
+        return lack_of_input(reports, has_partitions, pattern, mono_ns, why);
+    *why = "no broker has answered yet; check kafka.bootstrap.servers, the brokers and the network";
+    return mono_ns - reports->opened_ns >= REACH_NS ? PS_LACK_NEVER : PS_LACK_NONE;
+}
+
+int ps_kafka_reports_lack_level(enum ps_lack lack, const char *why)
+{
+    bool standby = lack == PS_LACK_INPUT && strcmp(why, PS_KAFKA_NO_PARTITION) == 0;
+    return standby ? PS_LOG_INFO : lack == PS_LACK_INPUT ? PS_LOG_WARN : PS_LOG_DEBUG;
+}
+
+void ps_kafka_reports_recovery(struct ps_kafka_reports *reports)
+{
+    ps_kafka_reports_met(reports, PS_KAFKA_NEED_BROKERS);
+    if (!reports->cut_off)
+        return;
+    reports->cut_off = false;
+    memset(reports->reported, 0, sizeof reports->reported);
+    ps_log(PS_LOG_INFO, reports->component, "Kafka delivers records again");
+}
+
+void ps_kafka_reports_error(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, const char *text,
+                            uint64_t mono_ns)
+{
+    note_missing(reports, code, text);
+    if (was_reported(reports, code, mono_ns))
+        return;
+    const char *remedy = ps_kafka_consumer_remedy(code);
+    ps_log(PS_LOG_ERROR, reports->component, "Kafka: %s (%s)%s%s; retrying",
+           text != NULL && *text != '\0' ? text : rd_kafka_err2str(code), rd_kafka_err2name(code),
+           remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+}

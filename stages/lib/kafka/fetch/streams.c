@@ -1,0 +1,258 @@
+/* Implements kafka/fetch/streams.h. Allocates only in a rebalance. */
+#include "stages/lib/kafka/fetch/streams.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/name.h"
+
+#define INDEX_SIZE_MIN 32U
+
+void ps_kafka_streams_fini(struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++)
+        free(streams->items[i].topic);
+    free(streams->items);
+    free(streams->index);
+    *streams = (struct ps_kafka_streams){0};
+}
+
+static uint32_t hash_of(const char *topic, int32_t partition)
+{
+    return (ps_name_hash(topic, strlen(topic)) ^ (uint32_t)partition) * 0x9E3779B1U;
+}
+
+uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition)
+{
+    if (streams->index == NULL)
+        return PS_KAFKA_STREAM_NONE;
+    uint32_t mask = streams->index_size - 1, hash = hash_of(topic, partition);
+    for (uint32_t place = hash & mask; streams->index[place] != 0; place = (place + 1) & mask) {
+        uint32_t i = streams->index[place] - 1;
+        const struct ps_kafka_stream *stream = &streams->items[i];
+        if (stream->hash == hash && stream->partition == partition && strcmp(stream->topic, topic) == 0)
+            return i;
+    }
+    return PS_KAFKA_STREAM_NONE;
+}
+
+static void index_add(struct ps_kafka_streams *streams, uint32_t stream)
+{
+    uint32_t mask = streams->index_size - 1, place = streams->items[stream].hash & mask;
+    while (streams->index[place] != 0)
+        place = (place + 1) & mask;
+    streams->index[place] = stream + 1;
+    streams->index_used++;
+}
+
+/* Adds a stream whose partition is new. The table is at most half full. */
+static void index_put(struct ps_kafka_streams *streams, uint32_t stream)
+{
+    if (2 * (streams->index_used + 1) <= streams->index_size) {
+        index_add(streams, stream);
+        return;
+    }
+    uint32_t size = INDEX_SIZE_MIN;
+    while (size < 4 * streams->count)
+        size *= 2;
+    free(streams->index);
+    streams->index = ps_must_alloc(size, sizeof *streams->index, "partitions");
+    streams->index_size = size;
+    streams->index_used = 0;
+    for (uint32_t i = 0; i < streams->count; i++)
+        index_add(streams, i);
+}
+
+/* Returns a slot for a new partition: the slot of a partition that is no longer assigned, else a new one. */
+static uint32_t take_slot(struct ps_kafka_streams *streams)
+{
+    for (; streams->slot < streams->count; streams->slot++) {
+        if (streams->items[streams->slot].state == PS_KAFKA_STREAM_GONE)
+            return streams->slot++;
+    }
+    if (streams->count == streams->room) {
+        streams->room = streams->room == 0 ? 16 : 2 * streams->room;
+        streams->items =
+            ps_must_realloc(streams->items, streams->room * sizeof *streams->items, "partitions");
+    }
+    streams->items[streams->count] = (struct ps_kafka_stream){0};
+    streams->slot = streams->count + 1;
+    return streams->count++;
+}
+
+static void begin(struct ps_kafka_streams *streams, struct ps_kafka_stream *stream)
+{
+    *stream = (struct ps_kafka_stream){
+        .topic = stream->topic,
+        .topic_length = (uint32_t)strlen(stream->topic),
+        .hash = stream->hash,
+        .partition = stream->partition,
+        .state = PS_KAFKA_STREAM_OWNED,
+        .generation = ++streams->generation,
+        .taken = PS_KAFKA_POSITION_NONE,
+        .delivered = PS_KAFKA_POSITION_NONE,
+        .skipped = PS_KAFKA_POSITION_NONE,
+        .committing = PS_KAFKA_POSITION_NONE,
+        .committed = PS_KAFKA_POSITION_NONE,
+        .lowered = PS_KAFKA_POSITION_NONE,
+        .delivered_epoch = -1,
+        .skipped_epoch = -1,
+        .lowered_epoch = -1,
+    };
+}
+
+uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition)
+{
+    uint32_t index = ps_kafka_streams_find(streams, topic, partition);
+    if (index == PS_KAFKA_STREAM_NONE) {
+        index = take_slot(streams);
+        free(streams->items[index].topic);
+        streams->items[index].topic = ps_must_copy_text(topic, "partitions");
+        streams->items[index].hash = hash_of(topic, partition);
+        streams->items[index].partition = partition;
+        index_put(streams, index);
+    }
+    begin(streams, &streams->items[index]);
+    return index;
+}
+
+/* Returns whether the group may have an offset above `next`. An offset of a commit that is under way, or that
+ * failed, counts too, because the broker may carry that commit out. */
+static bool may_be_committed_above(const struct ps_kafka_stream *stream, int64_t next)
+{
+    bool asked = stream->committing_generation == stream->generation && stream->committing > next;
+    return ps_kafka_stream_is_lowered(stream) || stream->committed > next || asked ||
+           (stream->delivered != PS_KAFKA_POSITION_NONE && stream->delivered + 1 > next);
+}
+
+void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, int64_t next, int32_t epoch)
+{
+    struct ps_kafka_stream *stream = &streams->items[index];
+    bool lowers = may_be_committed_above(stream, next);
+    /* If reading has already gone back to a lower offset that is not committed yet, that lower offset stays, because
+     * the records above it were not delivered. */
+    bool lower = ps_kafka_stream_is_lowered(stream) && stream->lowered < next;
+    int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
+    int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
+    /* If the offset of delivered records is not committed yet, it is committed before other records are read:
+     * otherwise the next member would read these records again. */
+    bool is_there = !stream->former && !stream->gone;
+    if (!lowers && is_there && stream->delivered != PS_KAFKA_POSITION_NONE &&
+        stream->delivered + 1 != committed) {
+        lowers = true;
+        lowered = stream->delivered + 1;
+        lowered_epoch = stream->delivered_epoch;
+    }
+    enum ps_kafka_stream_state state = stream->state;
+    begin(streams, stream);
+    /* a stream that is being given up stays in this state: the lower offset is committed first */
+    stream->state = state;
+    if (lowers) {
+        stream->lowered = lowered;
+        stream->lowered_epoch = lowered_epoch;
+    } else { /* a later restart may go below this offset */
+        stream->committed = committed;
+    }
+}
+
+void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)
+{
+    memset(streams->cache, 0, sizeof streams->cache);
+    streams->slot = 0;
+}
+
+uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record)
+{
+    uint32_t slot =
+        (uint32_t)(((uintptr_t)record->rkt >> 6) + (uint32_t)record->partition) % PS_KAFKA_STREAM_CACHE;
+    if (PS_UNLIKELY(streams->cache[slot].topic != record->rkt ||
+                    streams->cache[slot].partition != record->partition)) {
+        uint32_t found = ps_kafka_streams_find(streams, rd_kafka_topic_name(record->rkt), record->partition);
+        if (found == PS_KAFKA_STREAM_NONE)
+            return PS_KAFKA_STREAM_NONE;
+        streams->cache[slot].topic = record->rkt;
+        streams->cache[slot].partition = record->partition;
+        streams->cache[slot].stream = found;
+    }
+    uint32_t stream = streams->cache[slot].stream;
+    return streams->items[stream].state == PS_KAFKA_STREAM_OWNED ? stream : PS_KAFKA_STREAM_NONE;
+}
+
+/* Counts skipped records as delivered if all records taken before are delivered. */
+static void count_skipped(struct ps_kafka_stream *stream)
+{
+    if (stream->skipped <= stream->delivered || !ps_kafka_stream_is_drained(stream))
+        return;
+    stream->taken = stream->delivered = stream->skipped;
+    stream->delivered_epoch = stream->skipped_epoch;
+}
+
+void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch)
+{
+    streams->items[stream].skipped = offset;
+    streams->items[stream].skipped_epoch = epoch;
+    count_skipped(&streams->items[stream]);
+    streams->moved = true;
+}
+
+void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct ps_span *span)
+{
+    struct ps_kafka_stream *stream = span->stream < streams->count ? &streams->items[span->stream] : NULL;
+    if (stream == NULL || stream->generation != span->generation || stream->state == PS_KAFKA_STREAM_GONE)
+        return;
+    stream->delivered = span->position;
+    stream->delivered_epoch = span->epoch;
+    count_skipped(stream);
+    streams->moved = true;
+}
+
+void ps_kafka_streams_abandon(struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++)
+        streams->items[i].taken = streams->items[i].delivered;
+}
+
+bool ps_kafka_streams_has_owned(const struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        if (streams->items[i].state == PS_KAFKA_STREAM_OWNED)
+            return true;
+    }
+    return false;
+}
+
+bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        const struct ps_kafka_stream *stream = &streams->items[i];
+        if (stream->state != PS_KAFKA_STREAM_GONE && !ps_kafka_stream_is_drained(stream))
+            return false;
+    }
+    return true;
+}
+
+bool ps_kafka_streams_revoked_are_drained(const struct ps_kafka_streams *streams, bool *dirty)
+{
+    *dirty = false;
+    for (uint32_t i = 0; i < streams->count; i++) {
+        const struct ps_kafka_stream *stream = &streams->items[i];
+        if (stream->state != PS_KAFKA_STREAM_REVOKING)
+            continue;
+        if (!ps_kafka_stream_is_drained(stream))
+            return false;
+        *dirty |= ps_kafka_stream_is_dirty(stream);
+    }
+    return true;
+}
+
+void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams)
+{
+    for (uint32_t i = 0; i < streams->count; i++) {
+        struct ps_kafka_stream *stream = &streams->items[i];
+        if (stream->state == PS_KAFKA_STREAM_GONE || stream->delivered == PS_KAFKA_POSITION_NONE)
+            continue;
+        stream->committed = stream->delivered + 1;
+        stream->overtaken = true;
+    }
+    streams->moved = false;
+}

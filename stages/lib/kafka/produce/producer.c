@@ -1,0 +1,495 @@
+/* The native client's table of functions (stages/lib/kafka/produce/seam.h): adds records to sets, runs turns,
+ * reports, purges. */
+#include "stages/lib/kafka/cluster/native.h"
+
+#include "core/text/list.h"
+#include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/cluster/turn.h"
+#include "stages/lib/kafka/produce/partition.h"
+#include "stages/lib/least.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+_Static_assert((int)PS_KAFKA_NO_MEMORY == (int)PS_KAFKA_LIBRARY_FAIL, "the library's code");
+
+#define PORTION_BYTES (256U * 1024U)
+#define LOOKUPS 64U
+#define CONFIGURED_PORT 9092
+
+static struct ps_kafka_native *native_of(struct ps_kafka_producer *producer)
+{
+    return (struct ps_kafka_native *)producer;
+}
+
+/* ---- life cycle ---- */
+
+/* Adds the brokers of bootstrap.servers: HOST:PORT, [ADDRESS]:PORT, separated by commas. */
+static enum ps_status add_servers(struct ps_kafka_native *client, const char *servers, struct ps_err *err)
+{
+    struct ps_slice server;
+    while (ps_list_next_between_commas(&servers, &server)) {
+        const char *item = server.data, *end = server.data + server.length;
+        const char *scheme = memmem(item, (size_t)(end - item), "://", 3);
+        item = scheme != NULL ? scheme + 3 : item;
+        const char *colon = memrchr(item, ':', (size_t)(end - item));
+        bool has_port = colon != NULL && memchr(colon, ']', (size_t)(end - colon)) == NULL;
+        unsigned port = has_port ? (unsigned)strtoul(colon + 1, NULL, 10) : CONFIGURED_PORT;
+        uint32_t host_length = (uint32_t)((has_port ? colon : end) - item);
+        if (*item == '[' && host_length > 2 && item[host_length - 1] == ']') {
+            item++;
+            host_length -= 2;
+        }
+        if (host_length == 0 || host_length >= PS_HOST_NAME_BYTES || port == 0 || port > 65535)
+            return ps_err_set(err, "bootstrap.servers: write HOST:PORT, separated by commas");
+        struct ps_kafka_native_broker *broker =
+            ps_kafka_native_broker_add(client, -1, item, host_length, port);
+        if (broker == NULL)
+            return ps_err_set(err, "no memory");
+        broker->configured = true;
+    }
+    return client->brokers != NULL ? PS_OK : ps_err_set(err, "bootstrap.servers is empty");
+}
+
+static const char *servers_of(const struct ps_kafka_producer_config *config)
+{
+    const char *servers = "";
+    for (size_t i = 0; i < config->pair_count; i++)
+        if (strcmp(config->pairs[i].key, "bootstrap.servers") == 0)
+            servers = config->pairs[i].value;
+    return servers;
+}
+
+void ps_kafka_native_free(struct ps_kafka_native *client)
+{
+    while (client->brokers != NULL) {
+        struct ps_kafka_native_broker *broker = client->brokers;
+        client->brokers = broker->next;
+        ps_kafka_native_broker_free(broker);
+    }
+    ps_kafka_native_topics_free(client);
+    while (client->purged != NULL) {
+        struct ps_kafka_native_set *set = client->purged;
+        client->purged = set->next;
+        ps_kafka_native_set_free(set);
+    }
+    for (unsigned size = 0; size < PS_KAFKA_NATIVE_SET_SIZES; size++) {
+        while (client->free.sets[size] != NULL) {
+            struct ps_kafka_native_set *set = client->free.sets[size];
+            client->free.sets[size] = set->next;
+            ps_kafka_native_set_free(set);
+        }
+    }
+    while (client->free.requests != NULL) {
+        struct ps_kafka_native_request *request = client->free.requests;
+        client->free.requests = request->next;
+        free(request->head);
+        free(request);
+    }
+    ps_kafka_compressor_close(client->compressor);
+    ps_tls_client_destroy(client->tls);
+    ps_kafka_native_account_fini(&client->account);
+    free(client->spare.data);
+    ps_resolver_destroy(client->resolver);
+    if (client->epoll_fd >= 0)
+        close(client->epoll_fd);
+    free(client);
+}
+
+static enum ps_status open_compressor(struct ps_kafka_native *client, struct ps_err *err)
+{
+    const struct ps_kafka_native_settings *settings = &client->settings;
+    if (settings->compression == PS_KAFKA_COMPRESSION_NONE)
+        return PS_OK;
+    client->compressor = ps_kafka_compressor_open(settings->compression, settings->compression_level);
+    return client->compressor != NULL ? PS_OK : ps_err_set(err, "no memory for compression");
+}
+
+/* Adds the native client's epoll, level-triggered, to the worker's epoll. */
+static enum ps_status watch(const struct ps_kafka_native *client, int outer_fd, struct ps_err *err)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    if (client->epoll_fd < 0)
+        return ps_err_set(err, "cannot create an epoll descriptor for the connections");
+    if (outer_fd >= 0 && epoll_ctl(outer_fd, EPOLL_CTL_ADD, client->epoll_fd, &event) != 0)
+        return ps_err_set(err, "cannot watch the connections");
+    return PS_OK;
+}
+
+static enum ps_status native_init(struct ps_kafka_native *client,
+                                  const struct ps_kafka_producer_config *config, struct ps_err *err)
+{
+    client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    client->purged_end = &client->purged;
+    client->spread = config->spread;
+    client->wake_fd = config->wake_fd;
+    client->portion_bytes = PORTION_BYTES;
+    client->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)client;
+    client->id.id = -1;
+    client->id.epoch = -1;
+    client->metadata.wanted = true;
+    client->metadata.look_ns = PS_NEVER;
+    if (ps_kafka_native_settings_read(&client->settings, config->pairs, config->pair_count, err) != PS_OK ||
+        open_compressor(client, err) != PS_OK ||
+        ps_kafka_native_account_read(&client->account, config->pairs, config->pair_count, config->wake_fd,
+                                     err) != PS_OK ||
+        ps_kafka_native_tls_open(&client->tls, config->pairs, config->pair_count, err) != PS_OK ||
+        watch(client, config->epoll_fd, err) != PS_OK)
+        return PS_FAIL;
+    /* `check` refuses this. Such a client never asks for a producer id, and so would never begin a transaction. */
+    if (config->transactional_id != NULL && !client->settings.idempotent)
+        return ps_err_set(err, "transactions need enable.idempotence = true");
+    if (config->transactional_id != NULL)
+        ps_kafka_native_transaction_init(client, config->transactional_id);
+    if (config->request_bytes_max != 0)
+        client->settings.set_bytes_max = (uint32_t)config->request_bytes_max;
+    if (!client->settings.idempotent)
+        client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
+    client->resolver = ps_resolver_create(LOOKUPS, config->wake_fd, err);
+    return client->resolver != NULL ? add_servers(client, servers_of(config), err) : PS_FAIL;
+}
+
+struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_config *config,
+                                             struct ps_err *err)
+{
+    struct ps_kafka_native *client = calloc(1, sizeof *client);
+    if (client == NULL) {
+        ps_err_set(err, "no memory");
+        return NULL;
+    }
+    if (native_init(client, config, err) == PS_OK)
+        return client;
+    ps_kafka_native_free(client);
+    return NULL;
+}
+
+static struct ps_kafka_producer *native_create(const struct ps_kafka_producer_config *config,
+                                               struct ps_err *err)
+{
+    return (struct ps_kafka_producer *)ps_kafka_native_make(config, err);
+}
+
+static void native_destroy(struct ps_kafka_producer *producer)
+{
+    ps_kafka_native_free(native_of(producer));
+}
+
+/* ---- records ---- */
+
+static struct ps_kafka_topic *native_topic(struct ps_kafka_producer *producer, const char *name,
+                                           uint32_t length)
+{
+    return (struct ps_kafka_topic *)ps_kafka_native_topic_get(native_of(producer), name, length);
+}
+
+static struct ps_kafka_native_set *open_set(struct ps_kafka_native *client,
+                                            struct ps_kafka_native_partition *partition)
+{
+    struct ps_kafka_native_set *set = ps_kafka_native_take_set(client, partition);
+    if (set == NULL)
+        return NULL;
+    *partition->end = set;
+    partition->end = &set->next;
+    client->queued.bytes += set->length;
+    return set;
+}
+
+/* Called when there was no memory for a record. Removes the partition's last set if it has none: it would be sent without
+ * records. */
+static void drop_empty_set(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                           struct ps_kafka_native_set *set)
+{
+    if (set->count > 0)
+        return;
+    struct ps_kafka_native_set **at = &partition->first;
+    while (*at != set)
+        at = &(*at)->next;
+    *at = NULL;
+    partition->end = at;
+    client->queued.bytes -= set->length;
+    ps_kafka_native_give_set(client, set);
+}
+
+/* Returns the partition's open set, which is its last set; NULL if a new set is needed. */
+static struct ps_kafka_native_set *last_open(const struct ps_kafka_native_partition *partition,
+                                             uint32_t records_max)
+{
+    struct ps_kafka_native_set *set = partition->first;
+    if (set == NULL)
+        return NULL;
+    set = (struct ps_kafka_native_set *)(void *)((char *)partition->end -
+                                                 offsetof(struct ps_kafka_native_set, next));
+    return set->closed || set->count >= records_max ? NULL : set;
+}
+
+/* Returns 0, or the error for which the record was not taken. */
+static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                      const struct ps_kafka_record *record, int64_t wall_ms)
+{
+    bool no_memory = false;
+    struct ps_kafka_native_set *set = last_open(partition, client->settings.set_records_max);
+    for (unsigned i = 0; i < 2; i++) {
+        if (set == NULL && (set = open_set(client, partition)) == NULL)
+            return PS_KAFKA_NO_MEMORY;
+        uint32_t before = set->length;
+        uint64_t memory = ps_kafka_native_set_memory(set);
+        bool added =
+            ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory);
+        ps_kafka_native_set_grew(client, set, memory);
+        if (added) {
+            client->queued.bytes += set->length - before;
+            client->queued.records++;
+            return 0;
+        }
+        if (no_memory) {
+            drop_empty_set(client, partition, set);
+            return PS_KAFKA_NO_MEMORY;
+        }
+        set = NULL; /* the set is full */
+    }
+    return PS_KAFKA_NO_MEMORY;
+}
+
+/* Adds records that have only values. Returns the number of records taken; *error is the reason why the next
+ * record was not taken. */
+static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                           const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms, int *error)
+{
+    const struct ps_kafka_native_settings *settings = &client->settings;
+    struct ps_kafka_native_set *set = last_open(partition, settings->set_records_max);
+    bool no_memory = false;
+    uint32_t done = 0;
+    while (done < count && !no_memory) {
+        if (set == NULL && (set = open_set(client, partition)) == NULL)
+            break;
+        uint32_t before = set->length;
+        uint64_t memory = ps_kafka_native_set_memory(set);
+        uint32_t taken =
+            ps_kafka_native_set_add_values(set, records + done, count - done, wall_ms,
+                                           settings->set_bytes_max, settings->set_records_max, &no_memory);
+        ps_kafka_native_set_grew(client, set, memory);
+        client->queued.bytes += set->length - before;
+        client->queued.records += taken;
+        done += taken;
+        if (no_memory)
+            drop_empty_set(client, partition, set);
+        set = NULL; /* if records are left, the set is full */
+    }
+    *error = done < count ? PS_KAFKA_NO_MEMORY : 0;
+    return done;
+}
+
+/* One record waits here until the topic's partitions are known. The sink keeps the other records. */
+static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
+                                    const struct ps_kafka_record *record, int *error)
+{
+    bool no_memory = false;
+    *error = PS_KAFKA_FULL;
+    if (topic->unplaced != NULL)
+        return 0;
+    struct ps_kafka_native_set *set = ps_kafka_native_take_set(client, &topic->nowhere);
+    uint64_t memory = set != NULL ? ps_kafka_native_set_memory(set) : 0;
+    bool added =
+        set != NULL && ps_kafka_native_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory);
+    if (set != NULL)
+        ps_kafka_native_set_grew(client, set, memory);
+    if (!added) {
+        if (set != NULL)
+            ps_kafka_native_give_set(client, set);
+        *error = PS_KAFKA_NO_MEMORY;
+        return 0;
+    }
+    topic->unplaced = set;
+    topic->unplaced_ns = client->now.mono_ns;
+    client->unplaced_topics = true;
+    topic->unplaced_partition = record->partition;
+    topic->unplaced_key = record->key != NULL ? ps_kafka_murmur2(record->key, record->key_length) : 0;
+    topic->unplaced_has_key = record->key != NULL;
+    client->queued.bytes += set->length;
+    client->queued.records++;
+    if (topic->asked_ns == 0)
+        topic->asked_ns = client->now.mono_ns;
+    ps_kafka_native_want_metadata(client);
+    return 1;
+}
+
+/* Returns how many of the records, from the first one on, have only values and go to the partition that was
+ * chosen for the first one; at most as many as the client has room for. Returns 0 if the first record has
+ * more than a value. */
+static uint32_t values_in_turn(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
+                               const struct ps_kafka_record *records, uint32_t count)
+{
+    if (!ps_kafka_native_is_value(records))
+        return 0;
+    uint64_t bytes = client->queued.bytes + records->value_length;
+    uint64_t room = client->settings.queue_records_max - client->queued.records;
+    uint32_t run = 1;
+    while (run < count && run < room && bytes < client->settings.queue_bytes_max &&
+           topic->sticky_bytes_left > 0 && ps_kafka_native_is_value(&records[run])) {
+        uint32_t length = records[run++].value_length;
+        topic->sticky_bytes_left -= (uint32_t)ps_least((uint64_t)length + 1, topic->sticky_bytes_left);
+        bytes += length;
+    }
+    return run;
+}
+
+static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_,
+                              const struct ps_kafka_record *records, uint32_t count, int *error)
+{
+    struct ps_kafka_native *client = native_of(producer);
+    struct ps_kafka_native_topic *topic = (struct ps_kafka_native_topic *)topic_;
+    *error = 0;
+    ps_kafka_native_topic_note_use(client, topic);
+    if (topic->partition_count == 0 || topic->unplaced != NULL)
+        return wait_for_partitions(client, topic, records, error);
+    int64_t wall_ms = ps_clock_now().wall_ms;
+    for (uint32_t i = 0, taken; i < count; i += taken) {
+        if (ps_kafka_native_is_full(client)) {
+            if (client->settings.linger_ns != 0)
+                client->queued.resting_ns = 0; /* the next turn sends the sets that wait for more records */
+            *error = PS_KAFKA_FULL;
+            return i;
+        }
+        int32_t number = ps_kafka_native_topic_place(client, topic, &records[i]);
+        if (number < 0 || number >= topic->partition_count) {
+            *error = PS_KAFKA_LIBRARY_UNKNOWN_PARTITION;
+            return i;
+        }
+        struct ps_kafka_native_partition *partition = &topic->partitions[number];
+        uint32_t run = values_in_turn(client, topic, records + i, count - i);
+        if (run > 0) {
+            taken = add_values(client, partition, records + i, run, wall_ms, error);
+        } else {
+            *error = add_record(client, partition, &records[i], wall_ms);
+            taken = *error == 0;
+        }
+        if (taken > 0 && !partition->ready)
+            ps_kafka_native_partition_offer(client, partition);
+        if (*error != 0)
+            return i + taken;
+    }
+    return count;
+}
+
+/* ---- turns ---- */
+
+static uint32_t native_poll(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
+                            uint32_t)
+{
+    return ps_kafka_native_turn(native_of(producer), listener);
+}
+
+static uint64_t native_due_ns(struct ps_kafka_producer *producer)
+{
+    return ps_kafka_native_turn_due_ns(native_of(producer));
+}
+
+static void native_purge(struct ps_kafka_producer *producer, bool in_flight)
+{
+    ps_kafka_native_purge(native_of(producer), in_flight);
+}
+
+/* Does nothing, because the native client does no work while it waits for answers. */
+static void native_hold(struct ps_kafka_producer *, bool)
+{
+}
+
+static void native_hurry(struct ps_kafka_producer *producer, bool hurry)
+{
+    struct ps_kafka_native *client = native_of(producer);
+    if (hurry && !client->hurries && client->settings.linger_ns != 0)
+        client->queued.resting_ns = 0; /* the next turn sends the sets that wait for more records */
+    client->hurries = hurry;
+}
+
+static void native_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
+{
+    struct ps_kafka_native *client = native_of(producer);
+    client->portion_bytes =
+        request_bytes > PORTION_BYTES ? (uint32_t)ps_least(request_bytes, INT32_MAX) : PORTION_BYTES;
+}
+
+static bool native_answered(struct ps_kafka_producer *producer)
+{
+    return native_of(producer)->answered;
+}
+
+/* An answer with an error that may pass says nothing about the topic's partitions. Nor does one that refuses the topic,
+ * but that waits for an operator. */
+static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_, uint64_t since_ns,
+                         int *error)
+{
+    struct ps_kafka_native *client = native_of(producer);
+    const struct ps_kafka_native_topic *topic = (const struct ps_kafka_native_topic *)topic_;
+    bool refuses = topic->error != 0 && ps_kafka_error_find(topic->error)->outcome == PS_KAFKA_WAIT;
+    *error = refuses ? topic->error : 0;
+    if (topic->listed_ns != 0 && topic->described_ns >= since_ns &&
+        (refuses || topic->error == 0 || topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION))
+        return true;
+    ps_kafka_native_want_metadata(client);
+    return false;
+}
+
+static bool native_reaches(struct ps_kafka_producer *producer)
+{
+    return native_of(producer)->answered && !native_of(producer)->all_down_told;
+}
+
+static bool native_begun(struct ps_kafka_producer *producer)
+{
+    const struct ps_kafka_native *client = native_of(producer);
+    return client->id_state == PS_KAFKA_NATIVE_ID_KNOWN && !client->fatal;
+}
+
+static void native_commit(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
+                          uint32_t count)
+{
+    ps_kafka_native_commit(native_of(producer), positions, count);
+}
+
+static bool native_withdraw(struct ps_kafka_producer *producer)
+{
+    return ps_kafka_native_withdraw(native_of(producer));
+}
+
+static void native_resolve(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
+                           uint32_t count)
+{
+    ps_kafka_native_resolve(native_of(producer), positions, count);
+}
+
+static bool native_abort(struct ps_kafka_producer *producer)
+{
+    return ps_kafka_native_abort(native_of(producer));
+}
+
+enum ps_status ps_kafka_native_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err)
+{
+    struct ps_kafka_native_settings settings;
+    return ps_kafka_native_settings_read(&settings, pairs, count, err);
+}
+
+const struct ps_kafka_engine ps_kafka_native = {
+    .name = "native",
+    .create = native_create,
+    .destroy = native_destroy,
+    .topic = native_topic,
+    .submit = native_submit,
+    .poll = native_poll,
+    .due_ns = native_due_ns,
+    .purge = native_purge,
+    .hold = native_hold,
+    .hurry = native_hurry,
+    .fill_requests = native_fill_requests,
+    .answered = native_answered,
+    .heard = native_heard,
+    .reaches = native_reaches,
+    .begun = native_begun,
+    .commit = native_commit,
+    .withdraw = native_withdraw,
+    .resolve = native_resolve,
+    .abort = native_abort,
+};

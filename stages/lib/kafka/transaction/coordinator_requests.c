@@ -1,0 +1,268 @@
+/* The encoding of the requests of transactions (Kafka protocol guide; KIP-98, KIP-447, KIP-890). No flexible
+ * versions, except TxnOffsetCommit 3, the first one with the member of the group, OffsetFetch 7, the first one that
+ * waits for stable offsets, and the requests of the second protocol. */
+#include "stages/lib/kafka/transaction/position.h"
+#include "stages/lib/kafka/wire/slice.h"
+
+#include <string.h>
+
+#define PRODUCER_BYTES (PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES + 12U)
+#define TOPIC_BYTES_MAX (PS_KAFKA_NATIVE_TOPIC_BYTES + 16U)
+#define PARTITION_BYTES_MAX 32U
+
+uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,
+                                       uint32_t from, bool of_member)
+{
+    const struct ps_stream_name *first = positions[from].name;
+    uint32_t end = from + 1;
+    for (; end < count; end++) {
+        const struct ps_stream_name *name = positions[end].name;
+        if (!ps_slice_same(name->group, first->group) ||
+            (of_member &&
+             (name->assignment != first->assignment || !ps_slice_same(name->member, first->member))))
+            break;
+    }
+    return end - from;
+}
+
+static bool is_same_member(const struct ps_stream_name *one, const struct ps_stream_name *other)
+{
+    return one->assignment == other->assignment && ps_slice_same(one->member, other->member) &&
+           ps_slice_same(one->group, other->group);
+}
+
+/* Halves the rest, because the positions are often those of one member, and many. */
+uint32_t ps_kafka_native_positions_member_end(const struct ps_kafka_position *positions, uint32_t count,
+                                              uint32_t from)
+{
+    uint32_t low = from + 1, high = count;
+    if (is_same_member(positions[count - 1].name, positions[from].name))
+        return count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (is_same_member(positions[middle].name, positions[from].name))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct ps_kafka_native_request *
+ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
+                                    struct ps_kafka_native_coordinator *coordinator)
+{
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FIND_COORDINATOR, 1,
+                                             3 + (size_t)coordinator->key.length, &request);
+    if (at == NULL)
+        return NULL;
+    request->coordinator = coordinator;
+    at = ps_wire_put_string(at, coordinator->key.data, coordinator->key.length);
+    return ps_kafka_native_request_end(request, ps_wire_put_int8(at, coordinator->type));
+}
+
+/* Writes the transactional id, the producer's id and its epoch. */
+static char *put_producer(const struct ps_kafka_native *client, char *at)
+{
+    at = ps_wire_put_string(at, client->transaction.id, strlen(client->transaction.id));
+    at = ps_wire_put_int64(at, client->id.id);
+    return ps_wire_put_int16(at, client->id.epoch);
+}
+
+/* ---- partitions that join ---- */
+
+static bool wants_to_join(const struct ps_kafka_native *client,
+                          const struct ps_kafka_native_partition *partition)
+{
+    return partition->first != NULL && partition->joined != client->transaction.number;
+}
+
+static uint32_t count_joining(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic)
+{
+    uint32_t count = 0;
+    for (int32_t i = 0; i < topic->partition_count; i++)
+        count += wants_to_join(client, &topic->partitions[i]);
+    return count;
+}
+
+static char *put_joining(const struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic,
+                         uint32_t count, char *at)
+{
+    at = ps_wire_put_string(at, topic->name, topic->length);
+    at = ps_wire_put_int32(at, (int32_t)count);
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        if (wants_to_join(client, &topic->partitions[i]))
+            at = ps_wire_put_int32(at, i);
+    }
+    return at;
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *client, bool *any)
+{
+    uint32_t topics = 0, partitions = 0;
+    const struct ps_kafka_native_topic *topic = NULL;
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        uint32_t count = count_joining(client, topic);
+        topics += count > 0;
+        partitions += count;
+    }
+    *any = topics > 0;
+    struct ps_kafka_native_request *request;
+    size_t room =
+        PRODUCER_BYTES + 4 + (size_t)topics * TOPIC_BYTES_MAX + (size_t)partitions * sizeof(int32_t);
+    char *at = topics > 0
+                   ? ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_ADD_PARTITIONS, 0, room, &request)
+                   : NULL;
+    if (at == NULL)
+        return NULL;
+    at = put_producer(client, at);
+    at = ps_wire_put_int32(at, (int32_t)topics);
+    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
+        uint32_t count = count_joining(client, topic);
+        if (count > 0)
+            at = put_joining(client, topic, count, at);
+    }
+    return ps_kafka_native_request_end(request, at);
+}
+
+/* ---- the steps of a commit ---- */
+
+static const struct ps_stream_name *current(const struct ps_kafka_native *client)
+{
+    return client->transaction.positions[client->transaction.from].name;
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_native *client)
+{
+    struct ps_slice group = current(client)->group;
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_ADD_OFFSETS, 0,
+                                             PRODUCER_BYTES + 2 + (size_t)group.length, &request);
+    if (at == NULL)
+        return NULL;
+    at = put_producer(client, at);
+    return ps_kafka_native_request_end(request, ps_wire_put_string(at, group.data, group.length));
+}
+
+/* Returns how many positions from `from` on are of the same topic; positions are sorted. */
+static uint32_t topic_run(const struct ps_kafka_native_transaction *transaction, uint32_t from)
+{
+    uint32_t end = from + 1;
+    while (end < transaction->end &&
+           ps_slice_same(transaction->positions[end].name->name, transaction->positions[from].name->name))
+        end++;
+    return end - from;
+}
+
+static uint32_t count_topics(const struct ps_kafka_native_transaction *transaction)
+{
+    uint32_t topics = 0;
+    for (uint32_t i = transaction->from; i < transaction->end; i += topic_run(transaction, i))
+        topics++;
+    return topics;
+}
+
+static char *put_offset(char *at, const struct ps_kafka_position *position)
+{
+    at = ps_wire_put_int32(at, (int32_t)position->name->part);
+    at = ps_wire_put_int64(at, position->next);
+    at = ps_wire_put_int32(at, position->epoch);
+    at = ps_wire_put_compact_string(at, NULL, 0); /* metadata */
+    return ps_wire_put_uvarint(at, 0);            /* tags */
+}
+
+static size_t offsets_room(const struct ps_kafka_native_transaction *transaction,
+                           const struct ps_stream_name *name)
+{
+    return 64 + PRODUCER_BYTES + (size_t)name->group.length + name->member.length + name->instance.length +
+           (size_t)count_topics(transaction) * TOPIC_BYTES_MAX +
+           (size_t)(transaction->end - transaction->from) * PARTITION_BYTES_MAX;
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *client)
+{
+    const struct ps_kafka_native_transaction *transaction = &client->transaction;
+    const struct ps_stream_name *name = current(client);
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_COMMIT_OFFSETS,
+                                             transaction->second ? PS_KAFKA_NATIVE_SECOND_OFFSETS : 3,
+                                             offsets_room(transaction, name), &request);
+    if (at == NULL)
+        return NULL;
+    client->transaction.any_joined = true;
+    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+    at = ps_wire_put_compact_string(at, transaction->id, strlen(transaction->id));
+    at = ps_wire_put_compact_string(at, name->group.data, name->group.length);
+    at = ps_wire_put_int64(at, client->id.id);
+    at = ps_wire_put_int16(at, client->id.epoch);
+    at = ps_wire_put_int32(at, name->assignment);
+    at = ps_wire_put_compact_string(at, name->member.data, name->member.length);
+    at = name->instance.length > 0
+             ? ps_wire_put_compact_string(at, name->instance.data, name->instance.length)
+             : ps_wire_put_uvarint(at, 0);
+    at = ps_wire_put_uvarint(at, count_topics(transaction) + 1);
+    for (uint32_t i = transaction->from; i < transaction->end;) {
+        uint32_t count = topic_run(transaction, i);
+        const struct ps_slice topic = transaction->positions[i].name->name;
+        at = ps_wire_put_compact_string(at, topic.data, topic.length);
+        at = ps_wire_put_uvarint(at, count + 1);
+        for (uint32_t end = i + count; i < end; i++)
+            at = put_offset(at, &transaction->positions[i]);
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
+}
+
+static struct ps_kafka_native_request *request_second_end(struct ps_kafka_native *client)
+{
+    const char *id = client->transaction.id;
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_END_TRANSACTION,
+                                             PS_KAFKA_NATIVE_SECOND_END, PRODUCER_BYTES + 8, &request);
+    if (at == NULL)
+        return NULL;
+    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+    at = ps_wire_put_compact_string(at, id, strlen(id));
+    at = ps_wire_put_int64(at, client->id.id);
+    at = ps_wire_put_int16(at, client->id.epoch);
+    at = ps_wire_put_int8(at, 1); /* commit */
+    return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_end_transaction(struct ps_kafka_native *client)
+{
+    struct ps_kafka_native_request *request;
+    if (client->transaction.second)
+        return request_second_end(client);
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_END_TRANSACTION, 0, PRODUCER_BYTES + 1,
+                                             &request);
+    if (at == NULL)
+        return NULL;
+    at = put_producer(client, at);
+    return ps_kafka_native_request_end(request, ps_wire_put_int8(at, 1)); /* commit */
+}
+
+struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafka_native *client)
+{
+    const struct ps_kafka_native_transaction *transaction = &client->transaction;
+    struct ps_slice group = current(client)->group;
+    struct ps_kafka_native_request *request;
+    size_t room =
+        16 + (size_t)group.length + (size_t)(transaction->end - transaction->from) * TOPIC_BYTES_MAX;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FETCH_OFFSETS, 7, room, &request);
+    if (at == NULL)
+        return NULL;
+    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
+    at = ps_wire_put_compact_string(at, group.data, group.length);
+    at = ps_wire_put_uvarint(at, transaction->end - transaction->from + 1);
+    for (uint32_t i = transaction->from; i < transaction->end; i++) {
+        const struct ps_stream_name *name = transaction->positions[i].name;
+        at = ps_wire_put_compact_string(at, name->name.data, name->name.length);
+        at = ps_wire_put_uvarint(at, 2);
+        at = ps_wire_put_int32(at, (int32_t)name->part);
+        at = ps_wire_put_uvarint(at, 0);
+    }
+    at = ps_wire_put_int8(at, 1); /* stable offsets: none that a transaction may still change (KIP-447) */
+    return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
+}

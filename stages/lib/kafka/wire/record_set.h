@@ -1,0 +1,76 @@
+/* A record set: the records of one partition in one request, in the format of Kafka's RecordBatch, magic 2 (Kafka's
+ * documentation, "Record Batch"; KIP-98). Records are encoded when they are added, so their bytes are copied once; the
+ * header with the checksum is written when the set is closed.
+ *
+ * Owner and thread: the native client's worker. Buffers grow while the client warms up, and are used again. */
+#pragma once
+
+#include "stages/lib/byte_buffer.h"
+#include "stages/lib/kafka/wire/compression.h"
+#include "stages/lib/kafka/produce/seam.h"
+
+#define PS_KAFKA_NATIVE_SET_HEAD_BYTES 61U
+
+struct ps_kafka_native_partition;
+
+struct ps_kafka_native_set {
+    struct ps_kafka_native_set *next;
+    struct ps_kafka_native_partition *partition;
+    char *bytes; /* header, then records */
+    uint32_t length, room;
+    uint32_t plain_length; /* `length` before the records were compressed; 0: they are not compressed */
+    enum ps_kafka_compression compression;
+    void **tokens; /* one for each record */
+    uint32_t count, tokens_room;
+    uint64_t payload_bytes; /* bytes of keys and values */
+    int64_t first_ms, last_ms;
+    uint64_t born_ns;      /* when the set's first record came */
+    int32_t base_sequence; /* -1: none yet */
+    bool closed;           /* no record may be added; the header is written */
+    bool perhaps_written;  /* the set was sent, and no answer has shown that it was not written */
+};
+
+struct ps_kafka_native_producer_id {
+    int64_t id; /* -1: not idempotent */
+    int16_t epoch;
+    bool transactional;
+};
+
+/* Returns an empty set, which begins small; NULL: there is no memory. */
+struct ps_kafka_native_set *ps_kafka_native_set_make(void);
+/* Returns the bytes of the set's memory. */
+static inline uint64_t ps_kafka_native_set_memory(const struct ps_kafka_native_set *set)
+{
+    return sizeof *set + set->room + sizeof *set->tokens * (uint64_t)set->tokens_room;
+}
+void ps_kafka_native_set_free(struct ps_kafka_native_set *set);
+/* Empties the set, and keeps its buffers. */
+void ps_kafka_native_set_reset(struct ps_kafka_native_set *set, struct ps_kafka_native_partition *partition);
+
+/* Adds a record. Returns false if the set would be longer than `bytes_max` (a set always takes one record), or if
+ * there is no memory: then sets *no_memory. */
+bool ps_kafka_native_set_add(struct ps_kafka_native_set *set, const struct ps_kafka_record *record,
+                             int64_t now_ms, uint32_t bytes_max, bool *no_memory);
+
+/* Returns whether the record has a value and nothing else: no key, no headers, no timestamp, no partition. */
+static inline bool ps_kafka_native_is_value(const struct ps_kafka_record *record)
+{
+    return record->key == NULL && record->header_count == 0 && record->value != NULL &&
+           record->timestamp_ms == PS_KAFKA_TIMESTAMP_NONE && record->partition == PS_KAFKA_PARTITION_ANY;
+}
+
+/* Like ps_kafka_native_set_add, for records for which ps_kafka_native_is_value is true; stops when the set has
+ * `records_max` records. Returns the number of records that were added. */
+uint32_t ps_kafka_native_set_add_values(struct ps_kafka_native_set *set,
+                                        const struct ps_kafka_record *records, uint32_t count, int64_t now_ms,
+                                        uint32_t bytes_max, uint32_t records_max, bool *no_memory);
+
+/* Compresses the records; no record may be added afterwards. Leaves the records as they are if compression
+ * would not save bytes, or if there is no memory for it. `spare` is as large as the largest set, and serves all sets: the
+ * set keeps its own buffer, which may be small. */
+void ps_kafka_native_set_compress(struct ps_kafka_native_set *set, struct ps_kafka_compressor *compressor,
+                                  struct ps_byte_buffer *spare);
+
+/* Writes the header. The set must not be empty. */
+void ps_kafka_native_set_close(struct ps_kafka_native_set *set,
+                               const struct ps_kafka_native_producer_id *producer, int32_t base_sequence);

@@ -1,0 +1,271 @@
+/* The table of partitions compared with a model: assigned, gone, assigned again in other slots, in great numbers. */
+#include "stages/lib/kafka/fetch/streams.h"
+
+#include <stdio.h>
+
+#include "tests/support/support.h"
+
+#define TOPICS 7U
+#define PARTITIONS 500U
+
+struct expected {
+    uint32_t stream, generation;
+    bool known; /* no other partition uses its slot */
+};
+
+static struct expected expected[TOPICS][PARTITIONS];
+
+static void name_of(unsigned topic, char name[32])
+{
+    snprintf(name, 32, "topic.%u", topic);
+}
+
+/* The epoch of a position is 2 + position / 1000. */
+static void deliver(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation, int64_t position)
+{
+    ps_kafka_streams_delivered(streams, &(struct ps_span){.stream = stream,
+                                                          .generation = generation,
+                                                          .position = position,
+                                                          .epoch = 2 + (int32_t)(position / 1000)});
+}
+
+static void assign(struct ps_kafka_streams *streams, unsigned topic, unsigned partition)
+{
+    char name[32];
+    name_of(topic, name);
+    uint32_t stream = ps_kafka_streams_assign(streams, name, (int32_t)partition);
+    for (unsigned t = 0; t < TOPICS; t++) {
+        for (unsigned p = 0; p < PARTITIONS; p++)
+            expected[t][p].known &= expected[t][p].stream != stream || (t == topic && p == partition);
+    }
+    assert_true(streams->items[stream].generation > expected[topic][partition].generation);
+    expected[topic][partition] = (struct expected){stream, streams->items[stream].generation, true};
+}
+
+static void assert_found(const struct ps_kafka_streams *streams)
+{
+    for (unsigned topic = 0; topic < TOPICS; topic++) {
+        char name[32];
+        name_of(topic, name);
+        for (unsigned partition = 0; partition < PARTITIONS; partition++) {
+            const struct expected *one = &expected[topic][partition];
+            uint32_t found = ps_kafka_streams_find(streams, name, (int32_t)partition);
+            assert_int_equal(found, one->known ? one->stream : PS_KAFKA_STREAM_NONE);
+            if (!one->known)
+                continue;
+            assert_int_equal(streams->items[found].partition, partition);
+            assert_string_equal(streams->items[found].topic, name);
+            assert_int_equal(streams->items[found].generation, one->generation);
+        }
+    }
+    assert_int_equal(ps_kafka_streams_find(streams, "topic.0", PARTITIONS), PS_KAFKA_STREAM_NONE);
+    assert_int_equal(ps_kafka_streams_find(streams, "topic", 0), PS_KAFKA_STREAM_NONE);
+}
+
+static void test_find(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint64_t random = ps_test_seed();
+    assert_int_equal(ps_kafka_streams_find(&streams, "topic.0", 0), PS_KAFKA_STREAM_NONE);
+    for (unsigned round = 0; round < 30; round++) {
+        for (unsigned i = 0; i < 100; i++)
+            assign(&streams, (unsigned)(ps_test_random(&random) % TOPICS),
+                   (unsigned)(ps_test_random(&random) % PARTITIONS));
+        assert_found(&streams);
+        for (uint32_t i = 0; i < streams.count; i++) {
+            if (ps_test_random(&random) % 3 == 0)
+                streams.items[i].state = PS_KAFKA_STREAM_GONE;
+        }
+        assert_found(&streams); /* removed streams are found until their slot is used again */
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
+/* Partitions that come and go for ever use a bounded table. */
+static void test_bounded(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    for (int32_t i = 0; i < 100000; i++) {
+        ps_kafka_streams_forget_handles(&streams); /* a rebalance */
+        uint32_t stream = ps_kafka_streams_assign(&streams, "t", i);
+        assert_int_equal(ps_kafka_streams_find(&streams, "t", i), stream);
+        streams.items[stream].state = PS_KAFKA_STREAM_GONE;
+    }
+    assert_int_equal(streams.count, 1);
+    assert_true(streams.index_size <= 32);
+    ps_kafka_streams_fini(&streams);
+}
+
+/* `moved` is set by each change of a position that may be committed, so that a commit follows, and by nothing else. */
+static void test_moved(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t stream = ps_kafka_streams_assign(&streams, "t", 0);
+    for (int64_t offset = 0; offset < 30; offset += 10) {
+        uint32_t generation = streams.items[stream].generation;
+        ps_kafka_streams_skip(&streams, stream, offset, 3); /* nothing is outstanding */
+        assert_true(streams.moved);
+        assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
+        assert_int_equal(streams.items[stream].delivered, offset);
+        assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 3);
+        streams.items[stream].committed = offset;
+        streams.moved = false;
+        streams.items[stream].taken = offset + 5;
+        ps_kafka_streams_skip(&streams, stream, offset + 6, 4); /* later than what is outstanding */
+        assert_int_equal(streams.items[stream].delivered, offset);
+        streams.moved = false;
+        deliver(&streams, stream, generation - 1, offset + 5);
+        assert_false(streams.moved);
+        deliver(&streams, stream, generation, offset + 5);
+        assert_true(streams.moved);
+        assert_int_equal(streams.items[stream].delivered, offset + 6);
+        assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 4);
+        streams.moved = false;
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
+/* The log begins anew at offsets below those delivered from the old one. */
+static void test_restart(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    (void)ps_kafka_streams_assign(&streams, "t", 0);
+    uint32_t stream = ps_kafka_streams_assign(&streams, "t", 7);
+    uint32_t before = streams.items[stream].generation;
+    streams.items[stream].taken = 1000;
+    deliver(&streams, stream, before, 900);
+    streams.items[stream].committed = 901;
+    ps_kafka_streams_restart(&streams, stream, 901, 7);
+    assert_int_equal(ps_kafka_streams_find(&streams, "t", 7), stream);
+    assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
+    assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
+    streams.items[stream].taken = 5;
+    assert_false(ps_kafka_stream_is_drained(&streams.items[stream]));
+    deliver(&streams, stream, before, 1000); /* of the old log */
+    assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
+    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), -1);
+    deliver(&streams, stream, streams.items[stream].generation, 5);
+    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 2);
+    assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
+    assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
+    ps_kafka_streams_fini(&streams);
+}
+
+/* If a higher offset is committed or may be, the lower one must be committed, even if it is 0. Otherwise no commit is
+ * due. */
+static void test_restart_behind(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    for (unsigned trial = 0; trial < 4; trial++) {
+        (void)ps_kafka_streams_assign(&streams, "t", 0);
+        stream->committed = trial == 0 ? 901 : PS_KAFKA_POSITION_NONE;
+        stream->committing = trial == 1 ? 901 : PS_KAFKA_POSITION_NONE;
+        stream->committing_generation = stream->generation;
+        if (trial == 2)
+            deliver(&streams, index, stream->generation, 900);
+        ps_kafka_streams_restart(&streams, index, 0, -1);
+        assert_int_equal(ps_kafka_stream_is_lowered(stream), trial < 3);
+        assert_int_equal(ps_kafka_stream_is_dirty(stream), trial < 3);
+        assert_true(trial == 3 || ps_kafka_stream_reached(stream) == 0);
+        assert_true(ps_kafka_stream_is_drained(stream));
+        ps_kafka_streams_note_committed(&streams);
+        assert_int_equal(ps_kafka_stream_is_lowered(stream), trial < 3);
+        stream->committed = 0;
+        assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
+/* Records are gone, so reading continues at a higher offset; then it goes back below the committed one. */
+static void test_restart_ahead_and_back(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    stream->committed = 50;
+    ps_kafka_streams_restart(&streams, index, 100, 8);
+    assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
+    ps_kafka_streams_restart(&streams, index, 50, 7);
+    assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
+    ps_kafka_streams_restart(&streams, index, 40, 6);
+    assert_true(ps_kafka_stream_is_lowered(stream) && ps_kafka_stream_is_dirty(stream));
+    assert_int_equal(ps_kafka_stream_reached(stream), 40);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 6);
+    ps_kafka_streams_fini(&streams);
+}
+
+/* Reading continues after the last delivered record, or some records later, before the delivered offset is committed:
+ * it is committed nevertheless, once. */
+static void test_restart_after_delivered(void **state)
+{
+    static const int64_t next[] = {78, 79, 500};
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    for (unsigned i = 0; i < PS_COUNT_OF(next); i++) {
+        for (int64_t committed = 25; committed <= 78; committed += 53) {
+            (void)ps_kafka_streams_assign(&streams, "t", 0);
+            stream->committed = committed;
+            deliver(&streams, index, stream->generation, 77);
+            ps_kafka_streams_restart(&streams, index, next[i], 9);
+            assert_int_equal(ps_kafka_stream_is_dirty(stream), committed == 25);
+            if (committed == 25) {
+                assert_int_equal(ps_kafka_stream_reached(stream), 78);
+                assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
+                stream->committed = 78;
+            }
+            assert_false(ps_kafka_stream_is_dirty(stream));
+            deliver(&streams, index, stream->generation, next[i]);
+            assert_int_equal(ps_kafka_stream_reached(stream), next[i] + 1);
+        }
+    }
+    for (unsigned former = 0; former < 2; former++) { /* an offset of a topic that is no longer there */
+        (void)ps_kafka_streams_assign(&streams, "t", 0);
+        stream->committed = 25;
+        deliver(&streams, index, stream->generation, 77);
+        stream->former = former == 1;
+        stream->gone = former == 0;
+        ps_kafka_streams_restart(&streams, index, 100, 9);
+        assert_false(ps_kafka_stream_is_dirty(stream));
+    }
+    ps_kafka_streams_fini(&streams);
+}
+
+/* Reading goes back again before the lower offset is committed: the lowest offset is committed. */
+static void test_restart_again(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    stream->committed = 901;
+    ps_kafka_streams_restart(&streams, index, 500, 5);
+    ps_kafka_streams_restart(&streams, index, 600, 6);
+    assert_int_equal(ps_kafka_stream_reached(stream), 500);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 5);
+    ps_kafka_streams_restart(&streams, index, 400, 4);
+    assert_int_equal(ps_kafka_stream_reached(stream), 400);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 4);
+    assert_true(ps_kafka_stream_is_lowered(stream));
+    deliver(&streams, index, stream->generation, 450);
+    assert_int_equal(ps_kafka_stream_reached(stream), 451);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
+    assert_false(ps_kafka_stream_is_lowered(stream));
+    ps_kafka_streams_fini(&streams);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_moved),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_restart_behind),
+        cmocka_unit_test(test_restart_again),
+        cmocka_unit_test(test_restart_after_delivered),
+        cmocka_unit_test(test_restart_ahead_and_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

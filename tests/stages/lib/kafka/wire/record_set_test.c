@@ -1,0 +1,199 @@
+/* Record sets at their limits. In the tests of the sink librdkafka and Kafka read the records. */
+#include "stages/lib/kafka/wire/record_set.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "stages/lib/kafka/wire/wire.h"
+#include "tests/support/support.h"
+
+static bool add(struct ps_kafka_native_set *set, const char *value, uint32_t length, uint32_t bytes_max)
+{
+    bool no_memory = false;
+    const struct ps_kafka_record record = {
+        .value = value, .value_length = length, .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE, .token = set};
+    bool added = ps_kafka_native_set_add(set, &record, 1700000000000, bytes_max, &no_memory);
+    assert_false(no_memory);
+    return added;
+}
+
+/* Each of the first two records of a set takes eight bytes if its value has one byte. */
+static void test_exact_limit(void **state)
+{
+    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    const uint32_t two = PS_KAFKA_NATIVE_SET_HEAD_BYTES + 2 * 8;
+    assert_true(add(set, "a", 1, 10)); /* a set takes one record whatever its length */
+    assert_int_equal(set->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES + 8);
+    assert_false(add(set, "b", 1, two - 1));
+    assert_int_equal(set->count, 1);
+    assert_true(add(set, "b", 1, two));
+    assert_int_equal(set->length, two);
+    ps_kafka_native_set_free(set);
+}
+
+/* Buffers grow, and keep their contents. */
+static void test_grows(void **state)
+{
+    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    char *value = malloc(300000);
+    assert_non_null(value);
+    memset(value, 'x', 300000);
+    for (unsigned i = 0; i < 1000; i++)
+        assert_true(add(set, "abc", 3, UINT32_MAX));
+    assert_true(add(set, value, 300000, UINT32_MAX));
+    assert_int_equal(set->count, 1001);
+    assert_int_equal(set->payload_bytes, 303000);
+    for (unsigned i = 0; i < 1001; i++)
+        assert_ptr_equal(set->tokens[i], set);
+    assert_memory_equal(set->bytes + set->length - 1 - 300000, value, 300000);
+    ps_kafka_native_set_reset(set, NULL);
+    assert_int_equal(set->count, 0);
+    assert_int_equal(set->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES);
+    free(value);
+    ps_kafka_native_set_free(set);
+}
+
+/* A set that is used again keeps nothing of its former use: it is like a new one, whatever happened to it. */
+static void test_used_again(void **state)
+{
+    struct ps_kafka_native_set *set = ps_kafka_native_set_make(), *fresh = ps_kafka_native_set_make();
+    struct ps_kafka_native_partition *partition = (void *)&set;
+    assert_true(add(set, "abc", 3, UINT32_MAX));
+    set->next = fresh;
+    set->plain_length = 77;
+    set->compression = PS_KAFKA_COMPRESSION_GZIP;
+    set->base_sequence = 9;
+    set->closed = set->perhaps_written = true;
+    ps_kafka_native_set_reset(set, partition);
+    assert_null(set->next);
+    assert_ptr_equal(set->partition, partition);
+    assert_int_equal(set->length, fresh->length);
+    assert_int_equal(set->count, 0);
+    assert_int_equal(set->payload_bytes, 0);
+    assert_int_equal(set->plain_length, 0);
+    assert_int_equal(set->compression, PS_KAFKA_COMPRESSION_NONE);
+    assert_int_equal(set->base_sequence, -1);
+    assert_false(set->closed);
+    assert_false(set->perhaps_written);
+    ps_kafka_native_set_free(fresh);
+    ps_kafka_native_set_free(set);
+}
+
+/* Fills the same records into two sets, one by one into `slow` and as runs of values into `fast`, up to both limits. */
+static void fill_both(struct ps_kafka_native_set *slow, struct ps_kafka_native_set *fast, uint64_t *random)
+{
+    static char text[20000];
+    static struct ps_kafka_record records[200];
+    const uint32_t bytes_max = 1000 + (uint32_t)(ps_test_random(random) % 200000);
+    const uint32_t records_max = 1 + (uint32_t)(ps_test_random(random) % 2000);
+    const uint32_t length_max = ps_test_random(random) % 4 == 0 ? sizeof text : 300;
+    int64_t now_ms = 1700000000000;
+    bool no_memory = false, full = false;
+    while (!full) {
+        const uint32_t count = 1 + (uint32_t)(ps_test_random(random) % PS_COUNT_OF(records));
+        now_ms += (int64_t)(ps_test_random(random) % 300) - 100;
+        for (uint32_t i = 0; i < count; i++)
+            records[i] =
+                (struct ps_kafka_record){.value = text,
+                                         .value_length = (uint32_t)(ps_test_random(random) % length_max),
+                                         .partition = PS_KAFKA_PARTITION_ANY,
+                                         .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE,
+                                         .token = text + i};
+        uint32_t done = 0;
+        while (done < count && slow->count < records_max &&
+               ps_kafka_native_set_add(slow, &records[done], now_ms, bytes_max, &no_memory))
+            done++;
+        assert_int_equal(
+            ps_kafka_native_set_add_values(fast, records, count, now_ms, bytes_max, records_max, &no_memory),
+            done);
+        assert_false(no_memory);
+        full = done < count;
+    }
+}
+
+/* Runs of values give the bytes and tokens that the same records give one by one. */
+static void test_values(void **state)
+{
+    const struct ps_kafka_native_producer_id producer = {.id = 7, .epoch = 2};
+    uint64_t random = ps_test_seed();
+    for (unsigned round = 0; round < 300; round++) {
+        struct ps_kafka_native_set *slow = ps_kafka_native_set_make(), *fast = ps_kafka_native_set_make();
+        fill_both(slow, fast, &random);
+        ps_kafka_native_set_close(slow, &producer, 40);
+        ps_kafka_native_set_close(fast, &producer, 40);
+        assert_int_equal(fast->count, slow->count);
+        assert_int_equal(fast->length, slow->length);
+        assert_int_equal(fast->payload_bytes, slow->payload_bytes);
+        assert_memory_equal(fast->bytes, slow->bytes, slow->length);
+        assert_memory_equal(fast->tokens, slow->tokens, slow->count * sizeof *slow->tokens);
+        ps_kafka_native_set_free(slow);
+        ps_kafka_native_set_free(fast);
+    }
+}
+
+/* Times go back and forth: the set's header has the time of the first record, and the latest time. */
+static void test_times(void **state)
+{
+    static const int64_t times_ms[] = {1000, 5000, 10};
+    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    bool no_memory = false;
+    for (size_t i = 0; i < PS_COUNT_OF(times_ms); i++) {
+        const struct ps_kafka_record record = {.value = "", .timestamp_ms = times_ms[i]};
+        assert_true(ps_kafka_native_set_add(set, &record, 0, UINT32_MAX, &no_memory));
+    }
+    const struct ps_kafka_native_producer_id producer = {.id = 7, .epoch = 2};
+    ps_kafka_native_set_close(set, &producer, 40);
+    struct ps_wire_in in = {.at = set->bytes + 27, .end = set->bytes + set->length};
+    assert_int_equal(ps_wire_get_int64(&in), 1000);
+    assert_int_equal(ps_wire_get_int64(&in), 5000);
+    assert_int_equal(ps_wire_get_int64(&in), 7);
+    assert_int_equal(ps_wire_get_int16(&in), 2);
+    assert_int_equal(ps_wire_get_int32(&in), 40);
+    assert_int_equal(ps_wire_get_int32(&in), 3);
+    ps_kafka_native_set_free(set);
+}
+
+/* The length that is computed for a varint equals the bytes that are written, around each power of 2^7. */
+static void test_varints(void **state)
+{
+    for (unsigned bit = 0; bit < 63; bit++) {
+        for (int64_t off = -2; off <= 2; off++) {
+            for (int sign = -1; sign <= 1; sign += 2) {
+                char bytes[PS_WIRE_VARINT_BYTES];
+                int64_t value = sign * ((INT64_C(1) << bit) + off);
+                assert_int_equal(ps_wire_put_varint(bytes, value) - bytes, ps_wire_varint_bytes(value));
+            }
+        }
+    }
+}
+
+/* Every read beyond the end fails, and so does what follows. */
+static void test_reads_are_bounded(void **state)
+{
+    const char bytes[] = {0, 5, 'a', 'b'};
+    uint32_t length;
+    struct ps_wire_in in = {.at = bytes, .end = bytes + sizeof bytes};
+    assert_null(ps_wire_get_string(&in, &length));
+    assert_true(in.failed);
+    assert_int_equal(ps_wire_get_int8(&in), 0);
+    in = (struct ps_wire_in){.at = "\0\0\0\2\1\1"};
+    in.end = in.at + 6;
+    assert_int_equal(ps_wire_get_count(&in, 1), 2);
+    in.at -= 4;
+    assert_int_equal(ps_wire_get_count(&in, 2), 0); /* two elements of two bytes do not fit into two bytes */
+    assert_true(in.failed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exact_limit),
+        cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_used_again),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_varints),
+        cmocka_unit_test(test_reads_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
