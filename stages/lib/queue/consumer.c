@@ -4,10 +4,6 @@
 #include "core/flow/engine_channel.h"
 #include "core/quantity.h"
 
-/* A frame longer than this part of the memory budget may never get memory. Sources accept events up to a sixteenth of
- * the budget, so such an event was accepted when the budget was larger. */
-#define LONG_PART 8U
-
 static void give_ticket(struct ps_queue *queue, struct ps_queue_ticket *ticket)
 {
     ps_inbox_put(&queue->delivered, &ticket->node);
@@ -82,20 +78,6 @@ static bool note_origin(const struct ps_queue_settings *settings, const struct p
         return true;
     const struct ps_identity first = settings->store->identity(frame);
     return ps_batch_origin(batch, &first, batch->count);
-}
-
-bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
-                          struct ps_err *err)
-{
-    uint64_t budget_bytes = ps_depot_budget_bytes(depot);
-    if (frame->length <= budget_bytes / LONG_PART)
-        return false;
-    (void)ps_err_set(err,
-                     "an event of %s needs more memory than the budget allows, and the events after it wait: "
-                     "raise penstock.memory.budget, which is %s, to at least %u times the size of the event",
-                     ps_quantity_print_bytes(frame->length).text, ps_quantity_print_bytes(budget_bytes).text,
-                     2 * LONG_PART);
-    return true;
 }
 
 /* Reads the ticket's frame into a batch. Returns NULL if there is no memory, if the store cannot read the frame now

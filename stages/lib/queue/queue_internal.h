@@ -144,15 +144,6 @@ struct ps_queue {
 
 void *ps_queue_main(void *argument);
 
-/* Copies to `text`, which belongs to this queue or one of its consumers, the reason why frames cannot be read
- * now, and logs a new reason. `reason` NULL: frames can be read. Thread: the owner of `text`. */
-void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason);
-
-/* Called when there was no memory for a frame. Returns whether one of its events is so long that there may
- * never be enough memory; then sets `err`. */
-bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
-                          struct ps_err *err);
-
 static inline void ps_queue_count(struct ps_queue_tally *tally, uint64_t events, uint64_t bytes)
 {
     __atomic_store_n(&tally->events, tally->events + events, __ATOMIC_RELAXED);
@@ -179,11 +170,11 @@ static inline struct ps_lease *ps_queue_oldest_first(struct ps_inbox_node *node)
     return list;
 }
 
+/* Of thread.c: the leases that the thread writes, the oldest at position 0. */
 struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position);
-void ps_queue_entry_add(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now_ns);
 void ps_queue_entry_pop(struct ps_queue *queue);
 
-/* ---- functions of the queue's thread (feed.c; ps_queue_store_failed: thread.c) ---- */
+/* ---- functions of the queue's thread (feed.c) ---- */
 
 /* Puts frames into the consumers' ring: up to the read-ahead, and at most store->round_frames. Returns whether
  * it put any. */
@@ -193,5 +184,22 @@ bool ps_queue_has_new_memory(const struct ps_queue *queue);
 /* Frees the tickets in the ring, after the last consumer has stopped. Their frames stay in the store. */
 void ps_queue_release_fed(struct ps_queue *queue);
 void ps_queue_ticket_free(struct ps_queue *queue, struct ps_queue_ticket *ticket);
-/* Notes that the store has to be renewed, and sets the time of the next try. */
+
+/* ---- what keeps the queue from its work (trouble.c) ---- */
+
+/* Sets why the store cannot be written, and logs a new reason. Thread: the queue's. */
+void ps_queue_set_trouble(struct ps_queue *queue, const char *text);
+/* Sets whether puts are accepted. Wakes waiting producers when puts are accepted again. Thread: the queue's. */
+void ps_queue_set_writable(struct ps_queue *queue);
+/* Sets the time of the next try after a failure. Returns the longest interval between tries. Thread: the queue's. */
+uint64_t ps_queue_next_retry_ns(struct ps_queue *queue);
+/* Notes that the store has to be renewed, and sets the time of the next try. Thread: the queue's. */
 void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err);
+/* Copies to `text`, which belongs to this queue or one of its consumers, the reason why frames cannot be read
+ * now, and logs a new reason. `reason` NULL: frames can be read. Thread: the owner of `text`. */
+void ps_queue_note_unreadable(struct ps_queue *queue, char text[512], const char *reason);
+
+/* Called when there was no memory for a frame. Returns whether one of its events is so long that there may
+ * never be enough memory; then sets `err`. */
+bool ps_queue_is_too_long(const struct ps_store_frame *frame, const struct ps_depot *depot,
+                          struct ps_err *err);

@@ -3,9 +3,9 @@
 #include "stages/lib/queue/queue_internal.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "core/backoff.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 
@@ -21,61 +21,41 @@ static uint64_t now_ns(void)
     return ps_clock_now().mono_ns;
 }
 
-/* ---- trouble ---- */
+/* ---- the leases that are written ---- */
 
-static void set_trouble(struct ps_queue *queue, const char *text)
+struct ps_queue_entry *ps_queue_entry_at(struct ps_queue *queue, size_t position)
 {
-    char same[512], tries[PS_LOG_BACKOFF_BYTES];
-    uint64_t now = now_ns();
-    pthread_mutex_lock(&queue->told.lock);
-    if (queue->told.trouble[0] == '\0')
-        queue->told.said.tries = 0;
-    bool says = ps_log_backoff_says(&queue->told.said, ps_log_backoff_key(same, sizeof same, text), now);
-    ps_log_backoff_text(&queue->told.said, now, tries);
-    snprintf(queue->told.trouble, sizeof queue->told.trouble, "%s", text);
-    pthread_mutex_unlock(&queue->told.lock);
-    if (says)
-        ps_log(PS_LOG_ERROR, queue->settings.component, "%s%s", text, tries);
+    return &queue->ring.entries[(queue->ring.first + position) % queue->ring.room];
 }
 
-/* Sets whether puts are accepted. Wakes waiting producers when puts are accepted again. */
-static void set_writable(struct ps_queue *queue)
+static void entries_grow(struct ps_queue *queue)
 {
-    bool writable = queue->store != NULL && !queue->broken && !queue->crowded;
-    if (queue->writable == writable)
-        return;
-    __atomic_store_n(&queue->writable, writable, __ATOMIC_RELAXED);
-    if (!writable)
-        return;
-    pthread_mutex_lock(&queue->told.lock);
-    bool was = queue->told.trouble[0] != '\0';
-    queue->told.trouble[0] = '\0';
-    pthread_mutex_unlock(&queue->told.lock);
-    if (was)
-        ps_log(PS_LOG_INFO, queue->settings.component, "%s", queue->settings.store->works_again);
-    for (unsigned i = 0; i < queue->settings.producers; i++)
-        (void)ps_alarm_ring(&queue->producers[i].alarm);
+    size_t room = queue->ring.room > 0 ? 2 * queue->ring.room : 256;
+    struct ps_queue_entry *entries = ps_must_alloc(room, sizeof *entries, queue->settings.component);
+    for (size_t i = 0; i < queue->ring.count; i++)
+        entries[i] = *ps_queue_entry_at(queue, i);
+    free(queue->ring.entries);
+    queue->ring.entries = entries;
+    queue->ring.room = room;
+    queue->ring.first = 0;
 }
 
-/* Sets the time of the next try after a failure. Returns the longest interval between tries. */
-static uint64_t next_retry_ns(struct ps_queue *queue)
+static void add_entry(struct ps_queue *queue, struct ps_lease *lease, unsigned producer, uint64_t now)
 {
-    const struct ps_store_ops *ops = queue->settings.store;
-    queue->due.retry_wait_ns = ps_backoff_next(queue->due.retry_wait_ns, ops->retry_ns, ops->retry_max_ns);
-    queue->due.retry_ns = now_ns() + queue->due.retry_wait_ns;
-    return ops->retry_max_ns;
+    if (queue->ring.count == queue->ring.room)
+        entries_grow(queue);
+    queue->ring.count++;
+    *ps_queue_entry_at(queue, queue->ring.count - 1) =
+        (struct ps_queue_entry){.lease = lease, .producer = producer, .since_ns = now};
 }
 
-void ps_queue_store_failed(struct ps_queue *queue, const struct ps_err *err)
+void ps_queue_entry_pop(struct ps_queue *queue)
 {
-    char text[512];
-    snprintf(text, sizeof text,
-             "%.380s: the channel acknowledges no events until its storage works again; trying every %s",
-             err->text, ps_quantity_print_ns(next_retry_ns(queue)).text);
-    queue->broken = true;
-    set_writable(queue); /* before other threads can read the reason */
-    set_trouble(queue, text);
+    queue->ring.first = (queue->ring.first + 1) % queue->ring.room;
+    queue->ring.count--;
 }
+
+/* ---- opening ---- */
 
 static void look_for_space(struct ps_queue *queue, uint64_t now)
 {
@@ -85,12 +65,10 @@ static void look_for_space(struct ps_queue *queue, uint64_t now)
         return;
     queue->due.space_ns = now + SPACE_LOOK_NS;
     queue->crowded = settings->store->crowded(settings->store_settings, text, sizeof text);
-    set_writable(queue);
+    ps_queue_set_writable(queue);
     if (queue->crowded)
-        set_trouble(queue, text);
+        ps_queue_set_trouble(queue, text);
 }
-
-/* ---- opening ---- */
 
 /* Reports, for as long as the store is open, a part of it that cannot be read because its key is missing. */
 static void look_for_held(struct ps_queue *queue)
@@ -113,8 +91,8 @@ static void open_store(struct ps_queue *queue)
     if (queue->store == NULL) {
         char text[480];
         snprintf(text, sizeof text, "%.400s; trying again every %s", err.text,
-                 ps_quantity_print_ns(next_retry_ns(queue)).text);
-        set_trouble(queue, text);
+                 ps_quantity_print_ns(ps_queue_next_retry_ns(queue)).text);
+        ps_queue_set_trouble(queue, text);
         return;
     }
     struct ps_segment_fill fill;
@@ -126,7 +104,7 @@ static void open_store(struct ps_queue *queue)
            ps_quantity_word(fill.events, "event is", "events are"), settings->store->where);
     look_for_held(queue);
     ps_mark_move(&queue->opened, 1); /* first, because a producer that is woken reads this mark */
-    set_writable(queue);
+    ps_queue_set_writable(queue);
 }
 
 /* ---- writing ---- */
@@ -169,7 +147,7 @@ static bool collect(struct ps_queue *queue, uint64_t now)
             for (unsigned k = 0; k < ROUND_LEASES && bytes < round_bytes &&
                                  (lease = ps_spsc_pop(queue->producers[i].ring)) != NULL;
                  k++) {
-                ps_queue_entry_add(queue, lease, i, now);
+                add_entry(queue, lease, i, now);
                 ps_queue_entry_at(queue, queue->ring.count - 1)->refused = is_too_large(queue, lease);
                 queue->seen_events += lease->count;
                 bytes += lease->bytes;
@@ -313,7 +291,7 @@ static void recover(struct ps_queue *queue, uint64_t now)
     }
     queue->broken = false;
     queue->due.retry_wait_ns = 0;
-    set_writable(queue);
+    ps_queue_set_writable(queue);
 }
 
 /* ---- deliveries ---- */
@@ -454,7 +432,7 @@ static void add_last(struct ps_queue *queue, struct ps_lease *lease)
         struct ps_lease *next = lease->next;
         lease->next = NULL;
         queue->seen_events += lease->count;
-        ps_queue_entry_add(queue, lease, 0, now_ns());
+        add_entry(queue, lease, 0, now_ns());
         lease = next;
     }
 }
@@ -496,7 +474,7 @@ static void take_restored(struct ps_queue *queue)
         queue->restored = lease->next;
         lease->next = NULL;
         queue->seen_events += lease->count;
-        ps_queue_entry_add(queue, lease, 0, now_ns());
+        add_entry(queue, lease, 0, now_ns());
     }
 }
 

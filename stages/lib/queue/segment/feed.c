@@ -144,27 +144,6 @@ enum ps_segment_read ps_segment_load(const struct ps_segment_files *files,
     return read;
 }
 
-/* Frames that were delivered are not counted as lost. */
-void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
-                             uint64_t last)
-{
-    uint64_t lost = 0;
-    for (uint64_t number = first; number <= last; number++) {
-        if (ps_taken_has(&log->taken, number))
-            continue;
-        struct ps_segment_place place = {.number = number};
-        ps_segment_log_take(log, &place);
-        lost++;
-    }
-    if (lost == 0)
-        return;
-    log->frames_lost += lost;
-    ps_segment_report(log, segment, "%llu %s, %llu to %llu, %s damaged: %s events are lost",
-                      (unsigned long long)lost, ps_quantity_word(lost, "frame", "frames"),
-                      (unsigned long long)first, (unsigned long long)last,
-                      ps_quantity_word(lost, "is", "are"), ps_quantity_word(lost, "its", "their"));
-}
-
 static size_t feeding(const struct ps_segment_log *log)
 {
     size_t i = 0;

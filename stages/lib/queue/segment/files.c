@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -222,5 +223,53 @@ const struct ps_segment_files ps_segment_disk = {
     .sync_directory = disk_sync_directory,
     .is_at = disk_is_at,
     .remove = disk_remove,
+    .list = disk_list,
+};
+
+/* ---- files that are only read ---- */
+
+static int read_only_open(void *, const char *path, bool create)
+{
+    if (!create && ps_segment_is_other(path))
+        return -1;
+    return create ? memfd_create("channel", MFD_CLOEXEC) : open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static bool is_in_memory(int fd)
+{
+    return (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
+}
+
+static ssize_t read_only_write(void *argument, int fd, const void *from, size_t length, uint64_t offset)
+{
+    return is_in_memory(fd) ? disk_write(argument, fd, from, length, offset) : (ssize_t)length;
+}
+
+static int read_only_allocate(void *, int fd, uint64_t length)
+{
+    return is_in_memory(fd) ? ftruncate(fd, (off_t)length) : 0;
+}
+
+static int read_only_sync(void *, int)
+{
+    return 0;
+}
+
+static int read_only_name(void *, const char *)
+{
+    return 0;
+}
+
+const struct ps_segment_files ps_segment_disk_read_only = {
+    .open = read_only_open,
+    .close = disk_close,
+    .read = disk_read,
+    .write = read_only_write,
+    .expect = disk_expect,
+    .allocate = read_only_allocate,
+    .size = disk_size,
+    .sync = read_only_sync,
+    .sync_directory = read_only_name,
+    .remove = read_only_name,
     .list = disk_list,
 };

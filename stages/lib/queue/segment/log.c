@@ -8,25 +8,6 @@
 
 #define NEWS_MAX 4096U /* ranges in one frame of news */
 
-struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment)
-{
-    if (log->count == log->room) {
-        log->room = log->room > 0 ? 2 * log->room : 16;
-        log->segments =
-            ps_must_realloc(log->segments, log->room * sizeof *log->segments, "segments of a log");
-    }
-    log->segments[log->count] = *segment;
-    return &log->segments[log->count++];
-}
-
-size_t ps_segment_with(const struct ps_segment_log *log, uint64_t number)
-{
-    size_t at = log->count;
-    while (at > 1 && log->segments[at - 1].head.first > number)
-        at--;
-    return at > 0 ? at - 1 : 0;
-}
-
 static struct ps_segment *last_segment(struct ps_segment_log *log)
 {
     return &log->segments[log->count - 1];
@@ -531,52 +512,6 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
 }
 
 /* ---- taking ---- */
-
-void ps_segment_taken(struct ps_segment_log *log, const struct ps_taken_range *range)
-{
-    if (!ps_taken_add(&log->taken, range))
-        return;
-    log->events -= range->events;
-    log->bytes -= range->bytes;
-    if (log->taken.low == log->next) /* no frame is left: clears numbers that still included lost frames */
-        log->events = log->bytes = 0;
-}
-
-static void add_news(struct ps_segment_log *log, const struct ps_taken_range *range)
-{
-    struct ps_taken_range *last =
-        log->news.count > log->news.closed ? &log->news.ranges[log->news.count - 1] : NULL;
-    if (last != NULL && last->last + 1 == range->first) {
-        last->last = range->last;
-        last->events += range->events;
-        last->bytes += range->bytes;
-        return;
-    }
-    if (log->news.count == log->news.room) {
-        log->news.room = log->news.room > 0 ? 2 * log->news.room : 64;
-        log->news.ranges = ps_must_realloc(log->news.ranges, log->news.room * sizeof *log->news.ranges,
-                                           "what was delivered of a log");
-    }
-    log->news.ranges[log->news.count++] = *range;
-}
-
-void ps_segment_log_take(struct ps_segment_log *log, const struct ps_segment_place *place)
-{
-    struct ps_taken_range range = {place->number, place->number, place->count, place->bytes};
-    ps_segment_taken(log, &range);
-    add_news(log, &range);
-}
-
-void ps_segment_log_lost(struct ps_segment_log *log, const struct ps_segment_place *place)
-{
-    const struct ps_segment *segment = &log->segments[ps_segment_with(log, place->number)];
-    ps_segment_report(log, segment, "frame %llu at byte %llu is damaged: %u %s lost",
-                      (unsigned long long)place->number,
-                      (unsigned long long)(place->offset - PS_FRAME_HEAD_BYTES), place->count,
-                      ps_quantity_word(place->count, "event is", "events are"));
-    log->frames_lost++;
-    ps_segment_log_take(log, place);
-}
 
 uint64_t ps_segment_log_promised(const struct ps_segment_log *log)
 {

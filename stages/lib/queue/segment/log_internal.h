@@ -123,6 +123,7 @@ void ps_segment_report(const struct ps_segment_log *log, const struct ps_segment
                        ...) __attribute__((format(printf, 3, 4)));
 /* Writes the path of a segment to `to`, which has PS_SEGMENT_PATH_BYTES. */
 void ps_segment_path(char *to, const char *directory, uint64_t number);
+#define PS_SEGMENT_SUFFIX ".segment"
 #define PS_SEGMENT_NUMBER_MAX UINT64_C(999999999999999999)
 /* Returns the number in a segment's file name. Returns 0 if ps_segment_path makes no such name, or if the
  * number is above PS_SEGMENT_NUMBER_MAX. */
@@ -136,6 +137,8 @@ enum ps_status ps_segment_unreadable(const char *directory, uint64_t number, uin
 /* Finds the next valid frame at or after *offset, and sets *offset to it. NOTHING: there is none. FAILED: `err` has the reason. */
 enum ps_segment_read ps_segment_walk(const struct ps_segment_log *log, const struct ps_segment *segment,
                                      uint64_t *offset, struct ps_frame *frame, struct ps_err *err);
+/* Takes those of the frames `first` to `last` that were not delivered: they are lost. Returns how many there were. */
+uint64_t ps_segment_take_missing(struct ps_segment_log *log, uint64_t first, uint64_t last);
 /* Handles frames `first` to `last`, which were promised and are missing: reports and takes the undelivered ones. */
 void ps_segment_numbers_lost(struct ps_segment_log *log, const struct ps_segment *segment, uint64_t first,
                              uint64_t last);
@@ -193,14 +196,14 @@ struct ps_taken_range *ps_segment_state_choose(const struct ps_segment_log *log,
 enum ps_status ps_segment_state_save(struct ps_segment_log *log, struct ps_taken_range *ranges,
                                      uint64_t offset, struct ps_err *err);
 /* Writes the state if it fits. `needed`: of ps_segment_state_needed. Called right after a sync. Appends and syncs the ranges that it has
- * no room for. If that fails, sets log->torn. (log.c) */
+ * no room for. If that fails, sets log->torn. */
 enum ps_status ps_segment_log_save(struct ps_segment_log *log, size_t needed, struct ps_err *err);
-/* Writes the state if that is due, and removes the delivered segments. Called right after a sync. (trim.c) */
+/* Writes the state if that is due, and removes the delivered segments. Called right after a sync. */
 enum ps_status ps_segment_trim(struct ps_segment_log *log, struct ps_err *err);
 /* For a full disk, if no segment is written and the state has no room for all delivered ranges: writes a state with those that it needs, and
- * removes the delivered segments. Returns whether there were any; sets log->state.lacks. (trim.c) */
+ * removes the delivered segments. Returns whether there were any; sets log->state.lacks. */
 bool ps_segment_make_space(struct ps_segment_log *log);
-/* Returns whether a segment can be removed. (trim.c) */
+/* Returns whether a segment can be removed. */
 bool ps_segment_has_delivered(const struct ps_segment_log *log);
 /* Removes delivered segments that the state no longer needs. Called right after the state was written. `at_once`: frees
  * their space before it returns. */

@@ -96,24 +96,10 @@ static enum ps_status frames_of(const struct ps_segment_log *log, const struct p
     return PS_OK;
 }
 
-/* Gives up these frames. Returns how many of them were not delivered. */
-static uint64_t lose(struct ps_segment_log *log, uint64_t first, uint64_t last)
-{
-    uint64_t lost = 0;
-    for (uint64_t number = first; number <= last; number++) {
-        if (ps_taken_has(&log->taken, number))
-            continue;
-        struct ps_segment_place place = {.number = number};
-        ps_segment_log_take(log, &place);
-        lost++;
-    }
-    return lost;
-}
-
 static void miss(struct ps_segment_log *log, const struct ps_segment_missing *missing)
 {
     const struct ps_segment file = {.directory = missing->directory, .head.segment = missing->segment};
-    uint64_t lost = lose(log, missing->first, missing->last);
+    uint64_t lost = ps_segment_take_missing(log, missing->first, missing->last);
     bool is_newest = missing->segment >= log->state.segment;
     if (lost == 0 && !is_newest)
         return; /* delivered, or given up at an earlier start */
@@ -254,7 +240,7 @@ static void all_gone(struct ps_segment_log *log, const struct ps_segment_state *
                                      .last = state->next - 1};
     char text[PS_SEGMENT_PATH_BYTES + 512];
     uint64_t events = log->events;
-    uint64_t lost = lose(log, all.first, all.last);
+    uint64_t lost = ps_segment_take_missing(log, all.first, all.last);
     snprintf(
         text, sizeof text,
         "%s%s: all segments of the log are missing, although %s/state says that at least %llu %s in %llu %s: "

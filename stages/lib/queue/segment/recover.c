@@ -16,22 +16,6 @@ struct listing {
     enum ps_status status;
 };
 
-#define SUFFIX ".segment"
-#define DIGITS_MIN 12U
-#define DIGITS_MAX 18U /* digits of PS_SEGMENT_NUMBER_MAX */
-
-uint64_t ps_segment_number(const char *name)
-{
-    uint64_t number = 0;
-    size_t digits = strspn(name, "0123456789");
-    if (digits < DIGITS_MIN || digits > DIGITS_MAX || (digits > DIGITS_MIN && name[0] == '0') ||
-        strcmp(name + digits, SUFFIX) != 0)
-        return 0;
-    for (size_t i = 0; i < digits; i++)
-        number = 10 * number + (uint64_t)(name[i] - '0');
-    return number;
-}
-
 /* Reports a file that looks like a segment but is not one. */
 static void skip(const struct ps_segment_log *log, const char *directory, const char *name, const char *why)
 {
@@ -45,7 +29,7 @@ static void skip(const struct ps_segment_log *log, const char *directory, const 
 
 static bool is_named_alike(const char *name)
 {
-    return ps_text_ends(name, SUFFIX);
+    return ps_text_ends(name, PS_SEGMENT_SUFFIX);
 }
 
 /* Opens a segment and announces the read of its head without waiting for it: with thousands of segments that are not in the page
