@@ -154,7 +154,10 @@ expect "docs/decisions/README\.md: does not say why there is no decision $(print
 # ---- files ----
 
 yes 'int line;' | head -601 >conf/long.c || true
-expect 'conf/long\.c: has 601 lines, more than 600'
+expect 'conf/long\.c: has 601 lines; if it has to, its head says "More than 600 lines: ", and why'
+{ echo '/* More than 600 lines: this one may be. */'; yes 'int line;' | head -600; } >rings/longer.c || true
+{ echo '/* More than 600 lines: this one was. */'; yes 'int line;' | head -500; } >rings/shorter.c || true
+expect 'rings/shorter\.c: has 501 lines, and its head says more'
 echo 'int bare;' >conf/bare.h
 expect 'conf/bare\.h: has no #pragma once' 'conf/bare\.h: does not begin by saying what it is'
 mkdir -p core/flow/deep/er/still tests/core/flow/deep/er/still
@@ -186,6 +189,10 @@ int ps_circle6(void)
 }
 EOF
 expect 'regex/circle1\.c: calls come back to it through regex/circle2\.c regex/circle3\.c regex/circle4\.c regex/circle5\.c: more than four files'
+for one in 1 2 3 4; do # in a folder that may have three
+    printf 'int ps_round%d(void)\n{\n    return ps_round%d();\n}\n' "$one" $((one % 4 + 1)) >"stages/lib/queue/round$one.c"
+done
+expect 'stages/lib/queue/round1\.c: calls come back to it through stages/lib/queue/round2\.c stages/lib/queue/round3\.c stages/lib/queue/round4\.c: more than three files'
 sed -i "s/^core\/engine  .*/&\nrings  none/" tests/unit/architecture_test.sh
 expect 'tests/unit/architecture_test\.sh: allows rings a circle of calls that it has not'
 
