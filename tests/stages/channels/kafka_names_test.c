@@ -3,7 +3,7 @@
 #include "core/flow/engine_channel.h"
 #include "core/helper/helper.h"
 #include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/librdkafka/reader.h"
+#include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
 
 #include <dlfcn.h>

@@ -3,7 +3,7 @@
 #include "core/flow/engine_channel.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
-#include "tests/support/kafka/librdkafka/reader.h"
+#include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
 
 #include <poll.h>

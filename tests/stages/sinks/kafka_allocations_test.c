@@ -1,7 +1,7 @@
 /* Sink kafka without memory to encode an event (useFlumeEventFormat): it backs off, and tries again. */
 #include "tests/support/allocations.h"
 #include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/librdkafka/reader.h"
+#include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
 
 #define LARGE_BYTES 300000U /* larger than any earlier event */

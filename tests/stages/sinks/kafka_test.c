@@ -3,7 +3,7 @@
 #include "conf/problem.h"
 #include "stages/lib/kafka/produce/mapping.h"
 #include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/librdkafka/reader.h"
+#include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "tests/support/kafka/librdkafka/reader.h"
+#include "tests/support/kafka/reader.h"
 
 #include "core/clock.h"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/librdkafka/reader.h"
+#include "tests/support/kafka/reader.h"
 #include "tests/support/stage.h"
 
 #define PS_TEST_PRODUCE 0 /* ApiKey of ProduceRequest */

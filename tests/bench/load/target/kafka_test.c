@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "tests/support/fake_lane.h"
 #include "tests/support/kafka/cluster.h"
-#include "tests/support/kafka/librdkafka/reader.h"
+#include "tests/support/kafka/reader.h"
 
 #include <inttypes.h>
 #include <stdio.h>
