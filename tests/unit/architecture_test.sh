@@ -274,7 +274,7 @@ libpq-fe.h          stages/lib/queue/database/postgres.c|commands/version.c
 gssapi/*            stages/lib/sasl/gssapi*
 krb5.h              stages/lib/sasl/gssapi.c
 zip.h               conf/java/jar.c|commands/version.c
-expat.h             conf/command/log4j2.c|stages/lib/hadoop/configuration_xml.c|commands/version.c
+expat.h             conf/command/log4j2.c|stages/lib/hadoop/configuration.c|commands/version.c
 protobuf-c/*        stages/lib/hadoop/*|stages/lib/orc/*|commands/version.c
 systemd/*           nowhere
 '

@@ -2,6 +2,7 @@
  * blocks on the disk. */
 #include "regex/compile/cache/cache.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -9,9 +10,93 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "regex/compile/cache/internal.h"
+#include "core/text/ends.h"
+
+#define SUFFIX ".hsdb"
+#define ASIDE ".tmp"
+
+#define ASIDE_SECONDS_MAX 3600
+#define LOOKED_AT_MAX 100000U
+
+struct entry {
+    char name[40];
+    time_t used;
+    uint64_t bytes;
+};
+
+struct entries {
+    struct entry *items;
+    size_t count, room;
+};
+
+/* Tests for 16 hexadecimal digits followed by our suffix. */
+static bool is_ours(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == 16 && strncmp(name + 16, SUFFIX, 5) == 0;
+}
+
+static void add(struct entries *entries, const char *name, const struct stat *about)
+{
+    if (entries->count == entries->room) {
+        entries->room = entries->room == 0 ? 128 : entries->room * 2;
+        entries->items =
+            ps_must_realloc(entries->items, entries->room * sizeof *entries->items, "the list of the cache");
+    }
+    struct entry *entry = &entries->items[entries->count++];
+    memcpy(entry->name, name, strlen(name) + 1);
+    entry->used = about->st_mtime;
+    entry->bytes = (uint64_t)about->st_size;
+}
+
+static void collect(DIR *directory, const char *keep, struct entries *entries)
+{
+    time_t now = time(NULL);
+    struct dirent *found;
+    while (entries->count < LOOKED_AT_MAX && (found = readdir(directory)) != NULL) {
+        struct stat about;
+        const char *name = found->d_name;
+        if (!is_ours(name) || strcmp(name, keep) == 0 ||
+            fstatat(dirfd(directory), name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(about.st_mode))
+            continue;
+        if (name[16 + sizeof SUFFIX - 1] == '\0')
+            add(entries, name, &about);
+        else if (ps_text_ends(name, ASIDE) && now - about.st_mtime > ASIDE_SECONDS_MAX)
+            (void)unlinkat(dirfd(directory), name, 0);
+    }
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    time_t left = ((const struct entry *)a)->used, right = ((const struct entry *)b)->used;
+    return (left < right) - (left > right);
+}
+
+void ps_cache_prune(int folder, const char *keep, unsigned files_max, uint64_t bytes_max)
+{
+    struct entries entries = {0};
+    struct stat about;
+    int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = again < 0 ? NULL : fdopendir(again);
+    if (directory == NULL) {
+        if (again >= 0)
+            close(again);
+        return;
+    }
+    collect(directory, keep, &entries);
+    if (entries.count > 0)
+        qsort(entries.items, entries.count, sizeof *entries.items, newest_first);
+    uint64_t bytes = fstatat(folder, keep, &about, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)about.st_size : 0;
+    for (size_t i = 0; i < entries.count; i++) {
+        bytes += entries.items[i].bytes;
+        if (i + 2 > files_max || bytes > bytes_max)
+            (void)unlinkat(folder, entries.items[i].name, 0);
+    }
+    free(entries.items);
+    closedir(directory);
+}
 
 static bool refuse(char *note, size_t room, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -60,7 +145,7 @@ static int directory_open(const char *directory, char *note, size_t room)
 
 static void name_of(const struct ps_bytes *key, char name[40])
 {
-    snprintf(name, 40, "%016llx" PS_CACHE_SUFFIX, (unsigned long long)ps_bytes_hash(key->data, key->length));
+    snprintf(name, 40, "%016llx" SUFFIX, (unsigned long long)ps_bytes_hash(key->data, key->length));
 }
 
 /* Reads `length` bytes from an open file. */
@@ -131,8 +216,7 @@ bool ps_cache_load(const char *directory, const struct ps_bytes *key, uint32_t c
 static bool replace(int folder, const char *name, const struct ps_bytes *bytes)
 {
     char aside[80];
-    snprintf(aside, sizeof aside, "%s.%ld.%lx" PS_CACHE_ASIDE, name, (long)getpid(),
-             (unsigned long)(uintptr_t)bytes);
+    snprintf(aside, sizeof aside, "%s.%ld.%lx" ASIDE, name, (long)getpid(), (unsigned long)(uintptr_t)bytes);
     int fd = openat(folder, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;

@@ -33,6 +33,10 @@ bool ps_cache_load(const char *directory, const struct ps_bytes *key, uint32_t c
 bool ps_cache_store(const char *directory, const struct ps_bytes *key, uint32_t count,
                     const struct ps_compile_answer *answer, char *note, size_t room);
 
+/* Deletes the least recently used files until at most `files_max` files and `bytes_max` bytes are left, and
+ * temporary files older than an hour. Keeps `keep` and files whose names are not the cache's. */
+void ps_cache_prune(int folder, const char *keep, unsigned files_max, uint64_t bytes_max);
+
 /* Writes the contents of a cache file into memory. `platform` is ps_hyperscan_platform's text. */
 void ps_cache_write(struct ps_bytes *bytes, const struct ps_bytes *key, const char *platform, uint32_t count,
                     const struct ps_compile_answer *answer);

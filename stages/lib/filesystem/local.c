@@ -1,15 +1,71 @@
+/* More than 600 lines: one table of operations, which share the queue of their outcomes. */
 #include "stages/lib/filesystem/local.h"
 
-#include "core/durable.h"
-#include "stages/lib/filesystem/local_internal.h"
-
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 #include <unistd.h>
+
+#include "core/durable.h"
+#include "stages/lib/filesystem/filesystem.h"
+
+/* The buffer of a stream between two flushes, freed at each flush, so that idle files cost nothing. */
+#define BUFFER_BYTES (32U << 10)
+
+struct buffer {
+    union {
+        struct buffer *next;
+        char bytes[BUFFER_BYTES];
+    };
+};
+
+struct caller {
+    ps_file_done *done; /* NULL: the operation's stream was abandoned */
+    void *argument;
+};
+
+struct stream {
+    struct ps_file_stream base;
+    struct stream *next, **place;
+    struct buffer *buffer; /* NULL: nothing was written since the last flush */
+    size_t used;
+    off_t found_bytes; /* length of the file that an append found */
+    int fd;
+    int error; /* errno of the first failed call; 0: none */
+    uint64_t
+        flushed_bytes; /* written bytes at the last flush that succeeded, also if its outcome is still to come */
+    unsigned outcome_count;
+    bool name_synced; /* the file's name is synced */
+    char path[];
+};
+
+/* An operation that was carried out, and whose callback is still to be called. */
+struct outcome {
+    struct outcome *next;
+    struct stream *stream; /* NULL: an operation without a stream, or the stream was abandoned */
+    struct caller caller;
+    struct ps_file_answer answer;
+    uint64_t acknowledges; /* bytes of the stream */
+    bool ends_stream;
+    struct ps_file_status *entries; /* part of the answer; freed with the outcome, as `memory` is */
+    void *memory;                   /* names or content */
+    char reason[PS_FILE_REASON_BYTES];
+};
+
+struct ps_local {
+    struct ps_filesystem base;
+    struct outcome *outcomes, **last_outcome; /* in order */
+    struct outcome *free_outcomes;
+    struct outcome *delivering; /* the outcome whose callback runs */
+    struct buffer *free_buffers;
+    struct stream *streams;
+};
 
 static struct ps_local *local_of(struct ps_filesystem *filesystem)
 {
@@ -46,16 +102,17 @@ static enum ps_file_error error_of(int error)
     }
 }
 
-struct ps_local_outcome *ps_local_answer(struct ps_local *local, struct ps_local_stream *stream,
-                                         const struct ps_local_caller *caller, int error, const char *what,
-                                         const char *path)
+/* Queues the outcome of an operation; `error` is errno or 0, `what` a verb for the log. Never NULL. */
+static struct outcome *queue_answer(struct ps_local *local, struct stream *stream,
+                                    const struct caller *caller, int error, const char *what,
+                                    const char *path)
 {
-    struct ps_local_outcome *outcome = local->free_outcomes;
+    struct outcome *outcome = local->free_outcomes;
     if (outcome != NULL)
         local->free_outcomes = outcome->next;
     else /* every operation must be answered */
         outcome = ps_must_alloc(1, sizeof *outcome, "the answer of a file operation");
-    *outcome = (struct ps_local_outcome){
+    *outcome = (struct outcome){
         .stream = stream, .caller = *caller, .answer = {.error = error_of(error), .reason = outcome->reason}};
     if (error != 0)
         snprintf(outcome->reason, sizeof outcome->reason, "cannot %s %.256s: %s", what, path,
@@ -68,7 +125,281 @@ struct ps_local_outcome *ps_local_answer(struct ps_local *local, struct ps_local
     return outcome;
 }
 
-static void outcome_free(struct ps_local *local, struct ps_local_outcome *outcome)
+/* ---- names ---- */
+
+static struct outcome *answer(struct ps_filesystem *filesystem, ps_file_done *done, void *argument, int error,
+                              const char *what, const char *path)
+{
+    struct ps_local *local = (struct ps_local *)(void *)filesystem;
+    return queue_answer(local, NULL, &(struct caller){done, argument}, error, what, path);
+}
+
+/* Returns whether both are names of one file: an earlier call made the link, and was killed or refused before it removed `from`; or a
+ * network mount repeated a call whose answer was lost. Leaves errno as it was. */
+static bool is_same_file(const char *from, const char *to)
+{
+    struct stat one, other;
+    int error = errno;
+    bool same = lstat(from, &one) == 0 && lstat(to, &other) == 0 && one.st_dev == other.st_dev &&
+                one.st_ino == other.st_ino && one.st_nlink > 1;
+    errno = error;
+    return same;
+}
+
+/* Renames without overwriting. Without RENAME_NOREPLACE (some network mounts) it makes a hard link, which does not overwrite. */
+static int rename_new(const char *from, const char *to)
+{
+    if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return errno;
+    if (link(from, to) != 0 && !(errno == EEXIST && is_same_file(from, to)))
+        return errno;
+    return unlink(from) == 0 ? 0 : errno;
+}
+
+static void local_rename(struct ps_filesystem *filesystem, const char *from, const char *to,
+                         ps_file_done *done, void *argument)
+{
+    answer(filesystem, done, argument, rename_new(from, to), "rename", from);
+}
+
+static int remove_one(const char *path, const struct stat *, int, struct FTW *)
+{
+    return remove(path);
+}
+
+static void local_remove(struct ps_filesystem *filesystem, const char *path, bool recursive,
+                         ps_file_done *done, void *argument)
+{
+    enum { DIRECTORIES_OPEN = 16 };
+    int result = recursive ? nftw(path, remove_one, DIRECTORIES_OPEN, FTW_DEPTH | FTW_PHYS) : remove(path);
+    answer(filesystem, done, argument, result == 0 ? 0 : errno, "remove", path);
+}
+
+static void fill_status(struct ps_file_status *status, const char *name, const struct stat *facts)
+{
+    *status = (struct ps_file_status){.name = name,
+                                      .length_bytes = (uint64_t)facts->st_size,
+                                      .modified_ms = (uint64_t)facts->st_mtim.tv_sec * 1000 +
+                                                     (uint64_t)facts->st_mtim.tv_nsec / PS_NS_PER_MS,
+                                      .directory = S_ISDIR(facts->st_mode)};
+}
+
+static void local_stat(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+{
+    struct stat facts;
+    struct outcome *outcome =
+        answer(filesystem, done, argument, stat(path, &facts) == 0 ? 0 : errno, "look at", path);
+    if (outcome->answer.error != PS_FILE_OK)
+        return;
+    const char *name = strrchr(path, '/');
+    outcome->entries = ps_must_alloc(1, sizeof *outcome->entries, "the status of a file");
+    outcome->memory = ps_must_copy_text(name == NULL ? path : name + 1, "the name of a file");
+    fill_status(outcome->entries, outcome->memory, &facts);
+    outcome->answer.entries = outcome->entries;
+    outcome->answer.entry_count = 1;
+}
+
+struct listing {
+    struct ps_file_status *entries;
+    size_t count, room;
+    char *names; /* one after the other; entries get their pointers at the end, because the memory moves */
+    size_t names_length, names_room;
+};
+
+static bool listing_reserve(struct listing *listing, size_t name_bytes)
+{
+    if (listing->count == listing->room) {
+        size_t room = listing->room == 0 ? 64 : 2 * listing->room;
+        struct ps_file_status *entries = realloc(listing->entries, room * sizeof *entries);
+        if (entries == NULL)
+            return false;
+        listing->entries = entries;
+        listing->room = room;
+    }
+    if (listing->names_length + name_bytes > listing->names_room) {
+        size_t room = 2 * listing->names_room + name_bytes + 4096;
+        char *names = realloc(listing->names, room);
+        if (names == NULL)
+            return false;
+        listing->names = names;
+        listing->names_room = room;
+    }
+    return true;
+}
+
+/* Returns the next name of a directory but those of itself and its parent, or NULL: at the end with errno 0, else with the error. */
+static const char *next_name(DIR *directory)
+{
+    const struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(directory);
+    } while (entry != NULL && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+    return entry != NULL ? entry->d_name : NULL;
+}
+
+/* Returns whether the error of a listed name means that the name is gone meanwhile, or is a link to nothing. */
+static bool is_gone(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
+/* Returns 0, or the first error; then the listing has what could be read. */
+static int list_directory(const char *path, struct listing *listing)
+{
+    int error = 0;
+    DIR *directory = opendir(path);
+    if (directory == NULL)
+        return errno;
+    for (const char *name; (name = next_name(directory)) != NULL;) {
+        struct stat facts;
+        if (fstatat(dirfd(directory), name, &facts, 0) != 0) {
+            if (error == 0 && !is_gone(errno))
+                error = errno;
+            continue;
+        }
+        size_t bytes = strlen(name) + 1;
+        if (!listing_reserve(listing, bytes)) {
+            error = ENOMEM;
+            break;
+        }
+        memcpy(listing->names + listing->names_length, name, bytes);
+        listing->names_length += bytes;
+        fill_status(&listing->entries[listing->count++], NULL, &facts);
+    }
+    if (error == 0)
+        error = errno; /* the error of the end of the names */
+    closedir(directory);
+    return error;
+}
+
+static void local_list(struct ps_filesystem *filesystem, const char *path, ps_file_done *done, void *argument)
+{
+    struct listing listing = {.count = 0};
+    int error = list_directory(path, &listing);
+    struct outcome *outcome = answer(filesystem, done, argument, error, "list", path);
+    outcome->entries = listing.entries;
+    outcome->memory = listing.names;
+    const char *name = listing.names;
+    for (size_t i = 0; i < listing.count; i++, name += strlen(name) + 1)
+        listing.entries[i].name = name;
+    outcome->answer.entries = listing.entries;
+    outcome->answer.entry_count = listing.count;
+}
+
+static int read_file(const char *path, size_t length_max, char **content, size_t *length)
+{
+    struct stat facts;
+    int error = 0, fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    if (fstat(fd, &facts) != 0)
+        error = errno;
+    else if (S_ISDIR(facts.st_mode))
+        error = EISDIR;
+    else if ((uint64_t)facts.st_size > length_max)
+        error = EFBIG;
+    *length = 0;
+    if (error == 0 && (*content = malloc((size_t)facts.st_size + 1)) == NULL)
+        error = ENOMEM;
+    while (error == 0 && *length < (size_t)facts.st_size) {
+        ssize_t got = read(fd, *content + *length, (size_t)facts.st_size - *length);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            error = errno;
+        if (got <= 0)
+            break;
+        *length += (size_t)got;
+    }
+    close(fd);
+    return error;
+}
+
+static void local_read(struct ps_filesystem *filesystem, const char *path, size_t length_max,
+                       ps_file_done *done, void *argument)
+{
+    char *content = NULL;
+    size_t length = 0;
+    int error = read_file(path, length_max, &content, &length);
+    struct outcome *outcome = answer(filesystem, done, argument, error, "read", path);
+    outcome->memory = content;
+    outcome->answer.content = content;
+    outcome->answer.content_length = error == 0 ? length : 0;
+}
+
+/* Sets *locked to whether another process has the lock that open_file takes; to false on a file system without
+ * locks. Returns 0, or the error if that cannot be found out. */
+static int look_at_lock(const char *path, bool *locked)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 && errno == EACCES) /* a lock needs no right to write */
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    *locked = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return 0;
+}
+
+static void local_recover(struct ps_filesystem *filesystem, const char *path, enum ps_file_recovery recovery,
+                          ps_file_done *done, void *argument)
+{
+    bool locked = false;
+    int error = access(path, F_OK) == 0 ? 0 : errno;
+    if (error == 0 && recovery == PS_FILE_ABANDONED)
+        error = look_at_lock(path, &locked);
+    struct outcome *outcome = answer(filesystem, done, argument, error, "find", path);
+    if (!locked)
+        return;
+    outcome->answer.error = PS_FILE_LEASE;
+    snprintf(outcome->reason, sizeof outcome->reason, "%.256s is written by another process", path);
+}
+
+/* Sets *end to the offset after the last line feed; 0: there is none. Returns 0, or the error. */
+static int find_end_of_lines(int fd, off_t length, off_t *end)
+{
+    char block[65536];
+    for (*end = 0; length > 0;) {
+        off_t begin = length > (off_t)sizeof block ? length - (off_t)sizeof block : 0;
+        ssize_t got = pread(fd, block, (size_t)(length - begin), begin);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != length - begin)
+            return got < 0 ? errno : EIO; /* another process shortens the file */
+        const char *feed = memrchr(block, '\n', (size_t)got);
+        if (feed != NULL) {
+            *end = begin + (feed - block) + 1;
+            return 0;
+        }
+        length = begin;
+    }
+    return 0;
+}
+
+static int cut_line(const char *path)
+{
+    struct stat facts;
+    off_t end;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int error = fstat(fd, &facts) != 0 ? errno : find_end_of_lines(fd, facts.st_size, &end);
+    if (error == 0 && end < facts.st_size && (ftruncate(fd, end) != 0 || fsync(fd) != 0))
+        error = errno;
+    close(fd);
+    return error;
+}
+
+static void local_cut_line(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                           void *argument)
+{
+    (void)answer(filesystem, done, argument, cut_line(path), "cut", path);
+}
+
+static void outcome_free(struct ps_local *local, struct outcome *outcome)
 {
     free(outcome->entries);
     free(outcome->memory);
@@ -79,12 +410,12 @@ static void outcome_free(struct ps_local *local, struct ps_local_outcome *outcom
 
 /* ---- streams ---- */
 
-static struct ps_local_stream *stream_of(struct ps_file_stream *stream)
+static struct stream *stream_of(struct ps_file_stream *stream)
 {
-    return (struct ps_local_stream *)(void *)stream;
+    return (struct stream *)(void *)stream;
 }
 
-static void buffer_give(struct ps_local *local, struct ps_local_stream *stream)
+static void buffer_give(struct ps_local *local, struct stream *stream)
 {
     if (stream->buffer == NULL)
         return;
@@ -94,11 +425,11 @@ static void buffer_give(struct ps_local *local, struct ps_local_stream *stream)
     stream->used = 0;
 }
 
-static bool buffer_take(struct ps_local *local, struct ps_local_stream *stream)
+static bool buffer_take(struct ps_local *local, struct stream *stream)
 {
     if (stream->buffer != NULL)
         return true;
-    struct ps_local_buffer *buffer = local->free_buffers;
+    struct buffer *buffer = local->free_buffers;
     if (buffer != NULL)
         local->free_buffers = buffer->next;
     else
@@ -107,20 +438,20 @@ static bool buffer_take(struct ps_local *local, struct ps_local_stream *stream)
     return buffer != NULL;
 }
 
-static void stream_fail(struct ps_local_stream *stream, int error)
+static void stream_fail(struct stream *stream, int error)
 {
     if (stream->error == 0)
         stream->error = error;
 }
 
-static void write_all(struct ps_local_stream *stream, const char *bytes, size_t length)
+static void write_all(struct stream *stream, const char *bytes, size_t length)
 {
     int error = stream->error == 0 ? ps_write_all(stream->fd, bytes, length) : 0;
     if (error != 0)
         stream_fail(stream, error);
 }
 
-static void buffer_write(struct ps_local_stream *stream)
+static void buffer_write(struct stream *stream)
 {
     if (stream->used > 0)
         write_all(stream, stream->buffer->bytes, stream->used);
@@ -130,7 +461,7 @@ static void buffer_write(struct ps_local_stream *stream)
 
 static bool local_write(struct ps_file_stream *base, const void *bytes, size_t length)
 {
-    struct ps_local_stream *stream = stream_of(base);
+    struct stream *stream = stream_of(base);
     struct ps_local *local = local_of(base->filesystem);
     if (stream->error != 0 || stream->fd < 0)
         return false;
@@ -138,9 +469,9 @@ static bool local_write(struct ps_file_stream *base, const void *bytes, size_t l
         stream_fail(stream, ENOMEM);
         return false;
     }
-    if (stream->used + length > PS_LOCAL_BUFFER_BYTES)
+    if (stream->used + length > BUFFER_BYTES)
         buffer_write(stream);
-    if (length > PS_LOCAL_BUFFER_BYTES) {
+    if (length > BUFFER_BYTES) {
         write_all(stream, bytes, length);
     } else {
         memcpy(stream->buffer->bytes + stream->used, bytes, length);
@@ -158,8 +489,7 @@ static int open_file(const char *path, const struct ps_file_creation *creation)
         flags |= creation->overwrite ? O_TRUNC : O_EXCL;
     int fd = open(path, flags, 0666);
     if (fd >= 0)
-        (void)flock(fd,
-                    LOCK_EX | LOCK_NB); /* marks the file as in use (ps_local_recover); excludes no writer */
+        (void)flock(fd, LOCK_EX | LOCK_NB); /* marks the file as in use (local_recover); excludes no writer */
     return fd;
 }
 
@@ -185,7 +515,7 @@ static struct ps_file_stream *local_create(struct ps_filesystem *filesystem, con
                                            void *argument)
 {
     struct ps_local *local = local_of(filesystem);
-    struct ps_local_stream *stream = ps_must_alloc(1, sizeof *stream + strlen(path) + 1, "a file");
+    struct stream *stream = ps_must_alloc(1, sizeof *stream + strlen(path) + 1, "a file");
     strcpy(stream->path, path);
     stream->base.filesystem = filesystem;
     stream->fd = create_file(path, creation);
@@ -197,8 +527,8 @@ static struct ps_file_stream *local_create(struct ps_filesystem *filesystem, con
     if (stream->next != NULL)
         stream->next->place = &stream->next;
     local->streams = stream;
-    struct ps_local_outcome *outcome = ps_local_answer(
-        local, stream, &(struct ps_local_caller){done, argument}, stream->error, "create", path);
+    struct outcome *outcome =
+        queue_answer(local, stream, &(struct caller){done, argument}, stream->error, "create", path);
     if (stream->error == ENOTDIR)
         outcome->answer.error = PS_FILE_PARENT;
     else if (stream->error == ELOOP ||
@@ -208,7 +538,7 @@ static struct ps_file_stream *local_create(struct ps_filesystem *filesystem, con
 }
 
 /* Bytes written to a deleted file are lost with the stream, so they are not acknowledged. */
-static void look_for_name(struct ps_local_stream *stream)
+static void look_for_name(struct stream *stream)
 {
     struct stat status;
     if (stream->error == 0 && fstat(stream->fd, &status) == 0 && status.st_nlink == 0)
@@ -216,7 +546,7 @@ static void look_for_name(struct ps_local_stream *stream)
 }
 
 /* Syncs the written bytes, and the file's name with them. */
-static void stream_sync(struct ps_local_stream *stream)
+static void stream_sync(struct stream *stream)
 {
     int error = stream->error != 0 || fsync(stream->fd) == 0 ? stream->error : errno;
     if (error == 0 && !stream->name_synced)
@@ -230,7 +560,7 @@ static void stream_sync(struct ps_local_stream *stream)
 static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_file_done *done,
                         void *argument)
 {
-    struct ps_local_stream *stream = stream_of(base);
+    struct stream *stream = stream_of(base);
     struct ps_local *local = local_of(base->filesystem);
     buffer_write(stream);
     buffer_give(local, stream);
@@ -239,13 +569,13 @@ static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_
     look_for_name(stream);
     if (stream->error == 0)
         stream->flushed_bytes = base->written_bytes;
-    struct ps_local_outcome *outcome = ps_local_answer(
-        local, stream, &(struct ps_local_caller){done, argument}, stream->error, "write", stream->path);
+    struct outcome *outcome =
+        queue_answer(local, stream, &(struct caller){done, argument}, stream->error, "write", stream->path);
     outcome->acknowledges = base->written_bytes;
 }
 
 /* Cuts the file back to its first `kept` bytes: the caller writes the other bytes to another file. */
-static void cut_back(struct ps_local_stream *stream, uint64_t kept)
+static void cut_back(struct stream *stream, uint64_t kept)
 {
     if (stream->fd >= 0 && stream->base.written_bytes > kept &&
         ftruncate(stream->fd, stream->found_bytes + (off_t)kept) != 0)
@@ -253,7 +583,7 @@ static void cut_back(struct ps_local_stream *stream, uint64_t kept)
 }
 
 /* `stream` has left the list of streams; it is freed after its last outcome is delivered. */
-static void stream_end(struct ps_local *local, struct ps_local_stream *stream)
+static void stream_end(struct ps_local *local, struct stream *stream)
 {
     local->base.held_bytes -= stream->used;
     buffer_give(local, stream);
@@ -267,25 +597,25 @@ static void stream_end(struct ps_local *local, struct ps_local_stream *stream)
 
 static void local_close_stream(struct ps_file_stream *base, ps_file_done *done, void *argument)
 {
-    struct ps_local_stream *stream = stream_of(base);
+    struct stream *stream = stream_of(base);
     struct ps_local *local = local_of(base->filesystem);
     buffer_write(stream);
     if (stream->error != 0) /* the outcomes of flushes that succeeded are delivered after this */
         cut_back(stream, stream->flushed_bytes);
     stream_end(local, stream);
-    struct ps_local_outcome *outcome = ps_local_answer(
-        local, stream, &(struct ps_local_caller){done, argument}, stream->error, "close", stream->path);
+    struct outcome *outcome =
+        queue_answer(local, stream, &(struct caller){done, argument}, stream->error, "close", stream->path);
     outcome->acknowledges = base->written_bytes;
     outcome->ends_stream = true;
 }
 
 static void local_abandon(struct ps_file_stream *base)
 {
-    struct ps_local_stream *stream = stream_of(base);
+    struct stream *stream = stream_of(base);
     struct ps_local *local = local_of(base->filesystem);
     cut_back(stream, base->acknowledged_bytes);
     stream_end(local, stream);
-    for (struct ps_local_outcome *outcome = local->outcomes; outcome != NULL && stream->outcome_count > 0;
+    for (struct outcome *outcome = local->outcomes; outcome != NULL && stream->outcome_count > 0;
          outcome = outcome->next) {
         if (outcome->stream != stream)
             continue;
@@ -305,9 +635,9 @@ static unsigned local_replicas(const struct ps_file_stream *)
 
 /* ---- the turn ---- */
 
-static void deliver(struct ps_local *local, struct ps_local_outcome *outcome)
+static void deliver(struct ps_local *local, struct outcome *outcome)
 {
-    struct ps_local_stream *stream = outcome->stream;
+    struct stream *stream = outcome->stream;
     if (stream != NULL) {
         stream->outcome_count--;
         if (outcome->answer.error == PS_FILE_OK && outcome->acknowledges > stream->base.acknowledged_bytes)
@@ -328,7 +658,7 @@ static uint64_t local_turn(struct ps_filesystem *filesystem, const struct ps_now
 {
     struct ps_local *local = local_of(filesystem);
     for (unsigned left = filesystem->under_way; left > 0; left--) {
-        struct ps_local_outcome *outcome = local->outcomes;
+        struct outcome *outcome = local->outcomes;
         local->outcomes = outcome->next;
         if (local->outcomes == NULL)
             local->last_outcome = &local->outcomes;
@@ -343,19 +673,19 @@ static void local_close(struct ps_filesystem *filesystem)
     while (local->streams != NULL)
         local_abandon(&local->streams->base);
     while (local->outcomes != NULL) {
-        struct ps_local_outcome *outcome = local->outcomes;
+        struct outcome *outcome = local->outcomes;
         local->outcomes = outcome->next;
         if (outcome->ends_stream)
             free(outcome->stream);
         outcome_free(local, outcome);
     }
     while (local->free_outcomes != NULL) {
-        struct ps_local_outcome *outcome = local->free_outcomes;
+        struct outcome *outcome = local->free_outcomes;
         local->free_outcomes = outcome->next;
         free(outcome);
     }
     while (local->free_buffers != NULL) {
-        struct ps_local_buffer *buffer = local->free_buffers;
+        struct buffer *buffer = local->free_buffers;
         local->free_buffers = buffer->next;
         free(buffer);
     }
@@ -369,13 +699,13 @@ static const struct ps_filesystem_ops ops = {
     .close_stream = local_close_stream,
     .abandon = local_abandon,
     .replicas = local_replicas,
-    .rename = ps_local_rename,
-    .remove = ps_local_remove,
-    .stat = ps_local_stat,
-    .list = ps_local_list,
-    .read = ps_local_read,
-    .recover = ps_local_recover,
-    .cut_line = ps_local_cut_line,
+    .rename = local_rename,
+    .remove = local_remove,
+    .stat = local_stat,
+    .list = local_list,
+    .read = local_read,
+    .recover = local_recover,
+    .cut_line = local_cut_line,
     .turn = local_turn,
     .close = local_close,
 };

@@ -5,7 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "regex/compile/cache/internal.h"
+#include "regex/compile/cache/cache.h"
 #include "regex/matcher/matcher.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
