@@ -1,6 +1,6 @@
 /* A broker that is down, moves a leader, or is slow; a full queue: no event is lost, and the order is
  * kept. */
-#include "stages/lib/kafka/produce/window_limit.h"
+#include "stages/lib/kafka/produce/window.h"
 #include "stages/lib/kafka/produce/statistics.h"
 #include "tests/support/kafka/sink.h"
 
@@ -13,7 +13,7 @@ static void test_broker_down_and_back(void **state)
     ps_test_kafka_sink_send(&kafka, 10, 50);
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
-    ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_LEAST, 50); /* always takes this number, each as a wave */
+    ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_NEAR, 50); /* always takes this number, each as a wave */
     for (unsigned i = 0;
          i < PS_TEST_PATIENCE_MS && ps_test_kafka_sink_counter(&kafka, PS_COUNTER_ConnectionFailedCount) == 0;
          i++)

@@ -1,6 +1,6 @@
 /* An event or a topic that is finally refused, and leases that are recalled at any moment: no event is lost,
  * and the order is kept. */
-#include "stages/lib/kafka/produce/window_limit.h"
+#include "stages/lib/kafka/produce/window.h"
 #include "tests/support/kafka/sink.h"
 
 #define TOO_LARGE RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
@@ -84,7 +84,7 @@ static void test_recall_with_dead_broker(void **state)
     ps_test_kafka_sink_send(&kafka, 5, 20);
     ps_test_kafka_sink_wait(&kafka, PS_TEST_PATIENCE_MS);
     rd_kafka_mock_broker_set_down(kafka.cluster.handle, 1);
-    ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_LEAST, 20); /* always takes this number, each as a wave */
+    ps_test_kafka_sink_send(&kafka, PS_KAFKA_WAVES_NEAR, 20); /* always takes this number, each as a wave */
     ps_test_kafka_sink_pass(&kafka, 300);
     struct ps_lease *back = recall(&kafka);
     uint64_t number = 100;
@@ -94,7 +94,7 @@ static void test_recall_with_dead_broker(void **state)
         assert_int_equal(strtoull(ps_lease_event(lease, 0)->body, NULL, 10), number);
         number += 20;
     }
-    assert_int_equal(count, PS_KAFKA_WAVES_LEAST);
+    assert_int_equal(count, PS_KAFKA_WAVES_NEAR);
     assert_int_equal(kafka.stage.done_count, 5);
     /* works again, with the same leases */
     rd_kafka_mock_broker_set_up(kafka.cluster.handle, 1);

@@ -230,8 +230,6 @@ struct ps_kafka_native {
     struct ps_kafka_native_transaction transaction;
     char cluster[PS_KAFKA_NATIVE_CLUSTER_BYTES]; /* the cluster's id; "": not known */
     enum ps_kafka_spread spread;
-    /* bytes of records without a key for one partition, before the next one is chosen */
-    uint32_t portion_bytes;
     int epoll_fd; /* has all sockets; the worker watches it */
     struct ps_resolver *resolver;
     int wake_fd;               /* the worker's eventfd; -1: none */

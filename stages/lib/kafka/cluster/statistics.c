@@ -1,11 +1,8 @@
-/* The native client's report about itself, in the format of librdkafka's statistics (STATISTICS.md of librdkafka), which
- * stages/lib/kafka/produce/statistics.c reads: the same metrics and the same round trip for both engines. */
+/* What the native client measures about itself. */
 #include "stages/lib/kafka/cluster/native_internal.h"
 
 #include "stages/lib/least.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 /* Returns the bucket of a time: there are four buckets for each power of two of microseconds. */
@@ -62,19 +59,21 @@ static uint64_t in_flight(const struct ps_kafka_native *client)
 void ps_kafka_native_tell_statistics(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_statistics *statistics = &client->statistics;
-    char text[512];
     if (client->settings.statistics_ns == 0 || client->now.mono_ns < statistics->due_ns)
         return;
     statistics->due_ns = client->now.mono_ns + client->settings.statistics_ns;
-    snprintf(text, sizeof text,
-             "{\"msg_cnt\":%" PRIu64 ",\"msg_size\":%" PRIu64 ",\"msg_max\":%" PRIu64 ",\"tx\":%" PRIu64
-             ",\"tx_bytes\":%" PRIu64 ",\"brokers\":{\"all\":{\"waitresp_cnt\":%" PRIu64
-             ",\"rtt\":{\"cnt\":%" PRIu64 ",\"avg\":%" PRIu64 ",\"p99\":%" PRIu64 "}}}}",
-             client->queued.records, client->queued.bytes, client->settings.queue_records_max,
-             statistics->requests, statistics->bytes, in_flight(client), statistics->answers,
-             statistics->answers > 0 ? statistics->round_trips_us / statistics->answers : 0,
-             p99_us(statistics));
-    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_STATISTICS, 0, text);
+    const struct ps_kafka_measured measured = {
+        .queue_records = client->queued.records,
+        .queue_bytes = client->queued.bytes,
+        .queue_records_max = client->settings.queue_records_max,
+        .requests = statistics->requests,
+        .request_bytes = statistics->bytes,
+        .requests_in_flight = in_flight(client),
+        .round_trip_us = statistics->answers > 0 ? statistics->round_trips_us / statistics->answers : 0,
+        .round_trip_p99_us = p99_us(statistics),
+    };
+    const struct ps_kafka_notice notice = {.kind = PS_KAFKA_NOTICE_STATISTICS, .measured = &measured};
+    client->listener->notice(client->listener->argument, &notice);
     statistics->answers = statistics->round_trips_us = 0;
     memset(statistics->round_trips, 0, sizeof statistics->round_trips);
 }

@@ -9,6 +9,8 @@
 
 /* metadata.max.idle.ms of Java's producer; by the clock of the client's last turn, which a submitted record does not move */
 #define UNUSED_NS (300 * PS_NS_PER_S)
+#define PORTION_BYTES                                                                                        \
+    (256U * 1024U) /* of records without a key for one partition, before the next one is chosen */
 
 static struct ps_kafka_native_topic **bucket_of(struct ps_kafka_native *client, uint32_t hash)
 {
@@ -364,7 +366,7 @@ static int32_t place_in_turn(const struct ps_kafka_native *client, struct ps_kaf
     if (topic->sticky_bytes_left == 0 || topic->sticky_partition >= topic->partition_count) {
         topic->sticky_partition = next_led(topic);
         topic->turn = (uint32_t)topic->sticky_partition + 1;
-        topic->sticky_bytes_left = client->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : client->portion_bytes;
+        topic->sticky_bytes_left = client->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : PORTION_BYTES;
     }
     topic->sticky_bytes_left -= (uint32_t)ps_least(bytes + 1, topic->sticky_bytes_left);
     return topic->sticky_partition;

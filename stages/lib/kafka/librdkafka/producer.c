@@ -6,6 +6,7 @@
 
 #include "core/helper/wake_fd.h"
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/librdkafka/statistics.h"
 #include "stages/lib/kafka/produce/partition.h"
 #include "stages/lib/kafka/librdkafka/topic_cache.h"
 
@@ -440,6 +441,7 @@ static void notify(struct ps_kafka_producer *producer, const struct ps_kafka_lis
     int level;
     rd_kafka_resp_err_t fatal;
     struct ps_kafka_notice notice = {0};
+    struct ps_kafka_measured measured;
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_ERROR:
         notice.kind = PS_KAFKA_NOTICE_ERROR;
@@ -447,11 +449,13 @@ static void notify(struct ps_kafka_producer *producer, const struct ps_kafka_lis
         notice.text = rd_kafka_event_error_string(event);
         fatal = rd_kafka_fatal_error(producer->client, text, sizeof text);
         if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR)
-            notice = (struct ps_kafka_notice){PS_KAFKA_NOTICE_FATAL, fatal, text};
+            notice = (struct ps_kafka_notice){PS_KAFKA_NOTICE_FATAL, fatal, text, NULL};
         break;
     case RD_KAFKA_EVENT_STATS:
+        if (!ps_kafka_librdkafka_measured(rd_kafka_event_stats(event), &measured))
+            return;
         notice.kind = PS_KAFKA_NOTICE_STATISTICS;
-        notice.text = rd_kafka_event_stats(event);
+        notice.measured = &measured;
         break;
     case RD_KAFKA_EVENT_LOG:
         if (rd_kafka_event_log(event, &facility, &line, &level) != 0)

@@ -16,7 +16,6 @@
 
 _Static_assert((int)PS_KAFKA_NO_MEMORY == (int)PS_KAFKA_LIBRARY_FAIL, "the library's code");
 
-#define PORTION_BYTES (256U * 1024U)
 #define LOOKUPS 64U
 #define CONFIGURED_PORT 9092
 
@@ -126,7 +125,6 @@ static enum ps_status native_init(struct ps_kafka_native *client,
     client->purged_end = &client->purged;
     client->spread = config->spread;
     client->wake_fd = config->wake_fd;
-    client->portion_bytes = PORTION_BYTES;
     client->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)client;
     client->id.id = -1;
     client->id.epoch = -1;
@@ -392,24 +390,12 @@ static void native_purge(struct ps_kafka_producer *producer, bool in_flight)
     ps_kafka_native_purge(native_of(producer), in_flight);
 }
 
-/* Does nothing, because the native client does no work while it waits for answers. */
-static void native_hold(struct ps_kafka_producer *, bool)
-{
-}
-
 static void native_hurry(struct ps_kafka_producer *producer, bool hurry)
 {
     struct ps_kafka_native *client = native_of(producer);
     if (hurry && !client->hurries && client->settings.linger_ns != 0)
         client->queued.resting_ns = 0; /* the next turn sends the sets that wait for more records */
     client->hurries = hurry;
-}
-
-static void native_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
-{
-    struct ps_kafka_native *client = native_of(producer);
-    client->portion_bytes =
-        request_bytes > PORTION_BYTES ? (uint32_t)ps_least(request_bytes, INT32_MAX) : PORTION_BYTES;
 }
 
 static bool native_answered(struct ps_kafka_producer *producer)
@@ -481,9 +467,7 @@ const struct ps_kafka_engine ps_kafka_native = {
     .poll = native_poll,
     .due_ns = native_due_ns,
     .purge = native_purge,
-    .hold = native_hold,
     .hurry = native_hurry,
-    .fill_requests = native_fill_requests,
     .answered = native_answered,
     .heard = native_heard,
     .reaches = native_reaches,

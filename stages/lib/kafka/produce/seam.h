@@ -61,14 +61,25 @@ enum ps_kafka_notice_kind {
     /* a broker refused a request for a reason that need not pass; the engine sends the records again */
     PS_KAFKA_NOTICE_ATTEMPT,
     PS_KAFKA_NOTICE_FATAL,      /* this producer cannot continue: purge, collect, destroy, create another */
-    PS_KAFKA_NOTICE_STATISTICS, /* text is JSON */
+    PS_KAFKA_NOTICE_STATISTICS, /* has `measured` */
     PS_KAFKA_NOTICE_LOG,        /* code is a syslog level */
+};
+
+/* What a producer measures about itself (statistics.interval.ms). */
+struct ps_kafka_measured {
+    uint64_t queue_records, queue_bytes, queue_records_max;
+    uint64_t requests, request_bytes; /* sent since the producer was made */
+    uint64_t requests_in_flight;
+    /* round trips of the answers since the last such notice, from a request's last byte to its answer; 0: there was no answer */
+    uint64_t round_trip_us, round_trip_p99_us;
+    bool reaches; /* a broker is connected. Only engines without `reaches` say so here */
 };
 
 struct ps_kafka_notice {
     enum ps_kafka_notice_kind kind;
     int code;
     const char *text;
+    const struct ps_kafka_measured *measured; /* valid during the call; NULL: none */
 };
 
 /* ---- transactions (KIP-98, KIP-447) ---- */
@@ -162,14 +173,15 @@ struct ps_kafka_engine {
      * not answered. */
     void (*purge)(struct ps_kafka_producer *producer, bool in_flight);
     /* `hold` true: the producer sends no new request until this is called with false; requests in flight
-     * continue. Used when brokers do not answer (kafka/produce/silence.c). */
+     * continue. Used when brokers do not answer (kafka/produce/silence.c). NULL: the engine does no work while it waits
+     * for answers. */
     void (*hold)(struct ps_kafka_producer *producer, bool hold);
     /* `hurry` true: until this is called with false, no record waits for linger.ms; present and later records
      * are sent as soon as a connection takes them. NULL: records wait for linger.ms at most. */
     void (*hurry)(struct ps_kafka_producer *producer, bool hurry);
     /* Sets how many bytes of records without a key go to one partition before the next partition is chosen. For
      * brokers with a long round trip: nearly as many as a request holds (more would wait for another round
-     * trip). 0: the engine's smaller number, which spreads the records more evenly. */
+     * trip). 0: the engine's smaller number, which spreads the records more evenly. NULL: the engine always uses that. */
     void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
     /* Returns whether a broker has answered since `create`. The producer requests metadata from its first call
      * of `topic` on. Does not wait. Used by tools that begin only when a broker answers. */

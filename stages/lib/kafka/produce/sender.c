@@ -68,16 +68,16 @@ static bool is_connection_error(int code)
            code == PS_KAFKA_LIBRARY_AUTHENTICATION;
 }
 
-/* Handles a new measurement of the round trip to the brokers. */
-static void adapt_to_distance(struct ps_kafka_sender *sender)
+/* Handles a new measurement of the round trip to the brokers: whether they are far away. */
+static void adapt_to_distance(struct ps_kafka_sender *sender, uint64_t round_trip_us)
 {
-    struct ps_kafka_window_limit *limit = &sender->window.limit;
     uint64_t learned = sender->config.request_bytes_max, request_bytes = sender->plan->request_bytes_max;
-    ps_kafka_window_limit_measured(limit, sender->statistics.round_trip_ns);
+    if (round_trip_us == 0 || sender->plan->linger_ns == 0)
+        return;
     if (learned != 0 && learned < request_bytes)
         request_bytes = learned;
-    bool far = ps_kafka_window_limit_is_long(limit) && sender->plan->linger_ns != 0;
-    sender->plan->engine->fill_requests(sender->producer, far ? request_bytes : 0);
+    sender->window.far = round_trip_us * 1000 >= PS_KAFKA_FAR_NS;
+    sender->plan->engine->fill_requests(sender->producer, sender->window.far ? request_bytes : 0);
 }
 
 /* Notes that no broker can be reached. It is not an outage when one broker of several is down. But a client that has
@@ -138,12 +138,12 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
                ps_kafka_error_find(notice->code)->meaning);
         break;
     case PS_KAFKA_NOTICE_STATISTICS:
-        ps_kafka_statistics_read(&sender->statistics, notice->text);
-        if (strstr(notice->text, "\"state\":\"UP\"") != NULL) { /* only librdkafka's have it */
+        ps_kafka_statistics_take(&sender->statistics, notice->measured);
+        if (notice->measured->reaches) {
             sender->reached = true;
             sender->lost = false;
         }
-        adapt_to_distance(sender);
+        adapt_to_distance(sender, notice->measured->round_trip_us);
         break;
     case PS_KAFKA_NOTICE_LOG: /* important lines also come as errors */
         ps_log(PS_LOG_DEBUG, component, "librdkafka: %s", notice->text);
@@ -351,7 +351,8 @@ static void finish_settled(struct ps_kafka_sender *sender)
     gauge(sender, PS_KAFKA_GAUGE_leases_held, sender->window.held.count);
     gauge(sender, PS_KAFKA_GAUGE_oldest_unacknowledged_ms,
           ps_kafka_window_age_ns(&sender->window, sender->now.mono_ns) / PS_NS_PER_MS);
-    gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes, sender->window.limit.waves * PS_KAFKA_WAVE_BYTES);
+    gauge(sender, PS_KAFKA_GAUGE_in_flight_limit_bytes,
+          ps_kafka_window_waves_max(&sender->window) * PS_KAFKA_WAVE_BYTES);
 }
 
 /* ---- functions of the sink ---- */

@@ -34,8 +34,9 @@ void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender)
 static void toggle_hold(struct ps_kafka_sender *sender)
 {
     uint64_t now_ns = sender->now.mono_ns;
-    if (sender->phase != PS_KAFKA_SENDING || (sender->broken && !sender->hold.held) ||
-        now_ns < sender->progress_ns + HOLD_AFTER_NS || now_ns < sender->hold.due_ns)
+    if (sender->plan->engine->hold == NULL || sender->phase != PS_KAFKA_SENDING ||
+        (sender->broken && !sender->hold.held) || now_ns < sender->progress_ns + HOLD_AFTER_NS ||
+        now_ns < sender->hold.due_ns)
         return;
     if (sender->hold.progress_ns != sender->progress_ns) {
         sender->hold.progress_ns = sender->progress_ns;

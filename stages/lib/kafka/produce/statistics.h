@@ -1,8 +1,8 @@
-/* librdkafka's statistics (statistics.interval.ms) as counters of the sink. Thread: the sink's worker, once
- * every few seconds; it parses JSON, which allocates. */
+/* What the engine measures about itself (statistics.interval.ms), as counters of the sink. Thread: the sink's worker. */
 #pragma once
 
 #include "core/counters.h"
+#include "stages/lib/kafka/produce/seam.h"
 
 /* The sink's own counters, from PS_COUNTER_extra on, in this order. */
 enum ps_kafka_gauge {
@@ -33,10 +33,9 @@ struct ps_kafka_statistics {
     struct ps_counters *counters;
     uint64_t requests_before, bytes_before; /* totals of the earlier producers */
     uint64_t requests_now, bytes_now;
-    /* mean round trip of the last interval with answers; 0: there was no answer yet */
-    uint64_t round_trip_ns;
 };
 
-void ps_kafka_statistics_read(struct ps_kafka_statistics *statistics, const char *json);
+void ps_kafka_statistics_take(struct ps_kafka_statistics *statistics,
+                              const struct ps_kafka_measured *measured);
 /* Called when the producer is gone: the totals of a new one start at zero, and nothing waits in the old one. */
 void ps_kafka_statistics_renew(struct ps_kafka_statistics *statistics);

@@ -1,11 +1,13 @@
 #include "stages/lib/kafka/produce/window.h"
 
+#include "stages/lib/least.h"
+
 #define SLOT(number) ((number) & (PS_KAFKA_WINDOW_LEASES_MAX - 1))
 
 void ps_kafka_window_init(struct ps_kafka_window *window, uint64_t bytes_max)
 {
     ps_held_init(&window->held, PS_KAFKA_WINDOW_LEASES_MAX);
-    ps_kafka_window_limit_init(&window->limit, bytes_max);
+    window->waves_max = bytes_max < PS_KAFKA_WAVE_BYTES ? 1 : bytes_max / PS_KAFKA_WAVE_BYTES;
 }
 
 /* Returns true if the next lease begins a new wave. */
@@ -15,12 +17,17 @@ static bool wave_is_over(const struct ps_kafka_window *window, uint64_t now_ns, 
            now_ns >= window->wave_ns + linger_ns;
 }
 
-bool ps_kafka_window_may_add(struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns)
+uint64_t ps_kafka_window_waves_max(const struct ps_kafka_window *window)
+{
+    return window->far ? window->waves_max : ps_least(window->waves_max, PS_KAFKA_WAVES_NEAR);
+}
+
+bool ps_kafka_window_may_add(const struct ps_kafka_window *window, uint64_t now_ns, uint64_t linger_ns)
 {
     if (linger_ns == 0 || !wave_is_over(window, now_ns, linger_ns) || window->held.count == 0)
         return true;
     uint64_t waves = window->wave - window->waves[SLOT(window->done_count)] + 1;
-    return ps_kafka_window_limit_allows(&window->limit, waves, window->bytes);
+    return waves < ps_kafka_window_waves_max(window) && (window->far || window->bytes < PS_KAFKA_NEAR_BYTES);
 }
 
 void ps_kafka_window_add(struct ps_kafka_window *window, struct ps_lease **lease, uint64_t now_ns,
@@ -56,7 +63,6 @@ struct ps_lease *ps_kafka_window_pop_settled(struct ps_kafka_window *window, uin
     uint32_t slot = SLOT(window->done_count++);
     uint64_t taken_ns = window->taken_ns[slot];
     *held_ns = now_ns > taken_ns ? now_ns - taken_ns : 0;
-    ps_kafka_window_limit_delivered(&window->limit, window->waves[slot], window->wave, *held_ns, now_ns);
     window->bytes -= lease->bytes;
     return lease;
 }

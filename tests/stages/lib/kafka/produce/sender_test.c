@@ -76,14 +76,6 @@ static void fake_purge(struct ps_kafka_producer *producer, bool in_flight)
 {
 }
 
-static void fake_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
-{
-}
-
-static void fake_hold(struct ps_kafka_producer *producer, bool hold)
-{
-}
-
 static void fake_hurry(struct ps_kafka_producer *producer, bool hurry)
 {
     fake.hurries = hurry;
@@ -97,9 +89,7 @@ static const struct ps_kafka_engine engine = {
     .submit = fake_submit,
     .poll = fake_poll,
     .purge = fake_purge,
-    .hold = fake_hold,
     .hurry = fake_hurry,
-    .fill_requests = fake_fill_requests,
 };
 
 static const struct ps_kafka_sender_plan plan = {

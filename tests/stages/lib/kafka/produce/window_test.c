@@ -82,8 +82,8 @@ static bool may_add(uint64_t linger_ns)
         uint64_t bytes = 0;
         for (uint64_t number = model.first; number < model.next; number++)
             bytes += at(number)->lease.bytes;
-        struct ps_kafka_window_limit limit = window.limit;
-        expected = ps_kafka_window_limit_allows(&limit, model.wave - at(model.first)->wave + 1, bytes);
+        uint64_t waves = model.wave - at(model.first)->wave + 1;
+        expected = window.far ? waves < 8 : waves < 3 && bytes < PS_KAFKA_NEAR_BYTES;
     }
     assert_int_equal(ps_kafka_window_may_add(&window, model.now_ns, linger_ns), expected);
     return expected;
@@ -185,6 +185,7 @@ static void test_drawn(void **state)
     for (unsigned round = 0; round < 20; round++) {
         uint64_t linger_ns = round % 4 == 0 ? 0 : LINGER_NS;
         start();
+        window.far = round % 2 != 0;
         for (unsigned step = 0; step < 500; step++) {
             model.now_ns += pick(3) == 0 ? pick(2 * LINGER_NS) : 0;
             bool allowed = may_add(linger_ns);
@@ -224,6 +225,22 @@ static void test_boundaries(void **state)
     assert_same();
 }
 
+/* To brokers that are near, at most three waves are in flight; far ones get what the operator allows, which is at least a
+ * wave. */
+static void test_waves_max(void **state)
+{
+    static const uint64_t given[] = {0, 1, PS_KAFKA_WAVE_BYTES, 3 * PS_KAFKA_WAVE_BYTES - 1,
+                                     64 * PS_KAFKA_WAVE_BYTES};
+    static const uint64_t near[] = {1, 1, 1, 2, 3}, far[] = {1, 1, 1, 2, 64};
+    for (size_t i = 0; i < PS_COUNT_OF(given); i++) {
+        memset(&window, 0, sizeof window);
+        ps_kafka_window_init(&window, given[i]);
+        assert_int_equal(ps_kafka_window_waves_max(&window), near[i]);
+        window.far = true;
+        assert_int_equal(ps_kafka_window_waves_max(&window), far[i]);
+    }
+}
+
 /* If the clock went back, the lease was held for no time. */
 static void test_clock(void **state)
 {
@@ -242,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drawn),
         cmocka_unit_test(test_boundaries),
+        cmocka_unit_test(test_waves_max),
         cmocka_unit_test(test_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* librdkafka's statistics as counters. */
+#include "stages/lib/kafka/librdkafka/statistics.h"
 #include "stages/lib/kafka/produce/statistics.h"
 #include "tests/support/support.h"
 
@@ -7,16 +8,25 @@ static uint64_t read_gauge(const struct ps_counters *counters, enum ps_kafka_gau
     return ps_counter_read(counters, (enum ps_counter)(PS_COUNTER_extra + gauge));
 }
 
+static bool take(struct ps_kafka_statistics *statistics, const char *json)
+{
+    struct ps_kafka_measured measured;
+    if (!ps_kafka_librdkafka_measured(json, &measured))
+        return false;
+    ps_kafka_statistics_take(statistics, &measured);
+    return true;
+}
+
 static void test_read(void **state)
 {
     static struct ps_counters counters;
     struct ps_kafka_statistics statistics = {.counters = &counters};
-    ps_kafka_statistics_read(
-        &statistics, "{\"msg_cnt\": 7, \"msg_size\": 700, \"msg_max\": 5000, \"tx\": 12, \"tx_bytes\": 3400, "
+    assert_true(take(&statistics,
+                     "{\"msg_cnt\": 7, \"msg_size\": 700, \"msg_max\": 5000, \"tx\": 12, \"tx_bytes\": 3400, "
                      "\"brokers\": {"
                      "\"a:1/1\": {\"waitresp_cnt\": 2, \"rtt\": {\"avg\": 100, \"p99\": 900, \"cnt\": 3}},"
                      "\"b:1/2\": {\"waitresp_cnt\": 1, \"rtt\": {\"avg\": 500, \"p99\": 700, \"cnt\": 1}},"
-                     "\"c:1/bootstrap\": {\"waitresp_cnt\": -1}}}");
+                     "\"c:1/bootstrap\": {\"waitresp_cnt\": -1}}}"));
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_messages), 7);
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_limit_messages), 5000);
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_queue_bytes), 700);
@@ -25,11 +35,11 @@ static void test_read(void **state)
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_rtt_avg_us), 200);
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_rtt_p99_us), 900);
     ps_kafka_statistics_renew(&statistics); /* another producer counts from zero */
-    ps_kafka_statistics_read(&statistics, "{\"tx\": 3, \"tx_bytes\": 100}");
+    assert_true(take(&statistics, "{\"tx\": 3, \"tx_bytes\": 100}"));
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_requests_sent), 15);
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_request_bytes_sent), 3500);
-    ps_kafka_statistics_read(&statistics, "no JSON");
-    ps_kafka_statistics_read(&statistics, "[1]");
+    assert_false(take(&statistics, "no JSON"));
+    assert_true(take(&statistics, "[1]"));
     assert_int_equal(read_gauge(&counters, PS_KAFKA_GAUGE_rtt_p99_us), 0);
 }
 
@@ -60,7 +70,7 @@ static void test_each_number(void **state)
             char json[200];
             uint64_t wanted = numbers[j] > 0 ? (uint64_t)numbers[j] : 0;
             snprintf(json, sizeof json, rows[i].text, numbers[j]);
-            ps_kafka_statistics_read(&statistics, json);
+            assert_true(take(&statistics, json));
             for (int gauge = 0; gauge < PS_KAFKA_GAUGE_COUNT; gauge++) {
                 if (gauge == (int)rows[i].gauge)
                     assert_int_equal(read_gauge(&counters, rows[i].gauge), before + wanted);
@@ -73,11 +83,23 @@ static void test_each_number(void **state)
     }
 }
 
+static void test_reaches(void **state)
+{
+    struct ps_kafka_measured measured;
+    assert_true(ps_kafka_librdkafka_measured(
+        "{\"brokers\": {\"a\": {\"state\": \"DOWN\"}, \"b\": {\"state\": \"INIT\"}}}", &measured));
+    assert_false(measured.reaches);
+    assert_true(ps_kafka_librdkafka_measured(
+        "{\"brokers\": {\"a\": {\"state\": \"DOWN\"}, \"b\": {\"state\": \"UP\"}}}", &measured));
+    assert_true(measured.reaches);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_each_number),
+        cmocka_unit_test(test_reaches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
