@@ -7,8 +7,8 @@
  * Thread: its worker. It must never commit offsets of records that are not delivered, and never wait for a broker. */
 #include "core/stage.h"
 #include "stages/lib/kafka/client_plan.h"
-#include "stages/lib/kafka/fetch/seam.h"
 #include "stages/lib/kafka/fetch/topic_regex.h"
+#include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/fetch/fetch.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
@@ -176,7 +176,7 @@ static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_
     struct ps_kafka_settings settings = {0};
     bool misfit =
         ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, &settings, err) == PS_OK &&
-        ps_kafka_fetch_fits(settings.items, settings.count, err) != PS_OK;
+        ps_kafka_native_fits(settings.items, settings.count, err) != PS_OK;
     ps_kafka_settings_fini(&settings);
     return misfit ? err->text : NULL;
 }
@@ -301,7 +301,7 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     plan->held_bytes_max = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
     struct ps_err misfit = {0};
     plan->reading_engine = plan->engine == ENGINE_NATIVE &&
-                                   ps_kafka_fetch_fits(settings->items, settings->count, &misfit) == PS_OK
+                                   ps_kafka_native_fits(settings->items, settings->count, &misfit) == PS_OK
                                ? &ps_kafka_reading_native
                                : &ps_kafka_reading_librdkafka;
     ps_kafka_bound_fetches(settings, plan->held_bytes_max);

@@ -56,12 +56,12 @@ static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *
     struct ps_kafka_native_broker *broker = client->brokers;
     char reason[PS_TRANSPORT_REASON_BYTES];
     struct ps_err err = {0};
-    const struct ps_pair pairs[] = {
-        {.key = "security.protocol", .value = "sasl_plaintext"},
-        {.key = "sasl.mechanism", .value = (choice & 2) != 0 ? "SCRAM-SHA-256" : "PLAIN"},
-        {.key = "sasl.username", .value = "user"},
-        {.key = "sasl.password", .value = "pencil"}};
-    PS_ASSERT(ps_kafka_native_account_read(&client->account, pairs, PS_COUNT_OF(pairs), -1, &err) == PS_OK);
+    const struct ps_kafka_native_settings settings = {
+        .texts = {.protocol = "sasl_plaintext",
+                  .mechanism = (choice & 2) != 0 ? "SCRAM-SHA-256" : "PLAIN",
+                  .name = "user",
+                  .password = "pencil"}};
+    PS_ASSERT(ps_kafka_native_account_read(&client->account, &settings, -1, &err) == PS_OK);
     broker->versions.login = (choice & 4) != 0;
     PS_ASSERT(ps_kafka_native_login_begin(broker, reason));
     return (choice & 1) == 0 ? ps_kafka_native_request_handshake(client)

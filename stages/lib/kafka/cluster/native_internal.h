@@ -22,6 +22,7 @@
 #pragma once
 
 #include "stages/lib/kafka/cluster/partition.h"
+#include "stages/lib/kafka/cluster/settings.h"
 #include "stages/lib/kafka/cluster/statistics.h"
 #include "stages/lib/kafka/wire/wire.h"
 #include "stages/lib/net/client.h"
@@ -107,44 +108,6 @@ struct ps_kafka_native_broker {
 };
 
 /* ---- the native client ---- */
-
-struct ps_kafka_native_settings {
-    char client_id[PS_KAFKA_NATIVE_CLIENT_ID_BYTES];
-    int16_t acks;
-    bool idempotent;
-    enum ps_kafka_compression compression;
-    int compression_level;
-    uint32_t set_bytes_max;      /* batch.size */
-    uint32_t set_records_max;    /* batch.num.messages */
-    uint32_t in_flight_max;      /* produce requests to one broker; 1 to PS_KAFKA_NATIVE_IN_FLIGHT_MAX */
-    uint64_t queue_records_max;  /* of sets that are not delivered */
-    uint32_t request_bytes_max;  /* of all sets of a request */
-    uint64_t queue_bytes_max;    /* of sets that are not delivered */
-    uint64_t request_timeout_ns; /* after this time without an answer the connection is given up */
-    int32_t acks_timeout_ms;     /* time for which the broker waits for replicas */
-    uint64_t retry_rest_ns;      /* retry.backoff.ms */
-    uint64_t reconnect_ns, reconnect_max_ns;
-    uint64_t connect_ns;  /* time limit for connecting */
-    uint64_t idle_ns;     /* time after which an unused connection is closed; 0: never */
-    uint64_t linger_ns;   /* the time for which a set that is not full waits for more records */
-    uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
-    uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
-    uint64_t metadata_age_ns;                         /* age at which metadata is requested again */
-    /* time after which a topic that the cluster lacks is reported */
-    uint64_t topic_patience_ns;
-    bool creates_topics;
-    uint64_t statistics_ns;         /* the time between two reports of statistics; 0: none */
-    int32_t transaction_timeout_ms; /* time after which the coordinator aborts a transaction */
-};
-
-/* The account for SASL. The texts are overwritten before they are freed. */
-struct ps_kafka_native_account {
-    char *mechanism; /* NULL: no login */
-    char *name, *password;
-    /* GSSAPI: the brokers' service; the client's principal and its keys. NULL: the tickets of the default cache */
-    char *service, *principal, *keytab;
-    struct ps_token_source *tokens; /* OAUTHBEARER */
-};
 
 enum ps_kafka_native_id_state {
     PS_KAFKA_NATIVE_ID_NONE,
@@ -287,21 +250,6 @@ struct ps_kafka_native {
     const struct ps_kafka_listener *listener; /* during `poll` */
     uint32_t reported;                        /* records reported in this `poll` */
 };
-
-/* Reads the settings from librdkafka's properties. PS_FAIL: `err` names a property that the native client does not
- * support. */
-enum ps_status ps_kafka_native_settings_read(struct ps_kafka_native_settings *settings,
-                                             const struct ps_pair *pairs, size_t count, struct ps_err *err);
-
-/* Makes the TLS settings of the client; *tls is NULL without TLS. */
-enum ps_status ps_kafka_native_tls_open(struct ps_tls_client **tls, const struct ps_pair *pairs, size_t count,
-                                        struct ps_err *err);
-
-/* Copies the account, which is empty without SASL. The source of tokens writes `wake_fd` when a token has come. */
-enum ps_status ps_kafka_native_account_read(struct ps_kafka_native_account *account,
-                                            const struct ps_pair *pairs, size_t count, int wake_fd,
-                                            struct ps_err *err);
-void ps_kafka_native_account_fini(struct ps_kafka_native_account *account);
 
 /* ---- topics.c ---- */
 

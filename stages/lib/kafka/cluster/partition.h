@@ -10,12 +10,9 @@
 #define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and the terminating zero */
 #define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
 #define PS_KAFKA_NATIVE_FORMERS 4U /* number of former ids that are kept of a topic that was created again */
-#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U /* limited, because headers may name topics */
-/* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
-#define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
+#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U     /* limited, because headers may name topics */
 #define PS_KAFKA_NATIVE_SET_SIZES 4U         /* lists of free sets */
 #define PS_KAFKA_NATIVE_REQUEST_SETS_MAX 64U /* of one produce request */
-#define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U
 #define PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES 300U
 #define PS_KAFKA_NATIVE_CLUSTER_BYTES 64U
 #define PS_KAFKA_NATIVE_GROUP_BYTES 1024U /* the source refuses longer names (kafka_yields_positions) */

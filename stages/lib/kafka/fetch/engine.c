@@ -219,10 +219,6 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
     };
     fetch->answers.end = &fetch->answers.first;
     fetch->mapped = ps_must_alloc(config->wanted.count + 1, sizeof *fetch->mapped, "record headers");
-    ps_kafka_fetch_settings_read(&fetch->settings, config->pairs, config->pair_count, config->held_bytes_max);
-    /* The sink settles leases of an old assignment without writing them, because their partitions were given up: so
-     * all partitions are given up before the member joins again. */
-    fetch->settings.cooperative = fetch->settings.cooperative && !config->sink_commits;
     ps_kafka_member_open(fetch, config);
     ps_kafka_former_open(fetch, config);
     fetch->unpacker = ps_kafka_unpacker_open();
@@ -230,6 +226,11 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
     if (fetch->unpacker == NULL)
         ps_err_set(err, "no memory");
     if (fetch->client != NULL) {
+        fetch->settings = fetch->client->settings.reader;
+        ps_kafka_fetch_settings_bound(&fetch->settings, config->held_bytes_max);
+        /* The sink settles leases of an old assignment without writing them, because their partitions were given up: so
+         * all partitions are given up before the member joins again. */
+        fetch->settings.cooperative = fetch->settings.cooperative && !config->sink_commits;
         fetch->client->reader = &native_reader;
         fetch->client->reader_argument = fetch;
         fetch->client->settings.creates_topics = creates_topics(config);

@@ -7,6 +7,3 @@
 #include "stages/lib/kafka/fetch/seam.h"
 
 extern const struct ps_kafka_reading_engine ps_kafka_reading_native;
-
-/* Returns PS_OK if the client supports these properties of librdkafka; PS_FAIL: `err` has the reason. Thread: any. */
-enum ps_status ps_kafka_fetch_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err);

@@ -2,7 +2,6 @@
  *
  *   engine.c                  the engine's table of functions, its turn, and the functions that the native client
  *                             calls (ps_kafka_native_reader)
- *   settings.c                reads the settings from librdkafka's properties
  *   topics.c                  the topics to which the member is subscribed
  *   partitions.c              partitions and their fetched records: calls no other file
  *   membership.c              the member's state, for all other files
@@ -32,23 +31,6 @@
 #include "stages/lib/kafka/cluster/native_internal.h"
 
 #include <regex.h>
-
-enum ps_kafka_reset { PS_KAFKA_RESET_LATEST, PS_KAFKA_RESET_EARLIEST, PS_KAFKA_RESET_ERROR };
-
-enum ps_kafka_assignor { PS_KAFKA_RANGE, PS_KAFKA_ROUND_ROBIN, PS_KAFKA_STICKY, PS_KAFKA_ASSIGNOR_COUNT };
-
-struct ps_kafka_fetch_settings {
-    int32_t session_ms, rebalance_ms;
-    uint64_t heartbeat_ns;
-    /* the assignors that the member offers, in order */
-    enum ps_kafka_assignor assignors[PS_KAFKA_ASSIGNOR_COUNT];
-    uint32_t assignor_count;
-    bool cooperative; /* all assignors are cooperative: partitions are kept over a rebalance */
-    enum ps_kafka_reset reset;
-    bool committed_only; /* isolation.level = read_committed */
-    bool checks_sums;    /* check.crcs */
-    int32_t wait_ms, bytes_min, bytes_max, partition_bytes_max;
-};
 
 /* ---- partitions ---- */
 
@@ -344,13 +326,6 @@ void ps_kafka_fetch_die(struct ps_kafka_fetch *fetch, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 bool ps_kafka_fetch_unreadable(char *reason, const char *what);
-
-/* ---- settings.c ---- */
-
-extern const char *const ps_kafka_assignor_names[PS_KAFKA_ASSIGNOR_COUNT];
-
-void ps_kafka_fetch_settings_read(struct ps_kafka_fetch_settings *settings, const struct ps_pair *pairs,
-                                  size_t count, uint64_t held_bytes_max);
 
 /* ---- topics.c ---- */
 

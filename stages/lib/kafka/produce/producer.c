@@ -53,15 +53,6 @@ static enum ps_status add_servers(struct ps_kafka_native *client, const char *se
     return client->brokers != NULL ? PS_OK : ps_err_set(err, "bootstrap.servers is empty");
 }
 
-static const char *servers_of(const struct ps_kafka_producer_config *config)
-{
-    const char *servers = "";
-    for (size_t i = 0; i < config->pair_count; i++)
-        if (strcmp(config->pairs[i].key, "bootstrap.servers") == 0)
-            servers = config->pairs[i].value;
-    return servers;
-}
-
 void ps_kafka_native_free(struct ps_kafka_native *client)
 {
     while (client->brokers != NULL) {
@@ -132,9 +123,8 @@ static enum ps_status native_init(struct ps_kafka_native *client,
     client->metadata.look_ns = PS_NEVER;
     if (ps_kafka_native_settings_read(&client->settings, config->pairs, config->pair_count, err) != PS_OK ||
         open_compressor(client, err) != PS_OK ||
-        ps_kafka_native_account_read(&client->account, config->pairs, config->pair_count, config->wake_fd,
-                                     err) != PS_OK ||
-        ps_kafka_native_tls_open(&client->tls, config->pairs, config->pair_count, err) != PS_OK ||
+        ps_kafka_native_account_read(&client->account, &client->settings, config->wake_fd, err) != PS_OK ||
+        ps_kafka_native_tls_open(&client->tls, &client->settings, err) != PS_OK ||
         watch(client, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;
     /* `check` refuses this. Such a client never asks for a producer id, and so would never begin a transaction. */
@@ -147,7 +137,12 @@ static enum ps_status native_init(struct ps_kafka_native *client,
     if (!client->settings.idempotent)
         client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
     client->resolver = ps_resolver_create(LOOKUPS, config->wake_fd, err);
-    return client->resolver != NULL ? add_servers(client, servers_of(config), err) : PS_FAIL;
+    if (client->resolver == NULL ||
+        add_servers(client, client->settings.texts.servers != NULL ? client->settings.texts.servers : "",
+                    err) != PS_OK)
+        return PS_FAIL;
+    client->settings.texts = (struct ps_kafka_native_texts){.servers = NULL};
+    return PS_OK;
 }
 
 struct ps_kafka_native *ps_kafka_native_make(const struct ps_kafka_producer_config *config,
@@ -450,12 +445,6 @@ static void native_resolve(struct ps_kafka_producer *producer, struct ps_kafka_p
 static bool native_abort(struct ps_kafka_producer *producer)
 {
     return ps_kafka_native_abort(native_of(producer));
-}
-
-enum ps_status ps_kafka_native_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err)
-{
-    struct ps_kafka_native_settings settings;
-    return ps_kafka_native_settings_read(&settings, pairs, count, err);
 }
 
 const struct ps_kafka_engine ps_kafka_native = {

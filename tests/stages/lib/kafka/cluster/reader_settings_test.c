@@ -1,5 +1,5 @@
 /* The settings of the native reader: every field after each property alone, and the limits of each number. */
-#include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/kafka/cluster/settings.h"
 
 #include "tests/support/support.h"
 
@@ -9,15 +9,18 @@
 
 static struct ps_kafka_fetch_settings read_one(const char *name, const char *value, uint64_t held_bytes_max)
 {
-    struct ps_kafka_fetch_settings settings;
+    struct ps_kafka_native_settings settings;
+    struct ps_err err = {0};
     /* properties with similar names must not be taken for the tested one */
     const struct ps_pair pairs[] = {{.key = "session.timeout", .value = "1"},
                                     {.key = "x.fetch.min.bytes", .value = "2"},
                                     {.key = name, .value = value},
                                     {.key = "isolation.level.x", .value = "read_uncommitted"}};
     memset(&settings, 0xee, sizeof settings);
-    ps_kafka_fetch_settings_read(&settings, pairs, PS_COUNT_OF(pairs), held_bytes_max);
-    return settings;
+    assert_int_equal(ps_kafka_native_settings_read(&settings, pairs, PS_COUNT_OF(pairs), &err), PS_FAIL);
+    assert_string_equal(err.text, "session.timeout"); /* it does not know the name */
+    ps_kafka_fetch_settings_bound(&settings.reader, held_bytes_max);
+    return settings.reader;
 }
 
 static struct ps_kafka_fetch_settings defaults(void)
