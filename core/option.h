@@ -93,6 +93,12 @@ struct ps_option {
     const char *help; /* one or two sentences; the last one may lack its full stop */
 };
 
+/* A row of a table of options: its key, its type (the part after PS_OPTION_), where in the plan its value goes, its
+ * help, and what else differs from zero: PS_OPTION_ROW("batchSize", INT, FIELD(size), "events of a batch", .min = 1). */
+#define PS_OPTION_ROW(name, kind, place, text, ...)                                                          \
+    {                                                                                                        \
+        .key = (name), .type = PS_OPTION_##kind, .offset = (place), .help = text, __VA_ARGS__                \
+    }
 #define PS_OPTION_END                                                                                        \
     {                                                                                                        \
         .key = NULL                                                                                          \

@@ -4,58 +4,36 @@
 #include <stddef.h>
 
 const struct ps_option ps_common_source_options[] = {
-    {.key = "type",
-     .type = PS_OPTION_TEXT,
-     .offset = offsetof(struct ps_common_source, type),
-     .help = "type of the source: an alias or a class name"},
-    {.key = "channels",
-     .type = PS_OPTION_LIST,
-     .offset = offsetof(struct ps_common_source, channels),
-     .help = "channels it puts into, separated by blanks"},
-    {.key = "selector.",
-     .type = PS_OPTION_MAP,
-     .offset = offsetof(struct ps_common_source, selector),
-     .help = "the channel selector: selector.type (default replicating) and its keys"},
-    {.key = "interceptors",
-     .type = PS_OPTION_LIST,
-     .offset = offsetof(struct ps_common_source, interceptors),
-     .help = "names of interceptors in the order they run, separated by blanks"},
-    {.key = "interceptors.",
-     .type = PS_OPTION_MAP,
-     .offset = offsetof(struct ps_common_source, interceptor_keys),
-     .help = "interceptors.NAME.type and its keys"},
+    PS_OPTION_ROW("type", TEXT, offsetof(struct ps_common_source, type),
+                  "type of the source: an alias or a class name"),
+    PS_OPTION_ROW("channels", LIST, offsetof(struct ps_common_source, channels),
+                  "channels it puts into, separated by blanks"),
+    PS_OPTION_ROW("selector.", MAP, offsetof(struct ps_common_source, selector),
+                  "the channel selector: selector.type (default replicating) and its keys"),
+    PS_OPTION_ROW("interceptors", LIST, offsetof(struct ps_common_source, interceptors),
+                  "names of interceptors in the order they run, separated by blanks"),
+    PS_OPTION_ROW("interceptors.", MAP, offsetof(struct ps_common_source, interceptor_keys),
+                  "interceptors.NAME.type and its keys"),
     PS_OPTION_END,
 };
 
 const struct ps_option ps_common_sink_options[] = {
-    {.key = "type",
-     .type = PS_OPTION_TEXT,
-     .offset = offsetof(struct ps_common_sink, type),
-     .help = "type of the sink: an alias or a class name"},
-    {.key = "channel",
-     .type = PS_OPTION_TEXT,
-     .offset = offsetof(struct ps_common_sink, channel),
-     .help = "the one channel it takes from"},
+    PS_OPTION_ROW("type", TEXT, offsetof(struct ps_common_sink, type),
+                  "type of the sink: an alias or a class name"),
+    PS_OPTION_ROW("channel", TEXT, offsetof(struct ps_common_sink, channel), "the one channel it takes from"),
     PS_OPTION_END,
 };
 
 static const struct ps_option channel_options[] = {
-    {.key = "type",
-     .type = PS_OPTION_TEXT,
-     .offset = offsetof(struct ps_common_channel, type),
-     .help = "type of the channel: an alias or a class name"},
+    PS_OPTION_ROW("type", TEXT, offsetof(struct ps_common_channel, type),
+                  "type of the channel: an alias or a class name"),
     PS_OPTION_END,
 };
 
 const struct ps_option ps_common_group_options[] = {
-    {.key = "sinks",
-     .type = PS_OPTION_LIST,
-     .offset = offsetof(struct ps_common_group, sinks),
-     .help = "its sinks, separated by blanks"},
-    {.key = "processor.",
-     .type = PS_OPTION_MAP,
-     .offset = offsetof(struct ps_common_group, processor),
-     .help = "the sink processor: processor.type (default, failover, load_balance) and its keys"},
+    PS_OPTION_ROW("sinks", LIST, offsetof(struct ps_common_group, sinks), "its sinks, separated by blanks"),
+    PS_OPTION_ROW("processor.", MAP, offsetof(struct ps_common_group, processor),
+                  "the sink processor: processor.type (default, failover, load_balance) and its keys"),
     PS_OPTION_END,
 };
 

@@ -13,25 +13,15 @@ struct file_plan {
 
 static const struct ps_option options[] = {
     PS_QUEUE_OPTION_ROWS(struct file_plan, log),
-    {.key = "capacity",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct file_plan, channel.capacity),
-     .fallback = "1000000",
-     .min = 1,
-     .max = INT64_MAX,
-     .unit = "events",
-     .help = "maximum number of events in the channel; events that a sink has in flight do not count"},
-    {.key = "keep-alive",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct file_plan, keep_alive_s),
-     .fallback = "3",
-     .min = INT32_MIN,
-     .max = INT32_MAX,
-     .unit = "s",
-     .help = "how long a source that must answer its client waits for room, or for a disk that cannot be "
-             "written, before it refuses; below 0 counts as 0"},
+    PS_OPTION_ROW("capacity", INT, offsetof(struct file_plan, channel.capacity),
+                  "maximum number of events in the channel; events that a sink has in flight do not count",
+                  .fallback = "1000000", .min = 1, .max = INT64_MAX, .unit = "events",
+                  .flags = PS_OPTION_LENIENT),
+    PS_OPTION_ROW(
+        "keep-alive", INT, offsetof(struct file_plan, keep_alive_s),
+        "how long a source that must answer its client waits for room, or for a disk that cannot be "
+        "written, before it refuses; below 0 counts as 0",
+        .fallback = "3", .min = INT32_MIN, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_LENIENT),
     PS_OPTION_END,
 };
 

@@ -10,55 +10,28 @@ struct memory {
 };
 
 static const struct ps_option options[] = {
-    {.key = "capacity",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct memory, capacity),
-     .fallback = "100",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "events",
-     .help = "maximum number of events in the channel; events that a sink has in flight do not count"},
-    {.key = "transactionCapacity",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct memory, transaction_capacity),
-     .fallback = "100",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "events",
-     .help =
-         "must not exceed capacity, as in Flume; does not size batches here (they are at most capacity/4)"},
-    {.key = "keep-alive",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct memory, keep_alive_s),
-     .fallback = "3",
-     .min = INT32_MIN,
-     .max = INT32_MAX,
-     .unit = "s",
-     .help = "how long a source that must answer its client waits for room before it refuses; below 0 counts "
-             "as 0"},
-    {.key = "byteCapacity",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct memory, byte_capacity),
-     .fallback = "-1",
-     .min = -1,
-     .max = INT64_MAX,
-     .unit = "bytes",
-     .help = "maximum number of bytes of bodies; 0 = unlimited (the memory budget still applies); unset: 40 "
-             "% of the memory "
-             "budget"},
-    {.key = "byteCapacityBufferPercentage",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct memory, byte_buffer_percent),
-     .fallback = "20",
-     .min = 0,
-     .max = 100,
-     .unit = "%",
-     .help = "part of byteCapacity reserved for headers"},
+    PS_OPTION_ROW("capacity", INT, offsetof(struct memory, capacity),
+                  "maximum number of events in the channel; events that a sink has in flight do not count",
+                  .fallback = "100", .min = 1, .max = INT32_MAX, .unit = "events",
+                  .flags = PS_OPTION_LENIENT),
+    PS_OPTION_ROW(
+        "transactionCapacity", INT, offsetof(struct memory, transaction_capacity),
+        "must not exceed capacity, as in Flume; does not size batches here (they are at most capacity/4)",
+        .fallback = "100", .min = 1, .max = INT32_MAX, .unit = "events", .flags = PS_OPTION_LENIENT),
+    PS_OPTION_ROW(
+        "keep-alive", INT, offsetof(struct memory, keep_alive_s),
+        "how long a source that must answer its client waits for room before it refuses; below 0 counts "
+        "as 0",
+        .fallback = "3", .min = INT32_MIN, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_LENIENT),
+    PS_OPTION_ROW(
+        "byteCapacity", INT, offsetof(struct memory, byte_capacity),
+        "maximum number of bytes of bodies; 0 = unlimited (the memory budget still applies); unset: 40 "
+        "% of the memory "
+        "budget",
+        .fallback = "-1", .min = -1, .max = INT64_MAX, .unit = "bytes", .flags = PS_OPTION_LENIENT),
+    PS_OPTION_ROW("byteCapacityBufferPercentage", INT, offsetof(struct memory, byte_buffer_percent),
+                  "part of byteCapacity reserved for headers", .fallback = "20", .min = 0, .max = 100,
+                  .unit = "%", .flags = PS_OPTION_LENIENT),
     PS_OPTION_END,
 };
 

@@ -48,13 +48,10 @@ struct avro_state {
 };
 
 static const struct ps_option options[] = {
-    {.key = "schemaType",
-     .type = PS_OPTION_ENUM,
-     .offset = offsetof(struct avro_plan, literal),
-     .fallback = "HASH",
-     .words = PS_WORDS("HASH", "LITERAL"),
-     .help = "HASH: header flume.avro.schema.hash has the schema's fingerprint (CRC-64-AVRO, in hex); "
-             "LITERAL: header flume.avro.schema.literal has the schema"},
+    PS_OPTION_ROW("schemaType", ENUM, offsetof(struct avro_plan, literal),
+                  "HASH: header flume.avro.schema.hash has the schema's fingerprint (CRC-64-AVRO, in hex); "
+                  "LITERAL: header flume.avro.schema.literal has the schema",
+                  .fallback = "HASH", .words = PS_WORDS("HASH", "LITERAL")),
     PS_OPTION_END,
 };
 

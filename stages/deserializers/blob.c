@@ -18,15 +18,11 @@ struct blob_state {
 };
 
 static const struct ps_option options[] = {
-    {.key = "maxBlobLength",
-     .type = PS_OPTION_INT,
-     .offset = offsetof(struct blob_plan, bytes_max),
-     .fallback = "100000000",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "bytes",
-     .help = "maximum length of an event; a larger file becomes several events; at most a quarter of the "
-             "memory budget, and 896 MiB"},
+    PS_OPTION_ROW(
+        "maxBlobLength", INT, offsetof(struct blob_plan, bytes_max),
+        "maximum length of an event; a larger file becomes several events; at most a quarter of the "
+        "memory budget, and 896 MiB",
+        .fallback = "100000000", .min = 1, .max = INT32_MAX, .unit = "bytes"),
     PS_OPTION_END,
 };
 

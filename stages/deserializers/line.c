@@ -37,20 +37,13 @@ struct line_state {
 #define FIELD(name) offsetof(struct line_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "maxLineLength",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(chars_max),
-     .fallback = "2048",
-     .min = INT32_MIN,
-     .max = INT32_MAX,
-     .unit = "chars",
-     .help =
-         "maximum number of Java characters (UTF-16 units) in a line; a longer line becomes several events"},
-    {.key = "outputCharset",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(charset_name),
-     .fallback = "UTF-8",
-     .help = "character set of the events' bodies; what it does not have becomes ?"},
+    PS_OPTION_ROW(
+        "maxLineLength", INT, FIELD(chars_max),
+        "maximum number of Java characters (UTF-16 units) in a line; a longer line becomes several events",
+        .fallback = "2048", .min = INT32_MIN, .max = INT32_MAX, .unit = "chars"),
+    PS_OPTION_ROW("outputCharset", TEXT, FIELD(charset_name),
+                  "character set of the events' bodies; what it does not have becomes ?",
+                  .fallback = "UTF-8"),
     PS_OPTION_END,
 };
 

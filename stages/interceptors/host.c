@@ -17,22 +17,12 @@ struct host_plan {
 #define FIELD(name) offsetof(struct host_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "hostHeader",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(header),
-     .fallback = "host",
-     .flags = PS_OPTION_HEADER,
-     .help = "name of the header"},
-    {.key = "useIP",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(use_ip),
-     .fallback = "true",
-     .help = "use the address instead of the canonical host name"},
-    {.key = "preserveExisting",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(preserve),
-     .fallback = "false",
-     .help = "do not change the header of an event that already has it"},
+    PS_OPTION_ROW("hostHeader", TEXT, FIELD(header), "name of the header", .fallback = "host",
+                  .flags = PS_OPTION_HEADER),
+    PS_OPTION_ROW("useIP", BOOL, FIELD(use_ip), "use the address instead of the canonical host name",
+                  .fallback = "true"),
+    PS_OPTION_ROW("preserveExisting", BOOL, FIELD(preserve),
+                  "do not change the header of an event that already has it", .fallback = "false"),
     PS_OPTION_END,
 };
 

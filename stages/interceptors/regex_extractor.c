@@ -42,22 +42,16 @@ struct regex_extractor_state {
 #define FIELD(name) offsetof(struct regex_extractor_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "regex",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(pattern),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "Java regular expression, searched for in the body; its groups become headers"},
-    {.key = "serializers",
-     .type = PS_OPTION_LIST,
-     .offset = FIELD(serializers),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "names, one for each group in order, separated by blanks"},
-    {.key = "serializers.",
-     .type = PS_OPTION_MAP,
-     .offset = FIELD(keys),
-     .help = "serializers.NAME.name: the header (required). serializers.NAME.type: DEFAULT, the group as it "
-             "is, or " FLUME "RegexExtractorInterceptorMillisSerializer, which makes milliseconds of a date; "
-             "serializers.NAME.pattern: how that date is written, in Joda-Time's letters"},
+    PS_OPTION_ROW("regex", TEXT, FIELD(pattern),
+                  "Java regular expression, searched for in the body; its groups become headers",
+                  .flags = PS_OPTION_REQUIRED),
+    PS_OPTION_ROW("serializers", LIST, FIELD(serializers),
+                  "names, one for each group in order, separated by blanks", .flags = PS_OPTION_REQUIRED),
+    PS_OPTION_ROW(
+        "serializers.", MAP, FIELD(keys),
+        "serializers.NAME.name: the header (required). serializers.NAME.type: DEFAULT, the group as it "
+        "is, or " FLUME "RegexExtractorInterceptorMillisSerializer, which makes milliseconds of a date; "
+        "serializers.NAME.pattern: how that date is written, in Joda-Time's letters"),
     PS_OPTION_END,
 };
 

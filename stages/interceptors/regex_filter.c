@@ -18,16 +18,10 @@ struct regex_filter_state {
 #define FIELD(name) offsetof(struct regex_filter_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "regex",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(pattern),
-     .fallback = ".*",
-     .help = "Java regular expression, searched for in the body"},
-    {.key = "excludeEvents",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(exclude),
-     .fallback = "false",
-     .help = "drop the events that match instead of those that do not"},
+    PS_OPTION_ROW("regex", TEXT, FIELD(pattern), "Java regular expression, searched for in the body",
+                  .fallback = ".*"),
+    PS_OPTION_ROW("excludeEvents", BOOL, FIELD(exclude),
+                  "drop the events that match instead of those that do not", .fallback = "false"),
     PS_OPTION_END,
 };
 

@@ -34,23 +34,13 @@ struct remove_header_state {
 #define FIELD(name) offsetof(struct remove_header_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "withName",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(with_name),
-     .help = "name of one header to remove"},
-    {.key = "fromList",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(from_list),
-     .help = "names of headers to remove"},
-    {.key = "fromListSeparator",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(separator),
-     .fallback = "\\s*,\\s*",
-     .help = "Java regular expression for the text between the names in fromList"},
-    {.key = "matching",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(matching),
-     .help = "Java regular expression; headers whose whole name matches are removed"},
+    PS_OPTION_ROW("withName", TEXT, FIELD(with_name), "name of one header to remove"),
+    PS_OPTION_ROW("fromList", TEXT, FIELD(from_list), "names of headers to remove"),
+    PS_OPTION_ROW("fromListSeparator", TEXT, FIELD(separator),
+                  "Java regular expression for the text between the names in fromList",
+                  .fallback = "\\s*,\\s*"),
+    PS_OPTION_ROW("matching", TEXT, FIELD(matching),
+                  "Java regular expression; headers whose whole name matches are removed"),
     PS_OPTION_END,
 };
 

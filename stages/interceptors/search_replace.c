@@ -63,21 +63,14 @@ struct search_replace_state {
 #define FIELD(name) offsetof(struct search_replace_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "searchPattern",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(pattern),
-     .flags = PS_OPTION_REQUIRED,
-     .help = "Java regular expression; every match in the body is replaced"},
-    {.key = "replaceString",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(text),
-     .fallback = "",
-     .help = "the replacement: $1 and ${name} are groups, a backslash escapes a character"},
-    {.key = "charset",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(charset_name),
-     .fallback = "UTF-8",
-     .help = "character set of the bodies, by Java's name"},
+    PS_OPTION_ROW("searchPattern", TEXT, FIELD(pattern),
+                  "Java regular expression; every match in the body is replaced",
+                  .flags = PS_OPTION_REQUIRED),
+    PS_OPTION_ROW("replaceString", TEXT, FIELD(text),
+                  "the replacement: $1 and ${name} are groups, a backslash escapes a character",
+                  .fallback = ""),
+    PS_OPTION_ROW("charset", TEXT, FIELD(charset_name), "character set of the bodies, by Java's name",
+                  .fallback = "UTF-8"),
     PS_OPTION_END,
 };
 

@@ -14,22 +14,11 @@ struct static_plan {
 #define FIELD(name) offsetof(struct static_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "key",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(key),
-     .fallback = "key",
-     .flags = PS_OPTION_HEADER,
-     .help = "name of the header"},
-    {.key = "value",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(value),
-     .fallback = "value",
-     .help = "its value"},
-    {.key = "preserveExisting",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(preserve),
-     .fallback = "true",
-     .help = "do not change the header of an event that already has it"},
+    PS_OPTION_ROW("key", TEXT, FIELD(key), "name of the header", .fallback = "key",
+                  .flags = PS_OPTION_HEADER),
+    PS_OPTION_ROW("value", TEXT, FIELD(value), "its value", .fallback = "value"),
+    PS_OPTION_ROW("preserveExisting", BOOL, FIELD(preserve),
+                  "do not change the header of an event that already has it", .fallback = "true"),
     PS_OPTION_END,
 };
 

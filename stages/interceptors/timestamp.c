@@ -13,17 +13,10 @@ struct timestamp_plan {
 #define FIELD(name) offsetof(struct timestamp_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "headerName",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(header),
-     .fallback = "timestamp",
-     .flags = PS_OPTION_HEADER,
-     .help = "name of the header"},
-    {.key = "preserveExisting",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(preserve),
-     .fallback = "false",
-     .help = "do not change the header of an event that already has it"},
+    PS_OPTION_ROW("headerName", TEXT, FIELD(header), "name of the header", .fallback = "timestamp",
+                  .flags = PS_OPTION_HEADER),
+    PS_OPTION_ROW("preserveExisting", BOOL, FIELD(preserve),
+                  "do not change the header of an event that already has it", .fallback = "false"),
     PS_OPTION_END,
 };
 

@@ -21,18 +21,11 @@ struct uuid_state {
 #define FIELD(name) offsetof(struct uuid_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "headerName",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(header),
-     .fallback = "id",
-     .flags = PS_OPTION_HEADER,
-     .help = "name of the header"},
-    {.key = "preserveExisting",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(preserve),
-     .fallback = "true",
-     .help = "do not change the header of an event that already has it"},
-    {.key = "prefix", .type = PS_OPTION_TEXT, .offset = FIELD(prefix), .help = "text before the UUID"},
+    PS_OPTION_ROW("headerName", TEXT, FIELD(header), "name of the header", .fallback = "id",
+                  .flags = PS_OPTION_HEADER),
+    PS_OPTION_ROW("preserveExisting", BOOL, FIELD(preserve),
+                  "do not change the header of an event that already has it", .fallback = "true"),
+    PS_OPTION_ROW("prefix", TEXT, FIELD(prefix), "text before the UUID"),
     PS_OPTION_END,
 };
 

@@ -16,12 +16,9 @@ struct load_balancing_state {
 };
 
 static const struct ps_option options[] = {
-    {.key = "policy",
-     .type = PS_OPTION_ENUM,
-     .offset = offsetof(struct load_balancing_plan, policy),
-     .fallback = "round_robin",
-     .words = PS_WORDS("round_robin", "random"),
-     .help = "how the channel of an event is chosen"},
+    PS_OPTION_ROW("policy", ENUM, offsetof(struct load_balancing_plan, policy),
+                  "how the channel of an event is chosen", .fallback = "round_robin",
+                  .words = PS_WORDS("round_robin", "random")),
     PS_OPTION_END,
 };
 

@@ -36,24 +36,13 @@ struct multiplexing_plan {
 #define FIELD(name) offsetof(struct multiplexing_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "header",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(header),
-     .fallback = "flume.selector.header",
-     .flags = PS_OPTION_HEADER,
-     .help = "header whose value chooses the channels"},
-    {.key = "mapping.",
-     .type = PS_OPTION_MAP,
-     .offset = FIELD(mapping),
-     .help = "mapping.VALUE: channels of events with that value, separated by single blanks"},
-    {.key = "default",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(fallback),
-     .help = "channels of all other events; unset: they are dropped"},
-    {.key = "optional.",
-     .type = PS_OPTION_MAP,
-     .offset = FIELD(optional),
-     .help = "optional.VALUE: further channels, which may miss events"},
+    PS_OPTION_ROW("header", TEXT, FIELD(header), "header whose value chooses the channels",
+                  .fallback = "flume.selector.header", .flags = PS_OPTION_HEADER),
+    PS_OPTION_ROW("mapping.", MAP, FIELD(mapping),
+                  "mapping.VALUE: channels of events with that value, separated by single blanks"),
+    PS_OPTION_ROW("default", TEXT, FIELD(fallback), "channels of all other events; unset: they are dropped"),
+    PS_OPTION_ROW("optional.", MAP, FIELD(optional),
+                  "optional.VALUE: further channels, which may miss events"),
     PS_OPTION_END,
 };
 

@@ -12,10 +12,8 @@ struct replicating_plan {
 };
 
 static const struct ps_option options[] = {
-    {.key = "optional",
-     .type = PS_OPTION_LIST,
-     .offset = offsetof(struct replicating_plan, optional),
-     .help = "channels that may miss events: the source does not wait for them"},
+    PS_OPTION_ROW("optional", LIST, offsetof(struct replicating_plan, optional),
+                  "channels that may miss events: the source does not wait for them"),
     PS_OPTION_END,
 };
 

@@ -28,11 +28,10 @@ struct avro_datum_state {
 
 static const struct ps_option options[] = {
     PS_AVRO_BLOCKS_OPTION_ROWS,
-    {.key = "schemaURL",
-     .type = PS_OPTION_TEXT,
-     .offset = offsetof(struct avro_datum_plan, schema_url),
-     .help = "schema of events without a header that names one: file:, http:, https:, in the sink hdfs also "
-             "hdfs:"},
+    PS_OPTION_ROW(
+        "schemaURL", TEXT, offsetof(struct avro_datum_plan, schema_url),
+        "schema of events without a header that names one: file:, http:, https:, in the sink hdfs also "
+        "hdfs:"),
     PS_OPTION_END,
 };
 

@@ -12,11 +12,8 @@ struct header_and_text_state {
 };
 
 static const struct ps_option options[] = {
-    {.key = "appendNewline",
-     .type = PS_OPTION_BOOL,
-     .offset = offsetof(struct header_and_text_plan, newline),
-     .fallback = "true",
-     .help = "end every event with a newline"},
+    PS_OPTION_ROW("appendNewline", BOOL, offsetof(struct header_and_text_plan, newline),
+                  "end every event with a newline", .fallback = "true"),
     PS_OPTION_END,
 };
 

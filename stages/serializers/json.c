@@ -12,42 +12,27 @@ struct json_state {
 #define FIELD(name) offsetof(struct ps_event_json, name)
 
 static const struct ps_option options[] = {
-    {.key = "json.body",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(body),
-     .fallback = "message",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "name of the member with the event's body"},
-    {.key = "json.headers",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(headers),
-     .fallback = "all",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "all, none, or the names of the headers that become members, separated by blanks or commas"},
-    {.key = "json.timestamp",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(timestamp),
-     .flags = PS_OPTION_EXTENSION,
-     .help = "name of a member with the time of the header timestamp (milliseconds) as RFC 3339 in UTC; an "
-             "event without "
-             "this header has no such member"},
-    {.key = "json.rename.",
-     .type = PS_OPTION_MAP,
-     .offset = FIELD(rename),
-     .flags = PS_OPTION_EXTENSION | PS_OPTION_HEADER,
-     .help = "json.rename.<header> = name of its member"},
-    {.key = "json.nested",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(nested),
-     .flags = PS_OPTION_EXTENSION,
-     .help = "name of an object with the headers (true: headers); unset or false: headers are members beside "
-             "the body"},
-    {.key = "appendNewline",
-     .type = PS_OPTION_BOOL,
-     .offset = FIELD(newline),
-     .fallback = "true",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "end every object with a newline; records of Kafka and requests have none"},
+    PS_OPTION_ROW("json.body", TEXT, FIELD(body), "name of the member with the event's body",
+                  .fallback = "message", .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW("json.headers", TEXT, FIELD(headers),
+                  "all, none, or the names of the headers that become members, separated by blanks or commas",
+                  .fallback = "all", .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW(
+        "json.timestamp", TEXT, FIELD(timestamp),
+        "name of a member with the time of the header timestamp (milliseconds) as RFC 3339 in UTC; an "
+        "event without "
+        "this header has no such member",
+        .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW("json.rename.", MAP, FIELD(rename), "json.rename.<header> = name of its member",
+                  .flags = PS_OPTION_EXTENSION | PS_OPTION_HEADER),
+    PS_OPTION_ROW(
+        "json.nested", TEXT, FIELD(nested),
+        "name of an object with the headers (true: headers); unset or false: headers are members beside "
+        "the body",
+        .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW("appendNewline", BOOL, FIELD(newline),
+                  "end every object with a newline; records of Kafka and requests have none",
+                  .fallback = "true", .flags = PS_OPTION_EXTENSION),
     PS_OPTION_END,
 };
 

@@ -7,11 +7,8 @@ struct text_plan {
 };
 
 static const struct ps_option options[] = {
-    {.key = "appendNewline",
-     .type = PS_OPTION_BOOL,
-     .offset = offsetof(struct text_plan, newline),
-     .fallback = "true",
-     .help = "end every event with a newline"},
+    PS_OPTION_ROW("appendNewline", BOOL, offsetof(struct text_plan, newline),
+                  "end every event with a newline", .fallback = "true"),
     PS_OPTION_END,
 };
 

@@ -25,20 +25,16 @@ struct logger_state {
 };
 
 static const struct ps_option options[] = {
-    {.key = "maxBytesToLog",
-     .flags = PS_OPTION_LENIENT,
-     .type = PS_OPTION_TEXT,
-     .offset = offsetof(struct logger_plan, bytes_text),
-     .fallback = "16",
-     .unit = "bytes",
-     .help = "maximum number of bytes of a body to show; a value that is not a number counts as 16. Flume "
-             "1.11 documents this key and ignores it"},
-    {.key = "penstock.identity",
-     .type = PS_OPTION_BOOL,
-     .offset = offsetof(struct logger_plan, identity),
-     .fallback = "false",
-     .help = "end each line with the event's identity, which is the same when the event is delivered again "
-             "(docs/CONTRACT.md); `-` for an event whose source cannot read it again"},
+    PS_OPTION_ROW(
+        "maxBytesToLog", TEXT, offsetof(struct logger_plan, bytes_text),
+        "maximum number of bytes of a body to show; a value that is not a number counts as 16. Flume "
+        "1.11 documents this key and ignores it",
+        .fallback = "16", .unit = "bytes", .flags = PS_OPTION_LENIENT),
+    PS_OPTION_ROW(
+        "penstock.identity", BOOL, offsetof(struct logger_plan, identity),
+        "end each line with the event's identity, which is the same when the event is delivered again "
+        "(docs/CONTRACT.md); `-` for an event whose source cannot read it again",
+        .fallback = "false"),
     PS_OPTION_END,
 };
 

@@ -13,23 +13,12 @@ struct null_state {
 #define FIELD(name) offsetof(struct null_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "batchSize",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(batch_size),
-     .fallback = "100",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "events",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; here the source decides the size of batches"},
-    {.key = "logEveryNEvents",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(log_every),
-     .fallback = "10000",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "events",
-     .help = "number of events taken between two lines in the log"},
+    PS_OPTION_ROW("batchSize", INT, FIELD(batch_size),
+                  "events in one transaction; here the source decides the size of batches", .fallback = "100",
+                  .min = 1, .max = INT32_MAX, .unit = "events", .flags = PS_OPTION_NO_EFFECT),
+    PS_OPTION_ROW("logEveryNEvents", INT, FIELD(log_every),
+                  "number of events taken between two lines in the log", .fallback = "10000", .min = 1,
+                  .max = INT32_MAX, .unit = "events"),
     PS_OPTION_END,
 };
 

@@ -45,55 +45,33 @@ struct http_state {
 static const struct ps_option options[] = {
     PS_HOST_OPTION_ROW("bind", FIELD(listen.bind)),
     PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
-    {.key = "handler",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(handler_name),
-     .fallback = "org.apache.flume.source.http.JSONHandler",
-     .help = "the handler, which makes events from a request: org.apache.flume.source.http.JSONHandler, or "
-             "JSON; org.apache.flume.source.http.BLOBHandler, or BLOB; "
-             "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
-             "runs in Java then"},
-    {.key = "handler.mandatoryParameters",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(mandatory),
-     .help = "BLOBHandler: parameters without which a request is answered 500, separated by commas alone: "
-             "blanks belong to a name"},
-    {.key = "handler.maxBlobLength",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(blob_bytes_max),
-     .fallback = "100000000",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "bytes",
-     .help = "morphline's BlobHandler: maximum length of a body; a longer one is cut there, with a warning"},
-    {.key = "penstock.body.max",
-     .type = PS_OPTION_SIZE,
-     .offset = FIELD(body_bytes_max),
-     .min = 1,
-     .max = BODY_BYTES_MAX,
-     .unit = "bytes",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "maximum length of a request's body; a longer one is answered with status 413; unset: a "
-             "sixteenth of the memory budget divided by the workers, at most 64 MiB"},
-    {.key = "penstock.request.timeout",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(request_s),
-     .fallback = "300",
-     .min = 0,
-     .max = INT32_MAX,
-     .unit = "s",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "longest time for a request, from its first byte to its last; one that takes longer is answered "
-             "with 408; 0: no limit"},
-    {.key = "penstock.idle.timeout",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(idle_s),
-     .fallback = "30",
-     .min = 0,
-     .max = INT32_MAX,
-     .unit = "s",
-     .flags = PS_OPTION_EXTENSION,
-     .help = "time without a byte sent or received after which a connection is closed; 0: never"},
+    PS_OPTION_ROW(
+        "handler", TEXT, FIELD(handler_name),
+        "the handler, which makes events from a request: org.apache.flume.source.http.JSONHandler, or "
+        "JSON; org.apache.flume.source.http.BLOBHandler, or BLOB; "
+        "org.apache.flume.sink.solr.morphline.BlobHandler; or a class of the class path: Flume's source "
+        "runs in Java then",
+        .fallback = "org.apache.flume.source.http.JSONHandler"),
+    PS_OPTION_ROW(
+        "handler.mandatoryParameters", TEXT, FIELD(mandatory),
+        "BLOBHandler: parameters without which a request is answered 500, separated by commas alone: "
+        "blanks belong to a name"),
+    PS_OPTION_ROW(
+        "handler.maxBlobLength", INT, FIELD(blob_bytes_max),
+        "morphline's BlobHandler: maximum length of a body; a longer one is cut there, with a warning",
+        .fallback = "100000000", .min = 1, .max = INT32_MAX, .unit = "bytes"),
+    PS_OPTION_ROW("penstock.body.max", SIZE, FIELD(body_bytes_max),
+                  "maximum length of a request's body; a longer one is answered with status 413; unset: a "
+                  "sixteenth of the memory budget divided by the workers, at most 64 MiB",
+                  .min = 1, .max = BODY_BYTES_MAX, .unit = "bytes", .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW(
+        "penstock.request.timeout", INT, FIELD(request_s),
+        "longest time for a request, from its first byte to its last; one that takes longer is answered "
+        "with 408; 0: no limit",
+        .fallback = "300", .min = 0, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW("penstock.idle.timeout", INT, FIELD(idle_s),
+                  "time without a byte sent or received after which a connection is closed; 0: never",
+                  .fallback = "30", .min = 0, .max = INT32_MAX, .unit = "s", .flags = PS_OPTION_EXTENSION),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),
     PS_JETTY_OPTION_ROWS(struct http_plan, jetty),
     PS_TLS_OPTION_ROWS_ALIASED(struct http_plan, listen.tls, PS_WORDS("enableSSL"),

@@ -27,12 +27,9 @@ struct netcatudp_state {
 static const struct ps_option options[] = {
     PS_HOST_OPTION_ROW("bind", FIELD(listen.bind)),
     PS_PORT_OPTION_ROW("UDP", FIELD(listen.port)),
-    {.key = "remoteAddress",
-     .type = PS_OPTION_TEXT,
-     .offset = FIELD(header),
-     .aliases = PS_WORDS("remoteAddressHeader"),
-     .flags = PS_OPTION_HEADER,
-     .help = "header for the sender's address in Java's form, /address:port"},
+    PS_OPTION_ROW("remoteAddress", TEXT, FIELD(header),
+                  "header for the sender's address in Java's form, /address:port",
+                  .aliases = PS_WORDS("remoteAddressHeader"), .flags = PS_OPTION_HEADER),
     PS_RECEIVE_BUFFER_OPTION_ROW(FIELD(listen.receive_buffer_bytes)),
     PS_OPTION_END,
 };

@@ -20,31 +20,18 @@ struct scribe_plan {
 #define FIELD(name) offsetof(struct scribe_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "port",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(listen.port),
-     .fallback = "1499",
-     .min = 0,
-     .max = 65535,
-     .help = "TCP port to listen on, on all addresses, IPv4 and IPv6; 0: any free port, which is logged"},
-    {.key = "maxReadBufferBytes",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(frame_bytes),
-     .fallback = "16384000",
-     .min = INT32_MIN,
-     .max = INT32_MAX,
-     .unit = "bytes",
-     .help = "maximum length of a frame (a call with all its entries); a client that sends a longer one is "
-             "disconnected; below 1 counts as 16384000; at most a sixteenth of the memory budget, divided by "
-             "the workers"},
-    {.key = "workerThreads",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(threads),
-     .fallback = "5",
-     .min = INT32_MIN,
-     .max = INT32_MAX,
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "threads of Flume's server; one worker serves all connections (penstock.workers)"},
+    PS_OPTION_ROW("port", INT, FIELD(listen.port),
+                  "TCP port to listen on, on all addresses, IPv4 and IPv6; 0: any free port, which is logged",
+                  .fallback = "1499", .min = 0, .max = 65535),
+    PS_OPTION_ROW(
+        "maxReadBufferBytes", INT, FIELD(frame_bytes),
+        "maximum length of a frame (a call with all its entries); a client that sends a longer one is "
+        "disconnected; below 1 counts as 16384000; at most a sixteenth of the memory budget, divided by "
+        "the workers",
+        .fallback = "16384000", .min = INT32_MIN, .max = INT32_MAX, .unit = "bytes"),
+    PS_OPTION_ROW("workerThreads", INT, FIELD(threads),
+                  "threads of Flume's server; one worker serves all connections (penstock.workers)",
+                  .fallback = "5", .min = INT32_MIN, .max = INT32_MAX, .flags = PS_OPTION_NO_EFFECT),
     PS_MESSAGE_TIMEOUT_OPTION_ROW(FIELD(message_s)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_OPTION_END,

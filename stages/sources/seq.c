@@ -21,21 +21,12 @@ struct seq_state {
 #define FIELD(name) offsetof(struct seq_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "batchSize",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(batch_size),
-     .fallback = "1",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "events",
-     .flags = PS_OPTION_NO_EFFECT,
-     .help = "events in one transaction; the size of batches here depends on the channel"},
-    {.key = "totalEvents",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(total),
-     .fallback = "9223372036854775807",
-     .unit = "events",
-     .help = "number of events after which the source stops"},
+    PS_OPTION_ROW("batchSize", INT, FIELD(batch_size),
+                  "events in one transaction; the size of batches here depends on the channel",
+                  .fallback = "1", .min = 1, .max = INT32_MAX, .unit = "events",
+                  .flags = PS_OPTION_NO_EFFECT),
+    PS_OPTION_ROW("totalEvents", INT, FIELD(total), "number of events after which the source stops",
+                  .fallback = "9223372036854775807", .unit = "events"),
     PS_OPTION_END,
 };
 

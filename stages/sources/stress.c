@@ -22,44 +22,24 @@ struct stress_state {
 #define FIELD(name) offsetof(struct stress_plan, name)
 
 static const struct ps_option options[] = {
-    {.key = "size",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(size),
-     .fallback = "500",
-     .min = 0,
-     .max = 1 << 27,
-     .unit = "bytes",
-     .help = "length of a body"},
-    {.key = "maxTotalEvents",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(total),
-     .fallback = "-1",
-     .unit = "events",
-     .help = "number of events after which the source stops; below 0: never"},
-    {.key = "maxSuccessfulEvents",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(successful),
-     .fallback = "-1",
-     .unit = "events",
-     .help = "number of accepted events after which the source stops, in whole batches of batchSize; below "
-             "0: never"},
-    {.key = "batchSize",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(batch_size),
-     .fallback = "1",
-     .min = 1,
-     .max = INT32_MAX,
-     .unit = "events",
-     .help = "events in one transaction; only maxSuccessfulEvents is rounded up to it, the size of batches "
-             "here depends on the channel"},
-    {.key = "maxEventsPerSecond",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(per_second),
-     .fallback = "0",
-     .min = INT32_MIN,
-     .max = INT32_MAX,
-     .unit = "events/s",
-     .help = "maximum number of events in a second; 0 or less: no limit"},
+    PS_OPTION_ROW("size", INT, FIELD(size), "length of a body", .fallback = "500", .min = 0, .max = 1 << 27,
+                  .unit = "bytes"),
+    PS_OPTION_ROW("maxTotalEvents", INT, FIELD(total),
+                  "number of events after which the source stops; below 0: never", .fallback = "-1",
+                  .unit = "events"),
+    PS_OPTION_ROW(
+        "maxSuccessfulEvents", INT, FIELD(successful),
+        "number of accepted events after which the source stops, in whole batches of batchSize; below "
+        "0: never",
+        .fallback = "-1", .unit = "events"),
+    PS_OPTION_ROW(
+        "batchSize", INT, FIELD(batch_size),
+        "events in one transaction; only maxSuccessfulEvents is rounded up to it, the size of batches "
+        "here depends on the channel",
+        .fallback = "1", .min = 1, .max = INT32_MAX, .unit = "events"),
+    PS_OPTION_ROW("maxEventsPerSecond", INT, FIELD(per_second),
+                  "maximum number of events in a second; 0 or less: no limit", .fallback = "0",
+                  .min = INT32_MIN, .max = INT32_MAX, .unit = "events/s"),
     PS_OPTION_END,
 };
 

@@ -34,15 +34,11 @@ struct syslogtcp_state {
 static const struct ps_option options[] = {
     PS_HOST_OPTION_ROW_REQUIRED("host", FIELD(listen.host)),
     PS_PORT_OPTION_ROW("TCP", FIELD(listen.port)),
-    {.key = "eventSize",
-     .type = PS_OPTION_INT,
-     .offset = FIELD(event_size),
-     .fallback = "2500",
-     .min = INT32_MIN,
-     .max = EVENT_SIZE_MAX,
-     .unit = "bytes",
-     .help = "length at which a line is cut: the event gets flume.syslog.status = Incomplete, the rest is "
-             "the next event. Below 10 counts as 10"},
+    PS_OPTION_ROW(
+        "eventSize", INT, FIELD(event_size),
+        "length at which a line is cut: the event gets flume.syslog.status = Incomplete, the rest is "
+        "the next event. Below 10 counts as 10",
+        .fallback = "2500", .min = INT32_MIN, .max = EVENT_SIZE_MAX, .unit = "bytes"),
     PS_SYSLOG_FRAMING_OPTION_ROW(FIELD(framing_mode)),
     PS_IDLE_OPTION_ROW(FIELD(idle_s)),
     PS_CONNECTIONS_OPTION_ROW(FIELD(connections_max)),

@@ -20,19 +20,11 @@ struct ps_avro_blocks_state {
 
 /* Rows of the serializer's table of options. */
 #define PS_AVRO_BLOCKS_OPTION_ROWS                                                                           \
-    {.key = "syncIntervalBytes",                                                                             \
-     .type = PS_OPTION_INT,                                                                                  \
-     .offset = offsetof(struct ps_avro_blocks_plan, sync_interval),                                          \
-     .fallback = "2048000",                                                                                  \
-     .min = 32,                                                                                              \
-     .max = 1 << 30,                                                                                         \
-     .unit = "bytes",                                                                                        \
-     .help = "size at which a block ends"},                                                                  \
-    {                                                                                                        \
-        .key = "compressionCodec", .type = PS_OPTION_TEXT,                                                   \
-        .offset = offsetof(struct ps_avro_blocks_plan, codec_name), .fallback = "null",                      \
-        .help = "null, deflate, snappy, bzip2, xz or zstandard"                                              \
-    }
+    PS_OPTION_ROW("syncIntervalBytes", INT, offsetof(struct ps_avro_blocks_plan, sync_interval),             \
+                  "size at which a block ends", .fallback = "2048000", .min = 32, .max = 1 << 30,            \
+                  .unit = "bytes"),                                                                          \
+        PS_OPTION_ROW("compressionCodec", TEXT, offsetof(struct ps_avro_blocks_plan, codec_name),            \
+                      "null, deflate, snappy, bzip2, xz or zstandard", .fallback = "null")
 
 /* Functions for struct ps_stage_ops. */
 enum ps_status ps_avro_blocks_check(const void *plan, const struct ps_context *context);

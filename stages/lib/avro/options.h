@@ -23,33 +23,23 @@ struct ps_avro_options {
 
 #define PS_AVRO_OPTION_ROWS(plan_type, member)                                                               \
     PS_RPC_CALL_OPTION_ROWS(plan_type, member.calls),                                                        \
-        {.key = "compression-type",                                                                          \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.compression),                                                  \
-         .fallback = "none",                                                                                 \
-         .help = "none or deflate; must be the same as the source's compression-type"},                      \
-        {.key = "compression-level",                                                                         \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.level),                                                        \
-         .fallback = "6",                                                                                    \
-         .min = 0,                                                                                           \
-         .max = 9,                                                                                           \
-         .flags = PS_OPTION_LENIENT,                                                                         \
-         .help = "level of the compression, 1 (fast) to 9 (small); 0: the stream is one of deflate, in "     \
-                 "which nothing is compressed"},                                                             \
+        PS_OPTION_ROW("compression-type", TEXT, offsetof(plan_type, member.compression),                     \
+                      "none or deflate; must be the same as the source's compression-type",                  \
+                      .fallback = "none"),                                                                   \
+        PS_OPTION_ROW(                                                                                       \
+            "compression-level", INT, offsetof(plan_type, member.level),                                     \
+            "level of the compression, 1 (fast) to 9 (small); 0: the stream is one of deflate, in "          \
+            "which nothing is compressed",                                                                   \
+            .fallback = "6", .min = 0, .max = 9, .flags = PS_OPTION_LENIENT),                                \
         PS_TLS_CLIENT_OPTION_ROWS(plan_type, member.tls),                                                    \
-        {.key = "maxIoWorkers",                                                                              \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.io_workers),                                                   \
-         .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT,                                                   \
-         .help = "threads of Flume's client; there are none here"},                                          \
-    {                                                                                                        \
-        .key = "penstock.tls.outside", .type = PS_OPTION_BOOL,                                               \
-        .offset = offsetof(plan_type, member.tls_outside), .fallback = "false",                              \
-        .flags = PS_OPTION_EXTENSION,                                                                        \
-        .help = "compress inside TLS, with ssl and deflate, as Flume up to 1.9 does; false: TLS inside the " \
-                "compressed stream, as Flume 1.10 and 1.11 do"                                               \
-    }
+        PS_OPTION_ROW("maxIoWorkers", INT, offsetof(plan_type, member.io_workers),                           \
+                      "threads of Flume's client; there are none here",                                      \
+                      .flags = PS_OPTION_NO_EFFECT | PS_OPTION_LENIENT),                                     \
+        PS_OPTION_ROW(                                                                                       \
+            "penstock.tls.outside", BOOL, offsetof(plan_type, member.tls_outside),                           \
+            "compress inside TLS, with ssl and deflate, as Flume up to 1.9 does; false: TLS inside the "     \
+            "compressed stream, as Flume 1.10 and 1.11 do",                                                  \
+            .fallback = "false", .flags = PS_OPTION_EXTENSION)
 
 /* Returns whether the connection is compressed. */
 bool ps_avro_options_compress(const struct ps_avro_options *options);

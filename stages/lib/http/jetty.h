@@ -11,24 +11,19 @@ struct ps_jetty_options {
 
 /* Rows for a plan with a `struct ps_jetty_options` as `member`. */
 #define PS_JETTY_OPTION_ROWS(plan_type, member)                                                              \
-    {.key = "HttpConfiguration.",                                                                            \
-     .type = PS_OPTION_MAP,                                                                                  \
-     .offset = offsetof(plan_type, member.http),                                                             \
-     .help = "Jetty's: sendServerVersion (true), sendDateHeader (true), sendXPoweredBy (false), "            \
-             "requestHeaderSize (8192 bytes of request line and header fields); others have no effect"},     \
-        {.key = "ServerConnector.",                                                                          \
-         .type = PS_OPTION_MAP,                                                                              \
-         .offset = offsetof(plan_type, member.connector),                                                    \
-         .help = "Jetty's: idleTimeout in ms, in place of penstock.idle.timeout; others have no effect"},    \
-        {.key = "SslContextFactory.",                                                                        \
-         .type = PS_OPTION_MAP,                                                                              \
-         .offset = offsetof(plan_type, member.tls),                                                          \
-         .help = "Jetty's: includeProtocols, excludeProtocols, includeCipherSuites, excludeCipherSuites, "   \
-                 "in place of the keys of these names; others have no effect, needClientAuth is refused"},   \
-    {                                                                                                        \
-        .key = "QueuedThreadPool.", .type = PS_OPTION_MAP, .offset = offsetof(plan_type, member.pool),       \
-        .help = "Jetty's; no effect: requests have no threads"                                               \
-    }
+    PS_OPTION_ROW(                                                                                           \
+        "HttpConfiguration.", MAP, offsetof(plan_type, member.http),                                         \
+        "Jetty's: sendServerVersion (true), sendDateHeader (true), sendXPoweredBy (false), "                 \
+        "requestHeaderSize (8192 bytes of request line and header fields); others have no effect"),          \
+        PS_OPTION_ROW(                                                                                       \
+            "ServerConnector.", MAP, offsetof(plan_type, member.connector),                                  \
+            "Jetty's: idleTimeout in ms, in place of penstock.idle.timeout; others have no effect"),         \
+        PS_OPTION_ROW(                                                                                       \
+            "SslContextFactory.", MAP, offsetof(plan_type, member.tls),                                      \
+            "Jetty's: includeProtocols, excludeProtocols, includeCipherSuites, excludeCipherSuites, "        \
+            "in place of the keys of these names; others have no effect, needClientAuth is refused"),        \
+        PS_OPTION_ROW("QueuedThreadPool.", MAP, offsetof(plan_type, member.pool),                            \
+                      "Jetty's; no effect: requests have no threads")
 
 struct ps_jetty_settings {
     bool sends_server, sends_date, sends_powered_by;

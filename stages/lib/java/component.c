@@ -16,10 +16,8 @@
 #define MESSAGES_MAX 64U
 
 const struct ps_option ps_java_class_options[] = {
-    {.key = "",
-     .type = PS_OPTION_MAP,
-     .offset = offsetof(struct ps_java_class, pairs),
-     .help = "all keys go to the class, which is the value of `type`"},
+    PS_OPTION_ROW("", MAP, offsetof(struct ps_java_class, pairs),
+                  "all keys go to the class, which is the value of `type`"),
     PS_OPTION_END,
 };
 

@@ -28,147 +28,89 @@ struct ps_queue_plan {
 };
 
 #define PS_QUEUE_OPTION_ROWS(plan_type, member)                                                              \
-    {.key = "checkpointDir",                                                                                 \
-     .type = PS_OPTION_TEXT,                                                                                 \
-     .offset = offsetof(plan_type, member.checkpoint_directory),                                             \
-     .flags = PS_OPTION_PLACE | PS_OPTION_JOINED,                                                            \
-     .help =                                                                                                 \
-         "directory of the state and the lock, made if needed; unset: ~/.flume/file-channel/checkpoint"},    \
-        {.key = "dataDirs",                                                                                  \
-         .type = PS_OPTION_COMMAS,                                                                           \
-         .offset = offsetof(plan_type, member.data_directories),                                             \
-         .flags = PS_OPTION_PLACE | PS_OPTION_JOINED,                                                        \
-         .help = "directories of the log's segments, filled in turn, made if needed; unset: "                \
-                 "~/.flume/file-channel/data"},                                                              \
-        {.key = "transactionCapacity",                                                                       \
-         .flags = PS_OPTION_LENIENT,                                                                         \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.transaction_capacity),                                         \
-         .fallback = "10000",                                                                                \
-         .min = 1,                                                                                           \
-         .max = INT64_MAX,                                                                                   \
-         .unit = "events",                                                                                   \
-         .help = "must not exceed capacity, as in Flume; does not size batches here (they are at most "      \
-                 "capacity/4)"},                                                                             \
-        {.key = "maxFileSize",                                                                               \
-         .flags = PS_OPTION_LENIENT,                                                                         \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.max_file_bytes),                                               \
-         .fallback = "1623195647",                                                                           \
-         .min = 1,                                                                                           \
-         .max = INT64_MAX,                                                                                   \
-         .unit = "bytes",                                                                                    \
-         .help = "size of one file of the log, at most 128 MiB and at least 1 MiB; the first is 1 MiB "      \
-                 "long, each "                                                                               \
-                 "next one 8 times as long up to this"},                                                     \
-        {.key = "minimumRequiredSpace",                                                                      \
-         .flags = PS_OPTION_LENIENT,                                                                         \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.least_free_bytes),                                             \
-         .fallback = "524288000",                                                                            \
-         .min = 0,                                                                                           \
-         .max = INT64_MAX,                                                                                   \
-         .unit = "bytes",                                                                                    \
-         .help = "free space that the file system of each data directory must have, at least 1 MiB; with "   \
-                 "less, events are refused"},                                                                \
-        {.key = "fsyncPerTransaction",                                                                       \
-         .type = PS_OPTION_BOOL,                                                                             \
-         .offset = offsetof(plan_type, member.sync_each),                                                    \
-         .fallback = "true",                                                                                 \
-         .help = "acknowledge events only when they are synced; false: already when they are written: they " \
-                 "then survive a crash of the process, and a power cut may lose them"},                      \
-        {.key = "fsyncInterval",                                                                             \
-         .flags = PS_OPTION_LENIENT,                                                                         \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.sync_interval_s),                                              \
-         .fallback = "5",                                                                                    \
-         .min = 1,                                                                                           \
-         .max = 86400,                                                                                       \
-         .unit = "s",                                                                                        \
-         .help = "time between syncs when fsyncPerTransaction is false"},                                    \
-        {.key = "checkpointInterval",                                                                        \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.checkpoint_interval_ms),                                       \
-         .fallback = "30000",                                                                                \
-         .unit = "ms",                                                                                       \
-         .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "the state is written when a file becomes free, and after every 16 MiB that are written: "  \
-                 "recovery reads about that much at most"},                                                  \
-        {.key = "useDualCheckpoints",                                                                        \
-         .type = PS_OPTION_BOOL,                                                                             \
-         .offset = offsetof(plan_type, member.dual),                                                         \
-         .fallback = "false",                                                                                \
-         .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "the state has two slots, written in turn: one is always whole"},                           \
-        {.key = "backupCheckpointDir",                                                                       \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.backup_directory),                                             \
-         .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "the state has two slots, written in turn: one is always whole"},                           \
-        {.key = "compressBackupCheckpoint",                                                                  \
-         .type = PS_OPTION_BOOL,                                                                             \
-         .offset = offsetof(plan_type, member.compress),                                                     \
-         .fallback = "false",                                                                                \
-         .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "there is no backup of the state"},                                                         \
-        {.key = "checkpointOnClose",                                                                         \
-         .type = PS_OPTION_BOOL,                                                                             \
-         .offset = offsetof(plan_type, member.checkpoint_on_close),                                          \
-         .fallback = "true",                                                                                 \
-         .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "the state is always written at the end"},                                                  \
-        {.key = "use-fast-replay",                                                                           \
-         .type = PS_OPTION_BOOL,                                                                             \
-         .offset = offsetof(plan_type, member.fast_replay),                                                  \
-         .fallback = "false",                                                                                \
-         .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "recovery reads the state and the last 16 MiB, not the backlog"},                           \
-        {.key = "use-log-replay-v1",                                                                         \
-         .type = PS_OPTION_BOOL,                                                                             \
-         .offset = offsetof(plan_type, member.replay_v1),                                                    \
-         .fallback = "false",                                                                                \
-         .flags = PS_OPTION_NO_EFFECT,                                                                       \
-         .help = "recovery reads the state and the last 16 MiB, not the backlog"},                           \
-        {.key = "encryption.activeKey",                                                                      \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.active_key),                                                   \
-         .help = "name of the key that encrypts new events; NONE: new events are in plain text, and older "  \
-                 "ones may be encrypted; unset: the log is in plain text"},                                  \
-        {.key = "encryption.cipherProvider",                                                                 \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.cipher_provider),                                              \
-         .help = "AESGCM, or Flume's AESCTRNOPADDING, for which AES-GCM is also used: it encrypts in the "   \
-                 "same way, and a change is noticed; unset: AESGCM"},                                        \
-        {.key = "encryption.keyProvider",                                                                    \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.keys.provider),                                                \
-         .help = "where keys are: KEYFILE, a file for each key; Flume's JCEKSFILE, a key store; or a Java "  \
-                 "class, the builder of a key provider, which is asked for the keys when the agent starts"}, \
-        {.key = "encryption.keyProvider.keyStoreFile",                                                       \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.keys.store_file),                                              \
-         .help = "JCEKSFILE: file with the key store"},                                                      \
-        {.key = "encryption.keyProvider.keyStorePasswordFile",                                               \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.keys.store_password_file),                                     \
-         .help = "JCEKSFILE: file with the password of the key store; for its user alone (mode 0400)"},      \
-        {.key = "encryption.keyProvider.keys",                                                               \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.keys.names),                                                   \
-         .help = "names of all keys, separated by blanks: the active key, and the keys of older events "     \
-                 "that are not delivered yet"},                                                              \
-        {.key = "encryption.keyProvider.",                                                                   \
-         .type = PS_OPTION_MAP,                                                                              \
-         .offset = offsetof(plan_type, member.keys.settings),                                                \
-         .help = "a Java class: further keys of its own"},                                                   \
-    {                                                                                                        \
-        .key = "encryption.keyProvider.keys.", .type = PS_OPTION_MAP,                                        \
-        .offset = offsetof(plan_type, member.keys.properties),                                               \
-        .help =                                                                                              \
+    PS_OPTION_ROW(                                                                                           \
+        "checkpointDir", TEXT, offsetof(plan_type, member.checkpoint_directory),                             \
+        "directory of the state and the lock, made if needed; unset: ~/.flume/file-channel/checkpoint",      \
+        .flags = PS_OPTION_PLACE | PS_OPTION_JOINED),                                                        \
+        PS_OPTION_ROW("dataDirs", COMMAS, offsetof(plan_type, member.data_directories),                      \
+                      "directories of the log's segments, filled in turn, made if needed; unset: "           \
+                      "~/.flume/file-channel/data",                                                          \
+                      .flags = PS_OPTION_PLACE | PS_OPTION_JOINED),                                          \
+        PS_OPTION_ROW("transactionCapacity", INT, offsetof(plan_type, member.transaction_capacity),          \
+                      "must not exceed capacity, as in Flume; does not size batches here (they are at most " \
+                      "capacity/4)",                                                                         \
+                      .fallback = "10000", .min = 1, .max = INT64_MAX, .unit = "events",                     \
+                      .flags = PS_OPTION_LENIENT),                                                           \
+        PS_OPTION_ROW("maxFileSize", INT, offsetof(plan_type, member.max_file_bytes),                        \
+                      "size of one file of the log, at most 128 MiB and at least 1 MiB; the first is 1 MiB " \
+                      "long, each "                                                                          \
+                      "next one 8 times as long up to this",                                                 \
+                      .fallback = "1623195647", .min = 1, .max = INT64_MAX, .unit = "bytes",                 \
+                      .flags = PS_OPTION_LENIENT),                                                           \
+        PS_OPTION_ROW(                                                                                       \
+            "minimumRequiredSpace", INT, offsetof(plan_type, member.least_free_bytes),                       \
+            "free space that the file system of each data directory must have, at least 1 MiB; with "        \
+            "less, events are refused",                                                                      \
+            .fallback = "524288000", .min = 0, .max = INT64_MAX, .unit = "bytes",                            \
+            .flags = PS_OPTION_LENIENT),                                                                     \
+        PS_OPTION_ROW(                                                                                       \
+            "fsyncPerTransaction", BOOL, offsetof(plan_type, member.sync_each),                              \
+            "acknowledge events only when they are synced; false: already when they are written: they "      \
+            "then survive a crash of the process, and a power cut may lose them",                            \
+            .fallback = "true"),                                                                             \
+        PS_OPTION_ROW("fsyncInterval", INT, offsetof(plan_type, member.sync_interval_s),                     \
+                      "time between syncs when fsyncPerTransaction is false", .fallback = "5", .min = 1,     \
+                      .max = 86400, .unit = "s", .flags = PS_OPTION_LENIENT),                                \
+        PS_OPTION_ROW(                                                                                       \
+            "checkpointInterval", INT, offsetof(plan_type, member.checkpoint_interval_ms),                   \
+            "the state is written when a file becomes free, and after every 16 MiB that are written: "       \
+            "recovery reads about that much at most",                                                        \
+            .fallback = "30000", .unit = "ms", .flags = PS_OPTION_NO_EFFECT),                                \
+        PS_OPTION_ROW("useDualCheckpoints", BOOL, offsetof(plan_type, member.dual),                          \
+                      "the state has two slots, written in turn: one is always whole", .fallback = "false",  \
+                      .flags = PS_OPTION_NO_EFFECT),                                                         \
+        PS_OPTION_ROW("backupCheckpointDir", TEXT, offsetof(plan_type, member.backup_directory),             \
+                      "the state has two slots, written in turn: one is always whole",                       \
+                      .flags = PS_OPTION_NO_EFFECT),                                                         \
+        PS_OPTION_ROW("compressBackupCheckpoint", BOOL, offsetof(plan_type, member.compress),                \
+                      "there is no backup of the state", .fallback = "false", .flags = PS_OPTION_NO_EFFECT), \
+        PS_OPTION_ROW("checkpointOnClose", BOOL, offsetof(plan_type, member.checkpoint_on_close),            \
+                      "the state is always written at the end", .fallback = "true",                          \
+                      .flags = PS_OPTION_NO_EFFECT),                                                         \
+        PS_OPTION_ROW("use-fast-replay", BOOL, offsetof(plan_type, member.fast_replay),                      \
+                      "recovery reads the state and the last 16 MiB, not the backlog", .fallback = "false",  \
+                      .flags = PS_OPTION_NO_EFFECT),                                                         \
+        PS_OPTION_ROW("use-log-replay-v1", BOOL, offsetof(plan_type, member.replay_v1),                      \
+                      "recovery reads the state and the last 16 MiB, not the backlog", .fallback = "false",  \
+                      .flags = PS_OPTION_NO_EFFECT),                                                         \
+        PS_OPTION_ROW(                                                                                       \
+            "encryption.activeKey", TEXT, offsetof(plan_type, member.active_key),                            \
+            "name of the key that encrypts new events; NONE: new events are in plain text, and older "       \
+            "ones may be encrypted; unset: the log is in plain text"),                                       \
+        PS_OPTION_ROW(                                                                                       \
+            "encryption.cipherProvider", TEXT, offsetof(plan_type, member.cipher_provider),                  \
+            "AESGCM, or Flume's AESCTRNOPADDING, for which AES-GCM is also used: it encrypts in the "        \
+            "same way, and a change is noticed; unset: AESGCM"),                                             \
+        PS_OPTION_ROW(                                                                                       \
+            "encryption.keyProvider", TEXT, offsetof(plan_type, member.keys.provider),                       \
+            "where keys are: KEYFILE, a file for each key; Flume's JCEKSFILE, a key store; or a Java "       \
+            "class, the builder of a key provider, which is asked for the keys when the agent starts"),      \
+        PS_OPTION_ROW("encryption.keyProvider.keyStoreFile", TEXT,                                           \
+                      offsetof(plan_type, member.keys.store_file), "JCEKSFILE: file with the key store"),    \
+        PS_OPTION_ROW("encryption.keyProvider.keyStorePasswordFile", TEXT,                                   \
+                      offsetof(plan_type, member.keys.store_password_file),                                  \
+                      "JCEKSFILE: file with the password of the key store; for its user alone (mode 0400)"), \
+        PS_OPTION_ROW(                                                                                       \
+            "encryption.keyProvider.keys", LIST, offsetof(plan_type, member.keys.names),                     \
+            "names of all keys, separated by blanks: the active key, and the keys of older events "          \
+            "that are not delivered yet"),                                                                   \
+        PS_OPTION_ROW("encryption.keyProvider.", MAP, offsetof(plan_type, member.keys.settings),             \
+                      "a Java class: further keys of its own"),                                              \
+        PS_OPTION_ROW(                                                                                       \
+            "encryption.keyProvider.keys.", MAP, offsetof(plan_type, member.keys.properties),                \
             "NAME.keyFile: the file with the key NAME: 32, 48 or 64 hexadecimal digits, Base64, or 16, "     \
             "24 or 32 bytes; for its user alone (mode 0400). JCEKSFILE: NAME.passwordFile, the file with "   \
-            "the password of the key, unless it is that of the store"                                        \
-    }
+            "the password of the key, unless it is that of the store")
 
 /* Reports errors in the keys. `capacity` is the log's, set by the key `capacity_key`. Returns PS_FAIL if the component is dropped. */
 enum ps_status ps_queue_plan_check(const struct ps_queue_plan *plan, const struct ps_context *context,

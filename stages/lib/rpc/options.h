@@ -15,31 +15,21 @@ struct ps_rpc_options {
 };
 
 #define PS_RPC_CALL_OPTION_ROWS(plan_type, member)                                                           \
-    {.key = "batch-size",                                                                                    \
-     .type = PS_OPTION_INT,                                                                                  \
-     .offset = offsetof(plan_type, member.batch_events),                                                     \
-     .fallback = "100",                                                                                      \
-     .max = PS_RPC_BATCH_EVENTS_MAX,                                                                         \
-     .min = INT32_MIN,                                                                                       \
-     .flags = PS_OPTION_LENIENT,                                                                             \
-     .unit = "events",                                                                                       \
-     .help = "maximum number of events in one call; the source's channel must take them in one "             \
-             "transaction. Below 1 counts as 100"},                                                          \
-        {.key = "connect-timeout",                                                                           \
-         .type = PS_OPTION_INT,                                                                              \
-         .offset = offsetof(plan_type, member.connect_ms),                                                   \
-         .fallback = "20000",                                                                                \
-         .min = INT32_MIN,                                                                                   \
-         .max = INT32_MAX,                                                                                   \
-         .flags = PS_OPTION_LENIENT,                                                                         \
-         .unit = "ms",                                                                                       \
-         .help = "longest time for the connection and its TLS handshake; below 1000 counts as 20000"},       \
-    {                                                                                                        \
-        .key = "request-timeout", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.request_ms),   \
-        .fallback = "20000", .min = INT32_MIN, .max = INT32_MAX, .unit = "ms", .flags = PS_OPTION_LENIENT,   \
-        .help = "longest time for the answer to a call; then the call has failed, and its connection is "    \
-                "given up; below 1000 counts as 20000"                                                       \
-    }
+    PS_OPTION_ROW("batch-size", INT, offsetof(plan_type, member.batch_events),                               \
+                  "maximum number of events in one call; the source's channel must take them in one "        \
+                  "transaction. Below 1 counts as 100",                                                      \
+                  .fallback = "100", .min = INT32_MIN, .max = PS_RPC_BATCH_EVENTS_MAX, .unit = "events",     \
+                  .flags = PS_OPTION_LENIENT),                                                               \
+        PS_OPTION_ROW("connect-timeout", INT, offsetof(plan_type, member.connect_ms),                        \
+                      "longest time for the connection and its TLS handshake; below 1000 counts as 20000",   \
+                      .fallback = "20000", .min = INT32_MIN, .max = INT32_MAX, .unit = "ms",                 \
+                      .flags = PS_OPTION_LENIENT),                                                           \
+        PS_OPTION_ROW(                                                                                       \
+            "request-timeout", INT, offsetof(plan_type, member.request_ms),                                  \
+            "longest time for the answer to a call; then the call has failed, and its connection is "        \
+            "given up; below 1000 counts as 20000",                                                          \
+            .fallback = "20000", .min = INT32_MIN, .max = INT32_MAX, .unit = "ms",                           \
+            .flags = PS_OPTION_LENIENT)
 
 static inline uint64_t ps_rpc_timeout_ns(int64_t ms)
 {

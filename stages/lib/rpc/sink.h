@@ -14,33 +14,23 @@ struct ps_rpc_sink {
 };
 
 #define PS_RPC_ADDRESS_OPTION_ROWS(plan_type, member)                                                        \
-    {.key = "hostname",                                                                                      \
-     .type = PS_OPTION_TEXT,                                                                                 \
-     .offset = offsetof(plan_type, member.host),                                                             \
-     .flags = PS_OPTION_REQUIRED,                                                                            \
-     .help = "address or name of the source's host"},                                                        \
-    {                                                                                                        \
-        .key = "port", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.port), .min = 1,          \
-        .max = 65535, .flags = PS_OPTION_REQUIRED, .help = "TCP port of the source"                          \
-    }
+    PS_OPTION_ROW("hostname", TEXT, offsetof(plan_type, member.host),                                        \
+                  "address or name of the source's host", .flags = PS_OPTION_REQUIRED),                      \
+        PS_OPTION_ROW("port", INT, offsetof(plan_type, member.port), "TCP port of the source", .min = 1,     \
+                      .max = 65535, .flags = PS_OPTION_REQUIRED)
 
 #define PS_RPC_SENDING_OPTION_ROWS(plan_type, member, reset_aliases, reason)                                 \
-    {.key = "reset-connection-interval",                                                                     \
-     .aliases = reset_aliases,                                                                               \
-     .type = PS_OPTION_INT,                                                                                  \
-     .offset = offsetof(plan_type, member.reset_s),                                                          \
-     .fallback = "0",                                                                                        \
-     .min = INT32_MIN,                                                                                       \
-     .max = INT32_MAX,                                                                                       \
-     .unit = "s",                                                                                            \
-     .help = "time after which the sink opens a new connection, so that a load balancer can choose again; "  \
-             "0 or less: never"},                                                                            \
-    {                                                                                                        \
-        .key = "penstock.calls", .type = PS_OPTION_INT, .offset = offsetof(plan_type, member.window),        \
-        .fallback = "0", .min = 0, .max = PS_RPC_CALLS_MAX, .unit = "calls", .flags = PS_OPTION_EXTENSION,   \
-        .help = "maximum number of calls that wait for their answers; 0: 16 with another penstock, else 1, " \
-                "because Flume " reason                                                                      \
-    }
+    PS_OPTION_ROW(                                                                                           \
+        "reset-connection-interval", INT, offsetof(plan_type, member.reset_s),                               \
+        "time after which the sink opens a new connection, so that a load balancer can choose again; "       \
+        "0 or less: never",                                                                                  \
+        .fallback = "0", .min = INT32_MIN, .max = INT32_MAX, .unit = "s", .aliases = reset_aliases),         \
+        PS_OPTION_ROW(                                                                                       \
+            "penstock.calls", INT, offsetof(plan_type, member.window),                                       \
+            "maximum number of calls that wait for their answers; 0: 16 with another penstock, else 1, "     \
+            "because Flume " reason,                                                                         \
+            .fallback = "0", .min = 0, .max = PS_RPC_CALLS_MAX, .unit = "calls",                             \
+            .flags = PS_OPTION_EXTENSION)
 
 /* Settings that follow from a protocol's keys. */
 struct ps_rpc_sink_settings {

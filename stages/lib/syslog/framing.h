@@ -24,13 +24,13 @@ enum ps_syslog_framing_mode {
 };
 
 #define PS_SYSLOG_FRAMING_OPTION_ROW(plan_offset)                                                            \
-    {                                                                                                        \
-        .key = "penstock.framing", .type = PS_OPTION_ENUM, .offset = (plan_offset), .fallback = "auto",      \
-        .words = PS_WORDS("auto", "newline", "octet-counted", "nul"), .flags = PS_OPTION_EXTENSION,          \
-        .help = "how messages end: auto recognises for each message whether its length precedes it "         \
-                "(RFC 6587) or a newline ends it; newline is Flume's; octet-counted takes any text after a " \
-                "length for a message; nul: a NUL byte ends it"                                              \
-    }
+    PS_OPTION_ROW(                                                                                           \
+        "penstock.framing", ENUM, (plan_offset),                                                             \
+        "how messages end: auto recognises for each message whether its length precedes it "                 \
+        "(RFC 6587) or a newline ends it; newline is Flume's; octet-counted takes any text after a "         \
+        "length for a message; nul: a NUL byte ends it",                                                     \
+        .fallback = "auto", .words = PS_WORDS("auto", "newline", "octet-counted", "nul"),                    \
+        .flags = PS_OPTION_EXTENSION)
 
 /* The configuration: const, shared by all workers. */
 struct ps_syslog_framing {

@@ -12,28 +12,22 @@ struct ps_syslog_source_options {
 
 #define PS_SYSLOG_SOURCE_OPTION_ROWS(plan_type, member)                                                      \
     PS_SYSLOG_STRUCTURED_OPTION_ROW(offsetof(plan_type, member.structured)),                                 \
-        {.key = "keepFields",                                                                                \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.keep_fields),                                                  \
-         .fallback = "none",                                                                                 \
-         .help = "none or false: the body is only the message; all or true: the whole line; or any of "      \
-                 "priority version timestamp hostname: these are put in front of the body, in this order"},  \
-        {.key = "clientIPHeader",                                                                            \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.client_ip_header),                                             \
-         .flags = PS_OPTION_HEADER,                                                                          \
-         .help = "header for the sender's IP address"},                                                      \
-        {.key = "clientHostnameHeader",                                                                      \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.client_host_header),                                           \
-         .flags = PS_OPTION_HEADER,                                                                          \
-         .help = "header for the sender's host name from the resolver, or its IP address if it has none"},   \
-    {                                                                                                        \
-        .key = "format.", .type = PS_OPTION_MAP, .offset = offsetof(plan_type, member.format),               \
-        .help = "format.regex, format.search, format.replace, format.dateFormat: your own message format, "  \
-                "tried before the built-in ones; groups: 1 priority, 2 version, 3 time stamp, 4 host, "      \
-                "5 body"                                                                                     \
-    }
+        PS_OPTION_ROW(                                                                                       \
+            "keepFields", TEXT, offsetof(plan_type, member.keep_fields),                                     \
+            "none or false: the body is only the message; all or true: the whole line; or any of "           \
+            "priority version timestamp hostname: these are put in front of the body, in this order",        \
+            .fallback = "none"),                                                                             \
+        PS_OPTION_ROW("clientIPHeader", TEXT, offsetof(plan_type, member.client_ip_header),                  \
+                      "header for the sender's IP address", .flags = PS_OPTION_HEADER),                      \
+        PS_OPTION_ROW(                                                                                       \
+            "clientHostnameHeader", TEXT, offsetof(plan_type, member.client_host_header),                    \
+            "header for the sender's host name from the resolver, or its IP address if it has none",         \
+            .flags = PS_OPTION_HEADER),                                                                      \
+        PS_OPTION_ROW(                                                                                       \
+            "format.", MAP, offsetof(plan_type, member.format),                                              \
+            "format.regex, format.search, format.replace, format.dateFormat: your own message format, "      \
+            "tried before the built-in ones; groups: 1 priority, 2 version, 3 time stamp, 4 host, "          \
+            "5 body")
 
 /* The part of the plan that `build` makes from these options. */
 struct ps_syslog_source {

@@ -6,13 +6,11 @@
 enum { PS_SYSLOG_APP, PS_SYSLOG_PROCESS, PS_SYSLOG_MESSAGE_ID, PS_SYSLOG_DATA, PS_SYSLOG_STRUCTURED };
 
 #define PS_SYSLOG_STRUCTURED_OPTION_ROW(plan_offset)                                                         \
-    {                                                                                                        \
-        .key = "penstock.rfc5424.headers", .type = PS_OPTION_BOOL, .offset = (plan_offset),                  \
-        .fallback = "false", .flags = PS_OPTION_EXTENSION,                                                   \
-        .help = "true: the fields of an RFC 5424 message behind the host become the headers appname, "       \
-                "procid, msgid and "                                                                         \
-                "structured_data, and the body is the message behind them"                                   \
-    }
+    PS_OPTION_ROW("penstock.rfc5424.headers", BOOL, (plan_offset),                                           \
+                  "true: the fields of an RFC 5424 message behind the host become the headers appname, "     \
+                  "procid, msgid and "                                                                       \
+                  "structured_data, and the body is the message behind them",                                \
+                  .fallback = "false", .flags = PS_OPTION_EXTENSION)
 
 struct ps_syslog_structured {
     struct ps_slice fields[PS_SYSLOG_STRUCTURED]; /* length 0: the field is "-" */

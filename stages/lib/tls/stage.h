@@ -19,54 +19,34 @@ struct ps_tls_client_options {
 };
 
 #define PS_TLS_CLIENT_OPTION_ROWS(plan_type, member)                                                         \
-    {.key = "ssl",                                                                                           \
-     .type = PS_OPTION_BOOL,                                                                                 \
-     .offset = offsetof(plan_type, member.enabled),                                                          \
-     .fallback = "false",                                                                                    \
-     .help = "use TLS"},                                                                                     \
-        {.key = "trust-all-certs",                                                                           \
-         .type = PS_OPTION_BOOL,                                                                             \
-         .offset = offsetof(plan_type, member.trust_all),                                                    \
-         .fallback = "false",                                                                                \
-         .help = "accept every certificate of the server"},                                                  \
-        {.key = "truststore",                                                                                \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.truststore),                                                   \
-         .help = "file with the certificates to trust: JKS, PKCS12 or PEM; unset: "                          \
-                 "javax.net.ssl.trustStore, FLUME_SSL_TRUSTSTORE_PATH, else the system's authorities"},      \
-        {.key = "truststore-password",                                                                       \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.truststore_password),                                          \
-         .flags = PS_OPTION_SECRET,                                                                          \
-         .help = "password of the trust store; unset: javax.net.ssl.trustStorePassword, "                    \
-                 "FLUME_SSL_TRUSTSTORE_PASSWORD; if none is set, the integrity of a JKS is not checked"},    \
-        {.key = "truststore-type",                                                                           \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.truststore_type),                                              \
-         .help = "JKS, PKCS12 or PEM; detected from the file's bytes; unset: javax.net.ssl.trustStoreType, " \
-                 "FLUME_SSL_TRUSTSTORE_TYPE, else JKS"},                                                     \
-        {.key = "exclude-protocols",                                                                         \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.limits.exclude_protocols),                                     \
-         .help = "protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
-        {.key = "include-protocols",                                                                         \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.limits.include_protocols),                                     \
-         .help = "only these are offered: TLSv1.2, TLSv1.3; unset: both"},                                   \
-        {.key = "exclude-cipher-suites",                                                                     \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.limits.exclude_cipher_suites),                                 \
-         .help = "cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
-        {.key = "include-cipher-suites",                                                                     \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.limits.include_cipher_suites),                                 \
-         .help = "only these cipher suites are offered; unset: OpenSSL's default list"},                     \
-    {                                                                                                        \
-        .key = "penstock.verify.hostname", .type = PS_OPTION_BOOL,                                           \
-        .offset = offsetof(plan_type, member.verify_name), .fallback = "false",                              \
-        .flags = PS_OPTION_EXTENSION,                                                                        \
-        .help = "require the server's hostname in its certificate; Flume does not compare it"                \
-    }
+    PS_OPTION_ROW("ssl", BOOL, offsetof(plan_type, member.enabled), "use TLS", .fallback = "false"),         \
+        PS_OPTION_ROW("trust-all-certs", BOOL, offsetof(plan_type, member.trust_all),                        \
+                      "accept every certificate of the server", .fallback = "false"),                        \
+        PS_OPTION_ROW("truststore", TEXT, offsetof(plan_type, member.truststore),                            \
+                      "file with the certificates to trust: JKS, PKCS12 or PEM; unset: "                     \
+                      "javax.net.ssl.trustStore, FLUME_SSL_TRUSTSTORE_PATH, else the system's authorities"), \
+        PS_OPTION_ROW(                                                                                       \
+            "truststore-password", TEXT, offsetof(plan_type, member.truststore_password),                    \
+            "password of the trust store; unset: javax.net.ssl.trustStorePassword, "                         \
+            "FLUME_SSL_TRUSTSTORE_PASSWORD; if none is set, the integrity of a JKS is not checked",          \
+            .flags = PS_OPTION_SECRET),                                                                      \
+        PS_OPTION_ROW(                                                                                       \
+            "truststore-type", TEXT, offsetof(plan_type, member.truststore_type),                            \
+            "JKS, PKCS12 or PEM; detected from the file's bytes; unset: javax.net.ssl.trustStoreType, "      \
+            "FLUME_SSL_TRUSTSTORE_TYPE, else JKS"),                                                          \
+        PS_OPTION_ROW("exclude-protocols", LIST, offsetof(plan_type, member.limits.exclude_protocols),       \
+                      "protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"),       \
+        PS_OPTION_ROW("include-protocols", LIST, offsetof(plan_type, member.limits.include_protocols),       \
+                      "only these are offered: TLSv1.2, TLSv1.3; unset: both"),                              \
+        PS_OPTION_ROW("exclude-cipher-suites", LIST,                                                         \
+                      offsetof(plan_type, member.limits.exclude_cipher_suites),                              \
+                      "cipher suites not offered, by Java's (IANA's) or OpenSSL's names"),                   \
+        PS_OPTION_ROW("include-cipher-suites", LIST,                                                         \
+                      offsetof(plan_type, member.limits.include_cipher_suites),                              \
+                      "only these cipher suites are offered; unset: OpenSSL's default list"),                \
+        PS_OPTION_ROW("penstock.verify.hostname", BOOL, offsetof(plan_type, member.verify_name),             \
+                      "require the server's hostname in its certificate; Flume does not compare it",         \
+                      .fallback = "false", .flags = PS_OPTION_EXTENSION)
 
 /* Reads the certificates of the trust store that Java's and Flume's settings name (javax.net.ssl.trustStore,
  * FLUME_SSL_TRUSTSTORE_PATH) as PEM text, which the caller wipes (ps_keystore_wipe); NULL: they name none. Thread: control, or the helper of a start

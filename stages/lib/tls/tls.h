@@ -63,47 +63,28 @@ struct ps_tls_options {
 #define PS_TLS_OPTION_ROWS(plan_type, member) PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, NULL, NULL, NULL)
 /* The SSL rows with further spellings of ssl, keystore-password and exclude-protocols. */
 #define PS_TLS_OPTION_ROWS_ALIASED(plan_type, member, ssl_aliases, password_aliases, protocols_aliases)      \
-    {.key = "ssl",                                                                                           \
-     .aliases = (ssl_aliases),                                                                               \
-     .type = PS_OPTION_BOOL,                                                                                 \
-     .offset = offsetof(plan_type, member.enabled),                                                          \
-     .fallback = "false",                                                                                    \
-     .help = "use TLS; keystore and keystore-password are then required"},                                   \
-        {.key = "keystore",                                                                                  \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.keystore),                                                     \
-         .help = "file with the server's private key and certificates: JKS, PKCS12 or PEM; unset: "          \
-                 "javax.net.ssl.keyStore, FLUME_SSL_KEYSTORE_PATH"},                                         \
-        {.key = "keystore-password",                                                                         \
-         .aliases = (password_aliases),                                                                      \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.keystore_password),                                            \
-         .flags = PS_OPTION_SECRET,                                                                          \
-         .help = "password of the store and of the key in it; unset: javax.net.ssl.keyStorePassword, "       \
-                 "FLUME_SSL_KEYSTORE_PASSWORD"},                                                             \
-        {.key = "keystore-type",                                                                             \
-         .type = PS_OPTION_TEXT,                                                                             \
-         .offset = offsetof(plan_type, member.keystore_type),                                                \
-         .help = "JKS, PKCS12 or PEM; detected from the file's bytes, as in Java 9 and later; unset: "       \
-                 "javax.net.ssl.keyStoreType, FLUME_SSL_KEYSTORE_TYPE, else JKS"},                           \
-        {.key = "exclude-protocols",                                                                         \
-         .aliases = (protocols_aliases),                                                                     \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.exclude_protocols),                                            \
-         .help = "protocols not offered; SSLv3 and others older than TLSv1.2 are never offered"},            \
-        {.key = "include-protocols",                                                                         \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.include_protocols),                                            \
-         .help = "only these are offered: TLSv1.2, TLSv1.3; unset: both"},                                   \
-        {.key = "exclude-cipher-suites",                                                                     \
-         .type = PS_OPTION_LIST,                                                                             \
-         .offset = offsetof(plan_type, member.exclude_cipher_suites),                                        \
-         .help = "cipher suites not offered, by Java's (IANA's) or OpenSSL's names"},                        \
-    {                                                                                                        \
-        .key = "include-cipher-suites", .type = PS_OPTION_LIST,                                              \
-        .offset = offsetof(plan_type, member.include_cipher_suites),                                         \
-        .help = "only these cipher suites are offered; unset: OpenSSL's default list"                        \
-    }
+    PS_OPTION_ROW("ssl", BOOL, offsetof(plan_type, member.enabled),                                          \
+                  "use TLS; keystore and keystore-password are then required", .fallback = "false",          \
+                  .aliases = (ssl_aliases)),                                                                 \
+        PS_OPTION_ROW("keystore", TEXT, offsetof(plan_type, member.keystore),                                \
+                      "file with the server's private key and certificates: JKS, PKCS12 or PEM; unset: "     \
+                      "javax.net.ssl.keyStore, FLUME_SSL_KEYSTORE_PATH"),                                    \
+        PS_OPTION_ROW("keystore-password", TEXT, offsetof(plan_type, member.keystore_password),              \
+                      "password of the store and of the key in it; unset: javax.net.ssl.keyStorePassword, "  \
+                      "FLUME_SSL_KEYSTORE_PASSWORD",                                                         \
+                      .aliases = (password_aliases), .flags = PS_OPTION_SECRET),                             \
+        PS_OPTION_ROW("keystore-type", TEXT, offsetof(plan_type, member.keystore_type),                      \
+                      "JKS, PKCS12 or PEM; detected from the file's bytes, as in Java 9 and later; unset: "  \
+                      "javax.net.ssl.keyStoreType, FLUME_SSL_KEYSTORE_TYPE, else JKS"),                      \
+        PS_OPTION_ROW("exclude-protocols", LIST, offsetof(plan_type, member.exclude_protocols),              \
+                      "protocols not offered; SSLv3 and others older than TLSv1.2 are never offered",        \
+                      .aliases = (protocols_aliases)),                                                       \
+        PS_OPTION_ROW("include-protocols", LIST, offsetof(plan_type, member.include_protocols),              \
+                      "only these are offered: TLSv1.2, TLSv1.3; unset: both"),                              \
+        PS_OPTION_ROW("exclude-cipher-suites", LIST, offsetof(plan_type, member.exclude_cipher_suites),      \
+                      "cipher suites not offered, by Java's (IANA's) or OpenSSL's names"),                   \
+        PS_OPTION_ROW("include-cipher-suites", LIST, offsetof(plan_type, member.include_cipher_suites),      \
+                      "only these cipher suites are offered; unset: OpenSSL's default list")
 
 /* ---- server ---- */
 

@@ -31,15 +31,11 @@ struct ps_event_json {
 
 /* The keys of a sink that has no serializer of Flume's: serializer = json, and serializer.json.* */
 #define PS_JSON_EVENT_OPTION_ROWS(type_offset, keys_offset)                                                  \
-    {.key = "serializer",                                                                                    \
-     .type = PS_OPTION_TEXT,                                                                                 \
-     .offset = (type_offset),                                                                                \
-     .flags = PS_OPTION_EXTENSION,                                                                           \
-     .help = "json: the event as a JSON object, body and headers; unset: the body as it is"},                \
-    {                                                                                                        \
-        .key = "serializer.", .type = PS_OPTION_MAP, .offset = (keys_offset), .flags = PS_OPTION_EXTENSION,  \
-        .help = "keys of the serializer json: serializer.json.body, .."                                      \
-    }
+    PS_OPTION_ROW("serializer", TEXT, (type_offset),                                                         \
+                  "json: the event as a JSON object, body and headers; unset: the body as it is",            \
+                  .flags = PS_OPTION_EXTENSION),                                                             \
+        PS_OPTION_ROW("serializer.", MAP, (keys_offset),                                                     \
+                      "keys of the serializer json: serializer.json.body, ..", .flags = PS_OPTION_EXTENSION)
 
 /* For `check` and `build` of such a sink: sets *json to the plan of the serializer, or NULL if `type` is NULL. Fails if
  * `type` is not json, or the keys are wrong; then an error is reported, or in `err`. */
