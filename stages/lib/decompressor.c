@@ -26,14 +26,6 @@ enum ps_compression ps_compression_of(const void *beginning, size_t length)
     return PS_COMPRESSION_NONE;
 }
 
-int64_t ps_zstd_text_bytes(const void *beginning, size_t length)
-{
-    if (length < ZSTD_MAGIC_BYTES || memcmp(beginning, ZSTD_MAGIC, ZSTD_MAGIC_BYTES) != 0)
-        return -1;
-    unsigned long long bytes = ZSTD_getFrameContentSize(beginning, length);
-    return bytes < (unsigned long long)INT64_MAX ? (int64_t)bytes : -1; /* unknown and error are above */
-}
-
 static bool library_open(struct ps_decompressor *decompressor)
 {
     if (decompressor->kind == PS_COMPRESSION_ZSTD)

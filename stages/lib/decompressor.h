@@ -7,10 +7,6 @@
 #define PS_COMPRESSION_MAGIC_BYTES 4U
 enum ps_compression ps_compression_of(const void *beginning, size_t length);
 
-/* Returns the length of the text of a zstd file that begins with these bytes, if the file has one frame that states
- * the length; else -1. */
-int64_t ps_zstd_text_bytes(const void *beginning, size_t length);
-
 /* {0}: nothing is allocated. */
 struct ps_decompressor {
     enum ps_compression kind;

@@ -91,9 +91,8 @@ static const struct ps_option options[] = {
         .fallback = "1000", .min = 10, .max = 3600000, .unit = "ms", .flags = PS_OPTION_EXTENSION),
     PS_OPTION_ROW(
         "penstock.decompress", ENUM, FIELD(decompress),
-        "never: compressed files are not read, and the log names them; auto: the text of files whose "
-        "first bytes are those of gzip or zstd is read as soon as the file is whole, except what was "
-        "read before the file was compressed; files of other formats are not read",
+        "never is what happens: a compressed file is left out. auto, of earlier versions, is refused: "
+        "a source of the type spooldir reads compressed files",
         .fallback = "never", .words = PS_WORDS("never", "auto"), .flags = PS_OPTION_EXTENSION),
     PS_OPTION_END,
 };
@@ -268,7 +267,12 @@ static enum ps_status taildir_check(const void *plan_, const struct ps_context *
     }
     if (!has_files)
         ps_report(context, PS_LOG_ERROR, "filegroups", "no group has files: set filegroups.<group>");
-    return good && has_files ? PS_OK : PS_FAIL;
+    if (plan->decompress != 0)
+        ps_report(
+            context, PS_LOG_ERROR, "penstock.decompress",
+            "taildir leaves compressed files out: remove this key, and let a source of the type spooldir "
+            "read them");
+    return good && has_files && plan->decompress == 0 ? PS_OK : PS_FAIL;
 }
 
 static const char *position_path(const struct taildir_plan *plan, const struct ps_context *context)
@@ -309,7 +313,6 @@ static enum ps_status taildir_build(void *plan_, struct ps_context *context, str
     settings->file_header = plan->file_header ? ps_name_intern(plan->file_header_key) : NULL;
     settings->byte_offset = plan->byte_offset_header ? ps_name_intern("byteoffset") : NULL;
     settings->skip_to_end = plan->skip_to_end;
-    settings->decompress = plan->decompress != 0;
     settings->identities = plan->identities;
     settings->cache = plan->cache;
     settings->idle_ns = plan->idle_ms > 0 ? (uint64_t)plan->idle_ms * PS_NS_PER_MS : PS_NS_PER_MS;
@@ -339,14 +342,9 @@ static bool taildir_outdated(const void *plan_, char *text, size_t room)
     return ps_tail_trouble_get(plan->settings.trouble, text, room);
 }
 
-/* Refuses compressed files, because the sink's records cannot have positions in decompressed text. */
-static bool taildir_yields_positions(void *plan_, struct ps_err *err)
+static bool taildir_yields_positions(void *plan_, struct ps_err *)
 {
     struct taildir_plan *plan = plan_;
-    if (plan->decompress != 0) {
-        ps_err_set(err, "penstock.decompress = auto: a sink cannot keep positions in compressed files");
-        return false;
-    }
     plan->sink_keeps = true;
     return true;
 }

@@ -103,7 +103,6 @@ stages/lib/date/*       ENGINE
 stages/lib/text/*       ENGINE L/date/*
 stages/lib/process/*    ENGINE
 stages/lib/tail/position_file.[ch] ENGINE rings/refcount.h
-stages/lib/tail/text.[ch] ENGINE rings/refcount.h
 stages/lib/tail/*       ENGINE L/text/*
 stages/lib/spool/*      ENGINE L/tail/* L/avro/* L/text/*
 stages/lib/encryption/key/class.[ch] ENGINE L/encryption/* L/java/*

@@ -147,12 +147,6 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         const struct ps_tail_position *known = &identities->items[i];
         struct ps_tail_position *position = ps_tail_positions_find(positions, known->inode);
         bool moved = position != NULL && identities->goes_with != 0 && position->offset != known->offset;
-        if (moved && known->text !=
-                         0) { /* the text of a compressed file is read from the place that somebody wrote into
-                                 * the position file */
-            position->identity = known->identity;
-            position->text = PS_TAIL_POSITION_OF_TEXT;
-        }
         if (position == NULL || moved)
             continue;
         position->identity = known->identity;
@@ -164,7 +158,6 @@ static void identities_add(struct ps_tail_positions *positions, const struct ps_
         ps_tail_marks_free(&position->marks);
         if (position->offset != known->offset)
             continue;
-        position->text = known->text;
         position->anew_from = known->anew_from;
         position->rest = known->rest;
         ps_tail_marks_copy(&position->marks, &known->marks, known->offset);

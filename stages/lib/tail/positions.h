@@ -27,14 +27,9 @@
 
 #define PS_TAIL_POSITION_MARKS_MAX 16U
 
-#define PS_TAIL_POSITION_OF_TEXT (-1)
-
 struct ps_tail_position {
     uint64_t inode;
     int64_t offset;
-    /* 0: offset, identity and marks are of the file. OF_TEXT: they are of the text of a compressed file. More than 0: they are of the
-     * text, and all of it was read when the compressed file had this many bytes. */
-    int64_t text;
     char *path;
     /* group of the path's present name; -1: no group matches; not written to the file */
     int group;

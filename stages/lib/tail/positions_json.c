@@ -39,9 +39,9 @@ static void marks_take(char *text, struct ps_tail_marks *marks)
 static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *position,
                         struct ps_tail_positions *positions, unsigned *seen)
 {
-    static const char *const names[] = {
-        "inode",   "pos",    "file",    "device", "head", "length", "positions", "before", "marks", "text",
-        "written", "number", "earlier", "since",  "born", "known",  "over",      "anew",   "rest"};
+    static const char *const names[] = {"inode",     "pos",    "file",  "device",  "head",   "length",
+                                        "positions", "before", "marks", "written", "number", "earlier",
+                                        "since",     "born",   "known", "over",    "anew",   "rest"};
     unsigned which = 0;
     int64_t number = 0;
     if (!ps_json_string_take(cursor))
@@ -61,7 +61,7 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
         if (!ps_json_string_take(cursor))
             return false;
         marks_take(cursor->string, &position->marks);
-    } else if (which == 18) {
+    } else if (which == 17) {
         if (!ps_json_string_take(cursor))
             return false;
         char *text = cursor->string;
@@ -95,30 +95,27 @@ static bool member_take(struct ps_json_cursor *cursor, struct ps_tail_position *
         positions->goes_with_earlier = (uint64_t)number;
         break;
     case 9:
-        position->text = number;
-        return number >= PS_TAIL_POSITION_OF_TEXT;
-    case 10:
         positions->written_ms = number;
         return number >= 0;
-    case 11:
+    case 10:
         position->serial.own = (uint64_t)number;
         break;
-    case 12:
+    case 11:
         position->serial.before = (uint64_t)number;
         break;
-    case 13:
+    case 12:
         position->serial.from = number;
         return number >= 0;
-    case 14:
+    case 13:
         position->identity.born_ns = (uint64_t)number;
         break;
-    case 15:
+    case 14:
         position->known_ms = number;
         return number >= 0;
-    case 16:
+    case 15:
         position->over_ms = number;
         return number >= 0;
-    case 17:
+    case 16:
         position->anew_from = number;
         return number >= 0;
     default:
@@ -218,8 +215,6 @@ void ps_tail_positions_print_identities(FILE *out, const struct ps_tail_position
         const struct ps_tail_marks *marks = &positions->items[i].marks;
         fprintf(out, ",\"device\":%" PRId64 ",\"head\":%" PRId64 ",\"length\":%u", (int64_t)identity->device,
                 (int64_t)identity->head, identity->head_length);
-        if (positions->items[i].text != 0)
-            fprintf(out, ",\"text\":%" PRId64, positions->items[i].text);
         print_born(out, &positions->items[i]);
         print_serial(out, &positions->items[i].serial);
         if (positions->items[i].over_ms != 0)

@@ -1,7 +1,5 @@
 #include "stages/lib/tail/reader.h"
 
-#include "stages/lib/tail/text.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -18,7 +16,6 @@ struct ps_tail_fetch {
     struct ps_tail_job job;
     struct ps_tail_reader *reader;
     int fd;
-    struct ps_tail_text *text; /* held; NULL: the file itself is read */
     uint64_t offset;
     ssize_t length; /* -1: `error` says why */
     int error;
@@ -72,21 +69,9 @@ static ssize_t read_again(int fd, char *to, size_t room, uint64_t offset, int fl
     return length;
 }
 
-static void fetch_text(struct ps_tail_fetch *fetch)
-{
-    fetch->length = ps_tail_text_read(fetch->text, fetch->bytes, sizeof fetch->bytes, (int64_t)fetch->offset);
-    fetch->error = errno;
-    if (fetch->length >= 0)
-        fetch->head_length = (ssize_t)ps_tail_text_first(fetch->text, fetch->head);
-}
-
 static void fetch_run(struct ps_tail_job *job)
 {
     struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
-    if (fetch->text != NULL) {
-        fetch_text(fetch);
-        return;
-    }
     fetch->length = read_again(fetch->fd, fetch->bytes, sizeof fetch->bytes, fetch->offset, 0);
     fetch->error = errno;
     fetch->head_length = read_again(fetch->fd, fetch->head, sizeof fetch->head, 0, 0);
@@ -122,18 +107,12 @@ static void close_discard(struct ps_tail_job *job)
 static void fetch_free(struct ps_tail_fetch *fetch)
 {
     fetch->reader->fetch_count--;
-    ps_tail_text_drop(fetch->text);
     free(fetch);
 }
 
 static void fetch_answer(void *, struct ps_tail_job *job)
 {
     struct ps_tail_fetch *fetch = (struct ps_tail_fetch *)(void *)job;
-    if (fetch->text != NULL && fetch->length < 0 && fetch->error == EAGAIN && !fetch->orphan) {
-        /* decompression has not reached the offset yet */
-        ps_tail_thread_ask(fetch->reader->thread, &fetch->job);
-        return;
-    }
     fetch->done = true;
     if (fetch->orphan)
         fetch_free(fetch);
@@ -142,7 +121,6 @@ static void fetch_answer(void *, struct ps_tail_job *job)
 /* Called after the source is closed: nobody uses the reader. */
 static void fetch_discard(struct ps_tail_job *job)
 {
-    ps_tail_text_drop(((struct ps_tail_fetch *)(void *)job)->text);
     free(job);
 }
 
@@ -160,9 +138,6 @@ static ssize_t fetch_begin(struct ps_tail_reader *reader, struct ps_tail_file *f
     fetch->job = (struct ps_tail_job){.run = fetch_run, .answer = fetch_answer, .discard = fetch_discard};
     fetch->reader = reader;
     fetch->fd = file->fd;
-    fetch->text = file->text;
-    if (fetch->text != NULL)
-        ps_tail_text_hold(fetch->text);
     fetch->offset = offset;
     fetch->done = fetch->orphan = false;
     reader->fetch_count++;
@@ -239,7 +214,7 @@ ssize_t ps_tail_read_and_begin(struct ps_tail_reader *reader, struct ps_tail_fil
         if (fetch_take(reader, file, to, room, offset, beginning, &length))
             return length;
     }
-    if (file->way == PS_TAIL_THREAD || file->text != NULL)
+    if (file->way == PS_TAIL_THREAD)
         return fetch_begin(reader, file, offset);
     length = read_again(file->fd, to, room, offset, flags);
     if (length >= 0 && beginning != NULL) {
@@ -273,6 +248,5 @@ void ps_tail_file_close(struct ps_tail_reader *reader, struct ps_tail_file *file
         *closing = (struct closing){.job = {.run = close_run, .discard = close_discard}, .fd = file->fd};
         ps_tail_thread_ask(reader->thread, &closing->job);
     }
-    ps_tail_text_drop(file->text);
     ps_tail_file_set(file, -1, PS_TAIL_CACHE);
 }

@@ -16,7 +16,6 @@
 #define PS_TAIL_FETCHES_MAX 16U
 
 struct ps_tail_fetch;
-struct ps_tail_text;
 
 /* An open file. Its owner sets `fd` with ps_tail_file_set. */
 struct ps_tail_file {
@@ -24,9 +23,6 @@ struct ps_tail_file {
     enum ps_tail_way { PS_TAIL_CACHE, PS_TAIL_MEMORY, PS_TAIL_THREAD } way;
     bool ended; /* the last read reached the end of the file */
     struct ps_tail_fetch *fetch;
-    /* If set, positions are those of the text of a compressed file (text.h), which the thread always reads. NULL: the file itself is
-     * read. Held. */
-    struct ps_tail_text *text;
 };
 
 /* The first bytes of a file, read after other bytes of it. They show whether those other bytes are still of the same file. */

@@ -40,8 +40,7 @@ static bool rewind_file(struct ps_unpacked *unpacked)
         return false;
     unpacked->packed_at = unpacked->packed_length = unpacked->text_length = 0;
     unpacked->packed_end = unpacked->text_end = 0;
-    unpacked->ended = unpacked->early = false;
-    unpacked->error = 0;
+    unpacked->ended = false;
     unpacked->damage = NULL;
     unpacked->begun = true;
     return true;
@@ -69,8 +68,6 @@ static bool piece_read(struct ps_unpacked *unpacked)
     unpacked->packed_at = 0;
     unpacked->packed_length = got > 0 ? (size_t)got : 0;
     unpacked->packed_end += unpacked->packed_length;
-    unpacked->error = got < 0 ? errno : 0;
-    unpacked->early = got == 0 && !unpacked->decompressor.between;
     if (got < 0)
         damaged(unpacked, strerror(errno));
     else if (got == 0 && unpacked->decompressor.between)

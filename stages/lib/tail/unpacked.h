@@ -23,8 +23,6 @@ struct ps_unpacked {
     uint64_t text_end; /* where the bytes of `text` end in the file's whole text */
     size_t kept_bytes; /* at least this much of the text can be read again */
     bool ended;        /* the whole text was decompressed */
-    bool early;        /* the damage: the file ends in the middle of a member or frame */
-    int error;         /* errno if the damage is that the file cannot be read; 0: another damage */
     /* Reason why no more can be decompressed; damaged_at: where in the file; NULL: no damage. */
     const char *damage;
     uint64_t damaged_at;

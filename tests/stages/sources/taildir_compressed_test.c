@@ -2,8 +2,7 @@
 #include "stages/lib/tail/tailer/tailer.h"
 #include "tests/stages/sources/taildir_support.h"
 
-#include <zlib.h>
-#include <zstd.h>
+#include <stdlib.h>
 
 static void test_compressed(void **unused)
 {
@@ -100,53 +99,7 @@ static void test_compressed_is_renamed(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* A file is renamed and compressed while the agent is stopped: the unread rest is not read, and is reported. */
-static void test_compressed_with_a_rest(void **unused)
-{
-    append("app.log", "one\n");
-    PS_START(NULL);
-    expect("one");
-    ps_test_stage_close(&stage);
-    gzFile out = gzopen(ps_test_folder_path("app.log.1.gz"), "wb");
-    assert_non_null(out);
-    assert_int_equal(gzputs(out, "one\ntwo\nthree\n"), 14);
-    assert_int_equal(gzclose(out), Z_OK);
-    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
-    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-    work_until((enum ps_counter)PS_TAIL_COUNTER_lost_bytes, 10);
-    ps_test_stage_fini(&stage);
-}
-
-/* The same, and gzip was killed: the file does not end with the length of the text. */
-static void test_compressed_in_part(void **unused)
-{
-    append("app.log", "one\n");
-    PS_START(NULL);
-    expect("one");
-    ps_test_stage_close(&stage);
-    gzFile out = gzopen(ps_test_folder_path("app.log.1.gz"), "wb");
-    assert_non_null(out);
-    assert_int_equal(gzputs(out, "one\ntwo\nthree\n"), 14);
-    assert_int_equal(gzclose(out), Z_OK);
-    struct stat status;
-    assert_int_equal(stat(ps_test_folder_path("app.log.1.gz"), &status), 0);
-    assert_int_equal(truncate(ps_test_folder_path("app.log.1.gz"), status.st_size - 4), 0);
-    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
-    uint64_t warnings = ps_log_count(PS_LOG_WARN);
-    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-    append("app.log", "new\n");
-    expect("new");
-    uint64_t until = ps_test_patience_end_ns();
-    while (ps_log_count(PS_LOG_WARN) == warnings) {
-        assert_true(ps_test_patient_ns() < until);
-        ps_test_source_settle(&stage, 0, 10);
-    }
-    assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes), 0);
-    ps_test_stage_fini(&stage);
-}
-
-/* Compressed files of all formats are not read as text. Those of gzip and zstd are compared with what was read. A
- * text that only begins like a compressed file is read. */
+/* Compressed files of all formats are not read as text. A text that only begins like a compressed file is read. */
 static void test_formats(void **unused)
 {
     static const struct {
@@ -197,70 +150,125 @@ static void test_formats(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-static void zstd(const char *name, const char *text, size_t length)
+static uint64_t left_out(void)
 {
-    char packed[1024];
-    size_t made = ZSTD_compress(packed, sizeof packed, text, length, 3);
-    assert_false(ZSTD_isError(made));
-    ps_test_folder_append(name, packed, made);
+    return ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_compressed_files);
 }
 
-/* As in test_compressed_with_a_rest, with zstd, which has the length of the text at the beginning. */
-static void test_zstd_with_a_rest(void **unused)
+/* Returns how many lines of the log have this word. */
+static unsigned logged(const char *word)
 {
+    unsigned count = 0;
+    ps_log_flush();
+    for (const char *at = ps_test_folder_read("state/log"); (at = strstr(at, word)) != NULL; at++)
+        count++;
+    return count;
+}
+
+/* One line tells of each compressed file, and it counts once, also over a restart. A file that is found again has no other line. */
+static void test_left_out_once(void **unused)
+{
+    assert_int_equal(mkdir(ps_test_folder_path("state"), 0700), 0);
+    assert_int_equal(ps_log_open(ps_test_folder_path("state/log"), NULL), PS_OK);
+    uint64_t warnings = ps_log_count(PS_LOG_WARN);
     append("app.log", "one\n");
+    ps_test_folder_append("app.log.1.gz", GZIP_TEXT, GZIP_BYTES);
+    ps_test_folder_append("app.log.2.bz2", "BZh91AY&SY", 10);
     PS_START(NULL);
     expect("one");
-    ps_test_stage_close(&stage);
-    zstd("app.log.1.zst", "one\ntwo\nthree\n", 14);
+    work_until((enum ps_counter)PS_TAIL_COUNTER_compressed_files, 2);
+    assert_int_equal(logged("app.log.1.gz is compressed with gzip: it is left out"), 1);
+    assert_int_equal(logged("app.log.2.bz2 is compressed with bzip2: it is left out"), 1);
+    move("app.log.1.gz", "app.log.3.gz");
+    restart();
+    append("app.log", "two\n");
+    expect("two");
+    expect_nothing();
+    assert_int_equal(left_out(), 2);
+    assert_int_equal(logged("is left out"), 2);
+    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
+    ps_test_stage_fini(&stage);
+    assert_int_equal(ps_log_open(NULL, NULL), PS_OK);
+}
+
+/* A log is compressed while it is read, and removed when that is complete: all of its lines are read, and so are those that its writer adds until
+ * it opens the new log. */
+static void test_compressed_while_it_is_read(void **unused)
+{
+    enum { LINES = 20000 };
+    append("app.log", "first\n");
+    PS_START(NULL);
+    expect("first");
+    FILE *writer = fopen(ps_test_folder_path("app.log"), "a");
+    assert_non_null(writer);
+    for (unsigned i = 0; i < LINES; i++)
+        fprintf(writer, "%u\n", i);
+    fflush(writer);
+    ps_test_folder_append("app.log.1.gz", GZIP_TEXT, GZIP_BYTES);
+    (void)ps_test_source_work(&stage); /* some of the lines are read */
     assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
-    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
-    work_until((enum ps_counter)PS_TAIL_COUNTER_lost_bytes, 10);
+    fputs("last\n", writer);
+    fclose(writer);
+    append("app.log", "new\n");
+    ps_test_source_wait(&stage, LINES + 2, PS_TEST_PATIENCE_MS);
+    assert_int_equal(stage.event_count, LINES + 2);
+    unsigned next = 0, others = 0;
+    for (size_t i = 0; i < stage.event_count; i++) {
+        const char *body = stage.events[i].body;
+        if (strcmp(body, "last") == 0 || strcmp(body, "new") == 0)
+            others++;
+        else
+            assert_int_equal(strtoul(body, NULL, 10), next++);
+    }
+    assert_int_equal(next, LINES);
+    assert_int_equal(others, 2);
+    ps_test_source_clear(&stage);
+    expect_nothing();
     ps_test_stage_fini(&stage);
 }
 
-static void work_until_warned(uint64_t warnings)
+/* An earlier version has read the text of a compressed file: its position is one in the text, and says nothing of the file's bytes. */
+static void test_position_of_a_text(void **unused)
 {
-    uint64_t until = ps_test_patience_end_ns();
-    while (ps_log_count(PS_LOG_WARN) < warnings) {
-        ps_test_stage_real_clock(&stage);
-        (void)ps_test_source_work(&stage);
-        assert_true(ps_test_patient_ns() < until);
-    }
+    append("app.log", "one\n");
+    ps_test_folder_append("app.1.gz", GZIP_TEXT, GZIP_BYTES);
+    PS_START(NULL);
+    expect("one");
+    work_until((enum ps_counter)PS_TAIL_COUNTER_compressed_files, 1);
+    ps_test_stage_close(&stage);
+    ps_test_source_clear(&stage);
+    char positions_text[1024];
+    snprintf(positions_text, sizeof positions_text,
+             "[{\"inode\":%lu,\"pos\":5,\"file\":\"%s\",\"device\":1,\"head\":7,\"length\":5,\"text\":%d}]\n",
+             inode_of("app.1.gz"), ps_test_folder_path("app.1.gz"), GZIP_BYTES);
+    FILE *file = fopen(ps_test_folder_path("state/positions.json.identities"), "w");
+    assert_non_null(file);
+    fputs(positions_text, file);
+    fclose(file);
+    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
+    snprintf(positions_text, sizeof positions_text, "[{\"inode\":%lu,\"pos\":5,\"file\":\"%s\"}]\n",
+             inode_of("app.1.gz"), ps_test_folder_path("app.1.gz"));
+    write_positions(positions_text);
+    assert_int_equal(ps_test_stage_open(&stage), PS_OK);
+    append("app.new", "two\n");
+    expect("two");
+    expect_nothing();
+    ps_test_stage_fini(&stage);
 }
 
-/* A file that was read is compressed: nothing is logged. A file that was not read is named in the log once, not again
- * after a restart. The text is longer than one block of zstd. */
-static void test_named_once(void **unused)
+/* The key of earlier versions: its default is what happens, the other word is refused, and the line names what reads compressed files. */
+static void test_key(void **unused)
 {
-    enum { BYTES = 600000 };
-    static char text[BYTES], packed[BYTES];
-    uint64_t random = ps_test_seed();
-    for (size_t i = 0; i < BYTES; i++)
-        text[i] = i % 500 == 499 ? '\n' : (char)('a' + ps_test_random(&random) % 26);
-    ps_test_folder_append("app.log", text, BYTES);
-    PS_START(NULL);
-    ps_test_source_wait(&stage, BYTES / 500, PS_TEST_PATIENCE_MS);
-    ps_test_source_clear(&stage);
-    uint64_t warnings = ps_log_count(PS_LOG_WARN);
-    size_t made = ZSTD_compress(packed, sizeof packed, text, BYTES, 3);
-    assert_false(ZSTD_isError(made));
-    ps_test_folder_append("app.log.1.zst", packed, made);
-    assert_int_equal(unlink(ps_test_folder_path("app.log")), 0);
-    append("app.log", "new\n");
-    expect("new");
-    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings);
-    zstd("app.log.2.zst", "never-seen\n", 11);
-    work_until_warned(warnings + 1); /* the files are looked at by another thread, in any order */
-    append("app.other", "other\n");
-    expect("other");
-    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
-    assert_int_equal(ps_test_stage_counter(&stage, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes), 0);
-    restart();
-    append("app.log", "newer\n");
-    expect("newer");
-    expect_nothing();
-    assert_int_equal(ps_log_count(PS_LOG_WARN), warnings + 1);
+    ps_test_stage_init(&stage, &ps_source_taildir);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("filegroups", "g", "filegroups.g", pattern,
+                                                        "penstock.decompress", "never")),
+                     PS_OK);
+    ps_test_stage_fini(&stage);
+    ps_test_stage_init(&stage, &ps_source_taildir);
+    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("filegroups", "g", "filegroups.g", pattern,
+                                                        "penstock.decompress", "auto")),
+                     PS_FAIL);
+    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "let a source of the type spooldir read"));
     ps_test_stage_fini(&stage);
 }
 
@@ -272,10 +280,10 @@ int main(void)
                                        TEST(inode_of_compressed_file),
                                        TEST(copy_on_inode_of_compressed_file),
                                        TEST(compressed_is_renamed),
-                                       TEST(compressed_with_a_rest),
-                                       TEST(compressed_in_part),
                                        TEST(formats),
-                                       TEST(zstd_with_a_rest),
-                                       TEST(named_once)};
+                                       TEST(left_out_once),
+                                       TEST(compressed_while_it_is_read),
+                                       TEST(position_of_a_text),
+                                       TEST(key)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* Compares a new file, or the text of a compressed one, with the files that it may be a copy of (match.c). Runs on the source's thread. */
+/* Compares a new file with the files that it may be a copy of (match.c). Runs on the source's thread. */
 #include "stages/lib/tail/tailer/match.h"
 
 #include <errno.h>
@@ -13,13 +13,6 @@
 #define WHOLE_BYTES (64 * 1024 * 1024)
 #define PIECE_BYTES (64 * 1024)
 #define PIECES 16
-
-void ps_tail_candidate_close(struct ps_tail_candidate *candidate)
-{
-    if (candidate->other >= 0)
-        close(candidate->other);
-    candidate->other = -1;
-}
 
 /* Stores errno as the error of the new file or of the other file. */
 static void read_failed(struct ps_tail_match *match, int fd)
@@ -255,141 +248,4 @@ void ps_tail_match_run(struct ps_tail_match *match, int fd)
     }
     best_give(&best, match);
     hints_compare(match);
-}
-
-/* ---- comparing a text, which passes once from beginning to end; on the source's thread ---- */
-
-static void text_begin(struct ps_tail_match *match)
-{
-    struct stat status;
-    match->text_begun = true;
-    match->found = match->fd = -1;
-    match->alive = match->pending = false;
-    for (uint32_t i = 0; i < match->count; i++) {
-        struct ps_tail_candidate *candidate = &match->items[i];
-        candidate->other = -1;
-        /* a duplicate of the descriptor, because the owner may close the file before the text ends */
-        if (candidate->fd >= 0) {
-            candidate->other = fcntl(candidate->fd, F_DUPFD_CLOEXEC, 0);
-            match->other_error = candidate->other < 0 ? errno : match->other_error;
-        } else if (candidate->path != NULL) {
-            candidate->other = open_other(match, candidate);
-        }
-        if (candidate->other < 0)
-            continue;
-        if (status_read(match, candidate->other, &status) &&
-            is_intact(match, candidate, candidate->other, status.st_size))
-            continue;
-        ps_tail_candidate_close(candidate);
-    }
-}
-
-/* Compares a piece of the text with the bytes of the other file at the same offset, as far as it has them. */
-static void other_compare(struct ps_tail_match *match, struct ps_tail_candidate *candidate, const char *bytes,
-                          size_t length, int64_t offset)
-{
-    char there[PIECE_BYTES];
-    for (size_t at = 0; at < length && !candidate->differs;) {
-        size_t want = length - at < sizeof there ? length - at : sizeof there;
-        ssize_t got = ps_tail_read_fully(candidate->other, there, want, offset + (int64_t)at);
-        if (got < 0) {
-            read_failed(match, candidate->other);
-            ps_tail_candidate_close(candidate);
-            return;
-        }
-        candidate->differs = memcmp(there, bytes + at, (size_t)got) != 0;
-        at += (size_t)got;
-        candidate->size = offset + (int64_t)at;
-        if ((size_t)got < want)
-            return;
-    }
-}
-
-/* Looks for the marks that are within these bytes. */
-static void marks_compare(struct ps_tail_candidate *candidate, const char *bytes, size_t before,
-                          size_t length, int64_t offset)
-{
-    const struct ps_tail_marks *marks = &candidate->marks;
-    for (; candidate->mark_at < marks->count; candidate->mark_at++) {
-        const struct ps_tail_mark *mark = &marks->items[candidate->mark_at];
-        if (mark->offset > offset + (int64_t)length)
-            return;
-        candidate->marked = ps_tail_mark_is_before(bytes + (mark->offset - offset),
-                                                   before + (size_t)(mark->offset - offset), mark);
-    }
-}
-
-void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t before, size_t length,
-                        int64_t offset)
-{
-    if (!match->text_begun)
-        text_begin(match);
-    for (uint32_t i = 0; i < match->count; i++) {
-        struct ps_tail_candidate *candidate = &match->items[i];
-        if (candidate->other >= 0 && !candidate->differs && candidate->size == offset)
-            other_compare(match, candidate, bytes, length, offset);
-        marks_compare(candidate, bytes, before, length, offset);
-    }
-}
-
-/* Sets *found if the text was compressed from the other file: it has the same bytes and is not longer. Returns
- * false if the other file has changed. */
-static bool text_is_alive(struct ps_tail_match *match, struct ps_tail_candidate *candidate,
-                          const struct ps_tail_mark *end, bool *found)
-{
-    struct stat status;
-    if (candidate->other < 0)
-        return false;
-    if (!status_read(match, candidate->other, &status) ||
-        !is_intact(match, candidate, candidate->other, status.st_size))
-        return false;
-    bool whole = candidate->size == end->offset;
-    match->alive = *found = !candidate->differs && candidate->size > 0 && (whole || candidate->first);
-    if (*found && whole)
-        match->mark = *end;
-    else if (*found) { /* the other file no longer has a name, and the text is longer */
-        match->fd = candidate->other;
-        mark_read(match, candidate->size);
-        match->fd = -1;
-    }
-    candidate->unsure = !*found && candidate->offset == 0 && candidate->size < end->offset;
-    return true;
-}
-
-/* Returns whether the text has the last of the candidate's marks that fits into it. */
-static bool text_is_marked(struct ps_tail_match *match, const struct ps_tail_candidate *candidate,
-                           int64_t text_bytes)
-{
-    match->alive = false;
-    if (candidate->mark_at > 0 && candidate->marked)
-        match->mark = candidate->marks.items[candidate->mark_at - 1];
-    else if (candidate->marks.count == 0 && candidate->offset <= (int64_t)candidate->identity.head_length &&
-             text_bytes >= candidate->offset) /* the fingerprint covers everything that was read of it */
-        match->mark = (struct ps_tail_mark){.offset = candidate->offset};
-    else
-        return false;
-    return match->mark.offset > 0;
-}
-
-void ps_tail_match_text_end(struct ps_tail_match *match, int64_t text_bytes, const struct ps_tail_mark *end)
-{
-    if (!match->text_begun)
-        text_begin(match);
-    struct best best = {.index = -1};
-    match->size = text_bytes;
-    for (uint32_t i = 0; i < match->count; i++) {
-        struct ps_tail_candidate *candidate = &match->items[i];
-        bool found = false;
-        match->alive = false;
-        if (!text_is_alive(match, candidate, end, &found)) {
-            found = text_is_marked(match, candidate, text_bytes);
-            candidate->unsure = !found;
-        }
-        match->offset = match->mark.offset;
-        if (found)
-            best_take(&best, match, i);
-    }
-    best_give(&best, match);
-    for (uint32_t i = 0; i < match->count; i++)
-        ps_tail_candidate_close(&match->items[i]);
 }

@@ -57,10 +57,8 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
         ps_tail_marks_add(&marks, mark, delivered);
     ps_tail_marks_free(&log->marks);
     log->marks = marks;
-    if (!ps_tail_log_is_text(log)) { /* the origin may know more of the beginning than a text has */
-        log->identity.head = origin->identity->head;
-        log->identity.head_length = origin->identity->head_length;
-    }
+    log->identity.head = origin->identity->head;
+    log->identity.head_length = origin->identity->head_length;
     ps_tail_log_index(tailer, log);
     ps_tail_log_numbers_inherit(tailer, log, origin, mark->offset);
     log->last.length = 0;
@@ -111,14 +109,12 @@ static bool is_settled(struct ps_tail_copy *copy, uint64_t now_ns, int64_t size)
     return copy->since_ns != 0 && (!grew || has_waited(copy, now_ns, PS_TAIL_SETTLE_NS));
 }
 
-/* Returns whether the bytes of a waiting copy are compared again. A compressed file (`text`) is compared as long as it grows or
- * has no original, any other file for PS_TAIL_COPY_MAX_NS while it grows. */
-static bool is_compared_again(const struct ps_tail_copy *copy, uint64_t now_ns, bool text)
+/* Returns whether the bytes of a waiting copy are compared again: for PS_TAIL_COPY_MAX_NS while it grows. */
+static bool is_compared_again(const struct ps_tail_copy *copy, uint64_t now_ns)
 {
     if (now_ns - copy->matched_ns < PS_TAIL_COPY_LOOK_NS)
         return false;
-    return copy->pends || (copy->grew && (text || !has_waited(copy, now_ns, PS_TAIL_COPY_MAX_NS))) ||
-           (text && copy->original == NULL);
+    return copy->pends || (copy->grew && !has_waited(copy, now_ns, PS_TAIL_COPY_MAX_NS));
 }
 
 static void wait(struct ps_tailer *tailer, struct ps_tail_log *log)
@@ -169,7 +165,7 @@ uint32_t ps_tail_copies_at_end(struct ps_tailer *tailer, uint32_t left)
         struct ps_tail_log *log = tailer->table.logs[number];
         if (log == NULL || log->state != PS_TAIL_LOG_COPY)
             continue;
-        if (!log->copy.pends || ps_tail_log_is_text(log)) {
+        if (!log->copy.pends) {
             ps_tail_slots_put(&tailer->copies, number);
             continue;
         }
@@ -236,13 +232,6 @@ static bool is_over(const struct ps_tail_log *log)
            log->read_offset == log->delivered_offset;
 }
 
-/* Returns whether the original of a compressed file has lost its name and has been read and delivered
- * completely. If the original ends in a line without a newline, that line counts in only one of the two files. */
-static bool is_over_for(const struct ps_tail_log *original, const struct ps_tail_log *log)
-{
-    return is_over(original) && (!ps_tail_log_is_text(log) || !original->partial);
-}
-
 /* Returns whether the file was truncated or is gone, and only its delivery is outstanding. */
 static bool waits_for_delivery(const struct ps_tail_log *original)
 {
@@ -266,19 +255,16 @@ static bool lives_on(struct ps_tailer *tailer, struct ps_tail_log *original, uin
 static bool copy_decide(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     struct ps_tail_log *original = log->copy.original;
-    bool text = ps_tail_log_is_text(log); /* a compressed file waits as long as its original exists */
-    if (is_compared_again(&log->copy, tailer->now_ns, text)) {
+    if (is_compared_again(&log->copy, tailer->now_ns)) {
         compare_again(tailer, log);
     } else if (log->copy.pends) {
         return false;
     } else if (original == NULL) {
-        if (text)
-            return false;
         set_free(tailer, log);
-    } else if (is_over_for(original, log) && (log->copy.mark.offset >= original->read_offset ||
-                                              has_waited(&log->copy, tailer->now_ns, PS_TAIL_SETTLE_NS))) {
+    } else if (is_over(original) && (log->copy.mark.offset >= original->read_offset ||
+                                     has_waited(&log->copy, tailer->now_ns, PS_TAIL_SETTLE_NS))) {
         ps_tail_copy_takes_over(tailer, original);
-    } else if (!text && tailer->now_ns >= log->copy.until_ns && !waits_for_delivery(original) &&
+    } else if (tailer->now_ns >= log->copy.until_ns && !waits_for_delivery(original) &&
                lives_on(tailer, original, log->copy.until_ns)) {
         set_free(tailer, log);
     } else {

@@ -8,7 +8,7 @@
 #define ALL_SLOTS(tailer)                                                                                    \
     &(tailer)->waiting, &(tailer)->turned_away, &(tailer)->open.deferred, &(tailer)->cut,                    \
         &(tailer)->cut_seen, &(tailer)->copies, &(tailer)->unresolved, &(tailer)->unreadable,                \
-        &(tailer)->links, &(tailer)->heirs, &(tailer)->loose, &(tailer)->saves.changed, &(tailer)->texts,    \
+        &(tailer)->links, &(tailer)->heirs, &(tailer)->loose, &(tailer)->saves.changed,                      \
         &(tailer)->sink.announced, &(tailer)->unsaved, &(tailer)->unnumbered, &(tailer)->fillers
 
 /* ---- chains ---- */
@@ -237,8 +237,6 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     ps_tail_fingerprint_index_put(&tailer->fingerprints, &log->head, 0, 0);
     ps_tail_fingerprint_index_put(&tailer->fingerprints, &log->earlier_head, 0, 0);
     ps_tail_log_changed(tailer, log);
-    if (tailer->unpacking == log)
-        tailer->unpacking = NULL;
     tailer->table.logs[log->number] = NULL;
     tailer->table.count--;
     log_free(log);
@@ -289,12 +287,9 @@ void ps_tail_log_queue(struct ps_tailer *tailer, struct ps_tail_log *log)
         return;
     if (log->state == PS_TAIL_LOG_COPY)
         ps_tail_copy_changed(log);
-    const bool surveys = ps_tail_log_survey_waits(log);
-    if (surveys || (log->state == PS_TAIL_LOG_CLOSED && ps_tail_log_is_text(log)))
-        ps_tail_text_ask(tailer, log);
-    else if (log->state == PS_TAIL_LOG_CLOSED)
+    if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
-    if (log->state != PS_TAIL_LOG_OPEN || surveys)
+    if (log->state != PS_TAIL_LOG_OPEN)
         return;
     ps_tail_log_number(tailer, log);
     log->queued = true;
@@ -463,7 +458,7 @@ void ps_tail_log_grow(struct ps_tailer *tailer, struct ps_tail_log *log)
     bool any = log->identity.head_length == 0 || log->read_offset == 0;
     if (any) /* little is known of the beginning, and the file may have grown */
         want = sizeof head;
-    if (ps_tail_log_is_text(log) || log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
+    if (log->identity.head_length >= want || log->state != PS_TAIL_LOG_OPEN ||
         log->file.way == PS_TAIL_THREAD || log->file.fetch != NULL)
         return;
     ssize_t length = ps_tail_read(&tailer->reader, &log->file, head, want, 0);

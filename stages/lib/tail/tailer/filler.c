@@ -96,7 +96,7 @@ bool ps_tail_filler_asks(const struct ps_tail_log *log)
 {
     const struct ps_tail_filler *filler = &log->filler;
     bool is_noted = filler->text_ns != 0 && filler->at == log->read_offset;
-    return !is_noted && log->read_offset >= filler->passed_end && !ps_tail_log_is_text(log);
+    return !is_noted && log->read_offset >= filler->passed_end;
 }
 
 void ps_tail_filler_note(const struct ps_tailer *tailer, struct ps_tail_log *log, int64_t text_end,
@@ -145,8 +145,7 @@ enum ps_tail_filler_step ps_tail_filler_begins(struct ps_tailer *tailer, struct 
 bool ps_tail_filler_stops(const struct ps_tail_log *log, const char *line, size_t length, int64_t offset)
 {
     size_t most = length < PS_TAIL_FILLER_BYTES ? length : PS_TAIL_FILLER_BYTES;
-    return !ps_tail_log_is_text(log) &&
-           (offset >= log->filler.passed_end || ps_tail_nuls_before(line, most) == PS_TAIL_FILLER_BYTES);
+    return offset >= log->filler.passed_end || ps_tail_nuls_before(line, most) == PS_TAIL_FILLER_BYTES;
 }
 
 bool ps_tail_filler_closes(const struct ps_tailer *tailer, const struct ps_tail_log *log)

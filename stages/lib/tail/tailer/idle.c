@@ -3,29 +3,18 @@
 #include "stages/lib/tail/tailer/internal.h"
 
 #define RESTS_MAX 1024U /* maximum number of idle files that one tick handles */
-/* how long a file without a name is kept for its compressed copy */
-#define TEXTS_WAIT_NS (3600 * PS_NS_PER_S)
 
 /* Logs and counts the unread bytes of a file that is forgotten. */
 static void rest_is_lost(struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
-    bool text = ps_tail_log_is_text(log);
-    bool unknown = log->text_left || (text && log->text.bytes < 0);
-    int64_t lost = (text ? log->text.bytes : log->size) - log->read_offset;
-    if ((text && log->text.done) ||
+    int64_t lost = log->size - log->read_offset;
+    if (!log->resolved || lost <= 0 ||
         (log->filler.waits && log->filler.end >= log->size)) /* the rest are NULs */
         return;
-    if (unknown) {
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is no longer followed: the source has read its text to byte %lld, and the number of "
-               "unread bytes is unknown",
-               log->path, (long long)log->read_offset);
-    } else if (log->resolved && lost > 0) {
-        ps_log(PS_LOG_WARN, tailer->port->component,
-               "%s is no longer followed: the source has not read its last %lld bytes", log->path,
-               (long long)lost);
-        ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)lost);
-    }
+    ps_log(PS_LOG_WARN, tailer->port->component,
+           "%s is no longer followed: the source has not read its last %lld bytes", log->path,
+           (long long)lost);
+    ps_count(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_lost_bytes, (uint64_t)lost);
 }
 
 /* Returns whether an open file, which is forgotten when it is closed, was not read since it became idle. Its
@@ -41,8 +30,6 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (log->unreadable && (log->state == PS_TAIL_LOG_OPEN || (log->named && !log->matches)))
         return; /* the file may have unread bytes: the check is tried again */
-    if (ps_tail_log_survey_waits(log))
-        return; /* it may be deleted, and could not be opened for its next survey */
     if (is_unchecked(tailer, log)) {
         ps_tail_log_queue(tailer, log);
         if (log->queued)
@@ -63,8 +50,6 @@ static void rested(struct ps_tailer *tailer, struct ps_tail_log *log)
         log->state != PS_TAIL_LOG_CLOSED || log->cut_waits || log->deferred ||
         (log->named ? !log->resolved : tailer->now_ns - log->gone_ns < PS_TAIL_GRACE_NS))
         return;
-    if (ps_tail_texts_wait(tailer) && tailer->now_ns - log->active_ns < TEXTS_WAIT_NS)
-        return; /* one of the compressed files may have been made from this file */
     rest_is_lost(tailer, log);
     if (log->named)
         ps_tail_directory_forget(place->directory, log->identity.device, log->identity.inode);

@@ -19,8 +19,6 @@
 #include "stages/lib/tail/tailer/saves.h"
 #include "stages/lib/tail/tailer/sink_positions.h"
 #include "stages/lib/tail/tailer/tailer.h"
-#include "stages/lib/tail/tailer/text_state.h"
-#include "stages/lib/tail/text.h"
 
 #define PS_TAIL_EARLIER_NS (60 * PS_NS_PER_S)
 
@@ -36,7 +34,7 @@ enum ps_tail_log_state {
 /* How a file that could not be read is tried again. unreadable.c */
 enum ps_tail_retry {
     PS_TAIL_RETRY_OPEN,          /* it stays open: it failed once */
-    PS_TAIL_RETRY_BY_NAME,       /* opened again by its name: it failed more than once, or is compressed */
+    PS_TAIL_RETRY_BY_NAME,       /* opened again by its name: it failed more than once */
     PS_TAIL_RETRY_BY_NAME_LATER, /* the same, but the next answer of a look does not count */
 };
 
@@ -77,11 +75,7 @@ struct ps_tail_log {
     bool copied;     /* a copy is read from its position; earlier lines are not delivered yet */
     bool again;      /* a change was reported while a job has the file, or while it waits for a job */
     bool compressed; /* it is not read as long as its beginning stays the same */
-    /* `compressed`, and its text was read when penstock.decompress was auto: identity, offsets and marks are those of the text. */
-    bool text_left;
-    /* Used if the text of the file is read: identity, offsets and marks belong to the text then. */
-    struct ps_tail_text_state text;
-    bool unreadable;          /* it could not be opened or read since unreadable_ns; it is tried again */
+    bool unreadable; /* it could not be opened or read since unreadable_ns; it is tried again */
     enum ps_tail_retry retry; /* `unreadable`: the next try */
     bool deferred;            /* it waits to be opened, because too many files are open */
     bool partial;             /* the last read ended in a line without a newline */
@@ -198,10 +192,8 @@ struct ps_tailer {
     struct ps_tail_slots unresolved;  /* found, but not yet identified */
     struct ps_tail_slots unreadable;
     struct ps_tail_slots links;
-    struct ps_tail_slots heirs;    /* files that have lines of an earlier life (struct ps_tail_life) */
-    struct ps_tail_slots texts;    /* compressed files that are to be opened, or may be idle now */
-    struct ps_tail_log *unpacking; /* the compressed file that is being surveyed or read; NULL: none */
-    struct ps_tail_slots fillers;  /* files with NULs where nothing may be written yet */
+    struct ps_tail_slots heirs;   /* files that have lines of an earlier life (struct ps_tail_life) */
+    struct ps_tail_slots fillers; /* files with NULs where nothing may be written yet */
     uint64_t fillers_look_ns;
     struct ps_tail_slots unsaved;    /* files whose random numbers are not in the position file yet */
     struct ps_tail_slots unnumbered; /* files that wait until the position file has their random numbers */
@@ -254,16 +246,6 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
 void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives);
 /* Notes that the lines before the span's position are delivered. */
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span);
-/* Returns whether the file is compressed, and its text is read. */
-static inline bool ps_tail_log_is_text(const struct ps_tail_log *log)
-{
-    return log->text.kind != PS_COMPRESSION_NONE;
-}
-/* Returns whether the file is open, and its text has to be surveyed again before it is read. */
-static inline bool ps_tail_log_survey_waits(const struct ps_tail_log *log)
-{
-    return ps_tail_log_is_text(log) && log->state == PS_TAIL_LOG_OPEN && log->file.text == NULL;
-}
 /* Returns the present path of the file. The caller frees it. */
 char *ps_tail_log_place_of(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* Updates the index of fingerprints after the file's fingerprint changed. */
@@ -271,7 +253,7 @@ void ps_tail_log_index(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Notes the size of the file. One that is shorter than it was, and was not read yet, begins anew. */
 static inline void ps_tail_log_size_set(struct ps_tail_log *log, int64_t size)
 {
-    if (size < log->size && log->read_offset == 0 && log->anew_from < log->size && !ps_tail_log_is_text(log))
+    if (size < log->size && log->read_offset == 0 && log->anew_from < log->size)
         log->anew_from = log->size;
     log->size = size;
 }
@@ -339,63 +321,12 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
 /* Tries the directory's unreadable files again after a look. */
 void ps_tail_unreadable_queue(struct ps_tailer *tailer, unsigned place);
 
-/* ---- compressed.c: compressed files that are not read ---- */
+/* ---- compressed.c: compressed files, which are not read ---- */
 
-/* The beginning and the length of a compressed file's text. */
-struct ps_tail_start {
-    const char *format; /* name of the compression format; NULL: not compressed */
-    char text[PS_TAIL_HEAD_BYTES];
-    size_t text_length; /* 0: the text is not known */
-    int64_t text_bytes; /* length of the whole text; of gzip modulo 2^32; 0: not given in the file */
-    bool is_certain;    /* text_bytes is exactly the length */
-};
-
-/* Returns whether a file with this beginning is compressed in a known format. */
-bool ps_tail_is_compressed(const char *head, size_t length);
-/* Decompresses the beginning of a compressed file. Returns false with errno if the file cannot be read. Call it on the source's thread. */
-bool ps_tail_start_read(struct ps_tail_start *start, int fd, int64_t size);
-/* Does the same with the first bytes of the file. Returns false with errno ENOMEM if there is no memory to decompress them. */
-bool ps_tail_start_of(struct ps_tail_start *start, const char *bytes, size_t length);
-/* Returns the identity of the text. `file`: the identity of the compressed file. */
-struct ps_tail_identity ps_tail_start_identity(const struct ps_tail_start *start,
-                                               const struct ps_tail_identity *file);
-/* Marks the log as compressed: it is not read until its inode belongs to another file. Logs what is not read. */
-void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
-                              const struct ps_tail_start *start);
-
-/* ---- text.c: compressed files that are read ---- */
-
-/* Makes the log a compressed file whose text is read: its identity becomes that of the text. The text is surveyed in its turn. */
-void ps_tail_text_found(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
-                        const struct ps_tail_identity *identity);
-/* Continues a compressed file from its position in the position file. `text`: the member `text` of the
- * position. */
-void ps_tail_text_remembered(struct ps_tailer *tailer, struct ps_tail_log *log, enum ps_compression kind,
-                             const struct ps_tail_stamp *stamp, int64_t text);
-/* Asks for the file to be opened in its turn, because it changed. */
-void ps_tail_text_ask(struct ps_tailer *tailer, struct ps_tail_log *log);
-
-/* Keeps the position of a text that is not read on, because penstock.decompress was changed, and logs it. */
-void ps_tail_text_left(struct ps_tailer *tailer, struct ps_tail_log *log);
-
-struct ps_tail_text_opening {
-    int fd;
-    /* `was_open`: it was open before; `begins`: its text begins as before, or its former beginning is not known. */
-    bool was_open, begins;
-    enum ps_compression kind; /* NONE: the file is no longer compressed */
-    struct ps_tail_stamp stamp;
-    struct ps_tail_identity identity; /* of the text */
-    const struct ps_tail_start *start;
-};
-/* Takes a file that was opened. Returns false when it is no longer compressed. Sets *keeps if it keeps the descriptor. */
-bool ps_tail_text_opened(struct ps_tailer *tailer, struct ps_tail_log *log,
-                         const struct ps_tail_text_opening *opening, bool *keeps);
-/* Closes a text that was read as far as possible, if that is its end. */
-void ps_tail_text_read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Returns whether compressed files wait to be identified. Files that they may have been compressed from stay known until then. */
-bool ps_tail_texts_wait(const struct ps_tailer *tailer);
-/* Opens the next compressed file. Returns when to call it again. */
-uint64_t ps_tail_texts_tick(struct ps_tailer *tailer);
+/* Returns the name of the compression format of a file with this beginning, or NULL. */
+const char *ps_tail_compression(const char *head, size_t length);
+/* Marks the log as compressed: it is not read until its inode belongs to another file. Logs and counts it. */
+void ps_tail_compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log, const char *compression);
 
 /* ---- match.c: finding the original of a copy ---- */
 
@@ -415,12 +346,6 @@ struct ps_tail_match *ps_tail_match_make(struct ps_tailer *tailer, struct ps_tai
                                          size_t length, int64_t size, struct ps_tail_match *before);
 /* Compares the candidates with the new file. Call it on the source's thread. */
 void ps_tail_match_run(struct ps_tail_match *match, int fd);
-/* Compares the marks with a piece of a compressed file's text: the `length` bytes at `offset`. `before` bytes of
- * the text precede them at `bytes`, at least PS_TAIL_MARK_BYTES if the text has that many. */
-void ps_tail_match_text(struct ps_tail_match *match, const char *bytes, size_t before, size_t length,
-                        int64_t offset);
-/* Finishes the comparison at the end of the text. */
-void ps_tail_match_text_end(struct ps_tail_match *match, int64_t text_bytes, const struct ps_tail_mark *end);
 /* Returns errno if a file could not be read and the comparison has to be repeated, 0 if the result is there. A candidate that cannot
  * be read for PS_TAIL_GRACE_NS counts as deleted. */
 int ps_tail_match_error(const struct ps_tailer *tailer, const struct ps_tail_log *log,
@@ -466,8 +391,7 @@ struct ps_tail_line {
     struct ps_tail_job job;
     uint32_t number;
     int fd;
-    struct ps_tail_text *text; /* held; NULL: the file itself is read */
-    int64_t offset, scanned;   /* offsets of the line's beginning, and of the end of the searched bytes */
+    int64_t offset, scanned; /* offsets of the line's beginning, and of the end of the searched bytes */
     uint32_t max_bytes;
     bool rest;          /* the end of the file ends the line */
     int64_t known_end;  /* NULs before this offset are not read again; 0: not known */

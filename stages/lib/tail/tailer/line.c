@@ -19,7 +19,6 @@ static void line_bytes_free(struct ps_tail_line *line)
 
 static void line_free(struct ps_tail_line *line)
 {
-    ps_tail_text_drop(line->text);
     line_bytes_free(line);
     free(line);
 }
@@ -70,47 +69,6 @@ static enum ps_tail_seen line_seen(const struct ps_tail_line *line)
         return PS_TAIL_SEEN_UNREADABLE;
     return ps_tail_last_bytes_begin(&line->last, last.bytes, (size_t)length) ? PS_TAIL_SEEN_SAME
                                                                              : PS_TAIL_SEEN_OTHER;
-}
-
-/* Sets the result when the newline was found, the line is too long, or the text ends. */
-static void line_end(struct ps_tail_line *line, bool found, uint32_t newline)
-{
-    line->cut = line->length > line->max_bytes;
-    if (line->cut)
-        line->length = line->max_bytes;
-    line->consumed = line->length + (line->cut ? 0 : newline);
-    line->found = found || line->cut;
-    line->scanned = line->offset + line->length;
-}
-
-/* Reads a line of a compressed file's text, once, from its beginning. The text does not change (text.h). */
-static void line_run_text(struct ps_tail_line *line)
-{
-    size_t room = 0;
-    line->same = true;
-    for (;;) {
-        if (room < (size_t)line->length + LINE_PIECE_BYTES) {
-            room = 2 * (room + LINE_PIECE_BYTES);
-            char *bytes = realloc(line->bytes, room + 1);
-            line->error = bytes == NULL ? ENOMEM : 0;
-            if (bytes == NULL)
-                return;
-            line->bytes = bytes;
-        }
-        char *piece = line->bytes + line->length;
-        ssize_t length = ps_tail_text_read(line->text, piece, LINE_PIECE_BYTES, line->offset + line->length);
-        if (length < 0 && errno == EAGAIN)
-            continue;
-        line->error = length < 0 ? errno : 0;
-        if (length < 0)
-            return;
-        const char *newline = memchr(piece, '\n', (size_t)length);
-        line->length += (uint32_t)(newline != NULL ? newline - piece : length);
-        if (newline != NULL || length == 0 || line->length > line->max_bytes) {
-            line_end(line, newline != NULL || (line->rest && line->length > 0), newline != NULL);
-            return;
-        }
-    }
 }
 
 /* Returns the offset behind NULs up to `offset`: where the next data of the file begins, or its end. Holes are not read. */
@@ -203,10 +161,6 @@ static bool line_was_cut(const struct ps_tail_line *line)
 static void line_run(struct ps_tail_job *job)
 {
     struct ps_tail_line *line = (struct ps_tail_line *)(void *)job;
-    if (line->text != NULL) {
-        line_run_text(line);
-        return;
-    }
     line_look(line);
     if (line_was_cut(line)) {
         line_bytes_free(line);
@@ -248,9 +202,6 @@ enum ps_tail_step ps_tail_line_begin(struct ps_tailer *tailer, struct ps_tail_lo
         return PS_TAIL_STEP_FULL;
     line->job = (struct ps_tail_job){.run = line_run, .answer = line_answer, .discard = line_discard};
     line->fd = log->file.fd;
-    line->text = log->file.text;
-    if (line->text != NULL)
-        ps_tail_text_hold(line->text);
     line->offset = log->read_offset;
     line->scanned = log->line_scanned > log->read_offset ? log->line_scanned : log->read_offset;
     line->max_bytes = tailer->settings->line_max_bytes;

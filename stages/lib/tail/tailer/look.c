@@ -138,11 +138,10 @@ static void looking_discard(struct ps_tail_job *job)
     free(looking);
 }
 
-/* Opens a compressed file again if its name changed or it became shorter: the inode may belong to another file now, which does not
- * wait for the turn of the compressed one. */
+/* Opens a compressed file again if its name changed or it became shorter: the inode may belong to another file now. */
 static void look_again_if_compressed(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (!log->compressed && !ps_tail_log_is_text(log))
+    if (!log->compressed)
         return;
     if (log->state == PS_TAIL_LOG_CLOSED)
         ps_tail_log_open(tailer, log);
@@ -260,9 +259,8 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
         change_gone(tailer, log);
         return;
     }
-    bool text = ps_tail_log_is_text(log);
-    bool cut = change->size_bytes < (text || log->text_left ? log->size : log->read_offset);
-    if (cut && !text)
+    bool cut = change->size_bytes < log->read_offset;
+    if (cut)
         ps_tail_log_shrank(log, change->size_bytes);
     ps_tail_log_size_set(log, change->size_bytes);
     log->link = change->link;
@@ -277,7 +275,7 @@ static void change_take(struct ps_tailer *tailer, unsigned number, const struct 
     /* The file may have been written to before the rename was known: a write under its new name finds no file, and a closed file is not
      * found under its old one. The size does not show that it was written over by as many bytes. */
     bool missed = change->kind == PS_TAIL_FILE_RENAMED;
-    if (cut || text || missed || change->size_bytes > log->read_offset || !log->resolved ||
+    if (cut || missed || change->size_bytes > log->read_offset || !log->resolved ||
         log->state == PS_TAIL_LOG_COPY)
         ps_tail_log_queue(tailer, log);
 }

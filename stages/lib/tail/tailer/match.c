@@ -21,8 +21,6 @@ void ps_tail_match_free(struct ps_tail_match *match)
     if (match == NULL)
         return;
     for (uint32_t i = 0; i < match->count; i++) {
-        if (match->text_begun)
-            ps_tail_candidate_close(&match->items[i]);
         candidate_fini(&match->items[i]);
     }
     free(match->hints);
@@ -93,17 +91,14 @@ static void offer(struct finding *finding, struct ps_tail_candidate *candidate,
     if (place == NULL)
         return;
     ps_tail_marks_copy(&candidate->marks, marks, candidate->offset);
-    if (there != NULL && ps_tail_log_is_text(there)) /* the file has compressed bytes */
-        there = NULL;
     candidate->fd = there != NULL ? there->file.fd : -1;
     if (there != NULL && there->named && candidate->fd < 0)
         candidate->path = ps_tail_log_place_of(finding->tailer, there);
     *place = *candidate;
 }
 
-/* Returns whether a file that is gone stays known only because compressed files wait. Such a file is not
- * compared with a plain file, which may begin in the same way by chance. */
-static bool is_for_texts(const struct ps_tailer *tailer, const struct ps_tail_log *other)
+/* Returns whether the file has been gone for long, and is delivered: a file that begins in the same way does so by chance. */
+static bool is_long_gone(const struct ps_tailer *tailer, const struct ps_tail_log *other)
 {
     return !other->named && other->state == PS_TAIL_LOG_CLOSED &&
            other->read_offset == other->delivered_offset &&
@@ -113,8 +108,7 @@ static bool is_for_texts(const struct ps_tailer *tailer, const struct ps_tail_lo
 static void offer_log(struct finding *finding, const struct ps_tail_log *other)
 {
     if (other == finding->log || !other->resolved || other->compressed || other->stranger ||
-        other->state == PS_TAIL_LOG_COPY || (ps_tail_log_is_text(other) && other->named) ||
-        (!ps_tail_log_is_text(finding->log) && is_for_texts(finding->tailer, other)))
+        other->state == PS_TAIL_LOG_COPY || is_long_gone(finding->tailer, other))
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_IS_FOLLOWED,
                                           .number = other->number,
@@ -130,11 +124,8 @@ static void offer_log(struct finding *finding, const struct ps_tail_log *other)
 static void offer_earlier(struct finding *finding, const struct ps_tail_log *other)
 {
     const struct ps_tail_earlier *earlier = &other->earlier;
-    /* A compressed file may have waited for its turn, or for its writer. */
-    const uint64_t more_ns =
-        ps_tail_log_is_text(finding->log) ? PS_TAIL_TEXT_PAUSE_NS - PS_TAIL_EARLIER_NS : 0;
-    if (other == finding->log || earlier->until_ns == 0 ||
-        earlier->until_ns + more_ns <= finding->tailer->now_ns || earlier->read_offset == 0)
+    if (other == finding->log || earlier->until_ns == 0 || earlier->until_ns <= finding->tailer->now_ns ||
+        earlier->read_offset == 0)
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_WAS_EARLIER,
                                           .number = other->number,
@@ -156,9 +147,8 @@ static void offer_position(struct finding *finding, struct ps_tail_position *pos
     if (position->path[0] == '\0' || position->offset == 0 || position->inode == finding->log->identity.inode)
         return;
     const struct ps_tail_log *there = ps_tail_log_by_inode(&finding->tailer->table, 0, position->inode);
-    if ((there != NULL && (there->resolved || position->text != 0)) ||
-        (there == NULL && !ps_tail_texts_wait(finding->tailer) &&
-         finding->tailer->now_ns - place_looked_ns(finding) >= PS_TAIL_EARLIER_NS))
+    if ((there != NULL && there->resolved) ||
+        (there == NULL && finding->tailer->now_ns - place_looked_ns(finding) >= PS_TAIL_EARLIER_NS))
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_IS_REMEMBERED,
                                           .position = position,

@@ -25,12 +25,6 @@ struct ps_tail_candidate {
     bool unsure; /* result: the file differed when it was compared, or was shorter */
     bool shared; /* result: the new file differs, but also has the bytes that were read of this one */
     int64_t distance;
-    /* Used while the file is compared with a text, piece by piece: */
-    int other;        /* descriptor; -1: not open, or the file is not the one that was read */
-    bool differs;     /* the file's bytes differ from the text */
-    int64_t size;     /* size of the part of the file that was read */
-    uint32_t mark_at; /* index of the next mark to look for; `marked`: the text has the mark before it */
-    bool marked;
 };
 
 /* A file with the same beginning as the new file, even if it is not a candidate. `there` is a result: the new file
@@ -59,10 +53,6 @@ struct ps_tail_match {
     int64_t size;   /* of the new file */
     int64_t offset; /* both files have the same bytes up to here */
     struct ps_tail_mark mark;
-    bool text_begun; /* the candidates have been opened */
     bool
         hinted; /* result: no candidate is the original, and a hint is there: these are the next candidates */
 };
-
-/* Closes the candidate's file. Thread: the worker's or the source's. */
-void ps_tail_candidate_close(struct ps_tail_candidate *candidate);

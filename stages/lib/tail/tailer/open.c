@@ -34,20 +34,6 @@ static int64_t before_nuls(const struct ps_tail_opening *opening, int64_t offset
     return offset == opening->offset ? opening->text_offset : offset;
 }
 
-/* Reads the beginning of a compressed file's text, and sets whether the text is read: not if it is itself compressed. */
-static bool text_begin_read(struct ps_tail_opening *opening)
-{
-    const struct ps_tail_start *start = &opening->start;
-    if (!ps_tail_is_compressed(opening->head, opening->head_length))
-        return true;
-    if (!ps_tail_start_read(&opening->start, opening->fd, opening->size) ||
-        !ps_tail_stamp_read(opening->fd, &opening->stamp))
-        return false;
-    if (opening->unpacks && !ps_tail_is_compressed(start->text, start->text_length))
-        opening->kind = ps_compression_of(opening->head, opening->head_length);
-    return true;
-}
-
 /* Returns false with errno if the file cannot be read: it is not identified then. */
 static bool opening_read(struct ps_tail_opening *opening)
 {
@@ -61,11 +47,8 @@ static bool opening_read(struct ps_tail_opening *opening)
         return false;
     opening->identity.born_ns = ps_tail_born_ns(opening->fd);
     opening->head_length = (size_t)length;
-    if (!text_begin_read(opening))
-        return false;
-    opening->begins = opening->was_text ? ps_tail_bytes_begin(&opening->expected, opening->start.text,
-                                                              opening->start.text_length)
-                                        : begins == PS_TAIL_SEEN_SAME;
+    opening->compression = ps_tail_compression(opening->head, opening->head_length);
+    opening->begins = begins == PS_TAIL_SEEN_SAME;
     opening->way = ps_tail_way_of(opening->fd);
     opening->marks_fit = opening->begins;
     return ps_tail_last_read(&opening->last, opening->fd, opening->offset) && text_end_read(opening) &&
@@ -108,7 +91,7 @@ static void read_as(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
 
 /* Finds the file's position in the position file. Returns false when there is none, or it is another file's. */
 static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
-                       const struct ps_tail_opening *opening, int64_t *offset, int64_t *text)
+                       const struct ps_tail_opening *opening, int64_t *offset)
 {
     struct ps_tail_position *position =
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
@@ -119,9 +102,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
     if (!log->matches && known->head_length == 0 && known->device != 0)
         return false; /* the file was empty, so nothing shows that it is the same one */
     if (!log->matches && same_path && position->group < 0) { /* the configuration of the groups was changed */
-        ps_tail_log_of_no_group(tailer, log,
-                                (position->text != 0 ? opening->start.text_bytes : opening->size) -
-                                    position->offset);
+        ps_tail_log_of_no_group(tailer, log, opening->size - position->offset);
         ps_tail_position_taken(tailer, position);
         return false;
     }
@@ -148,7 +129,7 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
             ps_log(PS_LOG_INFO, tailer->port->component,
                    "%s was cut, and renamed to %s: it is read from its beginning", position->path, log->path);
             read_as(tailer, log, position);
-        } else if (other_name && opening->start.format == NULL && opening->size > 0) {
+        } else if (other_name && opening->compression == NULL && opening->size > 0) {
             ps_log(PS_LOG_WARN, tailer->port->component,
                    "%s has the inode of %s: if it is that file, give a group an expression for it; its %lld "
                    "bytes are not read",
@@ -156,12 +137,9 @@ static bool remembered(struct ps_tailer *tailer, struct ps_tail_log *log,
         }
         return renamed; /* true: the file is read from its beginning */
     }
-    *offset = position->text != 0                 ? position->offset
-              : position->offset <= opening->size ? before_nuls(opening, position->offset)
-                                                  : 0;
+    *offset = position->offset <= opening->size ? before_nuls(opening, position->offset) : 0;
     ps_tail_marks_free(&log->marks);
     ps_tail_marks_copy(&log->marks, &position->marks, *offset);
-    *text = position->text;
     log->anew_from = position->anew_from;
     ps_tail_log_numbers(log, &position->serial);
     ps_tail_over_take(tailer, log, position->over_ms);
@@ -226,33 +204,11 @@ static void read_from(struct ps_tailer *tailer, struct ps_tail_log *log,
     ps_tail_log_changed(tailer, log);
 }
 
-/* Decides about a compressed file that is in the position file. `text`: the member `text` of the position. */
-static enum ps_tail_verdict remembered_compressed(struct ps_tailer *tailer, struct ps_tail_log *log,
-                                                  const struct ps_tail_opening *opening, int64_t offset,
-                                                  int64_t text)
-{
-    if (opening->kind != PS_COMPRESSION_NONE && text == 0 && offset == 0)
-        return PS_TAIL_READS_UNKNOWN; /* no byte of the file was read */
-    log->compressed = text == 0 || opening->kind == PS_COMPRESSION_NONE;
-    log->text_left = log->compressed && text == PS_TAIL_POSITION_OF_TEXT;
-    if (log->compressed && !log->text_left) {
-        read_from(tailer, log, opening, text == 0 ? offset : opening->size);
-        return PS_TAIL_READS_NOT;
-    }
-    log->identity = ps_tail_start_identity(&opening->start, &opening->identity);
-    ps_tail_log_move(tailer, log, offset, offset);
-    if (log->text_left)
-        ps_tail_text_left(tailer, log);
-    else
-        ps_tail_text_remembered(tailer, log, opening->kind, &opening->stamp, text);
-    return PS_TAIL_READS_NOT;
-}
-
 /* Decides where reading begins in a file that is opened for the first time. */
 static enum ps_tail_verdict resolve(struct ps_tailer *tailer, struct ps_tail_log *log,
                                     struct ps_tail_opening *opening)
 {
-    int64_t offset = 0, text = 0;
+    int64_t offset = 0;
     if (opening->size == 0 && log->matched &&
         ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode) == NULL)
         return PS_TAIL_READS_NOT; /* the file is identified when it has bytes */
@@ -261,11 +217,10 @@ static enum ps_tail_verdict resolve(struct ps_tailer *tailer, struct ps_tail_log
     log->is_young = ps_tail_is_young(tailer, opening->identity.born_ns);
     if (differs_from_remembered(tailer, log, opening))
         return PS_TAIL_READS_NOT;
-    if (remembered(tailer, log, opening, &offset, &text)) {
-        if (opening->start.format != NULL)
-            return remembered_compressed(tailer, log, opening, offset, text);
+    if (remembered(tailer, log, opening, &offset)) {
+        log->compressed = opening->compression != NULL;
         read_from(tailer, log, opening, offset);
-        return PS_TAIL_READS;
+        return log->compressed ? PS_TAIL_READS_NOT : PS_TAIL_READS;
     }
     if (!log->matched)
         return PS_TAIL_READS_NOT; /* reported only for its inode, which another file had */
@@ -277,12 +232,10 @@ static bool is_still_compressed(struct ps_tailer *tailer, struct ps_tail_log *lo
                                 const struct ps_tail_opening *opening)
 {
     log->resolved = log->compressed = opening->begins && log->identity.head_length > 0;
-    log->text_left &= log->compressed;
     if (!log->resolved)
         ps_tail_slots_put(&tailer->unresolved, log->number);
     int64_t offset = log->compressed ? opening->size : 0;
-    if (!log->text_left)
-        ps_tail_log_move(tailer, log, offset, offset);
+    ps_tail_log_move(tailer, log, offset, offset);
     if (!log->compressed)
         ps_tail_log_numbers_forget(log);
     return log->compressed;
@@ -340,15 +293,10 @@ static void begin_own(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
 /* Returns false if `opening` is still in use: the answer to match_ask ends it. */
 static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
-    if (opening->kind != PS_COMPRESSION_NONE) {
-        const struct ps_tail_identity identity = ps_tail_start_identity(&opening->start, &opening->identity);
-        ps_tail_text_found(tailer, log, opening->kind, &identity);
-        return true;
-    }
-    if (opening->start.format != NULL) {
+    if (opening->compression != NULL) {
         log->identity = opening->identity;
         ps_tail_log_index(tailer, log);
-        ps_tail_compressed_found(tailer, log, &opening->start);
+        ps_tail_compressed_found(tailer, log, opening->compression);
         return true;
     }
     if (match_ask(tailer, log, opening))
@@ -357,29 +305,10 @@ static bool begin_new(struct ps_tailer *tailer, struct ps_tail_log *log, struct 
     return true;
 }
 
-/* Handles the opening of a compressed file whose text is read. Returns false when it is no longer compressed. */
-static bool opened_text(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
-{
-    const struct ps_tail_text_opening found = {
-        .fd = opening->fd,
-        .was_open = opening->was_open,
-        .begins = opening->begins,
-        .kind = opening->kind,
-        .stamp = opening->stamp,
-        .identity = ps_tail_start_identity(&opening->start, &opening->identity),
-        .start = &opening->start};
-    bool keeps = false, is_text = ps_tail_text_opened(tailer, log, &found, &keeps);
-    if (keeps)
-        opening->fd = -1;
-    return is_text;
-}
-
 /* Handles a file that could be opened. Returns false if `opening` is still in use; otherwise the caller ends it. */
 static bool opened(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_tail_opening *opening)
 {
     enum ps_tail_verdict verdict;
-    if (ps_tail_log_is_text(log) && opened_text(tailer, log, opening))
-        return true;
     if (log->compressed && is_still_compressed(tailer, log, opening))
         verdict = PS_TAIL_READS_NOT;
     else if (log->resolved)
@@ -493,7 +422,7 @@ static void marks_give(const struct ps_tailer *tailer, const struct ps_tail_log 
         log->resolved ? NULL : ps_tail_positions_find(&tailer->remembered.positions, log->identity.inode);
     opening->is_known = log->resolved;
     opening->doubts = log->shrank || log->cut_looked;
-    if (position != NULL && position->text == 0 && !log->compressed)
+    if (position != NULL && !log->compressed)
         opening->expected = position->identity; /* with another beginning all marks are compared */
     if (log->resolved || position != NULL)
         ps_tail_marks_copy(&opening->marks, log->resolved ? &log->marks : &position->marks, opening->offset);
@@ -518,8 +447,6 @@ void ps_tail_log_open(struct ps_tailer *tailer, struct ps_tail_log *log)
     if (log->resolved)
         opening->expected = log->identity;
     marks_give(tailer, log, opening);
-    opening->unpacks = tailer->settings->decompress;
-    opening->was_text = ps_tail_log_is_text(log) || log->text_left;
     tailer->open.opening += opening->was_open ? 0 : 1;
     log->state = PS_TAIL_LOG_OPENING;
     log->again = false;

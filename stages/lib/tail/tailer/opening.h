@@ -27,10 +27,7 @@ struct ps_tail_opening {
     enum ps_tail_way way;
     char head[PS_TAIL_HEAD_BYTES];
     size_t head_length;
-    struct ps_tail_start start;     /* beginning of a compressed file's text */
-    bool unpacks, was_text;         /* compressed files are read; the position is one in decompressed text */
-    enum ps_compression kind;       /* kind of a compressed file that is read; else NONE */
-    struct ps_tail_stamp stamp;     /* stamp of the compressed file when it was opened */
+    const char *compression;        /* format of a compressed file; NULL: it is not compressed */
     struct ps_tail_last_bytes last; /* before `offset` */
     struct ps_tail_match *match;    /* files that it may be a copy of */
     unsigned matches;               /* number of comparisons */

@@ -184,12 +184,11 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     PS_ASSERT(noted);
     if (tailer->sink.keeping != NULL)
         ps_tail_keep_detail(log, batch);
-    if (log->size < log->read_offset && !ps_tail_log_is_text(log))
+    if (log->size < log->read_offset)
         log->size = log->read_offset;
     log->turn_lines += lines;
     ps_tail_log_active(&tailer->open, log, tailer->now_ns);
-    if (!ps_tail_log_is_text(log)) /* the next line without a newline waits for a rest of its own */
-        log->rest = false;
+    log->rest = false; /* the next line without a newline waits for a rest of its own */
     log->unreadable = false;
     log->need_bytes = 0;
     log->anew_from = 0;
@@ -263,8 +262,6 @@ static void rest_add(struct ps_tailer *tailer, const struct ps_tail_log *log, st
 /* Handles a last line without a newline that has grown: its writer is at work, so the file does not rest. */
 static void partial_grew(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
-    if (ps_tail_log_is_text(log))
-        return;
     log->rest = false;
     ps_tail_log_active(&tailer->open, log, tailer->now_ns);
 }
@@ -282,11 +279,6 @@ static enum ps_tail_step read_failed(struct ps_tailer *tailer, struct ps_tail_lo
 {
     if (errno == EAGAIN)
         return PS_TAIL_STEP_WAIT;
-    if (errno == ESTALE && ps_tail_log_is_text(log)) { /* the file changed: it is surveyed again */
-        ps_tail_log_close(tailer, log);
-        ps_tail_text_ask(tailer, log);
-        return PS_TAIL_STEP_END;
-    }
     ps_tail_log_unreadable(tailer, log, errno);
     return PS_TAIL_STEP_END;
 }
@@ -473,60 +465,28 @@ static void head_take(struct ps_tailer *tailer, struct ps_tail_log *log,
  * knows it. */
 static bool is_unknown(const struct ps_tail_log *log, size_t fresh)
 {
-    return fresh > 0 && log->read_offset > 0 && log->identity.head_length == 0 && !ps_tail_log_is_text(log);
+    return fresh > 0 && log->read_offset > 0 && log->identity.head_length == 0;
 }
 
 /* Handles a file that was empty when it was opened, and is compressed. */
 static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_tail_log *log,
                                           const char *bytes, size_t length)
 {
-    struct ps_tail_start start;
     log->partial = false;
-    if (tailer->settings->decompress && ps_compression_of(bytes, length) != PS_COMPRESSION_NONE) {
-        ps_tail_log_close(tailer, log);
-        log->resolved = false;
-        log->identity.head_length = 0;
-        ps_tail_log_numbers_forget(log);
-        ps_tail_log_index(tailer, log);
-        ps_tail_slots_put(&tailer->unresolved, log->number);
-        ps_tail_log_open(tailer, log);
-        return PS_TAIL_STEP_END;
-    }
-    if (!ps_tail_start_of(&start, bytes, length))
-        return read_failed(tailer, log);
     ps_tail_identity_extend(&log->identity, bytes, length, 0);
-    ps_tail_compressed_found(tailer, log, &start);
+    ps_tail_compressed_found(tailer, log, ps_tail_compression(bytes, length));
     ps_tail_log_close(tailer, log);
     return PS_TAIL_STEP_END;
-}
-
-/* Reads the bytes before the position of a text that was opened just now. */
-static enum ps_tail_step text_last_read(struct ps_tailer *tailer, struct ps_tail_log *log)
-{
-    const struct ps_tail_mark mark = ps_tail_marks_at(&log->marks, log->read_offset);
-    size_t want = ps_tail_last_bytes_before(log->read_offset);
-    ssize_t length = ps_tail_read(&tailer->reader, &log->file, log->last.bytes, want,
-                                  (uint64_t)(log->read_offset - (int64_t)want));
-    if (length < 0)
-        return read_failed(tailer, log);
-    if (length != (ssize_t)want ||
-        (mark.length > 0 && !ps_tail_mark_is_before(log->last.bytes + want, want, &mark))) {
-        log->text.bytes = -1; /* it is not the text that was surveyed */
-        errno = ESTALE;
-        return read_failed(tailer, log);
-    }
-    log->last.length = (uint32_t)want;
-    return PS_TAIL_STEP_MOVED;
 }
 
 /* Takes the lines of a read: `length` bytes, of which the first `skip` were read before. NULs at its end may not be written yet. */
 static enum ps_tail_step fresh_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
                                     char *bytes, size_t length, size_t skip, uint32_t room)
 {
-    bool is_end = log->file.ended, is_text = ps_tail_log_is_text(log);
+    bool is_end = log->file.ended;
     char *start = bytes + skip;
-    size_t fresh = length - skip, text = is_text ? fresh : ps_tail_without_nuls(start, fresh);
-    size_t nuls = is_text || text == 0 ? 0 : ps_tail_nuls_before(start, text);
+    size_t fresh = length - skip, text = ps_tail_without_nuls(start, fresh);
+    size_t nuls = text == 0 ? 0 : ps_tail_nuls_before(start, text);
     if (nuls > 0 && ps_tail_filler_asks(log))
         return ps_tail_line_begin(tailer, log);
     if (nuls > 0) {
@@ -555,8 +515,6 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     left_drop(tailer, batch);
     if (log->line != NULL)
         return line_take(tailer, log, batch);
-    if (ps_tail_log_is_text(log) && log->last.length == 0 && log->read_offset > 0)
-        return text_last_read(tailer, log);
     uint32_t room, skip = log->last.length, need = log->need_bytes > 0 ? log->need_bytes : READ_MIN_BYTES;
     char *bytes = ps_batch_reserve(batch, need, &room);
     if (bytes == NULL)
@@ -572,7 +530,7 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
         ps_tail_log_open(tailer, log); /* checks whether it was truncated or replaced */
         return PS_TAIL_STEP_END;
     }
-    if (log->read_offset == 0 && !ps_tail_log_is_text(log) && ps_tail_is_compressed(bytes, (size_t)length))
+    if (log->read_offset == 0 && ps_tail_compression(bytes, (size_t)length) != NULL)
         return compressed_found(tailer, log, bytes, (size_t)length);
     head_take(tailer, log, &beginning);
     log->filler.waits = false; /* until the bytes show otherwise */

@@ -199,8 +199,7 @@ static bool is_kept(const struct ps_tailer *tailer, const struct ps_tail_positio
         const struct ps_tail_place *place = &tailer->places[i];
         if (strncmp(position->path, place->path, strlen(place->path)) == 0 &&
             (!place->looked ||
-             ((tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS || ps_tail_texts_wait(tailer)) &&
-              position->identity.device != 0 &&
+             (tailer->now_ns - place->looked_ns < PS_TAIL_EARLIER_NS && position->identity.device != 0 &&
               ps_tail_log_by_inode(&tailer->table, position->identity.device, position->inode) == NULL)))
             return true;
     }

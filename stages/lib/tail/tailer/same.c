@@ -48,7 +48,7 @@ bool ps_tail_marks_find(struct ps_tail_opening *opening)
 void ps_tail_identity_take(struct ps_tail_log *log, const struct ps_tail_opening *opening)
 {
     log->identity = opening->identity;
-    if (opening->start.format != NULL)
+    if (opening->compression != NULL)
         return;
     size_t length = ps_tail_head_end(opening->head, opening->head_length, log->read_offset);
     log->identity.head = ps_tail_head(opening->head, length);
@@ -107,9 +107,6 @@ static bool has_rest(const struct ps_tail_opening *opening, const struct ps_tail
 bool ps_tail_is_remembered(const struct ps_tail_opening *opening, const struct ps_tail_position *position)
 {
     const struct ps_tail_identity *known = &position->identity;
-    if (position->text != 0) /* the bytes before the position are compared by a survey */
-        return opening->start.format != NULL &&
-               ps_tail_bytes_begin(known, opening->start.text, opening->start.text_length);
     const struct ps_tail_mark mark = ps_tail_marks_at(&position->marks, position->offset);
     if (position->offset > opening->size || !ends_like(opening, &mark))
         return false;

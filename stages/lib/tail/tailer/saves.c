@@ -106,19 +106,6 @@ static bool is_new(const struct ps_tailer *tailer, const struct ps_tail_log *log
            (position == NULL || position->path[0] == '\0');
 }
 
-/* Returns the member `text` of the position: whether the offset is in the file or in its text (struct ps_tail_position). */
-static int64_t text_of(const struct ps_tail_log *log)
-{
-    if (log->text_left)
-        return PS_TAIL_POSITION_OF_TEXT;
-    if (!ps_tail_log_is_text(log))
-        return 0;
-    /* The next process surveys a damaged file again: it may be repaired meanwhile without a change of its size. */
-    return log->text.done && log->text.end == PS_TAIL_TEXT_WHOLE && log->delivered_offset == log->read_offset
-               ? log->text.stamp.size
-               : PS_TAIL_POSITION_OF_TEXT;
-}
-
 static void note(struct ps_tailer *tailer, uint32_t number)
 {
     struct ps_tail_log *log = tailer->table.logs[number];
@@ -144,7 +131,6 @@ static void note(struct ps_tailer *tailer, uint32_t number)
     }
     const struct ps_tail_position position = {.inode = log->identity.inode,
                                               .offset = log->delivered_offset,
-                                              .text = text_of(log),
                                               .path = log->path,
                                               .identity = log->identity,
                                               .marks = marks_to_save(tailer, log),

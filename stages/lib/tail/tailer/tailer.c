@@ -144,8 +144,6 @@ static void read_to_end(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     ps_tail_log_unqueue_first(tailer);
     ps_tail_log_grow(tailer, log);
-    if (ps_tail_log_is_text(log))
-        ps_tail_text_read_to_end(tailer, log);
     if (log->again && log->state == PS_TAIL_LOG_OPEN) {
         /* The bytes may have been read before the reported change. */
         log->again = false;
@@ -241,7 +239,6 @@ uint64_t ps_tailer_tick(struct ps_tailer *tailer, const struct ps_now *now)
         return next_ns;
     next_ns = earlier(next_ns, ps_tail_places_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_copies_tick(tailer));
-    next_ns = earlier(next_ns, ps_tail_texts_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_remembered_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_fillers_tick(tailer));
     next_ns = earlier(next_ns, ps_tail_rests_tick(tailer));

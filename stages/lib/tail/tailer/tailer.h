@@ -32,7 +32,6 @@ struct ps_tail_settings {
     const struct ps_name *file_header; /* header that gets the file's path; NULL: none */
     const struct ps_name *byte_offset; /* header that gets the offset of the line; NULL: none */
     bool skip_to_end; /* files that exist at the start and have no position are read from their end */
-    bool decompress;  /* gzip and zstd files are decompressed and read */
     bool identities;  /* lines get identities (serial.h), unless the sink keeps the positions */
     bool cache;       /* names are read again only when the directory's modification time has changed */
     uint64_t idle_ns; /* a file without new bytes is closed after this time */
@@ -44,7 +43,8 @@ struct ps_tail_settings {
 };
 
 /* Names of this source's own counters, from PS_COUNTER_extra on. */
-#define PS_TAIL_COUNTERS "files_now", "open_files_now", "truncated", "lost_bytes", "filler_bytes"
+#define PS_TAIL_COUNTERS                                                                                     \
+    "files_now", "open_files_now", "truncated", "lost_bytes", "filler_bytes", "compressed_files"
 enum {
     PS_TAIL_COUNTER_files = PS_COUNTER_extra, /* files that are followed */
     PS_TAIL_COUNTER_open_files,
@@ -52,6 +52,7 @@ enum {
     /* Bytes of files that were deleted or truncated before they were read, as far as known. */
     PS_TAIL_COUNTER_lost_bytes,
     PS_TAIL_COUNTER_filler_bytes, /* NULs at the beginning of files that were cut, where nothing was written */
+    PS_TAIL_COUNTER_compressed_files, /* files that are left out; each counts once, also over restarts */
 };
 
 /* The sink keeps the positions (sink_positions.c). Lives as long as the tailer. */

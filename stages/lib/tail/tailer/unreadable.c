@@ -39,8 +39,7 @@ void ps_tail_log_unreadable(struct ps_tailer *tailer, struct ps_tail_log *log, i
     look_again(tailer, place);
     if (tailer->now_ns - log->unreadable_ns >= PS_TAIL_GRACE_NS)
         log->checked_ns = tailer->now_ns; /* counts as checked, so that its copies wait no longer */
-    /* A compressed file gives way to others, and is opened again when its next turn comes. */
-    if (!again && !ps_tail_log_is_text(log))
+    if (!again)
         log->retry = PS_TAIL_RETRY_OPEN;
     else /* a look that is under way may have seen its name before it was deleted */
         log->retry = place->looking ? PS_TAIL_RETRY_BY_NAME_LATER : PS_TAIL_RETRY_BY_NAME;

@@ -1,5 +1,5 @@
 /* Source taildir while each of its system calls, and each of its allocations, fails once, at every point of a small history: files grow,
- * are renamed, copied and truncated, and compressed; lines are longer than a block; the source is stopped and started. No line is lost.
+ * are renamed, copied and truncated; lines are longer than a block; the source is stopped and started. No line is lost.
  * None comes twice, except after a start those that the last good save of the positions does not have. The source goes on, or ends the
  * process because there is no memory: then the next process goes on. */
 #define PS_TEST_CALLS_OF_ALL_THREADS
@@ -15,7 +15,6 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <zlib.h>
 
 #define LINES_MAX 32U
 #define LONG_BYTES (PS_BLOCK_BYTES + 1000U)
@@ -26,7 +25,7 @@
 #define SHARES 8U
 
 /* A step: what happens to the files, or to the source. */
-enum what { WRITE, WRITE_LONG, PACK, MOVE, COPY, CUT, READ, SETTLE, CLOSE, OPEN, END };
+enum what { WRITE, WRITE_LONG, MOVE, COPY, CUT, READ, SETTLE, CLOSE, OPEN, END };
 
 struct step {
     enum what what;
@@ -61,13 +60,18 @@ static const struct step copied[] = {
     {END, NULL, NULL},
 };
 
-static const struct step long_and_packed[] = {
-    {WRITE_LONG, "app.log", NULL}, {READ, NULL, NULL},  {PACK, "app.gz", NULL},
-    {SETTLE, NULL, NULL},          {CLOSE, NULL, NULL}, {OPEN, NULL, NULL},
-    {WRITE, "app.log", NULL},      {READ, NULL, NULL},  {END, NULL, NULL},
+static const struct step long_lines[] = {
+    {WRITE_LONG, "app.log", NULL},
+    {READ, NULL, NULL},
+    {SETTLE, NULL, NULL},
+    {CLOSE, NULL, NULL},
+    {OPEN, NULL, NULL},
+    {WRITE, "app.log", NULL},
+    {READ, NULL, NULL},
+    {END, NULL, NULL},
 };
 
-static const struct step *const histories[] = {renamed, copied, long_and_packed};
+static const struct step *const histories[] = {renamed, copied, long_lines};
 
 /* A line: its text begins with its number. */
 struct line {
@@ -319,23 +323,6 @@ static void write_line(const char *name, bool is_long)
     line_written(name, status.st_size);
 }
 
-/* A compressed file appears. It has a short line, a long one and a short one. */
-static void pack(const char *name)
-{
-    static char text[LONG_BYTES + 100];
-    long long end = 0;
-    gzFile file = gzopen(ps_test_folder_path("packing"), "wb");
-    assert_non_null(file);
-    for (unsigned i = 0; i < 3; i++) {
-        size_t length = line_text(text, i == 1);
-        assert_int_equal(gzwrite(file, text, (unsigned)length), length);
-        end += (long long)length;
-        line_written("packing", end);
-    }
-    assert_int_equal(gzclose(file), Z_OK);
-    move("packing", name);
-}
-
 static void copy(const char *from, const char *to)
 {
     uint64_t inode = inode_of(from);
@@ -362,9 +349,6 @@ static void step_play(const struct step *step)
     case WRITE:
     case WRITE_LONG:
         write_line(step->name, step->what == WRITE_LONG);
-        break;
-    case PACK:
-        pack(step->name);
         break;
     case MOVE:
         move(step->name, step->to);
@@ -405,10 +389,17 @@ struct fault {
 /* Plays the rest of the history in this process. */
 _Noreturn static void process_run(const struct step *history, const struct fault *fault)
 {
-    const char *const keys[] = {
-        "filegroups",  "g",   "filegroups.g",     pattern, "positionFile",        positions,
-        "idleTimeout", "100", "writePosInterval", "20",    "penstock.decompress", "auto",
-        NULL};
+    const char *const keys[] = {"filegroups",
+                                "g",
+                                "filegroups.g",
+                                pattern,
+                                "positionFile",
+                                positions,
+                                "idleTimeout",
+                                "100",
+                                "writePosInterval",
+                                "20",
+                                NULL};
     assert_non_null(freopen(ps_test_folder_path("said"), "a", stderr));
     setvbuf(stderr, NULL, _IONBF, 0);
     assert_int_equal(setenv("CMOCKA_TEST_ABORT", "1", 1), 0);

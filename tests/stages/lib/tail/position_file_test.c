@@ -203,9 +203,6 @@ static void test_all_of_a_note(void **unused)
         struct ps_tail_position position = {
             .inode = 100 + i,
             .offset = 200,
-            .text = i == 0   ? 0
-                    : i == 1 ? PS_TAIL_POSITION_OF_TEXT
-                             : 4711,
             .path = name,
             .identity = {.device = 3, .inode = 100 + i, .head = 5 + i, .head_length = 6 + i},
             .marks = {.items = marks, .count = 3},
@@ -221,7 +218,6 @@ static void test_all_of_a_note(void **unused)
     for (unsigned i = 0; i < 3; i++) {
         const struct ps_tail_position *position = ps_tail_positions_find(&found, 100 + i);
         assert_string_equal(position->path, "/logs/app");
-        assert_int_equal(position->text, i == 0 ? 0 : i == 1 ? PS_TAIL_POSITION_OF_TEXT : 4711);
         assert_true(position->identity.device == 3 && position->identity.head == 5 + i);
         assert_int_equal(position->identity.head_length, 6 + i);
         assert_true(position->serial.own == UINT64_MAX - i && position->serial.before == 8 + i);

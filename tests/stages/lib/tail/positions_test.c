@@ -513,37 +513,6 @@ static void test_touched(void **unused)
     positions = (struct ps_tail_positions){.count = 0};
 }
 
-/* The position in the text of a compressed file is kept when somebody edits the file, but then nobody knows that all of it was read. */
-static void test_positions_of_texts(void **unused)
-{
-    struct ps_err err = {.length = 0};
-    static const int64_t texts[] = {PS_TAIL_POSITION_OF_TEXT, 0, 4711};
-    for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
-        const struct ps_tail_position position = {
-            .inode = 5,
-            .offset = 77,
-            .text = texts[i],
-            .path = (char *)(uintptr_t) "/a",
-            .identity = {.device = 3, .inode = 5, .head = 7, .head_length = 9}};
-        struct ps_tail_positions written = {.count = 0}, again;
-        ps_tail_positions_add(&written, &position);
-        assert_int_equal(ps_tail_positions_save(ps_test_folder_path("positions.json"), &written, &err),
-                         PS_OK);
-        ps_tail_positions_free(&written);
-        assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
-        assert_int_equal(again.items[0].text, texts[i]);
-        ps_tail_positions_free(&again);
-        write_one("[{\"inode\":5,\"pos\":77,\"file\":\"/a\"}, {\"inode\":6,\"pos\":1,\"file\":\"/b\"}]\n");
-        assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
-        assert_int_equal(again.items[0].text, texts[i]);
-        ps_tail_positions_free(&again);
-        write_one("[{\"inode\":5,\"pos\":0,\"file\":\"/a\"}]\n");
-        assert_int_equal(ps_tail_positions_load(ps_test_folder_path("positions.json"), &again, &err), PS_OK);
-        assert_int_equal(again.items[0].text, texts[i] == 0 ? 0 : PS_TAIL_POSITION_OF_TEXT);
-        ps_tail_positions_free(&again);
-    }
-}
-
 static void test_errors(void **unused)
 {
     struct ps_err err;
@@ -578,7 +547,6 @@ int main(void)
                                        TEST(marks),
                                        TEST(marks_that_cannot_be),
                                        TEST(escapes),
-                                       TEST(positions_of_texts),
                                        TEST(touched),
                                        TEST(crash_between_the_files),
                                        TEST(identities_without_positions),

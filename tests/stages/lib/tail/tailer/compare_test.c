@@ -1,4 +1,4 @@
-/* Whether a new file, or the text of a compressed one, is a copy of a file that was read: each way in which the two may differ. Before the file there
+/* Whether a new file is a copy of a file that was read: each way in which the two may differ. Before the file there
  * is a candidate that is another file of another content, and the results of an earlier comparison, which may not stay. */
 #include "stages/lib/tail/tailer/match.h"
 #include "tests/support/folder.h"
@@ -18,7 +18,7 @@ enum result {
     NONE,
     ALIVE,  /* a copy of the file as it is now */
     MARKED, /* of the content that the file had */
-    UNREAD, /* of its present content, which was not read yet; a text is never compared with that */
+    UNREAD, /* of its present content, which was not read yet */
 };
 
 struct content {
@@ -102,11 +102,11 @@ static void candidate_make(struct ps_tail_candidate *candidate, const char *name
     }
 }
 
-static void compare(const struct row *row, bool text)
+static void compare(const struct row *row)
 {
     static const struct row decoy = {.was = {'D', 4000}, .read = 4000, .marks = {4000}};
     struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
-    enum result result = text && row->result == UNREAD ? NONE : row->result;
+    enum result result = row->result;
     candidate_make(&match->items[0], "decoy", &decoy);
     candidate_make(&match->items[1], "app", row);
     match->count = 2;
@@ -115,21 +115,13 @@ static void compare(const struct row *row, bool text)
     if (row->now.kind != SAME)
         close(file_of("app", row->now));
     int fd = file_of("copy", row->copy);
-    if (text) {
-        match->unread = false;
-        struct ps_tail_mark end = ps_tail_mark_of(row->copy.size, bytes, (size_t)row->copy.size);
-        if (row->copy.size > 0)
-            ps_tail_match_text(match, bytes, 0, (size_t)row->copy.size, 0);
-        ps_tail_match_text_end(match, row->copy.size, &end);
-    } else {
-        ps_tail_match_run(match, fd);
-    }
+    ps_tail_match_run(match, fd);
     assert_int_equal(match->own_error, 0);
     assert_int_equal(match->other_error, 0);
     enum result got = match->found < 0 ? NONE : match->unread ? UNREAD : match->alive ? ALIVE : MARKED;
     if (got != result || match->mark.offset != row->offset || match->offset != row->offset)
-        fail_msg("a %s %s: result %d up to %lld, %lld", text ? "text" : "file", row->what, (int)got,
-                 (long long)match->offset, (long long)match->mark.offset);
+        fail_msg("a file %s: result %d up to %lld, %lld", row->what, (int)got, (long long)match->offset,
+                 (long long)match->mark.offset);
     assert_int_equal(match->found, result == NONE ? -1 : 1);
     assert_int_equal(match->alive, result == ALIVE || result == UNREAD);
     assert_int_equal(match->items[1].unsure, result == NONE && row->now.kind != SAME);
@@ -141,71 +133,8 @@ static void compare(const struct row *row, bool text)
 
 static void test_rows(void **unused)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        compare(&rows[i], false);
-        compare(&rows[i], true);
-    }
-}
-
-/* The original grows while its text is compared: bytes that were not there yet were not compared, so nothing shows that the text is a
- * copy of it. */
-static void test_original_grows_meanwhile(void **unused)
-{
-    static const struct row row = {.was = {'A', 3000}, .read = 3000};
-    static const char other[1000] = "another line\n";
-    struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
-    candidate_make(&match->items[0], "app", &row);
-    match->count = 1;
-    ps_tail_match_text(match, bytes, 0, 3000, 0);
-    ps_tail_match_text(match, bytes + 3000, 3000, sizeof other, 3000);
-    assert_int_equal(pwrite(match->items[0].fd, other, sizeof other, 3000), sizeof other);
-    assert_int_equal(pwrite(match->items[0].fd, bytes + 4000, 1000, 4000), 1000);
-    ps_tail_match_text(match, bytes + 4000, 4000, 1000, 4000);
-    struct ps_tail_mark end = ps_tail_mark_of(5000, bytes, 5000);
-    ps_tail_match_text_end(match, 5000, &end);
-    assert_int_equal(match->found, -1);
-    close(match->items[0].fd);
-    ps_tail_match_free(match);
-}
-
-/* ---- a text in pieces ---- */
-
-/* Passes a text in drawn pieces; before each piece is as much of the text as a survey keeps. */
-static void pass_in_pieces(struct ps_tail_match *match, const char *text, int64_t size, uint64_t *state)
-{
-    for (int64_t at = 0; at < size;) {
-        int64_t length = 1 + (int64_t)(ps_test_random(state) % 400);
-        length = length < size - at ? length : size - at;
-        size_t before = at < (int64_t)PS_TAIL_MARK_BYTES ? (size_t)at : PS_TAIL_MARK_BYTES;
-        ps_tail_match_text(match, text + at, before, (size_t)length, at);
-        at += length;
-    }
-    struct ps_tail_mark end = ps_tail_mark_of(size, text, (size_t)size);
-    ps_tail_match_text_end(match, size, &end);
-}
-
-/* The same rows, piece by piece: marks lie within the pieces, at their ends, and across them. */
-static void test_pieces(void **unused)
-{
-    uint64_t state = ps_test_seed() | 1;
-    for (unsigned round = 0; round < 20; round++) {
-        for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-            const struct row *row = &rows[i];
-            struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
-            candidate_make(&match->items[0], "app", row);
-            match->count = 1;
-            if (row->now.kind != SAME)
-                close(file_of("app", row->now));
-            pass_in_pieces(match, text_of(row->copy), row->copy.size, &state);
-            enum result result = row->result == UNREAD ? NONE : row->result;
-            enum result got = match->found < 0 ? NONE : match->alive ? ALIVE : MARKED;
-            if (got != result || (got != NONE && match->mark.offset != row->offset))
-                fail_msg("a text %s: result %d up to %lld", row->what, (int)got,
-                         (long long)match->mark.offset);
-            close(match->items[0].fd);
-            ps_tail_match_free(match);
-        }
-    }
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        compare(&rows[i]);
 }
 
 /* ---- the last mark counts ---- */
@@ -220,33 +149,26 @@ static void test_last_mark(void **unused)
                  {3999, 3999, 2000}, {2000, 3999, 2000}, {1999, 3999, -1}, {2000, 2000, 2000},
                  {1744, 2000, -1},   {1745, 1999, -1},   {0, 5000, -1}};
     static const struct row row = {.was = {'A', 5000}, .now = {'C', 99}, .read = 5000, .marks = {2000, 4000}};
-    uint64_t state = ps_test_seed() | 1;
     for (size_t i = 0; i < PS_COUNT_OF(parts); i++) {
-        for (unsigned text = 0; text < 2; text++) {
-            static char copy[MOST];
-            struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
-            candidate_make(&match->items[0], "app", &row);
-            match->count = 1;
-            close(file_of("app", row.now));
-            memset(copy, '#', sizeof copy); /* which no content has */
-            memcpy(copy, text_of(row.was), (size_t)parts[i].same);
-            int fd = file_of("copy", (struct content){'B', 0});
-            assert_int_equal(pwrite(fd, copy, (size_t)parts[i].size, 0), parts[i].size);
-            if (text > 0)
-                pass_in_pieces(match, copy, parts[i].size, &state);
-            else
-                ps_tail_match_run(match, fd);
-            bool is_copy = parts[i].offset >= 0;
-            if ((match->found == 0) != is_copy || (is_copy && match->mark.offset != parts[i].offset))
-                fail_msg("%d of %d bytes of a %s are the same: found %d, up to %lld", parts[i].same,
-                         parts[i].size, text > 0 ? "text" : "file", match->found,
-                         (long long)match->mark.offset);
-            assert_false(match->alive || match->pending);
-            assert_int_equal(match->items[0].unsure, !is_copy);
-            close(fd);
-            close(match->items[0].fd);
-            ps_tail_match_free(match);
-        }
+        static char copy[MOST];
+        struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
+        candidate_make(&match->items[0], "app", &row);
+        match->count = 1;
+        close(file_of("app", row.now));
+        memset(copy, '#', sizeof copy); /* which no content has */
+        memcpy(copy, text_of(row.was), (size_t)parts[i].same);
+        int fd = file_of("copy", (struct content){'B', 0});
+        assert_int_equal(pwrite(fd, copy, (size_t)parts[i].size, 0), parts[i].size);
+        ps_tail_match_run(match, fd);
+        bool is_copy = parts[i].offset >= 0;
+        if ((match->found == 0) != is_copy || (is_copy && match->mark.offset != parts[i].offset))
+            fail_msg("%d of %d bytes of a file are the same: found %d, up to %lld", parts[i].same,
+                     parts[i].size, match->found, (long long)match->mark.offset);
+        assert_false(match->alive || match->pending);
+        assert_int_equal(match->items[0].unsure, !is_copy);
+        close(fd);
+        close(match->items[0].fd);
+        ps_tail_match_free(match);
     }
 }
 
@@ -319,7 +241,7 @@ static void test_beside_an_original(void **unused)
 /* ---- calls that fail ---- */
 
 /* Compares a copy with a file while the call with this number fails. Returns false when there are fewer calls. `by_path`: the file is not open. */
-static bool compare_and_fail(const struct row *row, bool text, bool by_path, uint64_t number)
+static bool compare_and_fail(const struct row *row, bool by_path, uint64_t number)
 {
     struct ps_tail_match *match = ps_must_alloc(1, sizeof *match, "a test");
     candidate_make(&match->items[0], "app", row);
@@ -327,7 +249,6 @@ static bool compare_and_fail(const struct row *row, bool text, bool by_path, uin
     if (row->now.kind != SAME)
         close(file_of("app", row->now));
     int fd = file_of("copy", row->copy);
-    struct ps_tail_mark end = ps_tail_mark_of(row->copy.size, bytes, (size_t)row->copy.size);
     if (by_path) {
         close(match->items[0].fd);
         match->items[0].fd = -1;
@@ -336,18 +257,13 @@ static bool compare_and_fail(const struct row *row, bool text, bool by_path, uin
     }
     ps_test_call_failed = NULL;
     ps_test_call_fails = number;
-    if (!text)
-        ps_tail_match_run(match, fd);
-    else if (row->copy.size > 0)
-        ps_tail_match_text(match, bytes, 0, (size_t)row->copy.size, 0);
-    if (text)
-        ps_tail_match_text_end(match, row->copy.size, &end);
+    ps_tail_match_run(match, fd);
     ps_test_call_fails = 0;
     const char *failed = ps_test_call_failed;
     bool told = match->own_error == EIO || match->other_error == EIO;
     if (failed != NULL && told != (strcmp(failed, "close") != 0))
-        fail_msg("a %s %s: %s, call %u, failed: errors %d, %d", text ? "text" : "file", row->what, failed,
-                 (unsigned)number, match->own_error, match->other_error);
+        fail_msg("a file %s: %s, call %u, failed: errors %d, %d", row->what, failed, (unsigned)number,
+                 match->own_error, match->other_error);
     if (!by_path)
         close(match->items[0].fd);
     close(fd);
@@ -359,9 +275,9 @@ static bool compare_and_fail(const struct row *row, bool text, bool by_path, uin
 static void test_each_call_fails(void **unused)
 {
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        for (unsigned way = 0; way < 4; way++) {
+        for (unsigned by_path = 0; by_path < 2; by_path++) {
             uint64_t number = 1;
-            while (compare_and_fail(&rows[i], (way & 1) != 0, (way & 2) != 0, number))
+            while (compare_and_fail(&rows[i], by_path > 0, number))
                 number++;
             assert_true(number > 2);
         }
@@ -372,12 +288,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, ps_test_folder_setup, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(pieces),
-        TEST(last_mark),
-        TEST(beside_an_original),
-        TEST(each_call_fails),
-        cmocka_unit_test_setup_teardown(test_original_grows_meanwhile, ps_test_folder_setup,
-                                        ps_test_folder_teardown),
+        TEST(last_mark), TEST(beside_an_original), TEST(each_call_fails),
         cmocka_unit_test_setup_teardown(test_rows, ps_test_folder_setup, ps_test_folder_teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -131,7 +131,7 @@ struct situation {
     uint64_t since_ns, matched_ns;
     int64_t left_ns;
     int64_t mark;
-    bool grew, pends, text, alone;
+    bool grew, pends, alone;
     /* of the original, which was read to 100 */
     bool gone, queued, waits, cut_waits, deferred, unreadable, opening, partial, undelivered, unchecked;
     bool asks; /* the original is to be opened */
@@ -162,13 +162,7 @@ static const struct situation situations[] = {
     {"gone, and was read further", WAITS, .since_ns = 2 * S - 1, .mark = 99, .left_ns = 1, .gone = true},
     {"the same 2 s later", OVER, .since_ns = 2 * S, .mark = 99, .left_ns = 1, .gone = true},
     {"gone, with a part of a line", OVER, USUAL, .left_ns = 1, .gone = true, .partial = true},
-    {"a text whose original is there", WAITS, USUAL, .text = true},
-    {"a text whose original is gone", OVER, USUAL, .left_ns = 1, .text = true, .gone = true},
-    {"a text, its original with a part of a line", WAITS, USUAL, .text = true, .gone = true, .partial = true},
     {"without an original", FREE, USUAL, .left_ns = 1, .alone = true},
-    {"a text without an original", AGAIN, USUAL, .left_ns = 1, .text = true, .alone = true},
-    {"a text without one just now", WAITS, .since_ns = 10 * S, .matched_ns = 250 * MS - 1, .text = true,
-     .alone = true},
     {"a copy that grew", AGAIN, .since_ns = 250 * MS, .matched_ns = 250 * MS, .mark = 100, .grew = true,
      .left_ns = 1},
     {"a copy that grew just now", WAITS, .since_ns = 250 * MS, .matched_ns = 250 * MS - 1, .mark = 100,
@@ -177,8 +171,6 @@ static const struct situation situations[] = {
      .grew = true, .left_ns = 1},
     {"a copy that has grown for too long", WAITS, .since_ns = 60 * S, .matched_ns = 250 * MS, .mark = 100,
      .grew = true, .left_ns = 1},
-    {"a text that has grown as long", AGAIN, .since_ns = 60 * S, .matched_ns = 250 * MS, .mark = 100,
-     .grew = true, .text = true, .left_ns = 1},
     {"a copy that pends", AGAIN, .since_ns = 60 * S, .matched_ns = 250 * MS, .pends = true, .alone = true},
     {"a copy that pends just now", WAITS, .since_ns = 60 * S, .matched_ns = 250 * MS - 1, .pends = true,
      .alone = true},
@@ -198,7 +190,6 @@ static void decide(const struct situation *now)
     log->copy.until_ns = (uint64_t)((int64_t)NOW_NS + now->left_ns);
     log->copy.grew = now->grew;
     log->copy.pends = now->pends;
-    log->text.kind = now->text ? PS_COMPRESSION_GZIP : PS_COMPRESSION_NONE;
     log->resolved = true;
     if (now->gone)
         ps_tail_log_rename(tailer, original, NULL, false);

@@ -103,8 +103,7 @@ static void test_steps(void **unused)
 /* ---- files that are forgotten ---- */
 
 #define LATE_NS (10000 * PS_NS_PER_S)
-#define GRACE_NS (10 * PS_NS_PER_S)   /* for a file without a name */
-#define TEXTS_NS (3600 * PS_NS_PER_S) /* for one that compressed files may have been made from */
+#define GRACE_NS (10 * PS_NS_PER_S) /* for a file without a name */
 
 static struct ps_counters counters;
 static struct ps_port port = {.component = "source t1", .counters = &counters};
@@ -154,7 +153,7 @@ static void tailer_end(struct ps_tailer *tailer)
 struct situation {
     const char *what;
     bool forgotten;
-    bool named, unresolved, undelivered, looking, copy, cut_waits, deferred, unreadable, queued, waits, texts;
+    bool named, unresolved, undelivered, looking, copy, cut_waits, deferred, unreadable, queued, waits;
     uint64_t gone_ns, active_ns; /* before now; 0: long before */
 };
 
@@ -171,9 +170,6 @@ static const struct situation situations[] = {
     {"it cannot be read, and has no name", true, .unreadable = true},
     {"it is idle", true, .active_ns = IDLE_NS},
     {"it is not idle yet", false, .active_ns = IDLE_NS - 1},
-    {"texts wait", false, .texts = true, .active_ns = TEXTS_NS - 1},
-    {"texts wait for too long", true, .texts = true, .active_ns = TEXTS_NS},
-    {"no texts wait", true, .active_ns = TEXTS_NS - 1},
     {"it has another name", true, .named = true},
     {"it has another name, and was not identified", false, .named = true, .unresolved = true},
     {"it has another name, and cannot be read", false, .named = true, .unreadable = true},
@@ -202,8 +198,6 @@ static void test_forgotten(void **unused)
         log->gone_ns = row->gone_ns > 0 ? LATE_NS - row->gone_ns : 0;
         log->active_ns = row->active_ns > 0 ? LATE_NS - row->active_ns : 0;
         place.looking = row->looking;
-        if (row->texts)
-            ps_tail_slots_put(&tailer->texts, 9);
         (void)ps_tail_rests_tick(tailer);
         if ((tailer->table.logs[number] == NULL) != row->forgotten)
             fail_msg("%s: the file is %sforgotten", row->what, row->forgotten ? "not " : "");
@@ -238,8 +232,8 @@ static void test_with_its_name(void **unused)
 static void test_lost_bytes(void **unused)
 {
     static const struct {
-        int64_t size, read, text_bytes;
-        bool unresolved, text, done, left;
+        int64_t size, read;
+        bool unresolved;
         const char *expected; /* NULL: nothing is told */
         uint64_t lost;
     } lost[] = {
@@ -248,12 +242,6 @@ static void test_lost_bytes(void **unused)
         {9, 9, .expected = NULL},
         {8, 9, .expected = NULL},
         {10, 9, .unresolved = true, .expected = NULL},
-        {5, 9, 20, .text = true, .expected = "has not read its last 11 bytes", .lost = 11},
-        {50, 9, 9, .text = true, .expected = NULL},
-        {50, 9, -1, .text = true,
-         .expected = "its text to byte 9, and the number of unread bytes is unknown"},
-        {50, 9, 20, .text = true, .done = true, .expected = NULL},
-        {50, 9, .left = true, .expected = "its text to byte 9, and the number of unread bytes is unknown"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(lost); i++) {
         struct ps_tail_log *log;
@@ -265,10 +253,6 @@ static void test_lost_bytes(void **unused)
         ps_tail_log_move(tailer, log, lost[i].read, lost[i].read);
         log->size = lost[i].size;
         log->resolved = !lost[i].unresolved;
-        log->text.kind = lost[i].text ? PS_COMPRESSION_ZSTD : PS_COMPRESSION_NONE;
-        log->text.bytes = lost[i].text_bytes;
-        log->text.done = lost[i].done;
-        log->text_left = lost[i].left;
         (void)ps_tail_rests_tick(tailer);
         assert_int_equal(tailer->table.count, 0);
         ps_log_flush();

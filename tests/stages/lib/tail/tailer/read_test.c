@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #define BATCH_MAX 2U
 
@@ -35,7 +34,6 @@ static int setup(void **unused)
     assert_int_equal(ps_tail_thread_start(&tailer->thread, "t-read", -1, tailer, &err), PS_OK);
     ps_tail_reader_init(&tailer->reader, &tailer->thread);
     ps_tail_slots_grow(&tailer->saves.changed, 4);
-    ps_tail_slots_grow(&tailer->texts, 4);
     return 0;
 }
 
@@ -46,7 +44,6 @@ static int teardown(void **unused)
     ps_tail_thread_stop(&tailer->thread, PS_TEST_PATIENCE_MS);
     ps_tail_fingerprint_index_free(&tailer->fingerprints);
     ps_tail_slots_free(&tailer->saves.changed);
-    ps_tail_slots_free(&tailer->texts);
     free(tailer);
     ps_bump_fini(&bump);
     ps_pool_destroy(pool);
@@ -145,79 +142,6 @@ static void test_other_file(void **unused)
         ps_batch_give(batch);
         log_fini(&first);
         log_fini(&other);
-    }
-}
-
-/* ---- the bytes before the position of a text ---- */
-
-/* Makes the log a text, read to this position. The mark there covers `length` bytes of `marked`; 0: it is not known. */
-static void text_init(struct ps_tail_log *log, const char *name, const char *text, const char *marked,
-                      size_t length)
-{
-    gzFile out = gzopen(ps_test_folder_path(name), "wb");
-    assert_non_null(out);
-    assert_int_equal(gzwrite(out, text, (unsigned)strlen(text)), strlen(text));
-    assert_int_equal(gzclose(out), Z_OK);
-    log_init(log, 0, name, "");
-    log->file.way = PS_TAIL_THREAD;
-    log->text.kind = PS_COMPRESSION_GZIP;
-    assert_true(ps_tail_stamp_read(log->file.fd, &log->text.stamp));
-    log->file.text = ps_tail_text_create(log->file.fd, PS_COMPRESSION_GZIP, &log->text.stamp);
-    log->text.bytes = (int64_t)strlen(text);
-    log->read_offset = log->delivered_offset = (int64_t)strlen(marked);
-    if (length > 0) {
-        const struct ps_tail_mark mark =
-            ps_tail_mark_of(log->read_offset, marked + strlen(marked) - length, length);
-        assert_int_equal(mark.length, length);
-        ps_tail_marks_add(&log->marks, &mark, 0);
-    }
-}
-
-static enum ps_tail_step read_when_answered(struct ps_tail_log *log, struct ps_batch *batch)
-{
-    enum ps_tail_step step;
-    while ((step = ps_tail_log_read(tailer, log, batch)) == PS_TAIL_STEP_WAIT) {
-        while (ps_tail_log_asked(log) && !ps_tail_log_answered(log))
-            (void)ps_tail_thread_wait(&tailer->thread, 100);
-    }
-    return step;
-}
-
-/* The mark of a position covers all bytes before it, down to a single one, and at most 256. */
-static void test_text_before(void **unused)
-{
-    enum { MOST = 600 };
-    static const size_t offsets[] = {1, 2, 63, 64, 255, 256, 257, MOST};
-    char text[MOST + 4], marked[MOST + 4];
-    unsigned files = 0;
-    for (size_t i = 0; i < PS_COUNT_OF(offsets); i++) {
-        const size_t offset = offsets[i], most = offset < PS_TAIL_MARK_BYTES ? offset : PS_TAIL_MARK_BYTES;
-        for (size_t changed = 0; changed <= most; changed += changed == 0 ? 1 : most > 1 ? most - 1 : 1) {
-            for (unsigned known = 0; known < 2; known++) {
-                struct ps_tail_log log;
-                char name[16];
-                snprintf(name, sizeof name, "app.%u.gz", files++);
-                memset(text, 'a', MOST);
-                memcpy(text + offset, "b\n", 3);
-                memcpy(marked, text, offset);
-                marked[offset] = '\0';
-                if (changed > 0) /* the byte that is so far before the position */
-                    marked[offset - changed] = 'z';
-                text_init(&log, name, text, marked, known ? most : 0);
-                struct ps_batch *batch = batch_new();
-                const bool same = changed == 0 || !known;
-                enum ps_tail_step step = read_when_answered(&log, batch);
-                if (step != (same ? PS_TAIL_STEP_MOVED : PS_TAIL_STEP_END))
-                    fail_msg("position %zu, the byte %zu before it is another one: step %d", offset, changed,
-                             (int)step);
-                assert_int_equal(log.last.length, same ? most : 0);
-                assert_int_equal(log.text.bytes, same ? (int64_t)strlen(text) : -1);
-                assert_int_equal(log.state, same ? PS_TAIL_LOG_OPEN : PS_TAIL_LOG_CLOSED);
-                assert_int_equal(log.text.news, !same);
-                ps_batch_give(batch);
-                log_fini(&log);
-            }
-        }
     }
 }
 
@@ -422,7 +346,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_last_line_without_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marks_in_pieces, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_text_before, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_fingerprint, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

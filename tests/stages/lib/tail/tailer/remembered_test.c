@@ -38,7 +38,6 @@ static int teardown(void **unused)
     ps_tail_gone_free(&tailer->sink.gone);
     ps_tail_notes_free(&tailer->saves.notes);
     ps_tail_remembered_free(&tailer->remembered);
-    ps_tail_slots_free(&tailer->texts);
     free(tailer);
     return 0;
 }
@@ -65,12 +64,12 @@ enum where { HERE, ELSEWHERE, TAKEN, WHERES };
 struct situation {
     enum there there; /* files with the position's inode */
     enum where where;
-    bool looked, is_late, waits; /* waits: compressed files */
+    bool looked, is_late;
     bool has_device;
 };
 
 /* A position is kept for a file with its inode that is not identified yet, until the directory was looked at, and for a minute longer if its file
- * may come back; longer while compressed files may be made from it. */
+ * may come back. */
 static bool is_kept(const struct situation *now)
 {
     bool is_there = now->there == KNOWN || now->there == TWO;
@@ -78,8 +77,7 @@ static bool is_kept(const struct situation *now)
         return false;
     if (now->there == UNKNOWN || now->there == TWO)
         return true;
-    return now->where == HERE &&
-           (!now->looked || ((!now->is_late || now->waits) && now->has_device && !is_there));
+    return now->where == HERE && (!now->looked || (!now->is_late && now->has_device && !is_there));
 }
 
 static void log_add(uint64_t device, bool resolved)
@@ -104,18 +102,11 @@ static void expect(const struct situation *now)
         log_add(5, true);
     places[1].looked = now->looked;
     places[1].looked_ns = NOW_NS - PS_TAIL_EARLIER_NS + !now->is_late;
-    if (now->there == NOBODY)
-        ps_tail_slots_grow(&tailer->texts, 64);
-    if (now->waits && now->there == NOBODY)
-        ps_tail_slots_put(&tailer->texts, 9);
-    else if (now->waits)
-        tailer->unpacking = tailer->table.logs[0];
     assert_int_equal(ps_tail_remembered_tick(tailer), NOW_NS + WALK_NS);
     if (tailer->remembered.kept[0] != is_kept(now))
-        fail_msg("there %d, where %d%s%s%s%s: it is %skept", (int)now->there, (int)now->where,
+        fail_msg("there %d, where %d%s%s%s: it is %skept", (int)now->there, (int)now->where,
                  now->looked ? ", looked" : "", now->is_late ? ", late" : "",
-                 now->waits ? ", texts wait" : "", now->has_device ? ", device" : "",
-                 is_kept(now) ? "not " : "");
+                 now->has_device ? ", device" : "", is_kept(now) ? "not " : "");
     assert_int_equal(tailer->remembered.left, is_kept(now));
     assert_int_equal(tailer->saves.notes.count, !is_kept(now));
     if (!is_kept(now)) {
@@ -125,7 +116,6 @@ static void expect(const struct situation *now)
     /* The sink forgets it, unless a file goes on at it. */
     assert_int_equal(tailer->sink.gone.count, !is_kept(now) && now->where != TAKEN);
     assert_int_equal(ps_tail_remembered_tick(tailer), is_kept(now) ? NOW_NS + WALK_NS : PS_NEVER);
-    tailer->unpacking = NULL;
     teardown(NULL);
 }
 
@@ -133,13 +123,12 @@ static void test_kept(void **unused)
 {
     for (unsigned there = 0; there < THERES; there++)
         for (unsigned where = 0; where < WHERES; where++)
-            for (unsigned set = 0; set < 16; set++)
+            for (unsigned set = 0; set < 8; set++)
                 expect(&(struct situation){.there = (enum there)there,
                                            .where = (enum where)where,
                                            .looked = (set & 1) != 0,
                                            .is_late = (set & 2) != 0,
-                                           .waits = (set & 4) != 0,
-                                           .has_device = (set & 8) != 0});
+                                           .has_device = (set & 4) != 0});
 }
 
 /* ---- how many ---- */

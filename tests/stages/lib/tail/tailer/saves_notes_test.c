@@ -1,4 +1,4 @@
-/* What is saved of a file, and when: the marks of a position, files that were made a moment ago, positions of texts, the result of a save, and its
+/* What is saved of a file, and when: the marks of a position, files that were made a moment ago, the result of a save, and its
  * times. */
 #include "stages/lib/tail/tailer/internal.h"
 #include "stages/lib/tail/trouble.h"
@@ -211,41 +211,6 @@ static void test_new_files(void **unused)
     }
 }
 
-/* ---- positions of texts ---- */
-
-static void test_texts(void **unused)
-{
-    static const struct {
-        bool left, is_text, done, undelivered;
-        enum ps_tail_text_end end;
-        int64_t text;
-    } rows[] = {
-        {.text = 0},
-        {.left = true, .text = PS_TAIL_POSITION_OF_TEXT},
-        {.is_text = true, .text = PS_TAIL_POSITION_OF_TEXT},
-        {.is_text = true, .done = true, .text = 4711},
-        {.is_text = true, .done = true, .undelivered = true, .text = PS_TAIL_POSITION_OF_TEXT},
-        {.is_text = true, .done = true, .end = PS_TAIL_TEXT_DAMAGED, .text = PS_TAIL_POSITION_OF_TEXT},
-        {.is_text = true, .done = true, .end = PS_TAIL_TEXT_EARLY, .text = PS_TAIL_POSITION_OF_TEXT},
-        {.done = true, .text = 0},
-    };
-    struct ps_tail_log *logs[PS_COUNT_OF(rows)];
-    struct ps_tail_positions positions;
-    for (unsigned i = 0; i < PS_COUNT_OF(rows); i++) {
-        logs[i] = log_new(i);
-        logs[i]->text_left = rows[i].left;
-        logs[i]->text.kind = rows[i].is_text ? PS_COMPRESSION_GZIP : PS_COMPRESSION_NONE;
-        logs[i]->text.done = rows[i].done;
-        logs[i]->text.end = rows[i].end;
-        logs[i]->text.stamp.size = 4711;
-        ps_tail_log_move(tailer, logs[i], 50, rows[i].undelivered ? 49 : 50);
-    }
-    save(&positions);
-    for (unsigned i = 0; i < PS_COUNT_OF(rows); i++)
-        assert_int_equal(position_of(&positions, logs[i])->text, rows[i].text);
-    ps_tail_positions_free(&positions);
-}
-
 /* A file that was removed loses its position; a number can be used once the position file has it. */
 static void test_gone_and_numbers(void **unused)
 {
@@ -443,9 +408,8 @@ static void test_steps(void **unused)
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-    const struct CMUnitTest tests[] = {
-        TEST(marks),   TEST(new_files), TEST(texts),           TEST(gone_and_numbers),
-        TEST(results), TEST(times),     TEST(copy_that_pends), TEST(drain),
-        TEST(steps)};
+    const struct CMUnitTest tests[] = {TEST(marks),   TEST(new_files), TEST(gone_and_numbers),
+                                       TEST(results), TEST(times),     TEST(copy_that_pends),
+                                       TEST(drain),   TEST(steps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -274,7 +274,6 @@ static const char *const no_numbers[] = {"",
 /* The source's number is deleted when only the position file is used, so that a later sink finds no old records. */
 static void test_number(void **unused)
 {
-    struct ps_err err = {.length = 0};
     prepare(PS_KEYS(NULL));
     char first[64];
     snprintf(first, sizeof first, "%s", owner());
@@ -296,13 +295,6 @@ static void test_number(void **unused)
         assert_int_equal(ps_test_stage_open(&stage), PS_FAIL);
         assert_non_null(strstr(stage.err.text, "does not have a number of 16 digits"));
     }
-    ps_test_stage_fini(&stage);
-    ps_test_stage_init(&stage, &ps_source_taildir);
-    assert_int_equal(ps_test_stage_bind(&stage, PS_KEYS("filegroups", "g", "filegroups.g", pattern,
-                                                        "penstock.decompress", "auto")),
-                     PS_OK);
-    assert_false(ps_source_taildir.source->yields_positions(stage.plan, &err));
-    assert_non_null(strstr(err.text, "penstock.decompress"));
     ps_test_stage_fini(&stage);
 }
 

@@ -124,7 +124,7 @@ static void test_opened_again(void **unused)
 {
     static const struct {
         const char *what;
-        bool text, looking, unnamed;
+        bool looking, unnamed;
         unsigned failures;
         int error;              /* of the look at the directory */
         bool crowded, deferred; /* too many files are open; others wait for room */
@@ -134,11 +134,8 @@ static void test_opened_again(void **unused)
         {"a log, once", .failures = 1},
         {"a log, twice", .failures = 2, .closed = true},
         {"a log, twice, others wait", .failures = 2, .crowded = true, .deferred = true, .closed = true},
-        {"a compressed file, once", .failures = 1, .text = true, .closed = true},
         {"a look began before", .failures = 2, .looking = true},
-        {"a look began before, compressed", .failures = 1, .text = true, .looking = true},
         {"the look failed", .failures = 2, .error = EIO},
-        {"the look failed, compressed", .failures = 1, .text = true, .error = EIO},
         {"the look failed, others wait, long", .failures = 2, .error = EIO, .crowded = true, .deferred = true,
          .later_ns = PS_TAIL_GRACE_NS, .closed = true},
         {"the look failed, others wait", .failures = 2, .error = EIO, .crowded = true, .deferred = true,
@@ -150,7 +147,6 @@ static void test_opened_again(void **unused)
         {"deleted, others wait, long", .failures = 2, .unnamed = true, .error = EIO, .crowded = true,
          .deferred = true, .later_ns = PS_TAIL_GRACE_NS},
         {"deleted", .failures = 2, .unnamed = true},
-        {"deleted, compressed", .failures = 2, .text = true, .unnamed = true},
     };
     struct ps_counters counters = {{0}};
     struct ps_port port = {.component = "source t1", .counters = &counters};
@@ -168,8 +164,6 @@ static void test_opened_again(void **unused)
         tailer->reader.thread = &tailer->thread;
         assert_int_equal(ps_tail_thread_start(&tailer->thread, "tail", -1, tailer, NULL), PS_OK);
         ps_tail_slots_grow(&tailer->unreadable, 4);
-        if (rows[i].text)
-            log.text.kind = PS_COMPRESSION_GZIP;
         ps_tail_file_set(&log.file, open("/dev/null", O_RDONLY | O_CLOEXEC), PS_TAIL_THREAD);
         ps_tail_opened(tailer);
         for (unsigned failures = rows[i].failures; failures > 0; failures--)
