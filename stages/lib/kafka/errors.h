@@ -121,8 +121,8 @@ enum ps_kafka_outcome {
     PS_KAFKA_WAIT,
     /* The request was too large: it is halved until it fits or one event is left; that event is blamed. */
     PS_KAFKA_SPLIT,
-    /* The broker refuses a record: requests are halved until one event is left; that event is blamed: logged,
-     * counted, tried again after a backoff. */
+    /* The broker refuses a record: the one that it names (KIP-467); else requests are halved until one event is left; that
+     * event is blamed: logged, counted, tried again after a backoff. */
     PS_KAFKA_BLAME,
     /* This producer cannot continue: a new one is made, undelivered events are sent again in order. */
     PS_KAFKA_RENEW,

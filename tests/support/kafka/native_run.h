@@ -33,8 +33,9 @@ struct cluster {
 struct run {
     struct ps_test_broker broker;
     struct cluster cluster;
-    int16_t id_error; /* of the next answer to InitProducerId */
-    int fatal;        /* why the producer gave up; 0: it did not, and must not unless `may_die` */
+    int16_t id_error;        /* of the next answer to InitProducerId */
+    int16_t produce_version; /* the newest that the broker has; 0: 3 */
+    int fatal;               /* why the producer gave up; 0: it did not, and must not unless `may_die` */
     bool may_die;
     uint64_t turn_ns; /* how long a turn is; 0: a millisecond */
     char told[256];   /* the last error that was reported */
@@ -163,7 +164,9 @@ static inline char *put_metadata(const struct run *run, char *at)
 /* Answers the requests that come before records are sent. */
 static inline void answer(struct run *run, const struct ps_test_request *request, uint32_t part)
 {
-    static const int16_t most[][2] = {{KEY_PRODUCE, 3}, {KEY_METADATA, 7}, {KEY_PRODUCER_ID, 1}};
+    const int16_t most[][2] = {{KEY_PRODUCE, run->produce_version != 0 ? run->produce_version : 3},
+                               {KEY_METADATA, 7},
+                               {KEY_PRODUCER_ID, 1}};
     char body[512], *at = body;
     if (request->key == KEY_VERSIONS) {
         at = ps_wire_put_int16(at, 0);
@@ -241,6 +244,10 @@ static inline void answer_produce(struct run *run, const struct produced *produc
     at = ps_wire_put_int16(at, error);
     at = ps_wire_put_int64(at, 0);
     at = ps_wire_put_int64(at, -1);
+    if (run->produce_version >= 8) { /* where the log begins, no refused records, no text */
+        at = ps_wire_put_int64(at, 0);
+        at = ps_wire_put_int16(ps_wire_put_int32(at, 0), -1);
+    }
     at = ps_wire_put_int32(at, throttle_ms);
     ps_test_broker_answer(&run->broker, &produced->request, body, (uint32_t)(at - body), UINT32_MAX);
 }

@@ -294,20 +294,6 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
 
 /* ---- writing ---- */
 
-void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
-                                 struct ps_kafka_native_request *request)
-{
-    request->next = NULL;
-    request->written = 0;
-    request->sent_ns = 0;
-    *broker->end = request;
-    broker->end = &request->next;
-    if (broker->writing == NULL)
-        broker->writing = request;
-    if (request->kind == PS_KAFKA_NATIVE_PRODUCE)
-        broker->produce_in_flight++;
-}
-
 /* Adds the bytes of this part of the request that are not written yet. */
 static int add_part(struct iovec *parts, int count, char *bytes, uint64_t length, uint64_t *skip)
 {

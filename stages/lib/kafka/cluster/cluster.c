@@ -103,65 +103,42 @@ struct broker_is {
     uint32_t length; /* of the host */
 };
 
-static bool is_flexible(int16_t version)
-{
-    return version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
-}
-
-static const char *get_string(struct ps_wire_in *in, int16_t version, uint32_t *length)
-{
-    return is_flexible(version) ? ps_wire_get_compact_string(in, length) : ps_wire_get_string(in, length);
-}
-
-static uint32_t get_count(struct ps_wire_in *in, int16_t version, size_t element_bytes)
-{
-    return is_flexible(version) ? ps_wire_get_compact_count(in, element_bytes)
-                                : ps_wire_get_count(in, element_bytes);
-}
-
-/* Ends a structure. */
-static void end_fields(struct ps_wire_in *in, int16_t version)
-{
-    if (is_flexible(version))
-        ps_wire_skip_tags(in);
-}
-
-static bool read_broker(struct ps_wire_in *in, int16_t version, struct broker_is *is)
+static bool read_broker(struct ps_wire_in *in, struct broker_is *is)
 {
     uint32_t rack_length;
     is->node = ps_wire_get_int32(in);
-    is->host = get_string(in, version, &is->length);
+    is->host = ps_wire_get_string(in, &is->length);
     is->port = ps_wire_get_int32(in);
-    (void)get_string(in, version, &rack_length);
-    end_fields(in, version);
+    (void)ps_wire_get_string(in, &rack_length);
+    ps_wire_end_fields(in);
     return !in->failed && is->host != NULL && is->length > 0 && is->length < PS_HOST_NAME_BYTES &&
            is->port > 0 && is->port <= 65535 && is->node >= 0;
 }
 
 /* Reads the brokers. Marks brokers that the list lacks as gone. A list that cannot be read to its end is not used,
  * because the client could have no broker left to ask. */
-static bool read_brokers(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
+static bool read_brokers(struct ps_kafka_native *client, struct ps_wire_in *in)
 {
-    uint32_t count = get_count(in, version, 11);
+    uint32_t count = ps_wire_get_count(in, 11);
     struct ps_wire_in list = *in;
     struct broker_is is;
     for (uint32_t i = 0; i < count; i++) {
-        if (!read_broker(in, version, &is))
+        if (!read_broker(in, &is))
             return false;
     }
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL && count > 0;
          broker = broker->next)
         broker->gone = broker->node >= 0 && broker->node < PS_KAFKA_NATIVE_COORDINATOR / 2;
     for (uint32_t i = 0; i < count; i++) {
-        if (!read_broker(&list, version, &is) || !note_broker(client, is.node, is.host, is.length, is.port))
+        if (!read_broker(&list, &is) || !note_broker(client, is.node, is.host, is.length, is.port))
             return false;
     }
     return true;
 }
 
-static void skip_numbers(struct ps_wire_in *in, int16_t version)
+static void skip_numbers(struct ps_wire_in *in)
 {
-    uint32_t count = get_count(in, version, 4);
+    uint32_t count = ps_wire_get_count(in, 4);
     (void)ps_wire_take(in, (size_t)count * 4);
 }
 
@@ -178,11 +155,11 @@ static struct partition_is read_partition(struct ps_wire_in *in, int16_t version
     is.leader = ps_wire_get_int32(in);
     if (version >= 7)
         is.leader_epoch = ps_wire_get_int32(in);
-    skip_numbers(in, version); /* replicas */
-    skip_numbers(in, version); /* in sync */
+    skip_numbers(in); /* replicas */
+    skip_numbers(in); /* in sync */
     if (version >= 5)
-        skip_numbers(in, version); /* offline */
-    end_fields(in, version);
+        skip_numbers(in); /* offline */
+    ps_wire_end_fields(in);
     return is;
 }
 
@@ -316,10 +293,10 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
 {
     uint32_t length;
     int16_t error = ps_wire_get_int16(in);
-    const char *name = get_string(in, version, &length);
-    const char *id = is_flexible(version) ? ps_wire_take(in, PS_KAFKA_NATIVE_TOPIC_ID_BYTES) : NULL;
+    const char *name = ps_wire_get_string(in, &length);
+    const char *id = in->flexible ? ps_wire_take(in, PS_KAFKA_NATIVE_TOPIC_ID_BYTES) : NULL;
     bool internal = ps_wire_get_int8(in) != 0;
-    uint32_t count = get_count(in, version, 18);
+    uint32_t count = ps_wire_get_count(in, 18);
     if (client->all_topics && name != NULL && error == 0 && !in->failed)
         client->reader->topic(client, name, length, internal);
     struct ps_kafka_native_topic *topic =
@@ -351,9 +328,9 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
         need = greater(need,
                        need_of(ps_kafka_native_partition_is_awaited(client, &topic->partitions[is.number])));
     }
-    if (is_flexible(version))
+    if (in->flexible)
         (void)ps_wire_get_int32(in); /* topic_authorized_operations */
-    end_fields(in, version);
+    ps_wire_end_fields(in);
     for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++) {
         if (!needs_no_other(client, &topic->partitions[i]))
             need = NEED_NOW;
@@ -377,10 +354,10 @@ static void note_missing(struct ps_kafka_native *client)
     }
 }
 
-static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
+static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in)
 {
     uint32_t length;
-    const char *id = get_string(in, version, &length);
+    const char *id = ps_wire_get_string(in, &length);
     if (id != NULL && length < sizeof client->cluster) {
         memcpy(client->cluster, id, length);
         client->cluster[length] = '\0';
@@ -401,15 +378,16 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
                                      char *reason)
 {
     client->metadata.asked = false;
-    end_fields(in, version); /* of the header */
+    in->flexible = version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
+    ps_wire_end_fields(in); /* of the header */
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
-    bool has_brokers = read_brokers(client, in, version);
+    bool has_brokers = read_brokers(client, in);
     enum need need = has_brokers ? NEED_NOTHING : NEED_NOW;
     if (version >= 2)
-        read_cluster(client, in, version);
+        read_cluster(client, in);
     (void)ps_wire_get_int32(in); /* controller */
-    uint32_t count = has_brokers ? get_count(in, version, 9) : 0;
+    uint32_t count = has_brokers ? ps_wire_get_count(in, 9) : 0;
     for (uint32_t i = 0; i < count; i++)
         need = greater(need, read_topic(client, in, version));
     if (in->failed)

@@ -359,6 +359,10 @@ char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafk
 struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
                                                             const char *at);
 
+/* Adds the request to those that the broker gets (broker.c writes them). */
+void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
+                                 struct ps_kafka_native_request *request);
+
 /* ---- coordinator_requests.c: return NULL without memory ---- */
 
 struct ps_kafka_native_request *
@@ -487,9 +491,6 @@ struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_n
  * backoff ended first. Brokers that are only in bootstrap.servers serve while no node of the cluster does. */
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client);
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
-/* Sends the request. */
-void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
-                                 struct ps_kafka_native_request *request);
 /* Does as much as is possible now: connects, writes, reads, and checks time-outs. */
 void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready);
 /* Reads the bytes that have come, and handles the answers that are complete (receive.c). */

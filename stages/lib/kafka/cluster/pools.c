@@ -127,6 +127,26 @@ void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_nati
     ps_kafka_native_give_set(client, set);
 }
 
+void ps_kafka_native_report_record(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error,
+                                   uint32_t record)
+{
+    void *token = set->tokens[record];
+    const struct ps_kafka_report report = {
+        .error = error,
+        .count = 1,
+        .group_count = 1,
+        .partition = set->partition->number,
+        .topic = set->partition->topic->name,
+        .tokens = &token,
+    };
+    set->count--;
+    memmove(set->tokens + record, set->tokens + record + 1, (set->count - record) * sizeof *set->tokens);
+    client->queued.records--;
+    client->reported++;
+    client->listener->report(client->listener->argument, &report);
+    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_PURGE_QUEUE);
+}
+
 void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
                             const char *text)
 {

@@ -32,6 +32,10 @@ void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafk
 
 /* Reports the records of a set, and frees it. `error` 0: delivered. */
 void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error);
+/* Does the same for a set of several records, of which the broker refuses this one: the others count as purged, and are sent
+ * again. */
+void ps_kafka_native_report_record(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error,
+                                   uint32_t record);
 void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
                             const char *text);
 /* If no broker can be reached, reports this once, with the last broker's reason; reports it again only after a

@@ -89,11 +89,18 @@ struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_nati
     return request;
 }
 
-static struct ps_kafka_native_request *fail(struct ps_kafka_native *client,
-                                            struct ps_kafka_native_request *request)
+void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
+                                 struct ps_kafka_native_request *request)
 {
-    ps_kafka_native_give_request(client, request);
-    return NULL;
+    request->next = NULL;
+    request->written = 0;
+    request->sent_ns = 0;
+    *broker->end = request;
+    broker->end = &request->next;
+    if (broker->writing == NULL)
+        broker->writing = request;
+    if (request->kind == PS_KAFKA_NATIVE_PRODUCE)
+        broker->produce_in_flight++;
 }
 
 char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
@@ -102,9 +109,11 @@ char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafk
 {
     *request = ps_kafka_native_take_request(client, kind, version);
     char *at = *request != NULL ? begin(client, *request, body_bytes) : NULL;
-    if (at == NULL && *request != NULL)
-        *request = fail(client, *request);
-    return at;
+    if (at != NULL || *request == NULL)
+        return at;
+    ps_kafka_native_give_request(client, *request);
+    *request = NULL;
+    return NULL;
 }
 
 /* Version 3 also names the client (KIP-511; a broker refuses an empty version), and asks for the features of the cluster
@@ -114,11 +123,11 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
 {
     /* as Java's client without a version */
     static const char name[] = "penstock", version_text[] = "unknown";
-    struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_API_VERSIONS, version);
-    char *at = request != NULL ? begin(client, request, 4 + sizeof name + sizeof version_text) : NULL;
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_API_VERSIONS, version,
+                                             4 + sizeof name + sizeof version_text, &request);
     if (at == NULL)
-        return request != NULL ? fail(client, request) : NULL;
+        return NULL;
     if (version >= 3) {
         at = ps_wire_put_uvarint(at, 0);
         at = ps_wire_put_compact_string(at, name, sizeof name - 1);
@@ -138,11 +147,11 @@ static char *put_transactional_id(const struct ps_kafka_native *client, char *at
 
 struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *client, int16_t version)
 {
-    struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_INIT_PRODUCER_ID, version);
-    char *at = request != NULL ? begin(client, request, 6 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES) : NULL;
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_INIT_PRODUCER_ID, version,
+                                             6 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES, &request);
     if (at == NULL)
-        return request != NULL ? fail(client, request) : NULL;
+        return NULL;
     at = put_transactional_id(client, at);
     at = ps_wire_put_int32(
         at, ps_kafka_native_is_transactional(client) ? client->settings.transaction_timeout_ms : INT32_MAX);
@@ -154,11 +163,11 @@ struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_nativ
 struct ps_kafka_native_request *ps_kafka_native_request_handshake(struct ps_kafka_native *client)
 {
     const char *mechanism = client->account.mechanism;
-    struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_SASL_HANDSHAKE, 1);
-    char *at = request != NULL ? begin(client, request, 2 + strlen(mechanism)) : NULL;
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_SASL_HANDSHAKE, 1, 2 + strlen(mechanism),
+                                             &request);
     if (at == NULL)
-        return request != NULL ? fail(client, request) : NULL;
+        return NULL;
     return ps_kafka_native_request_end(request, ps_wire_put_string(at, mechanism, strlen(mechanism)));
 }
 
@@ -166,11 +175,11 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
                                                                 int16_t version, const void *message,
                                                                 size_t length)
 {
-    struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_SASL_AUTHENTICATE, version);
-    char *at = request != NULL ? begin(client, request, 4 + length) : NULL;
+    struct ps_kafka_native_request *request;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_SASL_AUTHENTICATE, version, 4 + length,
+                                             &request);
     if (at == NULL)
-        return request != NULL ? fail(client, request) : NULL;
+        return NULL;
     at = ps_wire_put_int32(at, (int32_t)length);
     return ps_kafka_native_request_end(request, ps_wire_put_bytes(at, message, length));
 }
@@ -192,15 +201,11 @@ static char *put_topics(const struct ps_kafka_native *client, bool flexible, cha
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
         if (!ps_kafka_native_topic_is_named(client, topic))
             continue;
-        if (!flexible) {
-            at = ps_wire_put_string(at, topic->name, topic->length);
-            continue;
-        }
-        /* id: none, because the topic is requested by its name */
-        memset(at, 0, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
-        at += PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
-        at = ps_wire_put_compact_string(at, topic->name, topic->length);
-        at = ps_wire_put_uvarint(at, 0);
+        if (flexible) /* id: none, because the topic is requested by its name */
+            at = ps_wire_put_bytes(at, (char[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]){0},
+                                   PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
+        at = ps_wire_put_text(at, topic->name, topic->length, flexible);
+        at = ps_wire_put_tags(at, flexible);
     }
     return at;
 }
@@ -209,19 +214,15 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
                                                                  int16_t version)
 {
     bool flexible = version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
-    struct ps_kafka_native_request *request =
-        ps_kafka_native_take_request(client, PS_KAFKA_NATIVE_METADATA, version);
+    struct ps_kafka_native_request *request;
     uint32_t count = count_named(client);
     size_t room = 16 + (size_t)count * (PS_KAFKA_NATIVE_TOPIC_BYTES + PS_KAFKA_NATIVE_TOPIC_ID_BYTES + 3);
-    char *at = request != NULL ? begin(client, request, room) : NULL;
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_METADATA, version, room, &request);
     if (at == NULL)
-        return request != NULL ? fail(client, request) : NULL;
-    if (flexible) {
-        at = ps_wire_put_uvarint(at, 0); /* tags of the header */
-        at = ps_wire_put_uvarint(at, client->all_topics ? 0 : count + 1);
-    } else {
-        at = ps_wire_put_int32(at, client->all_topics ? -1 : (int32_t)count);
-    }
+        return NULL;
+    at = ps_wire_put_tags(at, flexible); /* of the header */
+    at = ps_wire_put_count(at, client->all_topics ? UINT32_MAX : count,
+                           flexible); /* UINT32_MAX: a null array */
     if (!client->all_topics)
         at = put_topics(client, flexible, at);
     if (version >= 4)
@@ -312,66 +313,41 @@ static uint32_t count_topics(const struct ps_kafka_native_request *request)
     return topics;
 }
 
-/* Writes the body of a flexible version of Produce. */
-static char *put_second(const struct ps_kafka_native *client, struct ps_kafka_native_request *request,
-                        char *at)
-{
-    const char *id = client->transaction.id;
-    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
-    at = ps_wire_put_compact_string(at, id, strlen(id));
-    at = ps_wire_put_int16(at, client->settings.acks);
-    at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
-    at = ps_wire_put_uvarint(at, count_topics(request) + 1);
-    uint32_t left = 0;
-    for (uint32_t i = 0; i < request->set_count; i++) {
-        const struct ps_kafka_native_set *set = request->sets[i];
-        if (left == 0) {
-            left = same_topic(request, i);
-            at = ps_wire_put_compact_string(at, set->partition->topic->name, set->partition->topic->length);
-            at = ps_wire_put_uvarint(at, left + 1);
-        }
-        at = ps_wire_put_int32(at, set->partition->number);
-        at = ps_wire_put_uvarint(at, set->length + 1);
-        request->part_end[i] = (uint32_t)(at - request->head);
-        at = ps_wire_put_uvarint(at, 0); /* tags of the partition */
-        if (--left == 0)
-            at = ps_wire_put_uvarint(at, 0); /* tags of the topic */
-    }
-    return ps_wire_put_uvarint(at, 0);
-}
-
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native *client = broker->client;
-    bool second = ps_kafka_native_is_transactional(client) && client->transaction.second;
-    struct ps_kafka_native_request *request = ps_kafka_native_take_request(
-        client, PS_KAFKA_NATIVE_PRODUCE, second ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->versions.produce);
+    bool flexible = ps_kafka_native_is_transactional(client) && client->transaction.second;
+    struct ps_kafka_native_request *request;
     size_t room = 16 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES +
                   PART_BYTES_MAX * (size_t)PS_KAFKA_NATIVE_REQUEST_SETS_MAX;
-    char *at = request != NULL ? begin(client, request, room) : NULL;
+    char *at = ps_kafka_native_request_begin(
+        client, PS_KAFKA_NATIVE_PRODUCE, flexible ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->versions.produce,
+        room, &request);
     if (at == NULL)
-        return request != NULL ? fail(client, request) : NULL;
+        return NULL;
     take_sets(broker, request);
     sort_sets(request);
-    client->transaction.any_joined |= second;
-    if (second)
-        return ps_kafka_native_request_end(request, put_second(client, request, at));
-    at = put_transactional_id(client, at);
+    client->transaction.any_joined |= flexible;
+    at = ps_wire_put_tags(at, flexible); /* of the header */
+    at = flexible ? ps_wire_put_compact_string(at, client->transaction.id, strlen(client->transaction.id))
+                  : put_transactional_id(client, at);
     at = ps_wire_put_int16(at, client->settings.acks);
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
-    at = ps_wire_put_int32(at, (int32_t)count_topics(request));
+    at = ps_wire_put_count(at, count_topics(request), flexible);
     uint32_t left = 0;
     for (uint32_t i = 0; i < request->set_count; i++) {
         const struct ps_kafka_native_set *set = request->sets[i];
         if (left == 0) {
             left = same_topic(request, i);
-            at = ps_wire_put_string(at, set->partition->topic->name, set->partition->topic->length);
-            at = ps_wire_put_int32(at, (int32_t)left);
+            at = ps_wire_put_text(at, set->partition->topic->name, set->partition->topic->length, flexible);
+            at = ps_wire_put_count(at, left, flexible);
         }
-        left--;
         at = ps_wire_put_int32(at, set->partition->number);
-        at = ps_wire_put_int32(at, (int32_t)set->length);
+        at = ps_wire_put_count(at, set->length, flexible);
         request->part_end[i] = (uint32_t)(at - request->head);
+        at = ps_wire_put_tags(at, flexible); /* of the partition */
+        if (--left == 0)
+            at = ps_wire_put_tags(at, flexible); /* of the topic */
     }
-    return ps_kafka_native_request_end(request, at);
+    return ps_kafka_native_request_end(request, ps_wire_put_tags(at, flexible));
 }

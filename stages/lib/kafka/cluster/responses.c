@@ -76,20 +76,19 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
                      char *reason)
 {
     int16_t error = ps_wire_get_int16(in);
-    bool flexible = version >= 3;
+    in->flexible = version >= 3; /* but its header is the old one */
     struct second second = {.produces = false};
-    if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && flexible)
+    if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && in->flexible)
         return ask_versions_again(broker, reason);
     broker->versions.produce = broker->versions.metadata = broker->versions.init = broker->versions.login =
         -1;
     for (unsigned i = 0; i < PS_KAFKA_NATIVE_READER_KIND_COUNT; i++)
         broker->versions.reader[i] = -1;
     bool has_members = false, has_stable = false;
-    uint32_t count = flexible ? ps_wire_get_compact_count(in, 7) : ps_wire_get_count(in, 6);
+    uint32_t count = ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
         int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
-        if (flexible)
-            ps_wire_skip_tags(in);
+        ps_wire_end_fields(in);
         second.produces |= key == 0 && most >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
         second.ends |= key == 26 && most >= PS_KAFKA_NATIVE_SECOND_END;
         second.takes_offsets |= key == 28 && most >= PS_KAFKA_NATIVE_SECOND_OFFSETS;
@@ -108,7 +107,7 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
         else if (key == 9) /* older versions also return offsets that a transaction may still change */
             has_stable = choose(7, 7, least, most) == 7;
     }
-    if (flexible) {
+    if (in->flexible) {
         (void)ps_wire_get_int32(in); /* throttle time */
         read_features(in, &second);
     }
@@ -196,8 +195,9 @@ static void tell_refused(struct ps_kafka_native *client, struct ps_kafka_native_
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
 }
 
-/* Handles the answer for one set of a request. */
-static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int16_t error)
+/* Handles the answer for one set of a request. `bad`: the record that the broker refuses; -1: it names none. */
+static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int16_t error,
+                         int32_t bad)
 {
     struct ps_kafka_native_partition *partition = set->partition;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
@@ -230,7 +230,10 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
         char topic[PS_KAFKA_NATIVE_TOPIC_BYTES];
         snprintf(topic, sizeof topic, "%s", partition->topic->name);
         int32_t number = partition->number;
-        ps_kafka_native_report(client, set, error);
+        if (known->outcome == PS_KAFKA_BLAME && set->count > 1 && bad >= 0 && (uint32_t)bad < set->count)
+            ps_kafka_native_report_record(client, set, error, (uint32_t)bad);
+        else
+            ps_kafka_native_report(client, set, error);
         if (client->settings.idempotent)
             ps_kafka_native_die(client, renews ? error : PS_KAFKA_LIBRARY_GAPLESS_GUARANTEE,
                                 "topic %s, partition %d: %s", topic, number, known->name);
@@ -252,39 +255,25 @@ static struct ps_kafka_native_set *take_answered(struct ps_kafka_native_request 
     return NULL;
 }
 
-static int16_t read_answer(struct ps_wire_in *in, int16_t version)
-{
-    int16_t error = ps_wire_get_int16(in);
-    (void)ps_wire_get_int64(in); /* base offset */
-    (void)ps_wire_get_int64(in); /* append time */
-    if (version >= 5)
-        (void)ps_wire_get_int64(in); /* log start */
-    if (version >= 8) {
-        uint32_t length, count = ps_wire_get_count(in, 6);
-        for (uint32_t i = 0; i < count; i++) {
-            (void)ps_wire_get_int32(in); /* record */
-            (void)ps_wire_get_string(in, &length);
-        }
-        (void)ps_wire_get_string(in, &length);
-    }
-    return error;
-}
-
-/* Reads an answer in a flexible version. The new leader of a partition that moved is in tags, which are
- * skipped: Metadata has it. */
-static int16_t read_second_answer(struct ps_wire_in *in)
+/* Reads the answer for a partition. The new leader of a partition that moved is in tags, which are skipped: Metadata has
+ * it. Returns the error; *bad: the first record that the broker refuses (KIP-467); -1: it names none. */
+static int16_t read_answer(struct ps_wire_in *in, int16_t version, int32_t *bad)
 {
     uint32_t length;
     int16_t error = ps_wire_get_int16(in);
-    (void)ps_wire_take(in, 24); /* base offset, append time, log start */
-    uint32_t count = ps_wire_get_compact_count(in, 6);
-    for (uint32_t i = 0; i < count; i++) {
-        (void)ps_wire_get_int32(in); /* record */
-        (void)ps_wire_get_compact_string(in, &length);
-        ps_wire_skip_tags(in);
+    (void)ps_wire_take(in, version >= 5 ? 24 : 16); /* base offset, append time, log start */
+    *bad = -1;
+    if (version >= 8) {
+        uint32_t count = ps_wire_get_count(in, 5);
+        for (uint32_t i = 0; i < count; i++) {
+            int32_t record = ps_wire_get_int32(in);
+            *bad = i == 0 || record < *bad ? record : *bad;
+            (void)ps_wire_get_string(in, &length);
+            ps_wire_end_fields(in);
+        }
+        (void)ps_wire_get_string(in, &length); /* the error's text */
     }
-    (void)ps_wire_get_compact_string(in, &length); /* the error's text */
-    ps_wire_skip_tags(in);
+    ps_wire_end_fields(in);
     return error;
 }
 
@@ -309,26 +298,23 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
                      struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native *client = broker->client;
-    bool second = request->version >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
-    if (second)
-        ps_wire_skip_tags(in); /* of the header */
-    uint32_t topics = second ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
+    in->flexible = request->version >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
+    ps_wire_end_fields(in); /* of the header */
+    uint32_t topics = ps_wire_get_count(in, 3);
     for (uint32_t t = 0; t < topics; t++) {
         uint32_t length, count;
-        const char *topic =
-            second ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
-        count = second ? ps_wire_get_compact_count(in, 33) : ps_wire_get_count(in, 22);
+        const char *topic = ps_wire_get_string(in, &length);
+        count = ps_wire_get_count(in, 22);
         for (uint32_t i = 0; i < count; i++) {
-            int32_t number = ps_wire_get_int32(in);
-            int16_t error = second ? read_second_answer(in) : read_answer(in, request->version);
+            int32_t number = ps_wire_get_int32(in), bad;
+            int16_t error = read_answer(in, request->version, &bad);
             if (in->failed || topic == NULL)
                 return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
             struct ps_kafka_native_set *set = take_answered(request, topic, length, number);
             if (set != NULL)
-                set_answered(client, set, error);
+                set_answered(client, set, error, bad);
         }
-        if (second)
-            ps_wire_skip_tags(in); /* of the topic */
+        ps_wire_end_fields(in);
     }
     int32_t throttle_ms = ps_wire_get_int32(in);
     if (in->failed)

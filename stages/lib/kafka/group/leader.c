@@ -68,18 +68,16 @@ static bool read_members(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, in
                          const struct ps_kafka_group_member **strange)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    bool flexible = version >= PS_KAFKA_JOIN_OF_SKIPS;
-    uint32_t count = flexible ? ps_wire_get_compact_count(in, 4) : ps_wire_get_count(in, 6);
+    uint32_t count = ps_wire_get_count(in, 4);
     member->members = ps_must_alloc((size_t)count + 1, sizeof *member->members, "a rebalance");
     for (uint32_t i = 0; i < count && !in->failed; i++) {
         struct ps_kafka_group_member *one = &member->members[i];
-        one->id.data = ps_wire_get_text(in, &one->id.length, flexible);
+        one->id.data = ps_wire_get_string(in, &one->id.length);
         if (version >= 5)
-            one->instance.data = ps_wire_get_text(in, &one->instance.length, flexible);
-        uint32_t length = flexible ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
+            one->instance.data = ps_wire_get_string(in, &one->instance.length);
+        uint32_t length = ps_wire_get_count(in, 1);
         const char *bytes = ps_wire_take(in, length);
-        if (flexible)
-            ps_wire_skip_tags(in);
+        ps_wire_end_fields(in);
         member->member_count++;
         if (in->failed || one->id.data == NULL)
             return false;
@@ -97,7 +95,8 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
     ps_kafka_leader_end(fetch);
     member->described = ps_must_alloc(1, length + 1, "a rebalance");
     memcpy(member->described, in->at, length);
-    struct ps_wire_in copy = {.at = member->described, .end = member->described + length};
+    struct ps_wire_in copy = {
+        .at = member->described, .end = member->described + length, .flexible = in->flexible};
     bool is_whole = read_members(fetch, &copy, version, &strange);
     if (is_whole && strange != NULL) {
         char what[160];

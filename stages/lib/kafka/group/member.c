@@ -190,18 +190,17 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     uint32_t protocol_length, leader_length, id_length;
-    bool flexible = request->version >= PS_KAFKA_JOIN_OF_SKIPS;
-    if (flexible)
-        ps_wire_skip_tags(in);   /* of the header */
+    in->flexible = request->version >= PS_KAFKA_JOIN_OF_SKIPS;
+    ps_wire_end_fields(in);      /* of the header */
     (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     int32_t generation = ps_wire_get_int32(in);
-    if (flexible)
-        (void)ps_wire_get_compact_string(in, &protocol_length); /* the type of the protocol */
-    const char *protocol = ps_wire_get_text(in, &protocol_length, flexible);
-    const char *leader = ps_wire_get_text(in, &leader_length, flexible);
-    bool skips = flexible && ps_wire_get_int8(in) != 0;
-    const char *id = ps_wire_get_text(in, &id_length, flexible);
+    if (in->flexible)
+        (void)ps_wire_get_string(in, &protocol_length); /* the type of the protocol */
+    const char *protocol = ps_wire_get_string(in, &protocol_length);
+    const char *leader = ps_wire_get_string(in, &leader_length);
+    bool skips = in->flexible && ps_wire_get_int8(in) != 0;
+    const char *id = ps_wire_get_string(in, &id_length);
     member->asked = false;
     if (member->phase != PS_KAFKA_MEMBER_JOINING)
         return true; /* the member is leaving */

@@ -68,16 +68,15 @@ static char *put_protocols(const struct ps_kafka_fetch *fetch, char *at,
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     uint32_t count = settings->assignor_count;
-    at = flexible ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
+    at = ps_wire_put_count(at, count, flexible);
     for (uint32_t i = 0; i < count; i++) {
         const char *name = ps_kafka_assignor_names[settings->assignors[i]];
         size_t length = write_subscription(fetch, NULL, settings->assignors[i], own);
         at = ps_wire_put_text(at, name, strlen(name), flexible);
-        at =
-            flexible ? ps_wire_put_uvarint(at, (uint32_t)length + 1) : ps_wire_put_int32(at, (int32_t)length);
+        at = ps_wire_put_count(at, (uint32_t)length, flexible);
         (void)write_subscription(fetch, at, settings->assignors[i], own);
         at += length;
-        at = flexible ? ps_wire_put_uvarint(at, 0) : at;
+        at = ps_wire_put_tags(at, flexible);
     }
     return at;
 }
@@ -88,7 +87,7 @@ static char *put_join(const struct ps_kafka_fetch *fetch, char *at, const struct
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     const struct ps_kafka_fetch_member *member = &fetch->member;
     bool flexible = version >= PS_KAFKA_JOIN_OF_SKIPS;
-    at = flexible ? ps_wire_put_uvarint(at, 0) : at; /* tags of the header */
+    at = ps_wire_put_tags(at, flexible); /* of the header */
     at = ps_wire_put_text(at, fetch->group, strlen(fetch->group), flexible);
     at = ps_wire_put_int32(at, settings->session_ms);
     at = ps_wire_put_int32(at, settings->rebalance_ms);

@@ -9,11 +9,6 @@
 
 #define DOUBTS_MAX 2U /* an event whose bytes arrived damaged is sent again this often before it is blamed */
 
-uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
-{
-    return ps_port_rest_ns(sender->port, ++sender->rest_count);
-}
-
 /* Counts an attempt at which KafkaSink.process() would have thrown: then a sink group may give the leases to another
  * sink. */
 static void attempt_failed(struct ps_kafka_sender *sender, const char *why)

@@ -228,4 +228,7 @@ void ps_kafka_sender_check_fence(struct ps_kafka_sender *sender);
 void ps_kafka_sender_end_search(struct ps_kafka_sender *sender);
 /* Returns the length of the next backoff in ns: 1, 2, .. 5 s, or by penstock.retry.backoff. After a delivery
  * the shortest backoff is next. */
-uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender);
+static inline uint64_t ps_kafka_sender_rest_ns(struct ps_kafka_sender *sender)
+{
+    return ps_port_rest_ns(sender->port, ++sender->rest_count);
+}

@@ -1,6 +1,5 @@
-/* Kafka's primitive types on the wire, for requests that are not in a flexible version: big-endian integers,
- * strings with a length of two bytes. (Kafka protocol guide, "Protocol Primitive Types".) Pure functions; any
- * thread. */
+/* Kafka's primitive types on the wire (Kafka protocol guide, "Protocol Primitive Types"): big-endian integers, and
+ * strings and arrays in the form of the version, which may be a flexible one (KIP-482). Pure functions; any thread. */
 #pragma once
 
 #include <endian.h>
@@ -97,10 +96,21 @@ static inline char *ps_wire_put_compact_string(char *at, const char *text, size_
     return ps_wire_put_bytes(at, text, length);
 }
 
-/* Writes a string in the form of the request's version. */
+/* Write a string, the number of an array's elements or of bytes, and the end of a structure, in the form of the request's
+ * version. */
 static inline char *ps_wire_put_text(char *at, const char *text, size_t length, bool flexible)
 {
     return flexible ? ps_wire_put_compact_string(at, text, length) : ps_wire_put_string(at, text, length);
+}
+
+static inline char *ps_wire_put_count(char *at, uint32_t count, bool flexible)
+{
+    return flexible ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
+}
+
+static inline char *ps_wire_put_tags(char *at, bool flexible)
+{
+    return flexible ? ps_wire_put_uvarint(at, 0) : at;
 }
 
 /* ---- reading: bounded; after a read beyond the end all values are zero ---- */
@@ -108,6 +118,8 @@ static inline char *ps_wire_put_text(char *at, const char *text, size_t length, 
 struct ps_wire_in {
     const char *at, *end;
     bool failed; /* bytes were missing, or a length was impossible */
+    bool
+        flexible; /* the answer's version is a flexible one: lengths are compact, and structures end with tags */
 };
 
 static inline const char *ps_wire_take(struct ps_wire_in *in, size_t length)
@@ -145,25 +157,6 @@ static inline int64_t ps_wire_get_int64(struct ps_wire_in *in)
     return at != NULL ? (int64_t)ps_big_endian_get_64(at) : 0;
 }
 
-/* Returns a string, which is not terminated; NULL with length 0 if the string is null or missing. */
-static inline const char *ps_wire_get_string(struct ps_wire_in *in, uint32_t *length)
-{
-    int16_t bytes = ps_wire_get_int16(in);
-    *length = bytes > 0 ? (uint32_t)bytes : 0;
-    if (bytes < -1)
-        in->failed = true;
-    return bytes < 0 ? NULL : ps_wire_take(in, *length);
-}
-
-/* Reads and returns the number of elements of an array, each of at least `element_bytes`; 0 for a null array. */
-static inline uint32_t ps_wire_get_count(struct ps_wire_in *in, size_t element_bytes)
-{
-    int32_t count = ps_wire_get_int32(in);
-    if (count < -1 || (count > 0 && (size_t)count > (size_t)(in->end - in->at) / element_bytes))
-        in->failed = true;
-    return in->failed || count < 0 ? 0 : (uint32_t)count;
-}
-
 /* Reads an unsigned varint of at most 32 bits. */
 static inline uint32_t ps_wire_get_uvarint(struct ps_wire_in *in)
 {
@@ -187,18 +180,35 @@ static inline const char *ps_wire_get_compact_string(struct ps_wire_in *in, uint
     return bytes == 0 ? NULL : ps_wire_take(in, *length);
 }
 
-/* Reads a string in the form of the answer's version. */
-static inline const char *ps_wire_get_text(struct ps_wire_in *in, uint32_t *length, bool flexible)
-{
-    return flexible ? ps_wire_get_compact_string(in, length) : ps_wire_get_string(in, length);
-}
-
 static inline uint32_t ps_wire_get_compact_count(struct ps_wire_in *in, size_t element_bytes)
 {
     uint32_t count = ps_wire_get_uvarint(in);
     if (count > 0 && count - 1 > (size_t)(in->end - in->at) / element_bytes)
         in->failed = true;
     return in->failed || count == 0 ? 0 : count - 1;
+}
+
+/* Returns a string, which is not terminated; NULL with length 0 if the string is null or missing. */
+static inline const char *ps_wire_get_string(struct ps_wire_in *in, uint32_t *length)
+{
+    if (in->flexible)
+        return ps_wire_get_compact_string(in, length);
+    int16_t bytes = ps_wire_get_int16(in);
+    *length = bytes > 0 ? (uint32_t)bytes : 0;
+    if (bytes < -1)
+        in->failed = true;
+    return bytes < 0 ? NULL : ps_wire_take(in, *length);
+}
+
+/* Reads and returns the number of elements of an array, each of at least `element_bytes`; 0 for a null array. */
+static inline uint32_t ps_wire_get_count(struct ps_wire_in *in, size_t element_bytes)
+{
+    if (in->flexible)
+        return ps_wire_get_compact_count(in, element_bytes);
+    int32_t count = ps_wire_get_int32(in);
+    if (count < -1 || (count > 0 && (size_t)count > (size_t)(in->end - in->at) / element_bytes))
+        in->failed = true;
+    return in->failed || count < 0 ? 0 : (uint32_t)count;
 }
 
 static inline void ps_wire_skip_tags(struct ps_wire_in *in)
@@ -208,4 +218,11 @@ static inline void ps_wire_skip_tags(struct ps_wire_in *in)
         (void)ps_wire_get_uvarint(in); /* number of the tag */
         (void)ps_wire_take(in, ps_wire_get_uvarint(in));
     }
+}
+
+/* Reads the end of a structure, in the form of the answer's version. */
+static inline void ps_wire_end_fields(struct ps_wire_in *in)
+{
+    if (in->flexible)
+        ps_wire_skip_tags(in);
 }

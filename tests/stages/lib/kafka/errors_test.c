@@ -32,10 +32,12 @@ static void print_page(FILE *out)
          "The request was too large: it is halved until it fits; a single event that is too large is "
          "blamed."},
         {PS_KAFKA_BLAME, "BLAME",
-         "The broker refuses a record: requests are halved until a single event is left. This event is "
-         "logged (topic, partition,\n"
-         "length, headers), counted (`refused`), and tried again after 1, 2, .. 5 s; no event after it is "
-         "sent before it."},
+         "The broker refuses a record: the one that it names (Kafka 2.4 and newer, with the native engine); "
+         "else "
+         "requests are halved\n"
+         "until a single event is left. This event is logged (topic, partition, length, headers), counted "
+         "(`refused`), and tried\n"
+         "again after 1, 2, .. 5 s; no event after it is sent before it."},
         {PS_KAFKA_RENEW, "RENEW",
          "This producer cannot continue: a new one is made and undelivered events are sent again, in order; "
          "those that may already\n"

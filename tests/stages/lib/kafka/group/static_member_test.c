@@ -117,17 +117,17 @@ static char *put_join(struct ps_test_request *request, char *at)
     bool flexible = request->version == 9, renewed = false;
     uint32_t length, id_length;
     char own[16];
-    if (flexible)
-        ps_wire_skip_tags(in);
-    (void)ps_wire_get_text(in, &length, flexible);
+    in->flexible = flexible;
+    ps_wire_end_fields(in);
+    (void)ps_wire_get_string(in, &length);
     (void)ps_wire_get_int64(in); /* two time limits */
-    const char *id = ps_wire_get_text(in, &id_length, flexible);
-    const char *instance = ps_wire_get_text(in, &length, flexible);
+    const char *id = ps_wire_get_string(in, &id_length);
+    const char *instance = ps_wire_get_string(in, &length);
     assert_true(length == 1 && *instance == 'i');
-    (void)ps_wire_get_text(in, &length, flexible);
-    assert_int_equal(flexible ? ps_wire_get_compact_count(in, 2) : ps_wire_get_count(in, 2), 1);
-    (void)ps_wire_get_text(in, &length, flexible);
-    length = flexible ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
+    (void)ps_wire_get_string(in, &length);
+    assert_int_equal(ps_wire_get_count(in, 2), 1);
+    (void)ps_wire_get_string(in, &length);
+    length = ps_wire_get_count(in, 1);
     const char *bytes = ps_wire_take(in, length);
     assert_in_range(length, 1, SUBSCRIPTION_MAX);
     bool same = length == fake.subscription_length && memcmp(bytes, fake.subscription, length) == 0;

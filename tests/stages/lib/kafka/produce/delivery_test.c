@@ -2,6 +2,7 @@
  * byte, and the settings that decide when a record is sent, delivered or given up. */
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/cluster/partition.h"
+#include "stages/lib/kafka/cluster/settings.h"
 
 #include <string.h>
 #include <unistd.h>
