@@ -161,9 +161,8 @@ static char *metadata(struct ps_test_group_broker *group, int16_t version, char 
     }
     at = put_no_text(at, version); /* cluster */
     at = ps_wire_put_int32(at, 0);
-    at = put_count(at, !group->unlisted, version);
-    if (!group->unlisted)
-        at = put_topic(group, version, error, at);
+    at = put_count(at, 1, version);
+    at = put_topic(group, version, error, at);
     group->former_answers -= group->former_answers > 0;
     if (version >= 8 && version <= 10)
         at = ps_wire_put_int32(at, INT32_MIN);

@@ -123,15 +123,12 @@ struct ps_test_group_broker {
     unsigned partitions;     /* of the topic: the first ones of `logs` */
     unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */
     unsigned former_lives;   /* how often the topic was recreated since then; 0 counts as 1 */
-    bool unlisted;           /* an answer to Metadata for all topics does not have it */
     struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
     int32_t session_id; /* the last one that was given */
     bool no_sessions;   /* there is no room for them */
     bool strange;       /* answers have one partition that was not asked for */
     unsigned sick;      /* bits: Fetch answers for these partitions with `sick_error` */
     int16_t sick_error;
-    bool
-        lists_first; /* a member that asks for the end again, and has read nothing, begins at the first answer */
     bool full_leaves_out; /* answers to requests with all partitions lack the last partition */
     unsigned coordinator;
 

@@ -43,8 +43,7 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
             error = ERROR_NOT_LEADER;
         int64_t offset = error != 0 ? -1 : time == -1 ? log->end : log->start;
         if (error == 0) {
-            bool first = group->lists_first && log->licence >= 0 && log->licence < offset;
-            tell(group, log, first ? log->licence : offset);
+            tell(group, log, offset);
             log->cut = false;
         }
         at = ps_wire_put_string(at, "t", 1);

@@ -1,10 +1,4 @@
-/* Commits the offsets of delivered records: asynchronously, one request at a time.
- *
- * A commit has topic names. If a topic was deleted and created again, the group would take an offset of the
- * former topic as one of the new topic, and the next member would skip the records before it. So offsets of
- * the former topic are no longer committed, and an offset that was committed is lowered. A partition's offset
- * is not committed while it is in doubt which topic it belongs to, or while metadata does not have the
- * topic. */
+/* Commits the offsets of delivered records: asynchronously, one request at a time. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <inttypes.h>
@@ -16,64 +10,12 @@
 #define VERSION_WITHOUT_RETENTION 5
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
-/* Called after new metadata: notes whether the stream's topic still exists, and is still the same topic. If
- * the group may have an offset of the former topic, this offset will be lowered. */
-static void note_former(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part,
-                        struct ps_kafka_stream *stream)
-{
-    bool another = part->life != part->topic->lives, has_place = ps_kafka_part_place(part) != NULL;
-    bool was_there = !stream->former && !stream->gone, loses = was_there && ps_kafka_stream_is_dirty(stream);
-    int64_t offset = ps_kafka_stream_reached(stream);
-    stream->former = another && has_place;
-    stream->gone = another ? !has_place : part->topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    bool is_there = !stream->former && !stream->gone;
-    if (loses && !is_there)
-        ps_log(PS_LOG_WARN, fetch->port->component,
-               "topic %s, partition %d: offset %" PRId64
-               " is not committed: the topic was deleted, or deleted and created again",
-               part->topic->name, part->number, offset);
-    if (ps_kafka_stream_is_dirty(stream))
-        fetch->commits.dirty = true;
-    if (ps_kafka_stream_is_dirty(stream) && stream->former)
-        fetch->commits.lowers = true;
-}
-
-static void note_topics(struct ps_kafka_fetch *fetch)
-{
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state != PS_KAFKA_PART_NONE && part->state != PS_KAFKA_PART_COMMITTED)
-            note_former(fetch, part, &fetch->streams.items[i]);
-    }
-}
-
-/* Called when the sink has committed. If the sink has committed offsets of a former topic, these offsets are
- * lowered immediately, because a new member would begin to read at them. */
-static void note_committed(struct ps_kafka_fetch *fetch)
-{
-    ps_kafka_streams_note_committed(&fetch->streams);
-    for (uint32_t i = 0; i < fetch->streams.count; i++) {
-        const struct ps_kafka_stream *stream = &fetch->streams.items[i];
-        if (stream->former && ps_kafka_stream_is_dirty(stream))
-            fetch->commits.dirty = fetch->commits.lowers = true;
-    }
-}
-
 void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch)
 {
     if (fetch->sink_commits && fetch->streams.moved)
-        note_committed(fetch);
-    if (fetch->commits.former_ns != fetch->client->metadata.answered_ns)
-        note_topics(fetch);
-    fetch->commits.former_ns = fetch->client->metadata.answered_ns;
+        ps_kafka_streams_note_committed(&fetch->streams);
     fetch->commits.dirty |= fetch->streams.moved;
     fetch->streams.moved = false;
-}
-
-static bool is_committable(const struct ps_kafka_fetch *fetch, uint32_t i)
-{
-    return ps_kafka_stream_is_dirty(&fetch->streams.items[i]) &&
-           !ps_kafka_epochs_may_be_of_another(fetch, &fetch->parts[i]);
 }
 
 static char *put_offset(char *at, const struct ps_kafka_stream *stream, int16_t version)
@@ -109,12 +51,10 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     at = ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t i = 0; i < fetch->streams.count; i++) {
         struct ps_kafka_stream *stream = &fetch->streams.items[i];
-        stream->unanswered = is_committable(fetch, i);
-        if (!stream->unanswered)
+        if (!ps_kafka_stream_is_dirty(stream))
             continue;
         stream->committing = ps_kafka_stream_reached(stream);
         stream->committing_generation = stream->generation;
-        stream->overtaken = false;
         at = put_offset(at, stream, version);
     }
     return ps_kafka_native_request_end(request, at);
@@ -122,15 +62,11 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
 
 static void commit(struct ps_kafka_fetch *fetch)
 {
-    uint32_t count = 0, dirty = 0;
-    for (uint32_t i = 0; i < fetch->streams.count; i++) {
-        count += is_committable(fetch, i);
-        dirty += ps_kafka_stream_is_dirty(&fetch->streams.items[i]);
-    }
-    if (count < dirty)
-        fetch->commits.doubtful_ns = fetch->client->metadata.answered_ns;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < fetch->streams.count; i++)
+        count += ps_kafka_stream_is_dirty(&fetch->streams.items[i]);
     if (count == 0) {
-        fetch->commits.dirty = fetch->commits.doubtful = dirty > 0;
+        fetch->commits.dirty = false;
         return;
     }
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
@@ -140,8 +76,7 @@ static void commit(struct ps_kafka_fetch *fetch)
             : NULL;
     if (request == NULL)
         return; /* the streams stay dirty: the commit is tried again */
-    fetch->commits.dirty = fetch->commits.doubtful = count < dirty;
-    fetch->commits.lowers = false;
+    fetch->commits.dirty = fetch->commits.soon = false;
     fetch->commits.asked = true;
     fetch->commits.sent_ns = fetch->mono_ns;
     ps_kafka_native_broker_send(broker, request);
@@ -156,15 +91,14 @@ static bool may_commit(const struct ps_kafka_fetch *fetch)
     bool member =
         fetch->member.phase == PS_KAFKA_MEMBER_STABLE || fetch->member.phase == PS_KAFKA_MEMBER_REVOKING ||
         (fetch->member.phase == PS_KAFKA_MEMBER_OUT && fetch->settings.cooperative && fetch->stopped);
-    return member && fetch->commits.dirty && !fetch->commits.asked && !fetch->fatal &&
-           (!fetch->commits.doubtful || fetch->client->metadata.answered_ns != fetch->commits.doubtful_ns);
+    return member && fetch->commits.dirty && !fetch->commits.asked && !fetch->fatal;
 }
 
 /* Returns the earliest time of the next commit. */
 static uint64_t rested_ns(const struct ps_kafka_fetch *fetch, uint64_t interval_ns)
 {
     bool retries = fetch->commits.failed && interval_ns < RETRY_NS;
-    if (fetch->commits.lowers && !retries)
+    if (fetch->commits.soon && !retries)
         return 0;
     return fetch->commits.sent_ns + (retries ? RETRY_NS : interval_ns);
 }
@@ -184,31 +118,26 @@ uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch)
     return due_ns > reached_ns ? due_ns : reached_ns;
 }
 
-static void answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
-                     int16_t error)
+/* Handles the answer for a partition. Returns its error. The offset of a topic that was deleted is not committed. */
+static int16_t answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
+                        int16_t error)
 {
     uint32_t index;
-    if (ps_kafka_parts_find(fetch, topic, length, partition, &index) == NULL)
-        return;
+    const struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, length, partition, &index);
+    if (part == NULL)
+        return error;
     struct ps_kafka_stream *stream = &fetch->streams.items[index];
-    if (stream->generation != stream->committing_generation)
-        return;
-    stream->unanswered = false;
-    if (error == 0 && !stream->overtaken)
+    bool deleted = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION && part->topic->error == error;
+    if (stream->generation == stream->committing_generation && (error == 0 || deleted))
         stream->committed = stream->committing;
-    if (ps_kafka_stream_is_dirty(stream))
-        fetch->commits.dirty = true;
+    return deleted ? 0 : error;
 }
 
-/* Returns whether the answer lacks a partition that this member still has. */
-static bool left_out(const struct ps_kafka_fetch *fetch)
+/* An answer may lack a partition: its offset is committed again. */
+static void look_for_more(struct ps_kafka_fetch *fetch)
 {
-    for (uint32_t i = 0; i < fetch->streams.count; i++) {
-        const struct ps_kafka_stream *stream = &fetch->streams.items[i];
-        if (stream->unanswered && stream->state != PS_KAFKA_STREAM_GONE)
-            return true;
-    }
-    return false;
+    for (uint32_t i = 0; i < fetch->streams.count; i++)
+        fetch->commits.dirty |= ps_kafka_stream_is_dirty(&fetch->streams.items[i]);
 }
 
 static void failed(struct ps_kafka_fetch *fetch, int16_t error)
@@ -256,7 +185,7 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
             int16_t error = ps_wire_get_int16(in);
             if (in->failed)
                 break;
-            answered(fetch, topic, length, partition, error);
+            error = answered(fetch, topic, length, partition, error);
             worst = worst == 0 ? error : worst;
         }
     }
@@ -264,8 +193,7 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
         fetch->commits.failed = fetch->commits.dirty = true;
         return ps_kafka_fetch_unreadable(reason, "OffsetCommit");
     }
-    if (worst == 0 && left_out(fetch))
-        worst = RD_KAFKA_RESP_ERR__PARTIAL;
+    look_for_more(fetch);
     if (worst != 0)
         failed(fetch, worst);
     else

@@ -88,10 +88,8 @@ static void lost(struct ps_kafka_native *client, struct ps_kafka_native_request 
         break;
     case PS_KAFKA_NATIVE_LIST_OFFSETS:
     case PS_KAFKA_NATIVE_GROUP_OFFSETS:
-        ps_kafka_offsets_lost(fetch, request);
-        break;
     case PS_KAFKA_NATIVE_LEADER_EPOCH:
-        ps_kafka_epochs_lost(fetch, request);
+        ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
         break;
     case PS_KAFKA_NATIVE_GROUP_COMMIT:
         fetch->commits.asked = false;
@@ -113,6 +111,7 @@ static void turn(struct ps_kafka_native *client)
     if (fetch->fatal)
         return;
     ps_kafka_fetch_topics_turn(fetch);
+    ps_kafka_offsets_notice(fetch);
     ps_kafka_commit_notice(fetch);
     ps_kafka_member_turn(fetch);
     ps_kafka_former_turn(fetch);

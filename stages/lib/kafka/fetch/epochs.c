@@ -4,8 +4,7 @@
  * (unclean.leader.election.enable): such a leader has other records, or none, at offsets that were read. Each
  * leader has an epoch, which is in its batches, and which is committed with an offset. The leader is asked at
  * which offset of its log the epoch of the last record that was read ends. The records after that offset
- * differ, and are read. If the topic was created again (it has another id), no leader is asked, because all
- * its records are new.
+ * differ, and are read.
  *
  * Brokers answer this to consumers from Kafka 2.3 on. Older brokers are not asked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
@@ -16,13 +15,6 @@
 #define WARN_NS (10 * PS_NS_PER_S)
 #define WARN_AGAIN_NS (60 * PS_NS_PER_S)
 #define PART_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 24U)
-
-/* Returns whether the topic's id has changed since the partition's offset was requested: then the topic was created
- * again, and the offset belongs to the former log, even if the leader epochs are equal. */
-static bool is_of_another(const struct ps_kafka_fetch_part *part)
-{
-    return part->life != part->topic->lives;
-}
 
 static bool is_too_old(const struct ps_kafka_native_broker *broker)
 {
@@ -42,10 +34,8 @@ static void begin_check(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
         part->checked = place->leader_epoch;
         return;
     }
-    part->state = PS_KAFKA_PART_CHECKED;
-    part->asked = part->lacks = false; /* an answer of the former leader will be ignored */
-    part->refused = 0;
-    part->rest_ns = part->waits_ns = fetch->mono_ns;
+    ps_kafka_part_move(fetch, part, PS_KAFKA_PART_CHECKED);
+    part->rest_ns = fetch->mono_ns;
 }
 
 /* Returns whether metadata is older than the group's offset: the offset has the epoch of a later leader. The
@@ -63,9 +53,8 @@ static bool waits_for(const struct ps_kafka_fetch *fetch, uint32_t i,
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_native_partition *place =
         part->state == PS_KAFKA_PART_CHECKED ? ps_kafka_part_place(part) : NULL;
-    return place != NULL && place->leader == broker && !part->asked && part->queued == 0 &&
-           !is_of_another(part) && fetch->mono_ns >= part->rest_ns &&
-           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
+    return place != NULL && place->leader == broker && !ps_kafka_part_is_asked(part) && part->queued == 0 &&
+           fetch->mono_ns >= part->rest_ns && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
 }
 
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
@@ -93,7 +82,6 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
         if (!wants(fetch, i, broker))
             continue;
-        part->asked = true;
         part->asked_by = request->correlation;
         part->checked = ps_kafka_part_place(part)->leader_epoch;
         at = ps_wire_put_string(at, part->topic->name, part->topic->length);
@@ -112,7 +100,7 @@ static void skip_old(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_
         if (!waits_for(fetch, i, broker))
             continue;
         fetch->parts[i].checked = ps_kafka_part_place(&fetch->parts[i])->leader_epoch;
-        fetch->parts[i].state = PS_KAFKA_PART_READY;
+        ps_kafka_part_move(fetch, &fetch->parts[i], PS_KAFKA_PART_READY);
     }
 }
 
@@ -127,10 +115,6 @@ static void explain(const struct ps_kafka_fetch_part *part, char *text, size_t r
                  "somebody deleted the topic and created it again, stop the agent, and set the offset with "
                  "kafka-consumer-groups.sh",
                  part->epoch, place->leader_epoch);
-    else if (part->lacks)
-        snprintf(text, room,
-                 "the leader lacks records that the source has read, and the sinks have not delivered all "
-                 "records before those");
     else
         snprintf(text, room, "its leader does not say whether it has the records that were read: %s",
                  part->refused != 0 ? rd_kafka_err2str((rd_kafka_resp_err_t)part->refused) : "no answer");
@@ -159,90 +143,13 @@ static void warn(struct ps_kafka_fetch *fetch)
     fetch->epochs_warn_ns = fetch->mono_ns + WARN_AGAIN_NS;
 }
 
-/* Leaves the former topic. Waits until the records of the former topic are delivered, because they no longer
- * count after a new offset was chosen. */
-static void leave_the_former(struct ps_kafka_fetch *fetch, uint32_t stream)
-{
-    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    if (part->state == PS_KAFKA_PART_READY)
-        part->waits_ns = fetch->mono_ns;
-    part->state = PS_KAFKA_PART_CHECKED;
-    part->asked = false; /* an answer for the former topic will be ignored */
-    part->lacks = true;
-    if (part->queued > 0 || !ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
-        return;
-    ps_log(PS_LOG_WARN, fetch->port->component,
-           "topic %s, partition %d: the topic was deleted and created again. The source continues as "
-           "kafka.consumer.auto.offset.reset says",
-           part->topic->name, part->number);
-    /* The group's coordinator may take offsets of the former topic as offsets of the new one. So offsets of
-     * the former topic are no longer committed, and an offset that was committed is lowered before the
-     * partition is read or given up. */
-    if (ps_kafka_part_place(part) != NULL) {
-        ps_kafka_parts_go_to(fetch, stream, 0, -1);
-        part->life = part->topic->lives; /* from here on the stream belongs to the new topic */
-    }
-    part->epoch = part->checked = -1;
-    part->gone = false; /* the offset was one of the former topic */
-    ps_kafka_offsets_reset(fetch, part);
-}
-
-void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all)
-{
-    part->doubt_ns = fetch->mono_ns;
-    for (uint32_t i = 0; all && i < fetch->part_count; i++) {
-        if (fetch->parts[i].topic == part->topic)
-            fetch->parts[i].doubt_ns = fetch->mono_ns;
-    }
-    ps_kafka_native_want_metadata(fetch->client);
-}
-
-void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
-{
-    part->beyond = true;
-    ps_kafka_epochs_doubt(fetch, part, true);
-}
-
-bool ps_kafka_epochs_may_be_of_another(const struct ps_kafka_fetch *fetch,
-                                       const struct ps_kafka_fetch_part *part)
-{
-    return part->doubt_ns != 0 && fetch->client->metadata.answered_ns <= part->doubt_ns;
-}
-
-static bool waits_for_metadata(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part)
-{
-    return ps_kafka_epochs_may_be_of_another(fetch, part) || (part->doubt_ns != 0 && part->topic->error != 0);
-}
-
-bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part)
-{
-    return part->beyond || waits_for_metadata(fetch, part);
-}
-
-/* Called when new metadata has the same topic: the offset was removed from the log by retention, or the log was
- * truncated. */
-static void go_on_elsewhere(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
-{
-    int64_t from = part->next;
-    if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
-        ps_log(PS_LOG_WARN, fetch->port->component,
-               "topic %s, partition %d: offset %" PRId64 " is no longer in the log", part->topic->name,
-               part->number, from);
-    ps_kafka_offsets_reset(fetch, part);
-    part->gone = true;
-    part->gone_from = from;
-}
-
 /* Returns whether the partition waits to be checked. */
 static bool turn_part(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    if ((part->state == PS_KAFKA_PART_READY || part->state == PS_KAFKA_PART_CHECKED) && is_of_another(part)) {
-        leave_the_former(fetch, stream);
-        return part->state == PS_KAFKA_PART_CHECKED;
-    }
-    if (part->state == PS_KAFKA_PART_READY && part->beyond && !waits_for_metadata(fetch, part))
-        go_on_elsewhere(fetch, part);
+    /* deliveries of the records that were read no longer count once the offset is changed */
+    if (part->state == PS_KAFKA_PART_TRUNCATED && ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
+        ps_kafka_parts_go_to(fetch, stream, part->next, part->epoch);
     if (part->state == PS_KAFKA_PART_READY)
         begin_check(fetch, part);
     if (part->state != PS_KAFKA_PART_CHECKED)
@@ -250,7 +157,7 @@ static bool turn_part(struct ps_kafka_fetch *fetch, uint32_t stream)
     const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     if (place != NULL && place->leader != NULL && place->leader_epoch < 0 && part->topic->error == 0) {
         /* the brokers have no leader epochs: reads on, as Java's consumer does */
-        part->state = PS_KAFKA_PART_READY;
+        ps_kafka_part_move(fetch, part, PS_KAFKA_PART_READY);
         return false;
     }
     if (place == NULL || place->leader == NULL || is_behind(part, place))
@@ -281,9 +188,9 @@ void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch)
 
 /* Called when the leader's log differs from offset `end` on. `end` -1: not known, because the leader has no record of
  * that epoch or an earlier one. */
-static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end, int32_t epoch)
+static void truncated(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int64_t end,
+                      int32_t epoch)
 {
-    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     bool known = end >= 0 && epoch >= 0 && fetch->settings.reset != PS_KAFKA_RESET_ERROR;
     char from[64] = "as kafka.consumer.auto.offset.reset says";
     if (known)
@@ -298,28 +205,26 @@ static void truncated(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t end
         ps_kafka_offsets_reset(fetch, part);
         return;
     }
-    ps_kafka_parts_go_to(fetch, stream, end, epoch);
+    ps_kafka_part_move(fetch, part, PS_KAFKA_PART_TRUNCATED);
+    part->next = end;
+    part->epoch = epoch;
 }
 
-static void checked(struct ps_kafka_fetch *fetch, uint32_t stream, int16_t error, int32_t epoch, int64_t end)
+static void checked(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error,
+                    int32_t epoch, int64_t end)
 {
-    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    part->asked = false;
+    part->asked_by = -1;
     part->refused = error;
-    part->lacks = error == 0 && end < part->next;
     if (error == 0 && end >= part->next) {
-        part->state = PS_KAFKA_PART_READY;
+        ps_kafka_part_move(fetch, part, PS_KAFKA_PART_READY);
         return;
     }
-    /* Waits until all records that were read are delivered: their deliveries no longer count once the offset
-     * is changed. */
-    if (error == 0 && ps_kafka_stream_is_drained(&fetch->streams.items[stream])) {
-        truncated(fetch, stream, end, epoch);
+    if (error == 0) {
+        truncated(fetch, part, end, epoch);
         return;
     }
     part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
-    if (error != 0)
-        ps_kafka_native_want_metadata(fetch->client);
+    ps_kafka_native_want_metadata(fetch->client);
     if (error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED)
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "OffsetForLeaderEpoch",
                                fetch->mono_ns);
@@ -338,19 +243,13 @@ bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
             int16_t error = ps_wire_get_int16(in);
             int32_t partition = ps_wire_get_int32(in), epoch = ps_wire_get_int32(in);
             int64_t end = ps_wire_get_int64(in);
-            const struct ps_kafka_fetch_part *part =
+            struct ps_kafka_fetch_part *part =
                 in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-            if (part != NULL && part->state == PS_KAFKA_PART_CHECKED && part->asked && !is_of_another(part) &&
+            if (part != NULL && part->state == PS_KAFKA_PART_CHECKED &&
                 part->asked_by == request->correlation)
-                checked(fetch, stream, error, epoch, end);
+                checked(fetch, part, error, epoch, end);
         }
     }
-    ps_kafka_parts_forget(fetch, PS_KAFKA_PART_CHECKED,
-                          request->correlation); /* the partitions that the answer left out */
+    ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
     return !in->failed || ps_kafka_fetch_unreadable(reason, "OffsetForLeaderEpoch");
-}
-
-void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
-{
-    ps_kafka_parts_forget(fetch, PS_KAFKA_PART_CHECKED, request->correlation);
 }

@@ -20,7 +20,6 @@
 #define VERSION_OF_NAMES 11 /* the last version that is used with names of topics */
 #define VERSION_OF_RACKS 11
 #define SHORT_WAIT_MS 100
-#define UNKNOWN_ID_NS (10 * PS_NS_PER_S) /* after this time an unknown id is reported as an error */
 
 char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                           uint32_t length)
@@ -45,8 +44,7 @@ static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct p
         part->state == PS_KAFKA_PART_READY ? ps_kafka_part_place(part) : NULL;
     return place != NULL && place->leader == broker &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
-           !ps_kafka_epochs_are_in_doubt(fetch, part) &&
-           !ps_kafka_stream_is_lowered(&fetch->streams.items[i]);
+           !ps_kafka_stream_begins(&fetch->streams.items[i]);
 }
 
 /* Counts the partitions to request from the broker. Returns 0 while one of them has QUEUED_MAX unread slices: without
@@ -105,9 +103,8 @@ static int16_t choose_version(const struct ps_kafka_fetch *fetch, const struct p
 static bool is_question_due(const struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
-        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state != PS_KAFKA_PART_NONE && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
-            (part->state != PS_KAFKA_PART_READY || ps_kafka_epochs_are_in_doubt(fetch, part)))
+        if (fetch->parts[i].state != PS_KAFKA_PART_NONE && fetch->parts[i].state != PS_KAFKA_PART_READY &&
+            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED)
             return true;
     }
     return false;
@@ -274,23 +271,28 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
     return !in->failed;
 }
 
-/* If the error says that the broker has another topic of this name, or does not know the topic yet or any
- * longer, notes the doubt; an offset that the broker has just returned is requested again. Returns whether
- * the error is of this kind, and too young to be reported. */
-static bool is_of_another_topic(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
+/* Returns whether the error says that the broker does not know the topic's id, and is too young to be reported: the
+ * broker is behind, or the topic was created again, which the next metadata shows. */
+static bool is_unknown_id(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
 {
-    if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID && error != PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID) {
-        part->stale_ns = 0;
-        return false;
-    }
-    ps_kafka_epochs_doubt(fetch, part, part->stale_ns == 0);
-    part->stale_ns = part->stale_ns != 0 ? part->stale_ns : fetch->mono_ns;
-    if (part->listed >= 0) {
-        int64_t listed = part->listed;
-        ps_kafka_offsets_reset(fetch, part);
-        part->listed = listed;
-    }
-    return fetch->mono_ns < part->stale_ns + UNKNOWN_ID_NS;
+    bool is_unknown =
+        error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID || error == PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID;
+    if (!is_unknown)
+        part->unstable_ns = 0;
+    else if (part->unstable_ns == 0)
+        part->unstable_ns = fetch->mono_ns;
+    return is_unknown && fetch->mono_ns < part->unstable_ns + PS_KAFKA_TELL_AFTER_NS;
+}
+
+/* Called when the log does not have the offset to be fetched: retention has removed it, or the log was truncated. */
+static void go_on_elsewhere(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+{
+    part->gone_from = part->next;
+    if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
+        ps_log(PS_LOG_WARN, fetch->port->component,
+               "topic %s, partition %d: offset %" PRId64 " is no longer in the log", part->topic->name,
+               part->number, part->next);
+    ps_kafka_offsets_reset(fetch, part);
 }
 
 /* Returns whether the error says that the broker asked is not, or not yet, the one that has the partition's records. */
@@ -307,16 +309,13 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
     part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
     if (error == PS_KAFKA_ERROR_OFFSET_OUT_OF_RANGE) {
-        ps_kafka_epochs_out_of_range(fetch, part);
+        go_on_elsewhere(fetch, part);
         return;
     }
-    if (is_of_another_topic(fetch, part, error))
-        return;
-    if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
-        ps_kafka_epochs_doubt(fetch, part, !part->missing);
-    part->missing = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
     ps_kafka_native_want_metadata(fetch->client);
+    if (is_unknown_id(fetch, part, error))
+        return;
     if (is_of_place(error) && place != NULL)
         return;
     part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
@@ -400,7 +399,6 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
     };
     part->queued++;
     part->next = next;
-    part->listed = -1;
 }
 
 /* Handles one partition of an answer. Returns whether the request asked for it. */
@@ -409,17 +407,16 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     int64_t next;
-    if (part->state != PS_KAFKA_PART_READY || !part->asked || part->asked_by != correlation ||
+    if (part->state != PS_KAFKA_PART_READY || part->asked_by != correlation ||
         fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
         return false; /* the partition was requested in an earlier assignment, or again since */
-    part->asked = false;
-    if (answer->error == 0) {
-        part->stale_ns = 0;
-        part->missing = false;
-    }
-    if (answer->error != 0)
+    part->asked_by = -1;
+    if (answer->error != 0) {
         part_failed(fetch, part, answer->error);
-    else if (!ps_kafka_epochs_are_in_doubt(fetch, part) && scan(fetch, part, answer, &next))
+        return true;
+    }
+    part->unstable_ns = 0;
+    if (scan(fetch, part, answer, &next))
         add_slice(fetch, fetched, stream, answer, next);
     return true;
 }
@@ -495,11 +492,7 @@ static void forget_asked(struct ps_kafka_fetch *fetch, struct ps_kafka_native_re
         return;
     request->node = -1;
     fetch->requests.asked--;
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state == PS_KAFKA_PART_READY && part->asked_by == request->correlation)
-            part->asked = false;
-    }
+    ps_kafka_parts_forget(fetch, request->correlation, 0);
 }
 
 /* Queues the answer, if there are records in it. */

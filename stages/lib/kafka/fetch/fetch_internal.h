@@ -34,16 +34,37 @@
 
 /* ---- partitions ---- */
 
+/* What a partition waits for. ps_kafka_part_move makes each step.
+ *
+ *                     assigned
+ *                        v
+ *                    COMMITTED ---- an offset without epoch -------------------> READY
+ *                     |     |                                                    ^ ^ |
+ *   an offset with    |     | no offset                                          | | |
+ *   an epoch          |     v                                                    | | |
+ *                     |   RESET -------- the log's beginning or end -------------' | |
+ *                     |     ^ ^                                                    | |
+ *                     |     | `--------- the offset is not in the log ---------------+
+ *                     |     | the leader does not know where its log differs       | |
+ *                     v     |                                                      | |
+ *                    CHECKED ----------- the leader has what was read -------------+ |
+ *                     |   ^------------- another leader -----------------------------'
+ *                     | the leader's log differs from an offset on                 |
+ *                     v                                                            |
+ *                    TRUNCATED --------- what was read is delivered ---------------+
+ *                                                                                  |
+ *   any state -- the topic has another id --> ANEW -- the log's beginning ---------'
+ *   any state -- given up --> NONE */
 enum ps_kafka_part_state {
     PS_KAFKA_PART_NONE,
     PS_KAFKA_PART_COMMITTED, /* the group's coordinator is asked for the committed offset */
-    /* no offset is committed, or the log does not have the committed one: the partition's leader is asked for
-     * an offset */
-    PS_KAFKA_PART_RESET,
-    PS_KAFKA_PART_READY,
+    PS_KAFKA_PART_RESET,     /* the leader is asked for the offset by auto.offset.reset */
+    PS_KAFKA_PART_ANEW,      /* the topic was created again: the leader is asked where its log begins */
+    PS_KAFKA_PART_READY,     /* records are fetched */
     /* the leader is asked whether it has the records that were read, because it is a new leader, or because
      * reading begins at the group's offset */
     PS_KAFKA_PART_CHECKED,
+    PS_KAFKA_PART_TRUNCATED, /* goes on at `next` when the records that were read are delivered */
 };
 
 #define PS_KAFKA_LEADER_REST_NS (500 * PS_NS_PER_MS)
@@ -56,39 +77,29 @@ struct ps_kafka_fetch_part {
     enum ps_kafka_part_state state;
     struct ps_kafka_native_topic *topic;
     int32_t number;
-    bool asked;       /* a request about the partition is under way; READY: a Fetch */
-    int32_t asked_by; /* correlation id of that request */
+    int32_t asked_by; /* correlation id of the request about the partition that is under way; -1: none */
     uint32_t queued;  /* number of the partition's slices that are not read in full */
     int64_t next;     /* READY, CHECKED: the offset to be fetched next */
     int32_t epoch;    /* epoch of the leader that wrote the record before `next`; -1: not known */
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
      * the leader that was asked. */
     int32_t checked;
-    /* The topic's `lives`, the number of changes of its id, when the offset `next` was requested. */
-    uint32_t life;
-    /* READY: time of a doubt about the topic: no Fetch before a later answer to Metadata; 0: no doubt */
-    uint64_t doubt_ns;
-    uint64_t
-        /* since when brokers have had another topic of this name, or no such topic; 0: they have the right one */
-        stale_ns;
-    bool
-        gone; /* RESET: the log no longer had the offset `gone_from`; what follows from that is not logged yet */
-    int64_t gone_from;
-    int64_t listed; /* the offset from ListOffsets, until a record from there on was fetched; -1: none */
-    bool missing;   /* by the last answer to Fetch, the broker does not have the partition */
-    /* READY: `next` is not in the log; metadata must show whether the topic is another one */
-    bool beyond;
-    int16_t refused; /* CHECKED: the error of the last answer; 0: none */
-    /* CHECKED: the leader lacks the record before `next`; earlier records must be delivered first */
-    bool lacks;
-    uint64_t rest_ns;       /* no request before this time */
-    uint64_t unstable_ns;   /* COMMITTED, RESET: since when brokers return errors; 0: they do not */
+    uint32_t lives;       /* the topic's `lives`, the number of changes of its id, that was seen last */
+    int64_t gone_from;    /* RESET: the log no longer has this offset, which is not logged yet; -1: it has */
+    int16_t refused;      /* CHECKED: the error of the last answer; 0: none */
+    uint64_t rest_ns;     /* no request before this time */
+    uint64_t unstable_ns; /* since when brokers return errors; 0: they do not */
     uint64_t leaderless_ns; /* since when the leader is not known; 0: it is known */
     uint64_t waits_ns;      /* CHECKED: since when only the answer has been missing */
     uint32_t session_at;    /* index in the session of the broker that was asked last; may be out of date */
     bool named;             /* the Fetch request that is being made names the partition */
     bool assigned;          /* the last assignment has the partition */
 };
+
+static inline bool ps_kafka_part_is_asked(const struct ps_kafka_fetch_part *part)
+{
+    return part->asked_by >= 0;
+}
 
 /* Returns the partition in the metadata. NULL: the topic does not have the partition, or is not known. */
 static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct ps_kafka_fetch_part *part)
@@ -225,13 +236,10 @@ struct ps_kafka_fetch_subscription {
 /* What is to be committed, and is under way. (commit.c) */
 struct ps_kafka_fetch_commits {
     bool dirty, asked, failed;
-    bool lowers;      /* an offset below the committed offset must be committed immediately */
+    bool soon;        /* an offset must be committed before a partition is read */
     unsigned refused; /* commits in a row that the broker refused during this revocation */
     int16_t reported; /* the error of the last answer, which was reported; 0: none */
     uint64_t sent_ns;
-    uint64_t former_ns;   /* metadata of this time was looked at */
-    bool doubtful;        /* an offset was not committed because its topic may be another one now; */
-    uint64_t doubtful_ns; /* metadata that came after this time shows which topic it is */
 };
 
 /* The Fetch requests. (fetch.c) */
@@ -281,7 +289,6 @@ struct ps_kafka_fetch {
     struct ps_kafka_fetch_subscription subscription;
     struct ps_kafka_fetch_part *parts; /* by stream */
     uint32_t part_count, part_room;
-    bool offsets_asked; /* offsets.c */
     struct ps_kafka_fetch_commits commits;
     uint64_t epochs_warn_ns; /* epochs.c: no warning about waiting partitions before this time */
     struct ps_kafka_fetch_session *sessions; /* session.c */
@@ -425,44 +432,36 @@ bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch);
 bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
 struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
                                                 uint32_t length, int32_t partition, uint32_t *stream);
+/* Moves the partition to another state. The answer to a request that is under way will be ignored. */
+void ps_kafka_part_move(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
+                        enum ps_kafka_part_state state);
 /* Drops the fetched records from this offset on. The next Fetch asks for them again. The answer under way will
  * be ignored, because its records follow the dropped ones. A partition that was to continue at another offset
  * first reads what its present log still has. */
-void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
-/* Reads the partition from this offset on. If the group's committed offset may be higher, `offset` is committed
+void ps_kafka_parts_ask_again(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
+                              int64_t offset);
+/* Reads the partition from this offset on. If the group's committed offset may be another one, `offset` is committed
  * before records are read. `epoch`: epoch of the leader that wrote the record before the offset; -1: not known. */
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch);
-/* Called when the request with this correlation id is no longer under way: partitions in this state that its answer
- * left out are requested again after PS_KAFKA_PART_REST_NS. */
-void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state, int32_t correlation);
+/* Called when the request with this correlation id is no longer under way: partitions that its answer lacks are
+ * requested again after the pause. */
+void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, int32_t correlation, uint64_t pause_ns);
+/* Looks for topics that were created again, as metadata says. */
+void ps_kafka_offsets_notice(struct ps_kafka_fetch *fetch);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                              struct ps_wire_in *in, char *reason);
-void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 /* Called when no valid offset of the partition is known: has one chosen by auto.offset.reset. */
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 
 /* ---- epochs.c ---- */
 
-/* Called when the topic may have been created again: its records are not fetched before new metadata has its
- * id. Otherwise records of the new topic would be read from the old offset on, and a second time from the
- * offset that is chosen when the id is known. `all`: all partitions of the topic wait; otherwise only this one,
- * because its broker only repeats an earlier answer. */
-void ps_kafka_epochs_doubt(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, bool all);
-/* Called when the offset to be fetched is not in the log. */
-void ps_kafka_epochs_out_of_range(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
-bool ps_kafka_epochs_are_in_doubt(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_part *part);
-/* Returns whether there is a doubt that the topic is the same one, and no metadata has come since the doubt was
- * noted. */
-bool ps_kafka_epochs_may_be_of_another(const struct ps_kafka_fetch *fetch,
-                                       const struct ps_kafka_fetch_part *part);
 /* Begins checks of partitions whose leader has changed, and asks the leaders. These partitions are not fetched
  * meanwhile. */
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason);
-void ps_kafka_epochs_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 
 /* ---- commit.c ---- */
 

@@ -94,7 +94,6 @@ static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, i
 {
     for (uint32_t n = 0; n < count; n++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[fetch->requests.chosen[n]];
-        part->asked = true;
         part->asked_by = correlation;
         if (part->named)
             at = put_part(fetch, at, part, version);

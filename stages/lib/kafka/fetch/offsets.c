@@ -24,8 +24,8 @@
 static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_part_state state)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-    return part->state == state && !part->asked && part->queued == 0 && fetch->mono_ns >= part->rest_ns &&
-           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
+    return part->state == state && !ps_kafka_part_is_asked(part) && part->queued == 0 &&
+           fetch->mono_ns >= part->rest_ns && fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
            ps_kafka_stream_is_drained(&fetch->streams.items[i]);
 }
 
@@ -82,7 +82,7 @@ static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *
 
 static void ask_committed(struct ps_kafka_fetch *fetch)
 {
-    if (fetch->offsets_asked || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
+    if (fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
         return;
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
     struct ps_kafka_native_request *request =
@@ -91,24 +91,18 @@ static void ask_committed(struct ps_kafka_fetch *fetch)
             : NULL;
     if (request == NULL)
         return;
-    fetch->offsets_asked = true;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (!wants(fetch, i, PS_KAFKA_PART_COMMITTED))
-            continue;
-        fetch->parts[i].asked = true;
-        fetch->parts[i].life = fetch->parts[i].topic->lives;
+        if (wants(fetch, i, PS_KAFKA_PART_COMMITTED))
+            fetch->parts[i].asked_by = request->correlation;
     }
     ps_kafka_native_broker_send(broker, request);
 }
 
-static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
-                      int64_t offset, int32_t epoch, int16_t error)
+static void committed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch,
+                      int16_t error)
 {
-    uint32_t stream;
-    struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-    if (part == NULL || part->state != PS_KAFKA_PART_COMMITTED || !part->asked)
-        return;
-    part->asked = false;
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    part->asked_by = -1;
     if (error != 0) {
         part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
         part->unstable_ns = part->unstable_ns != 0 ? part->unstable_ns : fetch->mono_ns;
@@ -123,30 +117,19 @@ static void committed(struct ps_kafka_fetch *fetch, const char *topic, uint32_t 
         part->next = offset;
         part->epoch = epoch;
         part->checked = -1;
-        part->state = epoch >= 0 ? PS_KAFKA_PART_CHECKED : PS_KAFKA_PART_READY;
-        part->waits_ns = fetch->mono_ns;
+        ps_kafka_part_move(fetch, part, epoch >= 0 ? PS_KAFKA_PART_CHECKED : PS_KAFKA_PART_READY);
         fetch->streams.items[stream].committed = offset;
     } else {
         ps_kafka_offsets_reset(fetch, part);
     }
 }
 
-static void forget_committed(struct ps_kafka_fetch *fetch)
+static bool committed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
+                               struct ps_wire_in *in, char *reason)
 {
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (fetch->parts[i].state == PS_KAFKA_PART_COMMITTED && fetch->parts[i].asked) {
-            fetch->parts[i].asked = false;
-            fetch->parts[i].rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
-        }
-    }
-}
-
-static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, struct ps_wire_in *in,
-                               char *reason)
-{
+    int16_t version = request->version;
     bool compact = version >= VERSION_OF_STABLE;
-    uint32_t length, metadata_length;
-    fetch->offsets_asked = false;
+    uint32_t length, metadata_length, stream;
     if (compact)
         ps_wire_skip_tags(in); /* of the header */
     if (version >= 3)
@@ -165,8 +148,10 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, st
             int16_t error = ps_wire_get_int16(in);
             if (compact)
                 ps_wire_skip_tags(in);
-            if (!in->failed)
-                committed(fetch, topic, length, partition, offset, epoch, error);
+            const struct ps_kafka_fetch_part *part =
+                in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
+            if (part != NULL && part->asked_by == request->correlation)
+                committed(fetch, stream, offset, epoch, error);
         }
         if (compact)
             ps_wire_skip_tags(in);
@@ -176,7 +161,7 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, int16_t version, st
         return ps_kafka_fetch_unreadable(reason, "OffsetFetch");
     if (error != 0)
         ps_kafka_member_failed(fetch, error, "OffsetFetch");
-    forget_committed(fetch); /* the partitions that the answer left out */
+    ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
     return true;
 }
 
@@ -188,19 +173,11 @@ static struct ps_kafka_native_broker *leader_of(const struct ps_kafka_fetch_part
     return place != NULL ? place->leader : NULL;
 }
 
-/* Called before an offset is requested: the offset will be one of the topic as it is known now. If the topic
- * was created again since the last request, the delivered records are of the former topic, and the offset
- * after these records is no longer committed. */
-static void begin_life(struct ps_kafka_fetch *fetch, uint32_t stream)
+static bool wants_of(const struct ps_kafka_fetch *fetch, uint32_t i,
+                     const struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    int64_t listed = part->listed;
-    if (part->life == part->topic->lives)
-        return;
-    ps_kafka_parts_go_to(fetch, stream, 0, -1);
-    ps_kafka_offsets_reset(fetch, part);
-    part->listed = listed;
-    part->life = part->topic->lives;
+    return (wants(fetch, i, PS_KAFKA_PART_RESET) || wants(fetch, i, PS_KAFKA_PART_ANEW)) &&
+           leader_of(&fetch->parts[i]) == broker;
 }
 
 static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
@@ -209,7 +186,7 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
     struct ps_kafka_native_request *request;
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->part_count; i++)
-        count += wants(fetch, i, PS_KAFKA_PART_RESET) && leader_of(&fetch->parts[i]) == broker;
+        count += wants_of(fetch, i, broker);
     char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LIST_OFFSETS, version,
                                              16 + (size_t)count * (TOPIC_BYTES + 16), &request);
     if (at == NULL)
@@ -220,16 +197,14 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
     at = ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (!wants(fetch, i, PS_KAFKA_PART_RESET) || leader_of(part) != broker)
+        if (!wants_of(fetch, i, broker))
             continue;
-        begin_life(fetch, i);
-        part->asked = true;
+        bool earliest = fetch->settings.reset == PS_KAFKA_RESET_EARLIEST || part->state == PS_KAFKA_PART_ANEW;
         part->asked_by = request->correlation;
         at = put_topic(at, part, false);
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, part->number);
-        at = ps_wire_put_int64(at, fetch->settings.reset == PS_KAFKA_RESET_EARLIEST ? TIME_EARLIEST
-                                                                                    : TIME_LATEST);
+        at = ps_wire_put_int64(at, earliest ? TIME_EARLIEST : TIME_LATEST);
     }
     ps_kafka_native_broker_send(broker, ps_kafka_native_request_end(request, at));
 }
@@ -237,9 +212,9 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
 static void ask_leaders(struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (!wants(fetch, i, PS_KAFKA_PART_RESET))
-            continue;
         struct ps_kafka_native_broker *broker = leader_of(&fetch->parts[i]);
+        if (!wants_of(fetch, i, broker))
+            continue;
         if (broker == NULL)
             ps_kafka_fetch_want_leader(fetch);
         else if (ps_kafka_fetch_reach(fetch->client, broker) != NULL)
@@ -267,25 +242,20 @@ static void say_gone(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *p
            part->topic->name, part->number, part->gone_from, offset, earliest ? "beginning" : "end",
            earliest ? "earliest" : "latest", what);
     ps_count(fetch->port->counters, PS_COUNTER_EventReadFail, missed);
-    part->gone = false;
+    part->gone_from = -1;
 }
 
 /* Handles an answer to ListOffsets. The offset may be below the offsets of earlier records, if the log of
- * these records no longer exists. If the end of the log is requested a second time because the broker may
- * have had another topic, reading begins at the end in the first answer: the log may be the same log, with
- * new records since the first answer. */
+ * these records no longer exists. */
 static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int16_t error)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    part->asked = false;
+    part->asked_by = -1;
     if (error == 0 && offset >= 0) {
         part->unstable_ns = 0;
-        bool grew = fetch->settings.reset == PS_KAFKA_RESET_LATEST && part->listed >= 0;
-        offset = grew && part->listed < offset ? part->listed : offset;
         ps_kafka_parts_go_to(fetch, stream, offset, -1);
         part->checked = -1;
-        part->listed = offset;
-        if (part->gone)
+        if (part->gone_from >= 0)
             say_gone(fetch, part, offset);
         return;
     }
@@ -313,18 +283,47 @@ static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_
             int16_t error = ps_wire_get_int16(in);
             (void)ps_wire_get_int64(in); /* timestamp */
             int64_t offset = ps_wire_get_int64(in);
-            struct ps_kafka_fetch_part *part =
+            const struct ps_kafka_fetch_part *part =
                 in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-            if (part != NULL && part->state == PS_KAFKA_PART_RESET && part->asked &&
-                part->asked_by == request->correlation)
+            if (part != NULL && part->asked_by == request->correlation)
                 listed(fetch, stream, offset, error);
         }
     }
-    ps_kafka_parts_forget(fetch, PS_KAFKA_PART_RESET, request->correlation);
+    ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
     return !in->failed || ps_kafka_fetch_unreadable(reason, "ListOffsets");
 }
 
 /* ---- turns ---- */
+
+/* Called when metadata shows that the topic was created again: reads the new topic from its beginning, whatever
+ * auto.offset.reset says. `latest` would skip its first records. What was read of the former topic is delivered before,
+ * but its offset is not committed, and a committed one is replaced, also if the partition is given up meanwhile. */
+static void take_anew(struct ps_kafka_fetch *fetch, uint32_t stream)
+{
+    struct ps_kafka_fetch_part *part = &fetch->parts[stream];
+    ps_log(PS_LOG_WARN, fetch->port->component,
+           "topic %s, partition %d: the topic was deleted and created again. The source reads the new topic "
+           "from "
+           "its beginning",
+           part->topic->name, part->number);
+    ps_kafka_part_move(fetch, part, PS_KAFKA_PART_ANEW);
+    part->lives = part->topic->lives;
+    part->next = part->epoch = part->checked = -1;
+    part->gone_from = -1;
+    fetch->streams.items[stream].former = true;
+    if (ps_kafka_part_place(part) == NULL) /* the new topic has fewer partitions: nothing is committed */
+        fetch->streams.items[stream].committed = 0;
+    fetch->commits.dirty = fetch->commits.soon = true;
+}
+
+void ps_kafka_offsets_notice(struct ps_kafka_fetch *fetch)
+{
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        if (fetch->parts[i].state != PS_KAFKA_PART_NONE &&
+            fetch->parts[i].lives != fetch->parts[i].topic->lives)
+            take_anew(fetch, i);
+    }
+}
 
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch)
 {
@@ -337,7 +336,8 @@ uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch)
     uint64_t due_ns = PS_NEVER;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state != PS_KAFKA_PART_NONE && !part->asked && part->rest_ns > fetch->mono_ns)
+        if (part->state != PS_KAFKA_PART_NONE && !ps_kafka_part_is_asked(part) &&
+            part->rest_ns > fetch->mono_ns)
             due_ns = ps_least(due_ns, part->rest_ns);
     }
     return due_ns;
@@ -346,17 +346,6 @@ uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch)
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                              struct ps_wire_in *in, char *reason)
 {
-    return request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS
-               ? committed_answered(fetch, request->version, in, reason)
-               : listed_answered(fetch, request, in, reason);
-}
-
-void ps_kafka_offsets_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
-{
-    if (request->kind == PS_KAFKA_NATIVE_LIST_OFFSETS) {
-        ps_kafka_parts_forget(fetch, PS_KAFKA_PART_RESET, request->correlation);
-        return;
-    }
-    fetch->offsets_asked = false;
-    forget_committed(fetch);
+    return request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS ? committed_answered(fetch, request, in, reason)
+                                                          : listed_answered(fetch, request, in, reason);
 }

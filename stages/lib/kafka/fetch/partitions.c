@@ -65,10 +65,12 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
     fetch->parts[stream] = (struct ps_kafka_fetch_part){.state = PS_KAFKA_PART_COMMITTED,
                                                         .topic = known,
                                                         .number = partition,
+                                                        .asked_by = -1,
                                                         .next = -1,
                                                         .epoch = -1,
                                                         .checked = -1,
-                                                        .listed = -1,
+                                                        .lives = known->lives,
+                                                        .gone_from = -1,
                                                         .assigned = true};
 }
 
@@ -79,7 +81,7 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
         fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
-    fetch->commits.dirty = fetch->commits.lowers = fetch->streams.moved =
+    fetch->commits.dirty = fetch->commits.soon = fetch->streams.moved =
         false; /* records that are not committed are read by the next member */
 }
 
@@ -116,11 +118,19 @@ struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, co
                : NULL;
 }
 
+void ps_kafka_part_move(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
+                        enum ps_kafka_part_state state)
+{
+    part->state = state;
+    part->asked_by = -1;
+    part->refused = 0;
+    part->waits_ns = fetch->mono_ns;
+}
+
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
-    part->asked = part->beyond = false;
-    part->next = part->listed = -1;
-    part->state = PS_KAFKA_PART_RESET;
+    ps_kafka_part_move(fetch, part, PS_KAFKA_PART_RESET);
+    part->next = -1;
     if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
         ps_kafka_fetch_die(fetch,
                            "topic %s, partition %d: there is no offset from which to read, and "
@@ -136,7 +146,8 @@ bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch)
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
         const struct ps_kafka_native_partition *place =
             part->state == PS_KAFKA_PART_NONE ? NULL : ps_kafka_part_place(part);
-        bool needed = (part->state == PS_KAFKA_PART_READY || part->state == PS_KAFKA_PART_RESET) &&
+        bool needed = (part->state == PS_KAFKA_PART_READY || part->state == PS_KAFKA_PART_RESET ||
+                       part->state == PS_KAFKA_PART_ANEW) &&
                       fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
         bool missed = needed && (place == NULL || place->leader == NULL);
         any |= missed;
@@ -220,25 +231,25 @@ void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
     fetch->starved_ns = 0;
 }
 
-void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
+void ps_kafka_parts_ask_again(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
+                              int64_t offset)
 {
-    part->asked = part->beyond = false;
+    if (part->state == PS_KAFKA_PART_ANEW)
+        return; /* no broker has the records of the former topic */
+    bool resets = part->state == PS_KAFKA_PART_RESET;
+    ps_kafka_part_move(fetch, part, resets ? PS_KAFKA_PART_READY : part->state);
     part->next = offset;
-    if (part->state == PS_KAFKA_PART_RESET)
-        part->state = PS_KAFKA_PART_READY;
+    part->gone_from = -1;
 }
 
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch)
 {
-    ps_kafka_commit_notice(fetch); /* takes note of the sink's commits and of the latest metadata */
     ps_kafka_streams_restart(&fetch->streams, stream, offset, epoch);
     fetch->parts[stream].next = offset;
-    fetch->parts[stream].beyond = false;
-    fetch->parts[stream].listed = -1;
     fetch->parts[stream].epoch = epoch;
-    fetch->parts[stream].state = PS_KAFKA_PART_READY;
-    if (ps_kafka_stream_is_lowered(&fetch->streams.items[stream]))
-        fetch->commits.dirty = fetch->commits.lowers = true;
+    ps_kafka_part_move(fetch, &fetch->parts[stream], PS_KAFKA_PART_READY);
+    if (ps_kafka_stream_begins(&fetch->streams.items[stream]))
+        fetch->commits.dirty = fetch->commits.soon = true;
 }
 
 static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
@@ -248,7 +259,7 @@ static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_
         return;
     part->queued--;
     if (part->next < 0 || slice->from <= part->next)
-        ps_kafka_parts_ask_again(part, slice->from);
+        ps_kafka_parts_ask_again(fetch, part, slice->from);
 }
 
 void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch)
@@ -290,13 +301,14 @@ struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uin
     return NULL;
 }
 
-void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state state, int32_t correlation)
+void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, int32_t correlation, uint64_t pause_ns)
 {
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        if (part->state != state || !part->asked || part->asked_by != correlation)
+        if (part->asked_by != correlation)
             continue;
-        part->asked = false;
-        part->rest_ns = fetch->mono_ns + PS_KAFKA_PART_REST_NS;
+        part->asked_by = -1;
+        if (pause_ns > 0)
+            part->rest_ns = fetch->mono_ns + pause_ns;
     }
 }

@@ -50,7 +50,7 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
         }
     }
     part->queued = 0;
-    ps_kafka_parts_ask_again(part, offset);
+    ps_kafka_parts_ask_again(fetch, part, offset);
     part->rest_ns = fetch->mono_ns + DAMAGED_REST_NS;
     ps_kafka_fetch_reading_end(fetch);
 }

@@ -94,10 +94,10 @@ static void begin(struct ps_kafka_streams *streams, struct ps_kafka_stream *stre
         .skipped = PS_KAFKA_POSITION_NONE,
         .committing = PS_KAFKA_POSITION_NONE,
         .committed = PS_KAFKA_POSITION_NONE,
-        .lowered = PS_KAFKA_POSITION_NONE,
+        .begin = PS_KAFKA_POSITION_NONE,
         .delivered_epoch = -1,
         .skipped_epoch = -1,
-        .lowered_epoch = -1,
+        .begin_epoch = -1,
     };
 }
 
@@ -116,43 +116,19 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
     return index;
 }
 
-/* Returns whether the group may have an offset above `next`. An offset of a commit that is under way, or that
- * failed, counts too, because the broker may carry that commit out. */
-static bool may_be_committed_above(const struct ps_kafka_stream *stream, int64_t next)
-{
-    bool asked = stream->committing_generation == stream->generation && stream->committing > next;
-    return ps_kafka_stream_is_lowered(stream) || stream->committed > next || asked ||
-           (stream->delivered != PS_KAFKA_POSITION_NONE && stream->delivered + 1 > next);
-}
-
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, int64_t next, int32_t epoch)
 {
     struct ps_kafka_stream *stream = &streams->items[index];
-    bool lowers = may_be_committed_above(stream, next);
-    /* If reading has already gone back to a lower offset that is not committed yet, that lower offset stays, because
-     * the records above it were not delivered. */
-    bool lower = ps_kafka_stream_is_lowered(stream) && stream->lowered < next;
-    int64_t lowered = lower ? stream->lowered : next, committed = stream->committed;
-    int32_t lowered_epoch = lower ? stream->lowered_epoch : epoch;
-    /* If the offset of delivered records is not committed yet, it is committed before other records are read:
-     * otherwise the next member would read these records again. */
-    bool is_there = !stream->former && !stream->gone;
-    if (!lowers && is_there && stream->delivered != PS_KAFKA_POSITION_NONE &&
-        stream->delivered + 1 != committed) {
-        lowers = true;
-        lowered = stream->delivered + 1;
-        lowered_epoch = stream->delivered_epoch;
-    }
+    int64_t reached = ps_kafka_stream_reached(stream), committed = stream->committed;
+    bool has_offset = reached != PS_KAFKA_POSITION_NONE || committed != PS_KAFKA_POSITION_NONE;
+    /* An offset of a commit that is under way, or that failed, may be the group's: the broker may carry it out. */
+    bool is_known = reached == PS_KAFKA_POSITION_NONE || reached == committed;
     enum ps_kafka_stream_state state = stream->state;
     begin(streams, stream);
-    /* a stream that is being given up stays in this state: the lower offset is committed first */
-    stream->state = state;
-    if (lowers) {
-        stream->lowered = lowered;
-        stream->lowered_epoch = lowered_epoch;
-    } else { /* a later restart may go below this offset */
-        stream->committed = committed;
-    }
+    stream->state = state; /* a stream that is being given up stays so: its offset is committed first */
+    stream->committed = is_known ? committed : PS_KAFKA_POSITION_NONE;
+    stream->begin = has_offset ? next : PS_KAFKA_POSITION_NONE;
+    stream->begin_epoch = epoch;
 }
 
 void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)
@@ -252,7 +228,6 @@ void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams)
         if (stream->state == PS_KAFKA_STREAM_GONE || stream->delivered == PS_KAFKA_POSITION_NONE)
             continue;
         stream->committed = stream->delivered + 1;
-        stream->overtaken = true;
     }
     streams->moved = false;
 }

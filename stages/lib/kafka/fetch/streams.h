@@ -32,17 +32,15 @@ struct ps_kafka_stream {
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
-    bool former; /* its topic was created again: the group would take its offsets as those of the new topic */
-    bool gone;   /* its topic does not exist, or the new topic lacks this partition: no offset is committed */
-    bool unanswered; /* the stream is in a commit that is not answered yet */
-    bool overtaken;  /* the sink may have committed another offset after `committing` */
-    /* Set when reading went back below the committed offset: this lower offset is committed before records are read.
-     * Else NONE. */
-    int64_t lowered;
-    /* Leader epochs of the records `delivered` and `skipped`, and of the record before `lowered`; -1: not known. The
+    /* Its topic was created again: the group would take its offsets as those of the new topic, so 0 is committed. */
+    bool former;
+    /* The offset at which reading began again, if the group may have another one: it is committed before records are
+     * read. Else NONE. */
+    int64_t begin;
+    /* Leader epochs of the records `delivered` and `skipped`, and of the record before `begin`; -1: not known. The
      * epoch is committed with the offset, so that the partition's next owner notices if the log was changed
      * (KIP-320). */
-    int32_t delivered_epoch, skipped_epoch, lowered_epoch;
+    int32_t delivered_epoch, skipped_epoch, begin_epoch;
     /* The batch, by its number, that has the texts of the header values below. */
     uint64_t text_batch;
     const char *topic_text, *partition_text;
@@ -77,11 +75,9 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
 /* Continues to read the partition at another offset, `next`. The records that were read before no longer count
- * as delivered. If a higher offset may be committed, the stream is dirty and lowered
- * (ps_kafka_stream_is_lowered) until `next` is committed: a member that begins at the old offset would skip the
- * records before it. If delivered records end before `next` and their offset is not committed yet, the stream
- * stays dirty in the same way until that offset is committed. `epoch`: epoch of the leader that wrote the
- * record before `next`; -1: not known. */
+ * as delivered. If the group may have an offset, the stream is dirty and begins (ps_kafka_stream_begins) until `next`
+ * is committed: a member that begins at the old offset would skip records, or read them again. `epoch`: epoch of the
+ * leader that wrote the record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
 /* Called in a rebalance, before the first partition is assigned: empties the cache of topic handles, which may change,
@@ -116,27 +112,19 @@ static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stre
     return stream->taken == PS_KAFKA_POSITION_NONE || stream->delivered >= stream->taken;
 }
 
-/* Returns true while an offset above that of the next record may be committed. */
-static inline bool ps_kafka_stream_is_lowered(const struct ps_kafka_stream *stream)
+/* Returns true while the offset at which reading began again is not committed yet. */
+static inline bool ps_kafka_stream_begins(const struct ps_kafka_stream *stream)
 {
-    return stream->delivered == PS_KAFKA_POSITION_NONE && stream->lowered != PS_KAFKA_POSITION_NONE &&
-           stream->committed != stream->lowered;
+    return stream->delivered == PS_KAFKA_POSITION_NONE && stream->begin != PS_KAFKA_POSITION_NONE &&
+           stream->committed != stream->begin;
 }
 
-/* Returns true if the group may have an offset of a former topic of this name. */
-static inline bool ps_kafka_stream_has_former_offset(const struct ps_kafka_stream *stream)
-{
-    bool asked = stream->committing_generation == stream->generation && stream->committing > 0;
-    return stream->committed > 0 || (asked && stream->committed != 0) || ps_kafka_stream_is_lowered(stream);
-}
-
-/* Returns the offset to be committed: that of the next record to be read, or for a former topic the offset with which
- * the new topic begins. NONE: no record was delivered. */
+/* Returns the offset to be committed, that of the next record to be read. NONE: no record was delivered. */
 static inline int64_t ps_kafka_stream_reached(const struct ps_kafka_stream *stream)
 {
     if (stream->former)
-        return ps_kafka_stream_has_former_offset(stream) ? 0 : PS_KAFKA_POSITION_NONE;
-    return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered + 1 : stream->lowered;
+        return 0;
+    return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered + 1 : stream->begin;
 }
 
 /* Returns the leader epoch to be committed with the offset of ps_kafka_stream_reached; -1: not known. */
@@ -144,13 +132,13 @@ static inline int32_t ps_kafka_stream_reached_epoch(const struct ps_kafka_stream
 {
     if (stream->former)
         return -1;
-    return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered_epoch : stream->lowered_epoch;
+    return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered_epoch : stream->begin_epoch;
 }
 
 /* Returns true if the offset of ps_kafka_stream_reached must be committed. */
 static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream)
 {
-    return stream->state != PS_KAFKA_STREAM_GONE && !stream->gone &&
+    return stream->state != PS_KAFKA_STREAM_GONE &&
            ps_kafka_stream_reached(stream) != PS_KAFKA_POSITION_NONE &&
            ps_kafka_stream_reached(stream) != stream->committed;
 }

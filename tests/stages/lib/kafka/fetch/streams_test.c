@@ -143,7 +143,7 @@ static void test_restart(void **state)
     assert_false(ps_kafka_stream_is_drained(&streams.items[stream]));
     deliver(&streams, stream, before, 1000); /* of the old log */
     assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
-    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), -1);
+    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 7);
     deliver(&streams, stream, streams.items[stream].generation, 5);
     assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 2);
     assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
@@ -151,89 +151,38 @@ static void test_restart(void **state)
     ps_kafka_streams_fini(&streams);
 }
 
-/* If a higher offset is committed or may be, the lower one must be committed, even if it is 0. Otherwise no commit is
- * due. */
-static void test_restart_behind(void **state)
+/* If the group may have another offset, the one at which reading begins again is committed, even if it is 0 or a higher one. Otherwise no
+ * commit is due. */
+static void test_restart_elsewhere(void **state)
 {
+    static const int64_t next[] = {0, 78, 500};
     struct ps_kafka_streams streams = {0};
     uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
     struct ps_kafka_stream *stream = &streams.items[index];
-    for (unsigned trial = 0; trial < 4; trial++) {
+    for (unsigned trial = 0; trial < 4 * PS_COUNT_OF(next); trial++) {
+        bool has_committed = trial % 2 != 0, has_delivered = trial / 2 % 2 != 0;
         (void)ps_kafka_streams_assign(&streams, "t", 0);
-        stream->committed = trial == 0 ? 901 : PS_KAFKA_POSITION_NONE;
-        stream->committing = trial == 1 ? 901 : PS_KAFKA_POSITION_NONE;
-        stream->committing_generation = stream->generation;
-        if (trial == 2)
-            deliver(&streams, index, stream->generation, 900);
-        ps_kafka_streams_restart(&streams, index, 0, -1);
-        assert_int_equal(ps_kafka_stream_is_lowered(stream), trial < 3);
-        assert_int_equal(ps_kafka_stream_is_dirty(stream), trial < 3);
-        assert_true(trial == 3 || ps_kafka_stream_reached(stream) == 0);
-        assert_true(ps_kafka_stream_is_drained(stream));
-        ps_kafka_streams_note_committed(&streams);
-        assert_int_equal(ps_kafka_stream_is_lowered(stream), trial < 3);
-        stream->committed = 0;
-        assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
-    }
-    ps_kafka_streams_fini(&streams);
-}
-
-/* Records are gone, so reading continues at a higher offset; then it goes back below the committed one. */
-static void test_restart_ahead_and_back(void **state)
-{
-    struct ps_kafka_streams streams = {0};
-    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
-    struct ps_kafka_stream *stream = &streams.items[index];
-    stream->committed = 50;
-    ps_kafka_streams_restart(&streams, index, 100, 8);
-    assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
-    ps_kafka_streams_restart(&streams, index, 50, 7);
-    assert_false(ps_kafka_stream_is_lowered(stream) || ps_kafka_stream_is_dirty(stream));
-    ps_kafka_streams_restart(&streams, index, 40, 6);
-    assert_true(ps_kafka_stream_is_lowered(stream) && ps_kafka_stream_is_dirty(stream));
-    assert_int_equal(ps_kafka_stream_reached(stream), 40);
-    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 6);
-    ps_kafka_streams_fini(&streams);
-}
-
-/* Reading continues after the last delivered record, or some records later, before the delivered offset is committed:
- * it is committed nevertheless, once. */
-static void test_restart_after_delivered(void **state)
-{
-    static const int64_t next[] = {78, 79, 500};
-    struct ps_kafka_streams streams = {0};
-    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
-    struct ps_kafka_stream *stream = &streams.items[index];
-    for (unsigned i = 0; i < PS_COUNT_OF(next); i++) {
-        for (int64_t committed = 25; committed <= 78; committed += 53) {
-            (void)ps_kafka_streams_assign(&streams, "t", 0);
-            stream->committed = committed;
+        stream->committed = has_committed ? 25 : PS_KAFKA_POSITION_NONE;
+        if (has_delivered)
             deliver(&streams, index, stream->generation, 77);
-            ps_kafka_streams_restart(&streams, index, next[i], 9);
-            assert_int_equal(ps_kafka_stream_is_dirty(stream), committed == 25);
-            if (committed == 25) {
-                assert_int_equal(ps_kafka_stream_reached(stream), 78);
-                assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
-                stream->committed = 78;
-            }
-            assert_false(ps_kafka_stream_is_dirty(stream));
-            deliver(&streams, index, stream->generation, next[i]);
-            assert_int_equal(ps_kafka_stream_reached(stream), next[i] + 1);
+        ps_kafka_streams_restart(&streams, index, next[trial / 4], 9);
+        assert_int_equal(ps_kafka_stream_begins(stream), has_committed || has_delivered);
+        assert_int_equal(ps_kafka_stream_is_dirty(stream), has_committed || has_delivered);
+        assert_true(ps_kafka_stream_is_drained(stream));
+        if (has_committed || has_delivered) {
+            assert_int_equal(ps_kafka_stream_reached(stream), next[trial / 4]);
+            assert_int_equal(ps_kafka_stream_reached_epoch(stream), 9);
         }
-    }
-    for (unsigned former = 0; former < 2; former++) { /* an offset of a topic that is no longer there */
-        (void)ps_kafka_streams_assign(&streams, "t", 0);
-        stream->committed = 25;
-        deliver(&streams, index, stream->generation, 77);
-        stream->former = former == 1;
-        stream->gone = former == 0;
-        ps_kafka_streams_restart(&streams, index, 100, 9);
-        assert_false(ps_kafka_stream_is_dirty(stream));
+        stream->committed = next[trial / 4];
+        assert_false(ps_kafka_stream_begins(stream) || ps_kafka_stream_is_dirty(stream));
+        deliver(&streams, index, stream->generation, next[trial / 4]);
+        assert_int_equal(ps_kafka_stream_reached(stream), next[trial / 4] + 1);
+        assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
     }
     ps_kafka_streams_fini(&streams);
 }
 
-/* Reading goes back again before the lower offset is committed: the lowest offset is committed. */
+/* Reading begins elsewhere again before the offset is committed: the last one is committed. */
 static void test_restart_again(void **state)
 {
     struct ps_kafka_streams streams = {0};
@@ -242,16 +191,36 @@ static void test_restart_again(void **state)
     stream->committed = 901;
     ps_kafka_streams_restart(&streams, index, 500, 5);
     ps_kafka_streams_restart(&streams, index, 600, 6);
-    assert_int_equal(ps_kafka_stream_reached(stream), 500);
-    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 5);
-    ps_kafka_streams_restart(&streams, index, 400, 4);
-    assert_int_equal(ps_kafka_stream_reached(stream), 400);
-    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 4);
-    assert_true(ps_kafka_stream_is_lowered(stream));
-    deliver(&streams, index, stream->generation, 450);
-    assert_int_equal(ps_kafka_stream_reached(stream), 451);
-    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
-    assert_false(ps_kafka_stream_is_lowered(stream));
+    assert_int_equal(ps_kafka_stream_reached(stream), 600);
+    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 6);
+    assert_true(ps_kafka_stream_begins(stream));
+    ps_kafka_streams_note_committed(&streams); /* what the sink delivered */
+    assert_true(ps_kafka_stream_begins(stream));
+    deliver(&streams, index, stream->generation, 650);
+    assert_int_equal(ps_kafka_stream_reached(stream), 651);
+    assert_false(ps_kafka_stream_begins(stream));
+    ps_kafka_streams_fini(&streams);
+}
+
+/* The topic was created again: 0 is committed whatever was or is delivered, until reading begins again. */
+static void test_former(void **state)
+{
+    struct ps_kafka_streams streams = {0};
+    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
+    struct ps_kafka_stream *stream = &streams.items[index];
+    deliver(&streams, index, stream->generation, 77);
+    stream->committed = 78;
+    stream->former = true;
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(ps_kafka_stream_is_dirty(stream));
+        assert_int_equal(ps_kafka_stream_reached(stream), 0);
+        assert_int_equal(ps_kafka_stream_reached_epoch(stream), -1);
+        deliver(&streams, index, stream->generation, 79);
+    }
+    stream->committed = 0;
+    assert_false(ps_kafka_stream_is_dirty(stream));
+    ps_kafka_streams_restart(&streams, index, 0, -1);
+    assert_false(stream->former || ps_kafka_stream_is_dirty(stream));
     ps_kafka_streams_fini(&streams);
 }
 
@@ -262,10 +231,9 @@ int main(void)
         cmocka_unit_test(test_bounded),
         cmocka_unit_test(test_moved),
         cmocka_unit_test(test_restart),
-        cmocka_unit_test(test_restart_behind),
+        cmocka_unit_test(test_restart_elsewhere),
         cmocka_unit_test(test_restart_again),
-        cmocka_unit_test(test_restart_after_delivered),
-        cmocka_unit_test(test_restart_ahead_and_back),
+        cmocka_unit_test(test_former),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

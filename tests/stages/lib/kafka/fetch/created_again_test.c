@@ -1,6 +1,6 @@
-/* Histories of the native fetch client in which a topic is created again many times: brokers that do not know its id, or name a former
- * one, brokers with and without ids in Fetch, leaders that move, rebalances, connections that break, a sink that is slow. At the end each
- * record of the last topic was read. The coordinator may keep offsets of a former topic. */
+/* The native fetch client when a topic is created again: it reads the new topic from its beginning. Histories that a seed
+ * determines: brokers that do not know the topic's id, or name a former one, brokers with and without ids in Fetch, leaders
+ * that move, rebalances, connections that break, a sink that is slow. At the end each record of the last topic was read. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include "core/log/log.h"
@@ -15,15 +15,13 @@
      PS_NS_PER_MS) /* of a topic, at least: the client takes answers for late that name one of the last four */
 
 struct kinds {
-    bool breaks, mixed, rebalances, expression, cooperative, sizes;
+    bool breaks, mixed, rebalances, cooperative, sizes;
 };
 
 static struct run run;
 static uint8_t seen[PS_TEST_GROUP_PARTITIONS][PS_TEST_GROUP_RECORDS];
 static uint64_t made_ns;
 static uint32_t lives;
-/* Offsets of the former topic that the coordinator keeps; -1: none. */
-static int64_t kept[PS_TEST_GROUP_PARTITIONS];
 
 static unsigned draw(unsigned below)
 {
@@ -92,41 +90,22 @@ static void step(void)
         *now_ns = due_ns < *now_ns + IDLE_NS ? due_ns : *now_ns + IDLE_NS;
 }
 
-/* `forgotten`: no commit for the former topic comes after the group has deleted its offsets. */
-static void make_anew(const struct kinds *kinds, bool forgotten)
+/* A commit of the member for the former topic may come after the group has deleted its offsets. */
+static void make_anew(const struct kinds *kinds)
 {
+    int64_t late[PS_TEST_GROUP_PARTITIONS];
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
-        kept[i] =
-            (run.group.owned >> i & 1) != 0 && !forgotten && draw(2) == 0 ? run.group.logs[i].committed : -1;
+        late[i] = (run.group.owned >> i & 1) != 0 && draw(2) == 0 ? run.group.logs[i].committed : -1;
     ps_test_group_make_anew(&run.group);
     memset(seen, 0, sizeof seen);
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
-        run.group.logs[i].committed = kept[i];
+        run.group.logs[i].committed = late[i];
         run.group.logs[i].delivered = INT64_MAX;
     }
     if (kinds->sizes)
         run.group.partitions = 1 + draw(PS_TEST_GROUP_PARTITIONS);
     made_ns = run.group.now_ns;
     lives++;
-}
-
-/* Returns whether the coordinator still has an offset of the former topic. The source lowers it with its next commit. */
-static bool has_kept(void)
-{
-    bool has = false;
-    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
-        has |= kept[i] >= 0 && run.group.logs[i].committed == kept[i];
-    return has;
-}
-
-/* The topic can be seen again, and is another one if `anew`. A topic that cannot be seen for a while, before an offset of the former topic
- * is lowered, is read from that offset, as KAFKA.md says: then it is always another one, without the offset. */
-static void list_again(const struct kinds *kinds, bool anew)
-{
-    if (anew || has_kept())
-        make_anew(kinds, true);
-    run.group.unlisted = false;
-    run.group.share = ALL;
 }
 
 static void append(void)
@@ -149,7 +128,7 @@ static void rebalance(const struct kinds *kinds)
 static bool is_settled(void)
 {
     return client_of()->member.phase == PS_KAFKA_MEMBER_STABLE && !client_of()->member.gives_up &&
-           run.group.synced && !run.group.rebalances && !run.group.unlisted;
+           run.group.synced && !run.group.rebalances;
 }
 
 static void disturb(const struct kinds *kinds)
@@ -158,7 +137,7 @@ static void disturb(const struct kinds *kinds)
     switch (draw(40)) {
     case 0:
         if (is_settled() && run.group.now_ns > made_ns + LIFE_NS)
-            make_anew(kinds, false);
+            make_anew(kinds);
         break;
     case 1:
         run.group.sick = draw(2) == 0 ? 0 : draw(ALL + 1);
@@ -193,16 +172,6 @@ static void disturb(const struct kinds *kinds)
         if (kinds->mixed && draw(3) == 0)
             run.group.no_ids = draw(3) == 0;
         break;
-    case 10:
-        if (kinds->expression && is_settled() && knows()) {
-            run.group.unlisted = true;
-            run.group.share = 0;
-        }
-        break;
-    case 11:
-        if (run.group.unlisted && topic()->error != 0)
-            list_again(kinds, draw(2) == 0);
-        break;
     default:
         break;
     }
@@ -222,21 +191,13 @@ static bool find_unread(unsigned *partition, int64_t *offset)
 }
 
 /* All brokers are well again, and the member gets all partitions. */
-static void finish(const struct kinds *kinds)
+static void finish(void)
 {
     struct ps_test_group_broker *group = &run.group;
     unsigned partition;
     int64_t offset;
     group->faults = group->sick = group->former_answers = 0;
     group->leaves_out = group->no_ids = false;
-    if (group->unlisted) {
-        for (unsigned turns = 0; turns < END_TURNS && topic()->error == 0; turns++) {
-            step();
-            deliver(&run);
-        }
-        list_again(kinds, false);
-        append();
-    }
     for (unsigned turns = 0; turns < 400 && !knows(); turns++) {
         step();
         deliver(&run);
@@ -259,13 +220,10 @@ static void run_history(uint64_t seed, const struct kinds *kinds)
         {.key = "topic.metadata.refresh.interval.ms", .value = seed % 2 != 0 ? "50" : "1000"},
         {.key = "partition.assignment.strategy",
          .value = kinds->cooperative ? "cooperative-sticky" : "range"}};
-    expression = kinds->expression ? "^t$" : NULL;
     begin_with(&run, seed, options, 2, false);
     memset(seen, 0, sizeof seen);
     lives = 0;
     made_ns = 0;
-    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
-        kept[i] = -1;
     run.group.cooperative = kinds->cooperative;
     run.group.changes = true;
     run.group.faults = kinds->breaks ? 5 : 0;
@@ -279,9 +237,8 @@ static void run_history(uint64_t seed, const struct kinds *kinds)
         for (unsigned n = draw(4); n > 0; n--)
             deliver(&run);
     }
-    finish(kinds);
+    finish();
     end(&run);
-    expression = NULL;
 }
 
 static void run_histories(struct kinds kinds)
@@ -312,19 +269,150 @@ static void test_cooperative(void **state)
     run_histories((struct kinds){.rebalances = true, .cooperative = true, .sizes = true});
 }
 
-static void test_expression(void **state)
+/* ---- single cases ---- */
+
+static void append_to_each(unsigned sets)
 {
-    run_histories((struct kinds){.expression = true});
+    for (unsigned n = 0; n < sets; n++) {
+        for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+            ps_test_group_append_plain(&run.group, i, 5);
+    }
+}
+
+static void turn_often(unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++) {
+        turn(&run);
+        deliver(&run);
+    }
+}
+
+/* Reads a topic to its end. */
+static void read_the_first(const char *reset, bool sink_commits)
+{
+    const struct ps_pair options[] = {{.key = "topic.metadata.refresh.interval.ms", .value = "50"},
+                                      {.key = "auto.offset.reset", .value = reset}};
+    begin_with(&run, 1, options, 2, sink_commits);
+    run.group.leads = true;
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        run.group.logs[i].committed = 0;
+    append_to_each(4);
+    read_all(&run);
+    turn_often(200);
+}
+
+/* All records of the new topic are read once, wherever its logs end. */
+static void test_from_the_beginning(void **state)
+{
+    static const char *const resets[] = {"earliest", "latest", "error"};
+    for (unsigned sets = 0; sets < 12; sets++) {
+        for (size_t i = 0; i < 2 * PS_COUNT_OF(resets); i++) {
+            read_the_first(resets[i / 2], i % 2 != 0);
+            unsigned read = run.read;
+            uint64_t told = ps_log_count(PS_LOG_WARN);
+            ps_test_group_make_anew(&run.group);
+            append_to_each(sets);
+            turn_often(400);
+            read_all(&run);
+            assert_false(run.dead);
+            assert_int_equal(run.read - read, 5 * sets * PS_TEST_GROUP_PARTITIONS);
+            assert_int_equal(run.again, 0);
+            assert_int_equal(ps_log_count(PS_LOG_WARN) - told, PS_TEST_GROUP_PARTITIONS);
+            stop(&run);
+            if (i % 2 == 0)
+                check_committed(&run);
+            end(&run);
+        }
+    }
+}
+
+/* Records of the former topic were read, or only fetched, when metadata has the new one: they are delivered. Their offsets
+ * are not committed, because the group would take them for offsets of the new topic. */
+static void test_records_of_the_former(void **state)
+{
+    read_the_first("earliest", false);
+    unsigned read = run.read, queued = 0;
+    run.waiting_max = 1;
+    append_to_each(4);
+    while (run.waiting_count == 0 || queued == 0) {
+        turn(&run);
+        const struct ps_kafka_fetch *fetch = (const struct ps_kafka_fetch *)run.reading;
+        for (uint32_t i = 0; i < fetch->part_count; i++)
+            queued += fetch->parts[i].queued;
+    }
+    ps_test_group_make_anew(&run.group);
+    for (unsigned i = 0; i < 200; i++)
+        turn(&run); /* until metadata has the new topic */
+    run.waiting_max = WAITING_MAX;
+    for (unsigned i = 0; i < 400; i++) {
+        turn_often(1);
+        for (unsigned p = 0; p < PS_TEST_GROUP_PARTITIONS; p++)
+            assert_true(run.group.logs[p].committed <= 0);
+    }
+    assert_true(run.read - read > 7); /* more than the batch that was read before */
+    read = run.read;
+    append_to_each(1);
+    read_all(&run);
+    assert_int_equal(run.read - read, 5 * PS_TEST_GROUP_PARTITIONS);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
+/* The new topic has fewer partitions: the group gets new shares, and no member requests missing partitions. */
+static void test_fewer_partitions(void **state)
+{
+    read_the_first("earliest", false);
+    int32_t generation = run.group.generation;
+    ps_test_group_make_anew(&run.group);
+    run.group.partitions = 1;
+    turn_often(600);
+    assert_true(run.group.generation > generation);
+    assert_int_equal(run.group.owned, 1);
+    uint64_t errors = ps_log_count(PS_LOG_ERROR);
+    turn_often(3000);
+    assert_int_equal(ps_log_count(PS_LOG_ERROR), errors);
+    end(&run);
+}
+
+/* The topic is deleted, and not created again: the source ends without the commit that the coordinator refuses. */
+static void test_deleted(void **state)
+{
+    read_the_first("earliest", false);
+    append_to_each(1);
+    for (unsigned i = 0; i < 200; i++)
+        turn(&run);
+    assert_true(run.waiting_count > 0);
+    run.group.fail_key = PS_TEST_KEY_COMMIT;
+    run.group.fail_error = PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    run.group.fail_at = 1;
+    run.group.fail_last = UINT32_MAX;
+    struct ps_kafka_native *client = ((struct ps_kafka_fetch *)run.reading)->client;
+    client->metadata.rest_ns = run.group.now_ns + 100 * PS_NS_PER_S;
+    client->settings.metadata_age_ns = 100 * PS_NS_PER_S;
+    for (unsigned i = 0; i < 50; i++)
+        turn(&run);
+    ps_kafka_native_topic_find(client, "t", 1)->error = PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    uint64_t told = ps_log_count(PS_LOG_WARN), since_ns = run.group.now_ns;
+    stop(&run);
+    assert_in_range(run.group.now_ns - since_ns, 0, 2 * PS_NS_PER_S);
+    assert_int_equal(ps_log_count(PS_LOG_WARN), told);
+    end(&run);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),        cmocka_unit_test(test_mixed),
-        cmocka_unit_test(test_rebalances), cmocka_unit_test(test_cooperative),
-        cmocka_unit_test(test_expression),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_mixed),
+        cmocka_unit_test(test_rebalances),
+        cmocka_unit_test(test_cooperative),
+        cmocka_unit_test(test_from_the_beginning),
+        cmocka_unit_test(test_records_of_the_former),
+        cmocka_unit_test(test_fewer_partitions),
+        cmocka_unit_test(test_deleted),
     };
     assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
-    ps_log_set_level(PS_LOG_WARN);
+    ps_log_set_level(PS_LOG_WARN); /* warnings are counted */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
