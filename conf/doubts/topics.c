@@ -42,7 +42,7 @@ static bool is_true(const struct ps_conf_part *part, const char *key, const char
     return strcasecmp(value_or(part, key, fallback), "true") == 0;
 }
 
-/* The rule of ps_kafka_topic_name_is_legal (stages/lib/kafka/librdkafka/topic_cache.h). */
+/* The rule of ps_kafka_topic_name_is_legal (stages/lib/kafka/produce/partition.h). */
 static bool is_topic(const char *name)
 {
     size_t length = strlen(name);

@@ -22,7 +22,7 @@
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/librdkafka/producer.h"
-#include "stages/lib/kafka/librdkafka/topic_cache.h"
+#include "stages/lib/kafka/produce/partition.h"
 
 /* Limit of the waits of `part`, or else `strip`, for the brokers: for the last commits, and for leaving the group; and of
  * `strip` for the records that the clients still have. */

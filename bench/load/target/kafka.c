@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "stages/lib/kafka/librdkafka/partition_count.h"
 #include "stages/lib/kafka/librdkafka/producer.h"
+#include "stages/lib/kafka/produce/partition.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -65,13 +66,6 @@ static enum ps_status settings_make(struct ps_kafka_flow_plan *plan, struct ps_u
     return ps_kafka_pairs_check(settings->items, settings->count, err);
 }
 
-static bool is_topic_name(const char *name)
-{
-    size_t length = strlen(name);
-    size_t good = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-    return good == length && length > 0 && length <= 249 && !is_word(name, ".", "..");
-}
-
 /* Reads those properties of the producer that this target itself needs. */
 static void settings_read(struct ps_kafka_flow_plan *plan)
 {
@@ -110,7 +104,7 @@ static enum ps_status kafka_read(struct ps_kafka_flow_plan *plan, struct ps_url 
     uint64_t waves = WAVES;
     if (*url->hosts == '\0' || strlen(url->path) < 2 || strchr(url->path + 1, '/') != NULL)
         return ps_err_set(err, "write kafka://HOST:PORT,HOST:PORT/TOPIC");
-    if (!is_topic_name(url->path + 1))
+    if (!ps_kafka_topic_name_is_legal(url->path + 1, (uint32_t)strlen(url->path + 1)))
         return ps_err_set(err, "`%s` is not a valid topic name: use 1 to 249 letters, digits, . _ -",
                           url->path + 1);
     plan->topic = strdup(url->path + 1);

@@ -2,6 +2,8 @@
 
 #define KAFKA(name) PS_KAFKA_ERROR_##name, #name
 #define LIBRARY(name) PS_KAFKA_LIBRARY_##name, "_" #name
+#define REACH "check kafka.bootstrap.servers, the brokers and the network"
+#define TOPIC "create the topic, or correct kafka.topics"
 
 /* Sorted by code, for the binary search of ps_kafka_error_find. */
 const struct ps_kafka_error ps_kafka_errors[] = {
@@ -12,11 +14,13 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {LIBRARY(DESTROY), PS_KAFKA_AGAIN, "the producer was closing"},
     {LIBRARY(FAIL), PS_KAFKA_AGAIN, "the connection to the broker failed"},
     {LIBRARY(TRANSPORT), PS_KAFKA_AGAIN,
-     "the connection to the broker broke: check that the broker runs and kafka.bootstrap.servers is right"},
+     "the connection to the broker broke: check that the broker runs and kafka.bootstrap.servers is right",
+     .remedy = REACH},
     {LIBRARY(CRIT_SYS_RESOURCE), PS_KAFKA_AGAIN,
      "the system refused a thread or a socket: check the limits of the service"},
     {LIBRARY(RESOLVE), PS_KAFKA_WAIT,
-     "a broker's host name does not resolve: check kafka.bootstrap.servers and DNS"},
+     "a broker's host name does not resolve: check kafka.bootstrap.servers and DNS",
+     .remedy = "check the host names in kafka.bootstrap.servers and the name service"},
     {LIBRARY(MSG_TIMED_OUT), PS_KAFKA_AGAIN,
      "the record was not delivered within kafka.producer.delivery.timeout.ms; without that key events wait "
      "without limit"},
@@ -24,9 +28,10 @@ const struct ps_kafka_error ps_kafka_errors[] = {
      "the topic has no such partition: check partitionIdHeader and defaultPartitionId, or add partitions"},
     {LIBRARY(UNKNOWN_TOPIC), PS_KAFKA_WAIT,
      "the topic does not exist and the broker does not create it: create it, or allow "
-     "auto.create.topics.enable"},
+     "auto.create.topics.enable",
+     .remedy = TOPIC},
     {LIBRARY(ALL_BROKERS_DOWN), PS_KAFKA_AGAIN,
-     "no broker can be reached: check that they run and kafka.bootstrap.servers is right"},
+     "no broker can be reached: check that they run and kafka.bootstrap.servers is right", .remedy = REACH},
     {LIBRARY(INVALID_ARG), PS_KAFKA_BLAME, "the library refuses the record"},
     {LIBRARY(TIMED_OUT), PS_KAFKA_AGAIN,
      "the broker did not answer within kafka.producer.request.timeout.ms"},
@@ -35,10 +40,12 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {LIBRARY(ISR_INSUFF), PS_KAFKA_AGAIN, "too few replicas are in sync"},
     {LIBRARY(SSL), PS_KAFKA_WAIT,
      "TLS failed: check kafka.producer.security.protocol, the trust store and the host name in the "
-     "certificate"},
+     "certificate",
+     .remedy = "check kafka.consumer.security.protocol and the kafka.consumer.ssl.* stores"},
     {LIBRARY(STATE), PS_KAFKA_RENEW, "the producer is in a state that forbids sending"},
     {LIBRARY(AUTHENTICATION), PS_KAFKA_WAIT,
-     "the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config"},
+     "the broker refuses the credentials: check kafka.producer.sasl.mechanism and sasl.jaas.config",
+     .remedy = "check kafka.consumer.sasl.mechanism and sasl.jaas.config"},
     {LIBRARY(TIMED_OUT_QUEUE), PS_KAFKA_AGAIN, "the request waited too long for the connection"},
     {LIBRARY(UNSUPPORTED_FEATURE), PS_KAFKA_WAIT,
      "the broker is too old for compression or idempotence as configured"},
@@ -47,9 +54,12 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {LIBRARY(PURGE_INFLIGHT), PS_KAFKA_PURGED,
      "the record was purged after the library had sent it; it may be in the log"},
     {LIBRARY(FATAL), PS_KAFKA_RENEW, "the producer reported a fatal error"},
-    {LIBRARY(INCONSISTENT), PS_KAFKA_RENEW, "the producer lost track of its sequence numbers"},
+    {LIBRARY(INCONSISTENT), PS_KAFKA_RENEW, "the producer lost track of its sequence numbers",
+     .remedy = "clients that use another form of the consumer protocol need a group of their own"},
     {LIBRARY(GAPLESS_GUARANTEE), PS_KAFKA_RENEW,
      "to continue after an earlier error would change the order of the records"},
+    {LIBRARY(MAX_POLL_EXCEEDED), PS_KAFKA_AGAIN, "not an answer to produce",
+     .remedy = "the process did not poll in time; check its load and pauses"},
     {LIBRARY(FENCED), PS_KAFKA_RENEW, "a newer producer has the same transactional id"},
     {PS_KAFKA_ERROR_UNKNOWN_SERVER_ERROR, "UNKNOWN", PS_KAFKA_AGAIN,
      "the broker had an unexpected error: see the broker's log"},
@@ -59,7 +69,7 @@ const struct ps_kafka_error ps_kafka_errors[] = {
      "the broker found a bad checksum, or a record without key on a compacted topic; a single event is sent "
      "again twice before it is blamed"},
     {KAFKA(UNKNOWN_TOPIC_OR_PARTITION), PS_KAFKA_AGAIN,
-     "the broker does not know the partition (yet): check that the topic exists"},
+     "the broker does not know the partition (yet): check that the topic exists", .remedy = TOPIC},
     {KAFKA(INVALID_FETCH_SIZE), PS_KAFKA_AGAIN, "not an answer to produce"},
     {KAFKA(LEADER_NOT_AVAILABLE), PS_KAFKA_AGAIN,
      "the partition has no leader: an election, or all replicas are down"},
@@ -70,6 +80,8 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {KAFKA(REPLICA_NOT_AVAILABLE), PS_KAFKA_AGAIN, "the replica is not available"},
     {KAFKA(MESSAGE_TOO_LARGE), PS_KAFKA_SPLIT,
      "above the topic's max.message.bytes: raise that, or lower kafka.producer.batch.size"},
+    {KAFKA(OFFSET_METADATA_TOO_LARGE), PS_KAFKA_AGAIN, "not an answer to produce",
+     .remedy = "raise the broker's offset.metadata.max.bytes"},
     {KAFKA(NETWORK_EXCEPTION), PS_KAFKA_AGAIN, "the broker closed the connection before it answered"},
     {KAFKA(INVALID_TOPIC_EXCEPTION), PS_KAFKA_WAIT,
      "the broker takes no records under this topic name: it is not legal, or kept for Kafka itself (a name "
@@ -80,10 +92,14 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {KAFKA(NOT_ENOUGH_REPLICAS_AFTER_APPEND), PS_KAFKA_AGAIN,
      "the record was written, but fewer replicas are in sync than min.insync.replicas"},
     {KAFKA(INVALID_REQUIRED_ACKS), PS_KAFKA_WAIT, "the broker does not accept kafka.producer.acks"},
+    {KAFKA(INCONSISTENT_GROUP_PROTOCOL), PS_KAFKA_AGAIN, "not an answer to produce",
+     .remedy = "all members of a group need a common partition.assignment.strategy"},
     {KAFKA(TOPIC_AUTHORIZATION_FAILED), PS_KAFKA_WAIT,
-     "not allowed to write to the topic: grant WRITE on it to this principal"},
+     "not allowed to write to the topic: grant WRITE on it to this principal",
+     .remedy = "grant this user Read and Describe on the topic"},
     {KAFKA(GROUP_AUTHORIZATION_FAILED), PS_KAFKA_WAIT,
-     "not allowed to commit offsets of the source's group: grant READ on it to this principal"},
+     "not allowed to commit offsets of the source's group: grant READ on it to this principal",
+     .remedy = "grant this user Read on the group"},
     {KAFKA(CLUSTER_AUTHORIZATION_FAILED), PS_KAFKA_WAIT,
      "not allowed to write idempotently: grant IDEMPOTENT_WRITE on the cluster, or set kafka.producer.acks = "
      "1"},
@@ -122,7 +138,8 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {KAFKA(SECURITY_DISABLED), PS_KAFKA_AGAIN, "not an answer to produce"},
     {KAFKA(KAFKA_STORAGE_ERROR), PS_KAFKA_AGAIN, "the broker's disk failed: see the broker's log"},
     {KAFKA(SASL_AUTHENTICATION_FAILED), PS_KAFKA_WAIT,
-     "the broker refuses the credentials: check kafka.producer.sasl.jaas.config"},
+     "the broker refuses the credentials: check kafka.producer.sasl.jaas.config",
+     .remedy = "check user and password in sasl.jaas.config"},
     {KAFKA(UNKNOWN_PRODUCER_ID), PS_KAFKA_RENEW,
      "the broker forgot this producer: its records were all deleted"},
     {KAFKA(DELEGATION_TOKEN_EXPIRED), PS_KAFKA_WAIT, "the delegation token expired: renew it"},
@@ -132,6 +149,10 @@ const struct ps_kafka_error ps_kafka_errors[] = {
     {KAFKA(UNSUPPORTED_COMPRESSION_TYPE), PS_KAFKA_WAIT,
      "the broker does not know kafka.producer.compression.type: zstd needs 2.1 or newer"},
     {KAFKA(STALE_BROKER_EPOCH), PS_KAFKA_AGAIN, "the broker restarted"},
+    {KAFKA(FENCED_INSTANCE_ID), PS_KAFKA_AGAIN, "not an answer to produce",
+     .remedy = "another member of the group has the same kafka.consumer.group.instance.id: give each agent "
+               "and each "
+               "source an id of its own"},
     {KAFKA(ELIGIBLE_LEADERS_NOT_AVAILABLE), PS_KAFKA_AGAIN, "no replica may become leader"},
     {KAFKA(INVALID_RECORD), PS_KAFKA_BLAME,
      "the broker refuses a record: no key on a compacted topic, or a bad timestamp or header"},
@@ -183,6 +204,13 @@ bool ps_kafka_error_is_awaited(int code)
     return code == PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS ||
            code == PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE || code == PS_KAFKA_ERROR_NOT_COORDINATOR ||
            code == PS_KAFKA_ERROR_CONCURRENT_TRANSACTIONS;
+}
+
+bool ps_kafka_error_is_of_connection(int code)
+{
+    return code == PS_KAFKA_LIBRARY_TRANSPORT || code == PS_KAFKA_LIBRARY_RESOLVE ||
+           code == PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN || code == PS_KAFKA_LIBRARY_SSL ||
+           code == PS_KAFKA_LIBRARY_AUTHENTICATION;
 }
 
 const struct ps_kafka_error *ps_kafka_error_find(int code)

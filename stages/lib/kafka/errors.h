@@ -37,6 +37,7 @@ enum ps_kafka_code {
     PS_KAFKA_LIBRARY_FATAL = -150,
     PS_KAFKA_LIBRARY_INCONSISTENT = -149,
     PS_KAFKA_LIBRARY_GAPLESS_GUARANTEE = -148,
+    PS_KAFKA_LIBRARY_MAX_POLL_EXCEEDED = -147,
     PS_KAFKA_LIBRARY_FENCED = -144,
     PS_KAFKA_ERROR_UNKNOWN_SERVER_ERROR = -1,
     PS_KAFKA_ERROR_NONE = 0,
@@ -50,6 +51,7 @@ enum ps_kafka_code {
     PS_KAFKA_ERROR_BROKER_NOT_AVAILABLE = 8,
     PS_KAFKA_ERROR_REPLICA_NOT_AVAILABLE = 9,
     PS_KAFKA_ERROR_MESSAGE_TOO_LARGE = 10,
+    PS_KAFKA_ERROR_OFFSET_METADATA_TOO_LARGE = 12,
     PS_KAFKA_ERROR_NETWORK_EXCEPTION = 13,
     PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS = 14,
     PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE = 15,
@@ -135,6 +137,7 @@ struct ps_kafka_error {
     const char *name;
     enum ps_kafka_outcome outcome;
     const char *meaning; /* the meaning of the code, and the cure */
+    const char *remedy;  /* what an operator of a consumer may do about it; NULL: nothing is known */
 };
 
 extern const struct ps_kafka_error ps_kafka_errors[];
@@ -151,3 +154,6 @@ bool ps_kafka_error_counts(int code);
 /* Returns whether the error of a coordinator passes as a rule: a cluster that has just started makes the topics of groups and
  * transactions first. */
 bool ps_kafka_error_is_awaited(int code);
+
+/* Returns whether the error is that of a connection: it says that a broker cannot be reached. */
+bool ps_kafka_error_is_of_connection(int code);

@@ -1,5 +1,5 @@
 #include "stages/lib/kafka/probe.h"
-#include "stages/lib/kafka/librdkafka/topic_cache.h"
+#include "stages/lib/kafka/produce/partition.h"
 
 #include "core/clock.h"
 #include "core/quantity.h"

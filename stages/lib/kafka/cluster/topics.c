@@ -1,7 +1,6 @@
 #include "core/name.h"
 #include "stages/lib/kafka/cluster/native_internal.h"
 #include "stages/lib/kafka/produce/partition.h"
-#include "stages/lib/kafka/librdkafka/topic_cache.h"
 #include "stages/lib/least.h"
 
 #include <stdlib.h>

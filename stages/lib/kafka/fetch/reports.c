@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log/log.h"
+#include "stages/lib/kafka/errors.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,45 +14,9 @@
 /* A group may give a member no partition for a moment, while it rebalances. */
 #define WITHOUT_NS (5 * PS_NS_PER_S)
 
-static const struct {
-    rd_kafka_resp_err_t code;
-    const char *remedy;
-} remedies[] = {
-    {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "check kafka.bootstrap.servers, the brokers and the network"},
-    {RD_KAFKA_RESP_ERR__TRANSPORT, "check kafka.bootstrap.servers, the brokers and the network"},
-    {RD_KAFKA_RESP_ERR__RESOLVE, "check the host names in kafka.bootstrap.servers and the name service"},
-    {RD_KAFKA_RESP_ERR__SSL, "check kafka.consumer.security.protocol and the kafka.consumer.ssl.* stores"},
-    {RD_KAFKA_RESP_ERR__AUTHENTICATION, "check kafka.consumer.sasl.mechanism and sasl.jaas.config"},
-    {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, "check user and password in sasl.jaas.config"},
-    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "grant this user Read and Describe on the topic"},
-    {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, "grant this user Read on the group"},
-    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, "create the topic, or correct kafka.topics"},
-    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "create the topic, or correct kafka.topics"},
-    {RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL,
-     "all members of a group need a common partition.assignment.strategy"},
-    {RD_KAFKA_RESP_ERR__INCONSISTENT,
-     "clients that use another form of the consumer protocol need a group of their own"},
-    {RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED, "the process did not poll in time; check its load and pauses"},
-    {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
-     "another member of the group has the same kafka.consumer.group.instance.id: give each agent and each "
-     "source an id of its own"},
-    {RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE, "raise the broker's offset.metadata.max.bytes"},
-};
-
 const char *ps_kafka_consumer_remedy(rd_kafka_resp_err_t code)
 {
-    for (size_t i = 0; i < PS_COUNT_OF(remedies); i++) {
-        if (remedies[i].code == code)
-            return remedies[i].remedy;
-    }
-    return NULL;
-}
-
-static bool is_connection(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT ||
-           code == RD_KAFKA_RESP_ERR__RESOLVE || code == RD_KAFKA_RESP_ERR__SSL ||
-           code == RD_KAFKA_RESP_ERR__AUTHENTICATION;
+    return ps_kafka_error_find(code)->remedy;
 }
 
 /* Returns whether this error was logged a short while ago; if not, records it as logged now. After a connection
@@ -62,7 +27,7 @@ static bool was_reported(struct ps_kafka_reports *reports, rd_kafka_resp_err_t c
     bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT;
     for (size_t i = 0; i < PS_COUNT_OF(reports->reported); i++) {
         rd_kafka_resp_err_t before = reports->reported[i].code;
-        if ((before == code || (down && is_connection(before))) &&
+        if ((before == code || (down && ps_kafka_error_is_of_connection(before))) &&
             mono_ns - reports->reported[i].mono_ns < SAME_ERROR_NS)
             return true;
         if (reports->reported[i].mono_ns < reports->reported[oldest].mono_ns)
@@ -70,7 +35,7 @@ static bool was_reported(struct ps_kafka_reports *reports, rd_kafka_resp_err_t c
     }
     reports->reported[oldest].code = code;
     reports->reported[oldest].mono_ns = mono_ns;
-    reports->cut_off |= is_connection(code);
+    reports->cut_off |= ps_kafka_error_is_of_connection(code);
     return false;
 }
 

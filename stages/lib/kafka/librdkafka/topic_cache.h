@@ -1,14 +1,13 @@
-/* Topic handles of one producer, by name. Topics come from headers, so the cache is bounded: the least recently
- * used topic is removed. Only the library allocates memory for a new topic. Only kafka/librdkafka/producer.c uses
+/* Topic handles of one producer, by name. Topics come from headers, so the cache is bounded: the topic that came
+ * first is removed. Only the library allocates memory for a new topic. Only kafka/librdkafka/producer.c uses
  * this cache. Thread: the producer's. */
 #pragma once
 
-#include "core/base.h"
+#include "stages/lib/kafka/produce/partition.h"
 
 #include <librdkafka/rdkafka.h>
 
 #define PS_KAFKA_TOPICS_MAX 1024U
-#define PS_KAFKA_TOPIC_LENGTH_MAX 249U /* Kafka's limit */
 
 struct ps_kafka_topic {
     rd_kafka_topic_t *handle;
@@ -20,13 +19,12 @@ struct ps_kafka_topic {
     uint32_t sticky_bytes_left; /* bytes until another partition is chosen */
     uint32_t turn;              /* partition to try first next time */
     uint16_t chain;             /* index of the next item in its bucket */
-    uint16_t newer, older;
 };
 
 struct ps_kafka_topic_cache {
     rd_kafka_t *client;
-    struct ps_kafka_topic *items; /* 1 .. count; items[0] is the list head (newest to oldest), no topic */
-    uint32_t count;
+    struct ps_kafka_topic *items; /* 1 .. count, in the order in which they came; items[0] is no topic */
+    uint32_t count, removed;
     uint16_t buckets[2 * PS_KAFKA_TOPICS_MAX];
 };
 
@@ -38,5 +36,3 @@ void ps_kafka_topic_cache_fini(struct ps_kafka_topic_cache *cache);
  * memory. */
 struct ps_kafka_topic *ps_kafka_topic_cache_get(struct ps_kafka_topic_cache *cache, const char *name,
                                                 uint32_t length);
-
-bool ps_kafka_topic_name_is_legal(const char *name, uint32_t length);

@@ -4,7 +4,7 @@
 #include "core/flow/kept_positions.h"
 #include "core/quantity.h"
 #include "stages/lib/kafka/produce/sender.h"
-#include "stages/lib/kafka/librdkafka/topic_cache.h"
+#include "stages/lib/kafka/produce/partition.h"
 #include "stages/lib/least.h"
 #include "stages/lib/random.h"
 

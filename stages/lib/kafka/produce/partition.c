@@ -27,3 +27,19 @@ uint32_t ps_kafka_murmur2(const void *data, size_t length)
     hash *= multiplier;
     return hash ^ (hash >> 15);
 }
+
+/* org.apache.kafka.common.internals.Topic.validate */
+bool ps_kafka_topic_name_is_legal(const char *name, uint32_t length)
+{
+    if (length == 0 || length > PS_KAFKA_TOPIC_LENGTH_MAX)
+        return false;
+    if (name[0] == '.' && (length == 1 || (length == 2 && name[1] == '.')))
+        return false;
+    for (uint32_t i = 0; i < length; i++) {
+        char c = name[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+              c == '_' || c == '-'))
+            return false;
+    }
+    return true;
+}

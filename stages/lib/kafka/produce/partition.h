@@ -1,4 +1,4 @@
-/* Chooses the partition of a key as Java's default partitioner does
+/* Names of topics, and the partition of a key, which is chosen by Java's default partitioner
  * (org.apache.kafka.clients.producer.internals.BuiltInPartitioner.partitionForKey), so that Flume and penstock
  * write a key to the same partition. Pure functions; any thread. */
 #pragma once
@@ -13,3 +13,8 @@ static inline int32_t ps_kafka_partition_of_key(const void *key, size_t length, 
 {
     return (int32_t)((ps_kafka_murmur2(key, length) & 0x7fffffffU) % (uint32_t)partition_count);
 }
+
+#define PS_KAFKA_TOPIC_LENGTH_MAX 249U /* Kafka's limit */
+
+/* Returns whether Kafka takes the name: 1 to 249 of [a-zA-Z0-9._-], not "." or "..". */
+bool ps_kafka_topic_name_is_legal(const char *name, uint32_t length);

@@ -61,13 +61,6 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     }
 }
 
-static bool is_connection_error(int code)
-{
-    return code == PS_KAFKA_LIBRARY_TRANSPORT || code == PS_KAFKA_LIBRARY_RESOLVE ||
-           code == PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN || code == PS_KAFKA_LIBRARY_SSL ||
-           code == PS_KAFKA_LIBRARY_AUTHENTICATION;
-}
-
 /* Handles a new measurement of the round trip to the brokers: whether they are far away. */
 static void adapt_to_distance(struct ps_kafka_sender *sender, uint64_t round_trip_us)
 {
@@ -85,7 +78,7 @@ static void adapt_to_distance(struct ps_kafka_sender *sender, uint64_t round_tri
 static void note_lost(struct ps_kafka_sender *sender, const struct ps_kafka_notice *notice)
 {
     if (notice->code != PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN &&
-        (sender->reached || !is_connection_error(notice->code)))
+        (sender->reached || !ps_kafka_error_is_of_connection(notice->code)))
         return;
     sender->lost = true;
     snprintf(sender->last_lost, sizeof sender->last_lost,
@@ -127,7 +120,7 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
         break;
     case PS_KAFKA_NOTICE_ERROR: /* if a connection broke, records in flight must be sent again */
         ps_kafka_sender_release_hold(sender);
-        if (is_connection_error(notice->code)) {
+        if (ps_kafka_error_is_of_connection(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
             sender->troubled = sender->broken = true;
         }

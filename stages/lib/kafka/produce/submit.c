@@ -1,7 +1,7 @@
 /* The part of the sender (kafka/produce/sender.h) that makes records of events and hands them to the engine. */
 #include "stages/lib/avro/event.h"
 #include "stages/lib/kafka/produce/sender.h"
-#include "stages/lib/kafka/librdkafka/topic_cache.h"
+#include "stages/lib/kafka/produce/partition.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 

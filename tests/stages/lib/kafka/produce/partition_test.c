@@ -49,11 +49,29 @@ static void test_as_librdkafka(void **state)
     }
 }
 
+static void test_topic_names(void **state)
+{
+    char name[260];
+    memset(name, 'a', sizeof name);
+    assert_true(ps_kafka_topic_name_is_legal("a.B_9-z", 7));
+    assert_true(ps_kafka_topic_name_is_legal("...", 3));
+    assert_true(ps_kafka_topic_name_is_legal(name, 249));
+    assert_false(ps_kafka_topic_name_is_legal(name, 250));
+    assert_false(ps_kafka_topic_name_is_legal("", 0));
+    assert_false(ps_kafka_topic_name_is_legal(".", 1));
+    assert_false(ps_kafka_topic_name_is_legal("..", 2));
+    assert_false(ps_kafka_topic_name_is_legal("a b", 3));
+    assert_false(ps_kafka_topic_name_is_legal("a/b", 3));
+    assert_false(ps_kafka_topic_name_is_legal("a\0b", 3));
+    assert_false(ps_kafka_topic_name_is_legal("\xc3\xa4", 2));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors),
         cmocka_unit_test(test_as_librdkafka),
+        cmocka_unit_test(test_topic_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
