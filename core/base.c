@@ -4,21 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Noreturn void ps_assert_failed(const char *file, int line, const char *expression)
-{
-    fprintf(stderr, "penstock: assertion failed at %s:%d: %s\n", file, line, expression);
-    abort();
-}
-
-_Noreturn void ps_out_of_memory(size_t bytes, const char *purpose)
-{
-    if (bytes == 0)
-        fprintf(stderr, "penstock: out of memory for %s\n", purpose);
-    else
-        fprintf(stderr, "penstock: out of memory: no %zu bytes for %s\n", bytes, purpose);
-    abort();
-}
-
 void *ps_must_alloc(size_t count, size_t bytes, const char *purpose)
 {
     void *memory = calloc(count, bytes);

@@ -9,22 +9,9 @@
  *   a failure while data flows    an enum and a counter, also for a lack of memory */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "rings/base.h"
+
 #include <stdio.h>
-
-#define PS_LIKELY(x) __builtin_expect(!!(x), 1)
-#define PS_UNLIKELY(x) __builtin_expect(!!(x), 0)
-
-/* Ends the process with file, line and expression. Thread: any. */
-_Noreturn void ps_assert_failed(const char *file, int line, const char *expression);
-
-/* For programmer's mistakes only: conditions that no input, no configuration and no machine can bring about. */
-#define PS_ASSERT(x) (PS_LIKELY(x) ? (void)0 : ps_assert_failed(__FILE__, __LINE__, #x))
-
-/* Ends the process with the number of bytes (0: not known) and what they were for. Thread: any. */
-_Noreturn void ps_out_of_memory(size_t bytes, const char *purpose);
 
 /* Memory for set-up (plans, runners, pages of metrics): small, and the agent cannot run without it. These
  * functions end the process, with ps_out_of_memory, rather than return NULL. `purpose` completes "no N bytes
@@ -46,10 +33,6 @@ FILE *ps_must_open_text(char **text, size_t *length, const char *purpose);
 bool ps_is_shortage(int error);
 
 #define PS_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
-
-/* Two cache lines: data of one thread is not loaded by the next-line prefetch of another thread. */
-#define PS_CACHE_GAP 128
-#define PS_ALIGNED_GAP __attribute__((aligned(PS_CACHE_GAP)))
 
 /* Bytes that the struct does not own. Not terminated. */
 struct ps_slice {

@@ -8,7 +8,7 @@
  * the eventfd belongs to somebody else, and one sleeper may have many alarms. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_alarm {
     uint32_t is_set;

@@ -9,7 +9,7 @@
  * either the taker sees the feeder's request, or the feeder sees the room before it sleeps. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_credit {
     uint64_t waiting; /* bytes that were put and not taken */

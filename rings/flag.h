@@ -2,7 +2,7 @@
  * follows; the follower sees everything that was written before the move. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_flag {
     bool value;

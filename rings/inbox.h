@@ -11,7 +11,7 @@
  * Thread: any puts; one takes, or several, each of which gets all that is there. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 /* Part of the object that is put. The object's owner may use it, except from put to take, when the inbox uses it. */
 struct ps_inbox_node {

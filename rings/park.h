@@ -11,7 +11,7 @@
  * The thread that clears the flag writes the eventfd, so one park costs at most one write. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_park {
     uint32_t parked;

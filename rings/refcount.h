@@ -2,7 +2,7 @@
  * holder sees what the other holders wrote before they dropped the object. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_refcount {
     uint32_t count;

@@ -4,7 +4,7 @@
 
 #include <ck_ring.h>
 
-#include "core/base.h"
+#include "rings/base.h"
 
 /* ck_ring starts with its hot consumer index and is not aligned by itself; next-line prefetch reaches one
  * line past the slots. */

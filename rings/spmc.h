@@ -5,7 +5,7 @@
  * Thread: one thread pushes, any pop. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_spmc;
 

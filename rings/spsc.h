@@ -4,7 +4,7 @@
  * Thread: one thread pushes, one thread pops; they may be the same. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_spsc;
 

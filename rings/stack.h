@@ -3,7 +3,7 @@
  * threads push and pop; a pop never waits for a descheduled thread. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_stack_node {
     struct ps_stack_node *next;

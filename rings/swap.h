@@ -3,7 +3,7 @@
  * a set of rules. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_swap {
     void *current;

@@ -2,7 +2,7 @@
  * a batch. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 struct ps_tally {
     uint64_t value;

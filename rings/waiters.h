@@ -15,7 +15,7 @@
  * Thread: a worker joins and leaves for itself; any thread takes. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 #define PS_WAITERS_MAX 64U
 

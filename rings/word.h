@@ -3,7 +3,7 @@
  * sees the new word of the other. */
 #pragma once
 
-#include "core/base.h"
+#include "rings/base.h"
 
 /* Thread: the writer. */
 static inline void ps_word_set(uint64_t *word, uint64_t value)
