@@ -4,7 +4,7 @@
 
 #include "conf/command/command.h"
 #include "conf/problem.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 
 /* Returns the class path that follows from the command line and the environment, in the arena. Starts nothing. */
 struct ps_class_path *ps_class_path_make(struct ps_arena *arena, const struct ps_command *command);
