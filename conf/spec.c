@@ -6,7 +6,7 @@
 #include "conf/state_directory.h"
 #include "conf/text.h"
 #include "conf/validate/types.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/durable.h"
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"

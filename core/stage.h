@@ -125,7 +125,7 @@ struct ps_context {
     const char *program;
     bool running; /* in a reload: workers are running, so leave the CPUs to them */
     const struct ps_class_path
-        *class_path;         /* for components that run in Java (core/class_path.h); NULL in tests */
+        *class_path; /* for components that run in Java (stages/lib/java/class_path.h); NULL in tests */
     const char *source_type; /* interceptor in `build`: "netcat", of its source; others: NULL */
 };
 

@@ -5,7 +5,7 @@
 #include "conf/command/log4j_common.h"
 #include "conf/text.h"
 
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/clock.h"
 
 #include <string.h>

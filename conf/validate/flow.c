@@ -3,7 +3,7 @@
 
 #include "conf/validate/java.h"
 #include "conf/validate/types.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 
 #include <inttypes.h>
 #include <string.h>

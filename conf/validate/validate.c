@@ -6,7 +6,7 @@
 #include "conf/validate/engine.h"
 #include "conf/validate/flow.h"
 #include "conf/validate/left_out.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/text/ends.h"
 #include "core/text/nearest.h"
 

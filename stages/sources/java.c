@@ -8,7 +8,7 @@
  * If all its channels are in memory, they keep room for events in advance (stages/lib/java/exchange/credit.h). A call
  * within that room returns as soon as its events are in a slot: then they are promised, are never refused, and are
  * read even after the host has ended. Thread: the source's worker. */
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/clock.h"
 #include "core/flow/engine_source.h"
 #include "core/log/log.h"

@@ -68,14 +68,14 @@ core/engine/*           core/FLAT core/log/* core/text/list.h core/flow/* core/w
 core/stage.[ch]         core/FLAT core/log/* core/flow/* core/deadletter/* core/text/printable.h
 core/log/*              core/FLAT core/text/*
 core/text/*             core/base.h core/arena.h
-core/FLAT               core/log/*
-rings/*                 core/base.h
+core/FLAT               core/log/* rings/base.h
+rings/*
 regex/matcher/*         regex/FLAT regex/java/* regex/compile/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/hex.h core/text/utf8.h
 regex/rules/*           regex/FLAT regex/java/* core/base.h core/fnv.h core/status.h core/log/log.h core/arena.h core/text/nearest.h core/text/printable.h core/text/hex.h core/text/utf8.h
 regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h core/text/ends.h
 regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/nearest.h core/text/hex.h core/text/utf8.h
 regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/hex.h core/text/utf8.h
-conf/*                  core/*
+conf/*                  core/* stages/lib/java/class_path.h
 stages/channels/*       LIB rings/*
 stages/sources/*        LIB
 stages/interceptors/*   LIB

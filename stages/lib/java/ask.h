@@ -6,7 +6,7 @@
  * Thread: one that may block: a JVM needs half a second, and has PS_JAVA_ASK_MS. */
 #pragma once
 
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/status.h"
 
 #define PS_JAVA_ASK_MS 60000U

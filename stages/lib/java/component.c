@@ -1,6 +1,6 @@
 #include "stages/lib/java/component.h"
 
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/clock.h"
 #include "core/log/log.h"
 #include "core/quantity.h"

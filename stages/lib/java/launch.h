@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/arena.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "stages/lib/java/host.h"
 
 /* Returns the agent's Java host; for the first holder, makes it with `path` (NULL in tests, which have a host

@@ -6,7 +6,7 @@
  * Thread, of all functions: control. Only ps_java_monitor_destroy waits. */
 #pragma once
 
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/status.h"
 
 struct ps_java_monitor;

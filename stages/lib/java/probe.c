@@ -1,6 +1,6 @@
 #include "stages/lib/java/probe.h"
 
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "core/quantity.h"
 #include "stages/lib/java/ask.h"
 #include "stages/lib/net/listen.h"

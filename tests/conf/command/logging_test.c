@@ -3,7 +3,7 @@
 #include "conf/command/command.h"
 #include "conf/conf.h"
 #include "conf/report.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "tests/conf/fake_stages.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"

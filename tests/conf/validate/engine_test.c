@@ -3,7 +3,7 @@
 #include "tests/support/support.h"
 
 #include "conf/diff.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "tests/support/folder.h"
 #include "tests/support/java_conf.h"
 

@@ -1,7 +1,7 @@
 /* The report of `check` about components that are Java classes: where the class is, its mistakes and the cures. */
 #include "tests/support/support.h"
 
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "tests/support/folder.h"
 #include "tests/support/java_conf.h"
 

@@ -1,6 +1,6 @@
 /* The command of the Java process: the collector and the other options that it gets unless the user names them. */
 #include "core/arena.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 #include "stages/lib/java/launch.h"
 #include "tests/support/support.h"
 
