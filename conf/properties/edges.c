@@ -1,6 +1,8 @@
 /* See edges.h. */
 #include "conf/properties/edges.h"
 
+#include "core/text/utf8.h"
+
 #include <string.h>
 
 const char *ps_edge_noun(unsigned code)
@@ -17,43 +19,33 @@ const char *ps_edge_noun(unsigned code)
     return NULL;
 }
 
-/* Decodes a character of two or three bytes; returns 0 for others. `length`: what is left. */
-static unsigned decode(const unsigned char *at, size_t length)
+/* Returns whether the character is a blank, or one that looks like a mistake at the edge of a value. */
+static bool is_edge(uint32_t code)
 {
-    if (length >= 2 && at[0] >= 0xc2 && at[0] < 0xe0 && (at[1] & 0xc0) == 0x80)
-        return (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu);
-    if (length >= 3 && at[0] >= 0xe0 && at[0] < 0xf0 && (at[1] & 0xc0) == 0x80 && (at[2] & 0xc0) == 0x80)
-        return (at[0] & 0x0fu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
-    return 0;
+    return code <= ' ' || ps_edge_noun(code) != NULL;
 }
 
-static size_t size_of(unsigned code)
+/* Narrows [*from, *to) to the part between such characters. Returns the first one that is no blank of ASCII, or 0. */
+static uint32_t strip(const char *value, size_t *from, size_t *to)
 {
-    return code < 0x800 ? 2 : 3;
-}
-
-/* Narrows [*from, *to) to the part between such characters and blanks. Returns the first such character, or 0. */
-static unsigned strip(const char *value, size_t *from, size_t *to)
-{
-    const unsigned char *bytes = (const unsigned char *)value;
-    unsigned first = 0, code;
+    uint32_t first = 0, code;
     *from = 0;
     *to = strlen(value);
-    for (; *from < *to; *from += code != 0 ? size_of(code) : 1) {
-        code = decode(bytes + *from, *to - *from);
-        if (bytes[*from] > ' ' && ps_edge_noun(code) == NULL)
+    while (*from < *to) {
+        size_t bytes = ps_utf8_get(value + *from, *to - *from, &code);
+        if (bytes == 0 || !is_edge(code))
             break;
-        first = first != 0 ? first : code;
+        first = first == 0 && code > ' ' ? code : first;
+        *from += bytes;
     }
     while (*to > *from) {
-        size_t size = bytes[*to - 1] < 0x80 ? 1 : *to - *from >= 2 && bytes[*to - 2] >= 0xc0 ? 2 : 3;
-        if (size > *to - *from)
+        size_t at = *to - 1;
+        while (at > *from && ((unsigned char)value[at] & 0xc0) == 0x80)
+            at--;
+        if (ps_utf8_get(value + at, *to - at, &code) != *to - at || !is_edge(code))
             break;
-        code = size > 1 ? decode(bytes + *to - size, size) : 0;
-        if (size > 1 ? ps_edge_noun(code) == NULL : bytes[*to - 1] > ' ')
-            break;
-        first = first != 0 ? first : code;
-        *to -= size;
+        first = first == 0 && code > ' ' ? code : first;
+        *to = at;
     }
     return *from < *to ? first : 0;
 }
@@ -79,7 +71,7 @@ bool ps_edges_warn(const char *value, bool is_escaped, struct ps_place place, st
     static const char *const secrets[] = {"password", "secret", "jaas",       "pwd",
                                           "token",    "key",    "credential", NULL};
     size_t from, to;
-    unsigned code = strip(value, &from, &to);
+    uint32_t code = strip(value, &from, &to);
     if (code == 0 || place.key == NULL || (is_escaped && has_one_of(place.key, free_texts)))
         return false;
     if (from > 0 && (value[from] == '=' || value[from] == ':')) /* it stood before the sign */

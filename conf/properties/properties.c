@@ -195,37 +195,18 @@ static void line_split(const unsigned char *text, size_t length, size_t *key_len
 
 /* ---- bytes beyond ASCII ---- */
 
-/* Returns the length of the UTF-8 sequence at `text`, or 0 if it is not one. */
-static size_t utf8_sequence(const unsigned char *text, size_t length)
-{
-    unsigned char c = text[0];
-    size_t want = c < 0x80                ? 1
-                  : c >= 0xc2 && c < 0xe0 ? 2
-                  : c >= 0xe0 && c < 0xf0 ? 3
-                  : c >= 0xf0 && c < 0xf5 ? 4
-                                          : 0;
-    if (want == 0 || want > length)
-        return 0;
-    for (size_t i = 1; i < want; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return want;
-}
-
+/* Returns whether the line is UTF-8 and not only ASCII. *first: its first character that is not ASCII; 0: none. */
 static bool line_is_utf8(const unsigned char *text, size_t length, unsigned *first)
 {
     *first = 0;
     for (size_t at = 0; at < length;) {
-        size_t sequence = utf8_sequence(text + at, length - at);
-        if (sequence == 0)
+        uint32_t code;
+        size_t bytes = ps_utf8_get((const char *)text + at, length - at, &code);
+        if (bytes == 0)
             return false;
-        if (sequence > 1 && *first == 0) {
-            unsigned code = text[at] & (0xffu >> (sequence + 1));
-            for (size_t i = 1; i < sequence; i++)
-                code = code << 6 | (text[at + i] & 0x3fu);
+        if (bytes > 1 && *first == 0)
             *first = code;
-        }
-        at += sequence;
+        at += bytes;
     }
     return *first != 0;
 }

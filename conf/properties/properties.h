@@ -2,7 +2,8 @@
  *
  * Bytes are ISO-8859-1: 0x80-0xFF become two bytes of UTF-8, \uXXXX becomes the character of that code. A lone
  * surrogate becomes '?', as when Java writes it out. A malformed \u is an error, like Java's
- * IllegalArgumentException; the lines behind it are read all the same, so that all problems are reported. A NUL cannot be part of a C string: it becomes U+FFFD, with a warning.
+ * IllegalArgumentException; the lines behind it are read all the same, so that all problems are reported. A NUL cannot
+ * be part of a C string: it becomes U+FFFD, with a warning.
  *
  * Thread: the control thread. */
 #pragma once

@@ -85,8 +85,8 @@ struct ps_port {
     /* Sinks: the engine logs the sink's failures now. A stage asks ps_port_outage_level each time: this changes while
      * it is open. */
     bool is_logged;
-    /* A sink sets it while it can take no lease and holds none, for example while its process starts: other sinks of its
-     * channel may take the offered one. The sink has not changed that lease. */
+    /* A sink sets it while it can take no lease and holds none, for example while its process starts: other sinks of
+     * its channel may take the offered one. The sink has not changed that lease. */
     bool declines;
     struct ps_log_backoff outage; /* of ps_port_tries_again */
     bool planned; /* ps_port_failed of penstock's own stages: no failure; opened again immediately */
@@ -126,9 +126,10 @@ static inline void ps_port_halted(struct ps_port *port, const char *reason)
 }
 
 /* Reports what the open source or sink lacks; PS_LACK_NONE: nothing. Any function of it may call this, at every cycle
- * with the same arguments. A sink calls it where it knows of its destination before its events fail; not before it knows anything. The engine logs the
- * reason when it begins or changes, and after 1, 2, 4, .. minutes, and the end. /readyz, the dump and the metrics show it with its time. `reason`: one line, without numbers that change.
- * `level` (enum ps_log_level): PS_LOG_WARN, or PS_LOG_DEBUG where the source logs the reason itself. */
+ * with the same arguments. A sink calls it where it knows of its destination before its events fail; not before it
+ * knows anything. The engine logs the reason when it begins or changes, and after 1, 2, 4, .. minutes, and the end.
+ * /readyz, the dump and the metrics show it with its time. `reason`: one line, without numbers that change. `level`
+ * (enum ps_log_level): PS_LOG_WARN, or PS_LOG_DEBUG where the source logs the reason itself. */
 static inline void ps_port_lacks(struct ps_port *port, enum ps_lack lack, const char *reason, int level)
 {
     if (lack == PS_LACK_NONE && port->lack == PS_LACK_NONE)
@@ -158,8 +159,8 @@ static inline void ps_port_troubled(struct ps_port *port, const struct ps_err *r
         port->troubled(port, reason);
 }
 
-/* The same, where the sink goes on with the other parts of its destination (files, partitions of a table): outside a group it
- * gives nothing back. */
+/* The same, where the sink goes on with the other parts of its destination (files, partitions of a table): outside a
+ * group it gives nothing back. */
 static inline void ps_port_troubled_in_part(struct ps_port *port, const struct ps_err *reason)
 {
     port->in_part = true;

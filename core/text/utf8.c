@@ -142,6 +142,16 @@ bool ps_utf8_has_terminator(const char *text, size_t length)
     return false;
 }
 
+size_t ps_utf8_get(const char *text, size_t length, uint32_t *code)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    size_t skip, bytes = p[0] < 0x80 ? 1 : sequence(p, p + length, &skip);
+    *code = bytes == 1 ? p[0] : bytes > 1 ? p[0] & (0xFFU >> (bytes + 1)) : 0;
+    for (size_t i = 1; i < bytes; i++)
+        *code = *code << 6 | (p[i] & 0x3FU);
+    return bytes;
+}
+
 size_t ps_utf8_put(char *to, uint32_t code)
 {
     if (code < 0x80) {

@@ -12,6 +12,9 @@ size_t ps_utf8_valid_length(const char *text, size_t length);
  * `new String(bytes, UTF_8)` does (java.lang.String.decodeUTF8). Returns the bytes written. */
 size_t ps_utf8_repair(const char *text, size_t length, char *out);
 
+/* Reads the character at the beginning of a text of at least one byte. Returns the number of its bytes; 0: it is malformed, and *code is 0. */
+size_t ps_utf8_get(const char *text, size_t length, uint32_t *code);
+
 /* Writes a code point, at most four bytes. Returns the number of bytes. */
 size_t ps_utf8_put(char *to, uint32_t code);
 
