@@ -307,13 +307,8 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
                      : next_framed(&reading, at, left, &took);
         *used += took;
         reading.empty += parsed == PS_PARSED_DROPPED;
-    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED ||
-             (parsed == PS_PARSED_PARTIAL &&
-              ps_syslog_look_again(&state->plan->framing, &connection->bits, data + *used, length - *used,
-                                   &state->parser.cuts)));
-    connection->undecided =
-        parsed == PS_PARSED_PARTIAL &&
-        ps_syslog_is_undecided(&state->plan->framing, connection->bits, data + *used, length - *used);
+    } while (ps_syslog_goes_on(&state->plan->framing, &connection->bits, parsed, data + *used, length - *used,
+                               &state->parser.cuts, &connection->undecided));
     count(&reading);
     return parsed == PS_PARSED_FULL     ? PS_FEED_FULL
            : parsed == PS_PARSED_MEMORY ? PS_FEED_MEMORY

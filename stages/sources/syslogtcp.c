@@ -144,13 +144,8 @@ static enum ps_feed feed(void *owner, struct ps_connection *connection, struct p
                      : next_framed(state, &connection->bits, batch, at, left, client, &took);
         *used += took;
         dropped += parsed == PS_PARSED_DROPPED;
-    } while (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED ||
-             (parsed == PS_PARSED_PARTIAL &&
-              ps_syslog_look_again(&state->plan->framing, &connection->bits, data + *used, length - *used,
-                                   &state->parser.cuts)));
-    connection->undecided =
-        parsed == PS_PARSED_PARTIAL &&
-        ps_syslog_is_undecided(&state->plan->framing, connection->bits, data + *used, length - *used);
+    } while (ps_syslog_goes_on(&state->plan->framing, &connection->bits, parsed, data + *used, length - *used,
+                               &state->parser.cuts, &connection->undecided));
     if (dropped > 0)
         ps_count(state->port->counters, PS_COUNTER_EventReadFail, dropped);
     if (state->parser.mistakes.kinds != 0)

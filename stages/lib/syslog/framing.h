@@ -80,7 +80,7 @@ static inline bool ps_syslog_is_line(const struct ps_syslog_framing *framing, ui
 void ps_syslog_frame_find(const struct ps_syslog_framing *framing, uint32_t bits, const char *data,
                           uint32_t length, struct ps_syslog_frame *frame);
 
-/* Call it before the others, if ps_syslog_is_undecided was true: sets or clears PS_SYSLOG_FINAL. `ended`: the input has ended; `silent`:
+/* Call it before the others, if ps_syslog_goes_on left the connection undecided: sets or clears PS_SYSLOG_FINAL. `ended`: the input has ended; `silent`:
  * nothing follows now: then a sender of lines has sent the end of one. */
 static inline void ps_syslog_final(uint32_t *bits, bool ended, bool silent, const char *data, uint32_t length)
 {
@@ -103,3 +103,18 @@ bool ps_syslog_message_bytes(const struct ps_syslog_framing *framing, uint32_t b
  * the parser clears it). */
 bool ps_syslog_look_again(const struct ps_syslog_framing *framing, uint32_t *bits, const char *data,
                           uint32_t length, bool *cuts);
+
+/* Called when the parser of a connection's bytes has answered; `data`: the bytes that it has not used. Returns whether it is called again with
+ * them. If not, sets *undecided (ps_syslog_is_undecided). */
+static inline bool ps_syslog_goes_on(const struct ps_syslog_framing *framing, uint32_t *bits,
+                                     enum ps_parsed parsed, const char *data, uint32_t length, bool *cuts,
+                                     bool *undecided)
+{
+    *undecided = false;
+    if (parsed != PS_PARSED_PARTIAL)
+        return parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED;
+    if (ps_syslog_look_again(framing, bits, data, length, cuts))
+        return true;
+    *undecided = ps_syslog_is_undecided(framing, *bits, data, length);
+    return false;
+}
