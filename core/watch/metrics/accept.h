@@ -1,8 +1,13 @@
 /* Accepts the metrics server's connections and keeps slow or silent clients from shutting others out.
  *
- * libmicrohttpd could accept by itself, but it polls without a pause while accept fails because no descriptors are
- * left, refuses every client while its connections are all taken, and its timeout counts from the last byte. Here a
- * thread of its own accepts:
+ * libmicrohttpd (0.9.75) has limits of its own. Each lets an attack through that tests/core/watch/metrics/server_connections_test.c makes:
+ *
+ *   MHD_OPTION_CONNECTION_TIMEOUT            counts from the last byte: a client that drips holds its connection for ever
+ *   MHD_OPTION_CONNECTION_LIMIT              refuses the newcomer: as many silent clients shut all others out
+ *   MHD_OPTION_PER_IP_CONNECTION_LIMIT       the same for the clients of one address, such as a proxy or this host
+ *   its accept                               polls without a pause while no descriptor is left and nothing is open
+ *
+ * What it limits well stays with it (server.c): the memory of a connection. Here a thread of its own accepts:
  *
  *   - A port that cannot be bound is tried again every `retry_ms`.
  *   - One descriptor is kept in reserve, so that a client is served even if the process has no other one left. While
