@@ -90,6 +90,15 @@ void ps_texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *te
     *texts = (struct ps_texts){texts->count + 1, items};
 }
 
+void ps_pairs_add(struct ps_arena *arena, struct ps_pairs *pairs, struct ps_pair pair)
+{
+    struct ps_pair *items = ps_arena_alloc(arena, (pairs->count + 1) * sizeof *items);
+    if (pairs->count > 0)
+        memcpy(items, pairs->items, pairs->count * sizeof *items);
+    items[pairs->count] = pair;
+    *pairs = (struct ps_pairs){pairs->count + 1, items};
+}
+
 struct ps_texts ps_texts_unique(struct ps_arena *arena, struct ps_texts texts)
 {
     const char **items = ps_arena_alloc(arena, (texts.count + 1) * sizeof *items);

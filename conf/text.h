@@ -28,6 +28,9 @@ bool ps_texts_have(const struct ps_texts *texts, const char *item);
 /* Appends the text, which is not copied. */
 void ps_texts_add(struct ps_arena *arena, struct ps_texts *texts, const char *text);
 
+/* Appends the pair. Copies of the list that were made before keep what they have. */
+void ps_pairs_add(struct ps_arena *arena, struct ps_pairs *pairs, struct ps_pair pair);
+
 /* Returns the texts without repeats; the first of equal texts stays. */
 struct ps_texts ps_texts_unique(struct ps_arena *arena, struct ps_texts texts);
 

@@ -44,22 +44,16 @@ static const struct shell {
 
 /* ---- words ---- */
 
+/* Words that are not there yet. */
 struct words {
     struct ps_arena *arena;
-    const char **items;
-    size_t count;
+    struct ps_texts texts;
 };
 
 static void word_add(struct words *words, const char *word)
 {
-    for (size_t i = 0; i < words->count; i++)
-        if (strcmp(words->items[i], word) == 0)
-            return;
-    const char **items = ps_arena_alloc(words->arena, (words->count + 1) * sizeof *items);
-    if (words->count > 0)
-        memcpy(items, words->items, words->count * sizeof *items);
-    items[words->count++] = word;
-    words->items = items;
+    if (!ps_texts_have(&words->texts, word))
+        ps_texts_add(words->arena, &words->texts, word);
 }
 
 static void add_formats(struct words *words)
@@ -128,7 +122,7 @@ static struct completion_value proposed(struct ps_arena *arena, const char *valu
     struct words words = {.arena = arena};
     if (proposal != PS_PROPOSE_BY_VALUE) {
         lists[proposal].add(&words);
-        return (struct completion_value){COMPLETION_WORDS, {words.count, words.items}, lists[proposal].open};
+        return (struct completion_value){COMPLETION_WORDS, words.texts, lists[proposal].open};
     }
     if (value == NULL)
         return (struct completion_value){.kind = COMPLETION_NONE};
@@ -143,7 +137,7 @@ static struct completion_value proposed(struct ps_arena *arena, const char *valu
     char *copy = ps_arena_copy(arena, value, strlen(value));
     for (const char *word; (word = strsep(&copy, "|")) != NULL;)
         word_add(&words, word);
-    return (struct completion_value){COMPLETION_WORDS, {words.count, words.items}, false};
+    return (struct completion_value){COMPLETION_WORDS, words.texts, false};
 }
 
 /* ---- commands ---- */
@@ -199,7 +193,7 @@ static void add_properties(struct completion *completion)
     struct words words = {.arena = completion->arena};
     for (size_t i = 0; ps_conf_property_names[i] != NULL; i++)
         word_add(&words, ps_arena_format(words.arena, "-D%s=", ps_conf_property_names[i]));
-    completion->properties = (struct ps_texts){words.count, words.items};
+    completion->properties = words.texts;
 }
 
 /* Adds a command with its options; `line` NULL: the command has no options. */
@@ -225,7 +219,7 @@ static struct completion_value words_of(struct ps_arena *arena, void (*add)(stru
 {
     struct words words = {.arena = arena};
     add(&words);
-    return (struct completion_value){COMPLETION_WORDS, {words.count, words.items}, false};
+    return (struct completion_value){COMPLETION_WORDS, words.texts, false};
 }
 
 static void collect(struct completion *completion)

@@ -195,7 +195,7 @@ static void print_patterns(const struct check *check)
         if (shown++ == 0)
             puts(all ? "expressions:" : "costly expressions:");
         const char *text = ps_rules_regex_text(arena, pattern->regex);
-        printf("  %-20s %-8s %10s  ", ps_rules_place(arena, pattern->place), grades[look->cost.grade],
+        printf("  %-20s %-8s %10s  ", ps_rules_place_text(arena, pattern->place), grades[look->cost.grade],
                look->cost.database_bytes > 0 ? ps_quantity_print_bytes(look->cost.database_bytes).text : "-");
         ps_printable_write(stdout, text, strlen(text) > 60 ? 57 : strlen(text));
         printf("%s\n      %s%s%s\n", strlen(text) > 60 ? "..." : "", look->why,

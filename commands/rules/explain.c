@@ -139,7 +139,7 @@ static void print_rule(const struct explain *explain, uint32_t number, const cha
 {
     const struct ps_rule *rule = &explain->harness.rules->rules[number];
     printf("%srule %s%s (%s) %s\n", explain->on, rule->name, explain->off,
-           ps_rules_place(explain->arena, rule->place), what);
+           ps_rules_place_text(explain->arena, rule->place), what);
     print_condition(explain, rule->when, PARTS_INDENT);
     for (size_t i = 0; actions && i < rule->action_count; i++) {
         const char *text = ps_rules_action_text(explain->arena, &rule->actions[i]);
@@ -220,7 +220,7 @@ static void print_why(const struct explain *explain)
         const struct ps_rule *last = &rules->rules[explain->acted[explain->acted_count - 1]];
         const char *what = ps_arena_format(
             explain->arena, "matches, but rule %s (%s) ended the evaluation before: %s", last->name,
-            ps_rules_place(explain->arena, last->place),
+            ps_rules_place_text(explain->arena, last->place),
             rules->mode == PS_RULES_FIRST
                 ? "mode is first; `continue` in that rule, or a higher priority of this one, lets it act"
                 : "it has `stop` or drops the event");

@@ -79,12 +79,9 @@ static enum ps_status take_header(void *target, const struct ps_command_row *row
     const char *equals = strchr(text, '=');
     if (equals == NULL || equals == text)
         return ps_err_set(err, "--%s takes NAME=VALUE, not %s", row->name, text);
-    struct ps_pair *items = ps_arena_alloc(command->arena, (command->headers.count + 1) * sizeof *items);
-    if (command->headers.count > 0)
-        memcpy(items, command->headers.items, command->headers.count * sizeof *items);
-    items[command->headers.count] = (struct ps_pair){
-        .key = ps_arena_copy(command->arena, text, (size_t)(equals - text)), .value = equals + 1};
-    command->headers = (struct ps_pairs){command->headers.count + 1, items};
+    ps_pairs_add(command->arena, &command->headers,
+                 (struct ps_pair){.key = ps_arena_copy(command->arena, text, (size_t)(equals - text)),
+                                  .value = equals + 1});
     return PS_OK;
 }
 

@@ -49,8 +49,6 @@ void ps_rules_print_summary(FILE *to, const char *file, const struct ps_rules_pr
 struct json_t *ps_rules_json_problems(const struct ps_rules_problems *problems);
 /* Makes a JSON string of untrusted text; replaces bytes that are not UTF-8. */
 struct json_t *ps_rules_json_text(const char *text, size_t length);
-/* Returns the place as text: "rules/a.rules:12". Owns: the arena. */
-const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place);
 
 /* Shows progress on stderr, in one line, after two seconds and on a terminal only. */
 struct ps_rules_progress {

@@ -242,7 +242,7 @@ static void rule_look(struct shadows *shadows, uint32_t number, struct alternati
         ps_rules_problem_add(problems, PS_RULES_WARNING, rule->place,
                              "put the narrower rule first: give it a higher priority, or put it before",
                              "rule \"%s\" can never act: rule \"%s\" (%s) takes every event it matches",
-                             rule->name, taker->name, ps_rules_place(shadows->arena, taker->place));
+                             rule->name, taker->name, ps_rules_place_text(shadows->arena, taker->place));
     } else if (ends_evaluation(shadows->rules, rule)) {
         for (uint32_t i = 0; i < all->count; i++)
             taker_add(shadows, number, &all->list[i]);

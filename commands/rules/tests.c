@@ -175,7 +175,7 @@ static void verdict_show(struct testing *testing, const struct verdict *verdict,
         return;
     const char *colour = !testing->colour ? "" : failed ? "\033[1;31m" : "\033[1;32m";
     printf("%s%s%s  %s  (%s)\n%s", colour, failed ? "FAIL" : "ok  ", testing->colour ? "\033[0m" : "",
-           test->name, ps_rules_place(testing->harness.arena, test->place), lines);
+           test->name, ps_rules_place_text(testing->harness.arena, test->place), lines);
 }
 
 static void test_run(struct testing *testing, const struct ps_rules_test *test)

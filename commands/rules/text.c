@@ -79,13 +79,6 @@ json_t *ps_rules_json_text(const char *text, size_t length)
     return string != NULL ? string : json_null();
 }
 
-/* ---- numbers ---- */
-
-const char *ps_rules_place(struct ps_arena *arena, struct ps_rules_place place)
-{
-    return ps_arena_format(arena, "%s:%d", place.file, place.line);
-}
-
 /* ---- progress ---- */
 
 #define PROGRESS_FIRST_NS (2 * PS_NS_PER_S)

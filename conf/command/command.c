@@ -123,15 +123,10 @@ static const struct option_row rows[] = {
 
 static void system_add(struct ps_command *command, const char *definition)
 {
-    struct ps_pair *items = ps_arena_alloc(command->arena, (command->system.count + 1) * sizeof *items);
-    if (command->system.count > 0)
-        memcpy(items, command->system.items, command->system.count * sizeof *items);
     size_t length = strcspn(definition, "=");
-    items[command->system.count] = (struct ps_pair){
-        .key = ps_arena_copy(command->arena, definition, length),
-        .value = definition[length] == '=' ? definition + length + 1 : "",
-    };
-    command->system = (struct ps_pairs){command->system.count + 1, items};
+    ps_pairs_add(command->arena, &command->system,
+                 (struct ps_pair){.key = ps_arena_copy(command->arena, definition, length),
+                                  .value = definition[length] == '=' ? definition + length + 1 : ""});
 }
 
 /* Handles options of the JVM: -Dk=v, -Xmx, and those without meaning here. Returns false for any other

@@ -52,11 +52,7 @@ static bool is_used(const char *key)
 /* Takes over a property whose value is written out. The last one of the file counts, as in Java. */
 static void use_property(struct ps_conf *conf, const char *key, const char *value, struct ps_place place)
 {
-    struct ps_pair *items = ps_arena_alloc(conf->arena, (conf->system.count + 1) * sizeof *items);
-    if (conf->system.count > 0)
-        memcpy(items, conf->system.items, conf->system.count * sizeof *items);
-    items[conf->system.count] = (struct ps_pair){.key = key, .value = value};
-    conf->system = (struct ps_pairs){conf->system.count + 1, items};
+    ps_pairs_add(conf->arena, &conf->system, (struct ps_pair){.key = key, .value = value});
     ps_problem_add(&conf->problems, PS_SEVERITY_NOTE, place, NULL,
                    "-D%s is used as if it were on the command line", key);
 }

@@ -1,4 +1,5 @@
 #include "conf/command/monitoring.h"
+#include "conf/bind.h"
 #include "conf/command/dumps.h"
 #include "conf/command/log4j.h"
 #include "core/text/nearest.h"
@@ -50,20 +51,6 @@ static void read_type(struct ps_conf *conf)
              type[0] != '\0' ? "%s is not known: there are no metrics"
                              : "the value is empty%s: there are no metrics",
              type);
-}
-
-/* Collects what Flume gives to a MonitorService. */
-static void read_settings(struct ps_conf *conf)
-{
-    static const char prefix[] = "flume.monitoring.";
-    struct ps_pair *items = ps_arena_alloc(conf->arena, (conf->system.count + 1) * sizeof *items);
-    size_t count = 0;
-    for (size_t i = 0; i < conf->system.count; i++) {
-        const struct ps_pair *pair = &conf->system.items[i];
-        if (strncmp(pair->key, prefix, sizeof prefix - 1) == 0)
-            items[count++] = (struct ps_pair){.key = pair->key + sizeof prefix - 1, .value = pair->value};
-    }
-    conf->monitoring.settings = (struct ps_pairs){count, items};
 }
 
 static void read_port(struct ps_conf *conf)
@@ -145,7 +132,8 @@ static void warn_names(struct ps_conf *conf)
 void ps_conf_monitoring(struct ps_conf *conf)
 {
     read_type(conf);
-    read_settings(conf);
+    /* what Flume gives to a MonitorService */
+    conf->monitoring.settings = ps_pairs_below(conf->arena, &conf->system, "flume.monitoring.");
     read_port(conf);
     conf->monitoring.host = read_text(conf, "penstock.monitoring.host");
     conf->monitoring.hosts = read_text(conf, "penstock.monitoring.hosts");

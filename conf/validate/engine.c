@@ -5,7 +5,7 @@
 #include "conf/text.h"
 #include "conf/validate/java.h"
 #include "conf/validate/types.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 
 #include <string.h>
 #include <strings.h>
@@ -259,11 +259,8 @@ const struct ps_stage_ops *ps_component_engine(const struct ps_component_maker *
 void ps_component_add_pair(struct ps_arena *arena, struct ps_conf_part *part, const char *key,
                            const char *value)
 {
-    struct ps_pair *items = ps_arena_alloc(arena, (part->pairs.count + 1) * sizeof *items);
-    memcpy(items, part->pairs.items, part->pairs.count * sizeof *items);
-    items[part->pairs.count] =
-        (struct ps_pair){.key = key, .value = value, .file = part->file, .line = part->line};
-    part->pairs = (struct ps_pairs){part->pairs.count + 1, items};
+    ps_pairs_add(arena, &part->pairs,
+                 (struct ps_pair){.key = key, .value = value, .file = part->file, .line = part->line});
 }
 
 /* ---- interceptors of a Java source ---- */

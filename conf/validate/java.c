@@ -8,7 +8,7 @@
 #include "conf/java/unread.h"
 #include "conf/text.h"
 #include "conf/validate/types.h"
-#include "core/class_path.h"
+#include "stages/lib/java/class_path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -254,12 +254,8 @@ static void note_class(const struct java_type *type, const char *written)
     const char *key = ps_arena_format(conf->plan_arena, "%s %s", type->word, written);
     if (strcmp(written, type->name) == 0 || ps_pairs_get(classes, key) != NULL)
         return;
-    struct ps_pair *items = ps_arena_alloc(conf->plan_arena, (classes->count + 1) * sizeof *items);
-    if (classes->count > 0)
-        memcpy(items, classes->items, classes->count * sizeof *items);
-    items[classes->count] =
-        (struct ps_pair){.key = key, .value = ps_arena_text(conf->plan_arena, type->name)};
-    *classes = (struct ps_pairs){classes->count + 1, items};
+    ps_pairs_add(conf->plan_arena, classes,
+                 (struct ps_pair){.key = key, .value = ps_arena_text(conf->plan_arena, type->name)});
 }
 
 /* ---- a class that is not there ---- */

@@ -16,11 +16,9 @@
 #define RULES_NAME_BYTES_MAX 256U /* of rules, tests, channels, headers and tags */
 #define RULES_FILES_MAX 10000U
 
-/* Appends to a list in an arena: returns the list with room for one more zeroed item at its end. The list
- * doubles when it is full; old copies stay in the arena. */
-void *ps_rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes);
+/* Appends a zeroed item to a list in an arena, and returns it. */
 #define RULES_PUSH(arena, items, count)                                                                      \
-    ((items) = ps_rules_grow((arena), (items), (count), sizeof *(items)), &(items)[(count)++])
+    ((items) = ps_arena_grow((arena), (items), (count), sizeof *(items)), &(items)[(count)++])
 
 struct rules_disposable {
     struct ps_regex *regex;
@@ -89,10 +87,6 @@ struct rules_parser {
     size_t use_count;
     unsigned nesting, negations;
 };
-
-/* ---- rules/problem.c ---- */
-/* "file:12" */
-const char *ps_rules_place_text(struct ps_arena *arena, struct ps_rules_place place);
 
 /* ---- rules/load.c ---- */
 /* Parses the file `name`, which is relative to the file of `place`. */

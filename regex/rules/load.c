@@ -9,17 +9,6 @@
 #include "core/fnv.h"
 #include "regex/rules/internal.h"
 
-void *ps_rules_grow(struct ps_arena *arena, void *items, size_t count, size_t item_bytes)
-{
-    if (count == 0)
-        return ps_arena_alloc(arena, 4 * item_bytes);
-    if (count < 4 || (count & (count - 1)) != 0)
-        return items;
-    void *more = ps_arena_alloc(arena, 2 * count * item_bytes);
-    memcpy(more, items, count * item_bytes);
-    return more;
-}
-
 uint64_t ps_rules_hash(uint64_t hash, const char *bytes, size_t length)
 {
     hash = ps_fnv64(hash, bytes, length);

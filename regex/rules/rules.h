@@ -130,6 +130,8 @@ void ps_rules_problems_sort(struct ps_rules_problems *problems);
 void ps_rules_problem_add(struct ps_rules_problems *problems, enum ps_rules_severity severity,
                           struct ps_rules_place place, const char *cure, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* Returns the place as "file:12", in the arena. */
+const char *ps_rules_place_text(struct ps_arena *arena, struct ps_rules_place place);
 /* Returns "file:12:7: error: what; cure", in the arena. */
 const char *ps_rules_problem_text(struct ps_arena *arena, const struct ps_rules_problem *problem);
 
