@@ -483,7 +483,7 @@ static void list_assumptions(const struct ps_planning *planning,
                        "one would take CPU time from the subject");
 }
 
-static char *written(const json_t *document)
+char *ps_result_text(const json_t *document)
 {
     return json_dumps(document, JSON_COMPACT | JSON_REAL_PRECISION(12));
 }
@@ -493,7 +493,7 @@ static char *written(const json_t *document)
  * ownership; returns the document as it is when there is no memory. */
 static json_t *as_written(json_t *document)
 {
-    char *text = written(document);
+    char *text = ps_result_text(document);
     json_t *read = text != NULL ? json_loads(text, 0, NULL) : NULL;
     free(text);
     if (read == NULL)
@@ -540,7 +540,7 @@ json_t *ps_result_document(const struct ps_planning *planning)
 
 enum ps_status ps_result_write(const json_t *document, const char *path, struct ps_err *err)
 {
-    char *text = written(document);
+    char *text = ps_result_text(document);
     if (text == NULL)
         return ps_err_set(err, "no memory for the result");
     enum ps_status status = ps_output_write(path, text, strlen(text), err);

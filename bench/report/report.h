@@ -1,6 +1,6 @@
-/* The page that `penstock plan --report` writes: one HTML file with its style and pictures (SVG) inside. It
- * loads nothing from a network, runs no script, and is readable on a dark screen, on a telephone and on
- * paper.
+/* The page that `penstock plan --report` writes: one HTML file that holds the result document as JSON, as text, and the
+ * script that draws it (page.html, page.css, page.js). It loads nothing from a network and is readable on a dark
+ * screen, on a telephone and on paper; where no script runs, it shows the text.
  *
  * Thread: any, at the end of a plan; not for use on a data path. */
 #pragma once

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Checks pages of `penstock plan --report`: their markup, and how a browser renders them.
+"""Checks pages of `penstock plan --report`: their markup, and what a browser makes of them.
 
 report_check.py variants RESULT.json DIR     writes result documents: no trial, one, a hundred trials, hostile text...
-report_check.py static PAGE...               well-formed, self-contained, no foreign text became markup
-report_check.py browser CHROMIUM PAGE...     at 360 and 1600 pixels, light and dark: fits, shows data, no texts overlap
+report_check.py static PAGE...               well-formed, self-contained, with the whole document and its text (beside it, .json and .txt)
+report_check.py browser CHROMIUM PAGE...     at 360 and 1600 pixels, the sample in the dark, too: says what the document has, no foreign text became
+                                             markup, fits, shows data, no texts overlap
 """
 import copy
 import html
@@ -14,7 +15,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import xml.etree.ElementTree
 
 EVIL = '<script>alert(1)</script>"\'>&amp;<img src=x onerror=alert(2)>\u202e\u0007]]>--></svg></style><a href=http://evil.example/>'
 WIDTHS = (360, 1600)
@@ -45,6 +45,7 @@ def hostile(sample):
 def one(sample):
     document = copy.deepcopy(sample)
     document.update(trials=document['trials'][8:9], goals=document['goals'][:1], limits=document['limits'][:1], projection=None)
+    del document['requirements'], document['comparison']
     document['scaling'] = {'points': document['scaling']['points'][:1]}
     return document
 
@@ -77,6 +78,7 @@ def wide(sample):
 def long(sample):
     """Hours in steps of a second, more channels than the page shows."""
     document = copy.deepcopy(sample)
+    document['trials'] = document['trials'][11:14]
     for trial in document['trials']:
         second = trial['timeline'][0]
         trial['timeline'] = [dict(second, t=t, outage=t in (1000, 1001, 3600), completed=trial['rate'] * (1 if t % 500 else 0.1),
@@ -99,6 +101,51 @@ def absurd(sample):
         projection={'machines': -1, 'assumptions': [1, 2, None], 'spare': 1e17, 'headroom': 1e17})
 
 
+def bend(sample):
+    """The latency of an M/M/1 queue: the knee is near its capacity."""
+    trials = [{'rate': step * 1000, 'verdict': 'held', 'latency_ns': {'p50': 1e6, 'p99': 1e6 + step if step < 8 else step * 1e8}}
+              for step in range(1, 10)]
+    return {'trials': trials, 'command': ['penstock', 'plan', 'p99<20ms', "it's", '']}
+
+
+def flat(sample):
+    """A curve without a knee; goals of each kind; the plan was interrupted."""
+    goals = [{'loss_max': 0.001, 'rate': 5000, 'status': 'out-of-time'}, {'percentile': 0.999, 'latency_limit_ns': 20e6, 'loss_max': 0},
+             {'text': 'as <fast> as it goes'}]
+    trials = [{'rate': step * 1000, 'verdict': 'held', 'latency_ns': {'p50': 1e6, 'p99': 1e6 + step * 1e5}} for step in range(1, 10)]
+    return {'trials': trials, 'goals': goals, 'interrupted': True, 'subject': {'name': 'a1'}}
+
+
+def numbers(sample):
+    """Each kind of number that the table of trials prints: small, large, at the change of a unit."""
+    return {'trials': [
+        {'number': 1, 'received': 0, 'latency_ns': {'p50': 0, 'p99': 999, 'p99.9': 1000, 'max': 18.44e6}, 'seconds': 158.4, 'rss_bytes': 999},
+        {'number': 2, 'received': 1e17, 'latency_ns': {'p50': 999.9e6, 'p99': 100e9}, 'seconds': 259200, 'rss_bytes': 1099.5e9, 'lost': -1}],
+        'limits': [{'part': str(value), 'utilisation': value} for value in (0.97, 0.041, 1e-6)]}
+
+
+# What the pages say. A narrow no-break space is a plain blank here.
+SAYS = {
+    'sample': ['quickstart holds 812,000 events/s with no event lost', '✓ found', 'not told: the time was used up', '▼ worse', '✓ met',
+               'knee: 700 k/s', '(± 1.0 %)', '96 % sure', 'goal p99: 5 ms', 'peak: 9.6 workers', 'cost of a million events0.000236 EUR',
+               'Trial 14: 822,000 events/s, too high (lost)', 'outage', '67.9 TiB for 3 d, copies: 3', 'AMD EPYC 9B14',
+               'from the time an event was due', 'a projection, not a measurement', 'worker 0', 'headroom 4.0 %',
+               "connections: 1 before, 4 now", "--goal 'p99<5ms'", '25 trials in 2 min 38 s'],
+    'zero': ['No goal was measured', 'Not measured: no trial has a latency', 'Not measured: only one number of workers was run',
+             'Not measured: no rate was asked for', 'Not measured: no trial was run'],
+    'bend': ['knee: 7 k/s', "penstock plan 'p99<20ms' 'it'\\''s' ''"],
+    'flat': ['a1 holds about 5,000 events/s with at most 0.1 % lost – not confirmed', 'p99.9 below 20 ms', 'as <fast> as it goes',
+             'not told: the plan was interrupted'],
+    'numbers': ['unknown–2 min 38 s–0––––0 s999 ns1 µs18.4 ms–999 B', 'unknown–3 d–1.00e+17––––1 s1 min 40 s–––1 TiB',
+                '97 %', '4.1 %', '0.0001 %'],
+    'hostile': ['<script>alert(1)</script>"\'>&amp;<img src=x onerror=alert(2)>\ufffd\ufffd]]>'],
+}
+SAYS_NOT = {'sample': ['Not measured'], 'one': ['Required and compared'], 'flat': ['knee: '], 'hostile': ['\u202e', '\x07'], 'many': ['NaN', 'undefined'],
+            'absurd': ['NaN', 'undefined', 'Infinity'], 'empty': ['NaN', 'undefined']}
+FIGURES = {'sample': {'latency', 'latency-close', 'percentiles', 'timeline-held', 'timeline-over', 'scaling-curve'}, 'empty': set(), 'zero': set(),
+           'wrong': set()}
+
+
 def variants(path, folder):
     with open(path, encoding='utf-8') as file:
         sample = json.load(file)
@@ -107,7 +154,7 @@ def variants(path, folder):
         'sample': sample, 'empty': what, 'zero': dict(sample, trials=[], goals=[], limits=[], scaling=None, projection=None),
         'wrong': dict({key: 'text' if isinstance(value, (list, dict)) else [1, {}] for key, value in sample.items()}, **what),
     }
-    for make in (one, many, wide, long, hostile, absurd):
+    for make in (one, many, wide, long, hostile, absurd, bend, flat, numbers):
         documents[make.__name__] = dict(make(sample), **what)
     for name, document in documents.items():
         with open(f'{folder}/{name}.json', 'w', encoding='utf-8') as file:
@@ -119,10 +166,9 @@ def variants(path, folder):
 class Page(html.parser.HTMLParser):
     """Elements are nested correctly and are known ones, references stay inside the page."""
     VOID = {'meta', 'link', 'br', 'hr', 'input', 'img', 'base', 'col', 'embed', 'source', 'track', 'wbr'}
-    EMPTY = {'path', 'line', 'rect', 'circle', 'use'}
-    KNOWN = set('html head meta title link style body main header footer section article div span p h1 h2 h3 b a code pre time '
-                'ol ul li dl dt dd figure figcaption table caption thead tbody tr th td '
-                'svg desc defs pattern symbol text'.split()) | EMPTY
+    EMPTY = {'path', 'line', 'rect', 'circle'}
+    KNOWN = set('html head meta title link style script body main header footer section article div span p h1 h2 h3 b a code pre time '
+                'ol ul li dl dt dd figure table thead tbody tr th td details summary svg g defs pattern text'.split()) | EMPTY
 
     def __init__(self):
         super().__init__()
@@ -164,30 +210,39 @@ class Page(html.parser.HTMLParser):
             self.problems.append(f'</{tag}> closes something else')
 
 
-def static(path):
-    with open(path, encoding='utf-8') as file:
-        text = file.read()
+def markup(text):
     page = Page()
     page.feed(text)
     page.close()
     problems = page.problems + [f'<{tag}> is not closed' for tag in page.open]
     problems += [f'id {one} twice' for one in set(page.ids) if page.ids.count(one) > 1]
-    problems += [f'no element has the id {one}' for one in set(page.references) - set(page.ids)]
-    problems += [f'{one} in the style' for one in re.findall(r'url\((?!#)[^)]*\)|@import', text.split('</style>')[0])]
-    for picture in re.findall(r'<svg.*?</svg>', text, re.S):
-        try:
-            tree = xml.etree.ElementTree.fromstring(picture)
-        except xml.etree.ElementTree.ParseError as error:
-            problems.append(f'a picture that is no XML: {error}')
-            continue
-        if tree.get('aria-hidden') != 'true' and (tree.find('title') is None or tree.find('desc') is None or tree.get('role') != 'img'):
-            problems.append('a picture without title, desc or role')
-    return problems
+    return problems + [f'no element has the id {one}' for one in set(page.references) - set(page.ids)]
+
+
+def static(path):
+    with open(path, encoding='utf-8') as file:
+        text = file.read()
+    with open(path.replace('.html', '.json'), encoding='utf-8') as file:
+        document = json.load(file)
+    with open(path.replace('.html', '.txt'), encoding='utf-8') as file:
+        words = file.read()
+    problems = markup(text)
+    scripts = re.findall(r'<script([^>]*)>(.*?)</script>', text, re.S)
+    if [one[0] for one in scripts] != [' nonce="page"', ' type="application/json" id="result"']:
+        problems.append(f'scripts {[one[0] for one in scripts]}')
+    elif '<' in scripts[1][1] or json.loads(scripts[1][1]) != document:
+        problems.append('the page has not the document')
+    shown = re.search(r'<pre>(.*?)</pre></details>', text, re.S)
+    if not shown or html.unescape(shown.group(1)) != words:
+        problems.append('without scripts it does not say what the text says')
+    if "default-src 'none'" not in text.split('</head>')[0]:
+        problems.append('it may load something')
+    return problems + [f'{one} in the style' for one in re.findall(r'url\((?!#)[^)]*\)|@import', text.split('</style>')[0])]
 
 
 # ---- rendering in a browser ----
 
-LOOK = '''<script>
+LOOK = '''<script nonce="page">
 const page = location.pathname.split('/').pop();
 addEventListener('error', event => parent.postMessage({page: page, error: String(event.message)}, '*'));
 addEventListener('load', () => {
@@ -196,10 +251,16 @@ addEventListener('load', () => {
   if (document.documentElement.scrollWidth > innerWidth)
     wrong('the page is ' + document.documentElement.scrollWidth + ' pixels wide');
   for (const entry of performance.getEntriesByType('resource')) wrong('it loads ' + entry.name);
+  document.querySelectorAll('script').forEach(one => one.remove()); // the document is long
+  found.dom = document.documentElement.outerHTML;
+  found.text = document.querySelector('main').textContent.replace(/\\s+/g, ' ');
+  if (document.getElementById('text').open) wrong('it shows the text');
   const shown = one => { const box = one.getBoundingClientRect(); return box.width > 0 && box.height > 0; };
 
   for (const figure of document.querySelectorAll('figure.chart')) {
     const pictures = [...figure.querySelectorAll('svg')].filter(shown);
+    if (![...figure.querySelectorAll('svg')].every(one => one.firstChild.tagName == 'title' && one.getAttribute('role') == 'img'))
+      wrong(figure.id + ' has a picture without title or role');
     if (pictures.length != 1) { wrong(figure.id + ' shows ' + pictures.length + ' pictures'); continue; }
     found.charts[figure.id] = pictures[0].querySelectorAll('.mark, path.series').length;
     const frame = pictures[0].getBoundingClientRect();
@@ -224,7 +285,7 @@ addEventListener('load', () => {
     }
     return found.background;
   };
-  for (const one of document.querySelectorAll('main *, footer *')) {
+  for (const one of document.querySelectorAll('main *, footer *, summary')) {
     if (![...one.childNodes].some(node => node.nodeType == 3 && node.data.trim()) || !shown(one)) continue;
     const style = getComputedStyle(one), colour = one.closest('svg') ? style.fill : style.color;
     const [low, high] = [light(colour), light(behind(one))].sort((a, b) => a - b);
@@ -259,6 +320,17 @@ def look(chromium, texts, dark):
     return found, console
 
 
+def content(name, view):
+    """Problems of what the page says, and of the elements that the script made."""
+    name = name.split('.')[0]
+    problems = markup(view['dom'])
+    problems += [f'it does not say {one!r}' for one in SAYS.get(name, []) if one not in view['text']]
+    problems += [f'it says {one!r}' for one in SAYS_NOT.get(name, []) if one in view['text']]
+    if name in FIGURES and set(view['charts']) != FIGURES[name]:
+        problems.append(f'its figures are {sorted(view["charts"])}')
+    return problems
+
+
 def browser(chromium, paths):
     texts = {}
     for path in paths:
@@ -267,9 +339,10 @@ def browser(chromium, paths):
     problems, backgrounds = [], {}
     for dark in (False, True):
         scheme = 'dark' if dark else 'light'
-        found, console = look(chromium, texts, dark)
+        shown = {name: text for name, text in texts.items() if not dark or name == 'sample.html'}
+        found, console = look(chromium, shown, dark)
         problems += console
-        for name in texts:
+        for name in shown:
             mine = [one for one in found if one['page'] == name]
             problems += [f'{name}: {one["error"]}' for one in mine if 'error' in one]
             views = {one['width']: one for one in mine if 'width' in one}
@@ -278,7 +351,7 @@ def browser(chromium, paths):
                 continue
             for width, view in views.items():
                 where = f'{name}: {width} pixels, {scheme}: '
-                problems += [where + one for one in view['problems']]
+                problems += [where + one for one in view['problems'] + content(name, view)]
                 problems += [f'{where}{chart} shows no data' for chart, marks in view['charts'].items() if not marks]
                 backgrounds[name, dark] = view['background']
     for name in texts:

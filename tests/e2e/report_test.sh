@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The page of `penstock plan --report`: one file, made from a result document alone, that loads nothing and turns no
-# foreign text into markup. If there is a browser, it renders the pages: narrow and wide, light and dark, from no trial
-# to a hundred.
+# foreign text into markup. If there is a browser, it runs the pages' script: narrow and wide, light and dark, from no
+# trial to a hundred.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }
@@ -19,12 +19,6 @@ render() { # RESULT PAGE
 
 echo "one page"
 render "$sample" "$work/out.html"
-grep -q '812,000' "$work/out.html" || fail "the answer is not on the page"
-grep -qi '<script' "$work/out.html" && fail "the page has a script"
-for section in verdicts throughput-latency latency-percentiles timeline limits scaling projection trials machine; do
-    grep -q "<section id=\"$section\"" "$work/out.html" || fail "no section $section"
-done
-grep -q 'Not measured' "$work/out.html" && fail "something is missing on the page of a complete result"
 render "$sample" "$work/again.html"
 cmp -s "$work/out.html" "$work/again.html" || fail "the same document gives two pages"
 
@@ -41,11 +35,11 @@ python3 "$check" variants "$sample" "$work/pages"
 pages=()
 for document in "$work"/pages/*.json; do
     render "$document" "${document%.json}.html"
+    "$PENSTOCK" plan --render "$document" >"${document%.json}.txt" || fail "plan --render $document: exit $?"
     pages+=("${document%.json}.html")
 done
 ((${#pages[@]} >= 10)) || fail "only ${#pages[@]} pages"
 python3 "$check" static "${pages[@]}" || fail "wrong pages"
-grep -q 'Not measured' "$work/pages/zero.html" || fail "the page of an empty result does not say \"Not measured\""
 
 echo "in a browser"
 chromium=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)

@@ -125,7 +125,7 @@ stages/lib/hive/text/*  ENGINE L/date/* L/hive/FLAT L/orc/* L/text/*
 stages/lib/FLAT         ENGINE
 stages/FLAT             ENGINE stages/stages.def
 bench/support/*         core/* rings/* conf/* stages/*
-bench/report/*          core/* bench/support/* bench/plan/search/search.h
+bench/report/*          core/* bench/support/* bench/plan/planning_text.h bench/plan/result.h
 bench/load/*            core/* rings/* regex/* conf/* stages/* bench/support/*
 bench/verify/*          core/* rings/* regex/* conf/* stages/* bench/support/*
 bench/plan/*            core/* rings/* regex/* conf/* stages/* bench/support/*

@@ -1,0 +1,28 @@
+# Files as texts in C.
+
+# Reads a file into OUT; a change of the file configures again.
+function(ps_read_text out file)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  file(READ ${file} text)
+  set(${out} "${text}" PARENT_SCOPE)
+endfunction()
+
+# Makes OUT a string literal of C.
+function(ps_c_text out text)
+  string(REPLACE "\\" "\\\\" text "${text}")
+  string(REPLACE "\"" "\\\"" text "${text}")
+  string(REPLACE "\n" "\\n\"\n     \"" text "${text}")
+  set(${out} "\"${text}\"" PARENT_SCOPE)
+endfunction()
+
+# The page of `penstock plan --report` with its style and its script, which is bench/report/chart.js and page.js.
+function(ps_report_page out)
+  foreach(name page.html page.css chart.js page.js)
+    ps_read_text(${name} ${CMAKE_SOURCE_DIR}/bench/report/${name})
+  endforeach()
+  string(REPLACE "@PAGE_STYLE@" "${page.css}" page "${page.html}")
+  string(REPLACE "@PAGE_SCRIPT@" "${chart.js}\n${page.js}" page "${page}")
+  ps_c_text(page "${page}")
+  file(CONFIGURE OUTPUT ${out} @ONLY CONTENT
+    "#include \"bench/report/page.h\"\n\nconst char ps_report_page[] =\n    @page@;\n")
+endfunction()
