@@ -395,19 +395,20 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     assert_true(length == 1 && *member == 'm');
     assert_null(ps_wire_get_compact_string(in, &length)); /* instance */
     int16_t error = offsets_error(broker, producer, assignment);
-    assert_int_equal(ps_wire_get_compact_count(in, 1), 1);
-    (void)ps_wire_get_compact_string(in, &length);
     uint32_t count = ps_wire_get_compact_count(in, 1), has = answered(broker, count);
     at = ps_wire_put_int32(ps_wire_put_uvarint(at, 0), 0);
     at = ps_wire_put_uvarint(at, 2);
     at = ps_wire_put_compact_string(at, "in", 2);
     at = ps_wire_put_uvarint(at, has + 1);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) { /* a topic for each partition */
+        (void)ps_wire_get_compact_string(in, &length);
+        assert_int_equal(ps_wire_get_compact_count(in, 1), 1);
         int32_t number = ps_wire_get_int32(in);
         int64_t offset = ps_wire_get_int64(in);
         assert_int_equal(ps_wire_get_int32(in), ps_test_coordinator_epoch(offset));
         (void)ps_wire_get_compact_string(in, &length);
         ps_wire_skip_tags(in);
+        ps_wire_skip_tags(in); /* of the topic */
         assert_in_range(number, 0, PS_TEST_IN_PARTITIONS - 1);
         if (i >= has) {
             broker->refused[number] = true;
@@ -420,7 +421,6 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
         at = ps_wire_put_int16(at, own);
         at = ps_wire_put_uvarint(at, 0);
     }
-    ps_wire_skip_tags(in);
     ps_wire_skip_tags(in);
     return ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0);
 }

@@ -401,6 +401,8 @@ static inline bool ps_kafka_native_is_transactional(const struct ps_kafka_native
     return client->transaction.id[0] != '\0';
 }
 
+#define PS_KAFKA_NATIVE_STABLE_OFFSETS 7 /* version of OffsetFetch that waits for stable offsets */
+
 /* The versions of requests of the second protocol. */
 #define PS_KAFKA_NATIVE_SECOND_PRODUCE 12
 #define PS_KAFKA_NATIVE_SECOND_OFFSETS 5

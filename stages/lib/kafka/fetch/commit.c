@@ -1,5 +1,6 @@
 /* Commits the offsets of delivered records: asynchronously, one request at a time. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/kafka/wire/partitions.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -119,11 +120,11 @@ uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch)
 }
 
 /* Handles the answer for a partition. Returns its error. The offset of a topic that was deleted is not committed. */
-static int16_t answered(struct ps_kafka_fetch *fetch, const char *topic, uint32_t length, int32_t partition,
-                        int16_t error)
+static int16_t answered(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition, int16_t error)
 {
     uint32_t index;
-    const struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, length, partition, &index);
+    const struct ps_kafka_fetch_part *part =
+        ps_kafka_parts_find(fetch, topic.data, topic.length, partition, &index);
     if (part == NULL)
         return error;
     struct ps_kafka_stream *stream = &fetch->streams.items[index];
@@ -172,22 +173,17 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     int16_t worst = 0;
     if (request->version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
-    uint32_t topics = ps_wire_get_count(in, 6);
     fetch->commits.asked = fetch->commits.failed = false;
     ps_count(fetch->port->counters, PS_COUNTER_KafkaCommitTimer,
              (fetch->mono_ns - fetch->commits.sent_ns) / PS_NS_PER_MS);
-    for (uint32_t t = 0; t < topics && !in->failed; t++) {
-        uint32_t length;
-        const char *topic = ps_wire_get_string(in, &length);
-        uint32_t count = ps_wire_get_count(in, 6);
-        for (uint32_t i = 0; i < count && !in->failed; i++) {
-            int32_t partition = ps_wire_get_int32(in);
-            int16_t error = ps_wire_get_int16(in);
-            if (in->failed)
-                break;
-            error = answered(fetch, topic, length, partition, error);
-            worst = worst == 0 ? error : worst;
-        }
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
+    while (ps_wire_partitions_next(&walk)) {
+        int32_t partition = ps_wire_get_int32(in);
+        int16_t error = ps_wire_get_int16(in);
+        if (in->failed)
+            break;
+        error = answered(fetch, walk.topic, partition, error);
+        worst = worst == 0 ? error : worst;
     }
     if (in->failed) {
         fetch->commits.failed = fetch->commits.dirty = true;

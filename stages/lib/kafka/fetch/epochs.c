@@ -8,6 +8,7 @@
  *
  * Brokers answer this to consumers from Kafka 2.3 on. Older brokers are not asked. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/kafka/wire/partitions.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -233,22 +234,18 @@ static void checked(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *pa
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason)
 {
-    uint32_t length, stream;
+    uint32_t stream;
     (void)ps_wire_get_int32(in); /* throttle time */
-    uint32_t topics = ps_wire_get_count(in, 6);
-    for (uint32_t t = 0; t < topics && !in->failed; t++) {
-        const char *topic = ps_wire_get_string(in, &length);
-        uint32_t count = ps_wire_get_count(in, 18);
-        for (uint32_t i = 0; i < count && !in->failed; i++) {
-            int16_t error = ps_wire_get_int16(in);
-            int32_t partition = ps_wire_get_int32(in), epoch = ps_wire_get_int32(in);
-            int64_t end = ps_wire_get_int64(in);
-            struct ps_kafka_fetch_part *part =
-                in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-            if (part != NULL && part->state == PS_KAFKA_PART_CHECKED &&
-                part->asked_by == request->correlation)
-                checked(fetch, part, error, epoch, end);
-        }
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
+    while (ps_wire_partitions_next(&walk)) {
+        int16_t error = ps_wire_get_int16(in);
+        int32_t partition = ps_wire_get_int32(in), epoch = ps_wire_get_int32(in);
+        int64_t end = ps_wire_get_int64(in);
+        struct ps_kafka_fetch_part *part =
+            in->failed ? NULL
+                       : ps_kafka_parts_find(fetch, walk.topic.data, walk.topic.length, partition, &stream);
+        if (part != NULL && part->state == PS_KAFKA_PART_CHECKED && part->asked_by == request->correlation)
+            checked(fetch, part, error, epoch, end);
     }
     ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
     return !in->failed || ps_kafka_fetch_unreadable(reason, "OffsetForLeaderEpoch");

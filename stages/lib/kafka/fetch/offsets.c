@@ -2,6 +2,7 @@
  * read_committed, an offset that no open transaction may change, KIP-447), else the offset by
  * auto.offset.reset (ListOffsets). */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/kafka/wire/partitions.h"
 #include "stages/lib/least.h"
 
 #include "core/quantity.h"
@@ -29,29 +30,6 @@ static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_
            ps_kafka_stream_is_drained(&fetch->streams.items[i]);
 }
 
-static char *put_topic(char *at, const struct ps_kafka_fetch_part *part, bool compact)
-{
-    const struct ps_kafka_native_topic *topic = part->topic;
-    return compact ? ps_wire_put_compact_string(at, topic->name, topic->length)
-                   : ps_wire_put_string(at, topic->name, topic->length);
-}
-
-/* Writes each partition with its topic; the coordinator accepts a topic several times. */
-static char *put_committed(const struct ps_kafka_fetch *fetch, char *at, uint32_t count, bool compact)
-{
-    at = compact ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (!wants(fetch, i, PS_KAFKA_PART_COMMITTED))
-            continue;
-        at = put_topic(at, &fetch->parts[i], compact);
-        at = compact ? ps_wire_put_uvarint(at, 2) : ps_wire_put_int32(at, 1);
-        at = ps_wire_put_int32(at, fetch->parts[i].number);
-        if (compact)
-            at = ps_wire_put_uvarint(at, 0); /* tags */
-    }
-    return at;
-}
-
 static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *fetch, int16_t most)
 {
     bool stable = most >= VERSION_OF_STABLE && fetch->settings.committed_only;
@@ -67,17 +45,23 @@ static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *
                                              32 + group_length + (size_t)count * TOPIC_BYTES, &request);
     if (at == NULL)
         return NULL;
-    if (stable) {
-        at = ps_wire_put_uvarint(at, 0); /* tags of the header */
-        at = ps_wire_put_compact_string(at, fetch->group, group_length);
-        at = put_committed(fetch, at, count, true);
-        at = ps_wire_put_int8(at, 1);
-        at = ps_wire_put_uvarint(at, 0);
-    } else {
-        at = ps_wire_put_string(at, fetch->group, group_length);
-        at = put_committed(fetch, at, count, false);
+    at = ps_wire_put_tags(at, stable); /* of the header */
+    at = ps_wire_put_text(at, fetch->group, group_length, stable);
+    at = ps_wire_put_count(at, count, stable);
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (!wants(fetch, i, PS_KAFKA_PART_COMMITTED))
+            continue;
+        /* each partition with its topic: the coordinator accepts a topic several times */
+        at = ps_wire_put_text(at, part->topic->name, part->topic->length, stable);
+        at = ps_wire_put_count(at, 1, stable);
+        at = ps_wire_put_int32(at, part->number);
+        at = ps_wire_put_tags(at, stable);
+        part->asked_by = request->correlation;
     }
-    return ps_kafka_native_request_end(request, at);
+    if (stable)
+        at = ps_wire_put_int8(at, 1);
+    return ps_kafka_native_request_end(request, ps_wire_put_tags(at, stable));
 }
 
 static void ask_committed(struct ps_kafka_fetch *fetch)
@@ -89,13 +73,8 @@ static void ask_committed(struct ps_kafka_fetch *fetch)
         broker != NULL
             ? request_committed(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_GROUP_OFFSETS))
             : NULL;
-    if (request == NULL)
-        return;
-    for (uint32_t i = 0; i < fetch->part_count; i++) {
-        if (wants(fetch, i, PS_KAFKA_PART_COMMITTED))
-            fetch->parts[i].asked_by = request->correlation;
-    }
-    ps_kafka_native_broker_send(broker, request);
+    if (request != NULL)
+        ps_kafka_native_broker_send(broker, request);
 }
 
 static void committed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch,
@@ -128,33 +107,20 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, const struct ps_kaf
                                struct ps_wire_in *in, char *reason)
 {
     int16_t version = request->version;
-    bool compact = version >= VERSION_OF_STABLE;
-    uint32_t length, metadata_length, stream;
-    if (compact)
-        ps_wire_skip_tags(in); /* of the header */
+    uint32_t stream;
+    in->flexible = version >= VERSION_OF_STABLE;
+    ps_wire_end_fields(in); /* of the header */
     if (version >= 3)
         (void)ps_wire_get_int32(in); /* throttle time */
-    uint32_t topics = compact ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
-    for (uint32_t t = 0; t < topics && !in->failed; t++) {
-        const char *topic =
-            compact ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
-        uint32_t count = compact ? ps_wire_get_compact_count(in, 16) : ps_wire_get_count(in, 16);
-        for (uint32_t i = 0; i < count && !in->failed; i++) {
-            int32_t partition = ps_wire_get_int32(in);
-            int64_t offset = ps_wire_get_int64(in);
-            int32_t epoch = version >= 5 ? ps_wire_get_int32(in) : -1;
-            (void)(compact ? ps_wire_get_compact_string(in, &metadata_length)
-                           : ps_wire_get_string(in, &metadata_length));
-            int16_t error = ps_wire_get_int16(in);
-            if (compact)
-                ps_wire_skip_tags(in);
-            const struct ps_kafka_fetch_part *part =
-                in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-            if (part != NULL && part->asked_by == request->correlation)
-                committed(fetch, stream, offset, epoch, error);
-        }
-        if (compact)
-            ps_wire_skip_tags(in);
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
+    while (ps_wire_partitions_next(&walk)) {
+        struct ps_wire_committed offset = ps_wire_get_committed(in, version);
+        const struct ps_kafka_fetch_part *part =
+            in->failed
+                ? NULL
+                : ps_kafka_parts_find(fetch, walk.topic.data, walk.topic.length, offset.partition, &stream);
+        if (part != NULL && part->asked_by == request->correlation)
+            committed(fetch, stream, offset.next, offset.epoch, offset.error);
     }
     int16_t error = ps_wire_get_int16(in);
     if (in->failed)
@@ -201,7 +167,7 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
             continue;
         bool earliest = fetch->settings.reset == PS_KAFKA_RESET_EARLIEST || part->state == PS_KAFKA_PART_ANEW;
         part->asked_by = request->correlation;
-        at = put_topic(at, part, false);
+        at = ps_wire_put_string(at, part->topic->name, part->topic->length);
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, part->number);
         at = ps_wire_put_int64(at, earliest ? TIME_EARLIEST : TIME_LATEST);
@@ -271,23 +237,20 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
 static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason)
 {
-    uint32_t length, stream;
+    uint32_t stream;
     if (request->version >= 2)
         (void)ps_wire_get_int32(in); /* throttle time */
-    uint32_t topics = ps_wire_get_count(in, 6);
-    for (uint32_t t = 0; t < topics && !in->failed; t++) {
-        const char *topic = ps_wire_get_string(in, &length);
-        uint32_t count = ps_wire_get_count(in, 22);
-        for (uint32_t i = 0; i < count && !in->failed; i++) {
-            int32_t partition = ps_wire_get_int32(in);
-            int16_t error = ps_wire_get_int16(in);
-            (void)ps_wire_get_int64(in); /* timestamp */
-            int64_t offset = ps_wire_get_int64(in);
-            const struct ps_kafka_fetch_part *part =
-                in->failed ? NULL : ps_kafka_parts_find(fetch, topic, length, partition, &stream);
-            if (part != NULL && part->asked_by == request->correlation)
-                listed(fetch, stream, offset, error);
-        }
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
+    while (ps_wire_partitions_next(&walk)) {
+        int32_t partition = ps_wire_get_int32(in);
+        int16_t error = ps_wire_get_int16(in);
+        (void)ps_wire_get_int64(in); /* timestamp */
+        int64_t offset = ps_wire_get_int64(in);
+        const struct ps_kafka_fetch_part *part =
+            in->failed ? NULL
+                       : ps_kafka_parts_find(fetch, walk.topic.data, walk.topic.length, partition, &stream);
+        if (part != NULL && part->asked_by == request->correlation)
+            listed(fetch, stream, offset, error);
     }
     ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
     return !in->failed || ps_kafka_fetch_unreadable(reason, "ListOffsets");

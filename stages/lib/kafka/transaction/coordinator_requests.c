@@ -145,39 +145,24 @@ struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_na
     return ps_kafka_native_request_end(request, ps_wire_put_string(at, group.data, group.length));
 }
 
-/* Returns how many positions from `from` on are of the same topic; positions are sorted. */
-static uint32_t topic_run(const struct ps_kafka_native_transaction *transaction, uint32_t from)
-{
-    uint32_t end = from + 1;
-    while (end < transaction->end &&
-           ps_slice_same(transaction->positions[end].name->name, transaction->positions[from].name->name))
-        end++;
-    return end - from;
-}
-
-static uint32_t count_topics(const struct ps_kafka_native_transaction *transaction)
-{
-    uint32_t topics = 0;
-    for (uint32_t i = transaction->from; i < transaction->end; i += topic_run(transaction, i))
-        topics++;
-    return topics;
-}
-
+/* Writes each position with its topic: coordinators accept a topic several times. */
 static char *put_offset(char *at, const struct ps_kafka_position *position)
 {
+    at = ps_wire_put_compact_string(at, position->name->name.data, position->name->name.length);
+    at = ps_wire_put_count(at, 1, true);
     at = ps_wire_put_int32(at, (int32_t)position->name->part);
     at = ps_wire_put_int64(at, position->next);
     at = ps_wire_put_int32(at, position->epoch);
     at = ps_wire_put_compact_string(at, NULL, 0); /* metadata */
-    return ps_wire_put_uvarint(at, 0);            /* tags */
+    at = ps_wire_put_tags(at, true);
+    return ps_wire_put_tags(at, true); /* of the topic */
 }
 
 static size_t offsets_room(const struct ps_kafka_native_transaction *transaction,
                            const struct ps_stream_name *name)
 {
     return 64 + PRODUCER_BYTES + (size_t)name->group.length + name->member.length + name->instance.length +
-           (size_t)count_topics(transaction) * TOPIC_BYTES_MAX +
-           (size_t)(transaction->end - transaction->from) * PARTITION_BYTES_MAX;
+           (size_t)(transaction->end - transaction->from) * (TOPIC_BYTES_MAX + PARTITION_BYTES_MAX);
 }
 
 struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_native *client)
@@ -201,16 +186,9 @@ struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_
     at = name->instance.length > 0
              ? ps_wire_put_compact_string(at, name->instance.data, name->instance.length)
              : ps_wire_put_uvarint(at, 0);
-    at = ps_wire_put_uvarint(at, count_topics(transaction) + 1);
-    for (uint32_t i = transaction->from; i < transaction->end;) {
-        uint32_t count = topic_run(transaction, i);
-        const struct ps_slice topic = transaction->positions[i].name->name;
-        at = ps_wire_put_compact_string(at, topic.data, topic.length);
-        at = ps_wire_put_uvarint(at, count + 1);
-        for (uint32_t end = i + count; i < end; i++)
-            at = put_offset(at, &transaction->positions[i]);
-        at = ps_wire_put_uvarint(at, 0);
-    }
+    at = ps_wire_put_count(at, transaction->end - transaction->from, true);
+    for (uint32_t i = transaction->from; i < transaction->end; i++)
+        at = put_offset(at, &transaction->positions[i]);
     return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
 }
 
@@ -250,7 +228,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafk
     struct ps_kafka_native_request *request;
     size_t room =
         16 + (size_t)group.length + (size_t)(transaction->end - transaction->from) * TOPIC_BYTES_MAX;
-    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FETCH_OFFSETS, 7, room, &request);
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FETCH_OFFSETS,
+                                             PS_KAFKA_NATIVE_STABLE_OFFSETS, room, &request);
     if (at == NULL)
         return NULL;
     at = ps_wire_put_uvarint(at, 0); /* tags of the header */

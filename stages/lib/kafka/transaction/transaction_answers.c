@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/transaction/lacking.h"
 
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/wire/partitions.h"
 #include "stages/lib/kafka/wire/slice.h"
 #include "stages/lib/least.h"
 
@@ -192,31 +193,26 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
     struct ps_kafka_native_partition *denied = NULL; /* the first one with the error `worst` */
     int16_t worst = 0;
     (void)ps_wire_get_int32(in); /* throttle time */
-    uint32_t topics = ps_wire_get_count(in, 6);
     transaction->joins_asked = false;
-    for (uint32_t t = 0; t < topics; t++) {
-        uint32_t length;
-        const char *name = ps_wire_get_string(in, &length);
-        uint32_t count = ps_wire_get_count(in, 6);
-        struct ps_kafka_native_topic *topic =
-            name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
-        for (uint32_t i = 0; i < count; i++) {
-            int32_t number = ps_wire_get_int32(in);
-            int16_t error = ps_wire_get_int16(in);
-            bool is_worst = worse(worst, error) != worst;
-            worst = worse(worst, error);
-            if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count)
-                continue;
-            if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
-                note_unknown(client, &topic->partitions[number]);
-            if (is_worst)
-                denied = &topic->partitions[number];
-            if (error != 0)
-                continue;
-            transaction->any_joined = true;
-            topic->partitions[number].joined = transaction->number;
-            ps_kafka_native_partition_offer(client, &topic->partitions[number]);
-        }
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
+    while (ps_wire_partitions_next(&walk)) {
+        const struct ps_kafka_native_topic *topic =
+            ps_kafka_native_topic_find(client, walk.topic.data, walk.topic.length);
+        int32_t number = ps_wire_get_int32(in);
+        int16_t error = ps_wire_get_int16(in);
+        bool is_worst = worse(worst, error) != worst;
+        worst = worse(worst, error);
+        if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count)
+            continue;
+        if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
+            note_unknown(client, &topic->partitions[number]);
+        if (is_worst)
+            denied = &topic->partitions[number];
+        if (error != 0)
+            continue;
+        transaction->any_joined = true;
+        topic->partitions[number].joined = transaction->number;
+        ps_kafka_native_partition_offer(client, &topic->partitions[number]);
     }
     if (in->failed)
         return unreadable(reason, "AddPartitionsToTxn");
@@ -320,23 +316,16 @@ static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *
     int16_t worst = 0;
     uint32_t named = 0;
     bool missing = false;
-    ps_wire_skip_tags(in);       /* of the header */
+    in->flexible = true;
+    ps_wire_end_fields(in);      /* of the header */
     (void)ps_wire_get_int32(in); /* throttle time */
-    uint32_t topics = ps_wire_get_compact_count(in, 3);
-    for (uint32_t t = 0; t < topics; t++) {
-        struct ps_slice topic;
-        topic.data = ps_wire_get_compact_string(in, &topic.length);
-        uint32_t count = ps_wire_get_compact_count(in, 7);
-        named += count;
-        for (uint32_t i = 0; i < count && topic.data != NULL; i++) {
-            int32_t part = ps_wire_get_int32(in);
-            int16_t error = ps_wire_get_int16(in);
-            ps_wire_skip_tags(in);
-            missing |= error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-            worst = worse(worst, in->failed ? 0 : position_error(client, topic, part, error));
-        }
-        in->failed |= topic.data == NULL;
-        ps_wire_skip_tags(in);
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
+    while (ps_wire_partitions_next(&walk)) {
+        int32_t part = ps_wire_get_int32(in);
+        int16_t error = ps_wire_get_int16(in);
+        named++;
+        missing |= error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        worst = worse(worst, in->failed ? 0 : position_error(client, walk.topic, part, error));
     }
     if (in->failed || (worst == 0 && named < transaction->end - transaction->from))
         return unreadable(reason, "TxnOffsetCommit");
@@ -368,26 +357,16 @@ static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     int16_t worst = 0;
-    ps_wire_skip_tags(in);       /* of the header */
+    in->flexible = true;
+    ps_wire_end_fields(in);      /* of the header */
     (void)ps_wire_get_int32(in); /* throttle time */
-    uint32_t topics = ps_wire_get_compact_count(in, 3);
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     transaction->compared = 0;
-    for (uint32_t t = 0; t < topics; t++) {
-        struct ps_slice topic;
-        uint32_t metadata_length;
-        topic.data = ps_wire_get_compact_string(in, &topic.length);
-        uint32_t count = ps_wire_get_compact_count(in, 20);
-        for (uint32_t i = 0; i < count && topic.data != NULL; i++) {
-            int32_t part = ps_wire_get_int32(in);
-            int64_t offset = ps_wire_get_int64(in);
-            (void)ps_wire_get_int32(in); /* leader epoch */
-            (void)ps_wire_get_compact_string(in, &metadata_length);
-            int16_t error = ps_wire_get_int16(in);
-            ps_wire_skip_tags(in);
-            worst = worse(worst, in->failed ? 0 : compare(transaction, topic, part, offset, error));
-        }
-        in->failed |= topic.data == NULL;
-        ps_wire_skip_tags(in);
+    while (ps_wire_partitions_next(&walk)) {
+        struct ps_wire_committed offset = ps_wire_get_committed(in, PS_KAFKA_NATIVE_STABLE_OFFSETS);
+        worst = worse(
+            worst,
+            in->failed ? 0 : compare(transaction, walk.topic, offset.partition, offset.next, offset.error));
     }
     worst = worse(worst, ps_wire_get_int16(in));
     if (in->failed)
