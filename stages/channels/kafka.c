@@ -171,7 +171,7 @@ static enum ps_status build_producer(struct kafka_channel *plan, struct ps_conte
         .acks = ps_kafka_acks_of(&plan->producer_pairs, NULL),
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = IN_FLIGHT_BYTES_MAX,
-        .partitioner = ps_kafka_properties_partitioner(&plan->producer_pairs),
+        .spread = ps_kafka_properties_spread(&plan->producer_pairs),
     };
     if (ps_kafka_sender_plan_build(&plan->putter.sender, settings, &wants, err) != PS_OK)
         return PS_FAIL;

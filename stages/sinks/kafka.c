@@ -460,7 +460,7 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
         .acks = acks_of(plan),
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = (uint64_t)plan->in_flight_bytes_max,
-        .partitioner = ps_kafka_properties_partitioner(&plan->producer_pairs),
+        .spread = ps_kafka_properties_spread(&plan->producer_pairs),
         .native = is_native(plan),
     };
     if (plan->guarantee == EXACTLY_ONCE)

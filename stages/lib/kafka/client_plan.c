@@ -152,11 +152,6 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
                                           struct ps_kafka_settings *settings,
                                           const struct ps_kafka_sender_wants *wants, struct ps_err *err)
 {
-    static const enum ps_kafka_spread spreads[] = {
-        [PS_KAFKA_PARTITIONER_BY_KEY] = PS_KAFKA_SPREAD_BY_KEY,
-        [PS_KAFKA_PARTITIONER_STICKY] = PS_KAFKA_SPREAD_STICKY,
-        [PS_KAFKA_PARTITIONER_EVENLY] = PS_KAFKA_SPREAD_EVENLY,
-    };
     set_delivery(settings, wants->acks);
     bool sizes_are_given = ps_kafka_settings_get(settings, "queue.buffering.max.messages") != NULL ||
                            ps_kafka_settings_get(settings, "queue.buffering.max.kbytes") != NULL;
@@ -173,7 +168,7 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
     sender->linger_ns = native ? 0 : wave_linger_ns(settings, sizes_are_given);
     sender->in_flight_bytes_max =
         ps_least(wants->in_flight_bytes_max, number_of(settings, "queue.buffering.max.kbytes", 0) * 1024);
-    sender->spread = spreads[wants->partitioner];
+    sender->spread = wants->spread;
     if (native && !lingers) /* the native client fills record sets while requests are in flight */
         ps_kafka_settings_set(settings, "linger.ms", "0");
     if (native) /* the native client copies only the bodies in flight */

@@ -26,7 +26,7 @@ struct ps_kafka_sender_wants {
     const char *acks;     /* NULL: all */
     uint64_t queue_bytes; /* size of the library's queue: a share of the memory budget */
     uint64_t in_flight_bytes_max;
-    enum ps_kafka_partitioner partitioner;
+    enum ps_kafka_spread spread;
     bool native; /* the native client, stages/lib/kafka/cluster/native.h, if the settings allow it */
 };
 

@@ -154,6 +154,14 @@ void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice
     client->listener->notice(client->listener->argument, &notice);
 }
 
+bool ps_kafka_native_may_tell(const struct ps_kafka_native *client, uint64_t *told_ns)
+{
+    if (*told_ns != 0 && client->now.mono_ns < *told_ns + TELL_AGAIN_NS)
+        return false;
+    *told_ns = client->now.mono_ns;
+    return true;
+}
+
 void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_native_wait *wait,
                                const char *what, int16_t error)
 {
@@ -161,10 +169,8 @@ void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_n
     if (wait->since_ns == 0)
         wait->since_ns = client->now.mono_ns;
     uint64_t waits_ns = client->now.mono_ns - wait->since_ns;
-    if (waits_ns < TELL_WAIT_NS ||
-        (wait->told_ns != 0 && client->now.mono_ns < wait->told_ns + TELL_AGAIN_NS))
+    if (waits_ns < TELL_WAIT_NS || !ps_kafka_native_may_tell(client, &wait->told_ns))
         return;
-    wait->told_ns = client->now.mono_ns;
     snprintf(text, sizeof text, "%s for %s: %s", what, ps_quantity_print_ns(waits_ns).text,
              ps_kafka_error_find(error)->name);
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);

@@ -38,6 +38,8 @@ void ps_kafka_native_report_record(struct ps_kafka_native *client, struct ps_kaf
                                    uint32_t record);
 void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
                             const char *text);
+/* Returns whether a lasting trouble may be reported now: it was not for a minute, or never (*told_ns 0). Notes the time. */
+bool ps_kafka_native_may_tell(const struct ps_kafka_native *client, uint64_t *told_ns);
 /* If no broker can be reached, reports this once, with the last broker's reason; reports it again only after a
  * broker has answered. */
 void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason);

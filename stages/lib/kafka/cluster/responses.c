@@ -12,7 +12,6 @@
 /* An error that does not pass is named after this time, before the sink says that nothing was delivered (STALL_NS in
  * produce/silence.c), */
 #define TELL_AFTER_NS (9 * PS_NS_PER_S)
-#define TELL_AGAIN_NS (60 * PS_NS_PER_S)   /* and again after this time */
 #define TELL_THROTTLE_NS (2 * PS_NS_PER_S) /* a shorter delay by a quota is not named */
 #define TAG_FINALIZED_FEATURES 2
 #define TRANSACTION_FEATURE "transaction.version"
@@ -133,10 +132,11 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
 /* Reports the error for which the cluster gives no producer id. The client requests the id again each second. */
 static void tell_no_id(struct ps_kafka_native *client, const struct ps_kafka_error *error)
 {
-    if (client->id_told == error->code && client->now.mono_ns < client->id_told_ns + TELL_AGAIN_NS)
-        return;
+    if (client->id_told != error->code)
+        client->id_told_ns = 0;
     client->id_told = error->code;
-    client->id_told_ns = client->now.mono_ns;
+    if (!ps_kafka_native_may_tell(client, &client->id_told_ns))
+        return;
     char text[256];
     snprintf(text, sizeof text, "the cluster gives no producer id: %s", error->name);
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
@@ -186,10 +186,8 @@ static void tell_refused(struct ps_kafka_native *client, struct ps_kafka_native_
     if (partition->refused_ns == 0)
         partition->refused_ns = client->now.mono_ns;
     uint64_t refused_ns = client->now.mono_ns - partition->refused_ns;
-    bool told = client->refused_told_ns != 0 && client->now.mono_ns < client->refused_told_ns + TELL_AGAIN_NS;
-    if (refused_ns < TELL_AFTER_NS || told)
+    if (refused_ns < TELL_AFTER_NS || !ps_kafka_native_may_tell(client, &client->refused_told_ns))
         return;
-    client->refused_told_ns = client->now.mono_ns;
     snprintf(text, sizeof text, "topic %s, partition %d takes no records since %s: %s",
              partition->topic->name, partition->number, ps_quantity_print_ns(refused_ns).text, error->name);
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
@@ -284,11 +282,8 @@ static void throttled(struct ps_kafka_native_broker *broker, uint64_t throttle_n
     struct ps_kafka_native *client = broker->client;
     char text[128];
     broker->throttle_ns = broker->muted_ns = client->now.mono_ns + throttle_ns;
-    bool told =
-        client->throttle_told_ns != 0 && client->now.mono_ns < client->throttle_told_ns + TELL_AGAIN_NS;
-    if (throttle_ns < TELL_THROTTLE_NS || told)
+    if (throttle_ns < TELL_THROTTLE_NS || !ps_kafka_native_may_tell(client, &client->throttle_told_ns))
         return;
-    client->throttle_told_ns = client->now.mono_ns;
     snprintf(text, sizeof text, "broker %d takes no records for %s", broker->node,
              ps_quantity_print_ns(throttle_ns).text);
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_ERROR_THROTTLING_QUOTA_EXCEEDED, text);

@@ -336,14 +336,14 @@ bool ps_kafka_properties_value(enum ps_kafka_client client, const struct ps_pair
     return found != NULL;
 }
 
-enum ps_kafka_partitioner ps_kafka_properties_partitioner(const struct ps_pairs *pairs)
+enum ps_kafka_spread ps_kafka_properties_spread(const struct ps_pairs *pairs)
 {
     const char *class = ps_pairs_get(pairs, "partitioner.class"),
                *ignore = ps_pairs_get(pairs, "partitioner.ignore.keys");
     if (class != NULL && strcasestr(class, ".RoundRobinPartitioner") != NULL)
-        return PS_KAFKA_PARTITIONER_EVENLY;
+        return PS_KAFKA_SPREAD_EVENLY;
     if ((class != NULL && strcasestr(class, ".UniformStickyPartitioner") != NULL) ||
         (ignore != NULL && ps_kafka_property_has_word(ignore, "true", strlen("true"))))
-        return PS_KAFKA_PARTITIONER_STICKY;
-    return PS_KAFKA_PARTITIONER_BY_KEY;
+        return PS_KAFKA_SPREAD_STICKY;
+    return PS_KAFKA_SPREAD_BY_KEY;
 }

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "stages/lib/kafka/librdkafka/settings.h"
+#include "stages/lib/kafka/produce/seam.h"
 #include "stages/lib/note.h"
 #include "stages/lib/tls/tls.h"
 
@@ -52,13 +53,8 @@ enum ps_status ps_kafka_properties_translate(const struct ps_kafka_properties *p
 bool ps_kafka_properties_value(enum ps_kafka_client client, const struct ps_pairs *pairs, const char *name,
                                char *value, size_t room);
 
-/* How events are assigned to partitions; chosen by partitioner.class and partitioner.ignore.keys. */
-enum ps_kafka_partitioner {
-    PS_KAFKA_PARTITIONER_BY_KEY, /* Java's default: murmur2 of the key; without a key sticky per batch */
-    PS_KAFKA_PARTITIONER_STICKY, /* keys are ignored (UniformStickyPartitioner, partitioner.ignore.keys) */
-    PS_KAFKA_PARTITIONER_EVENLY, /* RoundRobinPartitioner */
-};
-enum ps_kafka_partitioner ps_kafka_properties_partitioner(const struct ps_pairs *pairs);
+/* Returns how events are assigned to partitions, by partitioner.class and partitioner.ignore.keys. */
+enum ps_kafka_spread ps_kafka_properties_spread(const struct ps_pairs *pairs);
 
 /* Prints docs/KAFKA_PROPERTIES.md. */
 void ps_kafka_properties_document(FILE *out);

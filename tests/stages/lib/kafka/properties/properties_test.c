@@ -194,15 +194,15 @@ static void test_partitioner(void **state)
     struct ps_pair pair = {.key = "partitioner.class",
                            .value = "org.apache.kafka.clients.producer.RoundRobinPartitioner"};
     struct ps_pairs list = {.count = 1, .items = &pair};
-    assert_int_equal(ps_kafka_properties_partitioner(&list), PS_KAFKA_PARTITIONER_EVENLY);
+    assert_int_equal(ps_kafka_properties_spread(&list), PS_KAFKA_SPREAD_EVENLY);
     pair.value = "org.apache.kafka.clients.producer.UniformStickyPartitioner";
-    assert_int_equal(ps_kafka_properties_partitioner(&list), PS_KAFKA_PARTITIONER_STICKY);
+    assert_int_equal(ps_kafka_properties_spread(&list), PS_KAFKA_SPREAD_STICKY);
     pair.value = "com.example.Mine";
-    assert_int_equal(ps_kafka_properties_partitioner(&list), PS_KAFKA_PARTITIONER_BY_KEY);
+    assert_int_equal(ps_kafka_properties_spread(&list), PS_KAFKA_SPREAD_BY_KEY);
     pair = (struct ps_pair){.key = "partitioner.ignore.keys", .value = "true"};
-    assert_int_equal(ps_kafka_properties_partitioner(&list), PS_KAFKA_PARTITIONER_STICKY);
+    assert_int_equal(ps_kafka_properties_spread(&list), PS_KAFKA_SPREAD_STICKY);
     list.count = 0;
-    assert_int_equal(ps_kafka_properties_partitioner(&list), PS_KAFKA_PARTITIONER_BY_KEY);
+    assert_int_equal(ps_kafka_properties_spread(&list), PS_KAFKA_SPREAD_BY_KEY);
 }
 
 static void test_document(void **state)
