@@ -15,13 +15,13 @@ function(ps_c_text out text)
   set(${out} "\"${text}\"" PARENT_SCOPE)
 endfunction()
 
-# The page of `penstock plan --report` with its style and its script, which is bench/report/chart.js and page.js.
+# The page of `penstock plan --report` with its style and its script.
 function(ps_report_page out)
-  foreach(name page.html page.css chart.js page.js)
+  foreach(name page.html page.css chart.js curves.js page.js)
     ps_read_text(${name} ${CMAKE_SOURCE_DIR}/bench/report/${name})
   endforeach()
   string(REPLACE "@PAGE_STYLE@" "${page.css}" page "${page.html}")
-  string(REPLACE "@PAGE_SCRIPT@" "${chart.js}\n${page.js}" page "${page}")
+  string(REPLACE "@PAGE_SCRIPT@" "${chart.js}\n${curves.js}\n${page.js}" page "${page}")
   ps_c_text(page "${page}")
   file(CONFIGURE OUTPUT ${out} @ONLY CONTENT
     "#include \"bench/report/page.h\"\n\nconst char ps_report_page[] =\n    @page@;\n")

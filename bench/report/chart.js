@@ -1,6 +1,7 @@
-/* Draws the page of `penstock plan --report` from the result document in the element #result (docs/PLANNING.md
- * describes it). The document may come from elsewhere: what it lacks, or has in another type, appears as not measured,
- * and its texts become text nodes, never markup. ES2015 without a library; runs once, when the page is complete. */
+/* The script of the page of `penstock plan --report`, which draws the result document in the element #result
+ * (docs/PLANNING.md describes it): this file reads the document and has figures, elements, axes and pictures; curves.js
+ * draws the figures, page.js fills the page. CMake joins them. The document may come from elsewhere: what it lacks, or
+ * has in another type, appears as not measured, and its texts become text nodes, never markup. ES2015 without a library. */
 'use strict';
 
 const ITEMS_MAX = 64, TRIALS_MAX = 1000, GOALS_MAX = 12, TEXT_MAX = 2000;
@@ -36,6 +37,8 @@ function list(object, key, most = ITEMS_MAX) {
 const isObject = value => value !== null && typeof value === 'object' && !Array.isArray(value);
 const largest = values => values.reduce((most, value) => (value > most || isNaN(most) ? value : most), NaN);
 const smallest = values => -largest(values.map(value => -value));
+// The last of those that `better` does not put behind another.
+const best = (items, better) => items.reduce((one, other) => (one && better(one, other) ? one : other), null);
 const within = (value, low, high) => Math.max(low, Math.min(value, high));
 
 // One shape for each verdict, in the order of the legend: the path around (0, 0) for a radius.
@@ -121,7 +124,17 @@ const seconds = measured(value => {
     : two(Math.floor(hours / 24), 'd', hours % 24, 'h');
 });
 const nanoseconds = value => seconds(value / 1e9);
-const plural = (number, one, many = one + 's') => `${count(number)} ${number === 1 ? one : many}`;
+const plural = (number, one) => `${count(number)} ${one}${number === 1 ? '' : 's'}`;
+
+const quantileName = percentile => `p${Number(percentile.toPrecision(6))}`;
+
+function goalWords(goal) {
+  if (goal.latency_limit_ns > 0 && goal.percentile > 0)
+    return `${quantileName(goal.percentile)} below ${nanoseconds(goal.latency_limit_ns)}`;
+  if (goal.loss_max >= 0)
+    return goal.loss_max > 0 ? `at most ${share(goal.loss_max)} lost` : 'no event lost';
+  return (goal.text || goal.goal || 'goal').slice(0, 60);
+}
 
 // ---- elements ----
 
@@ -271,7 +284,8 @@ class Picture {
 
   path(points, classes) {
     if (points.length)
-      add(this.element, svg(`path.${classes}`, {d: 'M' + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}));
+      add(this.element, svg(`path.${classes}`,
+        {d: 'M' + points.map(([x, y]) => `${x.toFixed(1)} ${y.toFixed(1)}`).join('L')}));
   }
 
   mark(verdict, x, y, radius, classes, tip) {

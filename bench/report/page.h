@@ -1,4 +1,4 @@
-/* The page's text without the result; CMake makes it of page.html, page.css and page.js. */
+/* The page without the result. CMake makes it of page.html, page.css and the scripts beside them. */
 #pragma once
 
 extern const char ps_report_page[];

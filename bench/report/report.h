@@ -1,6 +1,6 @@
-/* The page that `penstock plan --report` writes: one HTML file that holds the result document as JSON, as text, and the
- * script that draws it (page.html, page.css, page.js). It loads nothing from a network and is readable on a dark
- * screen, on a telephone and on paper; where no script runs, it shows the text.
+/* The page that `penstock plan --report` writes: one HTML file that holds the result document as text and as JSON, and a
+ * script that draws it. It loads nothing from a network and is readable on a dark screen, on a telephone and on paper;
+ * where no script runs, it shows the text.
  *
  * Thread: any, at the end of a plan; not for use on a data path. */
 #pragma once

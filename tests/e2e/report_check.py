@@ -111,6 +111,7 @@ def bend(sample):
 def flat(sample):
     """A curve without a knee; goals of each kind; the plan was interrupted."""
     goals = [{'loss_max': 0.001, 'rate': 5000, 'status': 'out-of-time'}, {'percentile': 0.999, 'latency_limit_ns': 20e6, 'loss_max': 0},
+             {'latency_limit_ns': 1e6},
              {'text': 'as <fast> as it goes'}]
     trials = [{'rate': step * 1000, 'verdict': 'held', 'latency_ns': {'p50': 1e6, 'p99': 1e6 + step * 1e5}} for step in range(1, 10)]
     return {'trials': trials, 'goals': goals, 'interrupted': True, 'subject': {'name': 'a1'}}
@@ -140,7 +141,7 @@ SAYS = {
                 '97 %', '4.1 %', '0.0001 %'],
     'hostile': ['<script>alert(1)</script>"\'>&amp;<img src=x onerror=alert(2)>\ufffd\ufffd]]>'],
 }
-SAYS_NOT = {'sample': ['Not measured'], 'one': ['Required and compared'], 'flat': ['knee: '], 'hostile': ['\u202e', '\x07'], 'many': ['NaN', 'undefined'],
+SAYS_NOT = {'sample': ['Not measured'], 'one': ['Required and compared'], 'flat': ['knee: ', 'NaN'], 'hostile': ['\u202e', '\x07'], 'many': ['NaN', 'undefined'],
             'absurd': ['NaN', 'undefined', 'Infinity'], 'empty': ['NaN', 'undefined']}
 FIGURES = {'sample': {'latency', 'latency-close', 'percentiles', 'timeline-held', 'timeline-over', 'scaling-curve'}, 'empty': set(), 'zero': set(),
            'wrong': set()}
