@@ -75,70 +75,66 @@ void ps_scrape_fini(struct ps_scrape *scrape)
 
 /* ---- over HTTP ---- */
 
-struct answer {
-    char *text;
-    size_t length;
-};
-
 static size_t on_data(char *data, size_t size, size_t count, void *argument)
 {
-    struct answer *answer = argument;
-    size_t more = size * count;
-    if (answer->length + more > PS_SCRAPE_BYTES_MAX)
+    struct ps_page *page = argument;
+    if (page->length + size * count > PS_SCRAPE_BYTES_MAX)
         return 0;
-    char *text = realloc(answer->text, answer->length + more + 1);
-    if (text == NULL)
-        return 0;
-    memcpy(text + answer->length, data, more);
-    answer->text = text;
-    answer->length += more;
-    return more;
+    ps_page_append(page, data, size * count);
+    return size * count;
 }
 
 /* Makes the page's URL from http://host:port with or without a path. */
-static void page_url(const char *url, char *page, size_t room)
+static void page_url(const char *url, const char *path, char *page, size_t room)
 {
-    size_t length = strcspn(url, "?#");
-    const char *host = strstr(url, "://");
-    host = host != NULL ? host + 3 : url;
-    size_t path = (size_t)(host - url) + strcspn(host, "/?#");
-    if (path < length)
-        length = path;
-    snprintf(page, room, "%s%.*s/metrics/prometheus", host == url ? "http://" : "", (int)length, url);
+    const char *scheme = strstr(url, "://"), *host = scheme != NULL ? scheme + 3 : url;
+    size_t length = (size_t)(host - url) + strcspn(host, "/?#");
+    snprintf(page, room, "%s%.*s%s", host == url ? "http://" : "", (int)length, url, path);
 }
 
-enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct ps_err *err)
+long ps_scrape_fetch(const char *url, const char *path, struct ps_page *page, struct ps_err *err)
 {
-    char page[1024];
-    struct answer answer = {0};
+    char whole[1024];
     long status = 0;
-    *scrape = (struct ps_scrape){.at_s = (double)ps_clock_now().mono_ns / 1e9};
-    page_url(url, page, sizeof page);
+    page_url(url, path, whole, sizeof whole);
     CURL *curl = curl_easy_init();
-    if (curl == NULL)
-        return ps_err_set(err, "%s: no memory", page);
-    curl_easy_setopt(curl, CURLOPT_URL, page);
+    if (curl == NULL) {
+        ps_err_set(err, "%s: no memory", whole);
+        return 0;
+    }
+    curl_easy_setopt(curl, CURLOPT_URL, whole);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 2000L);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, page);
     CURLcode code = curl_easy_perform(curl);
     if (code == CURLE_OK)
         curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_cleanup(curl);
-    enum ps_status result = PS_OK;
-    if (code != CURLE_OK)
-        result = ps_err_set(err, "%s: %s", page, curl_easy_strerror(code));
-    else if (status != 200)
-        result = ps_err_set(err, "%s: HTTP status %ld instead of an agent's metrics", page, status);
     else
-        ps_scrape_parse(scrape, answer.text != NULL ? answer.text : "", answer.length);
+        ps_err_set(err, "%s: %s", whole, curl_easy_strerror(code));
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+enum ps_status ps_scrape_get(struct ps_scrape *scrape, const char *url, struct ps_err *err)
+{
+    static const char path[] = "/metrics/prometheus";
+    char whole[1024];
+    struct ps_page page = {.text = NULL};
+    *scrape = (struct ps_scrape){.at_s = (double)ps_clock_now().mono_ns / 1e9};
+    page_url(url, path, whole, sizeof whole);
+    long status = ps_scrape_fetch(url, path, &page, err);
+    enum ps_status result = status == 200 ? PS_OK : PS_FAIL;
+    if (status != 200 && status != 0)
+        ps_err_set(err, "%s: HTTP status %ld instead of an agent's metrics", whole, status);
+    if (status == 200)
+        ps_scrape_parse(scrape, page.text != NULL ? page.text : "", page.length);
     if (result == PS_OK && ps_scrape_find(scrape, "penstock_component_info", NULL) == NULL) {
         ps_scrape_fini(scrape);
-        result = ps_err_set(err, "%s is not the metrics page of a penstock agent", page);
+        result = ps_err_set(err, "%s is not the metrics page of a penstock agent", whole);
     }
-    free(answer.text);
+    ps_page_fini(&page);
     return result;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/status.h"
+#include "core/watch/page.h"
 
 /* An agent with 10,000 rules has 30,000 samples. */
 #define PS_SCRAPE_SAMPLES_MAX 500000U
@@ -26,6 +27,10 @@ struct ps_scrape {
  * PS_SCRAPE_SAMPLES_MAX. Owns: ps_scrape_fini. */
 void ps_scrape_parse(struct ps_scrape *scrape, const char *text, size_t length);
 void ps_scrape_fini(struct ps_scrape *scrape);
+
+/* Fetches a path of an agent, "/readyz"; `url` as below. Waits at most 2 s. Returns the HTTP status; 0 after setting the error. The caller frees
+ * the page. */
+long ps_scrape_fetch(const char *url, const char *path, struct ps_page *page, struct ps_err *err);
 
 /* Fetches the agent's page; `url` is http://host:port, with or without /metrics or /metrics/prometheus. Waits
  * at most 2 s. The error names the URL. */

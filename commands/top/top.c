@@ -18,10 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <curl/curl.h>
-
-#define READY_BYTES_MAX (1U << 20)
-
 struct top {
     struct ps_arena *arena; /* for the options */
     const char *url;
@@ -142,39 +138,17 @@ static void terminal_size(unsigned *rows, unsigned *columns)
 
 /* ---- the agent ---- */
 
-static size_t on_data(char *data, size_t size, size_t count, void *argument)
-{
-    struct ps_page *page = argument;
-    if (page->length + size * count > READY_BYTES_MAX)
-        return 0;
-    ps_page_append(page, data, size * count);
-    return size * count;
-}
-
 /* Returns the lines of /readyz, also if the agent is ready; NULL if it does not answer. */
 static const char *ready_get(struct ps_arena *arena, const char *url, bool *ready)
 {
-    struct ps_page page = {0};
-    const char *lines = NULL, *scheme = strstr(url, "://");
-    size_t host = (size_t)(scheme + 3 - url) + strcspn(scheme + 3, "/?#");
-    long status = 0;
-    CURL *curl = curl_easy_init();
-    if (curl == NULL)
-        return NULL;
-    curl_easy_setopt(curl, CURLOPT_URL, ps_arena_format(arena, "%.*s/readyz", (int)host, url));
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 2000L);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &page);
-    if (curl_easy_perform(curl) == CURLE_OK)
-        curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    struct ps_page page = {.text = NULL};
+    const char *lines = NULL;
+    long status = ps_scrape_fetch(url, "/readyz", &page, NULL);
     *ready = status == 200;
     if (*ready && page.length == 3 && memcmp(page.text, "ok\n", 3) == 0)
         lines = "";
     else if (*ready || status == 503)
         lines = ps_arena_copy(arena, page.length > 0 ? page.text : "", page.length);
-    curl_easy_cleanup(curl);
     ps_page_fini(&page);
     return lines;
 }
