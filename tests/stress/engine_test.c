@@ -42,7 +42,7 @@ static void reload(struct ps_agent *agent, struct flow *flow, uint64_t *random)
     flow_draw_changes(flow, random);
     if (flow->options.workers < WORKERS_MAX && ps_test_random(random) % 16 == 0)
         flow->options.workers++; /* more are started while the others run */
-    if (ps_agent_reload(agent, flow_spec(flow), &machine, &err) != PS_OK)
+    if (ps_test_agent_reload(agent, flow_spec(flow), &machine, &err) != PS_OK)
         fail_msg("%s", err.text);
 }
 
@@ -318,7 +318,7 @@ static void test_channels_change_type(void **state)
         for (unsigned i = 0; i < flow.channel_count; i++)
             spec->channels[i].stage.ops = &other;
         if (held) {
-            assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_FAIL);
+            assert_int_equal(ps_test_agent_reload(agent, spec, &machine, &err), PS_FAIL);
             assert_non_null(strstr(err.text, "restart the agent"));
             assert_ptr_equal(ps_agent_plan(agent), before);
             assert_string_equal(agent->reload_failure, err.text);
@@ -334,7 +334,7 @@ static void test_channels_change_type(void **state)
             spec = flow_spec(&flow);
             for (unsigned i = 0; i < flow.channel_count; i++)
                 spec->channels[i].stage.ops = &other;
-            status = ps_agent_reload(agent, spec, &machine, &err);
+            status = ps_test_agent_reload(agent, spec, &machine, &err);
         } while (status != PS_OK && ps_test_patient_ns() < until_ns);
         assert_int_equal(status, PS_OK);
         assert_string_equal(agent->reload_failure, "");

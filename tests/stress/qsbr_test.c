@@ -47,7 +47,7 @@ static void test_parked_workers_follow(void **state)
         flow.sources[0].changes = (unsigned)(ps_test_random(&random) % 2);
         flow.sources[1].changes = (unsigned)(ps_test_random(&random) % 2);
         before = parked(agent);
-        assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_OK);
+        assert_int_equal(ps_test_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_OK);
         assert_int_equal(flow.sources[0].origins[0].opened > 0, 1);
     }
     assert_true(parked(agent) > 0);

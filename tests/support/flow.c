@@ -419,3 +419,19 @@ void flow_verify_letters(const struct flow *flow, enum flow_doubles doubles)
             verify_letters_of(flow, i, k, doubles);
     }
 }
+
+enum ps_status ps_test_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
+                                    const struct ps_machine *machine, struct ps_err *err)
+{
+    struct ps_plan *next;
+    if (ps_agent_reload_begin(agent, spec, machine, &next, err) != PS_OK)
+        return PS_FAIL;
+    if (next == NULL)
+        return PS_OK;
+    if (ps_plan_build(next, err) != PS_OK) {
+        ps_plan_destroy(next);
+        ps_agent_reload_failed(agent, err->text);
+        return PS_FAIL;
+    }
+    return ps_agent_reload_end(agent, next, NULL, NULL, err);
+}

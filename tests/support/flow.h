@@ -9,6 +9,7 @@
  * atomics. flow_verify runs when no worker runs. */
 #pragma once
 
+#include "core/engine/agent/agent.h"
 #include "core/engine/plan.h"
 #include "tests/support/support.h"
 
@@ -239,3 +240,7 @@ bool flow_was_seen(const struct flow *flow, unsigned origin, uint64_t number);
 /* Returns whether one sink, or one failover group, serves the channel: then flow_verify checks the order. */
 bool flow_order_counts(const struct flow *flow, unsigned channel);
 bool flow_chance(uint64_t *random, unsigned of_1000);
+
+/* Runs ps_agent_reload_begin, ps_plan_build and ps_agent_reload_end on the calling thread. */
+enum ps_status ps_test_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
+                                    const struct ps_machine *machine, struct ps_err *err);

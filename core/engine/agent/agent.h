@@ -41,10 +41,6 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
 /* Counts a reload that failed outside of the functions above. */
 void ps_agent_reload_failed(struct ps_agent *agent, const char *reason);
 
-/* For tests: runs ps_agent_reload_begin, ps_plan_build and ps_agent_reload_end on the calling thread. */
-enum ps_status ps_agent_reload(struct ps_agent *agent, struct ps_agent_spec *spec,
-                               const struct ps_machine *machine, struct ps_err *err);
-
 /* Events over the agent's whole life, reported when it stopped. */
 struct ps_agent_account {
     uint64_t received, accepted, delivered, dropped, refused, duplicated;

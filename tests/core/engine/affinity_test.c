@@ -138,7 +138,7 @@ static void test_added_workers(void **state)
         fail_msg("%s", err.text);
     flow.options.workers = 3;
     flow.options.cpus = (struct ps_texts){3, (const char *const[]){text, text, text}};
-    if (ps_agent_reload(agent, flow_spec(&flow), &machine, &err) != PS_OK)
+    if (ps_test_agent_reload(agent, flow_spec(&flow), &machine, &err) != PS_OK)
         fail_msg("%s", err.text);
     assert_int_equal(ps_engine_worker_count(agent->engine), 3);
     assert_int_equal(ps_worker_cpu(ps_engine_worker(agent->engine, 0)), -1);

@@ -99,7 +99,7 @@ struct reload {
 static void *reload_main(void *argument)
 {
     struct reload *reload = argument;
-    reload->status = ps_agent_reload(reload->agent, reload->spec, &machine, &reload->err);
+    reload->status = ps_test_agent_reload(reload->agent, reload->spec, &machine, &reload->err);
     return NULL;
 }
 
@@ -259,7 +259,7 @@ static void test_account_of_a_failed_source(void **state)
     await_source(agent, PS_METRICS_OPENING);
     struct ps_agent_spec *spec = flow_spec(&flow);
     spec->sources[0].stage.ops = &stage;
-    assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
+    assert_int_equal(ps_test_agent_reload(agent, spec, &machine, &err), PS_OK);
     assert_int_equal(accepted_of(agent), 100);
     flow_fini(&flow);
 }
@@ -283,7 +283,7 @@ static void test_source_that_halts(void **state)
     struct ps_agent_spec *spec = flow_spec(&flow);
     spec->sources[0].stage.ops = &stage;
     spec->sources[0].stage.fingerprint = "another";
-    assert_int_equal(ps_agent_reload(agent, spec, &machine, &err), PS_OK);
+    assert_int_equal(ps_test_agent_reload(agent, spec, &machine, &err), PS_OK);
     await_source(agent, PS_METRICS_OPEN);
     assert_int_equal(accepted_of(agent), 100);
     flow_fini(&flow);
@@ -303,7 +303,7 @@ static void test_reload_does_not_wait_as_long_as_a_stop(void **state)
     if (agent == NULL)
         fail_msg("%s", err.text);
     await_made(&flow);
-    assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_OK);
+    assert_int_equal(ps_test_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_OK);
     __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
     assert_int_equal(accepted_of(agent), 100);
     flow_verify(&flow, FLOW_EXACTLY_ONCE);
@@ -388,7 +388,7 @@ static void test_reload_removes_a_channel_without_a_sink(void **state)
         fail_msg("%s", err.text);
     await_made(&flow);
     flow.names[1]++;
-    assert_int_equal(ps_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_FAIL);
+    assert_int_equal(ps_test_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_FAIL);
     assert_non_null(strstr(
         err.text, "channel c1 is removed or gets another type, and 20 events in it are not delivered"));
     flow.names[1]--;
