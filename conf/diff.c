@@ -12,20 +12,9 @@ static const char *change_word(enum ps_change change)
     return words[change];
 }
 
-static bool stage_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b)
-{
-    return a->ops == b->ops && a->fingerprint != NULL && b->fingerprint != NULL &&
-           strcmp(a->fingerprint, b->fingerprint) == 0;
-}
-
 static bool source_same(const struct ps_source_spec *a, const struct ps_source_spec *b)
 {
-    bool same = stage_same(&a->stage, &b->stage) && stage_same(&a->selector, &b->selector) &&
-                a->interceptor_count == b->interceptor_count;
-    for (size_t i = 0; same && i < a->interceptor_count; i++)
-        same = strcmp(a->interceptors[i].name, b->interceptors[i].name) == 0 &&
-               stage_same(&a->interceptors[i], &b->interceptors[i]);
-    return same;
+    return ps_stage_is_same(&a->stage, &b->stage) && ps_chain_is_same(a, b);
 }
 
 /* ---- which keys changed ---- */
@@ -96,7 +85,7 @@ static const char *behind_type(const struct ps_stage_spec *stage)
 static void name_keys(struct names *names, const char *prefix, const struct ps_stage_spec *a,
                       const struct ps_stage_spec *b)
 {
-    if (stage_same(a, b))
+    if (ps_stage_is_same(a, b))
         return;
     if (a->ops != b->ops)
         add_name(names, prefix, "type", 4);
@@ -165,7 +154,7 @@ static void diff_kind(struct ps_diff *diff, struct ps_arena *arena, enum ps_kind
         size_t before = stage_number(old, kind, stage->name);
         bool there = before < stage_count(old, kind);
         bool same = there && (kind == PS_KIND_SOURCE ? source_same(&old->sources[before], &fresh->sources[i])
-                                                     : stage_same(stage_at(old, kind, before), stage));
+                                                     : ps_stage_is_same(stage_at(old, kind, before), stage));
         row_add(diff, kind, stage->name, same ? PS_CHANGE_NONE : there ? PS_CHANGE_CHANGED : PS_CHANGE_ADDED);
         if (same || !there)
             continue;

@@ -267,6 +267,8 @@ bool ps_plan_strands(const struct ps_plan *next, const struct ps_channel_plan *c
 
 /* Returns whether two stages have the same name, type and keys. */
 bool ps_stage_is_same(const struct ps_stage_spec *a, const struct ps_stage_spec *b);
+/* The same for the selector and the interceptors of two sources. */
+bool ps_chain_is_same(const struct ps_source_spec *a, const struct ps_source_spec *b);
 
 /* Returns the channel of `next` that takes over the events in `channel` of the plan before it: the one of the same
  * name and type, which keeps its events in the same place (PS_OPTION_PLACE), or `channel` itself if it continues.

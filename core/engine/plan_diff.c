@@ -18,7 +18,7 @@ static const char *channel_name(const struct ps_plan *plan, const struct ps_sour
     return plan->spec->channels[source->channels[number]].stage.name;
 }
 
-static bool same_chain(const struct ps_source_spec *a, const struct ps_source_spec *b)
+bool ps_chain_is_same(const struct ps_source_spec *a, const struct ps_source_spec *b)
 {
     bool same = a->interceptor_count == b->interceptor_count && ps_stage_is_same(&a->selector, &b->selector);
     for (size_t i = 0; same && i < a->interceptor_count; i++)
@@ -89,7 +89,7 @@ bool ps_plan_is_same(const struct ps_plan *a_plan, const struct ps_plan *b_plan)
     }
     for (size_t i = 0; i < a->source_count; i++) {
         if (!same_source(a_plan, &a->sources[i], b_plan, &b->sources[i]) ||
-            !same_chain(&a->sources[i], &b->sources[i]))
+            !ps_chain_is_same(&a->sources[i], &b->sources[i]))
             return false;
     }
     return true;
@@ -482,7 +482,7 @@ static void adopt_source(struct ps_plan *next, struct ps_source_plan *source, st
         source->adopts = old;
         source->stages = old->stages;
         source->built.by = old->built.by;
-        source->adopts_chain = same_chain(source->spec, old->spec);
+        source->adopts_chain = ps_chain_is_same(source->spec, old->spec);
         if (!source->adopts_chain)
             return;
         source->chain_stages = old->chain_stages;
