@@ -200,8 +200,8 @@ def choose(chosen, path, included):
         end_to_end(chosen, path)
         if parts[0] == "commands":
             command_users(chosen, path)
-    if parts[0] == "bench" and (len(parts) == 2 or parts[1] == "suite"):
-        for test in ("bench_run", "bench_tables", "e2e_bench_peers", "e2e_bench_rules"):
+    if parts[0] == "bench" and (len(parts) == 2 or parts[1] in ("suite", "agents")):
+        for test in ("bench_run", "bench_tables", "bench_load_speed", "e2e_bench_peers", "e2e_bench_rules"):
             chosen.add(test, path)
     direct = included.get(path, set())
     if len(direct) <= MANY:

@@ -15,11 +15,6 @@ static _Noreturn void fatal(const char *what)
 
 struct ps_agent *ps_bench_agent_start(const char *text)
 {
-    return ps_bench_agent_start_with(text, NULL);
-}
-
-struct ps_agent *ps_bench_agent_start_with(const char *text, const char *program)
-{
     char *arguments[] = {"agent", "-n", "a", "-f", "-"};
     struct ps_command command;
     struct ps_conf *conf = NULL;
@@ -30,7 +25,6 @@ struct ps_agent *ps_bench_agent_start_with(const char *text, const char *program
         fatal("its configuration has errors");
     ps_machine_read(&machine, "");
     struct ps_agent_spec *spec = ps_conf_take_spec(conf);
-    spec->program = program;
     struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
     if (agent == NULL)
         fatal(err.text);

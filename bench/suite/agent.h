@@ -5,8 +5,6 @@
 
 /* Starts agent `a` with this configuration text; ends the program with a message when it does not start. */
 struct ps_agent *ps_bench_agent_start(const char *text);
-/* The same, with the penstock program at `program` for its helper processes (ps_context.program). */
-struct ps_agent *ps_bench_agent_start_with(const char *text, const char *program);
 
 /* Returns the sum of a counter over all components of a kind. */
 uint64_t ps_bench_agent_sum(struct ps_agent *agent, enum ps_kind kind, enum ps_counter counter);

@@ -1,10 +1,11 @@
-"""Runs of an agent file by penstock and by Flume in turn, and the records that compare them."""
+"""Runs of agent files: by penstock and by Flume in turn, or those of bench/agents with a load; and the records that compare them."""
 
-import json
 import os
+import subprocess
 import time
+import urllib.request
 
-from . import results, subjects
+from . import results, subjects, traffic
 
 LIMIT_S = 300
 REAL = os.path.join(results.SOURCE, "tests/real")
@@ -15,14 +16,7 @@ class Agent:
 
     def __init__(self, name, options, folder, text, environment):
         self.place = subjects.Place(options.build, folder, subjects.free_port())
-        path = self.place.write("agent.properties", text)
-        rest = ["agent", "-n", "a", "-f", path, "--no-reload-conf"]
-        monitoring = ["-Dflume.monitoring.type=http", f"-Dflume.monitoring.port={self.place.port + 1}"]
-        if name == "penstock":
-            self.process = self.place.spawn([os.path.join(options.build, "penstock"), *rest, *monitoring], environment)
-        else:
-            self.process = self.place.spawn([os.path.join(REAL, "flume"), *rest], {
-                "FLUME_LOG": "WARN", "FLUME_JAVA": " ".join(["-Xmx2g", *monitoring]), **environment})
+        self.process = self.place.agent(name, self.place.write("agent.properties", text), environment)
 
     def __enter__(self):
         if not results.listening(self.place.port + 1, self.process, 60):
@@ -56,6 +50,75 @@ class Agent:
         return figures, self.metric("EventDrainSuccessCount")
 
 
+class Flow:
+    """A run of penstock with an agent file of bench/agents until the end of the block, when it checks that every event that load completed was
+    delivered. The file takes its ports and paths from the environment: PORT, PROBE_PORT, FOLDER, CPU, and what `environment` adds."""
+
+    def __init__(self, options, name, folder, **environment):
+        cpus = sorted(os.sched_getaffinity(0))
+        self.load_cpu, self.worker_cpu = cpus[0], cpus[-1]
+        self.place = subjects.Place(options.build, folder, subjects.free_port())
+        self.probe_port = subjects.free_port()
+        self.process = self.place.agent("penstock", os.path.join(results.SOURCE, "bench/agents", name + ".conf"), {
+            "PORT": str(self.place.port), "PROBE_PORT": str(self.probe_port), "FOLDER": folder, "CPU": str(self.worker_cpu), **environment})
+        self.loads = []
+
+    def __enter__(self):
+        if not results.listening(self.place.port + 1, self.process, 60):
+            raise RuntimeError(f"the agent did not start: {self.place.log_end()}")
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.account()
+        finally:
+            for load in self.loads:
+                load.stop()
+            results.end(self.process, 60)
+
+    def load(self, url, *words):
+        """Starts `penstock load` with these words, on a CPU of its own if there is one."""
+        self.loads.append(traffic.Tool(self.place.build, ["load", "--target", url, *words, "--pace", "sleep"], {self.load_cpu}))
+        return self.loads[-1]
+
+    def lines(self, path, *words):
+        """Sends the lines of a file again and again, over four connections, as fast as the agent takes them unless the words say a rate."""
+        return self.load(f"tcp://127.0.0.1:{self.place.port}", "--lines", path, "--no-stamp", "--connections", "4", "--threads", "1", "--settle", "0s", *words)
+
+    def metric(self, name):
+        return subjects.metric(name)(self.place)
+
+    def series(self, name):
+        """The values of a series of the Prometheus metrics, over all labels."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.place.port + 1}/metrics/prometheus", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return [float(line.split()[-1]) for line in lines if line.startswith(name + "{")]
+
+    def cost(self, seconds, settle=0.5):
+        """Events per CPU-second of the whole process, and per second, after a while in which it settles."""
+        time.sleep(settle)
+        began, first, cpu = time.monotonic(), self.metric("EventDrainSuccessCount"), results.cpu_seconds(self.process.pid)
+        time.sleep(seconds)
+        events, used = self.metric("EventDrainSuccessCount") - first, results.cpu_seconds(self.process.pid) - cpu
+        if events <= 0:
+            raise RuntimeError(f"no event in {seconds:g} s: {self.place.log_end()}")
+        return {"per_cpu_second": events / used, "per_second": events / (time.monotonic() - began)}
+
+    def account(self):
+        """Ends the loads, and waits until their events are delivered, each of them once."""
+        for load in self.loads:
+            load.stop()
+        sent = sum(load.wait(10)["completed"] for load in self.loads)
+        until = time.monotonic() + 30
+        while self.metric("EventDrainSuccessCount") < sent and time.monotonic() < until:
+            time.sleep(0.05)
+        delivered = self.metric("EventDrainSuccessCount")
+        if self.loads and delivered != sent:
+            raise RuntimeError(f"{sent} events were sent, {delivered} delivered: {self.place.log_end()}")
+        return delivered
+
+
 def in_turn(rounds, progress, label, runs):
     """Runs each of `runs` (name -> function) `rounds` times, in turn. Returns name -> list of results."""
     out = {name: [] for name in runs}
@@ -77,10 +140,4 @@ def compared(head, unit, member, goal, subject, reference, about):
               "goal_ratio": goal, **results.spread([one[member] for one in subject]),
               **results.spread([one[member] for one in reference], "reference_"), **accounted(subject)}
     record.update({"reference_" + key: value for key, value in accounted(reference).items()})
-    show(results.merged([record]))
-
-
-def show(record):
-    print(json.dumps(results.rounded({**record, "load": os.getloadavg()[0]})), flush=True)
-
-
+    results.show(record)

@@ -8,10 +8,6 @@
 #include "stages/table.h"
 
 #define KEYS_MAX 16U
-#define BATCHES_MAX 256U
-/* Maximum number of leases of one batch: one for the chain of interceptors, and for each of four channels a required
- * lease and an optional lease. */
-#define LEASES_MAX 9U
 
 static _Noreturn void fatal(const char *name, const char *why)
 {
@@ -100,26 +96,6 @@ void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, 
         fatal(name, err.text);
 }
 
-struct sum {
-    const char *name;
-    double value;
-};
-
-static void sum_add(void *argument, const struct ps_series *series)
-{
-    struct sum *sum = argument;
-    if (strcmp(series->name, sum->name) == 0)
-        sum->value += series->value;
-}
-
-double ps_bench_harness_series_sum(const struct ps_bench_harness *harness, const char *name)
-{
-    struct sum sum = {.name = name};
-    if (harness->ops->series != NULL)
-        harness->ops->series(harness->plan, sum_add, &sum);
-    return sum.value;
-}
-
 /* Adds as many lines as the current block has room for, and repeats until all are added. */
 static uint32_t add_in_place(struct ps_batch *batch, const char *lines, uint32_t length, uint32_t count)
 {
@@ -141,16 +117,11 @@ static uint32_t add_in_place(struct ps_batch *batch, const char *lines, uint32_t
 }
 
 struct ps_batch *ps_bench_harness_batch(struct ps_bench_harness *harness, const char *lines, uint32_t length,
-                                        uint32_t count, bool in_place, uint32_t *taken)
+                                        uint32_t count, uint32_t *taken)
 {
     struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
     PS_ASSERT(batch != NULL);
-    *taken = 0;
-    if (in_place)
-        *taken = add_in_place(batch, lines, length, count);
-    while (!in_place && *taken < count &&
-           ps_batch_add_copy(batch, lines + (size_t)*taken * (length + 1), length) != NULL)
-        ++*taken;
+    *taken = add_in_place(batch, lines, length, count);
     PS_ASSERT(*taken > 0);
     ps_batch_close(batch);
     return batch;

@@ -31,14 +31,10 @@ void ps_bench_harness_fini(struct ps_bench_harness *harness);
 void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, const char *name,
                            struct ps_texts channels, const char *const *keys);
 
-/* Returns the sum of a stage's series of that name (ps_stage_ops.series), over all labels. */
-double ps_bench_harness_series_sum(const struct ps_bench_harness *harness, const char *name);
-
-/* Makes a closed batch of up to `count` lines of `length` bytes from `lines`, each followed by a newline;
- * `*taken` is how many fitted. in_place: the bodies are contiguous with newlines between, as a source reads
- * them; otherwise each body is copied separately. */
+/* Makes a closed batch of up to `count` lines of `length` bytes from `lines`, each followed by a newline, one after the
+ * other as a source reads them; `*taken` is how many fitted. */
 struct ps_batch *ps_bench_harness_batch(struct ps_bench_harness *harness, const char *lines, uint32_t length,
-                                        uint32_t count, bool in_place, uint32_t *taken);
+                                        uint32_t count, uint32_t *taken);
 /* The same without a copy: the bodies stay in the caller's memory, which must outlive the batch. Making such
  * a batch costs a few nanoseconds per event. */
 struct ps_batch *ps_bench_harness_batch_over(struct ps_bench_harness *harness, char *lines, uint32_t length,

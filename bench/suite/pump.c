@@ -1,16 +1,13 @@
 #include "bench/suite/pump.h"
 
-#include "bench/suite/drain.h"
 #include "bench/support/port.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 int ps_pump_connect(unsigned port)
@@ -44,52 +41,6 @@ _Noreturn void ps_pump_send(unsigned port, const char *bytes, size_t length)
             at[i] = n > 0 ? (at[i] + (size_t)n) % length : at[i];
         }
     }
-}
-
-static _Noreturn void pump_paced(unsigned port, const char *bytes, size_t length, size_t rate)
-{
-    int fds[PS_PUMP_CONNECTIONS];
-    size_t at[PS_PUMP_CONNECTIONS] = {0}, owed[PS_PUMP_CONNECTIONS] = {0};
-    struct timespec next;
-    for (int i = 0; i < PS_PUMP_CONNECTIONS; i++)
-        fds[i] = ps_pump_connect(port);
-    for (clock_gettime(CLOCK_MONOTONIC, &next);;
-         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL)) {
-        next.tv_nsec += 1000000;
-        next.tv_sec += next.tv_nsec / 1000000000;
-        next.tv_nsec %= 1000000000;
-        for (int i = 0; i < PS_PUMP_CONNECTIONS; i++) {
-            owed[i] += rate / PS_PUMP_CONNECTIONS;
-            size_t piece = owed[i] < length - at[i] ? owed[i] : length - at[i];
-            ssize_t n = send(fds[i], bytes + at[i], piece, MSG_DONTWAIT | MSG_NOSIGNAL);
-            if (n < 0 && errno != EAGAIN)
-                _exit(0);
-            if (n > 0) {
-                at[i] = (at[i] + (size_t)n) % length;
-                owed[i] -= (size_t)n;
-            }
-        }
-    }
-}
-
-/* `rate` 0: sends the bytes as fast as they are accepted. */
-pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate)
-{
-    pid_t child = fork();
-    PS_ASSERT(child >= 0);
-    if (child == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        ps_cpu_pin(cpu);
-        if (rate > 0)
-            pump_paced(port, bytes, length, rate);
-        ps_pump_send(port, bytes, length);
-    }
-    return child;
-}
-
-pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length)
-{
-    return ps_pump_start_paced(cpu, port, bytes, length, 0);
 }
 
 void ps_pump_stop(pid_t child)

@@ -1,6 +1,4 @@
-/* A process that sends the same bytes over TCP repeatedly, as fast as possible or a given number each
- * millisecond: it feeds a source in a bench and is not included in the measurement. Thread: the bench's main
- * one. */
+/* What feeds a source in a bench over TCP, in a process that is not included in the measurement. */
 #pragma once
 
 #include "core/base.h"
@@ -9,14 +7,11 @@
 
 #define PS_PUMP_CONNECTIONS 4
 
-/* Sends the whole lines at `bytes`, from this CPU, to a port of 127.0.0.1 on which a process will soon
- * listen. Owns: ps_pump_stop; the process also ends when its parent does. */
-pid_t ps_pump_start(int cpu, unsigned port, const char *bytes, size_t length);
-/* The same with `rate` bytes per millisecond; bytes that are not accepted in time are sent later. */
-pid_t ps_pump_start_paced(int cpu, unsigned port, const char *bytes, size_t length, size_t rate);
-void ps_pump_stop(pid_t pump);
-/* Sends the bytes as fast as they are accepted, in the calling process. The process ends when the connection ends. */
+/* Sends the bytes again and again, over four connections, as fast as they are accepted. The process ends when a connection ends. */
 _Noreturn void ps_pump_send(unsigned port, const char *bytes, size_t length);
+
+/* Ends a process that feeds a source. */
+void ps_pump_stop(pid_t child);
 
 /* Connects to a port of 127.0.0.1 on which a process will soon listen; tries for ten seconds, then ends the process. */
 int ps_pump_connect(unsigned port);

@@ -1,5 +1,5 @@
-"""Common parts of bench/run, bench/peers and bench/overload: the record that they print, the description of the machine,
-measured processes, and a line of progress on a terminal.
+"""Common parts of the scripts of bench/: their options, the record that they print, the description of the machine, measured processes, and a line
+of progress on a terminal.
 
 A record is one JSON object on one line:
 
@@ -15,6 +15,7 @@ A record is one JSON object on one line:
 
 A bench that cannot run here is {"bench":..,"variant":..,"skip":"reason"}."""
 
+import argparse
 import json
 import os
 import platform
@@ -25,6 +26,18 @@ import sys
 import time
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def options(doc, rounds=3, seconds=None, events=None):
+    """A parser of the options that bench/run gives every bench; `doc` is the help."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, usage=argparse.SUPPRESS)
+    parser.add_argument("--build", type=os.path.abspath, default=os.path.abspath(os.environ.get("BUILD", os.path.join(SOURCE, "build/release"))),
+                        help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=rounds, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=seconds, help=argparse.SUPPRESS)
+    parser.add_argument("--events", type=int, default=events, help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
+    return parser
 
 
 def _first(path, pattern, otherwise="unknown"):
@@ -86,6 +99,11 @@ def merged(records):
         ratios = [a / b for a, b in zip(out["samples"], out["reference_samples"])]
         out.update(ratio=statistics.median(ratios), ratio_low=min(ratios), ratio_high=max(ratios))
     return out
+
+
+def show(record):
+    """Prints a record of one process for bench/run; adds the ratios to one with a reference."""
+    print(json.dumps(rounded({**merged([record]), "load": os.getloadavg()[0]})), flush=True)
 
 
 def rounded(value):

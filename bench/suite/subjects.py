@@ -77,6 +77,15 @@ class Place:
             file.write(text)
         return path
 
+    def agent(self, name, path, environment=None):
+        """Starts penstock, or a real Flume ("flume"), with an agent file of the agent `a`; its metrics are on port + 1."""
+        rest = ["agent", "-n", "a", "-f", path, "--no-reload-conf"]
+        monitoring = ["-Dflume.monitoring.type=http", f"-Dflume.monitoring.port={self.port + 1}"]
+        if name == "flume":
+            return self.spawn([os.path.join(results.SOURCE, "tests/real/flume"), *rest],
+                              {"FLUME_LOG": "WARN", "FLUME_JAVA": " ".join(["-Xmx2g", *monitoring]), **(environment or {})})
+        return self.spawn([os.path.join(self.build, "penstock"), *rest, *monitoring], environment)
+
     def log_end(self):
         try:
             with open(os.path.join(self.folder, "log"), encoding="utf-8", errors="replace") as file:

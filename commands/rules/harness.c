@@ -201,9 +201,22 @@ struct ps_rules_header_value *ps_rules_harness_headers(const struct ps_rules_har
     return headers;
 }
 
+/* Adds a body with a newline behind it, right behind the body before if they fit into one block. */
+static struct ps_event *body_add_in_place(struct ps_batch *batch, struct ps_slice body)
+{
+    uint32_t room;
+    char *to = ps_batch_reserve(batch, body.length + 1, &room);
+    if (to == NULL)
+        return NULL;
+    memcpy(to, body.data, body.length);
+    to[body.length] = '\n';
+    ps_batch_commit(batch, body.length + 1);
+    return ps_batch_add(batch, to, body.length);
+}
+
 struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const struct ps_slice *bodies,
                                          size_t count, const struct ps_rules_header_value *headers,
-                                         size_t header_count, size_t *taken)
+                                         size_t header_count, bool in_place, size_t *taken)
 {
     harness->now = ps_clock_now();
     struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
@@ -213,7 +226,10 @@ struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const
         return NULL;
     for (; *taken < count && *taken < PS_BATCH_EVENTS_MAX && good; ++*taken) {
         struct ps_slice body = bodies[*taken];
-        struct ps_event *event = ps_batch_add_copy(batch, body.data != NULL ? body.data : "", body.length);
+        struct ps_event *event =
+            in_place && body.length < PS_BLOCK_BYTES
+                ? body_add_in_place(batch, body)
+                : ps_batch_add_copy(batch, body.data != NULL ? body.data : "", body.length);
         if (event == NULL)
             break; /* the batch is full */
         good = headers_add(batch, event, headers, header_count);
@@ -234,7 +250,7 @@ struct ps_batch *ps_rules_harness_event(struct ps_rules_harness *harness, struct
                                         const struct ps_rules_header_value *headers, size_t header_count)
 {
     size_t taken;
-    return ps_rules_harness_events(harness, &body, 1, headers, header_count, &taken);
+    return ps_rules_harness_events(harness, &body, 1, headers, header_count, false, &taken);
 }
 
 bool ps_rules_harness_run(struct ps_rules_harness *harness, struct ps_batch *batch, ps_rules_trace trace,

@@ -101,10 +101,11 @@ struct ps_rules_header_value *ps_rules_harness_headers(const struct ps_rules_har
 struct ps_batch *ps_rules_harness_event(struct ps_rules_harness *harness, struct ps_slice body,
                                         const struct ps_rules_header_value *headers, size_t header_count);
 /* Returns a batch of the first events that fit (`*taken`), all with the same headers; NULL if the first is
- * too large. */
+ * too large. in_place: the bodies lie one after the other with newlines between, as a source reads lines; otherwise each
+ * body is copied separately. */
 struct ps_batch *ps_rules_harness_events(struct ps_rules_harness *harness, const struct ps_slice *bodies,
                                          size_t count, const struct ps_rules_header_value *headers,
-                                         size_t header_count, size_t *taken);
+                                         size_t header_count, bool in_place, size_t *taken);
 /* Runs the rules over the batch's lease. Returns false if there is no memory. */
 bool ps_rules_harness_run(struct ps_rules_harness *harness, struct ps_batch *batch, ps_rules_trace trace,
                           void *argument);

@@ -160,6 +160,11 @@ void ps_matcher_destroy(struct ps_matcher *matcher)
     free(matcher);
 }
 
+const struct ps_hyperscan *ps_matcher_hyperscan(const struct ps_matcher *matcher)
+{
+    return matcher->hyperscan;
+}
+
 struct ps_matcher_scratch *ps_matcher_scratch_create(const struct ps_matcher *matcher, struct ps_err *err)
 {
     struct ps_matcher_scratch *scratch = ps_must_alloc(1, sizeof *scratch, "a matcher's scratch");

@@ -20,6 +20,7 @@
 
 #include "regex/regex.h"
 
+struct ps_hyperscan;
 struct ps_matcher;
 struct ps_matcher_scratch;
 
@@ -65,6 +66,9 @@ void ps_matcher_destroy(struct ps_matcher *matcher);
  * expression. */
 enum ps_matcher_engine { PS_ENGINE_NONE, PS_ENGINE_HYPERSCAN, PS_ENGINE_PREFILTER, PS_ENGINE_PCRE2 };
 enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *why, size_t room);
+
+/* Returns the matcher's database, for a bare scan of the same expressions; NULL: no expression needs Hyperscan. */
+const struct ps_hyperscan *ps_matcher_hyperscan(const struct ps_matcher *matcher);
 
 /* The cost of one expression, estimated by Hyperscan and by us without running it. */
 struct ps_matcher_cost {

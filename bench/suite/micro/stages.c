@@ -11,6 +11,7 @@
 #define EVENTS 250
 #define BODY_BYTES 120
 #define LINE_BYTES 256
+#define LOG_LINES 4096 /* too many for branch predictors to learn them */
 #define ROUTES 4
 
 /* the channels of selectors */
@@ -83,32 +84,52 @@ static void bench_uuid(struct ps_micro *micro)
     interceptor_run(micro, "uuid", (const char *const[]){NULL});
 }
 
-/* Makes log lines one after the other with newlines between, as sources leave them. */
+static unsigned drawn(uint64_t *random, unsigned limit)
+{
+    *random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)((*random >> 33) % limit);
+}
+
+/* Writes log lines; of their levels 4 % are WARN, of their statuses half are 200 or 404. */
+static void log_write(char *lines)
+{
+    static const unsigned statuses[] = {200, 200, 200, 404, 204, 301, 304, 500};
+    static const char *const services[] = {"checkout", "payment", "inventory", "shipping"};
+    static const char *const words[] = {"request", "from",    "cache",   "was",   "taken", "after",
+                                        "retry",   "reading", "timeout", "shard", "flush", "worker"};
+    uint64_t random = 20261120;
+    for (unsigned i = 0; i < LOG_LINES; i++) {
+        char *line = lines + (size_t)i * (LINE_BYTES + 1), text[2 * LINE_BYTES];
+        size_t length = (size_t)snprintf(
+            text, sizeof text,
+            "time=2026-11-20T09:%02u:%02u.%03uZ level=%s host=web%u.eu.example path=/items/%u user=%s "
+            "status=%u "
+            "service=%s ms=%u msg=\"",
+            drawn(&random, 60), drawn(&random, 60), drawn(&random, 1000),
+            drawn(&random, 25) == 0 ? "WARN" : "INFO", drawn(&random, 40), drawn(&random, 10000),
+            words[drawn(&random, PS_COUNT_OF(words))], statuses[drawn(&random, PS_COUNT_OF(statuses))],
+            services[drawn(&random, PS_COUNT_OF(services))], drawn(&random, 1000));
+        while (length < LINE_BYTES)
+            length += (size_t)snprintf(text + length, sizeof text - length, "%s ",
+                                       words[drawn(&random, PS_COUNT_OF(words))]);
+        memcpy(line, text, LINE_BYTES);
+        line[LINE_BYTES] = '\n';
+    }
+}
+
+/* Makes a batch of the next lines of the log, one after the other with newlines between, as sources leave them. */
 static struct ps_batch *lines_make(struct ps_bench_harness *harness)
 {
-    static char lines[EVENTS * (LINE_BYTES + 1)];
-    if (lines[0] == '\0') {
-        memset(lines, '.', sizeof lines);
-        for (unsigned i = 0; i < EVENTS; i++) {
-            char *line = lines + (size_t)i * (LINE_BYTES + 1), head[200];
-            int length = snprintf(head, sizeof head,
-                                  "2024-05-06T07:08:09Z web%u app[%u]: method=GET path=/items/%u status=%u "
-                                  "bytes=%u user=u%u ",
-                                  i % 4, 1000 + i, i * 37, i % 8 == 0 ? 404 : 201, i * 101, i % 50);
-            memcpy(line, head, (size_t)length);
-            line[LINE_BYTES] = '\n';
-        }
-    }
-    struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
-    PS_ASSERT(batch != NULL);
-    uint32_t room;
-    char *bytes = ps_batch_reserve(batch, sizeof lines, &room);
-    PS_ASSERT(bytes != NULL);
-    memcpy(bytes, lines, sizeof lines);
-    ps_batch_commit(batch, sizeof lines);
-    for (unsigned i = 0; i < EVENTS; i++)
-        PS_ASSERT(ps_batch_add(batch, bytes + (size_t)i * (LINE_BYTES + 1), LINE_BYTES) != NULL);
-    ps_batch_close(batch);
+    static char lines[LOG_LINES * (LINE_BYTES + 1)];
+    static unsigned at;
+    if (lines[0] == '\0')
+        log_write(lines);
+    at = at + EVENTS > LOG_LINES ? 0 : at;
+    uint32_t taken;
+    struct ps_batch *batch =
+        ps_bench_harness_batch(harness, lines + (size_t)at * (LINE_BYTES + 1), LINE_BYTES, EVENTS, &taken);
+    PS_ASSERT(taken == EVENTS);
+    at += EVENTS;
     return batch;
 }
 
@@ -123,28 +144,43 @@ static void bench_no_interceptor_lines(struct ps_micro *micro)
     lines_run(micro, NULL, NULL);
 }
 
-/* One event in eight is kept. */
-static void bench_one_filter(struct ps_micro *micro)
+static void filter_run(struct ps_micro *micro, const char *regex, const char *exclude)
 {
-    lines_run(micro, "regex_filter", (const char *const[]){"regex", "status=(200|404)", NULL});
+    lines_run(micro, "regex_filter", (const char *const[]){"regex", regex, "excludeEvents", exclude, NULL});
 }
 
-static void extractor4_run(struct ps_micro *micro, const char *regex)
+static void bench_filter_none(struct ps_micro *micro)
+{
+    filter_run(micro, "/healthz", "true");
+}
+
+/* 4 % */
+static void bench_filter_few(struct ps_micro *micro)
+{
+    filter_run(micro, "level=WARN", "true");
+}
+
+static void bench_filter_half(struct ps_micro *micro)
+{
+    filter_run(micro, "status=(200|404)", "false");
+}
+
+static void extractor_run(struct ps_micro *micro, const char *regex)
 {
     lines_run(micro, "regex_extractor",
-              (const char *const[]){"regex", regex, "serializers", "s1 s2 s3 s4", "serializers.s1.name",
-                                    "method", "serializers.s2.name", "path", "serializers.s3.name", "status",
-                                    "serializers.s4.name", "bytes", NULL});
+              (const char *const[]){"regex", regex, "serializers", "u s v m", "serializers.u.name", "user",
+                                    "serializers.s.name", "status", "serializers.v.name", "service",
+                                    "serializers.m.name", "ms", NULL});
 }
 
-static void bench_extractor4(struct ps_micro *micro)
+static void bench_extractor_all(struct ps_micro *micro)
 {
-    extractor4_run(micro, "method=(\\w+) path=(\\S+) status=(\\d+) bytes=(\\d+)");
+    extractor_run(micro, "user=([a-z]+) status=([0-9]+) service=([a-z]+) ms=([0-9]+)");
 }
 
-static void bench_extractor4_no_match(struct ps_micro *micro)
+static void bench_extractor_none(struct ps_micro *micro)
 {
-    extractor4_run(micro, "method=(\\w+) path=(\\S+) status=(5\\d+) bytes=(\\d+)");
+    extractor_run(micro, "owner=([a-z]+) code=([0-9]+) unit=([a-z]+) took=([0-9]+)");
 }
 
 /* One event in eight is changed. */
@@ -269,9 +305,11 @@ void ps_micro_stages(void)
     ps_micro_add("interceptor/timestamp_new_batch", bench_timestamp);
     ps_micro_add("interceptor/uuid_new_batch", bench_uuid);
     ps_micro_add("interceptor/none_new_lines", bench_no_interceptor_lines);
-    ps_micro_add("interceptor/one_filter_new_lines", bench_one_filter);
-    ps_micro_add("interceptor/extractor4_new_lines", bench_extractor4);
-    ps_micro_add("interceptor/extractor4_no_match_new_lines", bench_extractor4_no_match);
+    ps_micro_add("interceptor/regex_filter_none_match", bench_filter_none);
+    ps_micro_add("interceptor/regex_filter_few_match", bench_filter_few);
+    ps_micro_add("interceptor/regex_filter_half_match", bench_filter_half);
+    ps_micro_add("interceptor/regex_extractor_all_match", bench_extractor_all);
+    ps_micro_add("interceptor/regex_extractor_none_match", bench_extractor_none);
     ps_micro_add("interceptor/search_replace_new_lines", bench_search_replace);
     ps_micro_add("selector/replicating", bench_replicating);
     ps_micro_add("selector/multiplexing", bench_multiplexing);

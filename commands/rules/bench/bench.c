@@ -1,5 +1,4 @@
-/* penstock rules bench: measures the cost of rules on a sample log. Runs the same batches alternately through the rules
- * and through a bare scan for the same expressions, so that noise affects both. Thread: main. */
+/* penstock rules bench: measures the cost of rules on a sample log. Thread: main. */
 
 #include "commands/rules/bench/bench.h"
 
@@ -73,114 +72,6 @@ static bool sample_read(struct ps_rules_bench *bench)
     return true;
 }
 
-/* ---- measuring ---- */
-
-struct scan {
-    struct ps_matcher *matcher;
-    struct ps_matcher_scratch *scratch;
-    uint64_t hits;
-};
-
-static void on_hits(void *argument, uint32_t, const uint32_t *, uint32_t count)
-{
-    struct scan *scan = argument;
-    scan->hits += count;
-}
-
-/* Compiles only the expressions over the body; makes no matcher if there are none. */
-static bool scan_open(struct ps_rules_bench *bench, struct scan *scan)
-{
-    const struct ps_rules *rules = bench->harness.rules;
-    const struct ps_regex **regexes =
-        ps_arena_alloc(bench->arena, (rules->pattern_count + 1) * sizeof *regexes);
-    struct ps_err err = {.length = 0};
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < rules->pattern_count; i++)
-        if (rules->patterns[i].subject.header == NULL)
-            regexes[count++] = rules->patterns[i].regex;
-    if (count == 0)
-        return true;
-    const struct ps_matcher_options options = {.cache_directory = bench->command->cache,
-                                               .program = "/proc/self/exe",
-                                               .compile_memory_bytes = bench->command->compile_memory_bytes,
-                                               .compile_time_ms = bench->command->compile_time_ms};
-    scan->matcher = ps_matcher_create(regexes, count, &options, NULL, &err);
-    if (scan->matcher != NULL)
-        scan->scratch = ps_matcher_scratch_create(scan->matcher, &err);
-    if (scan->scratch != NULL)
-        return true;
-    fprintf(stderr, "penstock rules bench: %s\n", err.text);
-    return false;
-}
-
-static void scan_close(struct scan *scan)
-{
-    ps_matcher_scratch_destroy(scan->scratch);
-    ps_matcher_destroy(scan->matcher);
-}
-
-static uint64_t scan_time(struct scan *scan, const struct ps_slice *bodies, uint32_t count)
-{
-    if (scan->matcher == NULL)
-        return 0;
-    uint64_t before = ps_clock_now().mono_ns;
-    ps_matcher_scan_each(scan->matcher, scan->scratch, bodies, count, on_hits, scan);
-    return ps_clock_now().mono_ns - before;
-}
-
-static uint64_t rules_time(struct ps_rules_bench *bench, struct ps_batch *batch)
-{
-    uint64_t before = ps_clock_now().mono_ns;
-    (void)ps_rules_harness_run(&bench->harness, batch, NULL, NULL);
-    return ps_clock_now().mono_ns - before;
-}
-
-/* Runs one batch from line `from` on. Returns the number of lines. */
-static size_t batch_measure(struct ps_rules_bench *bench, struct scan *scan, size_t from, bool scan_first)
-{
-    struct ps_slice bodies[PS_BATCH_EVENTS_MAX];
-    size_t count;
-    struct ps_batch *batch =
-        ps_rules_harness_events(&bench->harness, &bench->lines[from], bench->line_count - from,
-                                bench->headers, bench->header_count, &count);
-    if (batch == NULL)
-        return 0;
-    for (size_t i = 0; i < count; i++) {
-        bodies[i] = (struct ps_slice){batch->events[i].body, batch->events[i].body_length};
-        bench->event_bytes += bodies[i].length;
-    }
-    if (scan_first)
-        bench->scan_ns += scan_time(scan, bodies, (uint32_t)count);
-    bench->rules_ns += rules_time(bench, batch);
-    if (!scan_first)
-        bench->scan_ns += scan_time(scan, bodies, (uint32_t)count);
-    bench->events += count;
-    ps_batch_give(batch);
-    return count;
-}
-
-static bool measure(struct ps_rules_bench *bench)
-{
-    struct scan scan = {0};
-    bool good = scan_open(bench, &scan), scan_first = false;
-    uint64_t began = ps_clock_now().mono_ns, limit = (uint64_t)(bench->command->seconds * 1e9);
-    size_t at = 0;
-    ps_rules_harness_forget(&bench->harness);
-    ps_rules_progress_begin(&bench->harness.progress);
-    for (uint64_t spent = 0; good && spent < limit; spent = ps_clock_now().mono_ns - began) {
-        size_t count = batch_measure(bench, &scan, at, scan_first);
-        good = count > 0;
-        at = at + count >= bench->line_count ? 0 : at + count;
-        scan_first = !scan_first;
-        ps_rules_progress_say(&bench->harness.progress, "measuring, %.0f %% ...",
-                              100 * (double)spent / (double)limit);
-    }
-    ps_rules_progress_end(&bench->harness.progress);
-    ps_rules_scratch_counts(bench->harness.scratch, &bench->counts);
-    scan_close(&scan);
-    return good;
-}
-
 /* ---- cost of PCRE2 ---- */
 
 /* Returns how many ns one find with all groups takes on average over `count` lines; `numbers` NULL: the first lines. */
@@ -251,11 +142,7 @@ static bool bench_run(struct ps_rules_bench *bench)
     if (!ps_rules_bench_look(bench))
         return false;
     costs_estimate(bench);
-    if (!measure(bench)) {
-        fputs("penstock rules bench: the events are too large to be measured\n", stderr);
-        return false;
-    }
-    return true;
+    return ps_rules_bench_measure(bench);
 }
 
 int ps_main_rules_bench(struct ps_rules_command *command)

@@ -23,6 +23,24 @@ struct ps_rules_bench_pair {
     uint64_t count;
 };
 
+/* What is measured: the rules over batches whose bodies lie one after the other with newlines between, as a source of
+ * lines leaves them, and over bodies that lie apart; and bare Hyperscan with the same database and a callback that
+ * counts: a scan for each event, a scan for each batch in place, and a scan for each batch of bodies that had to be
+ * copied together. */
+enum ps_rules_bench_way {
+    PS_RULES_IN_PLACE,
+    PS_RULES_COPIED,
+    PS_BARE_EVENTS,
+    PS_BARE_BATCHES,
+    PS_BARE_COPIED,
+    PS_RULES_BENCH_WAYS
+};
+
+struct ps_rules_bench_cost {
+    uint64_t events, bytes; /* that were measured */
+    uint64_t ns;            /* CPU time */
+};
+
 struct ps_rules_bench {
     struct ps_rules_command *command;
     const char *file;
@@ -42,14 +60,17 @@ struct ps_rules_bench {
     uint64_t unmatched, overlapping;
     struct ps_rules_bench_pair *pairs; /* most frequent first */
     size_t pair_count;
-    uint64_t events, event_bytes; /* what was measured */
-    /* time of the rules and of the bare scan; scan_ns 0: there is no expression to scan for */
-    uint64_t rules_ns, scan_ns;
+    struct ps_rules_bench_cost
+        ways[PS_RULES_BENCH_WAYS]; /* those of Hyperscan are empty if no expression needs it */
+    uint64_t database_bytes;
     struct ps_matcher_counts counts;
 };
 
 /* Runs the two passes over every event, which show the rules that match and the rules that act. Returns false
  * after printing the reason. */
 bool ps_rules_bench_look(struct ps_rules_bench *bench);
+/* Measures the ways in turn for the time that the command says (commands/rules/bench/measure.c). Returns false after
+ * printing the reason. */
+bool ps_rules_bench_measure(struct ps_rules_bench *bench);
 void ps_rules_bench_print(const struct ps_rules_bench *bench);
 void ps_rules_bench_print_json(const struct ps_rules_bench *bench);

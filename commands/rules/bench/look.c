@@ -123,7 +123,7 @@ static bool pass_run(struct pass *pass, ps_rules_trace trace, const char *what)
     for (pass->from = 0; pass->from < bench->line_count; pass->from += count) {
         struct ps_batch *batch =
             ps_rules_harness_events(pass->harness, &bench->lines[pass->from], bench->line_count - pass->from,
-                                    bench->headers, bench->header_count, &count);
+                                    bench->headers, bench->header_count, false, &count);
         bool good = batch != NULL && ps_rules_harness_run(pass->harness, batch, trace, pass);
         if (batch != NULL)
             ps_batch_give(batch);

@@ -24,22 +24,35 @@ static const char *rule_name(const struct ps_rules_bench *bench, uint32_t number
 
 /* ---- the whole sample ---- */
 
+static double ns_per_event(const struct ps_rules_bench *bench, enum ps_rules_bench_way way)
+{
+    const struct ps_rules_bench_cost *cost = &bench->ways[way];
+    return cost->events > 0 ? (double)cost->ns / (double)cost->events : 0;
+}
+
+/* Returns the faster of a scan for each event and a scan for each batch; 0: there is nothing to scan for. */
+static double scan_ns_per_event(const struct ps_rules_bench *bench, enum ps_rules_bench_way batches)
+{
+    return fmin(ns_per_event(bench, PS_BARE_EVENTS), ns_per_event(bench, batches));
+}
+
 static void print_cost(const struct ps_rules_bench *bench)
 {
-    double events = (double)bench->events, rules = (double)bench->rules_ns, scan = (double)bench->scan_ns;
+    const struct ps_rules_bench_cost *cost = &bench->ways[PS_RULES_IN_PLACE];
+    double rules = ns_per_event(bench, PS_RULES_IN_PLACE), scan = scan_ns_per_event(bench, PS_BARE_BATCHES);
     double line_bytes = (double)bench->bytes / (double)bench->line_count;
     printf("sample       %s %s, %s, %.0f %s a line%s\n", ps_quantity_print_count(bench->line_count).text,
            ps_quantity_word(bench->line_count, "line", "lines"), ps_quantity_print_bytes(bench->bytes).text,
            line_bytes, ps_quantity_word((uint64_t)lround(line_bytes), "byte", "bytes"),
            bench->cut ? " (cut off)" : "");
-    printf("measured     %s %s in %s, on one thread\n", ps_quantity_print_count(bench->events).text,
-           ps_quantity_word(bench->events, "event", "events"), ps_quantity_print_ns((uint64_t)rules).text);
-    printf("rules        %8.1f ns an event   %20s   %s/s\n", rules / events,
-           ps_quantity_print_event_rate(events / rules * 1e9).text,
-           ps_quantity_print_bytes((uint64_t)((double)bench->event_bytes / rules * 1e9)).text);
-    if (bench->scan_ns > 0)
-        printf("bare scan    %8.1f ns an event   %20s   the rules take %.2f times as long\n", scan / events,
-               ps_quantity_print_event_rate(events / scan * 1e9).text, rules / scan);
+    printf("measured     %s %s in %s, on one thread\n", ps_quantity_print_count(cost->events).text,
+           ps_quantity_word(cost->events, "event", "events"), ps_quantity_print_ns(cost->ns).text);
+    printf("rules        %8.1f ns an event   %20s   %s/s\n", rules,
+           ps_quantity_print_event_rate(1e9 / rules).text,
+           ps_quantity_print_bytes((uint64_t)((double)cost->bytes / (double)cost->ns * 1e9)).text);
+    if (scan > 0)
+        printf("bare scan    %8.1f ns an event   %20s   the rules take %.2f times as long\n", scan,
+               ps_quantity_print_event_rate(1e9 / scan).text, rules / scan);
     if (bench->counts.confirms > 0)
         printf("PCRE2        run %.3f times an event after the scan, and matched in %.0f %% of the runs\n",
                (double)bench->counts.confirms /
@@ -173,23 +186,30 @@ static json_t *rules_json(const struct ps_rules_bench *bench)
 
 void ps_rules_bench_print_json(const struct ps_rules_bench *bench)
 {
-    double events = (double)bench->events;
+    const struct ps_rules_bench_cost *cost = &bench->ways[PS_RULES_IN_PLACE];
     json_t *pairs = json_array();
     for (size_t i = 0; i < bench->pair_count && i < 1000; i++)
         json_array_append_new(pairs,
                               json_pack("{s:s, s:s, s:I}", "first", rule_name(bench, bench->pairs[i].first),
                                         "second", rule_name(bench, bench->pairs[i].second), "events",
                                         (json_int_t)bench->pairs[i].count));
-    json_t *root = json_pack(
-        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "file", bench->file,
-        "sample_lines", (json_int_t)bench->line_count, "sample_bytes", (json_int_t)bench->bytes, "events",
-        (json_int_t)bench->events, "ns_per_event", (double)bench->rules_ns / events, "scan_ns_per_event",
-        (double)bench->scan_ns / events, "megabytes_per_second",
-        (double)bench->event_bytes / (double)bench->rules_ns * 1e3, "unmatched", (json_int_t)bench->unmatched,
-        "overlapping", (json_int_t)bench->overlapping, "confirms", (json_int_t)bench->counts.confirms,
-        "confirmed", (json_int_t)bench->counts.confirmed, "scan_errors",
-        (json_int_t)bench->counts.scan_errors, "given_up", (json_int_t)bench->counts.given_up, "rules",
-        rules_json(bench), "overlaps", pairs);
+    json_t *root =
+        json_pack("{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:I, s:I, s:I, s:I, "
+                  "s:I, s:I, s:o, s:o}",
+                  "file", bench->file, "sample_lines", (json_int_t)bench->line_count, "sample_bytes",
+                  (json_int_t)bench->bytes, "events", (json_int_t)cost->events, "ns_per_event",
+                  ns_per_event(bench, PS_RULES_IN_PLACE), "scan_ns_per_event",
+                  scan_ns_per_event(bench, PS_BARE_BATCHES), "copied_ns_per_event",
+                  ns_per_event(bench, PS_RULES_COPIED), "copied_scan_ns_per_event",
+                  scan_ns_per_event(bench, PS_BARE_COPIED), "scan_events_ns_per_event",
+                  ns_per_event(bench, PS_BARE_EVENTS), "scan_batches_ns_per_event",
+                  ns_per_event(bench, PS_BARE_BATCHES), "copied_scan_batches_ns_per_event",
+                  ns_per_event(bench, PS_BARE_COPIED), "database_bytes", (json_int_t)bench->database_bytes,
+                  "megabytes_per_second", (double)cost->bytes / (double)cost->ns * 1e3, "unmatched",
+                  (json_int_t)bench->unmatched, "overlapping", (json_int_t)bench->overlapping, "confirms",
+                  (json_int_t)bench->counts.confirms, "confirmed", (json_int_t)bench->counts.confirmed,
+                  "scan_errors", (json_int_t)bench->counts.scan_errors, "given_up",
+                  (json_int_t)bench->counts.given_up, "rules", rules_json(bench), "overlaps", pairs);
     char *text = json_dumps(root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     puts(text);
     free(text);

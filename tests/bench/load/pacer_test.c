@@ -1,5 +1,5 @@
 /* The pacer's bookkeeping: gaps are noted and subtracted, and descriptors are polled while it waits. No test
- * checks how exact it is; bench_load_pacing measures that. */
+ * checks how exact it is; bench/load_speed measures that. */
 #include "tests/support/support.h"
 
 #include "bench/load/pacer.h"
