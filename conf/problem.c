@@ -1,6 +1,7 @@
 /* The list of problems. Thread: the control thread. Never prints. */
 #include "conf/problem.h"
 
+#include "core/array.h"
 #include "core/text/printable.h"
 
 #include <stdarg.h>
@@ -73,11 +74,7 @@ void ps_problem_add(struct ps_problems *problems, enum ps_severity severity, str
         problems->held_back++;
         return;
     }
-    if (problems->count == problems->room) {
-        problems->room = problems->room == 0 ? 64 : problems->room * 2;
-        problems->items = ps_must_realloc(problems->items, problems->room * sizeof *problems->items,
-                                          "problems of the configuration");
-    }
+    PS_ARRAY_GROW(problems->items, problems->count, problems->room, "problems of the configuration");
     char what[1024];
     va_list arguments;
     va_start(arguments, format);

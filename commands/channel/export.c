@@ -1,5 +1,6 @@
 /* penstock channel export: events as lines. */
 #include "commands/channel/channel.h"
+#include "core/array.h"
 #include "core/text/base64.h"
 #include "core/text/utf8.h"
 #include "stages/lib/queue/segment/events.h"
@@ -56,11 +57,7 @@ static void field_add(struct export *export, const struct ps_events_field *field
         export->fields[i] = *field;
         return;
     }
-    if (export->count == export->room) {
-        export->room = export->room == 0 ? 32 : 2 * export->room;
-        export->fields =
-            ps_must_realloc(export->fields, export->room * sizeof *export->fields, "headers of an event");
-    }
+    PS_ARRAY_GROW(export->fields, export->count, export->room, "headers of an event");
     export->fields[export->count++] = *field;
 }
 

@@ -6,6 +6,7 @@
  * A line counts only if the letter at that offset has this CRC32C. The hash finds a body that came again as
  * another letter, so that it is not replayed forever. */
 #include "commands/deadletter/internal.h"
+#include "core/array.h"
 #include "core/crc32c.h"
 #include "core/fnv.h"
 #include "core/text/ends.h"
@@ -57,10 +58,7 @@ static int compare(const void *a, const void *b)
 
 static void add(struct ps_deadletter_marks *marks, const struct ps_deadletter_mark *mark)
 {
-    if (marks->count == marks->room) {
-        marks->room = marks->room > 0 ? 2 * marks->room : 256;
-        marks->items = ps_must_realloc(marks->items, marks->room * sizeof *marks->items, "marks of letters");
-    }
+    PS_ARRAY_GROW(marks->items, marks->count, marks->room, "marks of letters");
     marks->items[marks->count++] = *mark;
 }
 

@@ -2,6 +2,7 @@
  * the rules that acted in no test. Thread: main. */
 #include "conf/report.h"
 #include "commands/rules/rules.h"
+#include "core/array.h"
 #include "core/text/printable.h"
 
 #include <stdlib.h>
@@ -39,10 +40,7 @@ static void on_rule(void *argument, uint16_t, const struct ps_rule *rule)
 {
     struct testing *testing = argument;
     struct acted *acted = &testing->acted;
-    if (acted->count == acted->room) {
-        acted->room = acted->room == 0 ? 64 : 2 * acted->room;
-        acted->rules = ps_must_realloc(acted->rules, acted->room * sizeof *acted->rules, "rules that acted");
-    }
+    PS_ARRAY_GROW(acted->rules, acted->count, acted->room, "rules that acted");
     acted->rules[acted->count++] = rule;
     testing->covered[rule - testing->harness.rules->rules] = true;
 }

@@ -2,6 +2,7 @@
 #include "conf/command/shell.h"
 
 #include "conf/text.h"
+#include "core/array.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -410,11 +411,7 @@ struct simple {
 
 static void keep_word(struct simple *simple, const struct word *word)
 {
-    if (simple->count == simple->room) {
-        simple->room = simple->room > 0 ? 2 * simple->room : 4;
-        simple->assigned = ps_must_realloc(simple->assigned, simple->room * sizeof *simple->assigned,
-                                           "a script's assignments");
-    }
+    PS_ARRAY_GROW(simple->assigned, simple->count, simple->room, "a script's assignments");
     simple->assigned[simple->count++] = *word;
 }
 

@@ -5,6 +5,7 @@
 #include "conf/java/jar.h"
 #include "conf/java/unread.h"
 #include "conf/text.h"
+#include "core/array.h"
 #include "core/text/ends.h"
 #include "core/text/hex.h"
 #include "core/text/nearest.h"
@@ -49,10 +50,7 @@ static bool is_there(const struct ps_classes *classes, const char *path)
 
 static void add_place(struct ps_classes *classes, const char *path, struct ps_jar *jar)
 {
-    if (classes->count == classes->room) {
-        classes->room = classes->room > 0 ? 2 * classes->room : 64;
-        classes->places = ps_must_realloc(classes->places, classes->room * sizeof *classes->places, "jars");
-    }
+    PS_ARRAY_GROW(classes->places, classes->count, classes->room, "jars");
     classes->places[classes->count++] = (struct place){.path = path, .jar = jar};
     classes->jars += jar != NULL;
 }

@@ -4,6 +4,7 @@
 #include "conf/validate/clash.h"
 #include "conf/validate/component.h"
 #include "conf/properties/properties.h"
+#include "core/array.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -91,11 +92,7 @@ static void report(struct ps_conf *conf, const struct owner *owner, const struct
 static void add_claim(void *argument, const struct ps_claim *claim)
 {
     struct owners *owners = argument;
-    if (owners->count == owners->room) {
-        owners->room = owners->room > 0 ? 2 * owners->room : 16;
-        owners->items = ps_must_realloc(owners->items, owners->room * sizeof *owners->items,
-                                        "the paths of the configuration");
-    }
+    PS_ARRAY_GROW(owners->items, owners->count, owners->room, "the paths of the configuration");
     struct owner *owner = &owners->items[owners->count++];
     *owner = owners->adding;
     owner->claim = *claim;

@@ -1,6 +1,7 @@
 /* penstock rules bench: measures the cost of rules on a sample log. Thread: main. */
 
 #include "commands/rules/bench/bench.h"
+#include "core/array.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,10 +62,7 @@ static bool sample_read(struct ps_rules_bench *bench)
         }
         if (newline == NULL && bench->cut && bench->line_count > 0)
             break; /* an incomplete line */
-        if (bench->line_count == room) {
-            room = room == 0 ? 4096 : 2 * room;
-            bench->lines = ps_must_realloc(bench->lines, room * sizeof *bench->lines, "the sample");
-        }
+        PS_ARRAY_GROW(bench->lines, bench->line_count, room, "the sample");
         bench->lines[bench->line_count++] = (struct ps_slice){at, (uint32_t)size};
         bench->bytes += size;
         at = stop + 1;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
 #include "core/flow/engine_channel.h"
 #include "core/engine/agent/internal.h"
 
@@ -145,10 +146,7 @@ struct series_list {
 static void series_add(void *argument, const struct ps_series *series)
 {
     struct series_list *list = argument;
-    if (list->count == list->room) {
-        list->room = list->room == 0 ? 64 : 2 * list->room;
-        list->items = ps_must_realloc(list->items, list->room * sizeof *list->items, "metrics with labels");
-    }
+    PS_ARRAY_GROW(list->items, list->count, list->room, "metrics with labels");
     struct ps_series *item = &list->items[list->count++];
     *item = *series;
     /* Copied, because the stage may free its text after `add`, for example when a rule is removed. */

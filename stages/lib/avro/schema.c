@@ -1,6 +1,7 @@
 /* See schema.h. */
 #include "stages/lib/avro/schema.h"
 
+#include "core/array.h"
 #include "stages/lib/avro/binary.h"
 #include "stages/lib/avro/rules.h"
 
@@ -65,11 +66,7 @@ static bool node_add(struct parser *parser, enum type type, uint32_t *number)
     struct ps_avro_schema *schema = parser->schema;
     if (schema->node_count == TYPES_MAX)
         return ps_err_set(parser->err, "the schema has too many types") == PS_OK;
-    if (schema->node_count == schema->node_room) {
-        schema->node_room = schema->node_room == 0 ? 16 : 2 * schema->node_room;
-        schema->nodes =
-            ps_must_realloc(schema->nodes, schema->node_room * sizeof *schema->nodes, "an Avro schema");
-    }
+    PS_ARRAY_GROW(schema->nodes, schema->node_count, schema->node_room, "an Avro schema");
     *number = schema->node_count++;
     schema->nodes[*number] = (struct node){.type = type};
     return true;

@@ -1,4 +1,5 @@
 #include "stages/lib/flume_log/reader.h"
+#include "core/array.h"
 #include "core/durable.h"
 
 #include <dirent.h>
@@ -389,11 +390,7 @@ bool ps_flume_log_next(struct ps_flume_log *log, struct ps_flume_event *event)
         *event = (struct ps_flume_event){.body = ps_flume_event_body(&record)};
         ps_flume_event_begin(&reader, &record);
         while (ps_flume_event_header(&reader, &header)) {
-            if (event->header_count == log->header_room) {
-                log->header_room = log->header_room == 0 ? 16 : 2 * log->header_room;
-                log->headers = ps_must_realloc(log->headers, log->header_room * sizeof *log->headers,
-                                               "the headers of an event");
-            }
+            PS_ARRAY_GROW(log->headers, event->header_count, log->header_room, "the headers of an event");
             log->headers[event->header_count++] = header;
         }
         event->headers = log->headers;

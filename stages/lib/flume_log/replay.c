@@ -1,4 +1,5 @@
 #include "stages/lib/flume_log/replay.h"
+#include "core/array.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,7 @@ static void append(struct ps_flume_replay *replay, uint64_t pointer)
     if (ps_number_map_remove(&replay->taken_early, pointer, NULL) ||
         ps_number_map_get(&replay->places, pointer, NULL))
         return;
-    if (replay->count == replay->room) {
-        replay->room = replay->room == 0 ? 1024 : 2 * replay->room;
-        replay->queue =
-            ps_must_realloc(replay->queue, replay->room * sizeof *replay->queue, "the events of a channel");
-    }
+    PS_ARRAY_GROW(replay->queue, replay->count, replay->room, "the events of a channel");
     PS_ASSERT(replay->count < UINT32_MAX);
     ps_number_map_put(&replay->places, pointer, (uint32_t)replay->count);
     replay->queue[replay->count++] = pointer;
@@ -62,12 +59,8 @@ static struct ps_flume_transaction *transaction_of(struct ps_flume_replay *repla
 {
     uint32_t place;
     if (!ps_number_map_get(&replay->open, key_of(id, puts), &place)) {
-        if (replay->transaction_count == replay->transaction_room) {
-            replay->transaction_room = replay->transaction_room == 0 ? 16 : 2 * replay->transaction_room;
-            replay->transactions =
-                ps_must_realloc(replay->transactions, replay->transaction_room * sizeof *replay->transactions,
-                                "the transactions of a channel");
-        }
+        PS_ARRAY_GROW(replay->transactions, replay->transaction_count, replay->transaction_room,
+                      "the transactions of a channel");
         place = (uint32_t)replay->transaction_count++;
         replay->transactions[place] = (struct ps_flume_transaction){.id = id, .puts = puts};
         ps_number_map_put(&replay->open, key_of(id, puts), place);
@@ -78,12 +71,7 @@ static struct ps_flume_transaction *transaction_of(struct ps_flume_replay *repla
 
 static void add(struct ps_flume_transaction *transaction, uint64_t pointer)
 {
-    if (transaction->count == transaction->room) {
-        transaction->room = transaction->room == 0 ? 4 : 2 * transaction->room;
-        transaction->pointers =
-            ps_must_realloc(transaction->pointers, transaction->room * sizeof *transaction->pointers,
-                            "a transaction of a channel");
-    }
+    PS_ARRAY_GROW(transaction->pointers, transaction->count, transaction->room, "a transaction of a channel");
     transaction->pointers[transaction->count++] = pointer;
 }
 

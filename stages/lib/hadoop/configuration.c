@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/array.h"
 #include "stages/lib/hadoop/user.h"
 
 struct entry {
@@ -87,11 +88,7 @@ static void set_entry(struct ps_hadoop_configuration *configuration, const char 
     if (entry != NULL) {
         free_entry(entry);
     } else {
-        if (configuration->count == configuration->room) {
-            configuration->room = 2 * configuration->room + 32;
-            configuration->entries = ps_must_realloc(
-                configuration->entries, configuration->room * sizeof *configuration->entries, purpose);
-        }
+        PS_ARRAY_GROW(configuration->entries, configuration->count, configuration->room, purpose);
         entry = &configuration->entries[configuration->count++];
     }
     *entry = (struct entry){.key = ps_must_copy_text(current_key(key), purpose),

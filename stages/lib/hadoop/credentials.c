@@ -1,5 +1,6 @@
 #include "stages/lib/hadoop/credentials.h"
 
+#include "core/array.h"
 #include "stages/lib/hadoop/proto/credentials.pb-c.h"
 #include "stages/lib/varint.h"
 
@@ -135,11 +136,7 @@ static void read_identifier(struct ps_hadoop_token *token, const struct bytes *i
 
 static void add_token(struct ps_hadoop_credentials *credentials, const struct parts *parts)
 {
-    if (credentials->count == credentials->room) {
-        credentials->room = credentials->room == 0 ? 4 : 2 * credentials->room;
-        credentials->tokens =
-            ps_must_realloc(credentials->tokens, credentials->room * sizeof *credentials->tokens, PURPOSE);
-    }
+    PS_ARRAY_GROW(credentials->tokens, credentials->count, credentials->room, PURPOSE);
     struct ps_hadoop_token *token = &credentials->tokens[credentials->count++];
     *token = (struct ps_hadoop_token){
         .kind = text_of(&parts->kind),

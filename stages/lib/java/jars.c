@@ -1,5 +1,6 @@
 #include "stages/lib/java/jars.h"
 
+#include "core/array.h"
 #include "core/fnv.h"
 #include "core/text/ends.h"
 
@@ -40,10 +41,7 @@ static void note_blocked(struct ps_java_jars *jars, const char *path, int error)
 
 static void add(struct ps_java_jars *jars, const char *path, struct jar item)
 {
-    if (jars->count == jars->room) {
-        jars->room = jars->room == 0 ? 64 : 2 * jars->room;
-        jars->items = ps_must_realloc(jars->items, jars->room * sizeof *jars->items, "the Java host");
-    }
+    PS_ARRAY_GROW(jars->items, jars->count, jars->room, "the Java host");
     item.path = ps_must_copy_text(path, "the Java host");
     jars->items[jars->count++] = item;
 }

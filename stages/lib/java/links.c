@@ -1,5 +1,6 @@
 /* The links of the Java host's components (host.h): messages to the host, and inboxes for messages from the
  * host. */
+#include "core/array.h"
 #include "stages/lib/java/host_internal.h"
 
 #include <errno.h>
@@ -121,11 +122,7 @@ static enum ps_java_sent write_stop(struct ps_java_host *host, uint32_t link)
 
 static void stops_add(struct ps_java_stops *stops, uint32_t link)
 {
-    if (stops->count == stops->room) {
-        stops->room = stops->room == 0 ? 16 : 2 * stops->room;
-        stops->links =
-            ps_must_realloc(stops->links, stops->room * sizeof *stops->links, "links of the Java host");
-    }
+    PS_ARRAY_GROW(stops->links, stops->count, stops->room, "links of the Java host");
     stops->links[stops->count++] = link;
 }
 

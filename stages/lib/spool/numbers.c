@@ -1,3 +1,4 @@
+#include "core/array.h"
 #include "stages/lib/spool/spool_internal.h"
 
 #include "core/durable.h"
@@ -22,10 +23,7 @@
 
 static void add(struct ps_spool_numbers *numbers, const struct ps_spool_number *number)
 {
-    if (numbers->count == numbers->room) {
-        numbers->room = 2 * numbers->room + 16;
-        numbers->items = ps_must_realloc(numbers->items, numbers->room * sizeof *numbers->items, PURPOSE);
-    }
+    PS_ARRAY_GROW(numbers->items, numbers->count, numbers->room, PURPOSE);
     numbers->items[numbers->count++] = *number;
 }
 

@@ -1,6 +1,7 @@
 /* Each look makes a new table of files and compares it with the table of the last look. Names move from one table to the other. */
 #include "stages/lib/tail/directory.h"
 
+#include "core/array.h"
 #include "core/fnv.h"
 
 #include <dirent.h>
@@ -180,11 +181,7 @@ static void old_names_free(struct ps_tail_directory *directory)
 
 static void old_name_add(struct ps_tail_directory *directory, char *name)
 {
-    if (directory->old_name_count == directory->old_name_room) {
-        directory->old_name_room = 2 * directory->old_name_room + 16;
-        directory->old_names = ps_must_realloc(
-            directory->old_names, directory->old_name_room * sizeof *directory->old_names, PURPOSE);
-    }
+    PS_ARRAY_GROW(directory->old_names, directory->old_name_count, directory->old_name_room, PURPOSE);
     directory->old_names[directory->old_name_count++] = name;
 }
 
@@ -359,10 +356,7 @@ void ps_tail_directory_forget(struct ps_tail_directory *directory, uint64_t devi
 static void change_add(const struct ps_tail_directory *directory, struct ps_tail_changes *changes,
                        enum ps_tail_kind kind, const struct entry *entry)
 {
-    if (changes->count == changes->room) {
-        changes->room = 2 * changes->room + 16;
-        changes->items = ps_must_realloc(changes->items, changes->room * sizeof *changes->items, PURPOSE);
-    }
+    PS_ARRAY_GROW(changes->items, changes->count, changes->room, PURPOSE);
     const struct renamed *renamed =
         kind != PS_TAIL_FILE_GONE && entry->group < 0 ? renamed_find(directory, entry->name) : NULL;
     changes->items[changes->count++] =

@@ -1,5 +1,6 @@
 #include "stages/lib/tail/gone.h"
 
+#include "core/array.h"
 #include "core/flow/batch.h"
 #include "stages/lib/tail/keeping.h"
 
@@ -10,10 +11,7 @@
 
 void ps_tail_gone_add(struct ps_tail_gone *gone, const char *key)
 {
-    if (gone->count == gone->room) {
-        gone->room = 2 * gone->room + 16;
-        gone->keys = ps_must_realloc(gone->keys, gone->room * sizeof *gone->keys, "files that are gone");
-    }
+    PS_ARRAY_GROW(gone->keys, gone->count, gone->room, "files that are gone");
     snprintf(gone->keys[gone->count++], PS_TAIL_GONE_KEY_BYTES, "%s", key);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
 #include "rings/refcount.h"
 
 #define PURPOSE "positions"
@@ -97,10 +98,7 @@ enum ps_status ps_tail_position_file_write(struct ps_tail_position_file *file, c
 void ps_tail_notes_add(struct ps_tail_notes *notes, uint32_t number, bool remembered,
                        const struct ps_tail_position *position)
 {
-    if (notes->count == notes->room) {
-        notes->room = 2 * notes->room + 64;
-        notes->items = ps_must_realloc(notes->items, notes->room * sizeof *notes->items, PURPOSE);
-    }
+    PS_ARRAY_GROW(notes->items, notes->count, notes->room, PURPOSE);
     struct ps_tail_note *note = &notes->items[notes->count++];
     *note = (struct ps_tail_note){.number = number, .remembered = remembered};
     if (position == NULL)

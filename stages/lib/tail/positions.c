@@ -1,5 +1,6 @@
 #include "stages/lib/tail/positions.h"
 
+#include "core/array.h"
 #include "core/clock.h"
 #include "core/durable.h"
 
@@ -23,11 +24,7 @@ static void position_fini(struct ps_tail_position *position)
 
 void ps_tail_positions_add(struct ps_tail_positions *positions, const struct ps_tail_position *position)
 {
-    if (positions->count == positions->room) {
-        positions->room = 2 * positions->room + 64;
-        positions->items =
-            ps_must_realloc(positions->items, positions->room * sizeof *positions->items, PURPOSE);
-    }
+    PS_ARRAY_GROW(positions->items, positions->count, positions->room, PURPOSE);
     struct ps_tail_position *item = &positions->items[positions->count++];
     *item = *position;
     item->path = ps_must_copy_text(position->path != NULL ? position->path : "", PURPOSE);

@@ -1,6 +1,7 @@
 /* Implements hdfs.h: opening and closing, the turn, and the operations on names. */
 #include "stages/lib/hadoop/hdfs/hdfs.h"
 
+#include "core/array.h"
 #include "stages/lib/hadoop/rpc/error.h"
 #include "stages/lib/hadoop/hdfs/lease_holder.h"
 #include "stages/lib/hadoop/hdfs/internal.h"
@@ -148,11 +149,7 @@ static void hdfs_stat(struct ps_filesystem *filesystem, const char *path, ps_fil
 
 static void add_entry(struct ps_hdfs_call *call, const PsHadoop__HdfsFileStatus *status)
 {
-    if (call->entry_count == call->entry_room) {
-        call->entry_room = call->entry_room > 0 ? call->entry_room * 2 : 64;
-        call->entries =
-            ps_must_realloc(call->entries, call->entry_room * sizeof *call->entries, "a directory's entries");
-    }
+    PS_ARRAY_GROW(call->entries, call->entry_count, call->entry_room, "a directory's entries");
     char *name = ps_must_alloc(status->path.len + 1, 1, "a name");
     memcpy(name, status->path.data, status->path.len);
     call->entries[call->entry_count] = status_of(status);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/array.h"
 #include "core/clock.h"
 #include "core/log/log.h"
 #include "core/quantity.h"
@@ -293,12 +294,8 @@ static bool read_event(void *argument, const struct ps_database_value *values)
     struct tables *tables = argument;
     if (values[0].number > tables->last) /* an event of the open transaction, which may never be committed */
         return false;
-    if (tables->reading.row_count == tables->reading.row_room) {
-        tables->reading.row_room = tables->reading.row_room > 0 ? 2 * tables->reading.row_room : 64;
-        tables->reading.rows =
-            ps_must_realloc(tables->reading.rows, tables->reading.row_room * sizeof *tables->reading.rows,
-                            "events of a database");
-    }
+    PS_ARRAY_GROW(tables->reading.rows, tables->reading.row_count, tables->reading.row_room,
+                  "events of a database");
     struct event_row *row = &tables->reading.rows[tables->reading.row_count++];
     *row = (struct event_row){.identity = values[0].number, .spills = values[2].number != 0};
     row->body = keep(&tables->reading.bytes, &values[1]);
@@ -375,12 +372,8 @@ static bool read_header(void *argument, const struct ps_database_value *values)
     if (!row->has_headers)
         row->first_header = tables->reading.header_count;
     row->has_headers = true;
-    if (tables->reading.header_count == tables->reading.header_room) {
-        tables->reading.header_room = tables->reading.header_room > 0 ? 2 * tables->reading.header_room : 64;
-        tables->reading.headers = ps_must_realloc(
-            tables->reading.headers, tables->reading.header_room * sizeof *tables->reading.headers,
-            "headers of a database");
-    }
+    PS_ARRAY_GROW(tables->reading.headers, tables->reading.header_count, tables->reading.header_room,
+                  "headers of a database");
     struct header_row header = {.name = keep(&tables->reading.bytes, &values[1])};
     (void)keep(&tables->reading.bytes, &values[3]);
     header.name_length = (uint32_t)(tables->reading.bytes.length - header.name);
@@ -966,11 +959,7 @@ static void store_take(void *store, const struct ps_store_frame *frame)
     struct tables *tables = store;
     if (frame->rows.generation != tables->generation)
         return; /* the frame was lost with its database */
-    if (tables->taken_count == tables->taken_room) {
-        tables->taken_room = tables->taken_room > 0 ? 2 * tables->taken_room : 64;
-        tables->taken = ps_must_realloc(tables->taken, tables->taken_room * sizeof *tables->taken,
-                                        "events to be removed");
-    }
+    PS_ARRAY_GROW(tables->taken, tables->taken_count, tables->taken_room, "events to be removed");
     tables->taken[tables->taken_count++] =
         (struct taken_range){frame->rows.first, frame->rows.last, frame->rows.spills, frame->rows.headers};
     tables->events -= frame->count < tables->events ? frame->count : tables->events;

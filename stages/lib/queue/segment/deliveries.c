@@ -1,4 +1,5 @@
 /* Which frames of a log were delivered, or are lost, so that nobody waits for them. */
+#include "core/array.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
@@ -22,11 +23,7 @@ static void add_news(struct ps_segment_log *log, const struct ps_taken_range *ra
         last->bytes += range->bytes;
         return;
     }
-    if (log->news.count == log->news.room) {
-        log->news.room = log->news.room > 0 ? 2 * log->news.room : 64;
-        log->news.ranges = ps_must_realloc(log->news.ranges, log->news.room * sizeof *log->news.ranges,
-                                           "what was delivered of a log");
-    }
+    PS_ARRAY_GROW(log->news.ranges, log->news.count, log->news.room, "what was delivered of a log");
     log->news.ranges[log->news.count++] = *range;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
 #include "stages/lib/queue/segment/events.h"
 
 #define HEAD_BYTES 16U
@@ -99,11 +100,7 @@ static uint32_t number_of(struct ps_events_encoder *encoder, const char *name, s
     uint32_t *place = place_of(encoder, name, length, hash);
     if (*place > 0)
         return *place - 1;
-    if (encoder->name_count == encoder->name_room) {
-        encoder->name_room = encoder->name_room > 0 ? 2 * encoder->name_room : 32;
-        encoder->index = ps_must_realloc(encoder->index, encoder->name_room * sizeof *encoder->index,
-                                         "names of a frame of events");
-    }
+    PS_ARRAY_GROW(encoder->index, encoder->name_count, encoder->name_room, "names of a frame of events");
     char *to = room_for(&encoder->names, &encoder->names_room, encoder->names_length, 2 + length);
     const uint16_t little = htole16((uint16_t)length);
     memcpy(to, &little, sizeof little);

@@ -5,16 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
 void ps_segment_missing_add(struct ps_segment_log *log, const struct ps_segment_missing *missing)
 {
-    if (log->missing.count == log->missing.room) {
-        log->missing.room = log->missing.room > 0 ? 2 * log->missing.room : 16;
-        log->missing.items = ps_must_realloc(
-            log->missing.items, log->missing.room * sizeof *log->missing.items, "segments that are missing");
-    }
+    PS_ARRAY_GROW(log->missing.items, log->missing.count, log->missing.room, "segments that are missing");
     log->missing.items[log->missing.count++] = *missing;
 }
 

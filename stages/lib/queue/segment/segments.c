@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/array.h"
 #include "stages/lib/queue/segment/log_internal.h"
 
 #define DIGITS_MIN 12U
@@ -9,11 +10,7 @@
 
 struct ps_segment *ps_segment_add(struct ps_segment_log *log, const struct ps_segment *segment)
 {
-    if (log->count == log->room) {
-        log->room = log->room > 0 ? 2 * log->room : 16;
-        log->segments =
-            ps_must_realloc(log->segments, log->room * sizeof *log->segments, "segments of a log");
-    }
+    PS_ARRAY_GROW(log->segments, log->count, log->room, "segments of a log");
     log->segments[log->count] = *segment;
     return &log->segments[log->count++];
 }

@@ -55,11 +55,7 @@ static void remove_range(struct ps_taken *taken, size_t at)
 
 static void insert_range(struct ps_taken *taken, size_t at, const struct ps_taken_range *range)
 {
-    if (taken->count == taken->room) {
-        taken->room = taken->room > 0 ? 2 * taken->room : 16;
-        taken->ranges = ps_must_realloc(taken->ranges, taken->room * sizeof *taken->ranges,
-                                        "what was delivered of a log");
-    }
+    PS_ARRAY_GROW(taken->ranges, taken->count, taken->room, "what was delivered of a log");
     memmove(&taken->ranges[at + 1], &taken->ranges[at], (taken->count - at) * sizeof *taken->ranges);
     taken->ranges[at] = *range;
     taken->count++;
