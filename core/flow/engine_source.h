@@ -17,7 +17,7 @@ struct ps_engine_source_ops {
     void (*reserved)(const void *plan, void *state, uint64_t events, const struct ps_now *now);
     /* If the source yields its positions (ps_source_ops.yields_positions), the sink keeps them as records. The
      * source's first batch has one span, with a name of system "file", a group that names the source (a random number
-     * that the source keeps) and no name. When this batch is delivered, core/flow/kept_positions.h has the positions
+     * that the source keeps) and no name. When this batch is delivered, core/flow/sink_positions.h has the positions
      * from which the source starts. The names of its later spans have a `detail`; their position is the one to start
      * from, or -1 for a stream that no longer exists. */
     bool starts_from_records;

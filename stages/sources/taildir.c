@@ -7,7 +7,7 @@
 #include "core/flow/engine_source.h"
 #include "core/text/nearest.h"
 #include "core/stage.h"
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 #include "stages/lib/tail/lock.h"
 #include "stages/lib/tail/pattern.h"
 #include "stages/lib/tail/positions.h"
@@ -37,7 +37,7 @@ struct taildir_plan {
 
 struct taildir_state {
     struct ps_tailer *tailer;
-    struct ps_tail_keeping keeping;
+    struct ps_tail_sink_source keeping;
     int lock; /* lock of the position file; -1: it cannot be locked */
 };
 
@@ -359,8 +359,8 @@ static enum ps_status open_keeping(const struct taildir_plan *plan, struct taild
                                    struct ps_err *err)
 {
     const char *path = plan->settings.position_path;
-    return ps_tail_keeping_init(&state->keeping, path, state->lock, ps_tail_source_id_is_overtaken(path),
-                                "positionFile", err);
+    return ps_tail_sink_source_init(&state->keeping, path, state->lock, ps_tail_source_id_is_overtaken(path),
+                                    "positionFile", err);
 }
 
 static enum ps_status taildir_open(const void *plan_, void *state_, struct ps_port *port, struct ps_err *err)

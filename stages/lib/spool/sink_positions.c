@@ -30,8 +30,8 @@ static bool has_number(const struct ps_spool *spool)
     return access(path, F_OK) == 0 || errno != ENOENT;
 }
 
-enum ps_status ps_spool_keep_open(struct ps_spool_sink_positions *sink, const struct ps_spool *spool,
-                                  bool keeps, struct ps_err *err)
+enum ps_status ps_spool_sink_positions_open(struct ps_spool_sink_positions *sink,
+                                            const struct ps_spool *spool, bool keeps, struct ps_err *err)
 {
     *sink = (struct ps_spool_sink_positions){.keeps = keeps, .lock = -1};
     if (!keeps && !has_number(spool))
@@ -40,11 +40,11 @@ enum ps_status ps_spool_keep_open(struct ps_spool_sink_positions *sink, const st
         return PS_FAIL;
     if (!keeps)
         return ps_tail_source_id_forget(spool->meta_path, err);
-    return ps_tail_keeping_init(&sink->keeping, spool->meta_path, sink->lock, is_overtaken(spool),
-                                "trackerDir", err);
+    return ps_tail_sink_source_init(&sink->keeping, spool->meta_path, sink->lock, is_overtaken(spool),
+                                    "trackerDir", err);
 }
 
-void ps_spool_keep_close(struct ps_spool_sink_positions *sink)
+void ps_spool_sink_positions_close(struct ps_spool_sink_positions *sink)
 {
     ps_tail_unlock(sink->lock);
     free(sink->records);
@@ -55,30 +55,30 @@ void ps_spool_keep_close(struct ps_spool_sink_positions *sink)
 
 /* ---- the start ---- */
 
-bool ps_spool_keep_is_known(const struct ps_spool_sink_positions *sink)
+bool ps_spool_sink_positions_is_known(const struct ps_spool_sink_positions *sink)
 {
     return !sink->keeps || sink->known;
 }
 
-bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
-                            struct ps_port *port)
+bool ps_spool_sink_positions_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
+                                      struct ps_port *port)
 {
     if (span->generation != PS_TAIL_KEEPING_GENERATION || span->stream != PS_TAIL_KEEPING_QUESTION ||
         sink->known)
         return false;
-    sink->records = ps_tail_keeping_answer(&sink->keeping, port);
+    sink->records = ps_tail_sink_source_answer(&sink->keeping, port);
     sink->known = sink->records != NULL;
     return true;
 }
 
-void ps_spool_keep_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch)
+void ps_spool_sink_positions_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch)
 {
     free(fetch->records);
     fetch->records = sink->records;
     sink->records = NULL;
 }
 
-void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch)
+void ps_spool_sink_positions_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch)
 {
     for (size_t i = 0; i < fetch->gone_count; i++)
         ps_tail_gone_add(&sink->gone, fetch->gone[i]);
@@ -87,15 +87,15 @@ void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fe
     fetch->gone_count = 0;
 }
 
-void ps_spool_keep_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file)
+void ps_spool_sink_positions_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file)
 {
     char key[PS_TAIL_GONE_KEY_BYTES];
-    ps_spool_kept_key(file, key);
+    ps_spool_sink_records_key(file, key);
     if (sink->keeps)
         ps_tail_gone_add(&sink->retired, key);
 }
 
-void ps_spool_keep_synced(struct ps_spool_sink_positions *sink, bool synced)
+void ps_spool_sink_positions_synced(struct ps_spool_sink_positions *sink, bool synced)
 {
     for (size_t i = 0; synced && i < sink->retired.count; i++)
         ps_tail_gone_add(&sink->gone, sink->retired.keys[i]);
@@ -104,15 +104,15 @@ void ps_spool_keep_synced(struct ps_spool_sink_positions *sink, bool synced)
 
 /* ---- batches ---- */
 
-bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
-                        bool *told)
+bool ps_spool_sink_positions_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
+                                  bool *told)
 {
     uint32_t before = batch->span_count;
     *told = false;
     if (!sink->keeps)
         return true;
     if (!sink->asked) {
-        sink->asked = !draining && ps_tail_keeping_ask(&sink->keeping, batch);
+        sink->asked = !draining && ps_tail_sink_source_ask(&sink->keeping, batch);
         *told = sink->asked;
         return false;
     }
@@ -124,28 +124,29 @@ bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *b
     return all && sink->known;
 }
 
-bool ps_spool_keep_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
-                        uint64_t position, const struct ps_spool_file *file)
+bool ps_spool_sink_positions_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch,
+                                  uint32_t stream, uint64_t position, const struct ps_spool_file *file)
 {
     char key[PS_TAIL_GONE_KEY_BYTES];
     if (!sink->keeps)
         return ps_batch_span(batch, stream, 0, (int64_t)position, NULL);
-    ps_spool_kept_key(file, key);
-    const struct ps_stream_name name = ps_tail_keeping_name(&sink->keeping, key);
+    ps_spool_sink_records_key(file, key);
+    const struct ps_stream_name name = ps_tail_sink_source_name(&sink->keeping, key);
     if (!ps_batch_span(batch, stream, 0, (int64_t)position, &name))
         return false;
     struct ps_stream_name *own = ps_batch_span_name(batch, stream, 0);
     if (own->detail.data == NULL)
-        own->detail = (struct ps_slice){ps_batch_alloc(batch, ps_spool_kept_bound(file)), 0};
+        own->detail = (struct ps_slice){ps_batch_alloc(batch, ps_spool_sink_records_bound(file)), 0};
     return own->detail.data != NULL;
 }
 
-void ps_spool_keep_record(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
-                          const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end)
+void ps_spool_sink_positions_record(const struct ps_spool_sink_positions *sink, struct ps_batch *batch,
+                                    uint32_t stream, const struct ps_spool_file *file, uint64_t inside,
+                                    enum ps_spool_sink_records_end end)
 {
     if (!sink->keeps)
         return;
     struct ps_stream_name *own = ps_batch_span_name(batch, stream, 0);
     char *text = (char *)(uintptr_t)own->detail.data;
-    own->detail.length = ps_spool_kept_print(file, inside, end, text);
+    own->detail.length = ps_spool_sink_records_print(file, inside, end, text);
 }

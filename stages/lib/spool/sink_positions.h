@@ -4,16 +4,16 @@
  * its record is deleted. Thread: the worker of the source. */
 #pragma once
 
-#include "stages/lib/spool/kept.h"
+#include "stages/lib/spool/sink_records.h"
 #include "stages/lib/tail/gone.h"
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 
 struct ps_batch;
 struct ps_port;
 struct ps_span;
 
 struct ps_spool_sink_positions {
-    struct ps_tail_keeping keeping;
+    struct ps_tail_sink_source keeping;
     bool keeps; /* the sink keeps positions */
     bool asked, known;
     int lock;                    /* lock of the file with the source's number; -1: none */
@@ -24,31 +24,32 @@ struct ps_spool_sink_positions {
 
 /* Reads or draws the number of the source, beside its meta file, under a lock. Without `keeps` removes it: then only the meta
  * file has the position. */
-enum ps_status ps_spool_keep_open(struct ps_spool_sink_positions *sink, const struct ps_spool *spool,
-                                  bool keeps, struct ps_err *err);
-void ps_spool_keep_close(struct ps_spool_sink_positions *sink);
+enum ps_status ps_spool_sink_positions_open(struct ps_spool_sink_positions *sink,
+                                            const struct ps_spool *spool, bool keeps, struct ps_err *err);
+void ps_spool_sink_positions_close(struct ps_spool_sink_positions *sink);
 
 /* Asks for the records, or reports files that are gone, in the batch. Sets *told if it added anything. Returns whether files may
  * be read into the batch. */
-bool ps_spool_keep_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
-                        bool *told);
+bool ps_spool_sink_positions_tell(struct ps_spool_sink_positions *sink, struct ps_batch *batch, bool draining,
+                                  bool *told);
 /* Called when a span was delivered. Returns whether the span was the question to the sink. */
-bool ps_spool_keep_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
-                            struct ps_port *port);
+bool ps_spool_sink_positions_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
+                                      struct ps_port *port);
 /* Returns whether files may be opened. */
-bool ps_spool_keep_is_known(const struct ps_spool_sink_positions *sink);
+bool ps_spool_sink_positions_is_known(const struct ps_spool_sink_positions *sink);
 /* Exchange data with the thread: its first fetch gets the records, and fetches return the keys of files that are gone. */
-void ps_spool_keep_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
-void ps_spool_keep_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
-/* Notes that the file is retired. Its record is removed after ps_spool_keep_synced. */
-void ps_spool_keep_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file);
+void ps_spool_sink_positions_give(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
+void ps_spool_sink_positions_take(struct ps_spool_sink_positions *sink, struct ps_spool_fetch *fetch);
+/* Notes that the file is retired. Its record is removed after ps_spool_sink_positions_synced. */
+void ps_spool_sink_positions_gone(struct ps_spool_sink_positions *sink, const struct ps_spool_file *file);
 /* The group of retired files is complete. Without `synced` a power cut may bring the files back: their records are left, and the next
  * start removes them. */
-void ps_spool_keep_synced(struct ps_spool_sink_positions *sink, bool synced);
+void ps_spool_sink_positions_synced(struct ps_spool_sink_positions *sink, bool synced);
 
 /* Adds a span of the file to the batch, with room for its record if the sink keeps one. Returns false if there is no room. */
-bool ps_spool_keep_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
-                        uint64_t position, const struct ps_spool_file *file);
+bool ps_spool_sink_positions_span(const struct ps_spool_sink_positions *sink, struct ps_batch *batch,
+                                  uint32_t stream, uint64_t position, const struct ps_spool_file *file);
 /* Writes the record of the file's span. */
-void ps_spool_keep_record(const struct ps_spool_sink_positions *sink, struct ps_batch *batch, uint32_t stream,
-                          const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end);
+void ps_spool_sink_positions_record(const struct ps_spool_sink_positions *sink, struct ps_batch *batch,
+                                    uint32_t stream, const struct ps_spool_file *file, uint64_t inside,
+                                    enum ps_spool_sink_records_end end);

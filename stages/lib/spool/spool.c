@@ -99,7 +99,7 @@ static void spool_free(struct ps_spool *spool)
     free(spool->aside);
     ps_spool_meta_fini(&spool->meta);
     ps_spool_numbers_free(&spool->numbers);
-    ps_spool_kept_free(&spool->records);
+    ps_spool_sink_records_free(&spool->records);
     free(spool->fetch.records);
     free(spool->fetch.gone);
     ps_regex_destroy(spool->include);
@@ -287,7 +287,7 @@ static bool start_find(struct ps_spool *spool, struct ps_spool_file *file)
     uint64_t aside, last;
     file->start = file->inside = file->events = file->number = 0;
     file->begun = file->finished = file->counted = false;
-    enum ps_spool_kept_found found = ps_spool_kept_start(spool, file, &err);
+    enum ps_spool_sink_records_found found = ps_spool_sink_records_start(spool, file, &err);
     if (found == PS_SPOOL_KEPT_FOUND)
         return true;
     if (found == PS_SPOOL_KEPT_UNREADABLE || !ps_spool_aside_start(spool, file, &aside, &err)) {
@@ -375,9 +375,9 @@ static bool records_load(struct ps_spool *spool, struct ps_spool_fetch *fetch)
 {
     if (fetch->records == NULL)
         return true;
-    ps_spool_kept_free(&spool->records);
+    ps_spool_sink_records_free(&spool->records);
     struct ps_err err;
-    bool good = ps_spool_kept_parse(fetch->records, &spool->records, &err) == PS_OK;
+    bool good = ps_spool_sink_records_parse(fetch->records, &spool->records, &err) == PS_OK;
     if (!good)
         snprintf(fetch->reason, PS_SPOOL_REASON_BYTES, "%.1000s", err.text);
     free(fetch->records);
@@ -407,7 +407,7 @@ static void fetch_run(struct ps_tail_job *job)
         fetch->error = spool->error;
     }
     if (listed && !spool->lacks && !spool->records.compared)
-        ps_spool_kept_compare(spool, fetch);
+        ps_spool_sink_records_compare(spool, fetch);
     while (fetch->found < fetch->wanted && spool->next < spool->count) {
         if (file_open(spool, &spool->list[spool->next++], fetch->files[fetch->found]))
             fetch->found++;

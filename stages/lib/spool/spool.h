@@ -46,7 +46,7 @@ struct ps_spool_settings {
     bool deletes;             /* deletePolicy = immediate */
     bool marks;               /* trackingPolicy = tracker_dir */
     bool identities;          /* events get identities (numbers.h) */
-    bool kept;                /* a sink keeps a record of each file (kept.h) */
+    bool kept;                /* a sink keeps a record of each file (sink_records.h) */
     uint64_t events_settings; /* fingerprint of the settings that decide what an event is */
 };
 
@@ -100,7 +100,7 @@ struct ps_spool_fetch {
     bool list; /* list again, even if files of the last list are left */
     struct ps_spool_file *files[PS_SPOOL_FETCH_MAX];
     unsigned wanted;
-    /* records of the files, as a sink keeps them (kept.h); NULL: taken before, or none. The fetch frees them */
+    /* records of the files, as a sink keeps them (sink_records.h); NULL: taken before, or none. The fetch frees them */
     char *records;
     /* The result of the fetch. */
     unsigned found; /* files[0 .. found - 1] are open */

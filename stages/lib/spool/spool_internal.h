@@ -2,7 +2,7 @@
 #pragma once
 
 #include "regex/regex.h"
-#include "stages/lib/spool/kept.h"
+#include "stages/lib/spool/sink_records.h"
 #include "stages/lib/spool/meta.h"
 #include "stages/lib/spool/numbers.h"
 #include "stages/lib/spool/spool.h"

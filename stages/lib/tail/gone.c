@@ -2,7 +2,7 @@
 
 #include "core/array.h"
 #include "core/flow/batch.h"
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,13 +15,13 @@ void ps_tail_gone_add(struct ps_tail_gone *gone, const char *key)
     snprintf(gone->keys[gone->count++], PS_TAIL_GONE_KEY_BYTES, "%s", key);
 }
 
-bool ps_tail_gone_tell(struct ps_tail_gone *gone, const struct ps_tail_keeping *keeping,
+bool ps_tail_gone_tell(struct ps_tail_gone *gone, const struct ps_tail_sink_source *keeping,
                        struct ps_batch *batch, bool (*not_gone)(const void *owner, const char *key),
                        const void *owner)
 {
     for (; gone->count > 0; gone->count--) {
         const char *key = gone->keys[gone->count - 1];
-        const struct ps_stream_name name = ps_tail_keeping_name(keeping, key);
+        const struct ps_stream_name name = ps_tail_sink_source_name(keeping, key);
         if (not_gone != NULL && not_gone(owner, key))
             continue;
         if (!ps_batch_span(batch, PS_TAIL_GONE_STREAMS + gone->number, PS_TAIL_KEEPING_GENERATION, -1, &name))

@@ -1,11 +1,11 @@
-/* Files that are gone and whose records a sink keeps (keeping.h). Each one becomes a span without a position, and the sink then
+/* Files that are gone and whose records a sink keeps (sink_source.h). Each one becomes a span without a position, and the sink then
  * removes the record with this key. Thread: the worker of the source. */
 #pragma once
 
 #include "core/base.h"
 
 struct ps_batch;
-struct ps_tail_keeping;
+struct ps_tail_sink_source;
 
 #define PS_TAIL_GONE_KEY_BYTES 48U /* room for a record's key: two numbers and a NUL */
 /* Lowest stream number of the spans of files that are gone. The generation is that of the question to the sink. */
@@ -22,7 +22,7 @@ void ps_tail_gone_add(struct ps_tail_gone *gone, const char *key);
 /* Reports the files in the batch, each once. A file for which `not_gone` returns true (NULL: no file) is left
  * out, because another file has its key now. Returns false if the batch has no room for all of them. Call it
  * before other files are read: the next file may have the same key. */
-bool ps_tail_gone_tell(struct ps_tail_gone *gone, const struct ps_tail_keeping *keeping,
+bool ps_tail_gone_tell(struct ps_tail_gone *gone, const struct ps_tail_sink_source *keeping,
                        struct ps_batch *batch, bool (*not_gone)(const void *owner, const char *key),
                        const void *owner);
 void ps_tail_gone_free(struct ps_tail_gone *gone);

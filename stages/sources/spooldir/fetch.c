@@ -42,7 +42,7 @@ static void fetched(void *owner, struct ps_tail_job *job)
     struct ps_spool_fetch *fetch = (struct ps_spool_fetch *)(void *)job;
     state->fetching = false;
     state->more = fetch->more;
-    ps_spool_keep_take(&state->sink, fetch);
+    ps_spool_sink_positions_take(&state->sink, fetch);
     if (fetch->failed) { /* the file will be opened again after a while */
         struct ps_err err = {.length = 0};
         ps_err_set(&err, "%s", fetch->reason);
@@ -85,7 +85,7 @@ static void fetch_ask(struct ps_spooldir *state, bool list, uint64_t now_ns)
         state->next_list_ns = now_ns + (uint64_t)state->plan->poll_delay_ms * PS_NS_PER_MS;
     }
     state->fetching = true;
-    ps_spool_keep_give(&state->sink, fetch);
+    ps_spool_sink_positions_give(&state->sink, fetch);
     ps_spool_fetch_prepare(fetch, state->spool, fetched);
     ps_tail_thread_ask(&state->thread, &fetch->job);
 }
@@ -108,7 +108,8 @@ void ps_spooldir_fetch_if_due(struct ps_spooldir *state, uint64_t now_ns)
 {
     uint32_t ahead = state->opened - state->current;
     if (state->fetching || state->stopped || state->draining || state->paused ||
-        !ps_spooldir_has_room(state) || ahead >= PS_SPOOL_FETCH_MAX || !ps_spool_keep_is_known(&state->sink))
+        !ps_spooldir_has_room(state) || ahead >= PS_SPOOL_FETCH_MAX ||
+        !ps_spool_sink_positions_is_known(&state->sink))
         return;
     bool list = false;
     if (now_ns >= state->next_list_ns) {

@@ -31,7 +31,7 @@ static bool batch_ready(struct ps_spooldir *state, struct ps_spooldir_reading *r
                                                  : NULL;
     return ps_spool_header_ready(batch, plan->header_name, path) &&
            ps_spool_header_ready(batch, plan->basename_name, reading->file->name) &&
-           ps_spool_keep_span(&state->sink, batch, reading->stream, reading->noted, reading->file);
+           ps_spool_sink_positions_span(&state->sink, batch, reading->stream, reading->noted, reading->file);
 }
 
 /* Notes in the batch how many events of the file are behind its position, for the account of a stop. Without
@@ -93,10 +93,10 @@ static void span_move(struct ps_spooldir *state, struct ps_batch *batch, struct 
     if (!reading->complete && position == reading->file->start &&
         state->input.inside == reading->file->inside)
         return;
-    ps_spool_keep_record(&state->sink, batch, reading->stream, reading->file, state->input.inside,
-                         !reading->complete ? PS_SPOOL_KEPT_OPEN
-                         : reading->failed  ? PS_SPOOL_KEPT_BROKEN
-                                            : PS_SPOOL_KEPT_FINISHED);
+    ps_spool_sink_positions_record(&state->sink, batch, reading->stream, reading->file, state->input.inside,
+                                   !reading->complete ? PS_SPOOL_KEPT_OPEN
+                                   : reading->failed  ? PS_SPOOL_KEPT_BROKEN
+                                                      : PS_SPOOL_KEPT_FINISHED);
 }
 
 bool ps_spooldir_is_inside(const struct ps_spooldir *state)
@@ -229,7 +229,7 @@ enum ps_result ps_spooldir_work(const void *, void *state_, struct ps_batch *bat
     uint64_t bytes = batch->body_bytes;
     bool moved = false;
     state->starved = false;
-    if (!ps_spool_keep_tell(&state->sink, batch, state->draining, &moved))
+    if (!ps_spool_sink_positions_tell(&state->sink, batch, state->draining, &moved))
         return moved ? PS_DONE : PS_IDLE;
     for (unsigned step = 0; step < STEPS_MAX && batch->body_bytes - bytes < WORK_BYTES; step++) {
         if (state->current == state->opened) {

@@ -71,7 +71,7 @@ static void retired(void *owner, struct ps_tail_job *job)
     state->retires--;
     if (file->again) {
         if (file->last) /* those before it were retired */
-            ps_spool_keep_synced(&state->sink, file->synced);
+            ps_spool_sink_positions_synced(&state->sink, file->synced);
         state->waits = true;
         return;
     }
@@ -82,11 +82,11 @@ static void retired(void *owner, struct ps_tail_job *job)
     if (file->end != PS_SPOOL_RETIRED && !reading->failed)
         ps_spooldir_file_failed(state, file->reason);
     if (file->end == PS_SPOOL_RETIRED) {
-        ps_spool_keep_gone(&state->sink, file);
+        ps_spool_sink_positions_gone(&state->sink, file);
         state->watches |= !state->plan->deletes;
     }
     if (file->last)
-        ps_spool_keep_synced(&state->sink, file->synced);
+        ps_spool_sink_positions_synced(&state->sink, file->synced);
     file->taken = false;
     reading->file = NULL;
     state->oldest++;

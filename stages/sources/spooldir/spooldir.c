@@ -53,7 +53,7 @@ static void spooldir_close(const void *plan_, void *state_)
         plan->deserializer->close(plan->deserializer_plan, state->deserializer);
     free(state->deserializer);
     ps_unpacked_fini(&state->unpacked);
-    ps_spool_keep_close(&state->sink);
+    ps_spool_sink_positions_close(&state->sink);
     free(state->working_directory);
 }
 
@@ -72,7 +72,7 @@ static enum ps_status spooldir_open(const void *plan_, void *state_, struct ps_p
     const struct ps_spool_settings settings = ps_spool_plan_settings(plan, port->component);
     state->spool = ps_spool_create(&settings, err);
     if (state->spool != NULL &&
-        ps_spool_keep_open(&state->sink, state->spool, plan->sink_keeps, err) == PS_OK &&
+        ps_spool_sink_positions_open(&state->sink, state->spool, plan->sink_keeps, err) == PS_OK &&
         (state->deserializer = ps_spool_deserializer_open(plan, port, err)) != NULL &&
         ps_tail_thread_start(&state->thread, "spooldir", port->wake_fd, state, err) == PS_OK) {
         ps_tail_reader_init(&state->reader, &state->thread);
@@ -109,7 +109,7 @@ static void spooldir_delivered(const void *, void *state_, const struct ps_batch
     struct ps_spooldir *state = state_;
     for (uint32_t i = 0; i < batch->span_count; i++) {
         const struct ps_span *span = &batch->spans[i];
-        if (ps_spool_keep_answered(&state->sink, span, state->port))
+        if (ps_spool_sink_positions_answered(&state->sink, span, state->port))
             ps_spooldir_fetch_if_due(state, now->mono_ns);
         if (span->generation > PS_SPOOLDIR_EVENTS ||
             span->stream - state->oldest >= state->opened - state->oldest)

@@ -1,7 +1,7 @@
 #include "stages/lib/kafka/positions/positions.h"
 
 #include "core/flow/identity.h"
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 #include "core/quantity.h"
 #include "stages/lib/kafka/produce/sender.h"
 #include "stages/lib/kafka/produce/partition.h"
@@ -175,7 +175,7 @@ void ps_kafka_positions_answer(struct ps_kafka_sender *sender)
     const struct ps_kafka_keeping *keeping = keeping_of(sender);
     const struct ps_lease *lease = sender->window.held.first;
     if (lease != NULL && unit_of(lease).asks) /* the sender holds no lease besides one that asks */
-        ps_kept_positions_leave(keeping->owner, keeping->records);
+        ps_sink_positions_leave(keeping->owner, keeping->records);
 }
 
 /* ---- reading ---- */

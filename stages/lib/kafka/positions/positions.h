@@ -65,7 +65,7 @@ void ps_kafka_positions_renewed(struct ps_kafka_sender *sender);
 bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender);
 /* Writes the positions, after all events are delivered. Returns whether the positions are also delivered. */
 bool ps_kafka_positions_write(struct ps_kafka_sender *sender);
-/* Hands the positions to the source (core/flow/kept_positions.h) if the sender holds a lease that asks for them. */
+/* Hands the positions to the source (core/flow/sink_positions.h) if the sender holds a lease that asks for them. */
 void ps_kafka_positions_answer(struct ps_kafka_sender *sender);
 void ps_kafka_positions_ended(struct ps_kafka_sender *sender, bool committed);
 

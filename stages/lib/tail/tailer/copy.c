@@ -68,7 +68,7 @@ void ps_tail_copy_goes_on(struct ps_tailer *tailer, struct ps_tail_log *log,
     log->state = PS_TAIL_LOG_CLOSED;
     ps_tail_log_move(tailer, log, mark->offset, delivered);
     ps_tail_log_changed(tailer, log);
-    ps_tail_keep_announce(&tailer->sink, log->number);
+    ps_tail_sink_positions_announce(&tailer->sink, log->number);
     ps_tail_log_queue(tailer, log);
 }
 

@@ -241,7 +241,7 @@ void ps_tail_log_remove(struct ps_tailer *tailer, struct ps_tail_log *log)
     tailer->table.count--;
     log_free(log);
     if (inode != 0)
-        ps_tail_keep_gone(&tailer->sink, inode);
+        ps_tail_sink_positions_gone(&tailer->sink, inode);
     ps_gauge_set(tailer->port->counters, (enum ps_counter)PS_TAIL_COUNTER_files, tailer->table.count);
 }
 

@@ -89,7 +89,7 @@ static void give_up(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t n
     log->line_scanned = 0;
     log->partial = false;
     ps_tail_log_changed(tailer, log);
-    ps_tail_keep_announce(&tailer->sink, log->number);
+    ps_tail_sink_positions_announce(&tailer->sink, log->number);
 }
 
 bool ps_tail_filler_asks(const struct ps_tail_log *log)

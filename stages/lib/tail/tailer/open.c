@@ -251,7 +251,7 @@ static void begin(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_t
     }
     last_set(log, opening);
     log->state = PS_TAIL_LOG_OPEN;
-    ps_tail_keep_announce(&tailer->sink, log->number);
+    ps_tail_sink_positions_announce(&tailer->sink, log->number);
     ps_tail_log_active(&tailer->open, log, tailer->now_ns);
     ps_tail_log_queue(tailer, log);
 }

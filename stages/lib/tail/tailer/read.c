@@ -69,7 +69,7 @@ static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_
     if (!batch_has(batch, log)) /* the previous batch with lines of this file, if any, ended here */
         ps_tail_marks_end_batch(&log->marks, log->read_offset);
     bool has_span = tailer->sink.keeping != NULL && !batch_has(batch, log)
-                        ? ps_tail_keep_span(tailer, log, batch)
+                        ? ps_tail_sink_positions_span(tailer, log, batch)
                         : ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL);
     return has_span ? PS_TAIL_STEP_MOVED : PS_TAIL_STEP_FULL;
 }
@@ -183,7 +183,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
     bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL);
     PS_ASSERT(noted);
     if (tailer->sink.keeping != NULL)
-        ps_tail_keep_detail(log, batch);
+        ps_tail_sink_positions_detail(log, batch);
     if (log->size < log->read_offset)
         log->size = log->read_offset;
     log->turn_lines += lines;

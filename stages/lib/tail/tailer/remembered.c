@@ -156,7 +156,7 @@ static void remembered_drop(struct ps_tailer *tailer, size_t index)
     if (!remembered->kept[index])
         return;
     if (remembered->positions.items[index].path[0] != '\0') /* no file has this position */
-        ps_tail_keep_gone(&tailer->sink, remembered->positions.items[index].inode);
+        ps_tail_sink_positions_gone(&tailer->sink, remembered->positions.items[index].inode);
     remembered->kept[index] = false;
     remembered->left--;
     ps_tail_notes_add(&tailer->saves.notes, (uint32_t)index, true, NULL);

@@ -5,7 +5,7 @@
  * committed in the order of batches, so what is committed is always a state in which the source was. */
 #include "stages/lib/tail/tailer/internal.h"
 
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 #include "stages/lib/text/json/text.h"
 
 #include <inttypes.h>
@@ -33,11 +33,11 @@ static char *put_marks(char *at, const struct ps_tail_log *log)
         const struct ps_tail_mark *mark = &marks->items[i];
         if (i > begin)
             *at++ = ' ';
-        at = ps_tail_keeping_number(at, mark->offset);
+        at = ps_tail_sink_source_number(at, mark->offset);
         *at++ = ' ';
-        at = ps_tail_keeping_number(at, (int64_t)mark->hash);
+        at = ps_tail_sink_source_number(at, (int64_t)mark->hash);
         *at++ = ' ';
-        at = ps_tail_keeping_number(at, mark->length);
+        at = ps_tail_sink_source_number(at, mark->length);
     }
     return at;
 }
@@ -45,14 +45,14 @@ static char *put_marks(char *at, const struct ps_tail_log *log)
 /* Prints the members that the file of identities has, but for the position (stages/lib/tail/positions_json.c). */
 static uint32_t print_detail(const struct ps_tail_log *log, char *to)
 {
-    char *at = ps_tail_keeping_number(stpcpy(to, "{\"inode\":"), (int64_t)log->identity.inode);
+    char *at = ps_tail_sink_source_number(stpcpy(to, "{\"inode\":"), (int64_t)log->identity.inode);
     at = stpcpy(at, ",\"file\":\"");
     at += ps_json_text(log->path, strlen(log->path), at);
-    at = ps_tail_keeping_number(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
-    at = ps_tail_keeping_number(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
-    at = ps_tail_keeping_number(stpcpy(at, ",\"length\":"), log->identity.head_length);
+    at = ps_tail_sink_source_number(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
+    at = ps_tail_sink_source_number(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
+    at = ps_tail_sink_source_number(stpcpy(at, ",\"length\":"), log->identity.head_length);
     if (log->identity.born_ns != 0)
-        at = ps_tail_keeping_number(stpcpy(at, ",\"born\":"), (int64_t)log->identity.born_ns);
+        at = ps_tail_sink_source_number(stpcpy(at, ",\"born\":"), (int64_t)log->identity.born_ns);
     at = put_marks(stpcpy(at, ",\"marks\":\""), log);
     at = stpcpy(at, "\"}");
     return (uint32_t)(at - to);
@@ -63,11 +63,11 @@ static void print_key(uint64_t inode, char key[PS_TAIL_GONE_KEY_BYTES])
     snprintf(key, PS_TAIL_GONE_KEY_BYTES, "%" PRIu64, inode);
 }
 
-bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
+bool ps_tail_sink_positions_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch)
 {
     char key[PS_TAIL_GONE_KEY_BYTES];
     print_key(log->identity.inode, key);
-    const struct ps_stream_name name = ps_tail_keeping_name(tailer->sink.keeping, key);
+    const struct ps_stream_name name = ps_tail_sink_source_name(tailer->sink.keeping, key);
     if (!ps_batch_span(batch, log->number, log->generation, log->read_offset, &name))
         return false;
     struct ps_stream_name *own = ps_batch_span_name(batch, log->number, log->generation);
@@ -83,7 +83,7 @@ bool ps_tail_keep_span(struct ps_tailer *tailer, struct ps_tail_log *log, struct
     return true;
 }
 
-void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch)
+void ps_tail_sink_positions_detail(struct ps_tail_log *log, struct ps_batch *batch)
 {
     struct ps_stream_name *name = ps_batch_span_name(batch, log->number, log->generation);
     uint32_t room = detail_bound(log);
@@ -96,13 +96,13 @@ void ps_tail_keep_detail(struct ps_tail_log *log, struct ps_batch *batch)
 
 /* ---- announcing ---- */
 
-void ps_tail_keep_announce(struct ps_tail_sink_positions *sink, uint32_t number)
+void ps_tail_sink_positions_announce(struct ps_tail_sink_positions *sink, uint32_t number)
 {
     if (sink->keeping != NULL)
         ps_tail_slots_put(&sink->announced, number);
 }
 
-void ps_tail_keep_gone(struct ps_tail_sink_positions *sink, uint64_t inode)
+void ps_tail_sink_positions_gone(struct ps_tail_sink_positions *sink, uint64_t inode)
 {
     char key[PS_TAIL_GONE_KEY_BYTES];
     print_key(inode, key);
@@ -123,23 +123,23 @@ static bool tell_announced(struct ps_tailer *tailer, struct ps_batch *batch)
         struct ps_tail_log *log = tailer->table.logs[number];
         if (log == NULL || !log->resolved || log->state == PS_TAIL_LOG_COPY)
             continue;
-        if (!ps_tail_keep_span(tailer, log, batch)) {
+        if (!ps_tail_sink_positions_span(tailer, log, batch)) {
             ps_tail_slots_put(&tailer->sink.announced, number);
             return false;
         }
-        ps_tail_keep_detail(log, batch);
+        ps_tail_sink_positions_detail(log, batch);
     }
     return true;
 }
 
-bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told)
+bool ps_tail_sink_positions_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *told)
 {
     uint32_t before = batch->span_count;
     *told = false;
     if (tailer->sink.keeping == NULL)
         return true;
     if (!tailer->sink.asked) {
-        tailer->sink.asked = !tailer->draining && ps_tail_keeping_ask(tailer->sink.keeping, batch);
+        tailer->sink.asked = !tailer->draining && ps_tail_sink_source_ask(tailer->sink.keeping, batch);
         *told = tailer->sink.asked;
         return false;
     }
@@ -154,13 +154,13 @@ bool ps_tail_keep_tell(struct ps_tailer *tailer, struct ps_batch *batch, bool *t
     return all;
 }
 
-bool ps_tail_keep_answered(struct ps_tailer *tailer, const struct ps_span *span)
+bool ps_tail_sink_positions_answered(struct ps_tailer *tailer, const struct ps_span *span)
 {
     if (span->stream < PS_TAIL_GONE_STREAMS)
         return false;
     if (span->stream != PS_TAIL_KEEPING_QUESTION || tailer->draining)
         return true;
-    char *records = ps_tail_keeping_answer(tailer->sink.keeping, tailer->port);
+    char *records = ps_tail_sink_source_answer(tailer->sink.keeping, tailer->port);
     if (records != NULL)
         ps_tail_load(tailer, records);
     return true;

@@ -31,7 +31,7 @@ static void tailer_free(struct ps_tailer *tailer)
 }
 
 struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
-                                 const struct ps_tail_keeping *keeping, struct ps_port *port,
+                                 const struct ps_tail_sink_source *keeping, struct ps_port *port,
                                  struct ps_err *err)
 {
     struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a source of files");
@@ -159,7 +159,7 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
     bool moved = false, opening = false, starved = false;
     uint64_t before = batch->body_bytes;
     tailer->now_ns = now->mono_ns;
-    if (!ps_tail_keep_tell(tailer, batch, &moved))
+    if (!ps_tail_sink_positions_tell(tailer, batch, &moved))
         return moved ? PS_DONE : PS_IDLE;
     for (unsigned steps = 0; steps < WORK_STEPS_MAX && tailer->queue_first != NULL && !tailer->draining;
          steps++) {
@@ -202,7 +202,7 @@ enum ps_result ps_tailer_work(struct ps_tailer *tailer, struct ps_batch *batch, 
 void ps_tailer_delivered(struct ps_tailer *tailer, const struct ps_batch *batch)
 {
     for (uint32_t i = 0; i < batch->span_count; i++) {
-        if (tailer->sink.keeping == NULL || !ps_tail_keep_answered(tailer, &batch->spans[i]))
+        if (tailer->sink.keeping == NULL || !ps_tail_sink_positions_answered(tailer, &batch->spans[i]))
             ps_tail_log_delivered(tailer, &batch->spans[i]);
     }
 }

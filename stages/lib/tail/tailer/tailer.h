@@ -56,13 +56,13 @@ enum {
 };
 
 /* The sink keeps the positions (sink_positions.c). Lives as long as the tailer. */
-struct ps_tail_keeping;
+struct ps_tail_sink_source;
 struct ps_tailer;
 
 /* Creates a tailer, which reads no file yet. `keeping` NULL: the position file has the positions. Returns NULL if an expression
  * is wrong, or there is no memory or no thread. */
 struct ps_tailer *ps_tailer_open(const struct ps_tail_settings *settings,
-                                 const struct ps_tail_keeping *keeping, struct ps_port *port,
+                                 const struct ps_tail_sink_source *keeping, struct ps_port *port,
                                  struct ps_err *err);
 /* Writes the positions that are not written yet, and waits a few seconds at most for that. */
 void ps_tailer_close(struct ps_tailer *tailer);

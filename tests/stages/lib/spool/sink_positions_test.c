@@ -5,7 +5,7 @@
 
 #include "core/arena.h"
 #include "core/flow/bump.h"
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 #include "core/log/log.h"
 #include "core/stage.h"
 #include "stages/lib/spool/spool_internal.h"
@@ -27,7 +27,7 @@ static struct ps_err err;
 
 static void keep_open(bool keeps)
 {
-    if (ps_spool_keep_open(&sink, spool, keeps, &err) != PS_OK)
+    if (ps_spool_sink_positions_open(&sink, spool, keeps, &err) != PS_OK)
         fail_msg("%s", err.text);
 }
 
@@ -52,7 +52,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct ps_tail_thread none = {.helper = NULL};
-    ps_spool_keep_close(&sink);
+    ps_spool_sink_positions_close(&sink);
     ps_spool_leave(spool, &none);
     ps_bump_fini(&bump);
     assert_int_equal(ps_pool_out_count(pool), 0);
@@ -74,7 +74,7 @@ static uint32_t tell(bool draining, bool goes_on, bool told)
 {
     struct ps_batch *batch = batch_of();
     bool was_told = !told;
-    assert_int_equal(ps_spool_keep_tell(&sink, batch, draining, &was_told), goes_on);
+    assert_int_equal(ps_spool_sink_positions_tell(&sink, batch, draining, &was_told), goes_on);
     assert_int_equal(was_told, told);
     assert_int_equal(batch->flush, told);
     uint32_t spans = batch->span_count;
@@ -89,33 +89,33 @@ static void answer_question(void)
                          other = {.stream = 5, .generation = PS_TAIL_KEEPING_GENERATION},
                          file = {.stream = PS_TAIL_KEEPING_QUESTION};
     struct ps_port port = {.component = "source", .name = "s"};
-    assert_false(ps_spool_keep_answered(&sink, &other, &port));
-    assert_false(ps_spool_keep_answered(&sink, &file, &port));
-    assert_false(ps_spool_keep_is_known(&sink));
-    ps_kept_positions_leave(sink.keeping.owner_key, "[]");
-    assert_true(ps_spool_keep_answered(&sink, &question, &port));
-    assert_true(ps_spool_keep_is_known(&sink));
-    assert_false(ps_spool_keep_answered(&sink, &question, &port)); /* one answer */
+    assert_false(ps_spool_sink_positions_answered(&sink, &other, &port));
+    assert_false(ps_spool_sink_positions_answered(&sink, &file, &port));
+    assert_false(ps_spool_sink_positions_is_known(&sink));
+    ps_sink_positions_leave(sink.keeping.owner_key, "[]");
+    assert_true(ps_spool_sink_positions_answered(&sink, &question, &port));
+    assert_true(ps_spool_sink_positions_is_known(&sink));
+    assert_false(ps_spool_sink_positions_answered(&sink, &question, &port)); /* one answer */
     struct ps_spool_fetch fetch = {.records = NULL};
-    ps_spool_keep_give(&sink, &fetch);
+    ps_spool_sink_positions_give(&sink, &fetch);
     assert_string_equal(fetch.records, "[]");
     free(fetch.records);
     fetch.records = NULL;
-    ps_spool_keep_give(&sink, &fetch); /* they are given once */
+    ps_spool_sink_positions_give(&sink, &fetch); /* they are given once */
     assert_null(fetch.records);
 }
 
 static void test_no_positions_are_kept(void **unused)
 {
     keep_open(false);
-    assert_true(ps_spool_keep_is_known(&sink));
+    assert_true(ps_spool_sink_positions_is_known(&sink));
     assert_int_equal(tell(false, true, false), 0);
     struct ps_spool_file file = {.spool = spool, .path = (char *)(uintptr_t) "x"};
     struct ps_batch *batch = batch_of();
-    ps_spool_keep_gone(&sink, &file);
+    ps_spool_sink_positions_gone(&sink, &file);
     assert_int_equal(sink.gone.count, 0);
-    assert_true(ps_spool_keep_span(&sink, batch, 3, 17, &file));
-    ps_spool_keep_record(&sink, batch, 3, &file, 0, PS_SPOOL_KEPT_OPEN);
+    assert_true(ps_spool_sink_positions_span(&sink, batch, 3, 17, &file));
+    ps_spool_sink_positions_record(&sink, batch, 3, &file, 0, PS_SPOOL_KEPT_OPEN);
     assert_true(batch->span_count == 1 && batch->spans[0].stream == 3 && batch->spans[0].position == 17);
     assert_null(batch->spans[0].name);
     ps_batch_give(batch);
@@ -124,12 +124,12 @@ static void test_no_positions_are_kept(void **unused)
 static void test_the_question(void **unused)
 {
     keep_open(true);
-    assert_false(ps_spool_keep_is_known(&sink));
+    assert_false(ps_spool_sink_positions_is_known(&sink));
     assert_int_equal(tell(true, false, false), 0); /* the source stops: an answer would be useless */
     struct ps_batch *batch = batch_of();
     bool told = true;
     assert_non_null(ps_batch_add_copy(batch, "event", 5));
-    assert_false(ps_spool_keep_tell(&sink, batch, false, &told)); /* not together with events */
+    assert_false(ps_spool_sink_positions_tell(&sink, batch, false, &told)); /* not together with events */
     assert_true(!told && batch->span_count == 0);
     ps_batch_give(batch);
     assert_int_equal(tell(false, false, true), 1);
@@ -144,7 +144,7 @@ static void gone_add(unsigned first, unsigned end)
     fetch.gone = calloc(end - first, sizeof *fetch.gone);
     for (unsigned i = first; i < end; i++)
         snprintf(fetch.gone[i - first], sizeof fetch.gone[0], "%u", i);
-    ps_spool_keep_take(&sink, &fetch);
+    ps_spool_sink_positions_take(&sink, &fetch);
     assert_true(fetch.gone == NULL && fetch.gone_count == 0);
 }
 
@@ -182,8 +182,8 @@ static void test_records_of_files(void **unused)
     char text[1024];
     for (unsigned stream = 1; stream <= 2; stream++) {
         for (unsigned times = 0; times < 3; times++) { /* the last record of a batch counts */
-            assert_true(ps_spool_keep_span(&sink, batch, stream, 4 + times, &file));
-            ps_spool_keep_record(&sink, batch, stream, &file, times, PS_SPOOL_KEPT_OPEN);
+            assert_true(ps_spool_sink_positions_span(&sink, batch, stream, 4 + times, &file));
+            ps_spool_sink_positions_record(&sink, batch, stream, &file, times, PS_SPOOL_KEPT_OPEN);
         }
     }
     assert_int_equal(batch->span_count, 2);
@@ -191,18 +191,18 @@ static void test_records_of_files(void **unused)
         assert_true(batch->spans[i].stream == i + 1 && batch->spans[i].position == 6);
         const struct ps_slice *detail = &batch->spans[i].name->detail;
         snprintf(text, sizeof text, "[{\"pos\":6,%.*s]", (int)detail->length - 1, detail->data + 1);
-        assert_int_equal(ps_spool_kept_parse(text, &records, &err), PS_OK);
+        assert_int_equal(ps_spool_sink_records_parse(text, &records, &err), PS_OK);
         assert_true(records.count == 1 && records.items[0].inside == 2 && records.items[0].position == 6);
         assert_string_equal(records.items[0].path, "a");
-        ps_spool_kept_free(&records);
+        ps_spool_sink_records_free(&records);
     }
     ps_batch_give(batch);
-    ps_spool_keep_gone(&sink, &file);
-    ps_spool_keep_synced(&sink, false); /* a power cut may bring the file back */
-    ps_spool_keep_gone(&sink, &file);
+    ps_spool_sink_positions_gone(&sink, &file);
+    ps_spool_sink_positions_synced(&sink, false); /* a power cut may bring the file back */
+    ps_spool_sink_positions_gone(&sink, &file);
     assert_int_equal(sink.gone.count, 0);
-    ps_spool_keep_synced(&sink, true);
-    ps_spool_keep_synced(&sink, true); /* once */
+    ps_spool_sink_positions_synced(&sink, true);
+    ps_spool_sink_positions_synced(&sink, true); /* once */
     assert_int_equal(sink.gone.count, 1);
     assert_string_equal(sink.gone.keys[0], "5-9");
     free(path);
@@ -214,15 +214,15 @@ static void test_number(void **unused)
     char first[sizeof sink.keeping.owner_key];
     keep_open(true);
     strcpy(first, sink.keeping.owner_key);
-    ps_spool_keep_close(&sink);
+    ps_spool_sink_positions_close(&sink);
     keep_open(true);
     assert_string_equal(sink.keeping.owner_key, first);
     struct ps_spool_sink_positions second;
-    assert_int_equal(ps_spool_keep_open(&second, spool, true, &err),
+    assert_int_equal(ps_spool_sink_positions_open(&second, spool, true, &err),
                      PS_FAIL); /* the first one has the lock */
-    ps_spool_keep_close(&sink);
+    ps_spool_sink_positions_close(&sink);
     keep_open(false);
-    ps_spool_keep_close(&sink);
+    ps_spool_sink_positions_close(&sink);
     keep_open(true);
     assert_string_not_equal(sink.keeping.owner_key, first);
 }

@@ -2,7 +2,7 @@
 #include "stages/lib/tail/gone.h"
 #include "core/flow/batch.h"
 #include "core/flow/bump.h"
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #define FILES 600U /* two batches and a part */
 
-static struct ps_tail_keeping keeping = {.owner = "0123456789abcdef"};
+static struct ps_tail_sink_source keeping = {.owner = "0123456789abcdef"};
 static unsigned told[FILES];
 
 static bool is_seventh(const void *owner, const char *key)

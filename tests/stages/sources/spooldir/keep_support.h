@@ -3,7 +3,7 @@
  * test includes it. */
 #pragma once
 
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
@@ -109,7 +109,7 @@ static void answer(void)
                      kept[i].value);
     snprintf(text + strlen(text), sizeof text - strlen(text), "]\n");
     print_message("%s", text);
-    ps_kept_positions_leave(owner(), text);
+    ps_sink_positions_leave(owner(), text);
 }
 
 /* ---- the source ---- */

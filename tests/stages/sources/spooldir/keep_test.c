@@ -439,7 +439,7 @@ static void test_records_of_another_version(void **unused)
     put("a", "one\n");
     for (size_t i = 0; i < PS_COUNT_OF(texts); i++) {
         PREPARE(NULL);
-        ps_kept_positions_leave(owner(), texts[i]);
+        ps_sink_positions_leave(owner(), texts[i]);
         UNTIL(stage.failed);
         assert_int_equal(committed_count, 0);
         assert_non_null(strstr(stage.err.text, "this version of penstock cannot read"));

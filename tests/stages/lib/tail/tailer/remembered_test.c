@@ -1,6 +1,6 @@
 /* Positions of the position file that no file has taken yet: how long each is kept, how many are looked at in a tick, and which group a position
  * belongs to. */
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 #include "stages/lib/tail/tailer/internal.h"
 #include "tests/support/support.h"
 
@@ -14,7 +14,7 @@
 static struct ps_counters counters;
 static struct ps_port port = {.component = "source t1", .counters = &counters};
 static const struct ps_tail_settings settings = {.identities = false};
-static const struct ps_tail_keeping keeping = {.owner = "0123456789abcdef"};
+static const struct ps_tail_sink_source keeping = {.owner = "0123456789abcdef"};
 static struct ps_tail_place places[2];
 static struct ps_tailer *tailer;
 

@@ -2,7 +2,7 @@
  * room. */
 #include "core/flow/bump.h"
 #include "stages/lib/tail/tailer/internal.h"
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -24,8 +24,8 @@ static void failed(struct ps_port *port_, const struct ps_err *reason)
 static struct ps_port port = {.component = "source t1", .counters = &counters, .failed = failed};
 static struct ps_tail_place place = {.path = (char *)(uintptr_t) "/logs"};
 static const struct ps_tail_settings settings = {.identities = false};
-static const struct ps_tail_keeping keeping = {.owner = "0123456789abcdef",
-                                               .owner_key = "file/0123456789abcdef"};
+static const struct ps_tail_sink_source keeping = {.owner = "0123456789abcdef",
+                                                   .owner_key = "file/0123456789abcdef"};
 static struct ps_tailer *tailer;
 
 static int setup(void **unused)
@@ -83,22 +83,22 @@ static void test_question(void **unused)
     bool told = true;
     struct ps_batch *batch = batch_new();
     tailer->draining = true;
-    assert_false(ps_tail_keep_tell(tailer, batch, &told));
+    assert_false(ps_tail_sink_positions_tell(tailer, batch, &told));
     assert_false(told || tailer->sink.asked);
     tailer->draining = false;
     assert_non_null(ps_batch_add_copy(batch, "x", 1));
-    assert_false(ps_tail_keep_tell(tailer, batch, &told));
+    assert_false(ps_tail_sink_positions_tell(tailer, batch, &told));
     assert_false(told || tailer->sink.asked);
     assert_int_equal(batch->span_count, 0);
     ps_batch_give(batch);
     batch = batch_new();
-    assert_false(ps_tail_keep_tell(tailer, batch, &told));
+    assert_false(ps_tail_sink_positions_tell(tailer, batch, &told));
     assert_true(told && tailer->sink.asked && batch->flush);
     assert_int_equal(batch->span_count, 1);
     assert_int_equal(batch->spans[0].stream, PS_TAIL_KEEPING_QUESTION);
     ps_batch_give(batch);
     batch = batch_new();
-    assert_true(ps_tail_keep_tell(tailer, batch, &told)); /* there is nothing more to tell */
+    assert_true(ps_tail_sink_positions_tell(tailer, batch, &told)); /* there is nothing more to tell */
     assert_false(told || batch->flush);
     assert_int_equal(batch->span_count, 0);
     assert_int_equal(tailer->batch_key, KEY);
@@ -109,13 +109,13 @@ static void test_answers(void **unused)
 {
     struct ps_span lines = {.stream = PS_TAIL_GONE_STREAMS - 1}, gone = {.stream = PS_TAIL_GONE_STREAMS},
                    question = {.stream = PS_TAIL_KEEPING_QUESTION};
-    assert_false(ps_tail_keep_answered(tailer, &lines));
-    assert_true(ps_tail_keep_answered(tailer, &gone));
+    assert_false(ps_tail_sink_positions_answered(tailer, &lines));
+    assert_true(ps_tail_sink_positions_answered(tailer, &gone));
     tailer->draining = true;
-    assert_true(ps_tail_keep_answered(tailer, &question));
+    assert_true(ps_tail_sink_positions_answered(tailer, &question));
     assert_int_equal(failures, 0);
     tailer->draining = false;
-    assert_true(ps_tail_keep_answered(tailer, &question)); /* the sink has left no answer */
+    assert_true(ps_tail_sink_positions_answered(tailer, &question)); /* the sink has left no answer */
     assert_int_equal(failures, 1);
     assert_false(tailer->remembered.loads);
 }
@@ -150,14 +150,14 @@ static void test_announced(void **unused)
         copy->state = PS_TAIL_LOG_COPY;
         if (lines > 0)
             assert_non_null(ps_batch_add_copy(batch, "x", 1));
-        ps_tail_keep_announce(&tailer->sink, first->number);
-        ps_tail_keep_announce(&tailer->sink, unknown->number);
-        ps_tail_keep_announce(&tailer->sink, copy->number);
-        ps_tail_keep_announce(&tailer->sink, 60); /* no file has this number any more */
-        ps_tail_keep_announce(&tailer->sink, last->number);
-        ps_tail_keep_gone(&tailer->sink, 4711);
-        ps_tail_keep_gone(&tailer->sink, first->identity.inode); /* another file has it now */
-        assert_true(ps_tail_keep_tell(tailer, batch, &told));
+        ps_tail_sink_positions_announce(&tailer->sink, first->number);
+        ps_tail_sink_positions_announce(&tailer->sink, unknown->number);
+        ps_tail_sink_positions_announce(&tailer->sink, copy->number);
+        ps_tail_sink_positions_announce(&tailer->sink, 60); /* no file has this number any more */
+        ps_tail_sink_positions_announce(&tailer->sink, last->number);
+        ps_tail_sink_positions_gone(&tailer->sink, 4711);
+        ps_tail_sink_positions_gone(&tailer->sink, first->identity.inode); /* another file has it now */
+        assert_true(ps_tail_sink_positions_tell(tailer, batch, &told));
         assert_true(told && batch->flush);
         assert_int_equal(batch->span_count, 3);
         assert_int_equal(batch->spans[0].position, -1);
@@ -181,11 +181,11 @@ static void test_no_room(void **unused)
     unsigned counts[FILES] = {0};
     tailer->sink.asked = true;
     for (unsigned i = 0; i < FILES; i++)
-        ps_tail_keep_announce(&tailer->sink, log_new(i)->number);
+        ps_tail_sink_positions_announce(&tailer->sink, log_new(i)->number);
     for (unsigned batches = 0; batches < 2; batches++) {
         bool told = false;
         struct ps_batch *batch = batch_new();
-        assert_int_equal(ps_tail_keep_tell(tailer, batch, &told), batches == 1);
+        assert_int_equal(ps_tail_sink_positions_tell(tailer, batch, &told), batches == 1);
         assert_true(told && batch->flush);
         assert_int_equal(batch->span_count, batches == 0 ? PS_BATCH_SPANS_MAX : 44);
         assert_int_equal(tailer->sink.announced.count, batches == 0 ? 44 : 0);
@@ -204,11 +204,11 @@ static void test_no_sink(void **unused)
     struct ps_tail_log *log = log_new(1);
     struct ps_batch *batch = batch_new();
     tailer->sink.keeping = NULL;
-    ps_tail_keep_announce(&tailer->sink, log->number);
-    ps_tail_keep_gone(&tailer->sink, 4711);
+    ps_tail_sink_positions_announce(&tailer->sink, log->number);
+    ps_tail_sink_positions_gone(&tailer->sink, 4711);
     assert_int_equal(tailer->sink.announced.count, 0);
     assert_int_equal(tailer->sink.gone.count, 0);
-    assert_true(ps_tail_keep_tell(tailer, batch, &told));
+    assert_true(ps_tail_sink_positions_tell(tailer, batch, &told));
     assert_false(told);
     assert_int_equal(batch->span_count, 0);
     ps_batch_give(batch);
@@ -237,7 +237,7 @@ static void test_details(void **unused)
     struct ps_batch *batch = batch_new();
     log->identity.head = UINT64_MAX - 5;
     log->identity.head_length = 1024;
-    assert_true(ps_tail_keep_span(tailer, log, batch));
+    assert_true(ps_tail_sink_positions_span(tailer, log, batch));
     for (unsigned i = 0; i < 3; i++) {
         struct ps_tail_positions positions;
         char path[200];
@@ -248,9 +248,9 @@ static void test_details(void **unused)
             ps_tail_marks_add(&log->marks, &mark, 0);
         }
         ps_tail_log_rename(tailer, log, names[i], true);
-        assert_true(ps_tail_keep_span(tailer, log, batch)); /* the span that is there */
+        assert_true(ps_tail_sink_positions_span(tailer, log, batch)); /* the span that is there */
         assert_int_equal(batch->span_count, 1);
-        ps_tail_keep_detail(log, batch);
+        ps_tail_sink_positions_detail(log, batch);
         parse(batch, &positions);
         const struct ps_tail_position *position = &positions.items[0];
         snprintf(path, sizeof path, "/logs/%s", names[i]);

@@ -1,6 +1,6 @@
 /* Source taildir whose positions a sink keeps. The test acts as the sink: it collects the spans of delivered batches as
  * stages/lib/kafka/positions/positions.c does, and answers the source's question with them. */
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 #include "tests/stages/sources/taildir_support.h"
 
 #include <inttypes.h>
@@ -84,7 +84,7 @@ static void answer(void)
                      kept[i].value);
     snprintf(text + strlen(text), sizeof text - strlen(text), "]\n");
     print_message("%s", text);
-    ps_kept_positions_leave(owner(), text);
+    ps_sink_positions_leave(owner(), text);
 }
 
 static void prepare(const char *const *more)
@@ -252,7 +252,7 @@ static void test_records_of_another_version(void **unused)
 {
     append("app.log", "one\n");
     prepare(PS_KEYS(NULL));
-    ps_kept_positions_leave(owner(), "[{\"pos\":1,\"inode\":}]\n");
+    ps_sink_positions_leave(owner(), "[{\"pos\":1,\"inode\":}]\n");
     while (!stage.failed)
         ps_test_source_work(&stage);
     assert_int_equal(stage.event_count, 0);

@@ -8,6 +8,6 @@
 
 /* Leaves the positions of the source that is named by `owner`, a JSON array of the objects that the sink has kept.
  * Replaces positions that were not taken. */
-void ps_kept_positions_leave(const char *owner, const char *text);
+void ps_sink_positions_leave(const char *owner, const char *text);
 /* Removes and returns the text, which the caller frees; NULL: nothing was left for this owner. */
-char *ps_kept_positions_take(const char *owner);
+char *ps_sink_positions_take(const char *owner);

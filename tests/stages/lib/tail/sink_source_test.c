@@ -1,7 +1,7 @@
 /* A source whose positions a sink keeps: the number under which the sink knows it, the question to the sink, and its answer. */
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 #include "core/flow/bump.h"
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 #include "core/stage.h"
 #include "tests/support/folder.h"
 #include "tests/support/support.h"
@@ -38,11 +38,11 @@ static const char *position_path(void)
     return path;
 }
 
-static void init(struct ps_tail_keeping *keeping, bool overtaken)
+static void init(struct ps_tail_sink_source *keeping, bool overtaken)
 {
     struct ps_err err = {.length = 0};
     memset(keeping, 0x5A, sizeof *keeping);
-    assert_int_equal(ps_tail_keeping_init(keeping, position_path(), 0, overtaken, "a cure", &err), PS_OK);
+    assert_int_equal(ps_tail_sink_source_init(keeping, position_path(), 0, overtaken, "a cure", &err), PS_OK);
     assert_int_equal(strlen(keeping->owner), 16);
     assert_int_equal(strspn(keeping->owner, "0123456789abcdef"), 16);
     assert_memory_equal(keeping->owner_key, "file/", 5);
@@ -53,7 +53,7 @@ static void init(struct ps_tail_keeping *keeping, bool overtaken)
 /* The number is drawn once, and again when another program has overtaken the positions. Each opening has a life of its own. */
 static void test_numbers(void **unused)
 {
-    struct ps_tail_keeping first, second, third;
+    struct ps_tail_sink_source first, second, third;
     init(&first, false);
     init(&second, false);
     assert_string_equal(second.owner, first.owner);
@@ -66,19 +66,20 @@ static void test_numbers(void **unused)
 
 static void test_refused(void **unused)
 {
-    struct ps_tail_keeping keeping;
+    struct ps_tail_sink_source keeping;
     struct ps_err err = {.length = 0};
-    assert_int_equal(ps_tail_keeping_init(&keeping, position_path(), -1, false, "trackerDir", &err), PS_FAIL);
+    assert_int_equal(ps_tail_sink_source_init(&keeping, position_path(), -1, false, "trackerDir", &err),
+                     PS_FAIL);
     assert_non_null(strstr(err.text, position_path()));
     assert_non_null(strstr(err.text, "put trackerDir on a file system that supports locks"));
     assert_null(ps_test_folder_read("positions.json.id")); /* no number was drawn */
     err.length = 0;
     ps_test_folder_append("positions.json.id", "no number", 9);
-    assert_int_equal(ps_tail_keeping_init(&keeping, position_path(), 0, false, "a cure", &err), PS_FAIL);
+    assert_int_equal(ps_tail_sink_source_init(&keeping, position_path(), 0, false, "a cure", &err), PS_FAIL);
     assert_non_null(strstr(err.text, "does not have a number of 16 digits"));
 }
 
-static void expect_name(const struct ps_stream_name *name, const struct ps_tail_keeping *keeping,
+static void expect_name(const struct ps_stream_name *name, const struct ps_tail_sink_source *keeping,
                         const char *key)
 {
     assert_string_equal(name->system, "file");
@@ -94,9 +95,9 @@ static void expect_name(const struct ps_stream_name *name, const struct ps_tail_
 /* The question is alone in its batch, which goes at once. A batch that has anything stays as it is. */
 static void test_question(void **unused)
 {
-    struct ps_tail_keeping keeping;
+    struct ps_tail_sink_source keeping;
     init(&keeping, false);
-    const struct ps_stream_name other = ps_tail_keeping_name(&keeping, "4711");
+    const struct ps_stream_name other = ps_tail_sink_source_name(&keeping, "4711");
     expect_name(&other, &keeping, "4711");
     for (unsigned with = 0; with < 3; with++) {
         struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
@@ -104,7 +105,7 @@ static void test_question(void **unused)
             assert_non_null(ps_batch_add_copy(batch, "x", 1));
         if (with == 2)
             assert_true(ps_batch_span(batch, 1, 1, 5, &other));
-        assert_int_equal(ps_tail_keeping_ask(&keeping, batch), with == 0);
+        assert_int_equal(ps_tail_sink_source_ask(&keeping, batch), with == 0);
         assert_int_equal(batch->flush, with == 0);
         assert_int_equal(batch->span_count, with != 1);
         if (with == 0) {
@@ -129,23 +130,23 @@ static void failed(struct ps_port *port, const struct ps_err *reason)
 /* An answer is taken once, by the source that it is for. */
 static void test_answer(void **unused)
 {
-    struct ps_tail_keeping keeping, other;
+    struct ps_tail_sink_source keeping, other;
     struct ps_port port = {.failed = failed};
     init(&keeping, false);
     other = keeping;
     other.owner_key[5] = other.owner_key[5] == 'a' ? 'b' : 'a';
     failures = 0;
-    assert_null(ps_tail_keeping_answer(&keeping, &port));
+    assert_null(ps_tail_sink_source_answer(&keeping, &port));
     assert_int_equal(failures, 1);
-    ps_kept_positions_leave(keeping.owner_key, "[]");
-    assert_null(ps_tail_keeping_answer(&other, &port));
+    ps_sink_positions_leave(keeping.owner_key, "[]");
+    assert_null(ps_tail_sink_source_answer(&other, &port));
     assert_int_equal(failures, 2);
-    char *records = ps_tail_keeping_answer(&keeping, &port);
+    char *records = ps_tail_sink_source_answer(&keeping, &port);
     assert_non_null(records);
     assert_string_equal(records, "[]");
     free(records);
     assert_int_equal(failures, 2);
-    assert_null(ps_tail_keeping_answer(&keeping, &port));
+    assert_null(ps_tail_sink_source_answer(&keeping, &port));
     assert_int_equal(failures, 3);
 }
 
@@ -157,7 +158,7 @@ static void test_printed_numbers(void **unused)
         char text[32], expected[32];
         memset(text, '#', sizeof text);
         snprintf(expected, sizeof expected, "%lld", (long long)rows[i]);
-        assert_int_equal(ps_tail_keeping_number(text, rows[i]) - text, strlen(expected));
+        assert_int_equal(ps_tail_sink_source_number(text, rows[i]) - text, strlen(expected));
         assert_memory_equal(text, expected, strlen(expected));
         assert_int_equal(text[strlen(expected)], '#'); /* no NUL */
     }

@@ -1,6 +1,6 @@
 /* The records of files that a sink keeps: texts that are read or refused, and errors of the system meanwhile. After a
  * failed call or allocation no file is read from its beginning again, and no file that is there counts as gone. */
-#include "stages/lib/spool/kept.h"
+#include "stages/lib/spool/sink_records.h"
 #include "core/log/log.h"
 #include "stages/lib/spool/spool_internal.h"
 #include "tests/stages/lib/spool/spool_support.h"
@@ -21,14 +21,14 @@ static struct ps_err err;
 
 static void test_all_members(void **unused)
 {
-    assert_int_equal(
-        ps_spool_kept_parse("[{\"pos\":13,\"inode\":9223372036854775807,\"device\":-3,\"born\":7,\"size\":20,"
-                            "\"changed\":9,\"compression\":1,\"inside\":4,\"end\":2,"
-                            "\"file\":\"x/\\\"\\u00e4\\ud83d\\ude00\"},\n{" MEMBERS "}]\n",
-                            &records, &err),
-        PS_OK);
+    assert_int_equal(ps_spool_sink_records_parse(
+                         "[{\"pos\":13,\"inode\":9223372036854775807,\"device\":-3,\"born\":7,\"size\":20,"
+                         "\"changed\":9,\"compression\":1,\"inside\":4,\"end\":2,"
+                         "\"file\":\"x/\\\"\\u00e4\\ud83d\\ude00\"},\n{" MEMBERS "}]\n",
+                         &records, &err),
+                     PS_OK);
     assert_int_equal(records.count, 2);
-    const struct ps_spool_kept *kept = records.items;
+    const struct ps_spool_sink_records *kept = records.items;
     assert_string_equal(kept->path, "x/\"\xc3\xa4\xf0\x9f\x98\x80");
     assert_true(kept->inode == INT64_MAX && kept->device == (uint64_t)-3 && kept->born_ns == 7);
     assert_true(kept->state.size == 20 && kept->state.changed_ns == 9);
@@ -38,7 +38,7 @@ static void test_all_members(void **unused)
     assert_int_equal(kept->end, PS_SPOOL_KEPT_BROKEN);
     assert_int_equal(records.items[1].position, 13);
     assert_string_equal(records.items[1].path, "a");
-    ps_spool_kept_free(&records);
+    ps_spool_sink_records_free(&records);
 }
 
 static void test_forms(void **unused)
@@ -85,7 +85,7 @@ static void test_forms(void **unused)
         {"[{" MEMBERS ",\"end\":3}]", -1},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        enum ps_status status = ps_spool_kept_parse(cases[i].text, &records, &err);
+        enum ps_status status = ps_spool_sink_records_parse(cases[i].text, &records, &err);
         if ((status == PS_OK) != (cases[i].count >= 0) ||
             (int)records.count != (cases[i].count > 0 ? cases[i].count : 0))
             fail_msg("%s: %d records", cases[i].text, (int)records.count);
@@ -93,7 +93,7 @@ static void test_forms(void **unused)
             assert_non_null(strstr(err.text, "this version of penstock cannot read"));
             assert_null(records.items);
         }
-        ps_spool_kept_free(&records);
+        ps_spool_sink_records_free(&records);
     }
 }
 
@@ -102,7 +102,7 @@ static void test_no_memory(void **unused)
     uint64_t nth = 1;
     for (; PS_TEST_ALLOCATIONS; nth++) {
         ps_test_allocation_fails = nth;
-        enum ps_status status = ps_spool_kept_parse("[{" MEMBERS "},{" MEMBERS "}]", &records, &err);
+        enum ps_status status = ps_spool_sink_records_parse("[{" MEMBERS "},{" MEMBERS "}]", &records, &err);
         bool came = ps_test_allocation_fails == 0;
         ps_test_allocation_fails = 0;
         assert_int_equal(status, came ? PS_FAIL : PS_OK);
@@ -111,7 +111,7 @@ static void test_no_memory(void **unused)
             break;
         assert_non_null(strstr(err.text, "no memory"));
     }
-    ps_spool_kept_free(&records);
+    ps_spool_sink_records_free(&records);
     assert_true(nth == (PS_TEST_ALLOCATIONS ? 5 : 1)); /* the string, the items, two paths */
 }
 
@@ -177,7 +177,7 @@ static void make(void)
     assert_non_null(texts);
     for (unsigned i = 0; i < 3; i++) {
         uint32_t printed =
-            ps_spool_kept_print(ps_spool_fetch_of(spool)->files[i], 0, PS_SPOOL_KEPT_OPEN, record);
+            ps_spool_sink_records_print(ps_spool_fetch_of(spool)->files[i], 0, PS_SPOOL_KEPT_OPEN, record);
         length += (size_t)sprintf(texts + length, "%c{\"pos\":4,%.*s", i == 0 ? '[' : ',', (int)printed - 1,
                                   record + 1);
     }
@@ -259,7 +259,8 @@ static void make_one(const char *name)
     open_spool();
     fetch(0, 0);
     assert_int_equal(ps_spool_fetch_of(spool)->found, 1);
-    uint32_t printed = ps_spool_kept_print(ps_spool_fetch_of(spool)->files[0], 0, PS_SPOOL_KEPT_OPEN, record);
+    uint32_t printed =
+        ps_spool_sink_records_print(ps_spool_fetch_of(spool)->files[0], 0, PS_SPOOL_KEPT_OPEN, record);
     close_spool();
     assert_int_equal(rename(ps_test_folder_path("a"), ps_test_folder_path(name)), 0);
     open_spool();

@@ -1,10 +1,10 @@
-#include "stages/lib/spool/kept.h"
+#include "stages/lib/spool/sink_records.h"
 
 #include "core/durable.h"
 #include "core/log/log.h"
 #include "stages/lib/spool/spool_internal.h"
 #include "stages/lib/tail/identity.h"
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 #include "stages/lib/text/json/cursor.h"
 #include "stages/lib/text/json/text.h"
 
@@ -28,19 +28,19 @@ static void print_key(uint64_t inode, uint64_t born_ns, uint64_t device, char ke
         snprintf(key, PS_TAIL_GONE_KEY_BYTES, "%" PRIu64 ".%" PRIx64, inode, device);
 }
 
-void ps_spool_kept_key(const struct ps_spool_file *file, char key[PS_TAIL_GONE_KEY_BYTES])
+void ps_spool_sink_records_key(const struct ps_spool_file *file, char key[PS_TAIL_GONE_KEY_BYTES])
 {
     print_key(file->inode, file->born_ns, file->device, key);
 }
 
-uint32_t ps_spool_kept_bound(const struct ps_spool_file *file)
+uint32_t ps_spool_sink_records_bound(const struct ps_spool_file *file)
 {
     return (uint32_t)strlen(ps_spool_below(file->spool, file->path)) * PS_JSON_TEXT_GROWTH +
            MEMBERS_BYTES_MAX;
 }
 
-uint32_t ps_spool_kept_print(const struct ps_spool_file *file, uint64_t inside, enum ps_spool_kept_end end,
-                             char *to)
+uint32_t ps_spool_sink_records_print(const struct ps_spool_file *file, uint64_t inside,
+                                     enum ps_spool_sink_records_end end, char *to)
 {
     const char *path = ps_spool_below(file->spool, file->path);
     const struct {
@@ -56,7 +56,7 @@ uint32_t ps_spool_kept_print(const struct ps_spool_file *file, uint64_t inside, 
                    {",\"end\":", end}};
     char *at = to;
     for (size_t i = 0; i < PS_COUNT_OF(members); i++)
-        at = ps_tail_keeping_number(stpcpy(at, members[i].name), (int64_t)members[i].value);
+        at = ps_tail_sink_source_number(stpcpy(at, members[i].name), (int64_t)members[i].value);
     at = stpcpy(at, ",\"file\":\"");
     at += ps_json_text(path, strlen(path), at);
     at = stpcpy(at, "\"}");
@@ -73,7 +73,7 @@ static enum ps_status no_memory(struct ps_err *err)
 }
 
 /* Takes one member, and sets its bit in `seen`. Members that this version does not know are passed over. */
-static enum ps_status member_take(struct ps_json_cursor *cursor, struct ps_spool_kept *kept,
+static enum ps_status member_take(struct ps_json_cursor *cursor, struct ps_spool_sink_records *kept,
                                   int64_t numbers[MEMBERS], unsigned *seen, struct ps_err *err)
 {
     static const char *const names[] = {"pos",     "inode",       "device", "born", "size",
@@ -101,7 +101,8 @@ static enum ps_status member_take(struct ps_json_cursor *cursor, struct ps_spool
     return PS_OK;
 }
 
-static enum ps_status kept_take(struct ps_json_cursor *cursor, struct ps_spool_kept *kept, struct ps_err *err)
+static enum ps_status kept_take(struct ps_json_cursor *cursor, struct ps_spool_sink_records *kept,
+                                struct ps_err *err)
 {
     int64_t numbers[MEMBERS] = {0};
     unsigned seen = 0;
@@ -116,7 +117,7 @@ static enum ps_status kept_take(struct ps_json_cursor *cursor, struct ps_spool_k
     kept->born_ns = (uint64_t)numbers[BORN];
     kept->state = (struct ps_spool_state){(uint64_t)numbers[SIZE], (uint64_t)numbers[CHANGED]};
     kept->compression = (enum ps_compression)numbers[COMPRESSION];
-    kept->end = (enum ps_spool_kept_end)numbers[END];
+    kept->end = (enum ps_spool_sink_records_end)numbers[END];
     kept->position = (uint64_t)numbers[POS] - (numbers[END] != PS_SPOOL_KEPT_OPEN);
     kept->inside = (uint64_t)numbers[INSIDE];
     bool good = ps_json_accept(cursor, '}') && (seen & ((1U << MEMBERS) - 1)) == (1U << MEMBERS) - 1 &&
@@ -126,18 +127,18 @@ static enum ps_status kept_take(struct ps_json_cursor *cursor, struct ps_spool_k
 }
 
 /* Returns a new record, or NULL. */
-static struct ps_spool_kept *add(struct ps_spool_records *records)
+static struct ps_spool_sink_records *add(struct ps_spool_records *records)
 {
     if (records->count == records->room) {
         size_t room = 2 * records->room + 16;
-        struct ps_spool_kept *items = reallocarray(records->items, room, sizeof *items);
+        struct ps_spool_sink_records *items = reallocarray(records->items, room, sizeof *items);
         if (items == NULL)
             return NULL;
         records->items = items;
         records->room = room;
     }
-    struct ps_spool_kept *kept = &records->items[records->count++];
-    *kept = (struct ps_spool_kept){.path = NULL};
+    struct ps_spool_sink_records *kept = &records->items[records->count++];
+    *kept = (struct ps_spool_sink_records){.path = NULL};
     return kept;
 }
 
@@ -149,7 +150,7 @@ static enum ps_status records_take(struct ps_json_cursor *cursor, struct ps_spoo
     if (ps_json_accept(cursor, ']'))
         return PS_OK;
     do {
-        struct ps_spool_kept *kept = add(records);
+        struct ps_spool_sink_records *kept = add(records);
         if (kept == NULL)
             return no_memory(err);
         if (kept_take(cursor, kept, err) != PS_OK)
@@ -158,7 +159,8 @@ static enum ps_status records_take(struct ps_json_cursor *cursor, struct ps_spoo
     return ps_json_accept(cursor, ']') ? PS_OK : PS_FAIL;
 }
 
-enum ps_status ps_spool_kept_parse(const char *text, struct ps_spool_records *records, struct ps_err *err)
+enum ps_status ps_spool_sink_records_parse(const char *text, struct ps_spool_records *records,
+                                           struct ps_err *err)
 {
     size_t length = strlen(text);
     struct ps_json_cursor cursor = {.at = text, .end = text + length, .string = malloc(length + 1)};
@@ -173,7 +175,7 @@ enum ps_status ps_spool_kept_parse(const char *text, struct ps_spool_records *re
                    "the position records have a format that this version of penstock cannot read: \"%.200s\"",
                    text);
     if (status != PS_OK)
-        ps_spool_kept_free(records);
+        ps_spool_sink_records_free(records);
     return status;
 }
 
@@ -183,7 +185,7 @@ static void drop(struct ps_spool_records *records, size_t at)
     records->items[at] = records->items[--records->count];
 }
 
-void ps_spool_kept_free(struct ps_spool_records *records)
+void ps_spool_sink_records_free(struct ps_spool_records *records)
 {
     while (records->count > 0)
         drop(records, records->count - 1);
@@ -194,7 +196,7 @@ void ps_spool_kept_free(struct ps_spool_records *records)
 /* ---- the file to which a record belongs ---- */
 
 /* Returns 0, or why the record's path cannot be looked at. */
-static int look(const struct ps_spool *spool, const struct ps_spool_kept *kept, char path[PATH_BYTES],
+static int look(const struct ps_spool *spool, const struct ps_spool_sink_records *kept, char path[PATH_BYTES],
                 struct stat *status)
 {
     if (snprintf(path, PATH_BYTES, "%s/%s", spool->directory, kept->path) >= (int)PATH_BYTES)
@@ -209,7 +211,7 @@ static bool is_missing(int error)
 }
 
 /* Returns whether the record is the file's. *error: the reason if that is not known now, else 0. */
-static bool is_of(const struct ps_spool *spool, const struct ps_spool_kept *kept,
+static bool is_of(const struct ps_spool *spool, const struct ps_spool_sink_records *kept,
                   const struct ps_spool_file *file, int *error)
 {
     char path[PATH_BYTES];
@@ -238,7 +240,7 @@ static void read_all(const struct ps_spool_file *file, const char *why)
 }
 
 /* The file's bytes may have changed since. */
-static void go_on(const struct ps_spool_kept *kept, struct ps_spool_file *file)
+static void go_on(const struct ps_spool_sink_records *kept, struct ps_spool_file *file)
 {
     if (kept->compression != file->compression)
         read_all(file, "has a position that was saved for another compression (penstock.decompress or its "
@@ -252,8 +254,8 @@ static void go_on(const struct ps_spool_kept *kept, struct ps_spool_file *file)
     }
 }
 
-enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_spool_file *file,
-                                             struct ps_err *err)
+enum ps_spool_sink_records_found ps_spool_sink_records_start(struct ps_spool *spool,
+                                                             struct ps_spool_file *file, struct ps_err *err)
 {
     size_t at = 0;
     int error = 0;
@@ -264,7 +266,7 @@ enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_s
         }
     if (at == spool->records.count)
         return PS_SPOOL_KEPT_NONE;
-    const struct ps_spool_kept *kept = &spool->records.items[at];
+    const struct ps_spool_sink_records *kept = &spool->records.items[at];
     bool same = ps_spool_is_same_state(kept->state, file->state);
     if (kept->end != PS_SPOOL_KEPT_BROKEN || same) /* a corrected file is read from its beginning */
         go_on(kept, file);
@@ -275,7 +277,7 @@ enum ps_spool_kept_found ps_spool_kept_start(struct ps_spool *spool, struct ps_s
 }
 
 /* Returns whether the file at the path, with the record's inode, may be the record's: inodes are used again soon. */
-static bool may_be(const struct ps_spool_kept *kept, const char *path)
+static bool may_be(const struct ps_spool_sink_records *kept, const char *path)
 {
     uint64_t born_ns = ps_tail_path_born_ns(path);
     return born_ns == 0 || kept->born_ns == 0 || born_ns == kept->born_ns;
@@ -289,7 +291,7 @@ enum there {
 };
 
 /* Sets *error to the errno for which the file cannot be looked at now, else 0. */
-static enum there where(const struct ps_spool *spool, const struct ps_spool_kept *kept, int *error)
+static enum there where(const struct ps_spool *spool, const struct ps_spool_sink_records *kept, int *error)
 {
     char path[PATH_BYTES], marker[PATH_BYTES];
     struct stat status;
@@ -312,7 +314,7 @@ static enum there where(const struct ps_spool *spool, const struct ps_spool_kept
 
 /* Logs once, for all records, that a file cannot be looked at. */
 static void tell_unsure(const struct ps_spool *spool, struct ps_spool_records *records,
-                        const struct ps_spool_kept *kept, int error)
+                        const struct ps_spool_sink_records *kept, int error)
 {
     if (records->told)
         return;
@@ -342,7 +344,8 @@ static int names_sync(char *path, char synced[PATH_BYTES])
 
 /* Makes it durable that the record's file is gone, or retired: else a power cut may bring the file back after its record was
  * removed, and its events would come again. The process that retired the file may have been killed before it did this. */
-static int end_sync(const struct ps_spool *spool, const struct ps_spool_kept *kept, char synced[PATH_BYTES])
+static int end_sync(const struct ps_spool *spool, const struct ps_spool_sink_records *kept,
+                    char synced[PATH_BYTES])
 {
     char path[PATH_BYTES], marker[PATH_BYTES];
     if (snprintf(path, PATH_BYTES, "%s/%s", spool->directory, kept->path) >= (int)PATH_BYTES)
@@ -354,7 +357,7 @@ static int end_sync(const struct ps_spool *spool, const struct ps_spool_kept *ke
 
 /* Logs once, for all records, that the end of a file cannot be made durable. */
 static void tell_unsynced(const struct ps_spool *spool, struct ps_spool_records *records,
-                          const struct ps_spool_kept *kept, int error)
+                          const struct ps_spool_sink_records *kept, int error)
 {
     if (records->told_unsynced)
         return;
@@ -367,20 +370,20 @@ static void tell_unsynced(const struct ps_spool *spool, struct ps_spool_records 
 
 /* Returns whether the file counts as gone. A list can miss a file that is renamed while the names are read, so two lists in a row must
  * lack it. */
-static bool is_gone(struct ps_spool_kept *kept, enum there there)
+static bool is_gone(struct ps_spool_sink_records *kept, enum there there)
 {
     bool gone = there == GONE || (there == MISSING && kept->missed);
     kept->missed = there == MISSING;
     return gone;
 }
 
-void ps_spool_kept_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch)
+void ps_spool_sink_records_compare(struct ps_spool *spool, struct ps_spool_fetch *fetch)
 {
     struct ps_spool_records *records = &spool->records;
     bool all_known = true;
     char synced[PATH_BYTES] = "";
     for (size_t i = records->count; i-- > 0;) {
-        struct ps_spool_kept *kept = &records->items[i];
+        struct ps_spool_sink_records *kept = &records->items[i];
         int error;
         enum there there = where(spool, kept, &error);
         if (error != 0)

@@ -1,13 +1,13 @@
-#include "stages/lib/tail/keeping.h"
+#include "stages/lib/tail/sink_source.h"
 
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 #include "core/stage.h"
 #include "stages/lib/random.h"
 
 #include <string.h>
 
-enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char *position_path, int lock,
-                                    bool overtaken, const char *cure, struct ps_err *err)
+enum ps_status ps_tail_sink_source_init(struct ps_tail_sink_source *keeping, const char *position_path,
+                                        int lock, bool overtaken, const char *cure, struct ps_err *err)
 {
     struct ps_random random;
     if (lock < 0)
@@ -23,7 +23,7 @@ enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char 
     return PS_OK;
 }
 
-struct ps_stream_name ps_tail_keeping_name(const struct ps_tail_keeping *keeping, const char *key)
+struct ps_stream_name ps_tail_sink_source_name(const struct ps_tail_sink_source *keeping, const char *key)
 {
     return (struct ps_stream_name){.system = "file",
                                    .group = {keeping->owner, (uint32_t)strlen(keeping->owner)},
@@ -32,9 +32,9 @@ struct ps_stream_name ps_tail_keeping_name(const struct ps_tail_keeping *keeping
                                    .assignment = keeping->life};
 }
 
-bool ps_tail_keeping_ask(const struct ps_tail_keeping *keeping, struct ps_batch *batch)
+bool ps_tail_sink_source_ask(const struct ps_tail_sink_source *keeping, struct ps_batch *batch)
 {
-    const struct ps_stream_name name = ps_tail_keeping_name(keeping, "");
+    const struct ps_stream_name name = ps_tail_sink_source_name(keeping, "");
     if (batch->count > 0 || batch->span_count > 0 ||
         !ps_batch_span(batch, PS_TAIL_KEEPING_QUESTION, PS_TAIL_KEEPING_GENERATION, 0, &name))
         return false;
@@ -42,10 +42,10 @@ bool ps_tail_keeping_ask(const struct ps_tail_keeping *keeping, struct ps_batch 
     return true;
 }
 
-char *ps_tail_keeping_answer(const struct ps_tail_keeping *keeping, struct ps_port *port)
+char *ps_tail_sink_source_answer(const struct ps_tail_sink_source *keeping, struct ps_port *port)
 {
     struct ps_err err = {.length = 0};
-    char *records = ps_kept_positions_take(keeping->owner_key);
+    char *records = ps_sink_positions_take(keeping->owner_key);
     if (records != NULL)
         return records;
     ps_err_set(&err, "the sink has not reported the positions that it keeps for this source");
@@ -53,7 +53,7 @@ char *ps_tail_keeping_answer(const struct ps_tail_keeping *keeping, struct ps_po
     return NULL;
 }
 
-char *ps_tail_keeping_number(char *at, int64_t number)
+char *ps_tail_sink_source_number(char *at, int64_t number)
 {
     char digits[20], *first = digits + sizeof digits;
     uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;

@@ -14,7 +14,7 @@ struct ps_stream_name;
 #define PS_TAIL_KEEPING_QUESTION UINT32_MAX
 #define PS_TAIL_KEEPING_GENERATION 1U
 
-struct ps_tail_keeping {
+struct ps_tail_sink_source {
     char owner[PS_TAIL_OWNER_BYTES]; /* the source's number */
     char owner_key[32];              /* as the sink names the source */
     int32_t life;                    /* a random number of this opening, not negative */
@@ -22,15 +22,15 @@ struct ps_tail_keeping {
 
 /* Reads or draws the number beside the positions (stages/lib/tail/source_id.h), which `lock` locks; -1: it is not locked, which
  * is an error with `cure`. `overtaken`: another program has advanced the positions, so the sink's records are older. */
-enum ps_status ps_tail_keeping_init(struct ps_tail_keeping *keeping, const char *position_path, int lock,
-                                    bool overtaken, const char *cure, struct ps_err *err);
+enum ps_status ps_tail_sink_source_init(struct ps_tail_sink_source *keeping, const char *position_path,
+                                        int lock, bool overtaken, const char *cure, struct ps_err *err);
 /* Returns the name of the span for the record of the file with this key. The name points to `keeping` and to
  * `key`. */
-struct ps_stream_name ps_tail_keeping_name(const struct ps_tail_keeping *keeping, const char *key);
+struct ps_stream_name ps_tail_sink_source_name(const struct ps_tail_sink_source *keeping, const char *key);
 /* Adds the question to a batch without anything else in it. Returns false if there is no room for it. */
-bool ps_tail_keeping_ask(const struct ps_tail_keeping *keeping, struct ps_batch *batch);
+bool ps_tail_sink_source_ask(const struct ps_tail_sink_source *keeping, struct ps_batch *batch);
 /* Called when the batch with the question is delivered. Returns the records, a JSON array that the caller frees; or reports to
  * the engine that there are none, and returns NULL. */
-char *ps_tail_keeping_answer(const struct ps_tail_keeping *keeping, struct ps_port *port);
+char *ps_tail_sink_source_answer(const struct ps_tail_sink_source *keeping, struct ps_port *port);
 /* Prints a number without a NUL, and returns the place after it. */
-char *ps_tail_keeping_number(char *at, int64_t number);
+char *ps_tail_sink_source_number(char *at, int64_t number);

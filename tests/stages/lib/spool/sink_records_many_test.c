@@ -2,7 +2,7 @@
  * between two runs files are renamed, deleted, replaced, changed and cut; in the second one an allocation may fail. Each file is found once, at the
  * model's place, and the keys of files that are gone are reported once. */
 #include "core/log/log.h"
-#include "stages/lib/spool/kept.h"
+#include "stages/lib/spool/sink_records.h"
 #include "stages/lib/spool/spool_internal.h"
 #include "stages/lib/tail/identity.h"
 #include "tests/stages/lib/spool/spool_support.h"
@@ -24,7 +24,7 @@ struct expected {
     char name[16];
     char key[PS_TAIL_GONE_KEY_BYTES]; /* of its record; "": it has none */
     uint64_t size, position, inside;
-    enum ps_spool_kept_end end;
+    enum ps_spool_sink_records_end end;
     enum change change;
     bool found;
 };
@@ -114,12 +114,12 @@ static void records_make(void)
             assert_true(job->files[i]->start == 0 && !job->files[i]->begun && file->key[0] == '\0');
             if (draw(4) == 0)
                 continue; /* no event of the file was delivered */
-            file->end = (enum ps_spool_kept_end)(PS_SPOOL_KEPT_OPEN + draw(3));
+            file->end = (enum ps_spool_sink_records_end)(PS_SPOOL_KEPT_OPEN + draw(3));
             file->position = draw(3) == 0 ? 0 : draw(BYTES + 1);
             file->inside = draw(2) * draw(5);
-            ps_spool_kept_key(job->files[i], file->key);
-            uint32_t printed = ps_spool_kept_print(job->files[i], file->inside, file->end, record);
-            assert_true(printed <= ps_spool_kept_bound(job->files[i]));
+            ps_spool_sink_records_key(job->files[i], file->key);
+            uint32_t printed = ps_spool_sink_records_print(job->files[i], file->inside, file->end, record);
+            assert_true(printed <= ps_spool_sink_records_bound(job->files[i]));
             length += (size_t)sprintf(texts + length, "%c{\"pos\":%" PRIu64 ",%.*s", length == 0 ? '[' : ',',
                                       file->position + (file->end != PS_SPOOL_KEPT_OPEN), (int)printed - 1,
                                       record + 1);

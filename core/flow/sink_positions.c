@@ -1,4 +1,4 @@
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static char *take(const char *owner)
     return NULL;
 }
 
-void ps_kept_positions_leave(const char *owner, const char *text)
+void ps_sink_positions_leave(const char *owner, const char *text)
 {
     struct entry *entry = ps_must_alloc(1, sizeof *entry, PURPOSE);
     entry->owner = ps_must_copy_text(owner, PURPOSE);
@@ -42,7 +42,7 @@ void ps_kept_positions_leave(const char *owner, const char *text)
     free(before);
 }
 
-char *ps_kept_positions_take(const char *owner)
+char *ps_sink_positions_take(const char *owner)
 {
     pthread_mutex_lock(&lock);
     char *text = take(owner);

@@ -1,5 +1,5 @@
 /* Positions that a closed source leaves to the one that follows it. */
-#include "core/flow/kept_positions.h"
+#include "core/flow/sink_positions.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 
 static void expect_taken(const char *owner, const char *text)
 {
-    char *taken = ps_kept_positions_take(owner);
+    char *taken = ps_sink_positions_take(owner);
     if (text == NULL)
         assert_null(taken);
     else
@@ -19,8 +19,8 @@ static void expect_taken(const char *owner, const char *text)
 static void test_newest_once(void **unused)
 {
     expect_taken("a1.r1", NULL);
-    ps_kept_positions_leave("a1.r1", "first");
-    ps_kept_positions_leave("a1.r1", "second");
+    ps_sink_positions_leave("a1.r1", "first");
+    ps_sink_positions_leave("a1.r1", "second");
     expect_taken("a1.r1", "second");
     expect_taken("a1.r1", NULL);
 }
@@ -37,7 +37,7 @@ static void test_several_owners(void **unused)
         memset(owner + 1, '1', number);
         if (ps_test_random(&random) % 3 > 0) {
             snprintf(text, sizeof text, "text %u", step);
-            ps_kept_positions_leave(owner, text);
+            ps_sink_positions_leave(owner, text);
             memcpy(texts[number], text, sizeof text);
         } else {
             expect_taken(owner, texts[number][0] != '\0' ? texts[number] : NULL);
