@@ -5,7 +5,7 @@
 #include "stages/lib/flume_log/directory.h"
 #include "stages/lib/flume_log/reader.h"
 #include "stages/lib/queue/segment/events.h"
-#include "stages/lib/queue/segment/hold.h"
+#include "stages/lib/queue/segment/writer.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -283,11 +283,11 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
                                          .plain = command->plain,
                                          .report = ps_channel_report,
                                          .argument = command};
-    struct ps_segment_hold hold;
+    struct ps_segment_writer writer;
     int code = 2;
-    if (ps_segment_hold_open(&hold, &options, err) != PS_OK)
+    if (ps_segment_writer_open(&writer, &options, err) != PS_OK)
         return code;
-    import->log = hold.log;
+    import->log = writer.log;
     if (is_new(import, err) == PS_OK) {
         bool copied = note(import, "begun", err) == PS_OK && copy_all(import, flume, err) == PS_OK &&
                       note(import, "done", err) == PS_OK;
@@ -295,7 +295,7 @@ static int import_run(struct import *import, struct ps_flume_log *flume, struct 
     }
     ps_events_encoder_fini(&import->encoder);
     ps_arena_destroy(import->names);
-    ps_segment_hold_close(&hold);
+    ps_segment_writer_close(&writer);
     return code;
 }
 

@@ -9,7 +9,7 @@
 #include "core/log/log.h"
 #include "core/quantity.h"
 #include "stages/lib/queue/store.h"
-#include "stages/lib/queue/segment/hold.h"
+#include "stages/lib/queue/segment/writer.h"
 
 #define RETRY_NS (3 * PS_NS_PER_S) /* like Flume's lifecycle supervisor */
 #define ROUND_FRAMES 128U
@@ -17,7 +17,7 @@
 #define RECENT_FRAMES 128U
 
 struct log_store {
-    struct ps_segment_hold hold;
+    struct ps_segment_writer writer;
     struct ps_key_ring *keys;
     const char *component;
 };
@@ -30,7 +30,7 @@ static void report(void *argument, const char *text)
 static void log_store_close(void *store_)
 {
     struct log_store *store = store_;
-    ps_segment_hold_close(&store->hold);
+    ps_segment_writer_close(&store->writer);
     ps_key_ring_destroy(store->keys);
     free(store);
 }
@@ -60,7 +60,7 @@ static void *log_store_open(const void *settings_, const char *component, struct
     store->component = component;
     if (load_keys(store, &settings->keys, err)) {
         options.keys = store->keys;
-        if (ps_segment_hold_open(&store->hold, &options, err) == PS_OK)
+        if (ps_segment_writer_open(&store->writer, &options, err) == PS_OK)
             return store;
     }
     log_store_close(store);
@@ -69,7 +69,7 @@ static void *log_store_open(const void *settings_, const char *component, struct
 
 static struct ps_segment_log *log_of(const void *store)
 {
-    return ((const struct log_store *)store)->hold.log;
+    return ((const struct log_store *)store)->writer.log;
 }
 
 static char *log_store_lend(void *store, uint32_t room)

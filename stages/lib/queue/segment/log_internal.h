@@ -171,7 +171,7 @@ bool ps_segment_open_frame(struct ps_sealer *sealer, const struct ps_segment_pla
                            const uint8_t tag[PS_SEAL_TAG_BYTES]);
 /* Counts and reports the segments whose key is missing and that have undelivered events. Fails if new segments would be plain
  * although older ones are encrypted. */
-enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err);
+enum ps_status ps_segment_look_for_held(struct ps_segment_log *log, struct ps_err *err);
 
 /* Closes direct_fd. */
 void ps_segment_end_direct(struct ps_segment_log *log);

@@ -431,7 +431,7 @@ static enum ps_status recover(struct ps_segment_log *log, struct ps_err *err)
         log->feed.segment = segment->head.segment;
         log->feed.offset = ps_segment_head_bytes(&segment->head);
     }
-    return status == PS_OK ? ps_segment_hold(log, err) : status;
+    return status == PS_OK ? ps_segment_look_for_held(log, err) : status;
 }
 
 static void release(struct ps_segment_log *log)

@@ -151,7 +151,7 @@ static const char *missing(const struct ps_segment_log *log, const struct ps_seg
                : "and the channel's key of that name differs from the key of the segment";
 }
 
-enum ps_status ps_segment_hold(struct ps_segment_log *log, struct ps_err *err)
+enum ps_status ps_segment_look_for_held(struct ps_segment_log *log, struct ps_err *err)
 {
     for (size_t i = 0; i < log->count; i++) {
         const struct ps_segment *segment = &log->segments[i];

@@ -1,4 +1,4 @@
-#include "stages/lib/queue/segment/hold.h"
+#include "stages/lib/queue/segment/writer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,47 +59,48 @@ static void sort_directories(const struct ps_texts *directories, const bool *abs
 }
 
 /* Makes and locks the directories, and opens the log. `existing` is the number of data directories that are not absent. */
-static enum ps_status lock_and_open(struct ps_segment_hold *hold, const struct ps_segment_options *options,
-                                    size_t existing, struct ps_err *err)
+static enum ps_status lock_and_open(struct ps_segment_writer *writer,
+                                    const struct ps_segment_options *options, size_t existing,
+                                    struct ps_err *err)
 {
     const struct ps_texts *directories = &options->directories;
     const char **sorted = ps_must_alloc(directories->count + 1, sizeof *sorted, "directories of a log");
-    sort_directories(directories, hold->absent, sorted);
-    bool opened = make_directories(directories, hold->absent, err) == PS_OK &&
-                  ps_segment_lock_log(&hold->locks, options->state_directory,
+    sort_directories(directories, writer->absent, sorted);
+    bool opened = make_directories(directories, writer->absent, err) == PS_OK &&
+                  ps_segment_lock_log(&writer->locks, options->state_directory,
                                       &(struct ps_texts){existing, sorted}, err) &&
-                  (hold->log = ps_segment_log_open(options, err)) != NULL &&
-                  make_absent(directories, hold->absent, err) == PS_OK &&
-                  ps_segment_lock_more(&hold->locks, &(struct ps_texts){directories->count, sorted}, err);
+                  (writer->log = ps_segment_log_open(options, err)) != NULL &&
+                  make_absent(directories, writer->absent, err) == PS_OK &&
+                  ps_segment_lock_more(&writer->locks, &(struct ps_texts){directories->count, sorted}, err);
     free(sorted);
     return opened ? PS_OK : PS_FAIL;
 }
 
-enum ps_status ps_segment_hold_open(struct ps_segment_hold *hold, const struct ps_segment_options *options,
-                                    struct ps_err *err)
+enum ps_status ps_segment_writer_open(struct ps_segment_writer *writer,
+                                      const struct ps_segment_options *options, struct ps_err *err)
 {
     const struct ps_texts *directories = &options->directories;
     struct ps_segment_options own = *options;
-    *hold = (struct ps_segment_hold){.locks.state = -1};
-    hold->absent = ps_must_alloc(directories->count + 1, sizeof *hold->absent, "directories of a log");
+    *writer = (struct ps_segment_writer){.locks.state = -1};
+    writer->absent = ps_must_alloc(directories->count + 1, sizeof *writer->absent, "directories of a log");
     /* The directory of the state may be in a data directory, which then exists. */
     enum ps_status status = ps_directories_need(options->state_directory, err);
     if (status == PS_OK) {
-        size_t existing = find_absent(directories, hold->absent);
-        own.absent = existing < directories->count ? hold->absent : NULL;
-        status = lock_and_open(hold, &own, existing, err);
+        size_t existing = find_absent(directories, writer->absent);
+        own.absent = existing < directories->count ? writer->absent : NULL;
+        status = lock_and_open(writer, &own, existing, err);
     }
     if (status != PS_OK)
-        ps_segment_hold_close(hold);
+        ps_segment_writer_close(writer);
     return status;
 }
 
-void ps_segment_hold_close(struct ps_segment_hold *hold)
+void ps_segment_writer_close(struct ps_segment_writer *writer)
 {
-    if (hold->log != NULL)
-        ps_segment_log_close(hold->log);
-    if (hold->absent != NULL)
-        ps_segment_unlock_log(&hold->locks);
-    free(hold->absent);
-    *hold = (struct ps_segment_hold){.locks.state = -1};
+    if (writer->log != NULL)
+        ps_segment_log_close(writer->log);
+    if (writer->absent != NULL)
+        ps_segment_unlock_log(&writer->locks);
+    free(writer->absent);
+    *writer = (struct ps_segment_writer){.locks.state = -1};
 }
