@@ -48,7 +48,7 @@ void ps_bucket_window_init(struct ps_bucket_window *window);
  * acknowledged. */
 void ps_bucket_window_answered(struct ps_bucket_window *window, uint64_t took_ns, uint64_t events);
 
-/* ---- troubles (troubles.c) ---- */
+/* ---- trouble.c ---- */
 
 #define PS_BUCKET_TROUBLES_MAX 16U
 #define PS_BUCKET_TROUBLE_BYTES 256U

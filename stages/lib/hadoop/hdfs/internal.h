@@ -127,8 +127,8 @@ struct ps_hdfs_packets {
     int64_t number_next, number_acknowledged;
 };
 
-/* Calls that check whether the file still exists: presence.c. */
-struct ps_hdfs_presence {
+/* Calls that check whether the file still exists: existence.c. */
+struct ps_hdfs_existence {
     struct ps_namenode_call *look;  /* NULL: not in flight */
     uint64_t looked_ns, look_bytes; /* time when the last call ended; acknowledged bytes when it began */
     uint64_t there_bytes;           /* acknowledged bytes when the file certainly existed */
@@ -149,7 +149,7 @@ struct ps_hdfs_stream {
     struct ps_hdfs_operation *first, *last; /* list of operations */
     struct ps_hadoop_timer timer;           /* deadline of the first operation */
     struct ps_namenode_call call;           /* for the call of the present phase */
-    struct ps_hdfs_presence presence;
+    struct ps_hdfs_existence existence;
     struct ps_namenode_call *fsync; /* for the first flush of a block; NULL: not in flight */
     struct ps_hdfs_packets packets;
     bool leased, append, sync, hflushed;
@@ -231,22 +231,22 @@ void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes);
 /* Returns a copy that the caller frees, or NULL if there is no memory. */
 PsHadoop__LocatedBlock *ps_hdfs_copy_located(const PsHadoop__LocatedBlock *located);
 
-/* ---- presence.c ---- */
+/* ---- existence.c ---- */
 
 /* Checks at intervals whether the file still exists, and fails the stream if not. Called after each flush. */
 void ps_hdfs_stream_look(struct ps_hdfs_stream *stream);
 /* Notes that the namenode has just confirmed that the file exists. */
 void ps_hdfs_stream_is_there(struct ps_hdfs_stream *stream);
 
-/* ---- silence.c: which datanodes are silent ---- */
+/* ---- dead_nodes.c: which datanodes do not answer ---- */
 
 /* Inquires about each datanode of a stream that hears nothing from its pipeline. When all have answered or timed out, and some but
  * not all are silent, the pipeline is given up because of the silent ones. Does nothing while an inquiry is in progress. */
 void ps_hdfs_suspect(struct ps_hdfs_stream *stream);
 /* Returns whether the datanode did not answer an inquiry, and is left out of new blocks since then. */
-bool ps_hdfs_node_is_silent(const struct ps_hdfs *hdfs, const PsHadoop__DatanodeId *id);
+bool ps_hdfs_node_is_dead(const struct ps_hdfs *hdfs, const PsHadoop__DatanodeId *id);
 /* Adds the datanodes that are left out. */
-void ps_hdfs_add_silent_nodes(const struct ps_hdfs *hdfs, struct ps_hdfs_nodes *nodes);
+void ps_hdfs_add_dead_nodes(const struct ps_hdfs *hdfs, struct ps_hdfs_nodes *nodes);
 /* Writes the rest of the message of a time-out: "; datanode 10.0.0.7:9866 does not answer", the datanodes that the
  * stream waits for, the namenode's last reason for the call in flight, or "". */
 void ps_hdfs_describe_wait(struct ps_hdfs_stream *stream, char *out, size_t room);

@@ -142,12 +142,12 @@ static void drop(struct ps_hdfs_stream *stream, size_t at)
 
 /* Called after the bad datanode was removed: removes the silent ones too, except the last datanode, because the
  * next pipeline would wait for each of them. */
-static void leave_out_silent(struct ps_hdfs_stream *stream)
+static void leave_out_dead(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__LocatedBlock *located = stream->block.located.block;
     char name[80];
     for (size_t i = located->n_locs; i-- > 0 && located->n_locs > 1;) {
-        if (!ps_hdfs_node_is_silent(stream->hdfs, located->locs[i]->id))
+        if (!ps_hdfs_node_is_dead(stream->hdfs, located->locs[i]->id))
             continue;
         ps_datanode_name(located->locs[i]->id, name, sizeof name);
         ps_log(PS_LOG_WARN, stream->hdfs->component,
@@ -178,7 +178,7 @@ static bool leave_out(struct ps_hdfs_stream *stream)
            stream->path, recovery->reason, name);
     drop(stream, bad);
     recovery->bad = -1;
-    leave_out_silent(stream);
+    leave_out_dead(stream);
     return true;
 }
 
@@ -359,7 +359,7 @@ static void ask_replacement(struct ps_hdfs_stream *stream)
         ps_hdfs_nodes_add(&all, stream->failed.nodes[i]);
     for (size_t i = 0; i < stream->recovery->not_again.count; i++)
         ps_hdfs_nodes_add(&all, stream->recovery->not_again.nodes[i]);
-    ps_hdfs_add_silent_nodes(stream->hdfs, &all);
+    ps_hdfs_add_dead_nodes(stream->hdfs, &all);
     struct ps_namenode_datanodes excluded = {.nodes = all.nodes, .count = all.count};
     ps_namenode_get_additional_datanode(
         stream->hdfs->namenode, &stream->call, stream->path, stream->file_id, located->b, &existing,

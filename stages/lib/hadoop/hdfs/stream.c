@@ -48,7 +48,7 @@ static void stop(struct ps_hdfs_stream *stream)
     ps_hdfs_recovery_free(stream);
     ps_namenode_cancel(&stream->call);
     stop_call(&stream->fsync);
-    stop_call(&stream->presence.look);
+    stop_call(&stream->existence.look);
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->timer);
     ps_hadoop_loop_unset(stream->hdfs->loop, &stream->again);
     drop_packets(stream);

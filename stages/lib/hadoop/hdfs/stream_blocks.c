@@ -151,7 +151,7 @@ static void allocate(struct ps_hdfs_stream *stream)
     for (size_t i = 0; i < stream->excluded.count; i++)
         ps_hdfs_nodes_add(&excluded, stream->excluded.nodes[i]);
     if (stream->again_until_ns == 0)
-        ps_hdfs_add_silent_nodes(stream->hdfs, &excluded);
+        ps_hdfs_add_dead_nodes(stream->hdfs, &excluded);
     struct ps_namenode_datanodes nodes = {.nodes = excluded.nodes, .count = excluded.count};
     stream->phase = PS_STREAM_ALLOCATING;
     ps_namenode_add_block(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id,

@@ -30,7 +30,7 @@ struct ps_datanode_settings {
     uint64_t connect_ns;        /* time limit for connecting, including the handshake */
     uint64_t read_timeout_ns;   /* dfs.client.socket-timeout: silence after which a datanode is given up */
     uint64_t read_timeout_per_node_ns; /* added to read_timeout_ns for each datanode of the pipeline */
-    uint64_t silence_ns; /* after this silence the pipeline's datanodes are probed (silence.c); 0: never */
+    uint64_t silence_ns; /* after this silence the pipeline's datanodes are probed (dead_nodes.c); 0: never */
     uint64_t probe_ns;   /* time limit for a probed datanode's answer */
 };
 

@@ -379,7 +379,7 @@ static void test_a_deleted_file_is_noticed(void **state)
     path_is_empty(bench);
     ps_test_stream_answer(bench, NULL); /* the file was renamed */
     const struct ps_hdfs_stream *stream = (const struct ps_hdfs_stream *)bench->stream;
-    for (unsigned waited = 0; stream->presence.look != NULL; waited++) {
+    for (unsigned waited = 0; stream->existence.look != NULL; waited++) {
         assert_true(waited < PS_TEST_PATIENCE_MS);
         ps_test_stream_turn(bench);
         usleep(1000);

@@ -17,16 +17,16 @@ static uint64_t now_of(const struct ps_hdfs_stream *stream)
 
 static void end_look(struct ps_hdfs_stream *stream)
 {
-    struct ps_namenode_call *call = stream->presence.look;
-    stream->presence.look = NULL;
-    stream->presence.looked_ns = now_of(stream);
+    struct ps_namenode_call *call = stream->existence.look;
+    stream->existence.look = NULL;
+    stream->existence.looked_ns = now_of(stream);
     free(call);
 }
 
 void ps_hdfs_stream_is_there(struct ps_hdfs_stream *stream)
 {
-    stream->presence.looked_ns = now_of(stream);
-    stream->presence.there_bytes = stream->stream.acknowledged_bytes;
+    stream->existence.looked_ns = now_of(stream);
+    stream->existence.there_bytes = stream->stream.acknowledged_bytes;
 }
 
 /* Other errors, such as an unreachable namenode, are noticed elsewhere. */
@@ -34,15 +34,15 @@ static void confirmed(struct ps_namenode_call *call, const struct ps_namenode_an
 {
     struct ps_hdfs_stream *stream = call->argument;
     if (answer->error == PS_FILE_OK)
-        stream->presence.there_bytes = stream->presence.look_bytes;
+        stream->existence.there_bytes = stream->existence.look_bytes;
     if (answer->error == PS_FILE_MISSING || answer->error == PS_FILE_LEASE)
         ps_hdfs_stream_fail(
             stream, answer->error,
             "%s: somebody has deleted it, or writes it now; %llu bytes that were acknowledged "
             "since it was last seen, %llu s ago, are lost: %s",
             stream->path,
-            (unsigned long long)(stream->stream.acknowledged_bytes - stream->presence.there_bytes),
-            (unsigned long long)((now_of(stream) - stream->presence.looked_ns) / PS_NS_PER_S),
+            (unsigned long long)(stream->stream.acknowledged_bytes - stream->existence.there_bytes),
+            (unsigned long long)((now_of(stream) - stream->existence.looked_ns) / PS_NS_PER_S),
             answer->reason);
     else
         end_look(stream);
@@ -57,17 +57,17 @@ static void looked(struct ps_namenode_call *call, const struct ps_namenode_answe
         return;
     }
     if (same)
-        stream->presence.there_bytes = stream->presence.look_bytes;
+        stream->existence.there_bytes = stream->existence.look_bytes;
     end_look(stream);
 }
 
 void ps_hdfs_stream_look(struct ps_hdfs_stream *stream)
 {
-    if (stream->presence.look != NULL || stream->file_id == 0 ||
-        now_of(stream) < stream->presence.looked_ns + LOOK_NS)
+    if (stream->existence.look != NULL || stream->file_id == 0 ||
+        now_of(stream) < stream->existence.looked_ns + LOOK_NS)
         return;
-    stream->presence.look = ps_must_alloc(1, sizeof *stream->presence.look, "a call to the namenode");
-    stream->presence.look->argument = stream;
-    stream->presence.look_bytes = stream->stream.acknowledged_bytes;
-    ps_namenode_get_file_info(stream->hdfs->namenode, stream->presence.look, stream->path, looked);
+    stream->existence.look = ps_must_alloc(1, sizeof *stream->existence.look, "a call to the namenode");
+    stream->existence.look->argument = stream;
+    stream->existence.look_bytes = stream->stream.acknowledged_bytes;
+    ps_namenode_get_file_info(stream->hdfs->namenode, stream->existence.look, stream->path, looked);
 }

@@ -1,5 +1,6 @@
-/* Finds silent datanodes. When no bytes come from a pipeline, it is not clear which datanode is the cause: each one
- * waits for the next, for about a minute (dfs.client.socket-timeout of the datanodes). So this client opens a
+/* Finds dead datanodes, as Hadoop's DeadNodeDetector calls them: those that are silent.
+ *
+ * When no bytes come from a pipeline, it is not clear which datanode is the cause: each one waits for the next, for about a minute (dfs.client.socket-timeout of the datanodes). So this client opens a
  * connection to each datanode and requests a read of zero bytes of the block. Any answer counts, even a refusal. A
  * stopped process, a lost machine and a hanging disk do not answer. (A datanode waits 3 s for the first byte of an
  * empty block, BlockSender's waitForMinLength, and would look silent itself.) Hadoop's client instead waits longer
@@ -199,13 +200,13 @@ static struct ps_hdfs_inquiry *inquiry_about(struct ps_hdfs *hdfs, const PsHadoo
     return inquiry;
 }
 
-bool ps_hdfs_node_is_silent(const struct ps_hdfs *hdfs, const PsHadoop__DatanodeId *id)
+bool ps_hdfs_node_is_dead(const struct ps_hdfs *hdfs, const PsHadoop__DatanodeId *id)
 {
     const struct ps_hdfs_inquiry *inquiry = find(hdfs, id);
     return inquiry != NULL && inquiry->exclude_ns > now_of(hdfs);
 }
 
-void ps_hdfs_add_silent_nodes(const struct ps_hdfs *hdfs, struct ps_hdfs_nodes *nodes)
+void ps_hdfs_add_dead_nodes(const struct ps_hdfs *hdfs, struct ps_hdfs_nodes *nodes)
 {
     for (const struct ps_hdfs_inquiry *inquiry = hdfs->inquiries; inquiry != NULL; inquiry = inquiry->next) {
         if (inquiry->exclude_ns > now_of(hdfs))
@@ -316,9 +317,9 @@ void ps_hdfs_describe_wait(struct ps_hdfs_stream *stream, char *out, size_t room
             return;
         }
     for (size_t i = 0; located != NULL && i < located->n_locs; i++)
-        silent_count += ps_hdfs_node_is_silent(stream->hdfs, located->locs[i]->id);
+        silent_count += ps_hdfs_node_is_dead(stream->hdfs, located->locs[i]->id);
     for (size_t i = 0; located != NULL && i < located->n_locs && length < room; i++) {
-        if (silent_count > 0 && !ps_hdfs_node_is_silent(stream->hdfs, located->locs[i]->id))
+        if (silent_count > 0 && !ps_hdfs_node_is_dead(stream->hdfs, located->locs[i]->id))
             continue;
         ps_datanode_name(located->locs[i]->id, name, sizeof name);
         length +=

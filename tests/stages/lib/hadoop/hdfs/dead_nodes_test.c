@@ -1,4 +1,4 @@
-/* Datanodes that hang (silence.c): a stream finds out which datanodes of its pipeline are silent, and continues without them. The
+/* Datanodes that hang (dead_nodes.c): a stream finds out which datanodes of its pipeline are silent, and continues without them. The
  * datanode "a" is the test's; "b" accepts connections, as the kernel does for a stopped process, and does nothing else. */
 #include "tests/support/hdfs_stream.h"
 
@@ -140,10 +140,10 @@ static void test_it_is_used_again_when_it_answers(void **state)
     char bytes[PS_TEST_BLOCK_BYTES] = {0}, b[] = "b";
     lose_b(bench);
     id.datanode_uuid = b;
-    assert_true(ps_hdfs_node_is_silent(hdfs, &id));
+    assert_true(ps_hdfs_node_is_dead(hdfs, &id));
     close(accept(frozen->listener, NULL, NULL)); /* the connection of the last probe */
     pass(bench, 5 * PS_NS_PER_S);
-    for (unsigned waited = 0; ps_hdfs_node_is_silent(hdfs, &id); waited++) {
+    for (unsigned waited = 0; ps_hdfs_node_is_dead(hdfs, &id); waited++) {
         assert_true(waited < PS_TEST_PATIENCE_MS);
         int peer = accept4(frozen->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (peer >= 0)
