@@ -142,7 +142,7 @@ struct ps_conf {
     const char *lacks;
     /* The components that the file lists and that the agent leaves out, a line each: "source r1 is left out: " and
      * the problem; NULL: none. In the plan_arena. */
-    const char *left_out;
+    const char *dropped;
     /* "channel c1 would have none of its sources": the file connects some sources (or sinks) with the channel, and
      * all of them are left out; NULL: there is no such channel. In the plan_arena. */
     const char *cut;

@@ -322,7 +322,7 @@ struct ps_agent_spec *ps_conf_take_spec(struct ps_conf *conf)
         .sub_stage = build_context_sub_stage,
         .argument = build_context_make(conf),
         .class_path = conf->class_path,
-        .left_out = conf->left_out,
+        .dropped = conf->dropped,
         .cut = conf->cut != NULL || conf->lacks != NULL,
     };
     for (size_t i = 0; i < agent->channel_count; i++)

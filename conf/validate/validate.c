@@ -5,7 +5,7 @@
 #include "conf/validate/types.h"
 #include "conf/validate/engine.h"
 #include "conf/validate/flow.h"
-#include "conf/validate/left_out.h"
+#include "conf/validate/dropped.h"
 #include "stages/lib/java/class_path.h"
 #include "core/text/ends.h"
 #include "core/text/nearest.h"
@@ -453,7 +453,7 @@ void ps_validate(struct ps_conf *conf, const struct ps_agent_text *text)
     ps_validate_letters(&validation);
     bool channels = conf->agent.channel_count > 0;
     validate_connections(&validation);
-    ps_validate_left_out(&validation);
+    ps_validate_dropped(&validation);
     if (in_java)
         return;
     if (conf->agent.channel_count == 0 || (conf->agent.source_count == 0 && conf->agent.sink_count == 0))

@@ -110,7 +110,7 @@ struct ps_agent_spec {
     const char *program;                    /* as in ps_context */
     const struct ps_class_path *class_path; /* the same */
     /* lines about the components that the file lists and the agent runs without; NULL: none */
-    const char *left_out;
+    const char *dropped;
     bool cut;     /* for that reason a channel has none of its sources or sinks */
     bool verbose; /* also log the engine's part of the plan at the start (-v) */
 };

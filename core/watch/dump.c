@@ -33,8 +33,8 @@ static void process_lines(const struct ps_metrics *metrics, struct ps_page *page
                    number(process->reload_failed_count).text);
     if (process->reload_failure != NULL)
         ps_page_format(page, "the last reload failed: %s\n", process->reload_failure);
-    if (process->left_out != NULL)
-        ps_page_text(page, process->left_out);
+    if (process->dropped != NULL)
+        ps_page_text(page, process->dropped);
 }
 
 static void worker_line(const struct ps_metrics_worker *worker, uint64_t mono_ns, struct ps_page *page)

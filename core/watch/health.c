@@ -152,8 +152,8 @@ bool ps_metrics_ready(const struct ps_metrics *metrics, uint64_t mono_ns, struct
     }
     /* A component that is left out gets only a line, and is not a failure, if its channel has other sources and sinks
      * (`cut` is false). */
-    if (metrics->process.left_out != NULL)
-        ps_page_text(page, metrics->process.left_out);
+    if (metrics->process.dropped != NULL)
+        ps_page_text(page, metrics->process.dropped);
     ready &= !metrics->process.cut;
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];

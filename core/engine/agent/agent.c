@@ -55,7 +55,7 @@ struct ps_agent *ps_agent_run(struct ps_plan *plan, bool (*told_to_stop)(void *a
         goto failed;
     pthread_mutex_init(&agent->lock, NULL);
     agent->plan = plan;
-    ps_agent_note_left_out(agent, plan->spec);
+    ps_agent_note_dropped(agent, plan->spec);
     struct ps_now now = ps_clock_now();
     agent->start_ms = now.wall_ms;
     agent->start_mono_ns = now.mono_ns;
@@ -330,7 +330,7 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
                "penstock.memory.budget take effect at the next start, not on a reload");
     if (ps_plan_is_same(agent->plan, *next)) {
         ps_log(PS_LOG_INFO, "agent", "reload: nothing changed in the configuration");
-        ps_agent_note_left_out(agent, (*next)->spec);
+        ps_agent_note_dropped(agent, (*next)->spec);
         ps_plan_destroy(*next);
         *next = NULL;
         agent_reread(agent);
@@ -415,7 +415,7 @@ enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
     say_phase(&began_ns, "closing the components that change: each drains and gives back its events");
     agent_quiesce(agent, next, (uint64_t)timeout_ms, &patience);
     say_phase(&began_ns, "the new components open");
-    ps_agent_note_left_out(agent, next->spec);
+    ps_agent_note_dropped(agent, next->spec);
     exchange_plans(agent, next, &patience, &carried, &lost);
     say_phase(&began_ns, "the components that stay are reading their files again");
     agent_reread(agent);
@@ -498,7 +498,7 @@ void ps_agent_destroy(struct ps_agent *agent)
     ps_engine_destroy(agent->engine);
     ps_plan_destroy(agent->plan);
     pthread_mutex_destroy(&agent->lock);
-    free(agent->left_out);
+    free(agent->dropped);
     free(agent);
 }
 

@@ -15,7 +15,7 @@ struct ps_agent {
     uint64_t start_mono_ns; /* the same moment, which no step of the wall clock changes */
     uint64_t reload_count, reload_failed_count;
     char reload_failure[1024]; /* why the last reload failed; "" when it did not */
-    char *left_out;            /* ps_agent_spec.left_out and .cut of the configuration that was read last */
+    char *dropped;             /* ps_agent_spec.dropped and .cut of the configuration that was read last */
     bool cut;
     bool stopping;
     bool exchanging; /* workers replace the runners of one plan by another's; read and written by control */
@@ -28,7 +28,7 @@ void ps_agent_each_source(struct ps_agent *agent, size_t source,
 struct ps_sink_runner *ps_agent_sink(struct ps_agent *agent, size_t sink);
 /* Takes over the list of components that the latest configuration leaves out; the plan may have another list. Thread:
  * control. */
-void ps_agent_note_left_out(struct ps_agent *agent, const struct ps_agent_spec *spec);
+void ps_agent_note_dropped(struct ps_agent *agent, const struct ps_agent_spec *spec);
 
 /* ---- waiting for workers. Thread: control ---- */
 

@@ -285,12 +285,12 @@ static void visit_worker(struct ps_agent *agent, unsigned id, uint64_t ordered,
     visitor->worker(visitor->argument, &seen);
 }
 
-void ps_agent_note_left_out(struct ps_agent *agent, const struct ps_agent_spec *spec)
+void ps_agent_note_dropped(struct ps_agent *agent, const struct ps_agent_spec *spec)
 {
-    char *text = spec->left_out != NULL ? ps_must_copy_text(spec->left_out, "an agent") : NULL;
+    char *text = spec->dropped != NULL ? ps_must_copy_text(spec->dropped, "an agent") : NULL;
     pthread_mutex_lock(&agent->lock);
-    free(agent->left_out);
-    agent->left_out = text;
+    free(agent->dropped);
+    agent->dropped = text;
     agent->cut = spec->cut;
     pthread_mutex_unlock(&agent->lock);
 }
@@ -316,7 +316,7 @@ static void visit_process(struct ps_agent *agent, const char *orders,
         .reload_count = agent->reload_count,
         .reload_failed_count = agent->reload_failed_count,
         .reload_failure = agent->reload_failure[0] != '\0' ? agent->reload_failure : NULL,
-        .left_out = agent->left_out,
+        .dropped = agent->dropped,
         .cut = agent->cut,
         .stall_limit_ns = (uint64_t)spec->options.ready_stall_ms * PS_NS_PER_MS,
         .stopping = agent->stopping,

@@ -109,7 +109,7 @@ static void take_process(void *argument, const struct ps_metrics_process *proces
     metrics->process = *process;
     metrics->process.agent = text_copy(process->agent);
     metrics->process.reload_failure = text_copy(process->reload_failure);
-    metrics->process.left_out = text_copy(process->left_out);
+    metrics->process.dropped = text_copy(process->dropped);
 }
 
 static void take_component(void *argument, const struct ps_metrics_component *component)
@@ -197,7 +197,7 @@ void ps_metrics_fini(struct ps_metrics *metrics)
         free((void *)(uintptr_t)metrics->workers[i].doing);
     free((void *)(uintptr_t)metrics->process.agent);
     free((void *)(uintptr_t)metrics->process.reload_failure);
-    free((void *)(uintptr_t)metrics->process.left_out);
+    free((void *)(uintptr_t)metrics->process.dropped);
     free(metrics->components);
     free(metrics->links);
     free(metrics->rings);

@@ -119,8 +119,8 @@ struct ps_metrics_process {
     uint64_t budget_bytes, used_bytes; /* memory budget */
     uint64_t reload_count, reload_failed_count;
     const char *reload_failure; /* why the last reload failed; NULL: it succeeded, or there was none */
-    const char *left_out; /* lines about components that the file lists and the agent runs without, or NULL */
-    bool cut;             /* because of `left_out` a channel has none of its sources or sinks */
+    const char *dropped; /* lines about components that the file lists and the agent runs without, or NULL */
+    bool cut;            /* because of `dropped` a channel has none of its sources or sinks */
     uint64_t stall_limit_ns; /* penstock.ready.stall; 0: no limit */
     bool stopping;
     const char *orders; /* control's last order to the workers: "run", "drain" */

@@ -121,11 +121,11 @@ static void forget_run(struct ps_java_host *host)
 
 /* `words`: what the JVM wrote about its end. */
 static void print_end(char text[PS_JAVA_REASON_BYTES], int status, const char *accusation,
-                      const struct ps_java_last_words *words)
+                      const struct ps_java_exit_reason *words)
 {
     int code = ps_spawn_exit_code(status);
     char said[PS_JAVA_REASON_BYTES] = "";
-    const char *colon = ps_java_last_words_print(words, said, sizeof said) ? ": " : "";
+    const char *colon = ps_java_exit_reason_print(words, said, sizeof said) ? ": " : "";
     if (accusation[0] != '\0')
         snprintf(text, PS_JAVA_REASON_BYTES, "the Java host was ended: %.*s", 400, accusation);
     else if (code > 128)
@@ -212,7 +212,7 @@ static void begin_to_run(struct ps_java_host *host)
 {
     host->state = PS_JAVA_HOST_RUNNING;
     host->ran_ns = host->heard_ns;
-    ps_java_last_words_ran(&host->lines.words);
+    ps_java_exit_reason_ran(&host->lines.words);
 }
 
 static void note_end(struct ps_java_host *host, const char *how)

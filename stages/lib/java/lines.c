@@ -23,7 +23,7 @@ void ps_java_lines_begin(struct ps_java_lines *lines, int fd)
     lines->fd = fd;
     lines->used = 0;
     lines->cut = false;
-    ps_java_last_words_begin(&lines->words);
+    ps_java_exit_reason_begin(&lines->words);
 }
 
 int ps_java_lines_fd(const struct ps_java_lines *lines)
@@ -73,7 +73,7 @@ static void log_line(struct ps_java_lines *lines, char *line, size_t length)
             is_chosen = false;
         }
     } else {
-        ps_java_last_words_take(&lines->words, line, (size_t)(end - line));
+        ps_java_exit_reason_take(&lines->words, line, (size_t)(end - line));
     }
     for (char *at = line; at < end; at++) {
         size_t hidden = ps_printable_hidden(at, (size_t)(end - at));

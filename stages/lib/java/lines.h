@@ -4,15 +4,15 @@
 #pragma once
 
 #include "core/base.h"
-#include "stages/lib/java/last_words.h"
+#include "stages/lib/java/exit_reason.h"
 
 #define PS_JAVA_LINE_BYTES_MAX 8192U
 
 struct ps_java_lines {
     int fd; /* -1: none; not blocking */
     uint32_t used;
-    bool cut;                        /* the rest of a line that was too long is dropped */
-    struct ps_java_last_words words; /* finds the JVM's own last words in the lines */
+    bool cut;                         /* the rest of a line that was too long is dropped */
+    struct ps_java_exit_reason words; /* finds the JVM's own last words in the lines */
     char bytes[PS_JAVA_LINE_BYTES_MAX];
 };
 

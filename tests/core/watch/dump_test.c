@@ -179,7 +179,7 @@ static void test_other_words(void **state)
                                            .memory_waits = 1,
                                            .heartbeat_ns = 0}};
     const struct ps_metrics metrics = {
-        .process = {.left_out = "source r3 is left out\n", .stall_limit_ns = 60 * PS_NS_PER_S},
+        .process = {.dropped = "source r3 is left out\n", .stall_limit_ns = 60 * PS_NS_PER_S},
         .components = components,
         .component_count = PS_COUNT_OF(components),
         .rings = rings,

@@ -95,10 +95,10 @@ static void test_failed_reload(void **state)
  * is not ready. */
 static void test_left_out(void **state)
 {
-    metrics.process.left_out = "source r2 is left out: a.properties:3: dropped: x; do y\n";
+    metrics.process.dropped = "source r2 is left out: a.properties:3: dropped: x; do y\n";
     struct ps_page page = {0};
     assert_true(ps_metrics_ready(&metrics, NOW_NS, &page));
-    assert_string_equal(page.text, metrics.process.left_out);
+    assert_string_equal(page.text, metrics.process.dropped);
     ps_page_fini(&page);
     metrics.process.cut = true;
     expect(ps_metrics_ready, "source r2 is left out: a.properties:3: dropped: x; do y\n");

@@ -1,5 +1,5 @@
 /* Components that the agent runs without: the lines for /readyz, and whether a channel has none of its sources or sinks. */
-#include "conf/validate/left_out.h"
+#include "conf/validate/dropped.h"
 #include "tests/support/support.h"
 
 #include "tests/support/java_conf.h"
@@ -133,7 +133,7 @@ static void test_rows(void **unused)
         char text[2048];
         snprintf(text, sizeof text, "%s%s", agent, rows[i].more);
         struct ps_conf *conf = ps_test_java_conf_load(text);
-        const char *line = conf->left_out != NULL ? conf->left_out : "";
+        const char *line = conf->dropped != NULL ? conf->dropped : "";
         for (size_t k = 0; k < 3 && rows[i].said[k] != NULL; k++) {
             if (strncmp(line, rows[i].said[k], strlen(rows[i].said[k])) != 0)
                 fail_msg("%s: %s", rows[i].what, line);
@@ -151,7 +151,7 @@ static void test_rows(void **unused)
         }
         struct ps_agent_spec *spec = ps_conf_take_spec(conf);
         assert_int_equal(spec->cut, rows[i].cut != NULL);
-        assert_int_equal(spec->left_out != NULL, rows[i].said[0] != NULL);
+        assert_int_equal(spec->dropped != NULL, rows[i].said[0] != NULL);
         ps_conf_destroy(conf);
         ps_arena_destroy(spec->arena);
     }

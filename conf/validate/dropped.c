@@ -1,5 +1,5 @@
-/* See left_out.h. */
-#include "conf/validate/left_out.h"
+/* See dropped.h. */
+#include "conf/validate/dropped.h"
 
 #include "conf/text.h"
 
@@ -70,9 +70,9 @@ static void note(struct ps_validation *validation, enum ps_section section, cons
         return; /* no component uses this channel */
     if (section == PS_SECTION_SINKS && problem == NULL)
         problem = reason_of_group(validation, name);
-    conf->left_out =
+    conf->dropped =
         ps_arena_format(validation->arena, "%s%s %s is left out: %s\n",
-                        conf->left_out != NULL ? conf->left_out : "", ps_section_noun(section), name,
+                        conf->dropped != NULL ? conf->dropped : "", ps_section_noun(section), name,
                         problem != NULL ? ps_problem_text(validation->arena, problem)
                                         : "the log of the start has the reason, `penstock check` too");
 }
@@ -173,7 +173,7 @@ bool ps_validate_reader(struct ps_validation *validation, const struct ps_conf_c
     return false;
 }
 
-void ps_validate_left_out(struct ps_validation *validation)
+void ps_validate_dropped(struct ps_validation *validation)
 {
     static const enum ps_section sections[] = {PS_SECTION_SOURCES, PS_SECTION_CHANNELS, PS_SECTION_SINKS};
     for (size_t i = 0; i < PS_COUNT_OF(sections); i++) {

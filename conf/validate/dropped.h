@@ -9,5 +9,5 @@
  * delivers, until the channel is full. Called after all components, before channels are removed. */
 bool ps_validate_reader(struct ps_validation *validation, const struct ps_conf_channel *channel);
 
-/* Fills in conf->left_out and conf->cut. Called after all components. */
-void ps_validate_left_out(struct ps_validation *validation);
+/* Fills in conf->dropped and conf->cut. Called after all components. */
+void ps_validate_dropped(struct ps_validation *validation);

@@ -1,5 +1,5 @@
 /* The line that is kept from a JVM's output: it says why the JVM ended or did not start. */
-#include "stages/lib/java/last_words.h"
+#include "stages/lib/java/exit_reason.h"
 
 #include "tests/support/support.h"
 
@@ -15,11 +15,11 @@
     "# Problematic frame:\n# C  [libown.so+0x12]\n#\n# No core dump will be written.\n#\n"                   \
     "# An error report file with more information is saved as:\n# /tmp/hs_err_pid7.log\n#\n"
 
-static void take_all(struct ps_java_last_words *words, const char *lines)
+static void take_all(struct ps_java_exit_reason *words, const char *lines)
 {
     while (*lines != '\0') {
         size_t length = strcspn(lines, "\n");
-        ps_java_last_words_take(words, lines, length);
+        ps_java_exit_reason_take(words, lines, length);
         lines += length + 1;
     }
 }
@@ -28,15 +28,15 @@ static void take_all(struct ps_java_last_words *words, const char *lines)
  * NULL: nothing. */
 static void expect(const char *before, const char *after, const char *wanted)
 {
-    struct ps_java_last_words words;
+    struct ps_java_exit_reason words;
     char text[600] = "";
-    ps_java_last_words_begin(&words);
+    ps_java_exit_reason_begin(&words);
     take_all(&words, before);
     if (after != NULL) {
-        ps_java_last_words_ran(&words);
+        ps_java_exit_reason_ran(&words);
         take_all(&words, after);
     }
-    assert_int_equal(ps_java_last_words_print(&words, text, sizeof text), wanted != NULL);
+    assert_int_equal(ps_java_exit_reason_print(&words, text, sizeof text), wanted != NULL);
     assert_string_equal(text, wanted != NULL ? wanted : "");
 }
 
@@ -177,16 +177,16 @@ static void test_lines_that_belong_to_another(void **unused)
 static void test_bounds(void **unused)
 {
     static char line[9000], text[600];
-    struct ps_java_last_words words;
+    struct ps_java_exit_reason words;
     memset(line, 'x', sizeof line - 1);
     memcpy(line, "Error: ", 7);
-    ps_java_last_words_begin(&words);
-    ps_java_last_words_take(&words, line, strlen(line));
-    ps_java_last_words_take(&words, "Problematic frame:", 18);
-    ps_java_last_words_take(&words, line, strlen(line));
-    ps_java_last_words_take(&words, "An error report file with more information is saved as:", 55);
-    ps_java_last_words_take(&words, line, strlen(line));
-    assert_true(ps_java_last_words_print(&words, text, sizeof text));
+    ps_java_exit_reason_begin(&words);
+    ps_java_exit_reason_take(&words, line, strlen(line));
+    ps_java_exit_reason_take(&words, "Problematic frame:", 18);
+    ps_java_exit_reason_take(&words, line, strlen(line));
+    ps_java_exit_reason_take(&words, "An error report file with more information is saved as:", 55);
+    ps_java_exit_reason_take(&words, line, strlen(line));
+    assert_true(ps_java_exit_reason_print(&words, text, sizeof text));
     assert_int_equal(strlen(words.text), sizeof words.text - 1);
     assert_int_equal(strlen(words.report), sizeof words.report - 1);
 }

@@ -1,4 +1,4 @@
-#include "stages/lib/java/last_words.h"
+#include "stages/lib/java/exit_reason.h"
 #include "core/text/ends.h"
 
 #include <stdio.h>
@@ -43,12 +43,12 @@ static const struct beginning beginnings[] = {
     {"WARNING:", NOTHING, AS_IT_IS, false, false},
 };
 
-void ps_java_last_words_begin(struct ps_java_last_words *words)
+void ps_java_exit_reason_begin(struct ps_java_exit_reason *words)
 {
-    *words = (struct ps_java_last_words){.weight = NOTHING};
+    *words = (struct ps_java_exit_reason){.weight = NOTHING};
 }
 
-void ps_java_last_words_ran(struct ps_java_last_words *words)
+void ps_java_exit_reason_ran(struct ps_java_exit_reason *words)
 {
     words->ran = true;
     words->refused = false;
@@ -58,13 +58,13 @@ void ps_java_last_words_ran(struct ps_java_last_words *words)
     }
 }
 
-static void append(struct ps_java_last_words *words, const char *before, const char *line, size_t length)
+static void append(struct ps_java_exit_reason *words, const char *before, const char *line, size_t length)
 {
     size_t used = strlen(words->text);
     snprintf(words->text + used, sizeof words->text - used, "%s%.*s", before, (int)length, line);
 }
 
-static void append_to_sentence(struct ps_java_last_words *words, const char *line, size_t length)
+static void append_to_sentence(struct ps_java_exit_reason *words, const char *line, size_t length)
 {
     size_t used = strlen(words->text);
     if (used > 0 && words->text[used - 1] == '.')
@@ -73,7 +73,7 @@ static void append_to_sentence(struct ps_java_last_words *words, const char *lin
 }
 
 /* Handles a line that belongs to the one before it. Returns false when the line does not. */
-static bool take_next(struct ps_java_last_words *words, const char *line, size_t length)
+static bool take_next(struct ps_java_exit_reason *words, const char *line, size_t length)
 {
     enum next next = (enum next)words->next;
     words->next = AS_IT_IS;
@@ -91,7 +91,7 @@ static bool begins(const char *line, size_t length, const char *text)
     return length >= strlen(text) && memcmp(line, text, strlen(text)) == 0;
 }
 
-static void weigh(struct ps_java_last_words *words, struct beginning found, const char *line, size_t length)
+static void weigh(struct ps_java_exit_reason *words, struct beginning found, const char *line, size_t length)
 {
     words->refused |= found.refused;
     words->next = found.weight == NOTHING ? found.next : AS_IT_IS;
@@ -105,7 +105,7 @@ static void weigh(struct ps_java_last_words *words, struct beginning found, cons
 
 /* An ExceptionInInitializerError gives no reason; the exception that caused it follows some lines later. If
  * this line has that exception ("Caused by: "), appends the exception and returns true. */
-static bool take_cause(struct ps_java_last_words *words, const char *line, size_t length)
+static bool take_cause(struct ps_java_exit_reason *words, const char *line, size_t length)
 {
     static const char error[] = "java.lang.ExceptionInInitializerError", cause[] = "Caused by: ";
     if (!begins(line, length, cause) || !ps_text_ends(words->text, error))
@@ -116,7 +116,7 @@ static bool take_cause(struct ps_java_last_words *words, const char *line, size_
 
 /* A JVM that cannot open its port for JMX says so in different sentences. If this line has "Port already in
  * use: " and the port, these words become the text, and the result is true. */
-static bool take_port(struct ps_java_last_words *words, const char *line, size_t length)
+static bool take_port(struct ps_java_exit_reason *words, const char *line, size_t length)
 {
     static const char says[] = "Port already in use: ";
     const char *at = words->ran ? NULL : memmem(line, length, says, sizeof says - 1);
@@ -132,7 +132,7 @@ static bool take_port(struct ps_java_last_words *words, const char *line, size_t
     return true;
 }
 
-void ps_java_last_words_take(struct ps_java_last_words *words, const char *line, size_t length)
+void ps_java_exit_reason_take(struct ps_java_exit_reason *words, const char *line, size_t length)
 {
     bool of_crash = length > 0 && line[0] == '#'; /* a line of a crash report */
     while (length > 0 && (*line == '#' || *line == ' ' || *line == '\t')) {
@@ -157,7 +157,7 @@ void ps_java_last_words_take(struct ps_java_last_words *words, const char *line,
 }
 
 /* Returns the rest of the sentence: what the user can do about this end of the JVM; or "". */
-static const char *cure_of(const struct ps_java_last_words *words)
+static const char *cure_of(const struct ps_java_exit_reason *words)
 {
     if (strstr(words->text, "Java heap space") != NULL || strstr(words->text, "GC overhead") != NULL)
         return "; give it more with -Xmx in JAVA_OPTS";
@@ -178,7 +178,7 @@ static const char *cure_of(const struct ps_java_last_words *words)
                : "";
 }
 
-bool ps_java_last_words_print(const struct ps_java_last_words *words, char *text, size_t room)
+bool ps_java_exit_reason_print(const struct ps_java_exit_reason *words, char *text, size_t room)
 {
     if (words->weight == NOTHING)
         return false;
