@@ -1,5 +1,6 @@
 /* The three rings and the stack on one thread: capacity up to the last slot, order, wrapping.
  * tests/stress/rings_test.c tests them with threads. */
+#include "rings/mpmc.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
 #include "rings/stack.h"
@@ -34,6 +35,7 @@
 
 RING_TEST(spsc)
 RING_TEST(spmc)
+RING_TEST(mpmc)
 
 static void test_stack(void **state)
 {
@@ -57,6 +59,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spsc),
         cmocka_unit_test(test_spmc),
+        cmocka_unit_test(test_mpmc),
         cmocka_unit_test(test_stack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* The rings between threads: no item is lost or doubled, every consumer sees each producer's items in
  * order, and data written before a push is visible after the pop (rings/tsan.h tells ThreadSanitizer). */
+#include "rings/mpmc.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
 #include "core/clock.h"
@@ -50,6 +51,7 @@ struct side {
     }
 ADAPT(spsc)
 ADAPT(spmc)
+ADAPT(mpmc)
 
 static void *produce(void *argument)
 {
@@ -151,11 +153,29 @@ static void test_spmc(void **state)
     }
 }
 
+static void test_mpmc(void **state)
+{
+    /* Few capacities, none of them tiny: a producer that is descheduled within a push stalls the others
+     * for a time slice (rings/mpmc.h), and there may be fewer CPUs than threads here. */
+    for (size_t capacity = 100; capacity <= 10000; capacity *= 100) {
+        struct ps_mpmc *ring = ps_mpmc_create(capacity);
+        struct test test = {.ring = ring,
+                            .push = mpmc_push,
+                            .pop = mpmc_pop,
+                            .producers = 2,
+                            .consumers = 2,
+                            .count = ITEMS / 20};
+        run(&test);
+        ps_mpmc_destroy(ring);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spsc),
         cmocka_unit_test(test_spmc),
+        cmocka_unit_test(test_mpmc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

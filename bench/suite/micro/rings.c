@@ -1,6 +1,7 @@
 /* The cost of a hop: push and pop, and a full hop there and back. */
 #include "bench/suite/micro/micro.h"
 #include "rings/inbox.h"
+#include "rings/mpmc.h"
 #include "rings/park.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
@@ -31,6 +32,18 @@ static void bench_spmc(struct ps_micro *micro)
         }
     }
     ps_spmc_destroy(ring);
+}
+
+static void bench_mpmc(struct ps_micro *micro)
+{
+    struct ps_mpmc *ring = ps_mpmc_create(1024);
+    while (ps_micro_batch(micro, ROUND)) {
+        for (int i = 0; i < ROUND; i++) {
+            PS_ASSERT(ps_mpmc_push(ring, &something));
+            PS_ASSERT(ps_mpmc_pop(ring) == &something);
+        }
+    }
+    ps_mpmc_destroy(ring);
 }
 
 static void bench_inbox(struct ps_micro *micro)
@@ -87,6 +100,7 @@ void ps_micro_rings(void)
 {
     ps_micro_add("rings/spsc", bench_spsc);
     ps_micro_add("rings/spmc", bench_spmc);
+    ps_micro_add("rings/mpmc", bench_mpmc);
     ps_micro_add("rings/inbox", bench_inbox);
     ps_micro_add("rings/inbox_empty", bench_inbox_empty);
     ps_micro_add("rings/there_and_back", bench_two);
