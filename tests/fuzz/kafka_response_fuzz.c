@@ -117,13 +117,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)ps_kafka_native_response(client->brokers, request, bytes, (uint32_t)(size - 1 + sizeof(int32_t)),
                                    reason);
     PS_ASSERT(reported <= PARTITIONS);
-    for (uint32_t i = 0; i < request->set_count; i++) { /* requests without an answer are sent again */
-        if (request->sets[i] == NULL)
+    for (uint32_t i = 0; i < request->batch_count; i++) { /* requests without an answer are sent again */
+        if (request->batches[i] == NULL)
             continue;
-        request->sets[i]->partition->in_flight--;
-        ps_kafka_native_partition_return(client, request->sets[i]);
-        ps_kafka_native_partition_landed(client, request->sets[i]->partition);
-        request->sets[i] = NULL;
+        request->batches[i]->partition->in_flight--;
+        ps_kafka_native_partition_return(client, request->batches[i]);
+        ps_kafka_native_partition_landed(client, request->batches[i]->partition);
+        request->batches[i] = NULL;
     }
     ps_kafka_native_give_request(client, request);
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {

@@ -1,7 +1,7 @@
 /* The logs of the broker with a group: their records, and the answers to Fetch. */
 #include "core/crc32c.h"
 #include "stages/lib/kafka/wire/compression.h"
-#include "stages/lib/kafka/wire/record_set.h"
+#include "stages/lib/kafka/wire/batch_writer.h"
 #include "tests/support/kafka/group_broker_internal.h"
 
 #include <stdlib.h>
@@ -22,14 +22,14 @@
 
 /* ---- writing ---- */
 
-static void add(struct ps_kafka_native_set *set, const struct ps_kafka_record *record)
+static void add(struct ps_kafka_native_batch *set, const struct ps_kafka_record *record)
 {
     bool no_memory = false;
-    assert_true(ps_kafka_native_set_add(set, record, TIME_MS, UINT32_MAX, &no_memory));
+    assert_true(ps_kafka_native_batch_add(set, record, TIME_MS, UINT32_MAX, &no_memory));
 }
 
 /* Copies the set, with its records compressed. Returns the length. */
-static uint32_t compress(const struct ps_kafka_native_set *set, char **bytes)
+static uint32_t compress(const struct ps_kafka_native_batch *set, char **bytes)
 {
     struct ps_kafka_compressor *compressor =
         ps_kafka_compressor_open(PS_KAFKA_COMPRESSION_LZ4, PS_KAFKA_COMPRESSION_LEVEL_DEFAULT);
@@ -46,13 +46,13 @@ static uint32_t compress(const struct ps_kafka_native_set *set, char **bytes)
 }
 
 /* Writes the set to the log. `rest`: offsets after its last record, which compaction has removed. */
-static void write_set(struct ps_test_group_log *log, struct ps_kafka_native_set *set, int64_t producer,
+static void write_set(struct ps_test_group_log *log, struct ps_kafka_native_batch *set, int64_t producer,
                       int16_t attributes, unsigned rest)
 {
     const struct ps_kafka_native_producer_id id = {
         .id = producer, .epoch = producer < 0 ? -1 : 0, .transactional = producer >= 0};
     uint32_t count = set->count;
-    ps_kafka_native_set_close(set, &id, producer < 0 ? -1 : 0);
+    ps_kafka_native_batch_close(set, &id, producer < 0 ? -1 : 0);
     char *bytes;
     uint32_t length = set->length;
     assert_in_range(log->set_count, 0, PS_TEST_GROUP_SETS - 1);
@@ -75,14 +75,14 @@ static void write_set(struct ps_test_group_log *log, struct ps_kafka_native_set 
     log->sets[log->set_count].bytes = bytes;
     log->sets[log->set_count++].length = length;
     log->end += count + rest;
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
 static void append_records(struct ps_test_group_broker *group, unsigned partition, unsigned count,
                            int64_t producer, bool visible)
 {
     struct ps_test_group_log *log = &group->logs[partition];
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    struct ps_kafka_native_batch *set = ps_kafka_native_batch_make();
     assert_in_range(log->end + 16, 0, PS_TEST_GROUP_RECORDS);
     for (unsigned i = 0; i < count; i++) {
         const struct ps_test_group_value value = {partition + (group->topic_id - 1) * PS_TEST_GROUP_LIFE,
@@ -99,7 +99,7 @@ static void append_records(struct ps_test_group_broker *group, unsigned partitio
 /* Appends the control batch that ends a transaction. */
 static void append_control(struct ps_test_group_log *log, int64_t producer, bool commits)
 {
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    struct ps_kafka_native_batch *set = ps_kafka_native_batch_make();
     char key[4], value[6];
     (void)ps_wire_put_int16(ps_wire_put_int16(key, 0), commits);
     (void)ps_wire_put_int32(ps_wire_put_int16(value, 0), 0);

@@ -25,9 +25,9 @@ void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker)
     while (broker->first != NULL) {
         struct ps_kafka_native_request *request = broker->first;
         broker->first = request->next;
-        for (uint32_t i = 0; i < request->set_count; i++)
-            if (request->sets[i] != NULL)
-                ps_kafka_native_set_free(request->sets[i]);
+        for (uint32_t i = 0; i < request->batch_count; i++)
+            if (request->batches[i] != NULL)
+                ps_kafka_native_batch_free(request->batches[i]);
         free(request->head);
         free(request);
     }
@@ -83,15 +83,15 @@ static void give_up_request(struct ps_kafka_native *client, struct ps_kafka_nati
     ps_kafka_native_transaction_lost(client, request);
     if (client->reader != NULL)
         client->reader->lost(client, request);
-    for (uint32_t i = 0; i < request->set_count; i++) {
-        struct ps_kafka_native_set *set = request->sets[i];
-        if (set == NULL)
+    for (uint32_t i = 0; i < request->batch_count; i++) {
+        struct ps_kafka_native_batch *batch = request->batches[i];
+        if (batch == NULL)
             continue;
-        request->sets[i] = NULL;
-        set->perhaps_written |= ps_kafka_native_is_written(request);
-        set->partition->in_flight--;
-        ps_kafka_native_partition_return(client, set);
-        ps_kafka_native_partition_landed(client, set->partition);
+        request->batches[i] = NULL;
+        batch->perhaps_written |= ps_kafka_native_is_written(request);
+        batch->partition->in_flight--;
+        ps_kafka_native_partition_return(client, batch);
+        ps_kafka_native_partition_landed(client, batch->partition);
     }
     ps_kafka_native_give_request(client, request);
 }
@@ -313,9 +313,9 @@ static int gather(const struct ps_kafka_native_request *request, struct iovec *p
     uint64_t skip = request->written;
     uint32_t from = 0;
     int count = 0;
-    for (uint32_t i = 0; i < request->set_count; i++) {
+    for (uint32_t i = 0; i < request->batch_count; i++) {
         count = add_part(parts, count, request->head + from, request->part_end[i] - from, &skip);
-        count = add_part(parts, count, request->sets[i]->bytes, request->sets[i]->length, &skip);
+        count = add_part(parts, count, request->batches[i]->bytes, request->batches[i]->length, &skip);
         from = request->part_end[i];
     }
     return add_part(parts, count, request->head + from, request->head_length - from, &skip);
@@ -333,12 +333,12 @@ static void settle_written(struct ps_kafka_native_broker *broker, struct ps_kafk
         broker->end = at;
     broker->produce_in_flight--;
     broker->used_ns = broker->client->now.mono_ns;
-    for (uint32_t i = 0; i < request->set_count; i++) {
-        struct ps_kafka_native_set *set = request->sets[i];
-        struct ps_kafka_native_partition *partition = set->partition;
-        request->sets[i] = NULL;
+    for (uint32_t i = 0; i < request->batch_count; i++) {
+        struct ps_kafka_native_batch *batch = request->batches[i];
+        struct ps_kafka_native_partition *partition = batch->partition;
+        request->batches[i] = NULL;
         partition->in_flight--;
-        ps_kafka_native_report(broker->client, set, 0);
+        ps_kafka_native_report(broker->client, batch, 0);
         ps_kafka_native_partition_landed(broker->client, partition);
     }
     ps_kafka_native_give_request(broker->client, request);
@@ -456,9 +456,9 @@ static void produce(struct ps_kafka_native_broker *broker)
         broker->begun_ns = client->now.mono_ns;
         write_on(broker);
         /* a partition that still has sets returns to the list */
-        for (uint32_t i = 0; i < request->set_count && broker->phase == PS_KAFKA_NATIVE_UP; i++)
-            if (request->sets[i] != NULL)
-                ps_kafka_native_partition_offer(client, request->sets[i]->partition);
+        for (uint32_t i = 0; i < request->batch_count && broker->phase == PS_KAFKA_NATIVE_UP; i++)
+            if (request->batches[i] != NULL)
+                ps_kafka_native_partition_offer(client, request->batches[i]->partition);
     }
 }
 

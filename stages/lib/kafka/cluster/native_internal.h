@@ -2,9 +2,9 @@
  * producer's client is an engine behind stages/lib/kafka/produce/seam.h that speaks Kafka's protocol itself;
  * the reader is stages/lib/kafka/fetch/.
  *
- *   producer.c              the engine's table of functions: adds records to sets, reports, purges
- *   topics.c                topics and partitions, and the choice of the next set to send
- *   record_set.c            encoding and compression of records
+ *   producer.c              the engine's table of functions: adds records to batches, reports, purges
+ *   topics.c                topics and partitions, and the choice of the next batch to send
+ *   batch_writer.c            encoding and compression of records
  *   broker.c                connections: writing and reading, time-outs, backoff
  *   requests.c              encoding of requests
  *   receive.c, responses.c  answers, and the reaction to each
@@ -91,7 +91,7 @@ struct ps_kafka_native_broker {
     /* the first request that is not written in full; NULL: all are written */
     struct ps_kafka_native_request *writing;
     uint32_t produce_in_flight;
-    struct ps_kafka_native_partition *ready, **ready_end; /* partitions that have a set to send */
+    struct ps_kafka_native_partition *ready, **ready_end; /* partitions that have a batch to send */
     char *in;                                             /* bytes of responses */
     uint32_t in_length, in_room;
     uint64_t rest_ns, throttle_ns;
@@ -222,7 +222,7 @@ struct ps_kafka_native {
     struct ps_kafka_native_statistics statistics;
     struct {
         uint64_t bytes, records; /* bytes before compression */
-        uint64_t memory_bytes;   /* of the sets that have or had these records: buffers and tokens */
+        uint64_t memory_bytes;   /* of the batches that have or had these records: buffers and tokens */
         uint64_t resting_ns; /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
         uint64_t expiry_ns;  /* the time to check for records that wait too long; PS_NEVER: no limit */
     } queued;
@@ -232,11 +232,11 @@ struct ps_kafka_native {
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
     struct ps_byte_buffer spare;            /* of the compressor */
     struct {
-        struct ps_kafka_native_set *sets[PS_KAFKA_NATIVE_SET_SIZES]; /* by the sizes of buffers */
-        uint64_t set_bytes;                                          /* of their memory */
+        struct ps_kafka_native_batch *batches[PS_KAFKA_NATIVE_BATCH_SIZES]; /* by the sizes of buffers */
+        uint64_t batch_bytes;                                               /* of their memory */
         struct ps_kafka_native_request *requests;
-    } free;                                           /* to be used again */
-    struct ps_kafka_native_set *purged, **purged_end; /* to be reported */
+    } free;                                             /* to be used again */
+    struct ps_kafka_native_batch *purged, **purged_end; /* to be reported */
     bool fatal, answered;
     uint64_t refused_told_ns; /* when an error that does not pass was named last; 0: never */
     bool all_down_told;       /* since the last answer, it was reported that no broker can be reached */
@@ -290,11 +290,11 @@ void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
                                      struct ps_kafka_native_partition *partition);
 /* Takes the partition out of its leader's list. */
 void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partition);
-/* Removes and returns the oldest set that is to be sent. */
-struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
-/* Called when a set in flight was not written: sends it again. */
-void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_set *set);
-/* Called when a set in flight was answered or given up: ends the rewind if this was the partition's last set in
+/* Removes and returns the oldest batch that is to be sent. */
+struct ps_kafka_native_batch *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
+/* Called when a batch in flight was not written: sends it again. */
+void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch);
+/* Called when a batch in flight was answered or given up: ends the rewind if this was the partition's last batch in
  * flight. */
 void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition);
@@ -339,7 +339,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
 struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
                                                                  int16_t version);
 struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *client, int16_t version);
-/* Makes a produce request of sets of the broker's ready partitions. Returns NULL if there is no set, or no
+/* Makes a produce request of batches of the broker's ready partitions. Returns NULL if there is no batch, or no
  * memory. */
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker);
 
@@ -497,7 +497,7 @@ void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
 void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready);
 /* Reads the bytes that have come, and handles the answers that are complete (receive.c). */
 void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker);
-/* Closes the connection; its sets in flight are sent again. */
+/* Closes the connection; its batches in flight are sent again. */
 void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const char *reason);
 /* Closes the connection without counting a failure, because its answers are not wanted. The caller handles the
  * sets in flight. */

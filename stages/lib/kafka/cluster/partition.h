@@ -3,16 +3,16 @@
  * Owner and thread: as in native_internal.h, which includes this file. */
 #pragma once
 
-#include "stages/lib/kafka/wire/record_set.h"
+#include "stages/lib/kafka/wire/batch_writer.h"
 
 #include "core/clock.h"
 
 #define PS_KAFKA_NATIVE_TOPIC_BYTES 250U /* Kafka's limit, and the terminating zero */
 #define PS_KAFKA_NATIVE_TOPIC_ID_BYTES 16U
 #define PS_KAFKA_NATIVE_FORMERS 4U /* number of former ids that are kept of a topic that was created again */
-#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U     /* limited, because headers may name topics */
-#define PS_KAFKA_NATIVE_SET_SIZES 4U         /* lists of free sets */
-#define PS_KAFKA_NATIVE_REQUEST_SETS_MAX 64U /* of one produce request */
+#define PS_KAFKA_NATIVE_TOPICS_MAX 1024U        /* limited, because headers may name topics */
+#define PS_KAFKA_NATIVE_BATCH_SIZES 4U          /* lists of free batches */
+#define PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX 64U /* of one produce request */
 #define PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES 300U
 #define PS_KAFKA_NATIVE_CLUSTER_BYTES 64U
 #define PS_KAFKA_NATIVE_GROUP_BYTES 1024U /* the source refuses longer names (kafka_yields_positions) */
@@ -24,34 +24,34 @@ struct ps_kafka_native_topic;
 /* ---- partitions ---- */
 
 /* A broker accepts any first sequence number of a producer that it does not know, or has forgotten. If it
- * refused the first set with a temporary error, and then accepted the second set, the first set could never be
- * written before the second one. Therefore the first set is sent alone. The next set after
- * PS_KAFKA_NATIVE_KNOWN_NS without a set is also sent alone, and the first set for each new leader, whose log
+ * refused the first batch with a temporary error, and then accepted the second batch, the first batch could never be
+ * written before the second one. Therefore the first batch is sent alone. The next batch after
+ * PS_KAFKA_NATIVE_KNOWN_NS without a batch is also sent alone, and the first batch for each new leader, whose log
  * may be another one (unclean election, topic created again). */
 #define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
-/* A partition sends its sets in order. After a temporary failure it sends no set until every set in flight is
- * answered (a rewind). Then it sends all sets that were not written again, one at a time, oldest first. The
- * broker remembers only the last five sets of a producer: with more sets in flight it could take a repeated set
+/* A partition sends its batches in order. After a temporary failure it sends no batch until every batch in flight is
+ * answered (a rewind). Then it sends all batches that were not written again, one at a time, oldest first. The
+ * broker remembers only the last five batches of a producer: with more batches in flight it could take a repeated batch
  * for a new one. (Java's RecordAccumulator.shouldStopDrainBatchesForPartition does the same.) */
 struct ps_kafka_native_partition {
     struct ps_kafka_native_topic *topic;
     int32_t number;
-    int32_t leader_epoch;                     /* -1: not known */
-    struct ps_kafka_native_broker *leader;    /* NULL: none, or not known */
-    struct ps_kafka_native_set *first, **end; /* to be sent, oldest first; the last one may be open */
-    struct ps_kafka_native_set *returned;     /* sets that were sent without success, in order of sequence */
-    uint32_t in_flight;                       /* number of sets in flight */
-    uint32_t usual_bytes;                     /* length of its last set, before compression */
-    int32_t next_sequence;                    /* sequence number of the set that is closed next */
-    bool rewinds;                             /* no set is sent before `in_flight` is 0 */
-    uint64_t rest_ns;                         /* nothing is sent before this time */
-    bool alone;                               /* a set that must be sent alone is in flight */
+    int32_t leader_epoch;                       /* -1: not known */
+    struct ps_kafka_native_broker *leader;      /* NULL: none, or not known */
+    struct ps_kafka_native_batch *first, **end; /* to be sent, oldest first; the last one may be open */
+    struct ps_kafka_native_batch *returned; /* batches that were sent without success, in order of sequence */
+    uint32_t in_flight;                     /* number of batches in flight */
+    uint32_t usual_bytes;                   /* length of its last batch, before compression */
+    int32_t next_sequence;                  /* sequence number of the batch that is closed next */
+    bool rewinds;                           /* no batch is sent before `in_flight` is 0 */
+    uint64_t rest_ns;                       /* nothing is sent before this time */
+    bool alone;                             /* a batch that must be sent alone is in flight */
     bool denied; /* by this leader's last answer, another broker leads, or it has no such partition */
     /* since when all metadata has lacked the partition, or had an older leader (cluster.c); 0: it does not */
     uint64_t older_ns;
     uint64_t refused_ns; /* since when its records are refused for a reason that may pass; 0: they are not */
-    uint64_t known_ns;   /* when this leader last took a set, and so knows the producer; 0: never */
+    uint64_t known_ns;   /* when this leader last took a batch, and so knows the producer; 0: never */
     bool ready;          /* in its leader's list */
     uint64_t joined;     /* the transaction that it has joined (client->transaction.number) */
     struct ps_kafka_native_partition *next_ready;
@@ -75,8 +75,8 @@ struct ps_kafka_native_topic {
     /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
     uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */
-    /* a set with one record that waits until the partitions are known */
-    struct ps_kafka_native_set *unplaced;
+    /* a batch with one record that waits until the partitions are known */
+    struct ps_kafka_native_batch *unplaced;
     uint64_t unplaced_ns; /* when it came */
     /* a partition without number and leader, for `unplaced` */
     struct ps_kafka_native_partition nowhere;
@@ -138,7 +138,7 @@ struct ps_kafka_native_coordinator {
     uint64_t awaited_ns; /* since when the cluster names none, or since this was reported; 0: it names one */
 };
 
-/* The bytes of a request: parts in `head`, with the bytes of the sets between them: part 0, set 0, part 1, set
+/* The bytes of a request: parts in `head`, with the bytes of the batches between them: part 0, batch 0, part 1, batch
  * 1, ... */
 struct ps_kafka_native_request {
     struct ps_kafka_native_request *next;
@@ -148,9 +148,10 @@ struct ps_kafka_native_request {
     int32_t correlation;
     char *head;
     uint32_t head_length, head_room;
-    uint32_t part_end[PS_KAFKA_NATIVE_REQUEST_SETS_MAX]; /* end in `head` of part i, which is before set i */
-    struct ps_kafka_native_set *sets[PS_KAFKA_NATIVE_REQUEST_SETS_MAX];
-    uint32_t set_count;
+    uint32_t
+        part_end[PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX]; /* end in `head` of part i, which is before batch i */
+    struct ps_kafka_native_batch *batches[PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX];
+    uint32_t batch_count;
     uint64_t bytes, written; /* length of the request, and written bytes; length field included */
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
     uint64_t timeout_ns;     /* time limit of the answer; 0: request_timeout_ns of the settings */

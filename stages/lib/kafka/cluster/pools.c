@@ -1,4 +1,4 @@
-/* The pools of sets and requests, and the calls of the sink's listener. */
+/* The pools of batches and requests, and the calls of the sink's listener. */
 #include "stages/lib/kafka/cluster/native_internal.h"
 
 #include "core/quantity.h"
@@ -14,74 +14,74 @@
 #define TELL_WAIT_NS (5 * PS_NS_PER_S)
 #define TELL_AGAIN_NS (60 * PS_NS_PER_S)
 
-/* Returns the list for sets of this many bytes. A list has sets of similar sizes: else the sets of partitions with few
+/* Returns the list for batches of this many bytes. A list has batches of similar sizes: else the batches of partitions with few
  * records would get the large buffers of those with many, and all buffers would become large. */
 static unsigned size_of(uint64_t bytes)
 {
     return bytes <= 4096 ? 0 : bytes <= 32768 ? 1 : bytes <= 262144 ? 2 : 3;
 }
 
-static struct ps_kafka_native_set *pop_free(struct ps_kafka_native *client, unsigned size)
+static struct ps_kafka_native_batch *pop_free(struct ps_kafka_native *client, unsigned size)
 {
-    struct ps_kafka_native_set *set = client->free.sets[size];
-    if (set == NULL)
+    struct ps_kafka_native_batch *batch = client->free.batches[size];
+    if (batch == NULL)
         return NULL;
-    client->free.sets[size] = set->next;
-    client->free.set_bytes -= ps_kafka_native_set_memory(set);
-    return set;
+    client->free.batches[size] = batch->next;
+    client->free.batch_bytes -= ps_kafka_native_batch_memory(batch);
+    return batch;
 }
 
-/* Frees sets that are not used, the largest ones first, while all sets have more memory than they may. */
+/* Frees batches that are not used, the largest ones first, while all batches have more memory than they may. */
 static void trim(struct ps_kafka_native *client)
 {
     uint64_t most = ps_kafka_native_memory_bytes_max(client);
-    for (unsigned size = PS_KAFKA_NATIVE_SET_SIZES; size > 0; size--) {
-        while (client->free.sets[size - 1] != NULL &&
-               client->queued.memory_bytes + client->free.set_bytes > most)
-            ps_kafka_native_set_free(pop_free(client, size - 1));
+    for (unsigned size = PS_KAFKA_NATIVE_BATCH_SIZES; size > 0; size--) {
+        while (client->free.batches[size - 1] != NULL &&
+               client->queued.memory_bytes + client->free.batch_bytes > most)
+            ps_kafka_native_batch_free(pop_free(client, size - 1));
     }
 }
 
-/* Prefers a set as large as the partition's last one, to a smaller one, to a new one. */
-struct ps_kafka_native_set *ps_kafka_native_take_set(struct ps_kafka_native *client,
-                                                     struct ps_kafka_native_partition *partition)
+/* Prefers a batch as large as the partition's last one, to a smaller one, to a new one. */
+struct ps_kafka_native_batch *ps_kafka_native_take_batch(struct ps_kafka_native *client,
+                                                         struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = NULL;
-    for (unsigned size = size_of(partition->usual_bytes) + 1; size > 0 && set == NULL; size--)
-        set = pop_free(client, size - 1);
-    if (set == NULL && (set = ps_kafka_native_set_make()) == NULL)
+    struct ps_kafka_native_batch *batch = NULL;
+    for (unsigned size = size_of(partition->usual_bytes) + 1; size > 0 && batch == NULL; size--)
+        batch = pop_free(client, size - 1);
+    if (batch == NULL && (batch = ps_kafka_native_batch_make()) == NULL)
         return NULL;
-    ps_kafka_native_set_reset(set, partition);
-    set->born_ns = client->now.mono_ns;
-    ps_kafka_native_set_grew(client, set, 0);
-    return set;
+    ps_kafka_native_batch_reset(batch, partition);
+    batch->born_ns = client->now.mono_ns;
+    ps_kafka_native_batch_grew(client, batch, 0);
+    return batch;
 }
 
-void ps_kafka_native_set_grew(struct ps_kafka_native *client, const struct ps_kafka_native_set *set,
-                              uint64_t before)
+void ps_kafka_native_batch_grew(struct ps_kafka_native *client, const struct ps_kafka_native_batch *batch,
+                                uint64_t before)
 {
-    uint64_t bytes = ps_kafka_native_set_memory(set);
+    uint64_t bytes = ps_kafka_native_batch_memory(batch);
     if (PS_LIKELY(bytes == before))
         return;
     client->queued.memory_bytes += bytes - before;
-    if (client->queued.memory_bytes + client->free.set_bytes > ps_kafka_native_memory_bytes_max(client))
+    if (client->queued.memory_bytes + client->free.batch_bytes > ps_kafka_native_memory_bytes_max(client))
         trim(client);
 }
 
-/* Keeps the set for later use, unless all sets have more memory than they may. */
-void ps_kafka_native_give_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
+/* Keeps the batch for later use, unless all batches have more memory than they may. */
+void ps_kafka_native_give_batch(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch)
 {
-    uint64_t bytes = ps_kafka_native_set_memory(set);
-    unsigned size = size_of(set->room);
+    uint64_t bytes = ps_kafka_native_batch_memory(batch);
+    unsigned size = size_of(batch->room);
     client->queued.memory_bytes -= bytes;
-    if (client->queued.memory_bytes + client->free.set_bytes + bytes >
+    if (client->queued.memory_bytes + client->free.batch_bytes + bytes >
         ps_kafka_native_memory_bytes_max(client)) {
-        ps_kafka_native_set_free(set);
+        ps_kafka_native_batch_free(batch);
         return;
     }
-    client->free.set_bytes += bytes;
-    set->next = client->free.sets[size];
-    client->free.sets[size] = set;
+    client->free.batch_bytes += bytes;
+    batch->next = client->free.batches[size];
+    client->free.batches[size] = batch;
 }
 
 struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
@@ -95,7 +95,7 @@ struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_nat
     request->next = NULL;
     request->kind = kind;
     request->version = version;
-    request->set_count = 0;
+    request->batch_count = 0;
     request->timeout_ns = 0;
     request->answer = NULL;
     request->ignored = false;
@@ -108,43 +108,44 @@ void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafk
     client->free.requests = request;
 }
 
-void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error)
+void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch, int error)
 {
     const struct ps_kafka_report report = {
         .error = error,
-        .perhaps_written = error != 0 && set->perhaps_written,
-        .count = set->count,
-        .group_count = set->count,
-        .group_bytes = set->payload_bytes,
-        .partition = set->partition->number,
-        .topic = set->partition->topic->name,
-        .tokens = set->tokens,
+        .perhaps_written = error != 0 && batch->perhaps_written,
+        .count = batch->count,
+        .group_count = batch->count,
+        .group_bytes = batch->payload_bytes,
+        .partition = batch->partition->number,
+        .topic = batch->partition->topic->name,
+        .tokens = batch->tokens,
     };
-    client->queued.bytes -= set->plain_length != 0 ? set->plain_length : set->length;
-    client->queued.records -= set->count;
-    client->reported += set->count;
+    client->queued.bytes -= batch->plain_length != 0 ? batch->plain_length : batch->length;
+    client->queued.records -= batch->count;
+    client->reported += batch->count;
     client->listener->report(client->listener->argument, &report);
-    ps_kafka_native_give_set(client, set);
+    ps_kafka_native_give_batch(client, batch);
 }
 
-void ps_kafka_native_report_record(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int error,
-                                   uint32_t record)
+void ps_kafka_native_report_record(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch,
+                                   int error, uint32_t record)
 {
-    void *token = set->tokens[record];
+    void *token = batch->tokens[record];
     const struct ps_kafka_report report = {
         .error = error,
         .count = 1,
         .group_count = 1,
-        .partition = set->partition->number,
-        .topic = set->partition->topic->name,
+        .partition = batch->partition->number,
+        .topic = batch->partition->topic->name,
         .tokens = &token,
     };
-    set->count--;
-    memmove(set->tokens + record, set->tokens + record + 1, (set->count - record) * sizeof *set->tokens);
+    batch->count--;
+    memmove(batch->tokens + record, batch->tokens + record + 1,
+            (batch->count - record) * sizeof *batch->tokens);
     client->queued.records--;
     client->reported++;
     client->listener->report(client->listener->argument, &report);
-    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_PURGE_QUEUE);
+    ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_PURGE_QUEUE);
 }
 
 void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,

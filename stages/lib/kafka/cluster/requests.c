@@ -29,7 +29,7 @@
 #define KEY_SASL_AUTHENTICATE 36
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (14U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES)
-/* bytes before one set: topic, counts, partition, length */
+/* bytes before one batch: topic, counts, partition, length */
 #define PART_BYTES_MAX (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
 static const int16_t keys[] = {
@@ -77,14 +77,14 @@ static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_reques
     return ps_wire_put_string(at, client->settings.client_id, strlen(client->settings.client_id));
 }
 
-/* Writes the length field, which counts the bytes of the sets too. */
+/* Writes the length field, which counts the bytes of the batches too. */
 struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
                                                             const char *at)
 {
     request->head_length = (uint32_t)(at - request->head);
     request->bytes = request->head_length;
-    for (uint32_t i = 0; i < request->set_count; i++)
-        request->bytes += request->sets[i]->length;
+    for (uint32_t i = 0; i < request->batch_count; i++)
+        request->bytes += request->batches[i]->length;
     (void)ps_wire_put_int32(request->head, (int32_t)(request->bytes - sizeof(int32_t)));
     return request;
 }
@@ -237,14 +237,14 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
 
 /* ---- produce ---- */
 
-/* Compresses the set, if the broker knows the codec: zstd only from a version of Produce on (KIP-110). */
-static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafka_native_set *set)
+/* Compresses the batch, if the broker knows the codec: zstd only from a version of Produce on (KIP-110). */
+static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafka_native_batch *batch)
 {
     struct ps_kafka_native *client = broker->client;
     bool known = client->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
                  broker->versions.produce >= PRODUCE_VERSION_OF_ZSTD;
     if (client->compressor != NULL && known)
-        ps_kafka_native_set_compress(set, client->compressor, &client->spare);
+        ps_kafka_native_batch_compress(batch, client->compressor, &client->spare);
 }
 
 static bool knows_producer(const struct ps_kafka_native *client,
@@ -254,53 +254,53 @@ static bool knows_producer(const struct ps_kafka_native *client,
            (partition->known_ns != 0 && client->now.mono_ns < partition->known_ns + PS_KAFKA_NATIVE_KNOWN_NS);
 }
 
-/* Takes sets while there is room, one set of each ready partition, and closes them. */
-static void take_sets(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
+/* Takes batches while there is room, one batch of each ready partition, and closes them. */
+static void take_batches(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
 {
     struct ps_kafka_native *client = broker->client;
     uint64_t bytes = 0;
-    while (broker->ready != NULL && request->set_count < PS_KAFKA_NATIVE_REQUEST_SETS_MAX) {
+    while (broker->ready != NULL && request->batch_count < PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX) {
         struct ps_kafka_native_partition *partition = broker->ready;
-        if (request->set_count > 0 && bytes + partition->first->length > client->settings.request_bytes_max)
+        if (request->batch_count > 0 && bytes + partition->first->length > client->settings.request_bytes_max)
             break;
         broker->ready = partition->next_ready;
         if (broker->ready == NULL)
             broker->ready_end = &broker->ready;
         partition->ready = false;
-        struct ps_kafka_native_set *set = ps_kafka_native_partition_pop(partition);
-        partition->alone = set->closed || !knows_producer(client, partition);
-        if (!set->closed) {
-            partition->usual_bytes = set->length;
-            compress(broker, set);
-            ps_kafka_native_set_close(set, &client->id, partition->next_sequence);
+        struct ps_kafka_native_batch *batch = ps_kafka_native_partition_pop(partition);
+        partition->alone = batch->closed || !knows_producer(client, partition);
+        if (!batch->closed) {
+            partition->usual_bytes = batch->length;
+            compress(broker, batch);
+            ps_kafka_native_batch_close(batch, &client->id, partition->next_sequence);
             partition->next_sequence =
-                (int32_t)(((uint32_t)partition->next_sequence + set->count) & INT32_MAX);
+                (int32_t)(((uint32_t)partition->next_sequence + batch->count) & INT32_MAX);
         }
         partition->in_flight++;
-        bytes += set->length;
-        request->sets[request->set_count++] = set;
+        bytes += batch->length;
+        request->batches[request->batch_count++] = batch;
     }
 }
 
-/* Sorts the sets, so that sets of the same topic are adjacent. */
-static void sort_sets(struct ps_kafka_native_request *request)
+/* Sorts the batches, so that batches of the same topic are adjacent. */
+static void sort_batches(struct ps_kafka_native_request *request)
 {
-    for (uint32_t i = 1; i < request->set_count; i++) {
-        struct ps_kafka_native_set *set = request->sets[i];
+    for (uint32_t i = 1; i < request->batch_count; i++) {
+        struct ps_kafka_native_batch *batch = request->batches[i];
         uint32_t at = i;
-        for (;
-             at > 0 && (uintptr_t)request->sets[at - 1]->partition->topic > (uintptr_t)set->partition->topic;
+        for (; at > 0 &&
+               (uintptr_t)request->batches[at - 1]->partition->topic > (uintptr_t)batch->partition->topic;
              at--)
-            request->sets[at] = request->sets[at - 1];
-        request->sets[at] = set;
+            request->batches[at] = request->batches[at - 1];
+        request->batches[at] = batch;
     }
 }
 
 static uint32_t same_topic(const struct ps_kafka_native_request *request, uint32_t from)
 {
     uint32_t count = 1;
-    while (from + count < request->set_count &&
-           request->sets[from + count]->partition->topic == request->sets[from]->partition->topic)
+    while (from + count < request->batch_count &&
+           request->batches[from + count]->partition->topic == request->batches[from]->partition->topic)
         count++;
     return count;
 }
@@ -308,7 +308,7 @@ static uint32_t same_topic(const struct ps_kafka_native_request *request, uint32
 static uint32_t count_topics(const struct ps_kafka_native_request *request)
 {
     uint32_t topics = 0;
-    for (uint32_t i = 0; i < request->set_count; i += same_topic(request, i))
+    for (uint32_t i = 0; i < request->batch_count; i += same_topic(request, i))
         topics++;
     return topics;
 }
@@ -319,14 +319,14 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     bool flexible = ps_kafka_native_is_transactional(client) && client->transaction.second;
     struct ps_kafka_native_request *request;
     size_t room = 16 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES +
-                  PART_BYTES_MAX * (size_t)PS_KAFKA_NATIVE_REQUEST_SETS_MAX;
+                  PART_BYTES_MAX * (size_t)PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX;
     char *at = ps_kafka_native_request_begin(
         client, PS_KAFKA_NATIVE_PRODUCE, flexible ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->versions.produce,
         room, &request);
     if (at == NULL)
         return NULL;
-    take_sets(broker, request);
-    sort_sets(request);
+    take_batches(broker, request);
+    sort_batches(request);
     client->transaction.any_joined |= flexible;
     at = ps_wire_put_tags(at, flexible); /* of the header */
     at = flexible ? ps_wire_put_compact_string(at, client->transaction.id, strlen(client->transaction.id))
@@ -335,15 +335,16 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
     at = ps_wire_put_count(at, count_topics(request), flexible);
     uint32_t left = 0;
-    for (uint32_t i = 0; i < request->set_count; i++) {
-        const struct ps_kafka_native_set *set = request->sets[i];
+    for (uint32_t i = 0; i < request->batch_count; i++) {
+        const struct ps_kafka_native_batch *batch = request->batches[i];
         if (left == 0) {
             left = same_topic(request, i);
-            at = ps_wire_put_text(at, set->partition->topic->name, set->partition->topic->length, flexible);
+            at = ps_wire_put_text(at, batch->partition->topic->name, batch->partition->topic->length,
+                                  flexible);
             at = ps_wire_put_count(at, left, flexible);
         }
-        at = ps_wire_put_int32(at, set->partition->number);
-        at = ps_wire_put_count(at, set->length, flexible);
+        at = ps_wire_put_int32(at, batch->partition->number);
+        at = ps_wire_put_count(at, batch->length, flexible);
         request->part_end[i] = (uint32_t)(at - request->head);
         at = ps_wire_put_tags(at, flexible); /* of the partition */
         if (--left == 0)

@@ -193,11 +193,11 @@ static void tell_refused(struct ps_kafka_native *client, struct ps_kafka_native_
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
 }
 
-/* Handles the answer for one set of a request. `bad`: the record that the broker refuses; -1: it names none. */
-static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_set *set, int16_t error,
-                         int32_t bad)
+/* Handles the answer for one batch of a request. `bad`: the record that the broker refuses; -1: it names none. */
+static void batch_answered(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch, int16_t error,
+                           int32_t bad)
 {
-    struct ps_kafka_native_partition *partition = set->partition;
+    struct ps_kafka_native_partition *partition = batch->partition;
     const struct ps_kafka_error *known = ps_kafka_error_find(error);
     partition->in_flight--;
     bool denied =
@@ -210,15 +210,15 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
         if (!partition->rewinds)
             partition->known_ns = client->now.mono_ns;
         partition->refused_ns = 0;
-        ps_kafka_native_report(client, set, 0);
+        ps_kafka_native_report(client, batch, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN ||
                (error == PS_KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && partition->rewinds)) {
-        /* An error "out of order" is normal if an earlier set is sent again: this set is sent after that
-         * set. */
+        /* An error "out of order" is normal if an earlier batch is sent again: this batch is sent after that
+         * batch. */
         ps_kafka_native_want_metadata(client);
-        set->perhaps_written |= error == PS_KAFKA_ERROR_REQUEST_TIMED_OUT ||
-                                error == PS_KAFKA_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
-        ps_kafka_native_partition_return(client, set);
+        batch->perhaps_written |= error == PS_KAFKA_ERROR_REQUEST_TIMED_OUT ||
+                                  error == PS_KAFKA_ERROR_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+        ps_kafka_native_partition_return(client, batch);
         if (known->outcome == PS_KAFKA_AGAIN)
             tell_refused(client, partition, known);
         if (ps_kafka_error_counts(error))
@@ -228,10 +228,10 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
         char topic[PS_KAFKA_NATIVE_TOPIC_BYTES];
         snprintf(topic, sizeof topic, "%s", partition->topic->name);
         int32_t number = partition->number;
-        if (known->outcome == PS_KAFKA_BLAME && set->count > 1 && bad >= 0 && (uint32_t)bad < set->count)
-            ps_kafka_native_report_record(client, set, error, (uint32_t)bad);
+        if (known->outcome == PS_KAFKA_BLAME && batch->count > 1 && bad >= 0 && (uint32_t)bad < batch->count)
+            ps_kafka_native_report_record(client, batch, error, (uint32_t)bad);
         else
-            ps_kafka_native_report(client, set, error);
+            ps_kafka_native_report(client, batch, error);
         if (client->settings.idempotent)
             ps_kafka_native_die(client, renews ? error : PS_KAFKA_LIBRARY_GAPLESS_GUARANTEE,
                                 "topic %s, partition %d: %s", topic, number, known->name);
@@ -239,15 +239,16 @@ static void set_answered(struct ps_kafka_native *client, struct ps_kafka_native_
     ps_kafka_native_partition_landed(client, partition);
 }
 
-static struct ps_kafka_native_set *take_answered(struct ps_kafka_native_request *request, const char *topic,
-                                                 uint32_t length, int32_t number)
+static struct ps_kafka_native_batch *take_answered(struct ps_kafka_native_request *request, const char *topic,
+                                                   uint32_t length, int32_t number)
 {
-    for (uint32_t i = 0; i < request->set_count; i++) {
-        struct ps_kafka_native_set *set = request->sets[i];
-        if (set != NULL && set->partition->number == number && set->partition->topic->length == length &&
-            memcmp(set->partition->topic->name, topic, length) == 0) {
-            request->sets[i] = NULL;
-            return set;
+    for (uint32_t i = 0; i < request->batch_count; i++) {
+        struct ps_kafka_native_batch *batch = request->batches[i];
+        if (batch != NULL && batch->partition->number == number &&
+            batch->partition->topic->length == length &&
+            memcmp(batch->partition->topic->name, topic, length) == 0) {
+            request->batches[i] = NULL;
+            return batch;
         }
     }
     return NULL;
@@ -305,9 +306,9 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
             int16_t error = read_answer(in, request->version, &bad);
             if (in->failed || topic == NULL)
                 return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
-            struct ps_kafka_native_set *set = take_answered(request, topic, length, number);
-            if (set != NULL)
-                set_answered(client, set, error, bad);
+            struct ps_kafka_native_batch *batch = take_answered(request, topic, length, number);
+            if (batch != NULL)
+                batch_answered(client, batch, error, bad);
         }
         ps_wire_end_fields(in);
     }
@@ -316,8 +317,8 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
         return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
     if (throttle_ms > 0)
         throttled(broker, (uint64_t)throttle_ms * PS_NS_PER_MS);
-    for (uint32_t i = 0; i < request->set_count; i++) {
-        if (request->sets[i] != NULL)
+    for (uint32_t i = 0; i < request->batch_count; i++) {
+        if (request->batches[i] != NULL)
             return ps_kafka_native_refuse(reason, "the answer to Produce leaves out a partition");
     }
     return true;

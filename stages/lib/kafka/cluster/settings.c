@@ -54,8 +54,8 @@ struct row {
 static const struct row rows[] = {
     TEXT_FIELD("acks", acks),
     FIELD("allow.auto.create.topics", SWITCH, creates_topics, 1),
-    FIELD("batch.num.messages", INT32, set_records_max, 10000),
-    FIELD("batch.size", INT32, set_bytes_max, 1000000),
+    FIELD("batch.num.messages", INT32, batch_records_max, 10000),
+    FIELD("batch.size", INT32, batch_bytes_max, 1000000),
     TEXT_FIELD("bootstrap.servers", servers),
     TEXT_FIELD("client.id", client_id),
     TEXT_FIELD("compression.codec", compression),
@@ -359,7 +359,8 @@ static void derive(struct ps_kafka_native_settings *settings)
         ps_kafka_compression_named(texts->compression != NULL ? texts->compression : "none");
     settings->linger_ns = linger_ms > 0 ? (uint64_t)(linger_ms * (double)PS_NS_PER_MS) : 0;
     settings->in_flight_max = (uint32_t)ps_least(settings->in_flight_max, PS_KAFKA_NATIVE_IN_FLIGHT_MAX);
-    settings->queue_bytes_max *= 1024 / 2; /* buffers of sets grow by doubling: half of them may be empty */
+    settings->queue_bytes_max *=
+        1024 / 2; /* buffers of batches grow by doubling: half of them may be empty */
     if (settings->reconnect_ns < REST_NS_MIN)
         settings->reconnect_ns = REST_NS_MIN;
     if (settings->reconnect_max_ns < REST_NS_MIN)

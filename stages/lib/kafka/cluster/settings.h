@@ -48,19 +48,19 @@ struct ps_kafka_native_settings {
     bool idempotent;
     enum ps_kafka_compression compression;
     int32_t compression_level;
-    uint32_t set_bytes_max;      /* batch.size */
-    uint32_t set_records_max;    /* batch.num.messages */
+    uint32_t batch_bytes_max;    /* batch.size */
+    uint32_t batch_records_max;  /* batch.num.messages */
     uint32_t in_flight_max;      /* produce requests to one broker; 1 to PS_KAFKA_NATIVE_IN_FLIGHT_MAX */
-    uint64_t queue_records_max;  /* of sets that are not delivered */
-    uint32_t request_bytes_max;  /* of all sets of a request */
-    uint64_t queue_bytes_max;    /* of sets that are not delivered */
+    uint64_t queue_records_max;  /* of batches that are not delivered */
+    uint32_t request_bytes_max;  /* of all batches of a request */
+    uint64_t queue_bytes_max;    /* of batches that are not delivered */
     uint64_t request_timeout_ns; /* after this time without an answer the connection is given up */
     int32_t acks_timeout_ms;     /* time for which the broker waits for replicas */
     uint64_t retry_rest_ns;      /* retry.backoff.ms */
     uint64_t reconnect_ns, reconnect_max_ns;
     uint64_t connect_ns;  /* time limit for connecting */
     uint64_t idle_ns;     /* time after which an unused connection is closed; 0: never */
-    uint64_t linger_ns;   /* the time for which a set that is not full waits for more records */
+    uint64_t linger_ns;   /* the time for which a batch that is not full waits for more records */
     uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
     uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
     uint64_t metadata_age_ns;                         /* age at which metadata is requested again */

@@ -144,40 +144,40 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
     while ((topic = following) != NULL) {
         following = ps_kafka_native_topic_next(client, topic);
         for (int32_t p = 0; p < topic->partition_count; p++) {
-            struct ps_kafka_native_set *set;
-            while ((set = ps_kafka_native_partition_pop(&topic->partitions[p])) != NULL)
-                ps_kafka_native_set_free(set);
-            while ((set = topic->partitions[p].returned) != NULL) {
-                topic->partitions[p].returned = set->next;
-                ps_kafka_native_set_free(set);
+            struct ps_kafka_native_batch *batch;
+            while ((batch = ps_kafka_native_partition_pop(&topic->partitions[p])) != NULL)
+                ps_kafka_native_batch_free(batch);
+            while ((batch = topic->partitions[p].returned) != NULL) {
+                topic->partitions[p].returned = batch->next;
+                ps_kafka_native_batch_free(batch);
             }
         }
         if (topic->unplaced != NULL)
-            ps_kafka_native_set_free(topic->unplaced);
+            ps_kafka_native_batch_free(topic->unplaced);
         topic_free(topic);
     }
 }
 
 /* ---- partitions ---- */
 
-/* Moves the partition, and makes its sets that are not in flight point to the new place. */
+/* Moves the partition, and makes its batches that are not in flight point to the new place. */
 static void move(struct ps_kafka_native_partition *from, struct ps_kafka_native_partition *to)
 {
     *to = *from;
     if (to->first == NULL)
         to->end = &to->first;
-    for (struct ps_kafka_native_set *set = to->first; set != NULL; set = set->next)
-        set->partition = to;
-    for (struct ps_kafka_native_set *set = to->returned; set != NULL; set = set->next)
-        set->partition = to;
+    for (struct ps_kafka_native_batch *batch = to->first; batch != NULL; batch = batch->next)
+        batch->partition = to;
+    for (struct ps_kafka_native_batch *batch = to->returned; batch != NULL; batch = batch->next)
+        batch->partition = to;
 }
 
-/* Makes a set point to its partition's new place, if it is one of the topic. */
-static void follow(struct ps_kafka_native_set *set, const struct ps_kafka_native_topic *topic,
+/* Makes a batch point to its partition's new place, if it is one of the topic. */
+static void follow(struct ps_kafka_native_batch *batch, const struct ps_kafka_native_topic *topic,
                    struct ps_kafka_native_partition *partitions)
 {
-    if (set != NULL && set->partition->topic == topic && set->partition != &topic->nowhere)
-        set->partition = &partitions[set->partition->number];
+    if (batch != NULL && batch->partition->topic == topic && batch->partition != &topic->nowhere)
+        batch->partition = &partitions[batch->partition->number];
 }
 
 /* Makes everything else that points to a moved partition of the topic point to its new place: sets in flight or to be
@@ -188,8 +188,8 @@ static void follow_all(struct ps_kafka_native *client, const struct ps_kafka_nat
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         for (struct ps_kafka_native_request *request = broker->first; request != NULL;
              request = request->next)
-            for (uint32_t i = 0; i < request->set_count; i++)
-                follow(request->sets[i], topic, partitions);
+            for (uint32_t i = 0; i < request->batch_count; i++)
+                follow(request->batches[i], topic, partitions);
         struct ps_kafka_native_partition **at = &broker->ready;
         for (; *at != NULL; at = &(*at)->next_ready) {
             if ((*at)->topic == topic)
@@ -197,8 +197,8 @@ static void follow_all(struct ps_kafka_native *client, const struct ps_kafka_nat
         }
         broker->ready_end = at;
     }
-    for (struct ps_kafka_native_set *set = client->purged; set != NULL; set = set->next)
-        follow(set, topic, partitions);
+    for (struct ps_kafka_native_batch *batch = client->purged; batch != NULL; batch = batch->next)
+        follow(batch, topic, partitions);
 }
 
 /* A topic that was created again with fewer partitions keeps the old partitions, until a record for a removed partition
@@ -255,22 +255,22 @@ void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
     if (partition->leader == leader)
         return;
     ps_kafka_native_partition_withdraw(partition);
-    /* The new leader must not get later sets before the sets in flight are answered. */
+    /* The new leader must not get later batches before the batches in flight are answered. */
     partition->rewinds |= partition->in_flight > 0;
     partition->known_ns = 0;
     partition->denied = false;
     partition->leader = leader;
 }
 
-/* Returns whether the partition's set waits for more records (linger.ms). It does not wait if the client is full (as
+/* Returns whether the partition's batch waits for more records (linger.ms). It does not wait if the client is full (as
  * Java's RecordAccumulator when its memory is exhausted), or if the sink waits for the reports. Notes when the wait
  * ends. */
 static bool lingers(struct ps_kafka_native *client, const struct ps_kafka_native_partition *partition)
 {
-    const struct ps_kafka_native_set *set = partition->first;
-    uint64_t end_ns = set->born_ns + client->settings.linger_ns;
-    if (client->settings.linger_ns == 0 || client->hurries || set->closed || set->next != NULL ||
-        set->count >= client->settings.set_records_max || client->now.mono_ns >= end_ns ||
+    const struct ps_kafka_native_batch *batch = partition->first;
+    uint64_t end_ns = batch->born_ns + client->settings.linger_ns;
+    if (client->settings.linger_ns == 0 || client->hurries || batch->closed || batch->next != NULL ||
+        batch->count >= client->settings.batch_records_max || client->now.mono_ns >= end_ns ||
         ps_kafka_native_is_full(client))
         return false;
     client->queued.resting_ns = ps_least(client->queued.resting_ns, end_ns);
@@ -293,33 +293,33 @@ void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
     partition->leader->ready_end = &partition->next_ready;
 }
 
-struct ps_kafka_native_set *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition)
+struct ps_kafka_native_batch *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = partition->first;
-    if (set == NULL)
+    struct ps_kafka_native_batch *batch = partition->first;
+    if (batch == NULL)
         return NULL;
-    partition->first = set->next;
+    partition->first = batch->next;
     if (partition->first == NULL)
         partition->end = &partition->first;
-    set->next = NULL;
-    return set;
+    batch->next = NULL;
+    return batch;
 }
 
 /* Compares sequence numbers, which have 31 bits: 0 follows the largest one. */
-static bool is_before(const struct ps_kafka_native_set *one, const struct ps_kafka_native_set *other)
+static bool is_before(const struct ps_kafka_native_batch *one, const struct ps_kafka_native_batch *other)
 {
     uint32_t distance = ((uint32_t)one->base_sequence - (uint32_t)other->base_sequence) << 1;
     return (int32_t)distance < 0;
 }
 
-void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
+void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch)
 {
-    struct ps_kafka_native_partition *partition = set->partition;
-    struct ps_kafka_native_set **at = &partition->returned;
-    while (*at != NULL && is_before(*at, set))
+    struct ps_kafka_native_partition *partition = batch->partition;
+    struct ps_kafka_native_batch **at = &partition->returned;
+    while (*at != NULL && is_before(*at, batch))
         at = &(*at)->next;
-    set->next = *at;
-    *at = set;
+    batch->next = *at;
+    *at = batch;
     ps_kafka_native_partition_withdraw(partition);
     partition->rewinds = true;
     partition->rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
@@ -333,7 +333,7 @@ void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
         return;
     partition->alone = false;
     if (partition->rewinds) {
-        struct ps_kafka_native_set **end = &partition->returned;
+        struct ps_kafka_native_batch **end = &partition->returned;
         while (*end != NULL)
             end = &(*end)->next;
         *end = partition->first;

@@ -97,7 +97,7 @@ static void remove_gone(struct ps_kafka_native *client)
 
 static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
 {
-    struct ps_kafka_native_set *set = topic->unplaced;
+    struct ps_kafka_native_batch *batch = topic->unplaced;
     const struct ps_kafka_record record = {.partition = PS_KAFKA_PARTITION_ANY};
     int32_t number = topic->unplaced_partition;
     if (number == PS_KAFKA_PARTITION_ANY && topic->unplaced_has_key &&
@@ -107,13 +107,13 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
         number = ps_kafka_native_topic_place(client, topic, &record);
     topic->unplaced = NULL;
     if (number < 0 || number >= topic->partition_count) {
-        ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_UNKNOWN_PARTITION);
+        ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_UNKNOWN_PARTITION);
         return;
     }
-    set->partition = &topic->partitions[number];
-    *set->partition->end = set;
-    set->partition->end = &set->next;
-    ps_kafka_native_partition_offer(client, set->partition);
+    batch->partition = &topic->partitions[number];
+    *batch->partition->end = batch;
+    batch->partition->end = &batch->next;
+    ps_kafka_native_partition_offer(client, batch->partition);
 }
 
 /* Returns whether the cluster refuses the topic: an answer that is newer than the waiting record has an error, and the
@@ -137,10 +137,10 @@ static void place_all(struct ps_kafka_native *client)
         if (topic->partition_count > 0) {
             place(client, topic);
         } else if (is_refused(client, topic)) {
-            struct ps_kafka_native_set *set = topic->unplaced;
+            struct ps_kafka_native_batch *batch = topic->unplaced;
             topic->unplaced = NULL;
             client->impatient = true;
-            ps_kafka_native_report(client, set,
+            ps_kafka_native_report(client, batch,
                                    topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
                                        ? PS_KAFKA_LIBRARY_UNKNOWN_TOPIC
                                        : topic->error);
@@ -167,19 +167,19 @@ static void offer_rested(struct ps_kafka_native *client)
 
 /* ---- records that wait too long (delivery.timeout.ms) ---- */
 
-/* Returns whether the set waits too long. A set that was filled before the first turn has no birth time yet,
+/* Returns whether the batch waits too long. A batch that was filled before the first turn has no birth time yet,
  * and gets it now. */
-static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native_set *set)
+static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native_batch *batch)
 {
-    if (set->born_ns == 0)
-        set->born_ns = client->now.mono_ns;
-    return client->now.mono_ns >= set->born_ns + client->settings.delivery_ns;
+    if (batch->born_ns == 0)
+        batch->born_ns = client->now.mono_ns;
+    return client->now.mono_ns >= batch->born_ns + client->settings.delivery_ns;
 }
 
-static void make_younger(struct ps_kafka_native_set *set, uint64_t by_ns)
+static void make_younger(struct ps_kafka_native_batch *batch, uint64_t by_ns)
 {
-    for (; set != NULL; set = set->next)
-        set->born_ns += by_ns;
+    for (; batch != NULL; batch = batch->next)
+        batch->born_ns += by_ns;
 }
 
 /* Called before a turn at this time. If the process did not run for a while, because it was stopped or its machine was frozen, the
@@ -201,20 +201,21 @@ static void forgive_pause(struct ps_kafka_native *client, uint64_t now_ns)
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
         for (struct ps_kafka_native_request *request = broker->first; request != NULL;
              request = request->next)
-            for (uint32_t i = 0; i < request->set_count; i++)
-                make_younger(request->sets[i], pause_ns);
+            for (uint32_t i = 0; i < request->batch_count; i++)
+                make_younger(request->batches[i], pause_ns);
     }
 }
 
-/* Reports a set that waits too long, and ends the producer: later sets would overtake it. The sender makes a new
- * producer and sends undelivered events again. A set in flight is checked only when its answer is late. */
+/* Reports a batch that waits too long, and ends the producer: later batches would overtake it. The sender makes a new
+ * producer and sends undelivered events again. A batch in flight is checked only when its answer is late. */
 static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = partition->returned != NULL ? partition->returned : partition->first;
-    if (set == NULL || !is_late(client, set))
+    struct ps_kafka_native_batch *batch =
+        partition->returned != NULL ? partition->returned : partition->first;
+    if (batch == NULL || !is_late(client, batch))
         return false;
-    if (set == partition->returned) {
-        partition->returned = set->next;
+    if (batch == partition->returned) {
+        partition->returned = batch->next;
     } else {
         (void)ps_kafka_native_partition_pop(partition);
         if (partition->first == NULL && partition->ready)
@@ -223,20 +224,20 @@ static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partit
     ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT,
                         "topic %s, partition %d: records waited longer than %s", partition->topic->name,
                         partition->number, ps_quantity_print_ns(client->settings.delivery_ns).text);
-    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
+    ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
     return true;
 }
 
 /* Does as expire() for a record whose topic is not known yet. */
 static bool expire_unplaced(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
 {
-    struct ps_kafka_native_set *set = topic->unplaced;
-    if (set == NULL || !is_late(client, set))
+    struct ps_kafka_native_batch *batch = topic->unplaced;
+    if (batch == NULL || !is_late(client, batch))
         return false;
     topic->unplaced = NULL;
     ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT, "topic %s: a record waited longer than %s",
                         topic->name, ps_quantity_print_ns(client->settings.delivery_ns).text);
-    ps_kafka_native_report(client, set, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
+    ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
     return true;
 }
 
@@ -261,13 +262,13 @@ static void expire_any(struct ps_kafka_native *client)
 static void report_purged(struct ps_kafka_native *client)
 {
     while (client->purged != NULL) {
-        struct ps_kafka_native_set *set = client->purged;
-        client->purged = set->next;
+        struct ps_kafka_native_batch *batch = client->purged;
+        client->purged = batch->next;
         if (client->purged == NULL)
             client->purged_end = &client->purged;
-        ps_kafka_native_report(client, set,
-                               set->perhaps_written ? PS_KAFKA_LIBRARY_PURGE_INFLIGHT
-                                                    : PS_KAFKA_LIBRARY_PURGE_QUEUE);
+        ps_kafka_native_report(client, batch,
+                               batch->perhaps_written ? PS_KAFKA_LIBRARY_PURGE_INFLIGHT
+                                                      : PS_KAFKA_LIBRARY_PURGE_QUEUE);
     }
 }
 
@@ -358,23 +359,23 @@ uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client)
 
 /* ---- purging ---- */
 
-static void purge_set(struct ps_kafka_native *client, struct ps_kafka_native_set *set)
+static void purge_batch(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch)
 {
-    set->next = NULL;
-    *client->purged_end = set;
-    client->purged_end = &set->next;
+    batch->next = NULL;
+    *client->purged_end = batch;
+    client->purged_end = &batch->next;
 }
 
 static void purge_partition(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set;
+    struct ps_kafka_native_batch *batch;
     ps_kafka_native_partition_lead(partition, NULL); /* removes the partition from its leader's list */
-    while ((set = partition->returned) != NULL) {
-        partition->returned = set->next;
-        purge_set(client, set);
+    while ((batch = partition->returned) != NULL) {
+        partition->returned = batch->next;
+        purge_batch(client, batch);
     }
-    while ((set = ps_kafka_native_partition_pop(partition)) != NULL)
-        purge_set(client, set);
+    while ((batch = ps_kafka_native_partition_pop(partition)) != NULL)
+        purge_batch(client, batch);
     partition->rewinds = partition->in_flight > 0;
     partition->alone = false;
     partition->older_ns = 0;
@@ -387,13 +388,13 @@ void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight)
          broker = broker->next) {
         for (struct ps_kafka_native_request *request = broker->first; request != NULL;
              request = request->next) {
-            for (uint32_t i = 0; i < request->set_count; i++) {
-                if (request->sets[i] == NULL)
+            for (uint32_t i = 0; i < request->batch_count; i++) {
+                if (request->batches[i] == NULL)
                     continue;
-                request->sets[i]->partition->in_flight--;
-                request->sets[i]->perhaps_written |= ps_kafka_native_is_written(request);
-                purge_set(client, request->sets[i]);
-                request->sets[i] = NULL;
+                request->batches[i]->partition->in_flight--;
+                request->batches[i]->perhaps_written |= ps_kafka_native_is_written(request);
+                purge_batch(client, request->batches[i]);
+                request->batches[i] = NULL;
             }
         }
         if (broker->produce_in_flight > 0)
@@ -402,7 +403,7 @@ void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight)
     struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
         if (topic->unplaced != NULL)
-            purge_set(client, topic->unplaced);
+            purge_batch(client, topic->unplaced);
         topic->unplaced = NULL;
         for (int32_t p = 0; p < topic->partition_count; p++)
             purge_partition(client, &topic->partitions[p]);

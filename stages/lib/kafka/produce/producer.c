@@ -62,15 +62,15 @@ void ps_kafka_native_free(struct ps_kafka_native *client)
     }
     ps_kafka_native_topics_free(client);
     while (client->purged != NULL) {
-        struct ps_kafka_native_set *set = client->purged;
-        client->purged = set->next;
-        ps_kafka_native_set_free(set);
+        struct ps_kafka_native_batch *batch = client->purged;
+        client->purged = batch->next;
+        ps_kafka_native_batch_free(batch);
     }
-    for (unsigned size = 0; size < PS_KAFKA_NATIVE_SET_SIZES; size++) {
-        while (client->free.sets[size] != NULL) {
-            struct ps_kafka_native_set *set = client->free.sets[size];
-            client->free.sets[size] = set->next;
-            ps_kafka_native_set_free(set);
+    for (unsigned size = 0; size < PS_KAFKA_NATIVE_BATCH_SIZES; size++) {
+        while (client->free.batches[size] != NULL) {
+            struct ps_kafka_native_batch *batch = client->free.batches[size];
+            client->free.batches[size] = batch->next;
+            ps_kafka_native_batch_free(batch);
         }
     }
     while (client->free.requests != NULL) {
@@ -133,7 +133,7 @@ static enum ps_status native_init(struct ps_kafka_native *client,
     if (config->transactional_id != NULL)
         ps_kafka_native_transaction_init(client, config->transactional_id);
     if (config->request_bytes_max != 0)
-        client->settings.set_bytes_max = (uint32_t)config->request_bytes_max;
+        client->settings.batch_bytes_max = (uint32_t)config->request_bytes_max;
     if (!client->settings.idempotent)
         client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
     client->resolver = ps_resolver_create(LOOKUPS, config->wake_fd, err);
@@ -178,44 +178,44 @@ static struct ps_kafka_topic *native_topic(struct ps_kafka_producer *producer, c
     return (struct ps_kafka_topic *)ps_kafka_native_topic_get(native_of(producer), name, length);
 }
 
-static struct ps_kafka_native_set *open_set(struct ps_kafka_native *client,
-                                            struct ps_kafka_native_partition *partition)
+static struct ps_kafka_native_batch *open_batch(struct ps_kafka_native *client,
+                                                struct ps_kafka_native_partition *partition)
 {
-    struct ps_kafka_native_set *set = ps_kafka_native_take_set(client, partition);
-    if (set == NULL)
+    struct ps_kafka_native_batch *batch = ps_kafka_native_take_batch(client, partition);
+    if (batch == NULL)
         return NULL;
-    *partition->end = set;
-    partition->end = &set->next;
-    client->queued.bytes += set->length;
-    return set;
+    *partition->end = batch;
+    partition->end = &batch->next;
+    client->queued.bytes += batch->length;
+    return batch;
 }
 
-/* Called when there was no memory for a record. Removes the partition's last set if it has none: it would be sent without
+/* Called when there was no memory for a record. Removes the partition's last batch if it has none: it would be sent without
  * records. */
-static void drop_empty_set(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
-                           struct ps_kafka_native_set *set)
+static void drop_empty_batch(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                             struct ps_kafka_native_batch *batch)
 {
-    if (set->count > 0)
+    if (batch->count > 0)
         return;
-    struct ps_kafka_native_set **at = &partition->first;
-    while (*at != set)
+    struct ps_kafka_native_batch **at = &partition->first;
+    while (*at != batch)
         at = &(*at)->next;
     *at = NULL;
     partition->end = at;
-    client->queued.bytes -= set->length;
-    ps_kafka_native_give_set(client, set);
+    client->queued.bytes -= batch->length;
+    ps_kafka_native_give_batch(client, batch);
 }
 
-/* Returns the partition's open set, which is its last set; NULL if a new set is needed. */
-static struct ps_kafka_native_set *last_open(const struct ps_kafka_native_partition *partition,
-                                             uint32_t records_max)
+/* Returns the partition's open batch, which is its last batch; NULL if a new batch is needed. */
+static struct ps_kafka_native_batch *last_open(const struct ps_kafka_native_partition *partition,
+                                               uint32_t records_max)
 {
-    struct ps_kafka_native_set *set = partition->first;
-    if (set == NULL)
+    struct ps_kafka_native_batch *batch = partition->first;
+    if (batch == NULL)
         return NULL;
-    set = (struct ps_kafka_native_set *)(void *)((char *)partition->end -
-                                                 offsetof(struct ps_kafka_native_set, next));
-    return set->closed || set->count >= records_max ? NULL : set;
+    batch = (struct ps_kafka_native_batch *)(void *)((char *)partition->end -
+                                                     offsetof(struct ps_kafka_native_batch, next));
+    return batch->closed || batch->count >= records_max ? NULL : batch;
 }
 
 /* Returns 0, or the error for which the record was not taken. */
@@ -223,25 +223,25 @@ static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_par
                       const struct ps_kafka_record *record, int64_t wall_ms)
 {
     bool no_memory = false;
-    struct ps_kafka_native_set *set = last_open(partition, client->settings.set_records_max);
+    struct ps_kafka_native_batch *batch = last_open(partition, client->settings.batch_records_max);
     for (unsigned i = 0; i < 2; i++) {
-        if (set == NULL && (set = open_set(client, partition)) == NULL)
+        if (batch == NULL && (batch = open_batch(client, partition)) == NULL)
             return PS_KAFKA_NO_MEMORY;
-        uint32_t before = set->length;
-        uint64_t memory = ps_kafka_native_set_memory(set);
+        uint32_t before = batch->length;
+        uint64_t memory = ps_kafka_native_batch_memory(batch);
         bool added =
-            ps_kafka_native_set_add(set, record, wall_ms, client->settings.set_bytes_max, &no_memory);
-        ps_kafka_native_set_grew(client, set, memory);
+            ps_kafka_native_batch_add(batch, record, wall_ms, client->settings.batch_bytes_max, &no_memory);
+        ps_kafka_native_batch_grew(client, batch, memory);
         if (added) {
-            client->queued.bytes += set->length - before;
+            client->queued.bytes += batch->length - before;
             client->queued.records++;
             return 0;
         }
         if (no_memory) {
-            drop_empty_set(client, partition, set);
+            drop_empty_batch(client, partition, batch);
             return PS_KAFKA_NO_MEMORY;
         }
-        set = NULL; /* the set is full */
+        batch = NULL; /* the batch is full */
     }
     return PS_KAFKA_NO_MEMORY;
 }
@@ -252,24 +252,24 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
                            const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms, int *error)
 {
     const struct ps_kafka_native_settings *settings = &client->settings;
-    struct ps_kafka_native_set *set = last_open(partition, settings->set_records_max);
+    struct ps_kafka_native_batch *batch = last_open(partition, settings->batch_records_max);
     bool no_memory = false;
     uint32_t done = 0;
     while (done < count && !no_memory) {
-        if (set == NULL && (set = open_set(client, partition)) == NULL)
+        if (batch == NULL && (batch = open_batch(client, partition)) == NULL)
             break;
-        uint32_t before = set->length;
-        uint64_t memory = ps_kafka_native_set_memory(set);
-        uint32_t taken =
-            ps_kafka_native_set_add_values(set, records + done, count - done, wall_ms,
-                                           settings->set_bytes_max, settings->set_records_max, &no_memory);
-        ps_kafka_native_set_grew(client, set, memory);
-        client->queued.bytes += set->length - before;
+        uint32_t before = batch->length;
+        uint64_t memory = ps_kafka_native_batch_memory(batch);
+        uint32_t taken = ps_kafka_native_batch_add_values(batch, records + done, count - done, wall_ms,
+                                                          settings->batch_bytes_max,
+                                                          settings->batch_records_max, &no_memory);
+        ps_kafka_native_batch_grew(client, batch, memory);
+        client->queued.bytes += batch->length - before;
         client->queued.records += taken;
         done += taken;
         if (no_memory)
-            drop_empty_set(client, partition, set);
-        set = NULL; /* if records are left, the set is full */
+            drop_empty_batch(client, partition, batch);
+        batch = NULL; /* if records are left, the batch is full */
     }
     *error = done < count ? PS_KAFKA_NO_MEMORY : 0;
     return done;
@@ -283,25 +283,25 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
     *error = PS_KAFKA_FULL;
     if (topic->unplaced != NULL)
         return 0;
-    struct ps_kafka_native_set *set = ps_kafka_native_take_set(client, &topic->nowhere);
-    uint64_t memory = set != NULL ? ps_kafka_native_set_memory(set) : 0;
-    bool added =
-        set != NULL && ps_kafka_native_set_add(set, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory);
-    if (set != NULL)
-        ps_kafka_native_set_grew(client, set, memory);
+    struct ps_kafka_native_batch *batch = ps_kafka_native_take_batch(client, &topic->nowhere);
+    uint64_t memory = batch != NULL ? ps_kafka_native_batch_memory(batch) : 0;
+    bool added = batch != NULL &&
+                 ps_kafka_native_batch_add(batch, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory);
+    if (batch != NULL)
+        ps_kafka_native_batch_grew(client, batch, memory);
     if (!added) {
-        if (set != NULL)
-            ps_kafka_native_give_set(client, set);
+        if (batch != NULL)
+            ps_kafka_native_give_batch(client, batch);
         *error = PS_KAFKA_NO_MEMORY;
         return 0;
     }
-    topic->unplaced = set;
+    topic->unplaced = batch;
     topic->unplaced_ns = client->now.mono_ns;
     client->unplaced_topics = true;
     topic->unplaced_partition = record->partition;
     topic->unplaced_key = record->key != NULL ? ps_kafka_murmur2(record->key, record->key_length) : 0;
     topic->unplaced_has_key = record->key != NULL;
-    client->queued.bytes += set->length;
+    client->queued.bytes += batch->length;
     client->queued.records++;
     if (topic->asked_ns == 0)
         topic->asked_ns = client->now.mono_ns;
@@ -342,7 +342,7 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
     for (uint32_t i = 0, taken; i < count; i += taken) {
         if (ps_kafka_native_is_full(client)) {
             if (client->settings.linger_ns != 0)
-                client->queued.resting_ns = 0; /* the next turn sends the sets that wait for more records */
+                client->queued.resting_ns = 0; /* the next turn sends the batches that wait for more */
             *error = PS_KAFKA_FULL;
             return i;
         }
@@ -389,7 +389,7 @@ static void native_hurry(struct ps_kafka_producer *producer, bool hurry)
 {
     struct ps_kafka_native *client = native_of(producer);
     if (hurry && !client->hurries && client->settings.linger_ns != 0)
-        client->queued.resting_ns = 0; /* the next turn sends the sets that wait for more records */
+        client->queued.resting_ns = 0; /* the next turn sends the batches that wait for more */
     client->hurries = hurry;
 }
 

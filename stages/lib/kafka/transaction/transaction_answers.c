@@ -180,11 +180,11 @@ static void note_unknown(struct ps_kafka_native *client, struct ps_kafka_native_
 static void report_denied(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
                           int16_t error)
 {
-    struct ps_kafka_native_set *set = NULL;
+    struct ps_kafka_native_batch *batch = NULL;
     if (partition != NULL && !partition->ready && ps_kafka_error_find(error)->outcome == PS_KAFKA_WAIT)
-        set = ps_kafka_native_partition_pop(partition);
-    if (set != NULL)
-        ps_kafka_native_report(client, set, error);
+        batch = ps_kafka_native_partition_pop(partition);
+    if (batch != NULL)
+        ps_kafka_native_report(client, batch, error);
 }
 
 static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)

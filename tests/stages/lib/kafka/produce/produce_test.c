@@ -209,14 +209,14 @@ static void test_more_partitions_than_a_request_has(void **state)
     static struct run run;
     for (uint32_t more = 0; more <= 2; more++) {
         struct plan plan = {.most = 0};
-        uint32_t wanted = PS_KAFKA_NATIVE_REQUEST_SETS_MAX - 1 + more;
+        uint32_t wanted = PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX - 1 + more;
         for (unsigned topic = 0; topic < TOPICS; topic++)
             plan.partitions[topic] = PARTITIONS_MAX;
         begin_plan(&run, &plan);
         for (uint32_t i = 0; i < wanted; i++)
             submit_to(&run, &plan, i % TOPICS, (int32_t)(i / TOPICS));
         end_plan(&run, &plan);
-        assert_int_equal(plan.most, more < 2 ? wanted : PS_KAFKA_NATIVE_REQUEST_SETS_MAX);
+        assert_int_equal(plan.most, more < 2 ? wanted : PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX);
     }
 }
 

@@ -10,7 +10,7 @@
 #include <zstd.h>
 
 #include "core/crc32c.h"
-#include "stages/lib/kafka/wire/record_set.h"
+#include "stages/lib/kafka/wire/batch_writer.h"
 #include "stages/lib/kafka/wire/wire.h"
 #include "tests/support/support.h"
 
@@ -167,14 +167,14 @@ static void test_names(void **)
 
 /* ---- sets ---- */
 
-static void add(struct ps_kafka_native_set *set, const char *value, uint32_t length)
+static void add(struct ps_kafka_native_batch *set, const char *value, uint32_t length)
 {
     bool no_memory = false;
     const struct ps_kafka_record record = {.value = value, .value_length = length, .timestamp_ms = 5};
-    assert_true(ps_kafka_native_set_add(set, &record, 5, UINT32_MAX, &no_memory));
+    assert_true(ps_kafka_native_batch_add(set, &record, 5, UINT32_MAX, &no_memory));
 }
 
-static void check_head(const struct ps_kafka_native_set *set, int16_t attributes)
+static void check_head(const struct ps_kafka_native_batch *set, int16_t attributes)
 {
     struct ps_wire_in in = {.at = set->bytes, .end = set->bytes + set->length};
     assert_int_equal(ps_wire_get_int64(&in), 0);
@@ -196,20 +196,20 @@ static void test_sets(void **)
     fill(noise, sizeof noise, 1);
     struct ps_kafka_compressor *compressor =
         ps_kafka_compressor_open(PS_KAFKA_COMPRESSION_ZSTD, PS_KAFKA_COMPRESSION_LEVEL_DEFAULT);
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    struct ps_kafka_native_batch *set = ps_kafka_native_batch_make();
     static const uint32_t counts[] = {1, 10, 1, 4, 1};
     for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
-        ps_kafka_native_set_reset(set, NULL);
+        ps_kafka_native_batch_reset(set, NULL);
         for (uint32_t j = 0; j < counts[i]; j++)
             add(set, value, counts[i] == 1 ? 1000 : sizeof value);
         uint32_t plain = set->length;
         char *before = malloc(plain);
         assert_non_null(before);
         memcpy(before, set->bytes, plain);
-        ps_kafka_native_set_compress(set, compressor, &spare);
+        ps_kafka_native_batch_compress(set, compressor, &spare);
         assert_int_equal(set->plain_length, plain);
         assert_in_range(set->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES + 1, plain - 1);
-        ps_kafka_native_set_close(set, &nobody, -1);
+        ps_kafka_native_batch_close(set, &nobody, -1);
         check_head(set, PS_KAFKA_COMPRESSION_ZSTD);
         assert_int_equal(unpack(set->compression, set->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES,
                                 set->length - PS_KAFKA_NATIVE_SET_HEAD_BYTES),
@@ -218,16 +218,16 @@ static void test_sets(void **)
                             plain - PS_KAFKA_NATIVE_SET_HEAD_BYTES);
         free(before);
     }
-    ps_kafka_native_set_reset(set, NULL);
+    ps_kafka_native_batch_reset(set, NULL);
     add(set, noise, sizeof noise);
     uint32_t plain = set->length;
-    ps_kafka_native_set_compress(set, compressor, &spare);
+    ps_kafka_native_batch_compress(set, compressor, &spare);
     assert_int_equal(set->length, plain);
     assert_int_equal(set->plain_length, 0);
-    ps_kafka_native_set_close(set, &nobody, -1);
+    ps_kafka_native_batch_close(set, &nobody, -1);
     check_head(set, PS_KAFKA_COMPRESSION_NONE);
     assert_memory_equal(set->bytes + plain - 1 - sizeof noise, noise, sizeof noise);
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
     ps_kafka_compressor_close(compressor);
     free(spare.data);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/crc32c.h"
-#include "stages/lib/kafka/wire/record_set.h"
+#include "stages/lib/kafka/wire/batch_writer.h"
 #include "stages/lib/kafka/wire/wire.h"
 #include "tests/support/support.h"
 
@@ -18,18 +18,18 @@
 #define MAX_MS_AT 35U
 #define COUNT_AT 57U
 
-static void add(struct ps_kafka_native_set *set, const struct ps_kafka_record *record)
+static void add(struct ps_kafka_native_batch *set, const struct ps_kafka_record *record)
 {
     bool no_memory = false;
-    assert_true(ps_kafka_native_set_add(set, record, BASE_MS, UINT32_MAX, &no_memory));
+    assert_true(ps_kafka_native_batch_add(set, record, BASE_MS, UINT32_MAX, &no_memory));
 }
 
 /* A set of three records, as a broker gives it. */
-static struct ps_kafka_native_set *make_set(void)
+static struct ps_kafka_native_batch *make_set(void)
 {
     static const struct ps_kafka_header headers[] = {{"a", "one", 3}, {"b", "", 0}, {"a", "two", 3}};
     const struct ps_kafka_native_producer_id nobody = {.id = -1, .epoch = -1};
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    struct ps_kafka_native_batch *set = ps_kafka_native_batch_make();
     char value[200];
     memset(value, 'v', sizeof value);
     add(set, &(struct ps_kafka_record){.value = "first", .value_length = 5, .timestamp_ms = BASE_MS});
@@ -42,12 +42,12 @@ static struct ps_kafka_native_set *make_set(void)
                                        .timestamp_ms = BASE_MS + 100000});
     add(set, &(struct ps_kafka_record){
                  .value = "", .value_length = 0, .key = "", .key_length = 0, .timestamp_ms = BASE_MS - 5});
-    ps_kafka_native_set_close(set, &nobody, -1);
+    ps_kafka_native_batch_close(set, &nobody, -1);
     (void)ps_wire_put_int64(set->bytes, BASE_OFFSET);
     return set;
 }
 
-static void close_again(struct ps_kafka_native_set *set)
+static void close_again(struct ps_kafka_native_batch *set)
 {
     (void)ps_wire_put_int32(set->bytes + 17,
                             (int32_t)ps_crc32c(0, set->bytes + ATTRIBUTES_AT, set->length - ATTRIBUTES_AT));
@@ -55,7 +55,7 @@ static void close_again(struct ps_kafka_native_set *set)
 
 static void test_reads_what_the_native_writes(void **state)
 {
-    struct ps_kafka_native_set *set = make_set();
+    struct ps_kafka_native_batch *set = make_set();
     struct ps_kafka_batch batch;
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record;
@@ -101,13 +101,13 @@ static void test_reads_what_the_native_writes(void **state)
     assert_int_equal(record.key_length, 0);
     assert_non_null(record.value);
     assert_int_equal(cursor.left, 0);
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
 /* The broker's time holds for all records of a topic with message.timestamp.type = LogAppendTime. */
 static void test_append_time(void **state)
 {
-    struct ps_kafka_native_set *set = make_set();
+    struct ps_kafka_native_batch *set = make_set();
     struct ps_kafka_batch batch;
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record;
@@ -122,26 +122,26 @@ static void test_append_time(void **state)
         assert_true(ps_kafka_batch_next(&cursor, &record));
         assert_int_equal(record.timestamp_ms, BASE_MS + 777);
     }
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
 /* A batch that is cut at any byte is incomplete. */
 static void test_cut_at_every_byte(void **state)
 {
-    struct ps_kafka_native_set *set = make_set();
+    struct ps_kafka_native_batch *set = make_set();
     struct ps_kafka_batch batch;
     for (uint32_t length = 0; length < set->length; length++) {
         char *copy = ps_test_exact_copy(set->bytes, length);
         assert_int_equal(ps_kafka_batch_read(&batch, copy, copy + length), PS_KAFKA_BATCH_PART);
         free(copy);
     }
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
 /* A change of any bit that the checksum covers is detected. */
 static void test_every_bit_is_checked(void **state)
 {
-    struct ps_kafka_native_set *set = make_set();
+    struct ps_kafka_native_batch *set = make_set();
     struct ps_kafka_batch batch;
     for (uint32_t bit = ATTRIBUTES_AT * 8; bit < set->length * 8; bit++) {
         set->bytes[bit / 8] = (char)(set->bytes[bit / 8] ^ (1 << bit % 8));
@@ -151,10 +151,10 @@ static void test_every_bit_is_checked(void **state)
     }
     assert_int_equal(ps_kafka_batch_read(&batch, set->bytes, set->bytes + set->length), PS_KAFKA_BATCH_WHOLE);
     assert_true(ps_kafka_batch_is_intact(&batch));
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
-static enum ps_kafka_batch_outcome with_byte(struct ps_kafka_native_set *set, uint32_t at, char byte)
+static enum ps_kafka_batch_outcome with_byte(struct ps_kafka_native_batch *set, uint32_t at, char byte)
 {
     struct ps_kafka_batch batch;
     char before = set->bytes[at];
@@ -166,7 +166,7 @@ static enum ps_kafka_batch_outcome with_byte(struct ps_kafka_native_set *set, ui
 
 static void test_heads_that_are_refused(void **state)
 {
-    struct ps_kafka_native_set *set = make_set();
+    struct ps_kafka_native_batch *set = make_set();
     assert_int_equal(with_byte(set, 16, 0), PS_KAFKA_BATCH_OLD);
     assert_int_equal(with_byte(set, 16, 1), PS_KAFKA_BATCH_OLD);
     assert_int_equal(with_byte(set, 16, 3), PS_KAFKA_BATCH_UNKNOWN);
@@ -182,13 +182,13 @@ static void test_heads_that_are_refused(void **state)
     (void)ps_wire_put_int32(set->bytes + 8, 49); /* a head alone */
     assert_int_equal(ps_kafka_batch_read(&batch, set->bytes, set->bytes + set->length), PS_KAFKA_BATCH_WHOLE);
     assert_int_equal(batch.records_length, 0);
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
 /* More records than there are bytes: the cursor ends with an error, and reads nothing past the batch. */
 static void test_more_records_than_bytes(void **state)
 {
-    struct ps_kafka_native_set *set = make_set();
+    struct ps_kafka_native_batch *set = make_set();
     struct ps_kafka_batch batch;
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record;
@@ -200,14 +200,14 @@ static void test_more_records_than_bytes(void **state)
         read++;
     assert_int_equal(read, 3);
     assert_int_equal(cursor.left, 1);
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
 /* Random bytes in the records: each record is refused, or lies inside of the batch. */
 static void test_drawn_bytes(void **state)
 {
     uint64_t seed = ps_test_seed();
-    struct ps_kafka_native_set *set = make_set();
+    struct ps_kafka_native_batch *set = make_set();
     for (unsigned i = 0; i < 20000; i++) {
         struct ps_kafka_batch batch;
         struct ps_kafka_batch_cursor cursor;
@@ -234,7 +234,7 @@ static void test_drawn_bytes(void **state)
         }
         free(copy);
     }
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(set);
 }
 
 static void test_control_records(void **state)

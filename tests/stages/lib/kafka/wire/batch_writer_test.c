@@ -1,5 +1,5 @@
-/* Record sets at their limits. In the tests of the sink librdkafka and Kafka read the records. */
-#include "stages/lib/kafka/wire/record_set.h"
+/* Record batches at their limits. In the tests of the sink librdkafka and Kafka read the records. */
+#include "stages/lib/kafka/wire/batch_writer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,80 +7,81 @@
 #include "stages/lib/kafka/wire/wire.h"
 #include "tests/support/support.h"
 
-static bool add(struct ps_kafka_native_set *set, const char *value, uint32_t length, uint32_t bytes_max)
+static bool add(struct ps_kafka_native_batch *batch, const char *value, uint32_t length, uint32_t bytes_max)
 {
     bool no_memory = false;
     const struct ps_kafka_record record = {
-        .value = value, .value_length = length, .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE, .token = set};
-    bool added = ps_kafka_native_set_add(set, &record, 1700000000000, bytes_max, &no_memory);
+        .value = value, .value_length = length, .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE, .token = batch};
+    bool added = ps_kafka_native_batch_add(batch, &record, 1700000000000, bytes_max, &no_memory);
     assert_false(no_memory);
     return added;
 }
 
-/* Each of the first two records of a set takes eight bytes if its value has one byte. */
+/* Each of the first two records of a batch takes eight bytes if its value has one byte. */
 static void test_exact_limit(void **state)
 {
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
     const uint32_t two = PS_KAFKA_NATIVE_SET_HEAD_BYTES + 2 * 8;
-    assert_true(add(set, "a", 1, 10)); /* a set takes one record whatever its length */
-    assert_int_equal(set->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES + 8);
-    assert_false(add(set, "b", 1, two - 1));
-    assert_int_equal(set->count, 1);
-    assert_true(add(set, "b", 1, two));
-    assert_int_equal(set->length, two);
-    ps_kafka_native_set_free(set);
+    assert_true(add(batch, "a", 1, 10)); /* a set takes one record whatever its length */
+    assert_int_equal(batch->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES + 8);
+    assert_false(add(batch, "b", 1, two - 1));
+    assert_int_equal(batch->count, 1);
+    assert_true(add(batch, "b", 1, two));
+    assert_int_equal(batch->length, two);
+    ps_kafka_native_batch_free(batch);
 }
 
 /* Buffers grow, and keep their contents. */
 static void test_grows(void **state)
 {
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
     char *value = malloc(300000);
     assert_non_null(value);
     memset(value, 'x', 300000);
     for (unsigned i = 0; i < 1000; i++)
-        assert_true(add(set, "abc", 3, UINT32_MAX));
-    assert_true(add(set, value, 300000, UINT32_MAX));
-    assert_int_equal(set->count, 1001);
-    assert_int_equal(set->payload_bytes, 303000);
+        assert_true(add(batch, "abc", 3, UINT32_MAX));
+    assert_true(add(batch, value, 300000, UINT32_MAX));
+    assert_int_equal(batch->count, 1001);
+    assert_int_equal(batch->payload_bytes, 303000);
     for (unsigned i = 0; i < 1001; i++)
-        assert_ptr_equal(set->tokens[i], set);
-    assert_memory_equal(set->bytes + set->length - 1 - 300000, value, 300000);
-    ps_kafka_native_set_reset(set, NULL);
-    assert_int_equal(set->count, 0);
-    assert_int_equal(set->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES);
+        assert_ptr_equal(batch->tokens[i], batch);
+    assert_memory_equal(batch->bytes + batch->length - 1 - 300000, value, 300000);
+    ps_kafka_native_batch_reset(batch, NULL);
+    assert_int_equal(batch->count, 0);
+    assert_int_equal(batch->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES);
     free(value);
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(batch);
 }
 
-/* A set that is used again keeps nothing of its former use: it is like a new one, whatever happened to it. */
+/* A batch that is used again keeps nothing of its former use: it is like a new one, whatever happened to it. */
 static void test_used_again(void **state)
 {
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make(), *fresh = ps_kafka_native_set_make();
-    struct ps_kafka_native_partition *partition = (void *)&set;
-    assert_true(add(set, "abc", 3, UINT32_MAX));
-    set->next = fresh;
-    set->plain_length = 77;
-    set->compression = PS_KAFKA_COMPRESSION_GZIP;
-    set->base_sequence = 9;
-    set->closed = set->perhaps_written = true;
-    ps_kafka_native_set_reset(set, partition);
-    assert_null(set->next);
-    assert_ptr_equal(set->partition, partition);
-    assert_int_equal(set->length, fresh->length);
-    assert_int_equal(set->count, 0);
-    assert_int_equal(set->payload_bytes, 0);
-    assert_int_equal(set->plain_length, 0);
-    assert_int_equal(set->compression, PS_KAFKA_COMPRESSION_NONE);
-    assert_int_equal(set->base_sequence, -1);
-    assert_false(set->closed);
-    assert_false(set->perhaps_written);
-    ps_kafka_native_set_free(fresh);
-    ps_kafka_native_set_free(set);
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make(), *fresh = ps_kafka_native_batch_make();
+    struct ps_kafka_native_partition *partition = (void *)&batch;
+    assert_true(add(batch, "abc", 3, UINT32_MAX));
+    batch->next = fresh;
+    batch->plain_length = 77;
+    batch->compression = PS_KAFKA_COMPRESSION_GZIP;
+    batch->base_sequence = 9;
+    batch->closed = batch->perhaps_written = true;
+    ps_kafka_native_batch_reset(batch, partition);
+    assert_null(batch->next);
+    assert_ptr_equal(batch->partition, partition);
+    assert_int_equal(batch->length, fresh->length);
+    assert_int_equal(batch->count, 0);
+    assert_int_equal(batch->payload_bytes, 0);
+    assert_int_equal(batch->plain_length, 0);
+    assert_int_equal(batch->compression, PS_KAFKA_COMPRESSION_NONE);
+    assert_int_equal(batch->base_sequence, -1);
+    assert_false(batch->closed);
+    assert_false(batch->perhaps_written);
+    ps_kafka_native_batch_free(fresh);
+    ps_kafka_native_batch_free(batch);
 }
 
 /* Fills the same records into two sets, one by one into `slow` and as runs of values into `fast`, up to both limits. */
-static void fill_both(struct ps_kafka_native_set *slow, struct ps_kafka_native_set *fast, uint64_t *random)
+static void fill_both(struct ps_kafka_native_batch *slow, struct ps_kafka_native_batch *fast,
+                      uint64_t *random)
 {
     static char text[20000];
     static struct ps_kafka_record records[200];
@@ -101,11 +102,11 @@ static void fill_both(struct ps_kafka_native_set *slow, struct ps_kafka_native_s
                                          .token = text + i};
         uint32_t done = 0;
         while (done < count && slow->count < records_max &&
-               ps_kafka_native_set_add(slow, &records[done], now_ms, bytes_max, &no_memory))
+               ps_kafka_native_batch_add(slow, &records[done], now_ms, bytes_max, &no_memory))
             done++;
-        assert_int_equal(
-            ps_kafka_native_set_add_values(fast, records, count, now_ms, bytes_max, records_max, &no_memory),
-            done);
+        assert_int_equal(ps_kafka_native_batch_add_values(fast, records, count, now_ms, bytes_max,
+                                                          records_max, &no_memory),
+                         done);
         assert_false(no_memory);
         full = done < count;
     }
@@ -117,40 +118,41 @@ static void test_values(void **state)
     const struct ps_kafka_native_producer_id producer = {.id = 7, .epoch = 2};
     uint64_t random = ps_test_seed();
     for (unsigned round = 0; round < 300; round++) {
-        struct ps_kafka_native_set *slow = ps_kafka_native_set_make(), *fast = ps_kafka_native_set_make();
+        struct ps_kafka_native_batch *slow = ps_kafka_native_batch_make(),
+                                     *fast = ps_kafka_native_batch_make();
         fill_both(slow, fast, &random);
-        ps_kafka_native_set_close(slow, &producer, 40);
-        ps_kafka_native_set_close(fast, &producer, 40);
+        ps_kafka_native_batch_close(slow, &producer, 40);
+        ps_kafka_native_batch_close(fast, &producer, 40);
         assert_int_equal(fast->count, slow->count);
         assert_int_equal(fast->length, slow->length);
         assert_int_equal(fast->payload_bytes, slow->payload_bytes);
         assert_memory_equal(fast->bytes, slow->bytes, slow->length);
         assert_memory_equal(fast->tokens, slow->tokens, slow->count * sizeof *slow->tokens);
-        ps_kafka_native_set_free(slow);
-        ps_kafka_native_set_free(fast);
+        ps_kafka_native_batch_free(slow);
+        ps_kafka_native_batch_free(fast);
     }
 }
 
-/* Times go back and forth: the set's header has the time of the first record, and the latest time. */
+/* Times go back and forth: the batch's header has the time of the first record, and the latest time. */
 static void test_times(void **state)
 {
     static const int64_t times_ms[] = {1000, 5000, 10};
-    struct ps_kafka_native_set *set = ps_kafka_native_set_make();
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
     bool no_memory = false;
     for (size_t i = 0; i < PS_COUNT_OF(times_ms); i++) {
         const struct ps_kafka_record record = {.value = "", .timestamp_ms = times_ms[i]};
-        assert_true(ps_kafka_native_set_add(set, &record, 0, UINT32_MAX, &no_memory));
+        assert_true(ps_kafka_native_batch_add(batch, &record, 0, UINT32_MAX, &no_memory));
     }
     const struct ps_kafka_native_producer_id producer = {.id = 7, .epoch = 2};
-    ps_kafka_native_set_close(set, &producer, 40);
-    struct ps_wire_in in = {.at = set->bytes + 27, .end = set->bytes + set->length};
+    ps_kafka_native_batch_close(batch, &producer, 40);
+    struct ps_wire_in in = {.at = batch->bytes + 27, .end = batch->bytes + batch->length};
     assert_int_equal(ps_wire_get_int64(&in), 1000);
     assert_int_equal(ps_wire_get_int64(&in), 5000);
     assert_int_equal(ps_wire_get_int64(&in), 7);
     assert_int_equal(ps_wire_get_int16(&in), 2);
     assert_int_equal(ps_wire_get_int32(&in), 40);
     assert_int_equal(ps_wire_get_int32(&in), 3);
-    ps_kafka_native_set_free(set);
+    ps_kafka_native_batch_free(batch);
 }
 
 /* The length that is computed for a varint equals the bytes that are written, around each power of 2^7. */

@@ -1,4 +1,4 @@
-#include "stages/lib/kafka/wire/record_set.h"
+#include "stages/lib/kafka/wire/batch_writer.h"
 
 #include <stdlib.h>
 
@@ -14,41 +14,42 @@
 #define LENGTH_FROM_AT 12U /* the batch's length counts from here */
 #define ATTRIBUTE_TRANSACTIONAL 0x10
 
-struct ps_kafka_native_set *ps_kafka_native_set_make(void)
+struct ps_kafka_native_batch *ps_kafka_native_batch_make(void)
 {
-    struct ps_kafka_native_set *set = calloc(1, sizeof *set);
-    if (set == NULL)
+    struct ps_kafka_native_batch *batch = calloc(1, sizeof *batch);
+    if (batch == NULL)
         return NULL;
-    set->bytes = malloc(FIRST_BYTES);
-    set->tokens = calloc(FIRST_TOKENS, sizeof *set->tokens);
-    if (set->bytes == NULL || set->tokens == NULL) {
-        ps_kafka_native_set_free(set);
+    batch->bytes = malloc(FIRST_BYTES);
+    batch->tokens = calloc(FIRST_TOKENS, sizeof *batch->tokens);
+    if (batch->bytes == NULL || batch->tokens == NULL) {
+        ps_kafka_native_batch_free(batch);
         return NULL;
     }
-    set->room = FIRST_BYTES;
-    set->tokens_room = FIRST_TOKENS;
-    ps_kafka_native_set_reset(set, NULL);
-    return set;
+    batch->room = FIRST_BYTES;
+    batch->tokens_room = FIRST_TOKENS;
+    ps_kafka_native_batch_reset(batch, NULL);
+    return batch;
 }
 
-void ps_kafka_native_set_free(struct ps_kafka_native_set *set)
+void ps_kafka_native_batch_free(struct ps_kafka_native_batch *batch)
 {
-    free(set->bytes);
-    free(set->tokens);
-    free(set);
+    free(batch->bytes);
+    free(batch->tokens);
+    free(batch);
 }
 
-void ps_kafka_native_set_reset(struct ps_kafka_native_set *set, struct ps_kafka_native_partition *partition)
+void ps_kafka_native_batch_reset(struct ps_kafka_native_batch *batch,
+                                 struct ps_kafka_native_partition *partition)
 {
-    set->next = NULL;
-    set->partition = partition;
-    set->length = PS_KAFKA_NATIVE_SET_HEAD_BYTES;
-    set->count = 0;
-    set->payload_bytes = 0;
-    set->plain_length = 0;
-    set->compression = PS_KAFKA_COMPRESSION_NONE;
-    set->base_sequence = -1;
-    set->closed = set->perhaps_written = false;
+    batch->next = NULL;
+    batch->partition = partition;
+    batch->length = PS_KAFKA_NATIVE_SET_HEAD_BYTES;
+    batch->count = 0;
+    batch->payload_bytes = 0;
+    batch->plain_length = 0;
+    batch->compression = PS_KAFKA_COMPRESSION_NONE;
+    batch->base_sequence = -1;
+    batch->closed = batch->perhaps_written = false;
 }
 
 /* ---- adding ---- */
@@ -70,12 +71,12 @@ static uint64_t headers_bytes(const struct ps_kafka_record *record)
     return bytes;
 }
 
-static struct size size_of(const struct ps_kafka_native_set *set, const struct ps_kafka_record *record,
+static struct size size_of(const struct ps_kafka_native_batch *batch, const struct ps_kafka_record *record,
                            int64_t delta_ms)
 {
     struct size size;
     size.body =
-        1 + ps_wire_varint_bytes(delta_ms) + ps_wire_varint_bytes(set->count) +
+        1 + ps_wire_varint_bytes(delta_ms) + ps_wire_varint_bytes(batch->count) +
         (record->key != NULL ? ps_wire_varint_bytes(record->key_length) + record->key_length : 1U) +
         (record->value != NULL ? ps_wire_varint_bytes(record->value_length) + (uint64_t)record->value_length
                                : 1U) +
@@ -84,28 +85,28 @@ static struct size size_of(const struct ps_kafka_native_set *set, const struct p
     return size;
 }
 
-static bool grow(struct ps_kafka_native_set *set, uint64_t length)
+static bool grow(struct ps_kafka_native_batch *batch, uint64_t length)
 {
-    uint64_t room = set->room;
+    uint64_t room = batch->room;
     if (length > INT32_MAX)
         return false;
     while (room < length)
         room *= 2;
-    char *bytes = realloc(set->bytes, room);
+    char *bytes = realloc(batch->bytes, room);
     if (bytes == NULL)
         return false;
-    set->bytes = bytes;
-    set->room = (uint32_t)room;
+    batch->bytes = bytes;
+    batch->room = (uint32_t)room;
     return true;
 }
 
-static bool grow_tokens(struct ps_kafka_native_set *set)
+static bool grow_tokens(struct ps_kafka_native_batch *batch)
 {
-    void **tokens = reallocarray(set->tokens, set->tokens_room * 2U, sizeof *tokens);
+    void **tokens = reallocarray(batch->tokens, batch->tokens_room * 2U, sizeof *tokens);
     if (tokens == NULL)
         return false;
-    set->tokens = tokens;
-    set->tokens_room *= 2;
+    batch->tokens = tokens;
+    batch->tokens_room *= 2;
     return true;
 }
 
@@ -145,28 +146,28 @@ static char *put_record(char *at, const struct ps_kafka_record *record, uint64_t
     return put_headers(at, record);
 }
 
-bool ps_kafka_native_set_add(struct ps_kafka_native_set *set, const struct ps_kafka_record *record,
-                             int64_t now_ms, uint32_t bytes_max, bool *no_memory)
+bool ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const struct ps_kafka_record *record,
+                               int64_t now_ms, uint32_t bytes_max, bool *no_memory)
 {
     int64_t stamp_ms = record->timestamp_ms != PS_KAFKA_TIMESTAMP_NONE ? record->timestamp_ms : now_ms;
-    int64_t delta_ms = set->count > 0 ? stamp_ms - set->first_ms : 0;
-    struct size size = size_of(set, record, delta_ms);
-    if (set->count > 0 && set->length + size.all > bytes_max)
+    int64_t delta_ms = batch->count > 0 ? stamp_ms - batch->first_ms : 0;
+    struct size size = size_of(batch, record, delta_ms);
+    if (batch->count > 0 && batch->length + size.all > bytes_max)
         return false;
-    if ((set->length + size.all > set->room && !grow(set, set->length + size.all)) ||
-        (set->count == set->tokens_room && !grow_tokens(set))) {
+    if ((batch->length + size.all > batch->room && !grow(batch, batch->length + size.all)) ||
+        (batch->count == batch->tokens_room && !grow_tokens(batch))) {
         *no_memory = true;
         return false;
     }
-    char *end = put_record(set->bytes + set->length, record, size.body, delta_ms, set->count);
-    PS_ASSERT(end == set->bytes + set->length + size.all);
-    if (set->count == 0)
-        set->first_ms = set->last_ms = stamp_ms;
-    if (stamp_ms > set->last_ms)
-        set->last_ms = stamp_ms;
-    set->tokens[set->count++] = record->token;
-    set->length += (uint32_t)size.all;
-    set->payload_bytes += (uint64_t)record->key_length + record->value_length;
+    char *end = put_record(batch->bytes + batch->length, record, size.body, delta_ms, batch->count);
+    PS_ASSERT(end == batch->bytes + batch->length + size.all);
+    if (batch->count == 0)
+        batch->first_ms = batch->last_ms = stamp_ms;
+    if (stamp_ms > batch->last_ms)
+        batch->last_ms = stamp_ms;
+    batch->tokens[batch->count++] = record->token;
+    batch->length += (uint32_t)size.all;
+    batch->payload_bytes += (uint64_t)record->key_length + record->value_length;
     return true;
 }
 
@@ -183,13 +184,14 @@ static char *put_value(char *at, const struct ps_kafka_record *record, uint64_t 
     return ps_wire_put_varint(at, 0); /* no headers */
 }
 
-uint32_t ps_kafka_native_set_add_values(struct ps_kafka_native_set *set,
-                                        const struct ps_kafka_record *records, uint32_t count, int64_t now_ms,
-                                        uint32_t bytes_max, uint32_t records_max, bool *no_memory)
+uint32_t ps_kafka_native_batch_add_values(struct ps_kafka_native_batch *batch,
+                                          const struct ps_kafka_record *records, uint32_t count,
+                                          int64_t now_ms, uint32_t bytes_max, uint32_t records_max,
+                                          bool *no_memory)
 {
-    const int64_t delta_ms = set->count > 0 ? now_ms - set->first_ms : 0;
-    const uint32_t first = set->count, fixed = 3 + ps_wire_varint_bytes(delta_ms);
-    uint32_t length = set->length, done = 0;
+    const int64_t delta_ms = batch->count > 0 ? now_ms - batch->first_ms : 0;
+    const uint32_t first = batch->count, fixed = 3 + ps_wire_varint_bytes(delta_ms);
+    uint32_t length = batch->length, done = 0;
     uint64_t payload_bytes = 0;
     for (; done < count && first + done < records_max; done++) {
         const struct ps_kafka_record *record = &records[done];
@@ -199,72 +201,73 @@ uint32_t ps_kafka_native_set_add_values(struct ps_kafka_native_set *set,
         uint64_t all = ps_wire_varint_bytes((int64_t)body) + body;
         if (offset > 0 && length + all > bytes_max)
             break;
-        if ((PS_UNLIKELY(length + all > set->room) && !grow(set, length + all)) ||
-            (PS_UNLIKELY(offset == set->tokens_room) && !grow_tokens(set))) {
+        if ((PS_UNLIKELY(length + all > batch->room) && !grow(batch, length + all)) ||
+            (PS_UNLIKELY(offset == batch->tokens_room) && !grow_tokens(batch))) {
             *no_memory = true;
             break;
         }
-        char *end = put_value(set->bytes + length, record, body, delta_ms, offset);
-        PS_ASSERT(end == set->bytes + length + all);
-        set->tokens[offset] = record->token;
+        char *end = put_value(batch->bytes + length, record, body, delta_ms, offset);
+        PS_ASSERT(end == batch->bytes + length + all);
+        batch->tokens[offset] = record->token;
         length += (uint32_t)all;
         payload_bytes += record->value_length;
     }
     if (done == 0)
         return 0;
     if (first == 0)
-        set->first_ms = set->last_ms = now_ms;
-    else if (now_ms > set->last_ms)
-        set->last_ms = now_ms;
-    set->count = first + done;
-    set->length = length;
-    set->payload_bytes += payload_bytes;
+        batch->first_ms = batch->last_ms = now_ms;
+    else if (now_ms > batch->last_ms)
+        batch->last_ms = now_ms;
+    batch->count = first + done;
+    batch->length = length;
+    batch->payload_bytes += payload_bytes;
     return done;
 }
 
 /* ---- closing ---- */
 
-void ps_kafka_native_set_compress(struct ps_kafka_native_set *set, struct ps_kafka_compressor *compressor,
-                                  struct ps_byte_buffer *spare)
+void ps_kafka_native_batch_compress(struct ps_kafka_native_batch *batch,
+                                    struct ps_kafka_compressor *compressor, struct ps_byte_buffer *spare)
 {
-    uint32_t plain = set->length - PS_KAFKA_NATIVE_SET_HEAD_BYTES;
+    uint32_t plain = batch->length - PS_KAFKA_NATIVE_SET_HEAD_BYTES;
     size_t most = ps_kafka_compressed_bytes_max(compressor, plain);
     spare->length = 0;
     if (most == 0 || most > INT32_MAX ||
         !ps_byte_buffer_reserve(spare, PS_KAFKA_NATIVE_SET_HEAD_BYTES + most))
         return;
-    size_t packed = ps_kafka_compress(compressor, set->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES, plain,
+    size_t packed = ps_kafka_compress(compressor, batch->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES, plain,
                                       spare->data + PS_KAFKA_NATIVE_SET_HEAD_BYTES);
     if (packed == 0 || packed >= plain)
         return;
-    memcpy(set->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES, spare->data + PS_KAFKA_NATIVE_SET_HEAD_BYTES, packed);
-    set->plain_length = set->length;
-    set->length = PS_KAFKA_NATIVE_SET_HEAD_BYTES + (uint32_t)packed;
-    set->compression = ps_kafka_compressor_codec(compressor);
+    memcpy(batch->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES, spare->data + PS_KAFKA_NATIVE_SET_HEAD_BYTES,
+           packed);
+    batch->plain_length = batch->length;
+    batch->length = PS_KAFKA_NATIVE_SET_HEAD_BYTES + (uint32_t)packed;
+    batch->compression = ps_kafka_compressor_codec(compressor);
 }
 
-void ps_kafka_native_set_close(struct ps_kafka_native_set *set,
-                               const struct ps_kafka_native_producer_id *producer, int32_t base_sequence)
+void ps_kafka_native_batch_close(struct ps_kafka_native_batch *batch,
+                                 const struct ps_kafka_native_producer_id *producer, int32_t base_sequence)
 {
-    char *at = set->bytes;
+    char *at = batch->bytes;
     at = ps_wire_put_int64(at, 0); /* base offset: set by the broker */
-    at = ps_wire_put_int32(at, (int32_t)(set->length - LENGTH_FROM_AT));
+    at = ps_wire_put_int32(at, (int32_t)(batch->length - LENGTH_FROM_AT));
     at = ps_wire_put_int32(at, -1); /* leader epoch: set by the broker */
     at = ps_wire_put_int8(at, 2);   /* magic */
     at += sizeof(uint32_t);
     /* attributes: the timestamps are times of creation */
     at = ps_wire_put_int16(
-        at, (int16_t)(set->compression | (producer->transactional ? ATTRIBUTE_TRANSACTIONAL : 0)));
-    at = ps_wire_put_int32(at, (int32_t)set->count - 1);
-    at = ps_wire_put_int64(at, set->first_ms);
-    at = ps_wire_put_int64(at, set->last_ms);
+        at, (int16_t)(batch->compression | (producer->transactional ? ATTRIBUTE_TRANSACTIONAL : 0)));
+    at = ps_wire_put_int32(at, (int32_t)batch->count - 1);
+    at = ps_wire_put_int64(at, batch->first_ms);
+    at = ps_wire_put_int64(at, batch->last_ms);
     at = ps_wire_put_int64(at, producer->id);
     at = ps_wire_put_int16(at, producer->epoch);
     at = ps_wire_put_int32(at, producer->id >= 0 ? base_sequence : -1);
-    at = ps_wire_put_int32(at, (int32_t)set->count);
-    PS_ASSERT(at == set->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES);
-    uint32_t checksum = ps_crc32c(0, set->bytes + CRC_FROM_AT, set->length - CRC_FROM_AT);
-    (void)ps_wire_put_int32(set->bytes + CRC_AT, (int32_t)checksum);
-    set->base_sequence = base_sequence;
-    set->closed = true;
+    at = ps_wire_put_int32(at, (int32_t)batch->count);
+    PS_ASSERT(at == batch->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES);
+    uint32_t checksum = ps_crc32c(0, batch->bytes + CRC_FROM_AT, batch->length - CRC_FROM_AT);
+    (void)ps_wire_put_int32(batch->bytes + CRC_AT, (int32_t)checksum);
+    batch->base_sequence = base_sequence;
+    batch->closed = true;
 }
