@@ -1,7 +1,6 @@
 """Runs of agent files: by penstock and by Flume in turn, or those of bench/agents with a load; and the records that compare them."""
 
 import os
-import subprocess
 import time
 import urllib.request
 

@@ -1,8 +1,8 @@
 """The subjects of bench/rules_peers: one or a hundred rules in penstock, Flume, rsyslog and syslog-ng, each in its own idiom.
 
 A subject reads lines on a TCP port of 127.0.0.1, applies its rules to each, and discards it; it counts the events of each route. `start`
-writes its configuration and returns its process; `counts` returns the number of events of each route so far. The rules are the output of
-bench_print_rule_traffic, unchanged: they use only what Java's, PCRE's and POSIX's expressions have in common."""
+writes its configuration and returns its process; `counts` returns the number of events of each route so far. The rules are those of
+bench/suite/rule_traffic.py, unchanged: they use only what Java's, PCRE's and POSIX's expressions have in common."""
 
 import dataclasses
 import json
@@ -13,9 +13,9 @@ import subprocess
 import time
 import urllib.request
 
-from . import results, subjects
+from . import rule_traffic, subjects
 
-REST = "rest"  # events that no rule hits
+REST = rule_traffic.REST
 
 
 @dataclasses.dataclass
@@ -25,13 +25,8 @@ class Rule:
     pattern: str
 
 
-def traffic(build, kind, rules, *words):
-    """The output of bench_print_rule_traffic."""
-    return subprocess.run([os.path.join(build, "bench/bench_print_rule_traffic"), kind, str(rules), *words], check=True, capture_output=True, text=True).stdout
-
-
-def rules_of(build, kind, count):
-    return [Rule(*line.split("\t", 2)) for line in traffic(build, kind, count, "patterns").splitlines()]
+def rules_of(kind, count):
+    return [Rule(*rule_traffic.rule(kind, number)) for number in range(count)]
 
 
 def expected(rules, lines):
@@ -122,11 +117,7 @@ class Agent:
             raise subjects.Skip("java or mvn is missing")
         text, self.channels = self.text(place, job)
         path = place.write("agent.properties", text)
-        monitoring = ["-Dflume.monitoring.type=http", f"-Dflume.monitoring.port={place.port + 1}"]
-        if self.java:
-            return place.spawn([os.path.join(results.SOURCE, "tests/real/flume"), "agent", "-n", "a", "-f", path, "--no-reload-conf"],
-                               {"FLUME_LOG": "WARN", "FLUME_JAVA": " ".join(["-Xmx2g", *monitoring])})
-        return place.spawn([os.path.join(place.build, "penstock"), "agent", "-n", "a", "-f", path, "--no-reload-conf", *monitoring])
+        return place.agent("flume" if self.java else "penstock", path)
 
     def counts(self, place):
         return taken(place, self.channels)

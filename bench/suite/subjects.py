@@ -186,9 +186,7 @@ def agent_text(place, source, sinks):
 def penstock(source, sinks, engine=""):
     def start(place):
         place.engine = engine
-        path = place.write("agent.properties", agent_text(place, source, sinks))
-        return place.spawn([os.path.join(place.build, "penstock"), "agent", "-n", "a", "-f", path, "--no-reload-conf",
-                            "-Dflume.monitoring.type=http", f"-Dflume.monitoring.port={place.port + 1}"])
+        return place.agent("penstock", place.write("agent.properties", agent_text(place, source, sinks)))
 
     return start
 
@@ -200,9 +198,7 @@ def flume(source, sinks):
         if sinks and place.mock:
             raise Skip("Flume's Java client does not work with the mock cluster; use --broker real")
         place.budget = ""
-        path = place.write("agent.properties", agent_text(place, source, sinks))
-        return place.spawn([os.path.join(results.SOURCE, "tests/real/flume"), "agent", "-n", "a", "-f", path, "--no-reload-conf"],
-                           {"FLUME_LOG": "WARN", "FLUME_JAVA": f"-Xmx2g -Dflume.monitoring.type=http -Dflume.monitoring.port={place.port + 1}"})
+        return place.agent("flume", place.write("agent.properties", agent_text(place, source, sinks)))
 
     return start
 
