@@ -369,14 +369,6 @@ static void worker_sleep(struct ps_worker *worker)
     ps_worker_unpark(worker);
 }
 
-static void slow_cycle(struct ps_worker_stats *stats, uint64_t start_ns, uint64_t took_ns)
-{
-    struct ps_slow_cycle *slow = &stats->slow[stats->slow_cycles % PS_SLOW_CYCLES_KEPT];
-    stat_set(&slow->start_ns, start_ns);
-    stat_set(&slow->took_ns, took_ns);
-    stat_add(&stats->slow_cycles, 1);
-}
-
 void ps_worker_run(struct ps_worker *worker)
 {
     urcu_qsbr_register_thread();
@@ -399,7 +391,7 @@ void ps_worker_run(struct ps_worker *worker)
             if (took_ns > worker->stats.cycle_max_ns)
                 stat_set(&worker->stats.cycle_max_ns, took_ns);
             if (PS_UNLIKELY(took_ns > PS_SLOW_CYCLE_NS))
-                slow_cycle(&worker->stats, now.mono_ns, took_ns);
+                stat_add(&worker->stats.slow_cycles, 1);
             idle = 0;
         } else if (idle++ >= spin && worker->idle != PS_IDLE_SPIN) {
             worker_sleep(worker);

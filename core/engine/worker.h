@@ -44,9 +44,8 @@ struct ps_engine_settings;
 
 struct ps_worker_stats {
     uint64_t cycles, busy_cycles, busy_ns, parked_count, cycle_max_ns;
-    uint64_t wakes;       /* how often the worker woke another one */
-    uint64_t slow_cycles; /* above PS_SLOW_CYCLE_NS */
-    struct ps_slow_cycle slow[PS_SLOW_CYCLES_KEPT];
+    uint64_t wakes;        /* how often the worker woke another one */
+    uint64_t slow_cycles;  /* above PS_SLOW_CYCLE_NS */
     uint64_t heartbeat_ns; /* monotonic time at which the last cycle began */
     uint64_t memory_waits; /* how often a source found the budget used up */
     uint64_t home_leases;  /* leases that were returned */

@@ -87,12 +87,7 @@ struct ps_metrics_ring {
     uint64_t size, capacity;     /* leases */
 };
 
-#define PS_SLOW_CYCLE_NS UINT64_C(1000000)
-#define PS_SLOW_CYCLES_KEPT 64U
-/* A duty cycle of unusual length. Written by the worker, read by any thread. */
-struct ps_slow_cycle {
-    uint64_t start_ns, took_ns; /* monotonic */
-};
+#define PS_SLOW_CYCLE_NS UINT64_C(1000000) /* a duty cycle that takes longer is slow */
 
 struct ps_metrics_worker {
     unsigned id;
@@ -101,8 +96,6 @@ struct ps_metrics_worker {
     uint64_t busy_ns, idle_ns; /* idle: spinning, yielding and parked */
     uint64_t cycle_max_ns;     /* the longest cycle since start, without idling */
     uint64_t slow_cycles;      /* above PS_SLOW_CYCLE_NS */
-    /* the last slow cycles: number n, from 0, is at n % PS_SLOW_CYCLES_KEPT */
-    const struct ps_slow_cycle *slow;
     uint64_t parked_count, wake_count;
     uint64_t heartbeat_ns; /* monotonic: when its last cycle began */
     bool parked;
