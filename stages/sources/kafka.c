@@ -133,7 +133,7 @@ static const struct ps_option options[] = {
      .flags = PS_OPTION_EXTENSION,
      .help = "what speaks to the brokers: native: penstock itself, which receives record sets into the "
              "memory of batches and copies nothing; or librdkafka. native does not support "
-             "client.rack or properties of librdkafka's own: with one of these librdkafka is used, "
+             "properties of librdkafka's own: with one of these librdkafka is used, "
              "and check says so. java: Flume's own class in a Java process"},
     {.key = "kafka.consumer.",
      .type = PS_OPTION_MAP,

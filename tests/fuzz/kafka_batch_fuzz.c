@@ -1,4 +1,4 @@
-/* Record batches of a broker: heads, checksums, records, headers, and compressed records. Everything that is found lies within
+/* Record batches of a broker, and messages of old formats: heads, checksums, records, headers, and compressed records. Everything that is found lies within
  * the bytes, and nothing grows beyond the memory budget. */
 #include "stages/lib/kafka/wire/record_batch.h"
 #include "stages/lib/kafka/wire/unpack.h"
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *at = bytes, *end = bytes + size;
     struct ps_kafka_batch batch;
     while (ps_kafka_batch_read(&batch, at, end) == PS_KAFKA_BATCH_WHOLE) {
-        PS_ASSERT(batch.length >= PS_KAFKA_BATCH_HEAD_BYTES && batch.length <= (size_t)(end - at));
+        PS_ASSERT(batch.length > 0 && batch.length <= (size_t)(end - at));
         read_batch(&batch, unpacker, &blocks);
         at += batch.length;
     }

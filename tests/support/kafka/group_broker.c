@@ -54,21 +54,23 @@ int16_t ps_test_group_error(struct ps_test_group_broker *group, int16_t key, boo
 
 static char *versions(const struct ps_test_group_broker *group, char *at)
 {
-    static const int16_t known[][4] = {
-        /* key, lowest version, highest version, highest version of Kafka 0.11 */
-        {0, 0, 3, 3},  {1, 0, 13, 5}, {2, 0, 2, 1},  {3, 0, 10, 4}, {8, 0, 7, 3},  {9, 0, 7, 3},
-        {10, 0, 1, 1}, {11, 0, 5, 2}, {12, 0, 3, 1}, {13, 0, 1, 1}, {14, 0, 3, 1}, {23, 0, 3, 0},
+    static const int16_t known[][5] = {
+        /* key, lowest version, highest version, those of Kafka 0.11 and of 0.10.0 */
+        {0, 0, 3, 3, 2},  {1, 0, 13, 5, 2}, {2, 0, 2, 1, 0},  {3, 0, 10, 4, 1},
+        {8, 0, 7, 3, 2},  {9, 0, 7, 3, 1},  {10, 0, 1, 1, 0}, {11, 0, 5, 2, 0},
+        {12, 0, 3, 1, 0}, {13, 0, 1, 1, 0}, {14, 0, 3, 1, 0}, {23, 0, 3, 0, 0},
     };
     at = ps_wire_put_int16(at, 0);
     at = ps_wire_put_int32(at, PS_COUNT_OF(known));
     for (size_t i = 0; i < PS_COUNT_OF(known); i++) {
         at = ps_wire_put_int16(at, known[i][0]);
         at = ps_wire_put_int16(at, known[i][1]);
-        int16_t most = known[i][group->old ? 3 : 2];
+        int16_t most = known[i][group->oldest ? 4 : group->old ? 3 : 2];
         if (known[i][0] == PS_TEST_KEY_FETCH &&
-            (group->names_topics || (group->names_nodes >> group->node & 1) != 0) && !group->old)
+            (group->names_topics || (group->names_nodes >> group->node & 1) != 0) && !group->old &&
+            !group->oldest)
             most = 12;
-        if (known[i][0] == PS_TEST_KEY_METADATA && group->old_metadata && !group->old)
+        if (known[i][0] == PS_TEST_KEY_METADATA && group->old_metadata && !group->old && !group->oldest)
             most = 7;
         at = ps_wire_put_int16(at, most);
     }
@@ -159,7 +161,8 @@ static char *metadata(struct ps_test_group_broker *group, int16_t version, char 
         at = put_no_text(at, version); /* rack */
         at = put_tags(at, version);
     }
-    at = put_no_text(at, version); /* cluster */
+    if (version >= 2)
+        at = put_no_text(at, version); /* cluster */
     at = ps_wire_put_int32(at, 0);
     at = put_count(at, 1, version);
     at = put_topic(group, version, error, at);
@@ -169,15 +172,19 @@ static char *metadata(struct ps_test_group_broker *group, int16_t version, char 
     return put_tags(at, version);
 }
 
-static char *find_coordinator(struct ps_test_group_broker *group, struct ps_wire_in *in, char *at)
+static char *find_coordinator(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
 {
+    struct ps_wire_in *in = &request->body;
     uint32_t length;
     const char *name = ps_wire_get_string(in, &length);
     assert_true(length == 1 && *name == 'g');
-    assert_int_equal(ps_wire_get_int8(in), 0);
+    bool has_types = request->version >= 1;
+    if (has_types)
+        assert_int_equal(ps_wire_get_int8(in), 0);
     int16_t error = ps_test_group_error(group, PS_TEST_KEY_COORDINATOR, false);
-    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
-    at = ps_wire_put_int16(at, -1);
+    at = has_types ? ps_wire_put_int32(at, 0) : at;
+    at = ps_wire_put_int16(at, error);
+    at = has_types ? ps_wire_put_int16(at, -1) : at;
     at = ps_wire_put_int32(at, error == 0 ? (int32_t)group->coordinator : -1);
     at = error == 0 ? ps_wire_put_string(at, "127.0.0.1", 9) : ps_wire_put_string(at, "", 0);
     return ps_wire_put_int32(at, error == 0 ? port_of(group, group->coordinator) : -1);
@@ -202,7 +209,7 @@ static char *answer(struct ps_test_group_broker *group, struct ps_test_connectio
     case PS_TEST_KEY_OFFSETS:
         return ps_test_group_offsets(group, request, at);
     case PS_TEST_KEY_COORDINATOR:
-        return find_coordinator(group, &request->body, at);
+        return find_coordinator(group, request, at);
     case PS_TEST_KEY_JOIN:
         return ps_test_group_join(group, request, at);
     case PS_TEST_KEY_HEARTBEAT:

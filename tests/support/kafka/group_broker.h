@@ -113,7 +113,8 @@ struct ps_test_group_broker {
     char bootstrap[64];
     uint64_t now_ns; /* the test's clock */
     uint64_t random;
-    bool old; /* the versions of Kafka 0.11 */
+    bool old;    /* the versions of Kafka 0.11 */
+    bool oldest; /* the versions of Kafka 0.10.0 */
     unsigned
         names_nodes;   /* bits: nodes with Fetch 12 at most, as those of a cluster that is being upgraded */
     bool names_topics; /* Fetch 12, as Kafka 2.8, which does not have ids there */
@@ -129,7 +130,9 @@ struct ps_test_group_broker {
     bool strange;       /* answers have one partition that was not asked for */
     unsigned sick;      /* bits: Fetch answers for these partitions with `sick_error` */
     int16_t sick_error;
-    bool full_leaves_out; /* answers to requests with all partitions lack the last partition */
+    bool has_racks;        /* a leader names the other node to a member with a rack (KIP-392), */
+    int16_t replica_error; /* unless this is what the other node answers */
+    bool full_leaves_out;  /* answers to requests with all partitions lack the last partition */
     unsigned coordinator;
 
     /* the group */
@@ -183,6 +186,8 @@ struct ps_test_group_broker {
             gone;           /* Fetch requests; partitions named and dropped in incremental ones */
         unsigned not_found; /* sessions that the node has forgotten */
         unsigned by_ids;    /* requests for records */
+        unsigned by_replicas,
+            by_leaders;     /* partitions of answers to Fetch, without an error, that may have records */
         unsigned stale_ids; /* answers for partitions of a topic that is no longer there */
     } counts;
 };
@@ -243,6 +248,7 @@ struct ps_test_group_fetching {
     int32_t session, epoch;
     int32_t wait_ms;
     bool committed_only;
+    bool has_rack;
 };
 
 void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_group_fetching *fetching);

@@ -281,8 +281,8 @@ static int16_t part_error(const struct ps_test_group_broker *group, const struct
         return resolved ? ERROR_INCONSISTENT_TOPIC_ID : ERROR_UNKNOWN_TOPIC_ID;
     if (part->partition >= (int32_t)group->partitions)
         return ERROR_UNKNOWN_TOPIC;
-    if (log->leader != group->node)
-        return ERROR_NOT_LEADER;
+    if (log->leader != group->node && (!group->has_racks || group->replica_error != 0))
+        return group->has_racks ? group->replica_error : ERROR_NOT_LEADER;
     if (part->epoch >= 0 && part->epoch != log->epoch)
         return part->epoch < log->epoch ? ERROR_FENCED_EPOCH : ERROR_UNKNOWN_EPOCH;
     return part->offset < log->start || part->offset > log->end ? ERROR_OUT_OF_RANGE : 0;
@@ -296,11 +296,19 @@ static unsigned first_set(const struct ps_test_group_log *log, int64_t offset)
     return i;
 }
 
+/* Returns whether the answer names the other node instead of records. */
+static bool names_replica(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
+{
+    return group->has_racks && group->replica_error == 0 &&
+           group->logs[part->partition].leader == group->node && part_error(group, part) == 0;
+}
+
 /* Returns whether records of the partition, or an error, must be sent. */
 static bool has_news(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
-    return part_error(group, part) != 0 || first_set(log, part->offset) < log->set_count;
+    return part_error(group, part) != 0 || names_replica(group, part) ||
+           first_set(log, part->offset) < log->set_count;
 }
 
 static bool has_answer(const struct ps_test_group_broker *group,
@@ -414,17 +422,21 @@ static char *put_part(struct ps_test_group_broker *group, int16_t version,
     at = put_count(at, 1, version);
     at = ps_wire_put_int32(at, part->partition);
     at = ps_wire_put_int16(at, error);
+    bool elsewhere = error == 0 && fetching->has_rack && names_replica(group, part);
+    group->counts.by_leaders += error == 0 && !elsewhere && log->leader == group->node;
+    group->counts.by_replicas += error == 0 && log->leader != group->node;
     at = ps_wire_put_int64(at, error == 0 ? log->end : -1);
-    at = ps_wire_put_int64(at, error == 0 ? log->end : -1);
+    if (version >= 4)
+        at = ps_wire_put_int64(at, error == 0 ? log->end : -1);
     if (version >= 5)
         at = ps_wire_put_int64(at, log->start);
     if (error == 0 && fetching->committed_only)
         at = put_aborted(log, version, at, part->offset);
-    else
+    else if (version >= 4)
         at = put_count(at, UINT32_MAX, version); /* null */
     if (version >= 11)
-        at = ps_wire_put_int32(at, -1);
-    at = error == 0 ? put_sets(group, part, version, at) : put_count(at, 0, version);
+        at = ps_wire_put_int32(at, elsewhere ? (int32_t)(1 - group->node) : -1);
+    at = error == 0 && !elsewhere ? put_sets(group, part, version, at) : put_count(at, 0, version);
     return put_tags(put_strange_tags(at, version), version); /* of the partition, and of the topic */
 }
 

@@ -108,12 +108,19 @@ static unsigned read_claims(const struct ps_test_group_broker *group, struct ps_
     return claimed;
 }
 
+/* Writes the error, in later versions after the throttle time. */
+static char *put_head(char *at, bool throttles, int16_t error)
+{
+    return ps_wire_put_int16(throttles ? ps_wire_put_int32(at, 0) : at, error);
+}
+
 char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
 {
     struct ps_wire_in *in = &request->body;
     take_group(in);
     (void)ps_wire_get_int32(in);
-    (void)ps_wire_get_int32(in);
+    if (request->version >= 1)
+        (void)ps_wire_get_int32(in); /* time to join again */
     bool named = is_member(in);
     if (named && group->dead > 0) {
         group->waits = true;
@@ -136,7 +143,7 @@ char *ps_test_group_join(struct ps_test_group_broker *group, struct ps_test_requ
             begin_generation(group);
     }
     const char *leader = group->leads ? PS_TEST_GROUP_MEMBER : "a-member";
-    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    at = put_head(at, request->version >= 2, error);
     at = ps_wire_put_int32(at, error == 0 ? group->generation : -1);
     const char *protocol = error != 0 ? "" : group->cooperative ? "cooperative-sticky" : "range";
     at = ps_wire_put_string(at, protocol, strlen(protocol));
@@ -217,7 +224,7 @@ char *ps_test_group_sync(struct ps_test_group_broker *group, struct ps_test_requ
     int16_t error = refuses(group, PS_TEST_KEY_SYNC, generation, named);
     if (error == 0 && group->rebalances)
         error = ERROR_REBALANCING;
-    at = ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    at = put_head(at, request->version >= 1, error);
     if (error != 0)
         return ps_wire_put_int32(at, 0);
     if (group->leads)
@@ -241,7 +248,7 @@ char *ps_test_group_heartbeat(struct ps_test_group_broker *group, struct ps_test
     int16_t error = refuses(group, PS_TEST_KEY_HEARTBEAT, generation, named);
     if (error == 0 && group->rebalances)
         error = ERROR_REBALANCING;
-    return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    return put_head(at, request->version >= 1, error);
 }
 
 char *ps_test_group_leave(struct ps_test_group_broker *group, struct ps_test_request *request, char *at)
@@ -256,11 +263,11 @@ char *ps_test_group_leave(struct ps_test_group_broker *group, struct ps_test_req
         *in = member;
         assert_true(group->waits); /* an empty group would wait for more members */
         group->dead -= error == 0;
-        return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+        return put_head(at, request->version >= 1, error);
     }
     (void)is_member(in);
     group->known = group->joined = group->synced = false;
-    return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
+    return put_head(at, request->version >= 1, error);
 }
 
 /* ---- offsets ---- */
@@ -347,7 +354,7 @@ static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t pa
                         int16_t top_error)
 {
     bool compact = version >= 7;
-    int16_t error = top_error != 0 ? 0 : ps_test_group_error(group, PS_TEST_KEY_OFFSETS, false);
+    int16_t error = top_error != 0 ? top_error : ps_test_group_error(group, PS_TEST_KEY_OFFSETS, false);
     assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
     struct ps_test_group_log *log = &group->logs[partition];
     at = compact ? ps_wire_put_compact_string(at, "t", 1) : ps_wire_put_string(at, "t", 1);
@@ -379,7 +386,8 @@ char *ps_test_group_offsets(struct ps_test_group_broker *group, struct ps_test_r
         at = ps_wire_put_int32(at, 0);
     int16_t error = ps_test_group_error(group, PS_TEST_KEY_OFFSETS, true);
     uint32_t topics = compact ? ps_wire_get_compact_count(in, 3) : ps_wire_get_count(in, 6);
-    uint32_t count = error == 0 ? topics : 0;
+    bool of_group = request->version >= 2; /* before, the group's error is that of each partition */
+    uint32_t count = error == 0 || !of_group ? topics : 0;
     at = compact ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t t = 0; t < topics; t++) {
         (void)(compact ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length));
@@ -387,13 +395,13 @@ char *ps_test_group_offsets(struct ps_test_group_broker *group, struct ps_test_r
         int32_t partition = ps_wire_get_int32(in);
         if (compact)
             ps_wire_skip_tags(in);
-        if (error == 0)
+        if (count > 0)
             at = put_offset(group, at, partition, request->version, error);
     }
     if (compact) {
         assert_int_equal(ps_wire_get_int8(in), 1); /* stable offsets */
         ps_wire_skip_tags(in);
     }
-    at = ps_wire_put_int16(at, error);
+    at = of_group ? ps_wire_put_int16(at, error) : at;
     return compact ? ps_wire_put_uvarint(at, 0) : at;
 }

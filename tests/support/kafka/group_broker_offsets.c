@@ -33,6 +33,8 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
         assert_int_equal(ps_wire_get_int32(in), 1);
         int32_t partition = ps_wire_get_int32(in);
         int64_t time = ps_wire_get_int64(in);
+        if (request->version == 0)
+            assert_int_equal(ps_wire_get_int32(in), 1); /* most offsets */
         assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
         assert_true(time == -1 || time == -2);
         struct ps_test_group_log *log = &group->logs[partition];
@@ -50,8 +52,12 @@ char *ps_test_group_list_offsets(struct ps_test_group_broker *group, struct ps_t
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, partition);
         at = ps_wire_put_int16(at, error);
-        at = ps_wire_put_int64(at, -1);
-        at = ps_wire_put_int64(at, offset);
+        if (request->version >= 1)
+            at = ps_wire_put_int64(at, -1);
+        else
+            at = ps_wire_put_int32(at, offset >= 0);
+        if (request->version >= 1 || offset >= 0)
+            at = ps_wire_put_int64(at, offset);
     }
     return at;
 }

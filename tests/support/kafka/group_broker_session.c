@@ -65,8 +65,9 @@ void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_gr
     assert_int_equal(ps_wire_get_int32(in), -1);
     fetching->wait_ms = ps_wire_get_int32(in);
     (void)ps_wire_get_int32(in);
-    (void)ps_wire_get_int32(in);
-    fetching->committed_only = ps_wire_get_int8(in) == 1;
+    if (version >= 3)
+        (void)ps_wire_get_int32(in);
+    fetching->committed_only = version >= 4 && ps_wire_get_int8(in) == 1;
     if (version >= 7) {
         fetching->session = ps_wire_get_int32(in);
         fetching->epoch = ps_wire_get_int32(in);
@@ -82,10 +83,11 @@ void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_gr
         fetching->gone[fetching->gone_count++] = read_topic(in, version);
         end_fields(in, version);
     }
-    if (version >= VERSION_OF_IDS)
-        (void)ps_wire_get_compact_string(in, &length);
-    else if (version >= 11)
-        (void)ps_wire_get_string(in, &length);
+    length = 0;
+    if (version >= 11)
+        (void)(version >= VERSION_OF_IDS ? ps_wire_get_compact_string(in, &length)
+                                         : ps_wire_get_string(in, &length));
+    fetching->has_rack = length > 0;
     end_fields(in, version);
     assert_true(!in->failed && in->at == in->end);
 }

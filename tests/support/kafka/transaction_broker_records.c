@@ -297,7 +297,7 @@ char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, str
 /* The answer to ApiVersions with the second protocol: version 3, and the cluster's features. */
 static char *put_second_versions(char *at)
 {
-    static const int16_t keys[][2] = {{0, 13}, {3, 7}, {9, 9}, {18, 4}, {22, 5}, {26, 5}, {28, 5}};
+    static const int16_t keys[][2] = {{0, 13}, {3, 7}, {9, 9}, {10, 4}, {18, 4}, {22, 5}, {26, 5}, {28, 5}};
     static const char feature[] = "transaction.version";
     at = ps_wire_put_uvarint(ps_wire_put_int16(at, 0), PS_COUNT_OF(keys) + 1);
     for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
@@ -319,7 +319,7 @@ static char *put_second_versions(char *at)
 
 char *ps_test_coordinator_versions(const struct ps_test_coordinator *broker, int16_t version, char *at)
 {
-    static const int16_t keys[][2] = {{0, 8}, {3, 7}, {9, 7}, {18, 3}, {22, 1}, {28, 3}};
+    static const int16_t keys[][2] = {{0, 8}, {3, 7}, {9, 7}, {10, 1}, {18, 3}, {22, 1}, {28, 3}};
     if (broker->second) {
         assert_int_equal(version, 3);
         return put_second_versions(at);

@@ -436,9 +436,12 @@ bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
 {
     struct ps_kafka_native_coordinator *asked = request->coordinator;
     uint32_t length;
-    (void)ps_wire_get_int32(in); /* throttle time */
+    bool has_types = request->version >= PS_KAFKA_NATIVE_COORDINATOR_TYPES;
+    if (has_types)
+        (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
-    (void)ps_wire_get_string(in, &length); /* the error's text */
+    if (has_types)
+        (void)ps_wire_get_string(in, &length); /* the error's text */
     int32_t node = ps_wire_get_int32(in);
     const char *host = ps_wire_get_string(in, &length);
     int32_t port = ps_wire_get_int32(in);

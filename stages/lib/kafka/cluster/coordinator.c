@@ -20,7 +20,7 @@ static void find(struct ps_kafka_native *client, struct ps_kafka_native_coordina
             broker->host, broker->port);
         return;
     }
-    struct ps_kafka_native_request *request = ps_kafka_native_request_coordinator(client, coordinator);
+    struct ps_kafka_native_request *request = ps_kafka_native_request_coordinator(broker, coordinator);
     if (request == NULL)
         return;
     coordinator->asked = true;

@@ -63,7 +63,7 @@ struct ps_kafka_native_broker {
     uint32_t watched_events;
     bool write_blocked;
     struct {
-        int16_t produce, metadata, init, login,
+        int16_t produce, metadata, init, login, coordinator,
             reader[PS_KAFKA_NATIVE_READER_KIND_COUNT]; /* -1: it has none */
         bool has_transactions; /* the broker supports transactions with the member of the group (KIP-447) */
         /* the broker supports the second protocol of transactions (KIP-890), and the cluster uses it */
@@ -365,8 +365,11 @@ void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
 
 /* ---- coordinator_requests.c: return NULL without memory ---- */
 
+#define PS_KAFKA_NATIVE_COORDINATOR_TYPES                                                                    \
+    1 /* version of FindCoordinator that has also those of transactions */
+
 struct ps_kafka_native_request *
-ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
+ps_kafka_native_request_coordinator(const struct ps_kafka_native_broker *broker,
                                     struct ps_kafka_native_coordinator *coordinator);
 /* Makes a request for all partitions that want to join. Sets *any to whether there are such partitions. */
 struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_native *client, bool *any);

@@ -5,6 +5,7 @@
 
 #include "stages/lib/least.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,15 @@ static bool read_answer(struct ps_kafka_native_broker *broker)
     return handle(broker, answer, broker->fetch.length);
 }
 
+/* A broker that does not know ApiVersions closes the connection. */
+static void explain(char *reason)
+{
+    size_t length = strlen(reason);
+    snprintf(reason + length, PS_TRANSPORT_REASON_BYTES - length,
+             " before it named its versions: is it older than Kafka 0.10, or does it expect another "
+             "security.protocol?");
+}
+
 void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
 {
     char reason[PS_TRANSPORT_REASON_BYTES];
@@ -162,6 +172,8 @@ void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
             room = ps_least(room, READ_HEAD_BYTES);
         ssize_t got = ps_client_read(&broker->connection, broker->in + broker->in_length, room, reason);
         if (got < 0) {
+            if (broker->phase == PS_KAFKA_NATIVE_ASKING)
+                explain(reason);
             ps_kafka_native_broker_lose(broker, reason);
             return;
         }

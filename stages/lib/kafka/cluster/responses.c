@@ -80,7 +80,7 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
     if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && in->flexible)
         return ask_versions_again(broker, reason);
     broker->versions.produce = broker->versions.metadata = broker->versions.init = broker->versions.login =
-        -1;
+        broker->versions.coordinator = -1;
     for (unsigned i = 0; i < PS_KAFKA_NATIVE_READER_KIND_COUNT; i++)
         broker->versions.reader[i] = -1;
     bool has_members = false, has_stable = false;
@@ -95,6 +95,8 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
             broker->versions.produce = choose(3, 8, least, most);
         else if (key == 3)
             broker->versions.metadata = choose_metadata(least, most);
+        else if (key == 10)
+            broker->versions.coordinator = choose(0, PS_KAFKA_NATIVE_COORDINATOR_TYPES, least, most);
         else if (key == 22)
             broker->versions.init = choose(0, 1, least, most);
         else if (key == 36)
@@ -116,10 +118,13 @@ static bool versions(struct ps_kafka_native_broker *broker, int16_t version, str
     if (in->failed || error != 0)
         return ps_kafka_native_refuse(reason,
                                       "the answer to ApiVersions cannot be read: is this a Kafka broker?");
-    if (broker->versions.produce < 0 || broker->versions.metadata < 0)
+    bool reads = broker->client->reader != NULL;
+    if ((broker->versions.produce < 0 && !reads) || broker->versions.metadata < 0)
         return ps_kafka_native_refuse(
-            reason,
-            "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 or newer");
+            reason, reads ? "the broker's versions of Metadata are not known: it needs Kafka 0.10 or newer"
+                          : "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 "
+                            "or newer; an older one needs penstock.engine = librdkafka and "
+                            "kafka.producer.enable.idempotence = false");
     if (broker->client->account.mechanism != NULL)
         return ps_kafka_native_login_begin(broker, reason);
     broker->phase = PS_KAFKA_NATIVE_UP;

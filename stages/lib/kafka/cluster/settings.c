@@ -118,6 +118,7 @@ static const struct row rows[] = {
     /* a reader's */
     TEXT_FIELD("auto.offset.reset", reset),
     FIELD("check.crcs", SWITCH, reader.checks_sums, 1),
+    TEXT_FIELD("client.rack", rack),
     NO_FIELD("fetch.error.backoff.ms"),
     FIELD("fetch.max.bytes", INT32, reader.bytes_max, INT32_MAX),
     FIELD("fetch.min.bytes", INT32, reader.bytes_min, 1),
@@ -370,6 +371,8 @@ static void derive(struct ps_kafka_native_settings *settings)
     settings->reader.reset = reset_of(texts->reset);
     settings->reader.committed_only =
         texts->isolation == NULL || strcmp(texts->isolation, "read_uncommitted") != 0;
+    snprintf(settings->reader.rack, sizeof settings->reader.rack, "%s",
+             texts->rack != NULL ? texts->rack : "");
     read_assignors(&settings->reader, texts->assignors != NULL ? texts->assignors : "range,roundrobin");
 }
 

@@ -8,6 +8,7 @@
 #include "stages/lib/kafka/wire/compression.h"
 
 #define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U
+#define PS_KAFKA_RACK_BYTES 256U
 /* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
 
@@ -25,8 +26,9 @@ struct ps_kafka_fetch_settings {
     uint32_t assignor_count;
     bool cooperative; /* all assignors are cooperative: partitions are kept over a rebalance */
     enum ps_kafka_reset reset;
-    bool committed_only; /* isolation.level = read_committed */
-    bool checks_sums;    /* check.crcs */
+    bool committed_only;            /* isolation.level = read_committed */
+    bool checks_sums;               /* check.crcs */
+    char rack[PS_KAFKA_RACK_BYTES]; /* client.rack; "": none */
     int32_t wait_ms, bytes_min, bytes_max, partition_bytes_max;
 };
 
@@ -38,7 +40,7 @@ struct ps_kafka_native_texts {
     const char *token_config, *token_method, *endpoint, *token_client, *token_secret,
         *scope;                                                               /* OAUTHBEARER */
     const char *ca, *ca_text, *certificate_text, *key_text, *ciphers, *names; /* TLS */
-    const char *assignors, *reset, *isolation;                                /* a reader's */
+    const char *assignors, *reset, *isolation, *rack;                         /* a reader's */
 };
 
 struct ps_kafka_native_settings {

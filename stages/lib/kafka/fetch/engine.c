@@ -25,19 +25,19 @@ static const struct ps_kafka_fetch *const_of(const struct ps_kafka_reading *read
 
 /* ---- the functions of a reader ---- */
 
-/* The requests of the reader, with the versions that the reader can use. */
+/* The requests of the reader, with the versions that the reader can use: from those of Kafka 0.10.0 on. */
 static const struct {
     int16_t key, least, most;
     enum ps_kafka_native_kind kind;
 } requests[] = {
-    {1, 4, 13, PS_KAFKA_NATIVE_FETCH},
-    {2, 1, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
+    {1, 2, 13, PS_KAFKA_NATIVE_FETCH},
+    {2, 0, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
     {8, 2, 7, PS_KAFKA_NATIVE_GROUP_COMMIT},
-    {9, 2, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
-    {11, 2, PS_KAFKA_JOIN_OF_SKIPS, PS_KAFKA_NATIVE_JOIN_GROUP}, /* 6 to 8 are used as 5 */
-    {14, 1, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
-    {12, 1, 3, PS_KAFKA_NATIVE_HEARTBEAT},
-    {13, 1, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
+    {9, 1, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
+    {11, 0, PS_KAFKA_JOIN_OF_SKIPS, PS_KAFKA_NATIVE_JOIN_GROUP}, /* 6 to 8 are used as 5 */
+    {14, 0, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
+    {12, 0, 3, PS_KAFKA_NATIVE_HEARTBEAT},
+    {13, 0, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
     {15, 0, 2, PS_KAFKA_NATIVE_DESCRIBE_GROUPS},
     /* OffsetForLeaderEpoch: versions before 3 need a permission that clients do not have */
     {23, 3, 3, PS_KAFKA_NATIVE_LEADER_EPOCH},

@@ -18,7 +18,6 @@
 #define VERSION_OF_LOG_START 5
 #define VERSION_OF_SESSIONS 7
 #define VERSION_OF_NAMES 11 /* the last version that is used with names of topics */
-#define VERSION_OF_RACKS 11
 #define SHORT_WAIT_MS 100
 
 char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
@@ -42,7 +41,8 @@ static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct p
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_native_partition *place =
         part->state == PS_KAFKA_PART_READY ? ps_kafka_part_place(part) : NULL;
-    return place != NULL && place->leader == broker &&
+    return place != NULL && place->leader != NULL &&
+           (part->replica < 0 ? place->leader == broker : part->replica == broker->node) &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
            !ps_kafka_stream_begins(&fetch->streams.items[i]);
 }
@@ -160,9 +160,8 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
     if (ps_kafka_fetch_reach(fetch->client, broker) == NULL)
         return true;
     if (ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH) < 0) {
-        ps_kafka_fetch_die(
-            fetch, "%s:%u supports no version of Fetch from 4 to 13: use penstock.engine = librdkafka",
-            broker->host, broker->port);
+        ps_kafka_fetch_die(fetch, "%s:%u supports no version of Fetch from 2 to 13", broker->host,
+                           broker->port);
         return true;
     }
     struct ps_kafka_native_request *request = make_request(fetch, broker);
@@ -195,6 +194,7 @@ void ps_kafka_fetch_turn(struct ps_kafka_fetch *fetch)
 {
     if (!is_reading(fetch))
         return;
+    ps_kafka_replicas_turn(fetch);
     uint32_t first = fetch->requests.broker_turn;
     fetch->requests.broker_waits = !ask_some(fetch, first, UINT32_MAX) || !ask_some(fetch, 0, first);
     if (ps_kafka_parts_miss_leader(fetch))
@@ -227,8 +227,10 @@ struct part_answer {
     int64_t log_start;
     const char *aborted;
     uint32_t aborted_count;
+    int32_t preferred; /* the replica that the leader wants to be asked instead (KIP-392); -1: none */
     const char *records;
     uint32_t records_length;
+    bool may_be_cut; /* an old broker cuts even the first batch at max.partition.fetch.bytes */
 };
 
 /* Reads the list of aborted transactions. In a flexible version each one has tags: they are removed by moving the
@@ -256,14 +258,18 @@ static void read_aborted(struct ps_wire_in *in, bool flexible, struct part_answe
 static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer *answer)
 {
     bool flexible = version >= PS_KAFKA_FETCH_OF_IDS;
-    *answer = (struct part_answer){.error = ps_wire_get_int16(in)};
+    *answer = (struct part_answer){.error = ps_wire_get_int16(in),
+                                   .preferred = -1,
+                                   .may_be_cut = version < PS_KAFKA_FETCH_OF_WHOLE_BATCHES};
     (void)ps_wire_get_int64(in); /* high watermark */
-    (void)ps_wire_get_int64(in); /* last stable offset */
+    if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
+        (void)ps_wire_get_int64(in); /* last stable offset */
     if (version >= VERSION_OF_LOG_START)
         answer->log_start = ps_wire_get_int64(in);
-    read_aborted(in, flexible, answer);
-    if (version >= VERSION_OF_RACKS)
-        (void)ps_wire_get_int32(in); /* preferred read replica */
+    if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
+        read_aborted(in, flexible, answer);
+    if (version >= PS_KAFKA_FETCH_OF_RACKS)
+        answer->preferred = ps_wire_get_int32(in);
     answer->records_length = flexible ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
     answer->records = ps_wire_take(in, answer->records_length);
     if (flexible)
@@ -325,22 +331,12 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
 }
 
 /* Reports a batch that cannot be read. */
-static void refuse_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
-                         enum ps_kafka_batch_outcome outcome)
+static void refuse_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, const char *why)
 {
-    if (outcome == PS_KAFKA_BATCH_OLD) {
-        ps_kafka_fetch_die(
-            fetch,
-            "topic %s, partition %d: there are records in the message format of Kafka before 0.11, "
-            "which this engine does not read: set penstock.engine = librdkafka",
-            part->topic->name, part->number);
-        return;
-    }
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
     part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
-    snprintf(text, sizeof text,
-             "topic %s, partition %d, offset %" PRId64 ": a record batch that cannot be read",
-             part->topic->name, part->number, part->next);
+    snprintf(text, sizeof text, "topic %s, partition %d, offset %" PRId64 ": %s", part->topic->name,
+             part->number, part->next, why);
     ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__BAD_MSG, text, fetch->mono_ns);
 }
 
@@ -353,11 +349,14 @@ static bool scan(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
     *next = part->next;
     while (at < end) {
         enum ps_kafka_batch_outcome outcome = ps_kafka_batch_read(&batch, at, end);
-        if (outcome == PS_KAFKA_BATCH_PART)
+        if (outcome == PS_KAFKA_BATCH_PART && (at > answer->records || !answer->may_be_cut))
             break;
         if (outcome != PS_KAFKA_BATCH_WHOLE) {
             if (at == answer->records)
-                refuse_batch(fetch, part, outcome);
+                refuse_batch(fetch, part,
+                             outcome == PS_KAFKA_BATCH_PART
+                                 ? "a message that is larger than max.partition.fetch.bytes"
+                                 : "a record batch that cannot be read");
             break;
         }
         at += batch.length;
@@ -412,10 +411,13 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
         return false; /* the partition was requested in an earlier assignment, or again since */
     part->asked_by = -1;
     if (answer->error != 0) {
+        if (ps_kafka_replicas_leave(fetch, part))
+            return true;
         part_failed(fetch, part, answer->error);
         return true;
     }
     part->unstable_ns = 0;
+    ps_kafka_replicas_follow(fetch, part, answer->preferred);
     if (scan(fetch, part, answer, &next))
         add_slice(fetch, fetched, stream, answer, next);
     return true;
@@ -465,7 +467,7 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     for (uint32_t t = 0; t < topics && !in->failed; t++) {
         uint32_t length, stream;
         const char *topic = read_topic(in, version, session, &hint, &length);
-        uint32_t count = read_count(in, version, 26);
+        uint32_t count = read_count(in, version, 18);
         for (uint32_t i = 0; i < count && !in->failed; i++) {
             struct part_answer answer;
             int32_t partition = ps_wire_get_int32(in);
@@ -575,6 +577,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     }
     if (!follows)
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
+    ps_kafka_replicas_turn(fetch);     /* no partition of this broker is asked for at this moment */
     if (!fetch->requests.broker_waits) /* otherwise the next turn decides which broker is asked first */
         (void)ask(fetch, broker);
     return true;

@@ -15,6 +15,7 @@
  *   epochs.c                  whether a leader has the records that were read (KIP-320)
  *   fetch.c                   requests for records, and their answers
  *   fetch_request.c           the encoding of these requests
+ *   replicas.c                the replicas that are read instead of leaders (KIP-392)
  *   session.c                 fetch sessions: the partitions that brokers remember (KIP-227)
  *   read.c                    reads the records of the answers, in order
  *   record_batch.c, unpack.c  decoding and decompression of record batches
@@ -78,9 +79,12 @@ struct ps_kafka_fetch_part {
     struct ps_kafka_native_topic *topic;
     int32_t number;
     int32_t asked_by; /* correlation id of the request about the partition that is under way; -1: none */
-    uint32_t queued;  /* number of the partition's slices that are not read in full */
-    int64_t next;     /* READY, CHECKED: the offset to be fetched next */
-    int32_t epoch;    /* epoch of the leader that wrote the record before `next`; -1: not known */
+    /* READY: the node that is read instead of the leader, until `replica_until_ns`; -1: none (replicas.c) */
+    int32_t replica;
+    uint64_t replica_until_ns;
+    uint32_t queued; /* number of the partition's slices that are not read in full */
+    int64_t next;    /* READY, CHECKED: the offset to be fetched next */
+    int32_t epoch;   /* epoch of the leader that wrote the record before `next`; -1: not known */
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
      * the leader that was asked. */
     int32_t checked;
@@ -381,8 +385,9 @@ struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch
 
 /* ---- member_requests.c: return NULL without memory ---- */
 
-/* Versions of JoinGroup: the last one before the flexible ones, and the one that tells a leader to keep the assignment
+/* Versions of JoinGroup: the first one in which the members' time to join differs from the session's, the last one before the flexible ones, and the one that tells a leader to keep the assignment
  * (KIP-814). */
+#define PS_KAFKA_JOIN_OF_REBALANCES 1
 #define PS_KAFKA_JOIN_PLAIN 5
 #define PS_KAFKA_JOIN_OF_SKIPS 9
 
@@ -476,7 +481,10 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
 
 /* ---- fetch_request.c ---- */
 
-#define PS_KAFKA_FETCH_OF_IDS 13 /* version of Fetch with ids of topics, from Kafka 3.1 on */
+#define PS_KAFKA_FETCH_OF_WHOLE_BATCHES 3 /* the first batch comes whole, however large it is (KIP-74) */
+#define PS_KAFKA_FETCH_OF_TRANSACTIONS 4
+#define PS_KAFKA_FETCH_OF_RACKS 11 /* consumers may read from a replica of their rack (KIP-392) */
+#define PS_KAFKA_FETCH_OF_IDS 13   /* version of Fetch with ids of topics, from Kafka 3.1 on */
 
 /* Returns a Fetch request for the `count` partitions in fetch->requests.chosen, and marks them as `asked`. `session` NULL: the
  * broker has no sessions. Returns NULL without memory. */
@@ -503,6 +511,16 @@ void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch);
 /* Drops all answers but the oldest. The next Fetch asks for their records again. */
 void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch);
 void ps_kafka_fetched_free(struct ps_kafka_fetch *fetch);
+
+/* ---- replicas.c ---- */
+
+/* Called when an answer names this node as the one to read from; -1: it names none. */
+void ps_kafka_replicas_follow(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
+                              int32_t node);
+/* Called after an error: goes back to the leader. Returns false if the leader was asked. */
+bool ps_kafka_replicas_leave(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
+/* Leaves replicas that were read for long enough, or that cannot be reached. */
+void ps_kafka_replicas_turn(struct ps_kafka_fetch *fetch);
 
 /* ---- session.c ---- */
 

@@ -1,4 +1,4 @@
-/* The encoding of Fetch requests. Versions up to 11 have names of topics; version 13 has their ids (KIP-516), so that
+/* The encoding of Fetch requests, from version 2 of Kafka 0.10.0 on. Versions up to 11 have names of topics; version 13 has their ids (KIP-516), so that
  * a broker does not read the log of another topic of the same name. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
@@ -7,7 +7,6 @@
 #define PART_BYTES 48U /* bytes of a partition without the name or id of its topic */
 #define VERSION_OF_LOG_START 5
 #define VERSION_OF_EPOCHS 9
-#define VERSION_OF_RACKS 11
 
 static int32_t leader_epoch(const struct ps_kafka_fetch_part *part, int16_t version)
 {
@@ -118,16 +117,18 @@ struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fe
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     const struct named named = name_parts(fetch, session, count, version);
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version, 64 + named.bytes,
-                                             &request);
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version,
+                                             64 + strlen(settings->rack) + named.bytes, &request);
     if (at == NULL)
         return NULL;
     at = put_tags(at, version);     /* of the header */
     at = ps_wire_put_int32(at, -1); /* replica: a consumer */
     at = ps_wire_put_int32(at, wait_ms);
     at = ps_wire_put_int32(at, settings->bytes_min);
-    at = ps_wire_put_int32(at, settings->bytes_max);
-    at = ps_wire_put_int8(at, settings->committed_only);
+    if (version >= PS_KAFKA_FETCH_OF_WHOLE_BATCHES)
+        at = ps_wire_put_int32(at, settings->bytes_max);
+    if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
+        at = ps_wire_put_int8(at, settings->committed_only);
     if (session != NULL) {
         at = ps_wire_put_int32(at, session->id);
         at = ps_wire_put_int32(at, session->epoch);
@@ -137,10 +138,9 @@ struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fe
     at = put_parts(fetch, at, count, version, request->correlation);
     if (session != NULL)
         at = put_gone(at, session, named.gone, version);
-    if (is_flexible(version))
-        at = put_tags(ps_wire_put_compact_string(at, "", 0), version);
-    else if (version >= VERSION_OF_RACKS)
-        at = ps_wire_put_string(at, "", 0);
+    if (version >= PS_KAFKA_FETCH_OF_RACKS)
+        at = ps_wire_put_text(at, settings->rack, strlen(settings->rack), is_flexible(version));
+    at = put_tags(at, version);
     request->timeout_ns = fetch->client->settings.request_timeout_ns + (uint64_t)wait_ms * PS_NS_PER_MS;
     return ps_kafka_native_request_end(request, at);
 }

@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VERSION_OF_GROUP_ERRORS 2
 #define VERSION_OF_STABLE 7
-#define VERSION_UNSTABLE_MAX 5 /* the last one that is not flexible */
+#define VERSION_UNSTABLE_MAX 5  /* the last one that is not flexible */
+#define VERSION_OF_ONE_OFFSET 1 /* of ListOffsets: before, an answer has a list of offsets */
 #define TIME_LATEST (-1)
 #define TIME_EARLIEST (-2)
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 16U)
@@ -108,6 +110,8 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, const struct ps_kaf
 {
     int16_t version = request->version;
     uint32_t stream;
+    bool has_group_error = version >= VERSION_OF_GROUP_ERRORS;
+    int16_t group_error = 0; /* in old versions it is that of each partition */
     in->flexible = version >= VERSION_OF_STABLE;
     ps_wire_end_fields(in); /* of the header */
     if (version >= 3)
@@ -119,14 +123,19 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, const struct ps_kaf
             in->failed
                 ? NULL
                 : ps_kafka_parts_find(fetch, walk.topic.data, walk.topic.length, offset.partition, &stream);
-        if (part != NULL && part->asked_by == request->correlation)
+        if (part == NULL || part->asked_by != request->correlation)
+            continue;
+        if (offset.error != 0 && !has_group_error)
+            group_error = offset.error;
+        else
             committed(fetch, stream, offset.next, offset.epoch, offset.error);
     }
-    int16_t error = ps_wire_get_int16(in);
+    if (has_group_error)
+        group_error = ps_wire_get_int16(in);
     if (in->failed)
         return ps_kafka_fetch_unreadable(reason, "OffsetFetch");
-    if (error != 0)
-        ps_kafka_member_failed(fetch, error, "OffsetFetch");
+    if (group_error != 0)
+        ps_kafka_member_failed(fetch, group_error, "OffsetFetch");
     ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
     return true;
 }
@@ -154,7 +163,7 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
     for (uint32_t i = 0; i < fetch->part_count; i++)
         count += wants_of(fetch, i, broker);
     char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LIST_OFFSETS, version,
-                                             16 + (size_t)count * (TOPIC_BYTES + 16), &request);
+                                             16 + (size_t)count * (TOPIC_BYTES + 20), &request);
     if (at == NULL)
         return;
     at = ps_wire_put_int32(at, -1); /* replica: a consumer */
@@ -171,6 +180,8 @@ static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
         at = ps_wire_put_int32(at, 1);
         at = ps_wire_put_int32(at, part->number);
         at = ps_wire_put_int64(at, earliest ? TIME_EARLIEST : TIME_LATEST);
+        if (version < VERSION_OF_ONE_OFFSET)
+            at = ps_wire_put_int32(at, 1); /* most offsets */
     }
     ps_kafka_native_broker_send(broker, ps_kafka_native_request_end(request, at));
 }
@@ -234,6 +245,19 @@ static void listed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset
         ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "ListOffsets", fetch->mono_ns);
 }
 
+/* Returns -1 if the broker has found none. */
+static int64_t read_offset(struct ps_wire_in *in, int16_t version)
+{
+    if (version >= VERSION_OF_ONE_OFFSET) {
+        (void)ps_wire_get_int64(in); /* timestamp */
+        return ps_wire_get_int64(in);
+    }
+    uint32_t count = ps_wire_get_count(in, sizeof(int64_t));
+    int64_t offset = count > 0 ? ps_wire_get_int64(in) : -1;
+    (void)ps_wire_take(in, count > 1 ? (count - 1) * sizeof(int64_t) : 0);
+    return offset;
+}
+
 static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason)
 {
@@ -244,8 +268,7 @@ static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     while (ps_wire_partitions_next(&walk)) {
         int32_t partition = ps_wire_get_int32(in);
         int16_t error = ps_wire_get_int16(in);
-        (void)ps_wire_get_int64(in); /* timestamp */
-        int64_t offset = ps_wire_get_int64(in);
+        int64_t offset = read_offset(in, request->version);
         const struct ps_kafka_fetch_part *part =
             in->failed ? NULL
                        : ps_kafka_parts_find(fetch, walk.topic.data, walk.topic.length, partition, &stream);

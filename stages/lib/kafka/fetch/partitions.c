@@ -66,6 +66,7 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
                                                         .topic = known,
                                                         .number = partition,
                                                         .asked_by = -1,
+                                                        .replica = -1,
                                                         .next = -1,
                                                         .epoch = -1,
                                                         .checked = -1,

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VERSION 1 /* of LeaveGroup: the first one in which the answer has no members */
 /* The coordinator must have the JoinGroup before the LeaveGroup, which comes over another connection. If no answer has come
  * after this time, the group waits for some member. */
 #define JOINING_NS (200 * PS_NS_PER_MS)
@@ -86,11 +85,12 @@ void ps_kafka_former_turn(struct ps_kafka_fetch *fetch)
     if (!waits(fetch) || fetch->mono_ns < first_ns(former))
         return;
     struct ps_kafka_native_broker *broker = broker_of(fetch);
-    if (broker == NULL || ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP) < VERSION)
+    int16_t version = broker != NULL ? ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP) : -1;
+    if (version < 0)
         return;
     struct ps_kafka_native_request *request;
     size_t group_length = strlen(fetch->group), length = strcspn(former->members, "\t");
-    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEAVE_GROUP, VERSION,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEAVE_GROUP, version,
                                              group_length + length + 4, &request);
     if (at == NULL)
         return;
@@ -127,7 +127,6 @@ bool ps_kafka_former_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     struct ps_kafka_former *former = &fetch->former;
     if (!is_own(former, request))
         return false;
-    (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     former->asked = false;
     former->rest_ns = fetch->mono_ns + REST_NS;

@@ -19,6 +19,9 @@
 
 #define REFUSED_MAX 4U                      /* refused commits in a row during a revocation */
 #define MISFIT_REST_NS (500 * PS_NS_PER_MS) /* pause after a second assignment with topics of others */
+/* versions of JoinGroup and of the other requests from which on an answer begins with a throttle time */
+#define JOIN_OF_THROTTLES 2
+#define OTHERS_OF_THROTTLES 1
 #define JOIN_PATIENCE_NS (10 * PS_NS_PER_S) /* in addition to the time that members have to join */
 
 static struct ps_kafka_fetch_member *member_of(struct ps_kafka_fetch *fetch)
@@ -190,9 +193,6 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     uint32_t protocol_length, leader_length, id_length;
-    in->flexible = request->version >= PS_KAFKA_JOIN_OF_SKIPS;
-    ps_wire_end_fields(in);      /* of the header */
-    (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     int32_t generation = ps_wire_get_int32(in);
     if (in->flexible)
@@ -311,7 +311,6 @@ static void set_membership(struct ps_kafka_fetch *fetch)
 static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
-    (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     uint32_t length = ps_wire_get_count(in, 1);
     const char *bytes = ps_wire_take(in, length);
@@ -353,7 +352,6 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
 static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
-    (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     member->heartbeat_asked = false;
     if (in->failed)
@@ -372,6 +370,11 @@ static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
 bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
                             struct ps_wire_in *in, char *reason)
 {
+    bool joins = request->kind == PS_KAFKA_NATIVE_JOIN_GROUP;
+    in->flexible = request->version >= PS_KAFKA_JOIN_OF_SKIPS;
+    ps_wire_end_fields(in); /* of the header */
+    if (request->version >= (joins ? JOIN_OF_THROTTLES : OTHERS_OF_THROTTLES))
+        (void)ps_wire_get_int32(in); /* throttle time */
     switch (request->kind) {
     case PS_KAFKA_NATIVE_JOIN_GROUP:
         return joined(fetch, request, in, reason);
@@ -441,9 +444,10 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
     if (!may_join(fetch))
         return;
     if (version < 0 || (member->instance[0] != '\0' && version < 5)) {
-        ps_kafka_fetch_die(fetch, "the brokers are too old for %s: use penstock.engine = librdkafka%s",
-                           version < 0 ? "the consumer group protocol of this engine" : "group.instance.id",
-                           version < 0 ? "" : ", or remove kafka.consumer.group.instance.id");
+        ps_kafka_fetch_die(fetch, "the brokers are too old for %s",
+                           version < 0 ? "consumer groups"
+                                       : "group.instance.id, which came with Kafka 2.3: remove "
+                                         "kafka.consumer.group.instance.id");
         return;
     }
     if (version > PS_KAFKA_JOIN_PLAIN && version < PS_KAFKA_JOIN_OF_SKIPS)

@@ -90,7 +90,8 @@ static char *put_join(const struct ps_kafka_fetch *fetch, char *at, const struct
     at = ps_wire_put_tags(at, flexible); /* of the header */
     at = ps_wire_put_text(at, fetch->group, strlen(fetch->group), flexible);
     at = ps_wire_put_int32(at, settings->session_ms);
-    at = ps_wire_put_int32(at, settings->rebalance_ms);
+    if (version >= PS_KAFKA_JOIN_OF_REBALANCES)
+        at = ps_wire_put_int32(at, settings->rebalance_ms);
     at = ps_wire_put_text(at, member->id, strlen(member->id), flexible);
     if (flexible)
         at = member->instance[0] != '\0'

@@ -49,17 +49,20 @@ uint32_t ps_kafka_native_positions_member_end(const struct ps_kafka_position *po
 }
 
 struct ps_kafka_native_request *
-ps_kafka_native_request_coordinator(struct ps_kafka_native *client,
+ps_kafka_native_request_coordinator(const struct ps_kafka_native_broker *broker,
                                     struct ps_kafka_native_coordinator *coordinator)
 {
     struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FIND_COORDINATOR, 1,
+    int16_t version = broker->versions.coordinator;
+    char *at = ps_kafka_native_request_begin(broker->client, PS_KAFKA_NATIVE_FIND_COORDINATOR, version,
                                              3 + (size_t)coordinator->key.length, &request);
     if (at == NULL)
         return NULL;
     request->coordinator = coordinator;
     at = ps_wire_put_string(at, coordinator->key.data, coordinator->key.length);
-    return ps_kafka_native_request_end(request, ps_wire_put_int8(at, coordinator->type));
+    if (version >= PS_KAFKA_NATIVE_COORDINATOR_TYPES)
+        at = ps_wire_put_int8(at, coordinator->type);
+    return ps_kafka_native_request_end(request, at);
 }
 
 /* Writes the transactional id, the producer's id and its epoch. */

@@ -3,10 +3,14 @@
 #include "core/crc32c.h"
 #include "stages/lib/kafka/wire/wire.h"
 
+#include <zlib.h>
+
 #define LENGTH_FROM_AT 12U /* the length counts from here */
 #define MAGIC_AT 16U
 #define CRC_FROM_AT 21U
 #define MAGIC 2
+#define MESSAGE_CRC_FROM_AT MAGIC_AT /* a message's checksum is CRC-32, and stands before the magic */
+#define MESSAGE_BYTES_MIN 14U        /* checksum, magic, attributes, and the lengths of key and value */
 #define ATTRIBUTE_CODEC 0x07
 #define ATTRIBUTE_APPEND_TIME 0x08
 #define ATTRIBUTE_TRANSACTIONAL 0x10
@@ -20,18 +24,51 @@ static enum ps_kafka_batch_outcome read_frame(struct ps_kafka_batch *batch, cons
     *batch = (struct ps_kafka_batch){.bytes = at};
     batch->base_offset = ps_wire_get_int64(&in);
     int32_t length = ps_wire_get_int32(&in);
-    batch->leader_epoch = ps_wire_get_int32(&in); /* in old formats this field is the checksum */
-    int8_t magic = ps_wire_get_int8(&in);
+    batch->leader_epoch = ps_wire_get_int32(&in); /* of a message this is the checksum */
+    batch->magic = (uint8_t)ps_wire_get_int8(&in);
     if (in.failed)
         return PS_KAFKA_BATCH_PART;
-    if (magic == 0 || magic == 1)
-        return PS_KAFKA_BATCH_OLD;
-    if (magic != MAGIC)
+    if (batch->magic > MAGIC)
         return PS_KAFKA_BATCH_UNKNOWN;
-    if (length < (int32_t)(PS_KAFKA_BATCH_HEAD_BYTES - LENGTH_FROM_AT) || batch->base_offset < 0)
+    uint32_t least = batch->magic == MAGIC ? PS_KAFKA_BATCH_HEAD_BYTES - LENGTH_FROM_AT : MESSAGE_BYTES_MIN;
+    if (length < (int32_t)least || batch->base_offset < 0 || batch->base_offset == INT64_MAX)
         return PS_KAFKA_BATCH_WRONG;
     batch->length = LENGTH_FROM_AT + (uint32_t)length;
     return batch->length <= (size_t)(end - at) ? PS_KAFKA_BATCH_WHOLE : PS_KAFKA_BATCH_PART;
+}
+
+/* Reads bytes after their length, which has four bytes; NULL if they are null or missing. */
+static const char *get_blob(struct ps_wire_in *in, uint32_t *length)
+{
+    int32_t bytes = ps_wire_get_int32(in);
+    *length = bytes > 0 ? (uint32_t)bytes : 0;
+    in->failed |= bytes < -1;
+    return bytes < 0 ? NULL : ps_wire_take(in, *length);
+}
+
+/* Reads a message's head. The offset of a compressed message is that of the last message in its value. */
+static enum ps_kafka_batch_outcome read_message(struct ps_kafka_batch *batch)
+{
+    struct ps_wire_in in = {.at = batch->bytes + MAGIC_AT + 1, .end = batch->bytes + batch->length};
+    uint32_t key_length;
+    unsigned attributes = (unsigned)ps_wire_get_int8(&in), codec = attributes & ATTRIBUTE_CODEC;
+    batch->leader_epoch = -1;
+    batch->producer_id = -1;
+    batch->last_offset = batch->base_offset;
+    batch->count = 1;
+    batch->first_ms = batch->max_ms = batch->magic > 0 ? ps_wire_get_int64(&in) : -1;
+    batch->append_time = batch->magic > 0 && (attributes & ATTRIBUTE_APPEND_TIME) != 0;
+    batch->compression = (enum ps_kafka_compression)codec;
+    if (codec == PS_KAFKA_COMPRESSION_NONE) {
+        batch->records = batch->bytes;
+        batch->records_length = batch->length;
+        return PS_KAFKA_BATCH_WHOLE;
+    }
+    batch->base_offset = 0;
+    (void)get_blob(&in, &key_length);
+    batch->records = get_blob(&in, &batch->records_length);
+    return batch->records == NULL || codec >= PS_KAFKA_COMPRESSION_ZSTD ? PS_KAFKA_BATCH_WRONG
+                                                                        : PS_KAFKA_BATCH_WHOLE;
 }
 
 enum ps_kafka_batch_outcome ps_kafka_batch_read(struct ps_kafka_batch *batch, const char *at, const char *end)
@@ -39,6 +76,8 @@ enum ps_kafka_batch_outcome ps_kafka_batch_read(struct ps_kafka_batch *batch, co
     enum ps_kafka_batch_outcome outcome = read_frame(batch, at, end);
     if (outcome != PS_KAFKA_BATCH_WHOLE)
         return outcome;
+    if (batch->magic < MAGIC)
+        return read_message(batch);
     struct ps_wire_in in = {.at = at + CRC_FROM_AT, .end = at + batch->length};
     int16_t attributes = ps_wire_get_int16(&in);
     int32_t last_delta = ps_wire_get_int32(&in);
@@ -65,9 +104,57 @@ enum ps_kafka_batch_outcome ps_kafka_batch_read(struct ps_kafka_batch *batch, co
 
 bool ps_kafka_batch_is_intact(const struct ps_kafka_batch *batch)
 {
-    struct ps_wire_in in = {.at = batch->bytes + MAGIC_AT + 1, .end = batch->bytes + CRC_FROM_AT};
+    bool is_message = batch->magic < MAGIC;
+    struct ps_wire_in in = {.at = batch->bytes + (is_message ? LENGTH_FROM_AT : MAGIC_AT + 1),
+                            .end = batch->bytes + CRC_FROM_AT};
     uint32_t crc = (uint32_t)ps_wire_get_int32(&in);
+    if (is_message)
+        return crc == crc32(0, (const unsigned char *)batch->bytes + MESSAGE_CRC_FROM_AT,
+                            batch->length - MESSAGE_CRC_FROM_AT);
     return crc == ps_crc32c(0, batch->bytes + CRC_FROM_AT, batch->length - CRC_FROM_AT);
+}
+
+/* ---- messages ---- */
+
+/* Counts the messages of a decompressed value. In format 1 their offsets are relative; that of the last one belongs to the
+ * offset of the compressed message. A message whose end is missing counts too: ps_kafka_batch_next refuses it. */
+static void count_messages(struct ps_kafka_batch_cursor *cursor)
+{
+    struct ps_wire_in in = {.at = cursor->at, .end = cursor->end};
+    int64_t last = 0;
+    cursor->left = 0;
+    while (in.at < in.end && !in.failed) {
+        last = ps_wire_get_int64(&in);
+        int32_t length = ps_wire_get_int32(&in);
+        (void)ps_wire_take(&in, length >= 0 ? (size_t)length : SIZE_MAX);
+        cursor->left++;
+    }
+    cursor->base_offset =
+        cursor->magic > 0 && last >= 0 && last <= cursor->last_offset ? cursor->last_offset - last : 0;
+}
+
+static bool next_message(struct ps_kafka_batch_cursor *cursor, struct ps_kafka_batch_record *record)
+{
+    struct ps_wire_in in = {.at = cursor->at, .end = cursor->end};
+    int64_t offset = ps_wire_get_int64(&in);
+    int32_t length = ps_wire_get_int32(&in);
+    const char *message = ps_wire_take(&in, length >= 0 ? (size_t)length : SIZE_MAX);
+    if (message == NULL || offset < 0 || offset > cursor->last_offset - cursor->base_offset)
+        return false;
+    cursor->at = in.at;
+    in = (struct ps_wire_in){.at = message, .end = message + length};
+    (void)ps_wire_get_int32(&in); /* checksum: that of the batch covers it */
+    int8_t magic = ps_wire_get_int8(&in);
+    unsigned attributes = (unsigned)ps_wire_get_int8(&in);
+    int64_t stamp_ms = cursor->magic > 0 ? ps_wire_get_int64(&in) : -1;
+    record->offset = cursor->base_offset + offset;
+    record->timestamp_ms = cursor->append_ms >= 0 ? cursor->append_ms : stamp_ms;
+    record->key = get_blob(&in, &record->key_length);
+    record->value = get_blob(&in, &record->value_length);
+    record->header_count = 0;
+    record->headers = record->headers_end = in.end;
+    cursor->left--;
+    return !in.failed && magic == cursor->magic && (attributes & ATTRIBUTE_CODEC) == 0;
 }
 
 /* ---- records ---- */
@@ -78,12 +165,18 @@ void ps_kafka_batch_begin(struct ps_kafka_batch_cursor *cursor, const struct ps_
     *cursor = (struct ps_kafka_batch_cursor){
         .at = records,
         .end = records + length,
+        .magic = batch->magic,
         .left = batch->count,
         .base_offset = batch->base_offset,
         .last_offset = batch->last_offset,
         .first_ms = batch->first_ms,
         .append_ms = batch->append_time ? batch->max_ms : -1,
     };
+    if (batch->magic < MAGIC) {
+        cursor->base_offset = 0; /* an uncompressed message's own offset is absolute */
+        if (batch->compression != PS_KAFKA_COMPRESSION_NONE)
+            count_messages(cursor);
+    }
 }
 
 static bool long_varint(const char **at, const char *end, int64_t *value)
@@ -148,6 +241,8 @@ bool ps_kafka_batch_next(struct ps_kafka_batch_cursor *cursor, struct ps_kafka_b
 {
     const char *at = cursor->at;
     int64_t length, delta_ms, delta_offset, headers;
+    if (PS_UNLIKELY(cursor->magic < MAGIC))
+        return next_message(cursor, record);
     if (!get_varint(&at, cursor->end, &length) || length < 1 || length > cursor->end - at)
         return false;
     const char *end = at + length;

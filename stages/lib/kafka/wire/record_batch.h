@@ -1,5 +1,6 @@
-/* Record batches as a broker sends them (Kafka's documentation, "Record Batch", magic 2; KIP-98). The bytes are not
- * trusted: every read is bounded. Pure functions; any thread. */
+/* Record batches as a broker sends them (Kafka's documentation, "Record Batch", magic 2; KIP-98), and messages of the formats
+ * before Kafka 0.11 (magic 0 and 1; KIP-32): each of these counts as a batch, of one record, or of the records in its value if
+ * that is compressed. The bytes are not trusted: every read is bounded. Pure functions; any thread. */
 #pragma once
 
 #include "core/base.h"
@@ -9,8 +10,10 @@
 
 /* The head of a batch, and where its records are. */
 struct ps_kafka_batch {
-    int64_t base_offset, last_offset;
-    int32_t leader_epoch; /* epoch of the leader that wrote the batch */
+    uint8_t magic; /* the format: 0 to 2 */
+    int64_t base_offset,
+        last_offset;      /* base_offset: 0 for a compressed message, whose first offset is not known */
+    int32_t leader_epoch; /* epoch of the leader that wrote the batch; -1: not known */
     const char *bytes;    /* the whole batch */
     uint32_t length;      /* bytes of the whole batch */
     enum ps_kafka_compression compression;
@@ -26,7 +29,6 @@ struct ps_kafka_batch {
 enum ps_kafka_batch_outcome {
     PS_KAFKA_BATCH_WHOLE,
     PS_KAFKA_BATCH_PART,    /* the end is missing, as usual for the last batch of an answer */
-    PS_KAFKA_BATCH_OLD,     /* message format 0 or 1, before Kafka 0.11 */
     PS_KAFKA_BATCH_UNKNOWN, /* a later format */
     PS_KAFKA_BATCH_WRONG,   /* its head contradicts itself */
 };
@@ -50,6 +52,7 @@ struct ps_kafka_batch_record {
 
 struct ps_kafka_batch_cursor {
     const char *at, *end;
+    uint8_t magic;
     uint32_t left; /* number of records not read yet */
     int64_t base_offset, last_offset;
     int64_t first_ms, append_ms; /* append_ms: the time of all records; -1: each record has its own time */

@@ -145,13 +145,38 @@ static bool unpack_gzip(struct unpacking *unpacking)
     }
 }
 
+/* Reads the frame's head. Its checksum of one byte is ignored: clients before Kafka 0.10 computed it over other bytes
+ * (KAFKA-3160), and the batch has a checksum of its own. So the library is given a copy, with each checksum until it takes
+ * one. */
+static bool begin_lz4(struct unpacking *unpacking)
+{
+    LZ4F_dctx *lz4 = unpacking->unpacker->lz4;
+    char head[LZ4F_HEADER_SIZE_MAX];
+    size_t length = (size_t)(unpacking->in_end - unpacking->in),
+           size = LZ4F_headerSize(unpacking->in, length);
+    if (LZ4F_isError(size) || size > length || size > sizeof head)
+        return false;
+    memcpy(head, unpacking->in, size);
+    for (unsigned tries = 0; tries < 256; tries++, head[size - 1]++) {
+        LZ4F_frameInfo_t info;
+        size_t taken = size;
+        LZ4F_resetDecompressionContext(lz4);
+        if (!LZ4F_isError(LZ4F_getFrameInfo(lz4, &info, head, &taken)) && taken == size) {
+            unpacking->in += size;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool unpack_lz4(struct unpacking *unpacking)
 {
     struct ps_kafka_unpacker *unpacker = unpacking->unpacker;
     size_t more = 1;
     if (unpacker->lz4 == NULL && LZ4F_isError(LZ4F_createDecompressionContext(&unpacker->lz4, LZ4F_VERSION)))
         return fail(unpacking, PS_KAFKA_UNPACK_NO_MEMORY);
-    LZ4F_resetDecompressionContext(unpacker->lz4);
+    if (!begin_lz4(unpacking))
+        return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
     while (unpacking->in < unpacking->in_end) {
         if (!ensure_room(unpacking))
             return false;

@@ -167,8 +167,6 @@ static enum ps_kafka_batch_outcome with_byte(struct ps_kafka_native_batch *set, 
 static void test_heads_that_are_refused(void **state)
 {
     struct ps_kafka_native_batch *set = make_set();
-    assert_int_equal(with_byte(set, 16, 0), PS_KAFKA_BATCH_OLD);
-    assert_int_equal(with_byte(set, 16, 1), PS_KAFKA_BATCH_OLD);
     assert_int_equal(with_byte(set, 16, 3), PS_KAFKA_BATCH_UNKNOWN);
     assert_int_equal(with_byte(set, 0, -1), PS_KAFKA_BATCH_WRONG);                /* base offset */
     assert_int_equal(with_byte(set, 8, -1), PS_KAFKA_BATCH_WRONG);                /* length */
