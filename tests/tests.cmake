@@ -87,14 +87,6 @@ foreach(target e2e_kafka_sink_errors e2e_kafka_sink_outage e2e_kafka_sink_recall
     ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_ENGINE=librdkafka" SKIP_RETURN_CODE 77)
 endforeach()
 
-# The same for programs that run a Kafka source.
-foreach(target e2e_kafka_source_pause e2e_kafka_source_rebalance e2e_kafka_source_regex stages_conformance_source stages_sources_kafka)
-  get_property(folder TEST ${target} PROPERTY LABELS)
-  add_test(NAME ${target}_librdkafka COMMAND ${runner} $<TARGET_FILE:${target}>)
-  set_tests_properties(${target}_librdkafka PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}
-    ENVIRONMENT "${test_environment};PENSTOCK_TEST_KAFKA_SOURCE_ENGINE=librdkafka" SKIP_RETURN_CODE 77)
-endforeach()
-
 # The simulator's Java host (tests/support/fake_java_world.h) takes the place of these functions, in this program alone.
 foreach(function ps_clock_now ps_spawn ps_spawn_poll ps_thread_start ps_thread_join ps_worker_wake_fd poll kill fopen)
   target_link_options(sim_java PRIVATE -Wl,--wrap=${function})

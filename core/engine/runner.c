@@ -37,6 +37,7 @@ void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const st
         .instance = instance,
         .instances = instances,
         .epoll_fd = -1,
+        .worker_epoll_fd = ps_worker_epoll_fd(worker),
         .wake_fd = ps_worker_wake_fd(worker),
         .blocks = ps_pool_cache(ps_worker_pool(worker)),
         .pool = ps_worker_pool(worker),

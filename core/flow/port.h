@@ -54,8 +54,11 @@ struct ps_port {
      *           then the engine calls `recall` every millisecond.
      *
      * -1 for other stages, and in the simulator. A channel's functions get the port of the calling source or
-     * sink, whose epoll is not for the channel: a channel uses wake_fd. */
+     * sink, whose epoll is not for the channel: a channel uses worker_epoll_fd, or wake_fd. */
     int epoll_fd;
+    /* The worker's own epoll, for descriptors of a channel: the worker does not sleep while one of them is readable.
+     * It stays the same while the channel's consumers change. Simulator: -1. */
+    int worker_epoll_fd;
     /* An eventfd: eight bytes written to it wake the worker. For threads of libraries and helpers. Simulator: -1. */
     int wake_fd;
     struct ps_chain_share *chain; /* interceptors, selectors: shared by this open instance of the chain */

@@ -15,10 +15,10 @@
 #include "core/quantity.h"
 #include "core/text/list.h"
 #include "stages/lib/kafka/channel/carried.h"
-#include "stages/lib/kafka/channel/left.h"
 #include "stages/lib/kafka/channel/put.h"
 #include "stages/lib/kafka/channel/take.h"
 #include "stages/lib/kafka/client_plan.h"
+#include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/librdkafka/producer.h"
@@ -142,7 +142,7 @@ static enum ps_status channel_check(const void *plan_, const struct ps_context *
         status = PS_FAIL;
     if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &producer, NULL, &err) != PS_OK)
         status = PS_FAIL;
-    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer_pairs, context, &consumer, NULL, &err) != PS_OK)
+    if (ps_kafka_consumer_check(&plan->consumer_pairs, context, &consumer) != PS_OK)
         status = PS_FAIL;
     return status;
 }
@@ -211,8 +211,7 @@ static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_conte
     if (ps_pairs_get(&plan->consumer_pairs, "auto.offset.reset") == NULL)
         ps_kafka_settings_set(settings, "auto.offset.reset", offset_reset(plan));
     name_client(settings, context);
-    ps_kafka_bound_fetches(settings, context->client_queue_bytes);
-    if (ps_kafka_pairs_check(settings->items, settings->count, err) != PS_OK)
+    if (ps_kafka_native_fits(settings->items, settings->count, err) != PS_OK)
         return PS_FAIL;
     const char **topics = ps_arena_alloc(context->arena, sizeof *topics);
     topics[0] = plan->topic;
@@ -227,7 +226,7 @@ static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_conte
                    .flume_event_format = plan->parse_as_flume_event,
                    .batch_events_max = context->batch_events_max},
         .revoke_wait_ns = ps_kafka_revoke_wait_ns(settings),
-        .cooperative = ps_kafka_is_cooperative(settings),
+        .held_bytes_max = context->client_queue_bytes,
         .place = ps_kafka_place_plan_of(context, "channel"),
     };
     return PS_OK;
@@ -277,7 +276,7 @@ static void channel_teardown(void *plan_)
 {
     struct kafka_channel *plan = plan_;
     if (plan->forsaken && plan->consumer_count > 0)
-        ps_kafka_channel_say_left(&plan->consumer_settings, plan->taker.component, plan->topic, plan->group);
+        ps_kafka_channel_take_say_left_over(plan->takes, plan->consumer_count, plan->bootstrap_servers);
     ps_kafka_channel_carried_fini(&plan->carried);
     for (unsigned i = 0; plan->puts != NULL && i < plan->put_count; i++)
         ps_kafka_channel_put_fini(&plan->puts[i]);

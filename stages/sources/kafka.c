@@ -1,15 +1,15 @@
 /* Source kafka (Flume's org.apache.flume.source.kafka.KafkaSource): a member of a consumer group.
  *
- * An engine behind kafka/fetch/seam.h reads. Only offsets of delivered records are committed, even if interceptors
+ * The client of kafka/fetch/reading.h reads. Only offsets of delivered records are committed, even if interceptors
  * have removed all events of a batch. While a channel is full, the record queue is not read and the group is still
  * served, so a full channel never causes a rebalance.
  *
  * Thread: its worker. It must never commit offsets of records that are not delivered, and never wait for a broker. */
 #include "core/stage.h"
 #include "stages/lib/kafka/client_plan.h"
+#include "stages/lib/kafka/fetch/reading.h"
+#include "stages/lib/kafka/fetch/reports.h"
 #include "stages/lib/kafka/fetch/topic_regex.h"
-#include "stages/lib/kafka/cluster/native.h"
-#include "stages/lib/kafka/fetch/fetch.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
@@ -42,9 +42,7 @@ struct kafka_plan {
     struct ps_kafka_settings settings;
     struct ps_texts subscription, wanted;
     struct ps_kafka_record_plan record;
-    const struct ps_kafka_reading_engine *reading_engine;
     uint64_t revoke_wait_ns, held_bytes_max;
-    bool cooperative;
     bool sink_commits; /* the sink commits the offsets, in its transactions */
     struct ps_kafka_place_plan place;
 };
@@ -55,7 +53,7 @@ enum phase { RUNNING, FINISHING, LEAVING, LEFT };
 
 struct kafka_state {
     struct ps_port *port;
-    struct ps_kafka_reading *reading;
+    struct ps_kafka_fetch *reading;
     struct ps_kafka_place place;
     struct ps_kafka_record_state record;
     enum phase phase;
@@ -131,10 +129,10 @@ static const struct ps_option options[] = {
      .fallback = "native",
      .words = PS_WORDS("native", "librdkafka", "java"),
      .flags = PS_OPTION_EXTENSION,
-     .help = "what speaks to the brokers: native: penstock itself, which receives record sets into the "
-             "memory of batches and copies nothing; or librdkafka. native does not support "
-             "properties of librdkafka's own: with one of these librdkafka is used, "
-             "and check says so. java: Flume's own class in a Java process"},
+     .help =
+         "what speaks to the brokers: native: penstock itself, which receives record sets into the "
+         "memory of batches and copies nothing. java: Flume's own class in a Java process. librdkafka, of "
+         "earlier releases, is refused"},
     {.key = "kafka.consumer.",
      .type = PS_OPTION_MAP,
      .offset = FIELD(consumer),
@@ -168,41 +166,6 @@ static struct ps_texts wanted_topics(const struct kafka_plan *plan)
     return plan->topics.count > 0 ? plan->topics : plan->old_topics;
 }
 
-/* Returns the setting that the native engine does not support, in `err`; NULL: the engine supports all
- * settings. */
-static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
-                                 struct ps_err *err)
-{
-    struct ps_kafka_settings settings = {0};
-    bool misfit =
-        ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, &settings, err) == PS_OK &&
-        ps_kafka_native_fits(settings.items, settings.count, err) != PS_OK;
-    ps_kafka_settings_fini(&settings);
-    return misfit ? err->text : NULL;
-}
-
-/* Reports why librdkafka is used instead of the native engine. */
-static void check_engine(const struct kafka_plan *plan, const struct ps_context *context)
-{
-    struct ps_err err = {0};
-    const char *misfit = plan->engine == ENGINE_NATIVE ? engine_misfit(plan, context, &err) : NULL;
-    if (misfit != NULL)
-        ps_report(context, PS_LOG_INFO, "penstock.engine",
-                  "librdkafka is used, because the native engine does not support this: %s", misfit);
-}
-
-static void check_instance_id(const struct kafka_plan *plan, const struct ps_context *context)
-{
-    struct ps_err err = {0};
-    bool librdkafka = plan->engine == ENGINE_LIBRDKAFKA || engine_misfit(plan, context, &err) != NULL;
-    if (librdkafka && ps_pairs_get(&plan->consumer, "group.instance.id") != NULL)
-        ps_report(
-            context, PS_LOG_INFO, "kafka.consumer.group.instance.id",
-            "librdkafka takes the assignment of before a restart as it is: after a change of the topics, let "
-            "session.timeout.ms pass before the agent is started again (penstock.engine = native compares "
-            "them)");
-}
-
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_plan *plan = plan_;
@@ -210,6 +173,11 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
     if (!ps_kafka_servers_check(context, plan->bootstrap))
         return PS_FAIL;
+    if (plan->engine == ENGINE_LIBRDKAFKA) {
+        ps_report(context, PS_LOG_ERROR, "penstock.engine",
+                  "librdkafka is no longer an engine of this source, which reads itself: remove the line");
+        return PS_FAIL;
+    }
     if (plan->regex == NULL && wanted_topics(plan).count == 0) {
         ps_report(context, PS_LOG_ERROR, "kafka.topics", "no topic: set kafka.topics or kafka.topics.regex");
         return PS_FAIL;
@@ -222,9 +190,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
                   err.text);
         return PS_FAIL;
     }
-    check_engine(plan, context);
-    check_instance_id(plan, context);
-    return ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, &notes, NULL, &err);
+    return ps_kafka_consumer_check(&plan->consumer, context, &notes);
 }
 
 /* As in Java, a pattern matches no internal topics unless exclude.internal.topics = false; a topic that is named
@@ -299,19 +265,12 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     if (ps_kafka_place_has_member(ps_kafka_settings_get(settings, "group.instance.id")))
         plan->place = ps_kafka_place_plan_of(context, "source");
     plan->held_bytes_max = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
-    struct ps_err misfit = {0};
-    plan->reading_engine = plan->engine == ENGINE_NATIVE &&
-                                   ps_kafka_native_fits(settings->items, settings->count, &misfit) == PS_OK
-                               ? &ps_kafka_reading_native
-                               : &ps_kafka_reading_librdkafka;
-    ps_kafka_bound_fetches(settings, plan->held_bytes_max);
     if (plan->sink_commits)
         ps_kafka_settings_set(settings, "isolation.level", "read_committed");
     exclude_internal_topics(plan);
     build_subscription(plan, context);
     build_headers(plan, context);
-    plan->cooperative = ps_kafka_is_cooperative(settings);
-    if (plan->sink_commits && plan->cooperative) {
+    if (plan->sink_commits && ps_kafka_is_cooperative(settings)) {
         ps_kafka_settings_fini(settings);
         return ps_err_set(err,
                           "partition.assignment.strategy = cooperative-sticky cannot deliver exactly once");
@@ -356,10 +315,9 @@ static bool kafka_yields_positions(void *plan_, struct ps_err *err)
     return true;
 }
 
-static void kafka_outline(const void *plan_, const struct ps_context *context, FILE *out)
+static void kafka_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct kafka_plan *plan = plan_;
-    struct ps_err err = {0};
     struct ps_texts topics = wanted_topics(plan);
     ps_kafka_outline(out, plan->bootstrap, &plan->consumer);
     fprintf(out, ", group %s, topic%s", group_of(plan), plan->regex != NULL || topics.count > 1 ? "s" : "");
@@ -369,9 +327,7 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
         fprintf(out, " %s", topics.items[i]);
     if (plan->sink_commits)
         fputs(", offsets committed by the sink", out);
-    fputs(plan->engine == ENGINE_NATIVE && engine_misfit(plan, context, &err) == NULL ? ", native engine"
-                                                                                      : ", engine librdkafka",
-          out);
+    fputs(", native engine", out);
 }
 
 /* Asks brokers for metadata; does not join the group. */
@@ -411,51 +367,47 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
         .place = &state->place,
         .subscription = plan->subscription,
         .wanted = plan->wanted,
-        .cooperative = plan->cooperative,
         .sink_commits = plan->sink_commits,
         .commit_interval_ns = COMMIT_INTERVAL_NS,
         .revoke_wait_ns = plan->revoke_wait_ns,
         .held_bytes_max = plan->held_bytes_max,
     };
     ps_kafka_place_open(&state->place, &plan->place, port->instance, port->component);
-    state->reading = plan->reading_engine->open(&config, err);
+    state->reading = ps_kafka_reading_open(&config, err);
     if (state->reading == NULL) {
         ps_kafka_place_close(&state->place);
         return PS_FAIL;
     }
-    state->record =
-        (struct ps_kafka_record_state){.plan = &plan->record,
-                                       .streams = state->reading->streams,
-                                       .membership = plan->sink_commits ? state->reading->membership : NULL,
-                                       .port = port};
+    state->record = (struct ps_kafka_record_state){
+        .plan = &plan->record,
+        .streams = ps_kafka_reading_streams(state->reading),
+        .membership = plan->sink_commits ? ps_kafka_reading_membership(state->reading) : NULL,
+        .port = port};
     return PS_OK;
 }
 
-static void kafka_close(const void *plan_, void *state_)
+static void kafka_close(const void *, void *state_)
 {
-    const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
     struct ps_err reason;
-    if (state->phase != LEFT && !plan->reading_engine->failed(state->reading, &reason))
+    if (state->phase != LEFT && !ps_kafka_reading_failed(state->reading, &reason))
         ps_log(PS_LOG_WARN, state->port->component,
                "closed before it could leave the group: the group notices by its session time-out");
-    plan->reading_engine->destroy(state->reading);
+    ps_kafka_reading_destroy(state->reading);
     ps_kafka_place_close(&state->place);
 }
 
 /* ---- running ---- */
 
-static enum ps_result kafka_work(const void *plan_, void *state_, struct ps_batch *batch,
-                                 const struct ps_now *now)
+static enum ps_result kafka_work(const void *, void *state_, struct ps_batch *batch, const struct ps_now *now)
 {
-    const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
     if (state->phase != RUNNING)
         return PS_IDLE;
     uint32_t before = batch->count;
     ps_kafka_record_begin(&state->record, batch);
-    uint32_t read = plan->reading_engine->read(state->reading, &state->record);
-    bool starved = plan->reading_engine->has_kept(state->reading) && !batch->full;
+    uint32_t read = ps_kafka_reading_read(state->reading, &state->record);
+    bool starved = ps_kafka_reading_has_kept(state->reading) && !batch->full;
     if (starved && (read > 0 || !state->starved))
         state->starved_since_ns = now->mono_ns;
     state->starved = starved;
@@ -487,13 +439,13 @@ static uint64_t kafka_tick(const void *plan_, void *state_, const struct ps_now 
     struct kafka_state *state = state_;
     struct ps_err reason = {0};
     bool idle = state->paused || state->phase != RUNNING;
-    uint64_t next_ns = plan->reading_engine->tick(state->reading, idle, now->mono_ns);
+    uint64_t next_ns = ps_kafka_reading_tick(state->reading, idle, now->mono_ns);
     /* Offsets of undelivered records can no longer be committed: the next consumer reads these records again. */
-    if (PS_UNLIKELY(plan->reading_engine->failed(state->reading, &reason)) && state->phase < LEAVING)
+    if (PS_UNLIKELY(ps_kafka_reading_failed(state->reading, &reason)) && state->phase < LEAVING)
         ps_port_failed(state->port, &reason);
     if (state->phase == RUNNING) {
         const char *why = NULL;
-        enum ps_lack lack = plan->reading_engine->lack(state->reading, &why);
+        enum ps_lack lack = ps_kafka_reading_lack(state->reading, &why);
         ps_port_lacks(state->port, lack, why, ps_kafka_reports_lack_level(lack, why));
         count_idle(plan, state, now->mono_ns);
     }
@@ -516,7 +468,7 @@ static void kafka_delivered(const void *, void *state_, const struct ps_batch *b
 {
     struct kafka_state *state = state_;
     for (uint32_t i = 0; i < batch->span_count; i++)
-        ps_kafka_streams_delivered(state->reading->streams, &batch->spans[i]);
+        ps_kafka_streams_delivered(ps_kafka_reading_streams(state->reading), &batch->spans[i]);
 }
 
 static void kafka_paused(const void *, void *state_, bool paused, const struct ps_now *)
@@ -528,12 +480,11 @@ static void kafka_paused(const void *, void *state_, bool paused, const struct p
 /* ---- stopping ---- */
 
 /* Stops reading; waits for the delivery of the records that were read, as long as the engine allows. */
-static void finish(const struct kafka_plan *plan, struct kafka_state *state, const struct ps_now *now)
+static void finish(struct kafka_state *state, const struct ps_now *now)
 {
-    const struct ps_kafka_reading_engine *engine = plan->reading_engine;
-    if (!engine->is_drained(state->reading))
+    if (!ps_kafka_reading_is_drained(state->reading))
         return;
-    bool settled = engine->settle(state->reading);
+    bool settled = ps_kafka_reading_settle(state->reading);
     if (state->deadline_ns == 0)
         state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
     if (!settled && now->mono_ns < state->deadline_ns)
@@ -541,24 +492,23 @@ static void finish(const struct kafka_plan *plan, struct kafka_state *state, con
     if (!settled)
         ps_log(PS_LOG_WARN, state->port->component,
                "the last offsets could not be committed: some records will be read again");
-    engine->leave(state->reading);
+    ps_kafka_reading_leave(state->reading);
     state->phase = LEAVING;
     state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
 }
 
-static bool kafka_drain(const void *plan_, void *state_, const struct ps_now *now)
+static bool kafka_drain(const void *, void *state_, const struct ps_now *now)
 {
-    const struct kafka_plan *plan = plan_;
     struct kafka_state *state = state_;
     if (state->phase == RUNNING) {
         state->phase = FINISHING;
         state->starved = false;
-        plan->reading_engine->forget(state->reading);
+        ps_kafka_reading_forget(state->reading);
     }
     if (state->phase == FINISHING)
-        finish(plan, state, now);
+        finish(state, now);
     if (state->phase == LEAVING &&
-        (plan->reading_engine->left(state->reading) || now->mono_ns >= state->deadline_ns))
+        (ps_kafka_reading_left(state->reading) || now->mono_ns >= state->deadline_ns))
         state->phase = LEFT;
     return state->phase == LEFT;
 }

@@ -26,11 +26,10 @@ static void test_pause_for_long(void **state)
 {
     ps_test_topic("pause", 2);
     send_more(0, 10000);
-    struct ps_test_member *member =
-        ps_test_member_create(ps_test_cluster.bootstrap, "g-pause",
-                              PS_KEYS("kafka.topics", "pause", "kafka.consumer.max.poll.interval.ms", "6000",
-                                      "batchSize", "100", "kafka.consumer.queued.min.messages", "200",
-                                      "kafka.consumer.max.partition.fetch.bytes", "20000"));
+    struct ps_test_member *member = ps_test_member_create(
+        ps_test_cluster.bootstrap, "g-pause",
+        PS_KEYS("kafka.topics", "pause", "kafka.consumer.max.poll.interval.ms", "6000", "batchSize", "100",
+                "kafka.consumer.max.partition.fetch.bytes", "20000"));
     assert_true(ps_test_members_run(&member, 1, 1000, PS_TEST_PATIENCE_MS) >= 1000);
     size_t before = member->received_count;
     uint64_t warnings = ps_log_count(PS_LOG_WARN), errors = ps_log_count(PS_LOG_ERROR);

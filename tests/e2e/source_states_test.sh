@@ -12,7 +12,7 @@ broker() { # PORT: starts brokers there
     await 'the brokers' grep -q . "$work/brokers"
 }
 mkdir "$work/logs" "$work/spool" "$work/there"
-sources=(never librdkafka regex missing well badly again spool tail empty gone)
+sources=(never regex missing well badly again spool tail empty gone)
 {
     echo "a1.sources = ${sources[*]}"
     echo 'a1.channels = c1 c2'
@@ -20,15 +20,13 @@ sources=(never librdkafka regex missing well badly again spool tail empty gone)
     for source in "${sources[@]}"; do echo "a1.sources.$source.channels = c1"; done
     echo "a1.channels.c1.transactionCapacity = 1000"
     echo "a1.channels.c1.capacity = 1000"
-    for source in never librdkafka regex; do
+    for source in never regex; do
         echo "a1.sources.$source.type = org.apache.flume.source.kafka.KafkaSource"
         echo "a1.sources.$source.kafka.bootstrap.servers = 127.0.0.1:$broker_port"
         echo "a1.sources.$source.kafka.consumer.group.id = $source"
     done
     cat <<END
 a1.sources.never.kafka.topics = t
-a1.sources.librdkafka.kafka.topics = t
-a1.sources.librdkafka.penstock.engine = librdkafka
 a1.sources.regex.kafka.topics.regex = nothing-.*
 a1.sources.missing.type = exec
 a1.sources.missing.command = /no/such/program secret
@@ -86,7 +84,6 @@ expect() { # SOURCE STATE UP LINE
 }
 
 expect never never_reached 0 "has not reached its input yet: .*(brokers are down|Connection refused).*check kafka.bootstrap.servers.*$time"
-expect librdkafka never_reached 0 "has not reached its input yet: .*check kafka.bootstrap.servers.*$time"
 expect missing gone 0 "misses its input: .*/no/such/program.*$time"
 expect well nothing_to_read 1 "has nothing to read: command \[true\] ended with 0, and is not started again.*$time"
 expect badly gone 0 "misses its input: command \[false\] ended with 1, and is not started again.*$time"
@@ -106,7 +103,7 @@ mkdir "$work/later" "$work/tail-later"
 echo line >"$work/tail-later/a.log"
 echo line >"$work/logs/a.log"
 broker "$broker_port"
-for source in never librdkafka tail empty spool; do await "$source reads" is_in_state $source reads 1; done
+for source in never tail empty spool; do await "$source reads" is_in_state $source reads 1; done
 grep -q 'INFO source spool: is open again, after ' "$work/agent.err" || fail "the log does not say that spool is open again"
 ! grep -q 'No such file.*inotify' "$work/agent.err" || fail "a limit is named that was not reached"
 expect regex nothing_to_read 1 "has nothing to read: no topic of the cluster matches kafka.topics.regex.*$time"
@@ -122,11 +119,10 @@ expect tail gone 0 "misses its input: $work/tail-later.*$time"
 kill -KILL "$broker"
 unset "children[$broker]"
 expect never lost 0 "has lost its input: .*check kafka.bootstrap.servers.*$time"
-expect librdkafka lost 0 "has lost its input: .*check kafka.bootstrap.servers.*$time"
 mv "$work/away" "$work/there"
 await 'the directory is read again' is_in_state gone reads 1
 broker "$broker_port"
-for source in never librdkafka; do await "$source reads again" is_in_state $source reads 1; done
+await "never reads again" is_in_state never reads 1
 
 kill -TERM "$agent"
 wait "$agent" || fail "exit status $?"

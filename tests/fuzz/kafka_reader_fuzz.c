@@ -29,7 +29,7 @@ static struct ps_kafka_fetch *make(struct ps_port *port)
         .revoke_wait_ns = 1,
         .held_bytes_max = BUDGET_BYTES,
     };
-    struct ps_kafka_fetch *fetch = (struct ps_kafka_fetch *)ps_kafka_reading_native.open(&config, &err);
+    struct ps_kafka_fetch *fetch = ps_kafka_reading_open(&config, &err);
     PS_ASSERT(fetch != NULL);
     return fetch;
 }
@@ -165,7 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fill(fetch);
     ask(fetch, data[0]);
     answer(fetch, data + 1, (uint32_t)size - 1);
-    ps_kafka_reading_native.destroy(&fetch->base);
+    ps_kafka_reading_destroy(fetch);
     ps_block_cache_fini(&blocks);
     PS_ASSERT(ps_depot_used_bytes(depot) == 0);
     ps_depot_destroy(depot);

@@ -18,7 +18,6 @@ configure() { # NAME
 	a1.channels = c1
 	a1.sinks = k1
 	a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
-	a1.sources.r1.penstock.engine = native
 	a1.sources.r1.kafka.bootstrap.servers = $brokers
 	a1.sources.r1.kafka.topics = together
 	a1.sources.r1.kafka.consumer.group.id = together

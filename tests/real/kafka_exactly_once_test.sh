@@ -45,7 +45,6 @@ a1.sources = r1
 a1.channels = c1
 a1.sinks = k1
 a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
-a1.sources.r1.penstock.engine = ${KAFKA_SOURCE_ENGINE:-librdkafka}
 a1.sources.r1.kafka.bootstrap.servers = $brokers
 a1.sources.r1.kafka.topics = once-in
 a1.sources.r1.kafka.consumer.group.id = once

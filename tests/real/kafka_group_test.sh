@@ -25,7 +25,7 @@ agent_stop missing
 (($(accounted delivered) == 20000)) || fail "the account is wrong: $account"
 
 member() { # NAME SESSION-MS: from `in` to `out`, as a member of the group
-    agent_file "$1" out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.penstock.engine="${KAFKA_SOURCE_ENGINE:-librdkafka}" sources.r1.host= sources.r1.port= \
+    agent_file "$1" out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
         sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=in sources.r1.kafka.consumer.group.id=members \
         sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms="$2" \
         sources.r1.kafka.consumer.heartbeat.interval.ms=500 sinks.k1.allowTopicOverride=false channels.c1.capacity=5000

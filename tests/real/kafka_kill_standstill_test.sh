@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# Kafka -> memory channel -> Kafka, at least once and exactly once, and with librdkafka; and from a Kafka channel: an agent that is killed with SIGKILL and started again goes on
+# Kafka -> memory channel -> Kafka, at least once and exactly once; and from a Kafka channel: an agent that is killed with SIGKILL and started again goes on
 # at once. The session of its member and the timeout of its transaction are ten minutes, so that no test would see an
 # event before that if the next life waited for either. No key names an id: the agent's state directory has them.
 # A second agent with a copy of that directory disturbs nobody.
@@ -17,10 +17,9 @@ export HOME=$work/home STATE_DIRECTORY=
 mkdir "$HOME"
 
 agent() { # NAME MODE [KEY=VALUE]...
-    local name=$1 mode=$2 guarantee=at-least-once engine=native
+    local name=$1 mode=$2 guarantee=at-least-once
     shift 2
     [[ $mode != exactly-once ]] || guarantee=exactly-once
-    [[ $mode != librdkafka ]] || engine=librdkafka
     if [[ $mode == channel ]]; then
         cat <<EOF_
 a1.channels.c1.type = org.apache.flume.channel.kafka.KafkaChannel
@@ -35,7 +34,6 @@ EOF_
         cat <<EOF_
 a1.sources = r1
 a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
-a1.sources.r1.penstock.engine = $engine
 a1.sources.r1.kafka.bootstrap.servers = $brokers
 a1.sources.r1.kafka.topics = standstill-$mode-in
 a1.sources.r1.kafka.consumer.group.id = standstill-$mode
@@ -87,14 +85,13 @@ members() { # MODE: the members that the agent's next life must end, each with a
     place=$(find "$HOME/.flume/penstock-state" \( -name "source-*" -o -name "channel-*" \) -exec grep -lxF "group standstill-$1" {} + | head -1)
     [[ ! $place ]] || sed -n '/^end$/q; s/^members //p' "$place"
 }
-# Its own member is noted. librdkafka's has not got partitions then: the one before it is noted as well.
-is_noted() { # MODE MEMBERS-BEFORE
+is_noted() { # MODE MEMBERS-BEFORE: its own member is noted
     local now
     now=$(members "$1")
-    [[ $now && ${now%%$'\t'*} != "${2%%$'\t'*}" ]] && { [[ $1 == *-once ]] || [[ $now == *$'\t'*$'\t' ]]; }
+    [[ $now && ${now%%$'\t'*} != "${2%%$'\t'*}" ]]
 }
 
-for mode in at-least-once exactly-once librdkafka channel; do
+for mode in at-least-once exactly-once channel; do
     kafka_topic standstill-$mode-in 2
     kafka_topic standstill-$mode-out 1 # all readers wait for each open transaction
     for topic in standstill-$mode-in standstill-$mode-out; do await 60 has_topic "$topic" || fail "topic $topic is not there"; done

@@ -86,7 +86,7 @@ run() { # GUARANTEE GROUP OUT
     group=$2 out=$3
     agent_file "$2" "$3" sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
         sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=other,changing sources.r1.kafka.consumer.group.id="$2" \
-        sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.penstock.engine=native sinks.k1.allowTopicOverride=false \
+        sources.r1.kafka.consumer.auto.offset.reset=earliest sinks.k1.allowTopicOverride=false \
         sinks.k1.partitionIdHeader=partition sinks.k1.penstock.guarantee="$1"
     kafka_topic changing 2
     agent_start "$2"

@@ -100,7 +100,7 @@ kafka_topic out 2
 agent_file anew out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
     sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=in sources.r1.kafka.consumer.group.id=anew \
     sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms=120000 \
-    sources.r1.penstock.engine=native sinks.k1.allowTopicOverride=false
+    sinks.k1.allowTopicOverride=false
 agent_start anew
 load_begin
 await 60 has_records out 1000 || fail "no records arrive"

@@ -17,7 +17,7 @@ await 10 test -s "$work/far" || fail "no mock broker"
 far_brokers=$(<"$work/far")
 
 configure() { # NAME CASE STRATEGY [KEY=VALUE]...
-    agent_file "$1" "out-$2" sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.penstock.engine="${KAFKA_SOURCE_ENGINE:-librdkafka}" sources.r1.host= sources.r1.port= \
+    agent_file "$1" "out-$2" sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
         sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics="slow-$2" sources.r1.kafka.consumer.group.id="g-slow-$2" \
         sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms=60000 \
         sinks.k1.kafka.bootstrap.servers="$far_brokers" \

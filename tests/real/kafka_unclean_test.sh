@@ -79,7 +79,7 @@ await 60 is_leader "$first" || fail "broker $first does not lead"
 agent_file torn torn-out sources.r1.type=org.apache.flume.source.kafka.KafkaSource sources.r1.host= sources.r1.port= \
     sources.r1.kafka.bootstrap.servers="$brokers" sources.r1.kafka.topics=torn sources.r1.kafka.consumer.group.id=torn \
     sources.r1.kafka.consumer.auto.offset.reset=earliest sources.r1.kafka.consumer.session.timeout.ms=30000 \
-    sources.r1.penstock.engine=native sinks.k1.allowTopicOverride=false
+    sinks.k1.allowTopicOverride=false
 agent_start torn
 write both 1 100
 await 60 has_delivered 100 || fail "the first records do not arrive"

@@ -59,10 +59,10 @@ static void test_sources(void **unused)
         {&ps_source_kafka, PS_KEYS(SERVERS, "kafka.topics", "t", "kafka.consumer.group.id", "g"),
          "brokers h:1, group g, topic t, native engine"},
         {&ps_source_kafka,
-         PS_KEYS(SERVERS, "kafka.topics", "t,u", "penstock.engine", "librdkafka",
-                 "kafka.consumer.security.protocol", "SASL_SSL", "kafka.consumer.sasl.mechanism", "PLAIN",
-                 "kafka.consumer.sasl.username", "n", "kafka.consumer.sasl.password", "p"),
-         "brokers h:1 (SASL_SSL, PLAIN), group flume, topics t u, engine librdkafka"},
+         PS_KEYS(SERVERS, "kafka.topics", "t,u", "kafka.consumer.security.protocol", "SASL_SSL",
+                 "kafka.consumer.sasl.mechanism", "PLAIN", "kafka.consumer.sasl.username", "n",
+                 "kafka.consumer.sasl.password", "p"),
+         "brokers h:1 (SASL_SSL, PLAIN), group flume, topics t u, native engine"},
         {&ps_source_kafka, PS_KEYS(SERVERS, "kafka.topics.regex", "^t"),
          "brokers h:1, group flume, topics that match ^t, native engine"});
 }

@@ -198,6 +198,7 @@ void ps_test_stage_init_sized(struct ps_test_stage *stage, const struct ps_stage
         .counters = &stage->counters,
         .instances = 1,
         .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+        .worker_epoll_fd = -1,
         .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
         .blocks = ps_pool_cache(stage->pool),
         .pool = stage->pool,
@@ -232,12 +233,9 @@ enum ps_status ps_test_stage_bind(struct ps_test_stage *stage, const char *const
     for (size_t i = 0; i < count; i += 2)
         items[i / 2] = (struct ps_pair){.key = keys[i], .value = keys[i + 1], .file = "test", .line = 1};
     struct ps_pairs pairs = {count / 2, items};
-    /* Programs that run a Kafka sink or source are run once for each of its engines. */
-    bool is_source = stage->ops->kind == PS_KIND_SOURCE;
-    const char *engine =
-        getenv(is_source ? "PENSTOCK_TEST_KAFKA_SOURCE_ENGINE" : "PENSTOCK_TEST_KAFKA_ENGINE");
-    if (engine != NULL && (is_source || stage->ops->kind == PS_KIND_SINK) &&
-        strcmp(stage->ops->name, "kafka") == 0)
+    /* Programs that run a Kafka sink are run once for each of its engines. */
+    const char *engine = getenv("PENSTOCK_TEST_KAFKA_ENGINE");
+    if (engine != NULL && stage->ops->kind == PS_KIND_SINK && strcmp(stage->ops->name, "kafka") == 0)
         items[pairs.count++] =
             (struct ps_pair){.key = "penstock.engine", .value = engine, .file = "test", .line = 1};
     stage->plan = ps_arena_alloc(stage->arena, stage->ops->plan_size + 1);

@@ -21,8 +21,7 @@
 #define QUEUED_OVERHEAD_BYTES 256U /* memory of the library per queued record, without its value */
 #define QUEUE_RECORDS_MIN UINT64_C(2048)
 #define QUEUE_RECORDS_MAX UINT64_C(10000000)
-#define FETCHED_OVERHEAD_BYTES 512U /* memory of the library per fetched record, without its bytes */
-#define REVOKE_WAIT_MAX_MS 30000    /* limited, because the whole group waits for this member */
+#define REVOKE_WAIT_MAX_MS 30000 /* limited, because the whole group waits for this member */
 
 enum ps_status ps_kafka_translate(enum ps_kafka_client client, const struct ps_pairs *pairs,
                                   const struct ps_context *context, const struct ps_notes *notes,
@@ -180,20 +179,24 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
 
 /* ---- consumers ---- */
 
-void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes)
+enum ps_status ps_kafka_consumer_check(const struct ps_pairs *pairs, const struct ps_context *context,
+                                       const struct ps_notes *notes)
 {
-    if (bytes < 1024 * 1024)
-        bytes = 1024 * 1024;
-    if (bytes / 1024 > 2097151)
-        bytes = UINT64_C(2097151) * 1024;
-    if (ps_kafka_settings_get(settings, "queued.max.messages.kbytes") == NULL)
-        set_number(settings, "queued.max.messages.kbytes", bytes / 1024);
-    if (ps_kafka_settings_get(settings, "queued.min.messages") == NULL)
-        set_number(settings, "queued.min.messages", bytes / FETCHED_OVERHEAD_BYTES);
-    uint64_t fetch = number_of(settings, "fetch.max.bytes", 52428800);
-    uint64_t largest = number_of(settings, "message.max.bytes", 1000000);
-    if (fetch > bytes)
-        set_number(settings, "fetch.max.bytes", bytes > largest ? bytes : largest);
+    struct ps_kafka_settings settings = {0};
+    struct ps_err err = {0};
+    enum ps_status status = ps_kafka_translate(PS_KAFKA_CONSUMER, pairs, context, notes, &settings, &err);
+    if (status == PS_OK) {
+        status = ps_kafka_native_fits(settings.items, settings.count, &err);
+        if (status != PS_OK && ps_pairs_get(pairs, err.text) != NULL)
+            ps_note_add(notes, PS_LOG_ERROR, err.text,
+                        "a property of librdkafka's own, which does not read here: remove the line, or use a "
+                        "property "
+                        "of Java's consumer (docs/KAFKA_PROPERTIES.md)");
+        else if (status != PS_OK)
+            ps_note_add(notes, PS_LOG_ERROR, "sasl.jaas.config", "%s", err.text);
+    }
+    ps_kafka_settings_fini(&settings);
+    return status;
 }
 
 bool ps_kafka_strategy_is_cooperative(const char *strategy)

@@ -38,8 +38,10 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
 
 /* ---- consumers ---- */
 
-/* Limits the library's prefetched records to this number of bytes, unless the user sets the limits. */
-void ps_kafka_bound_fetches(struct ps_kafka_settings *settings, uint64_t bytes);
+/* Checks the properties of a client that reads, and reports what is wrong. PS_FAIL: one is wrong, or is a property of
+ * librdkafka's own, which the client does not read. */
+enum ps_status ps_kafka_consumer_check(const struct ps_pairs *pairs, const struct ps_context *context,
+                                       const struct ps_notes *notes);
 
 /* Returns whether members with this list of assignors, in the library's words, use the cooperative protocol. */
 bool ps_kafka_strategy_is_cooperative(const char *strategy);

@@ -390,6 +390,12 @@ static void test_check(void **state)
     assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics.regex", "a(?=b)"), "look-around");
     assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics", "t", "batchSize", "x"),
                    "batchSize");
+    assert_dropped(
+        PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics", "t", "penstock.engine", "librdkafka"),
+        "librdkafka is no longer an engine of this source");
+    assert_dropped(PS_KEYS("kafka.bootstrap.servers", "b:1", "kafka.topics", "t",
+                           "kafka.consumer.queued.min.messages", "200"),
+                   "a property of librdkafka's own");
     static const char *const wrong[] = {"b",  "b:x", "b:0",   "b:65536", "a:1;b:1",  "a b:1",
                                         ":1", "b:",  "[::1]", "a:1,b",   "http://b", "a:1, b:1 c:1"};
     for (size_t i = 0; i < PS_COUNT_OF(wrong); i++)

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "stages/lib/kafka/fetch/record.h"
-#include "stages/lib/kafka/fetch/fetch.h"
+#include "stages/lib/kafka/fetch/reading.h"
 
 #include <string.h>
 
@@ -30,7 +30,7 @@ struct run {
     struct ps_test_stage stage;
     struct ps_pair pairs[8 + OPTIONS_MAX];
     size_t pair_count;
-    struct ps_kafka_reading *reading;
+    struct ps_kafka_fetch *reading;
     struct ps_kafka_record_plan plan;
     struct ps_kafka_record_state state;
     struct ps_batch *open; /* taken, and empty */
@@ -46,7 +46,6 @@ struct run {
     struct ps_err reason;
 };
 
-static const struct ps_kafka_reading_engine *const engine = &ps_kafka_reading_native;
 static const char *instance_id;      /* of the members that are opened; NULL: none */
 static struct ps_kafka_place *place; /* that remembers their ids; NULL: none */
 static const char *expression;       /* to which they are subscribed; NULL: to the topic */
@@ -68,12 +67,12 @@ static inline void open_member(struct run *run)
         .held_bytes_max = 4U << 20,
         .sink_commits = run->sink_commits,
     };
-    run->reading = engine->open(&config, &err);
+    run->reading = ps_kafka_reading_open(&config, &err);
     if (run->reading == NULL)
         fail_msg("%s", err.text);
     run->plan = (struct ps_kafka_record_plan){.group = "g", .batch_events_max = 7};
     run->state = (struct ps_kafka_record_state){
-        .plan = &run->plan, .streams = run->reading->streams, .port = &run->stage.port};
+        .plan = &run->plan, .streams = ps_kafka_reading_streams(run->reading), .port = &run->stage.port};
 }
 
 static inline void begin_with(struct run *run, uint64_t seed, const struct ps_pair *more, size_t count,
@@ -177,7 +176,7 @@ static inline void read_some(struct run *run)
         run->open = ps_test_stage_take_batch(&run->stage);
     assert_non_null(run->open);
     ps_kafka_record_begin(&run->state, run->open);
-    (void)engine->read(run->reading, &run->state);
+    (void)ps_kafka_reading_read(run->reading, &run->state);
     if (run->generation != run->group.generation && run->open->count > 0) {
         run->generation = run->group.generation;
         for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
@@ -218,7 +217,7 @@ static inline void deliver(struct run *run)
         const struct ps_span *span = &waiting->batch->spans[i];
         if (run->sink_commits)
             commit_by_sink(run, span);
-        ps_kafka_streams_delivered(run->reading->streams, span);
+        ps_kafka_streams_delivered(ps_kafka_reading_streams(run->reading), span);
     }
     memmove(run->waiting, run->waiting + 1, --run->waiting_count * sizeof *run->waiting);
     if (run->waiting_count == 0 && run->stage.batch_count > BATCHES_KEPT) {
@@ -233,8 +232,8 @@ static inline void turn(struct run *run)
 {
     uint64_t *now_ns = &run->group.now_ns;
     bool full = run->waiting_count >= run->waiting_max;
-    uint64_t due_ns = engine->tick(run->reading, full, *now_ns);
-    run->dead = engine->failed(run->reading, &run->reason);
+    uint64_t due_ns = ps_kafka_reading_tick(run->reading, full, *now_ns);
+    run->dead = ps_kafka_reading_failed(run->reading, &run->reason);
     read_some(run);
     if (ps_test_group_serve(&run->group))
         *now_ns += PS_NS_PER_MS / 4;
@@ -287,14 +286,14 @@ static inline void read_all(struct run *run)
 static inline void stop(struct run *run)
 {
     unsigned turns = 0;
-    engine->forget(run->reading);
+    ps_kafka_reading_forget(run->reading);
     while (run->waiting_count > 0)
         deliver(run);
-    assert_true(engine->is_drained(run->reading));
-    while (!engine->settle(run->reading) && turns++ < TURNS_MAX)
+    assert_true(ps_kafka_reading_is_drained(run->reading));
+    while (!ps_kafka_reading_settle(run->reading) && turns++ < TURNS_MAX)
         turn(run);
-    engine->leave(run->reading);
-    while (!engine->left(run->reading) && turns++ < TURNS_MAX)
+    ps_kafka_reading_leave(run->reading);
+    while (!ps_kafka_reading_left(run->reading) && turns++ < TURNS_MAX)
         turn(run);
     assert_in_range(turns, 0, TURNS_MAX);
 }
@@ -302,7 +301,7 @@ static inline void stop(struct run *run)
 /* Kills the member, which loses what it has not committed, and starts another one in its place. */
 static inline void kill_and_start(struct run *run)
 {
-    engine->destroy(run->reading);
+    ps_kafka_reading_destroy(run->reading);
     run->waiting_count = 0;
     run->open = NULL;
     run->generation = 0;
@@ -315,7 +314,7 @@ static inline void kill_and_start(struct run *run)
 
 static inline void end(struct run *run)
 {
-    engine->destroy(run->reading);
+    ps_kafka_reading_destroy(run->reading);
     ps_test_stage_fini(&run->stage);
     ps_test_group_close(&run->group);
 }

@@ -1,6 +1,8 @@
 #include "stages/lib/kafka/channel/take.h"
 
-#include <stdlib.h>
+#include "core/quantity.h"
+
+#include <stdio.h>
 #include <time.h>
 
 /* Time between commits: records delivered since the last commit come twice after a crash. Flume commits after each
@@ -8,23 +10,13 @@
 #define COMMIT_INTERVAL_NS (5 * PS_NS_PER_MS)
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
 #define STARVED_LOOK_NS (5 * PS_NS_PER_MS)
-#define PATIENCE_MS 1000U /* limit of the wait for a thread that has nothing left to do */
-#define BATCHES_MAX 4U    /* limit of batches read in one call, if all their records become dead letters */
+#define BATCHES_MAX 4U /* limit of batches read in one call, if all their records become dead letters */
 
 void ps_kafka_channel_take_init(struct ps_kafka_channel_take *take,
                                 const struct ps_kafka_channel_take_plan *plan, unsigned consumer,
                                 struct ps_counters *counters)
 {
-    *take = (struct ps_kafka_channel_take){.plan = plan, .counters = counters};
-    take->config = (struct ps_kafka_consumer_config){
-        .component = plan->component,
-        .group_instance_id = plan->group_instance_id,
-        .instance = consumer,
-        .pairs = plan->pairs,
-        .pair_count = plan->pair_count,
-        .subscription = plan->subscription,
-        .cooperative = plan->cooperative,
-    };
+    *take = (struct ps_kafka_channel_take){.plan = plan, .number = consumer, .counters = counters};
     ps_kafka_reason_init(&take->reason);
 }
 
@@ -33,55 +25,14 @@ void ps_kafka_channel_take_fini(struct ps_kafka_channel_take *take)
     ps_kafka_reason_fini(&take->reason);
 }
 
-/* ---- the consumer ---- */
-
-/* Thread of this function and the next: the client factory's. */
-static void *make_consumer(const void *, const void *config, struct ps_err *err)
-{
-    struct ps_kafka_consumer *consumer = calloc(1, sizeof *consumer);
-    if (consumer == NULL) {
-        ps_err_set(err, "no memory");
-        return NULL;
-    }
-    if (ps_kafka_consumer_open(consumer, config, err) == PS_OK)
-        return consumer;
-    free(consumer);
-    return NULL;
-}
-
-static void destroy_consumer(const void *, void *consumer)
-{
-    ps_kafka_consumer_destroy(consumer);
-    free(consumer);
-}
+/* ---- the client ---- */
 
 /* Called when a batch and all batches before it were delivered. */
 static void delivered(void *argument, struct ps_batch *batch)
 {
     struct ps_kafka_channel_take *take = argument;
     for (uint32_t i = 0; i < batch->span_count; i++)
-        ps_kafka_streams_delivered(&take->group.streams, &batch->spans[i]);
-}
-
-static void begin_group(struct ps_kafka_channel_take *take, const struct ps_port *port)
-{
-    ps_kafka_group_init(&take->group, take->plan->component, take->counters, COMMIT_INTERVAL_NS,
-                        take->plan->revoke_wait_ns);
-    if (ps_kafka_place_has_member(take->plan->group_instance_id)) {
-        ps_kafka_place_open(&take->place, &take->plan->place, take->config.instance, take->plan->component);
-        ps_kafka_group_remember(&take->group, &take->place, take->plan->record.group, take->plan->pairs,
-                                take->plan->pair_count);
-    }
-    take->port = (struct ps_port){.component = take->plan->component,
-                                  .name = take->plan->component,
-                                  .counters = take->counters,
-                                  .epoll_fd = -1,
-                                  .wake_fd = -1};
-    take->record = (struct ps_kafka_record_state){.plan = &take->plan->record,
-                                                  .streams = &take->group.streams,
-                                                  .port = &take->port,
-                                                  .dead_letters = &take->dead_letters};
-    take->readback = ps_readback_open(port->pool, PS_READBACK_IN_ORDER, delivered, take);
+        ps_kafka_streams_delivered(ps_kafka_reading_streams(take->reading), &batch->spans[i]);
 }
 
 static void failed(struct ps_kafka_channel_take *take, struct ps_err *err, const struct ps_now *now)
@@ -89,71 +40,85 @@ static void failed(struct ps_kafka_channel_take *take, struct ps_err *err, const
     ps_count(take->counters, PS_COUNTER_failures, 1);
     ps_log(PS_LOG_ERROR, take->plan->component, "%s; retrying every 3 s", ps_err_join(err));
     ps_kafka_reason_note(&take->reason, err->text);
-    take->phase = PS_KAFKA_CHANNEL_NEW;
     __atomic_store_n(&take->lacking, false, __ATOMIC_RELAXED);
     __atomic_store_n(&take->failing, true, __ATOMIC_RELAXED);
     take->retry_ns = now->mono_ns + OPEN_RETRY_NS;
 }
 
-static void begin(struct ps_kafka_channel_take *take, struct ps_port *port, const struct ps_now *now)
+static struct ps_kafka_fetch *open_reading(struct ps_kafka_channel_take *take, struct ps_err *err)
 {
-    static const struct ps_kafka_making making = {make_consumer, destroy_consumer, NULL};
+    const struct ps_kafka_channel_take_plan *plan = take->plan;
+    const struct ps_kafka_reading_config config = {
+        .port = &take->port,
+        .pairs = plan->pairs,
+        .pair_count = plan->pair_count,
+        .group = plan->record.group,
+        .group_instance_id = plan->group_instance_id,
+        .place = &take->place,
+        .subscription = plan->subscription,
+        .commit_interval_ns = COMMIT_INTERVAL_NS,
+        .revoke_wait_ns = plan->revoke_wait_ns,
+        .held_bytes_max = plan->held_bytes_max,
+    };
+    if (!take->place.is_open && ps_kafka_place_has_member(plan->group_instance_id))
+        ps_kafka_place_open(&take->place, &plan->place, take->number, plan->component);
+    return ps_kafka_reading_open(&config, err);
+}
+
+static void begin(struct ps_kafka_channel_take *take, const struct ps_port *port, const struct ps_now *now)
+{
     struct ps_err err = {0};
     if (now->mono_ns < take->retry_ns)
         return;
-    take->config.wake_fd = port->wake_fd;
-    if (take->factory == NULL)
-        take->factory = ps_kafka_client_factory_create(&making, port->wake_fd, &err);
-    if (take->factory == NULL) {
+    take->port = (struct ps_port){.component = take->plan->component,
+                                  .name = take->plan->component,
+                                  .counters = take->counters,
+                                  .instance = take->number,
+                                  .epoll_fd = port->worker_epoll_fd,
+                                  .wake_fd = port->wake_fd,
+                                  .blocks = port->blocks};
+    take->reading = open_reading(take, &err);
+    if (take->reading == NULL) {
         ps_err_append(&err, "there is no Kafka consumer");
         failed(take, &err, now);
         return;
     }
-    if (take->readback == NULL)
-        begin_group(take, port);
-    ps_kafka_client_factory_ask(take->factory, &take->config, NULL);
-    take->phase = PS_KAFKA_CHANNEL_MAKING;
-}
-
-static void await(struct ps_kafka_channel_take *take, const struct ps_now *now)
-{
-    struct ps_err err = {0};
-    void *made;
-    if (!ps_kafka_client_factory_reply(take->factory, &made, &err))
-        return;
-    if (made == NULL) {
-        ps_err_append(&err, "there is no Kafka consumer");
-        failed(take, &err, now);
-        return;
-    }
-    take->group.consumer = *(struct ps_kafka_consumer *)made;
-    free(made);
     __atomic_store_n(&take->failing, false, __ATOMIC_RELAXED);
-    take->phase = PS_KAFKA_CHANNEL_OPEN;
+    take->record = (struct ps_kafka_record_state){.plan = &take->plan->record,
+                                                  .streams = ps_kafka_reading_streams(take->reading),
+                                                  .port = &take->port,
+                                                  .dead_letters = &take->dead_letters};
+    take->readback = ps_readback_open(port->pool, PS_READBACK_IN_ORDER, delivered, take);
 }
 
-/* Replaces a client that has failed: the next client reads the uncommitted records again. Positions of
- * batches that are delivered later are discarded, because their generation is old. */
-static void renew(struct ps_kafka_channel_take *take, const struct ps_now *now)
+static void end_reading(struct ps_kafka_channel_take *take)
 {
-    struct ps_err reason = {0};
-    ps_kafka_consumer_failure(&take->group.consumer, &reason);
-    failed(take, &reason, now);
-    ps_kafka_farewell_end(ps_kafka_farewell_begin(&take->group.consumer, false), 0);
-    ps_kafka_group_renew(&take->group);
+    ps_readback_close(take->readback); /* `delivered` is no longer called */
+    take->readback = NULL;
+    ps_kafka_reading_destroy(take->reading);
+    take->reading = NULL;
 }
 
-/* Publishes what the consumer lacks. The consumer lacks nothing if the group gives it no partition: other agents read them. */
-static void note_lack(struct ps_kafka_channel_take *take, const struct ps_now *now)
+/* Ends a client that has failed: the next client reads the uncommitted records again. Batches that are delivered later
+ * no longer count. */
+static void renew_failed(struct ps_kafka_channel_take *take, const struct ps_now *now)
+{
+    struct ps_err reason;
+    if (PS_LIKELY(!ps_kafka_reading_failed(take->reading, &reason)))
+        return;
+    failed(take, &reason, now);
+    end_reading(take);
+}
+
+/* Publishes what the client lacks. It lacks nothing if the group gives it no partition: other agents read them. */
+static void note_lack(struct ps_kafka_channel_take *take)
 {
     const char *why = "";
-    bool has_partitions = ps_kafka_streams_has_owned(&take->group.streams);
-    enum ps_lack lack =
-        ps_kafka_reports_lack(&take->group.consumer.reports, has_partitions, false, now->mono_ns, &why);
-    if (lack > PS_LACK_INPUT)
+    bool lacking = ps_kafka_reading_lack(take->reading, &why) > PS_LACK_INPUT;
+    if (lacking)
         ps_kafka_reason_note(&take->reason, why);
-    if (take->lacking != (lack > PS_LACK_INPUT))
-        __atomic_store_n(&take->lacking, lack > PS_LACK_INPUT, __ATOMIC_RELAXED);
+    if (take->lacking != lacking)
+        __atomic_store_n(&take->lacking, lacking, __ATOMIC_RELAXED);
 }
 
 uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
@@ -162,49 +127,28 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
     if (take->left || take->parting)
         return PS_NEVER;
     ps_kafka_dead_letters_look(&take->dead_letters, port);
-    if (take->phase == PS_KAFKA_CHANNEL_NEW)
+    if (take->reading == NULL)
         begin(take, port, now);
-    if (take->phase == PS_KAFKA_CHANNEL_MAKING)
-        await(take, now);
-    if (take->phase == PS_KAFKA_CHANNEL_OPEN &&
-        PS_UNLIKELY(take->group.consumer.fatal || take->group.consumer.no_memory))
-        renew(take, now);
-    if (take->phase != PS_KAFKA_CHANNEL_OPEN)
-        return take->phase == PS_KAFKA_CHANNEL_NEW ? take->retry_ns
-                                                   : PS_NEVER; /* the client factory wakes the worker */
-    uint64_t next_ns = ps_kafka_group_tick(&take->group, now->mono_ns);
-    note_lack(take, now);
-    uint64_t refill_ns = ps_kafka_consumer_refill(&take->group.consumer, now->mono_ns);
-    next_ns = refill_ns < next_ns ? refill_ns : next_ns;
+    if (take->reading == NULL)
+        return take->retry_ns;
+    uint64_t next_ns = ps_kafka_reading_tick(take->reading, false, now->mono_ns);
+    renew_failed(take, now);
+    if (take->reading == NULL)
+        return take->retry_ns;
+    note_lack(take);
     uint64_t look_ns = now->mono_ns + STARVED_LOOK_NS;
     return (take->starved || take->held != NULL) && look_ns < next_ns ? look_ns : next_ns;
 }
 
 /* ---- batches ---- */
 
-static uint32_t stream_of(void *argument, const rd_kafka_message_t *message)
-{
-    struct ps_kafka_channel_take *take = argument;
-    return ps_kafka_streams_of_record(&take->group.streams, message);
-}
-
-static enum ps_kafka_take take_record(void *argument, const struct ps_kafka_message *message)
-{
-    struct ps_kafka_channel_take *take = argument;
-    return ps_kafka_record_take(&take->record, message);
-}
-
 /* Reads a batch. Returns NULL when there are no records, or no memory for them. */
 static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps_port *port,
                                    const struct ps_now *now)
 {
-    const struct ps_kafka_consumer_reader reader = {
-        .stream = stream_of, .take = take_record, .argument = take};
-    struct ps_kafka_consumer *consumer = &take->group.consumer;
     /* Takes a batch only if records are there: the worker could not distinguish an empty open batch from a
      * batch that a sink holds. */
-    if (take->phase != PS_KAFKA_CHANNEL_OPEN || take->left || take->parting ||
-        !ps_kafka_consumer_has_records(consumer))
+    if (take->reading == NULL || take->left || take->parting || !ps_kafka_reading_has_records(take->reading))
         return NULL;
     bool has_room = !ps_port_has_deadletter(port) || ps_dead_letter_queue_has_room(port->dead_letter_queue);
     struct ps_batch *batch = has_room ? ps_readback_batch(take->readback, *now) : NULL;
@@ -213,12 +157,12 @@ static struct ps_lease *read_batch(struct ps_kafka_channel_take *take, struct ps
         return NULL;
     take->port.dead_letter_queue = port->dead_letter_queue;
     ps_kafka_record_begin(&take->record, batch);
-    ps_kafka_consumer_read(consumer, &reader);
+    (void)ps_kafka_reading_read(take->reading, &take->record);
     take->port.dead_letter_queue = NULL;
     if (!ps_batch_is_empty(batch))
         return ps_readback_lease(take->readback, batch);
     /* The call may have ended at records that do not become events, before the records behind them. */
-    take->starved = ps_kafka_consumer_has_kept(consumer) || ps_kafka_consumer_has_records(consumer);
+    take->starved = ps_kafka_reading_has_records(take->reading);
     ps_readback_drop(batch);
     return NULL;
 }
@@ -274,6 +218,8 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
     take->left = true;
     ps_readback_close(take->readback); /* leases that are returned from now on are only freed */
     take->readback = NULL;
+    if (take->reading != NULL)
+        ps_kafka_reading_forget(take->reading);
     /* records of these letters are read again, like records of leases that were given back */
     ps_kafka_dead_letters_clear(&take->dead_letters);
     if (take->held != NULL)
@@ -291,51 +237,64 @@ static void rest_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
 }
 
-/* Gives the consumer to the thread that leaves the group. `settled` false: the time is over, and some offsets are not
- * committed. */
-static void say_farewell(struct ps_kafka_channel_take *take, bool settled)
+static void begin_to_leave(struct ps_kafka_channel_take *take, bool settled)
 {
     if (!settled)
         ps_log(PS_LOG_WARN, take->plan->component,
                "the last offsets could not be committed: some events will come again");
-    take->farewell = ps_kafka_farewell_begin(&take->group.consumer, true);
-    ps_kafka_group_renew(&take->group);
-    take->phase = PS_KAFKA_CHANNEL_GONE;
+    take->knows_left_over = ps_kafka_reading_left_over(take->reading, &take->left_over);
+    ps_kafka_reading_leave(take->reading);
+    take->leaving = true;
 }
 
 bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns)
 {
-    struct ps_kafka_consumer *consumer = &take->group.consumer;
-    take->parting = true;
-    if (take->phase == PS_KAFKA_CHANNEL_OPEN) {
-        ps_kafka_streams_abandon(&take->group.streams);
-        ps_kafka_group_tick(&take->group, mono_ns);
-        bool settled = consumer->fatal || ps_kafka_group_settle(&take->group);
-        if (settled || mono_ns >= until_ns)
-            say_farewell(take, settled);
+    if (!take->parting && take->reading != NULL) {
+        ps_kafka_reading_forget(take->reading);
+        ps_kafka_streams_abandon(ps_kafka_reading_streams(take->reading));
     }
-    if (take->phase == PS_KAFKA_CHANNEL_GONE)
-        return ps_kafka_farewell_is_over(take->farewell) || mono_ns >= until_ns;
-    return take->phase != PS_KAFKA_CHANNEL_OPEN;
+    take->parting = true;
+    if (take->reading == NULL)
+        return true;
+    (void)ps_kafka_reading_tick(take->reading, true, mono_ns);
+    bool late = mono_ns >= until_ns;
+    bool settled = !take->leaving && ps_kafka_reading_settle(take->reading);
+    if (!take->leaving && (settled || late))
+        begin_to_leave(take, settled);
+    if (!take->leaving || (!ps_kafka_reading_left(take->reading) && !late))
+        return false;
+    end_reading(take);
+    return true;
 }
 
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns)
 {
-    bool parted = take->phase == PS_KAFKA_CHANNEL_GONE;
-    while (!parted && !ps_kafka_channel_take_part(take, until_ns, ps_clock_now().mono_ns))
+    while (!ps_kafka_channel_take_part(take, until_ns, ps_clock_now().mono_ns))
         rest_a_moment();
-    bool over = ps_kafka_farewell_is_over(take->farewell);
-    ps_kafka_farewell_end(take->farewell, over ? PATIENCE_MS : 0);
-    take->farewell = NULL;
-    if (over && take->phase == PS_KAFKA_CHANNEL_GONE)
-        ps_kafka_group_left(&take->group);
-    take->phase = PS_KAFKA_CHANNEL_NEW;
-    if (take->factory != NULL)
-        /* also destroys the consumer that the factory may be making */
-        ps_kafka_client_factory_destroy(take->factory, NULL);
-    take->factory = NULL;
-    ps_kafka_group_fini(&take->group);
     ps_kafka_place_close(&take->place);
+}
+
+void ps_kafka_channel_take_say_left_over(const struct ps_kafka_channel_take *takes, unsigned count,
+                                         const char *brokers)
+{
+    const struct ps_kafka_channel_take_plan *plan = takes[0].plan;
+    uint64_t events = 0;
+    bool known = true;
+    char what[64] = "events may stay";
+    for (unsigned i = 0; i < count; i++) {
+        known &= takes[i].knows_left_over;
+        events += takes[i].left_over;
+    }
+    if (known && events == 0)
+        return;
+    if (known)
+        snprintf(what, sizeof what, "at least %s %s", ps_quantity_print_count(events).text,
+                 ps_quantity_word(events, "event stays", "events stay"));
+    ps_log(
+        PS_LOG_WARN, plan->component,
+        "%s in topic %s at %s, undelivered: a channel with these brokers, this topic and group %s delivers "
+        "them",
+        what, plan->subscription.items[0], brokers, plan->record.group);
 }
 
 bool ps_kafka_channel_take_trouble(struct ps_kafka_channel_take *take, char *text, size_t room)

@@ -8,10 +8,7 @@
 #include "core/flow/channel.h"
 #include "core/stage.h"
 #include "stages/lib/kafka/channel/reason.h"
-#include "stages/lib/kafka/client_factory.h"
-#include "stages/lib/kafka/librdkafka/farewell.h"
-#include "stages/lib/kafka/librdkafka/rebalance.h"
-#include "stages/lib/kafka/fetch/record.h"
+#include "stages/lib/kafka/fetch/reading.h"
 #include "stages/lib/kafka/place.h"
 
 /* Shared by all consumers; const. */
@@ -22,41 +19,33 @@ struct ps_kafka_channel_take_plan {
     const char *group_instance_id; /* NULL: none */
     struct ps_texts subscription;
     struct ps_kafka_record_plan record;
-    uint64_t revoke_wait_ns;
-    bool cooperative;
+    uint64_t revoke_wait_ns, held_bytes_max;
     struct ps_kafka_place_plan place;
-};
-
-enum ps_kafka_channel_phase {
-    PS_KAFKA_CHANNEL_NEW,
-    PS_KAFKA_CHANNEL_MAKING, /* the consumer is being made, on the client factory's thread */
-    PS_KAFKA_CHANNEL_OPEN,
-    PS_KAFKA_CHANNEL_GONE, /* the consumer leaves the group on a thread of its own, or has left it */
 };
 
 struct ps_kafka_channel_take {
     const struct ps_kafka_channel_take_plan *plan;
+    unsigned number;              /* of this consumer */
     struct ps_counters *counters; /* of this consumer of the channel */
     struct ps_kafka_place place;
-    struct ps_kafka_consumer_config config;
-    struct ps_kafka_client_factory *factory;
-    enum ps_kafka_channel_phase phase;
-    struct ps_kafka_group group;
-    struct ps_port port; /* has the channel's name and counters, for `record` */
+    struct ps_port port; /* for `reading` and `record`: the worker's, with the channel's name and counters */
+    struct ps_kafka_fetch *reading; /* NULL: there is none yet, or no more */
     struct ps_kafka_record_state record;
-    struct ps_readback *readback;
-    struct ps_lease *given_back; /* the first one is the next to be taken */
-    struct ps_lease *held;       /* the lease of a batch whose dead letters are not written yet */
+    struct ps_readback *readback; /* of the batches of `reading` */
+    struct ps_lease *given_back;  /* the first one is the next to be taken */
+    struct ps_lease *held;        /* the lease of a batch whose dead letters are not written yet */
     struct ps_kafka_dead_letters dead_letters;
-    bool starved; /* memory or room was missing for records that may be in the topic */
-    bool left;
-    bool parting;                       /* the consumer leaves: no more records are read */
-    uint64_t part_until_ns;             /* set by the channel when it parts */
-    struct ps_kafka_farewell *farewell; /* in phase GONE: the consumer's departure */
-    uint64_t retry_ns;                  /* earliest time of the next attempt to make a consumer */
-    bool failing;                       /* the last consumer failed, or could not be made. Any thread reads */
-    bool lacking;                  /* the consumer reaches no broker, or not the topic. Any thread reads */
-    struct ps_kafka_reason reason; /* why the last consumer failed, or what it lacks */
+    bool starved;           /* memory or room was missing for records that may be in the topic */
+    bool left;              /* the sink is closed */
+    bool parting, leaving;  /* no more records are read; leaves the group */
+    uint64_t part_until_ns; /* set by the channel when it parts */
+    uint64_t
+        left_over; /* when it parted: number of records that it leaves in the topic, if `knows_left_over` */
+    bool knows_left_over;
+    uint64_t retry_ns;             /* earliest time of the next attempt to make a client */
+    bool failing;                  /* the last client failed, or could not be made. Any thread reads */
+    bool lacking;                  /* the client reaches no broker, or not the topic. Any thread reads */
+    struct ps_kafka_reason reason; /* why the last client failed, or what it lacks */
 } PS_ALIGNED_GAP;
 
 /* Thread: control. */
@@ -70,7 +59,7 @@ struct ps_lease *ps_kafka_channel_take_next(struct ps_kafka_channel_take *take, 
                                             const struct ps_now *now);
 void ps_kafka_channel_take_back(struct ps_kafka_channel_take *take, struct ps_lease **lease);
 
-/* Called at every cycle: makes the consumer, handles group events, commits. Returns the time of the next call at the
+/* Called at every cycle: makes the client, handles group events, commits. Returns the time of the next call at the
  * latest. */
 uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct ps_port *port,
                                     const struct ps_now *now);
@@ -79,15 +68,19 @@ uint64_t ps_kafka_channel_take_tick(struct ps_kafka_channel_take *take, struct p
  * and frees the worker's memory. Leases that were released before count as delivered. */
 void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_port *port);
 
-/* Called until it returns true: commits the delivered offsets, then leaves the group and destroys the consumer
- * on another thread. No records are read after the first call. Returns true when the consumer is destroyed or
- * `until_ns` has come; never waits. Thread: the consumer's worker while it recalls, or control, as for `close`. */
+/* Called until it returns true: commits the delivered offsets, leaves the group, and frees the client. No records are
+ * read after the first call. Returns true when the client is freed, at the latest when `until_ns` has come; never waits.
+ * Thread: the consumer's worker while it recalls, or control, as for `close`. */
 bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns);
 
-/* Ends the consumer. If `part` has not given it to the other thread, waits for the brokers until `until_ns` at
- * the latest. A consumer that has not left the group by then continues to leave it on the other thread. Thread:
- * control, while no worker runs. */
+/* Ends the client. If `part` has not ended it, waits for the brokers until `until_ns` at the latest. Thread: control,
+ * while no worker runs. */
 void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);
 
-/* Returns whether the consumer failed, or does not reach the topic; then writes the reason, one line. Thread: any. */
+/* Logs how many events these consumers, which have parted, leave in the topic of the brokers, if there are any. It is the
+ * least number: the brokers may have got more since they answered last. Thread: control. */
+void ps_kafka_channel_take_say_left_over(const struct ps_kafka_channel_take *takes, unsigned count,
+                                         const char *brokers);
+
+/* Returns whether the client failed, or does not reach the topic; then writes the reason, one line. Thread: any. */
 bool ps_kafka_channel_take_trouble(struct ps_kafka_channel_take *take, char *text, size_t room);

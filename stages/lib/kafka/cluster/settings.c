@@ -130,8 +130,6 @@ static const struct row rows[] = {
     FIELD("max.partition.fetch.bytes", INT32, reader.partition_bytes_max, ANSWER_BYTES),
     FIELD("max.poll.interval.ms", INT32, reader.rebalance_ms, 300000),
     TEXT_FIELD("partition.assignment.strategy", assignors),
-    NO_FIELD("queued.max.messages.kbytes"),
-    NO_FIELD("queued.min.messages"),
     FIELD("session.timeout.ms", INT32, reader.session_ms, 45000),
     NO_FIELD("topic.blacklist"),
 };

@@ -1,4 +1,4 @@
-/* The fetch client behind kafka/fetch/seam.h, and one turn of it. */
+/* The functions of kafka/fetch/reading.h, and one turn of the client. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/kafka/cluster/turn.h"
 #include "stages/lib/least.h"
@@ -12,16 +12,6 @@
 #define PAUSE_NS (3 * PS_NS_PER_S)          /* the process did not run for this time, or longer */
 #define SILENT_NS (10 * PS_NS_PER_S)        /* and two heartbeats: the brokers count as cut off */
 #define PAUSED_TICK_NS (100 * PS_NS_PER_MS) /* the worker does not watch the sockets while the source waits */
-
-static struct ps_kafka_fetch *of(struct ps_kafka_reading *reading)
-{
-    return (struct ps_kafka_fetch *)reading;
-}
-
-static const struct ps_kafka_fetch *const_of(const struct ps_kafka_reading *reading)
-{
-    return (const struct ps_kafka_fetch *)reading;
-}
 
 /* ---- the functions of a reader ---- */
 
@@ -151,7 +141,7 @@ static void take_turn(struct ps_kafka_fetch *fetch)
         fetch->client->metadata.answered_ns != metadata_ns; /* leaders or topics may have changed */
 }
 
-/* ---- the engine ---- */
+/* ---- the client ---- */
 
 static struct ps_kafka_native *make_client(const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
@@ -175,9 +165,8 @@ static bool creates_topics(const struct ps_kafka_reading_config *config)
     return value != NULL && strcmp(value, "true") == 0; /* librdkafka's default for a consumer: false */
 }
 
-static void destroy(struct ps_kafka_reading *reading)
+void ps_kafka_reading_destroy(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch *fetch = of(reading);
     if (fetch->fatal)
         ps_kafka_former_leave_behind(fetch);
     ps_kafka_fetch_reading_end(fetch);
@@ -201,11 +190,10 @@ static void destroy(struct ps_kafka_reading *reading)
     free(fetch);
 }
 
-static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_config *config, struct ps_err *err)
+struct ps_kafka_fetch *ps_kafka_reading_open(const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
     struct ps_kafka_fetch *fetch = ps_must_alloc(1, sizeof *fetch, "a Kafka consumer");
     *fetch = (struct ps_kafka_fetch){
-        .base = {&fetch->streams, &fetch->membership},
         .port = config->port,
         .group = config->group,
         .wanted = config->wanted,
@@ -235,9 +223,19 @@ static struct ps_kafka_reading *open_reading(const struct ps_kafka_reading_confi
         fetch->client->settings.creates_topics = creates_topics(config);
     }
     if (fetch->client != NULL && ps_kafka_fetch_topics_open(fetch, config, err) == PS_OK)
-        return &fetch->base;
-    destroy(&fetch->base);
+        return fetch;
+    ps_kafka_reading_destroy(fetch);
     return NULL;
+}
+
+struct ps_kafka_streams *ps_kafka_reading_streams(struct ps_kafka_fetch *fetch)
+{
+    return &fetch->streams;
+}
+
+const struct ps_kafka_membership *ps_kafka_reading_membership(const struct ps_kafka_fetch *fetch)
+{
+    return &fetch->membership;
 }
 
 static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
@@ -254,9 +252,8 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
     return fetch->again ? fetch->mono_ns : due_ns;
 }
 
-static uint64_t tick(struct ps_kafka_reading *reading, bool paused, uint64_t mono_ns)
+uint64_t ps_kafka_reading_tick(struct ps_kafka_fetch *fetch, bool paused, uint64_t mono_ns)
 {
-    struct ps_kafka_fetch *fetch = of(reading);
     if (mono_ns - fetch->mono_ns >= PAUSE_NS) { /* the sink could not deliver anything either */
         fetch->member.revoke_until_ns += mono_ns - fetch->mono_ns;
         fetch->heard_ns = mono_ns;
@@ -288,9 +285,8 @@ static void look_for_answers(struct ps_kafka_fetch *fetch)
         ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_BROKERS);
 }
 
-static enum ps_lack lack(struct ps_kafka_reading *reading, const char **why)
+enum ps_lack ps_kafka_reading_lack(struct ps_kafka_fetch *fetch, const char **why)
 {
-    struct ps_kafka_fetch *fetch = of(reading);
     if (fetch->fatal || fetch->stopped)
         return PS_LACK_NONE;
     look_for_answers(fetch);
@@ -304,67 +300,68 @@ static enum ps_lack lack(struct ps_kafka_reading *reading, const char **why)
     return lack;
 }
 
-static uint32_t read_records(struct ps_kafka_reading *reading, struct ps_kafka_record_state *record)
+uint32_t ps_kafka_reading_read(struct ps_kafka_fetch *fetch, struct ps_kafka_record_state *record)
 {
-    struct ps_kafka_fetch *fetch = of(reading);
     return fetch->fatal || fetch->stopped ? 0 : ps_kafka_fetch_read(fetch, record);
 }
 
-static bool has_kept(const struct ps_kafka_reading *reading)
+bool ps_kafka_reading_has_records(const struct ps_kafka_fetch *fetch)
 {
-    return const_of(reading)->kept;
+    return fetch->answers.first != NULL;
 }
 
-static void forget(struct ps_kafka_reading *reading)
+bool ps_kafka_reading_has_kept(const struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch *fetch = of(reading);
+    return fetch->kept;
+}
+
+void ps_kafka_reading_forget(struct ps_kafka_fetch *fetch)
+{
     fetch->stopped = true;
     ps_kafka_fetched_drop(fetch);
 }
 
-static bool failed(const struct ps_kafka_reading *reading, struct ps_err *reason)
+bool ps_kafka_reading_failed(const struct ps_kafka_fetch *fetch, struct ps_err *reason)
 {
-    const struct ps_kafka_fetch *fetch = const_of(reading);
     if (fetch->fatal)
         *reason = fetch->reason;
     return fetch->fatal;
 }
 
-static bool is_drained(const struct ps_kafka_reading *reading)
+bool ps_kafka_reading_is_drained(const struct ps_kafka_fetch *fetch)
 {
-    return ps_kafka_streams_are_drained(&const_of(reading)->streams);
+    return ps_kafka_streams_are_drained(&fetch->streams);
 }
 
-static bool settle(struct ps_kafka_reading *reading)
+bool ps_kafka_reading_settle(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch *fetch = of(reading);
     ps_kafka_commit_notice(fetch);
     ps_kafka_commit_when(fetch, 0);
     return fetch->fatal || (!fetch->commits.dirty && !fetch->commits.asked);
 }
 
-static void leave(struct ps_kafka_reading *reading)
+bool ps_kafka_reading_left_over(const struct ps_kafka_fetch *fetch, uint64_t *count)
 {
-    ps_kafka_member_leave(of(reading));
+    bool known = fetch->member.phase == PS_KAFKA_MEMBER_STABLE;
+    *count = 0;
+    for (uint32_t i = 0; i < fetch->part_count; i++) {
+        const struct ps_kafka_fetch_part *part = &fetch->parts[i];
+        if (part->state == PS_KAFKA_PART_NONE)
+            continue;
+        int64_t committed = fetch->streams.items[i].committed;
+        int64_t from = committed != PS_KAFKA_POSITION_NONE ? committed : part->begin;
+        known &= part->end >= 0;
+        *count += part->end > from ? (uint64_t)(part->end - from) : 0;
+    }
+    return known;
 }
 
-static bool left(const struct ps_kafka_reading *reading)
+void ps_kafka_reading_leave(struct ps_kafka_fetch *fetch)
 {
-    return const_of(reading)->fatal || const_of(reading)->member.phase == PS_KAFKA_MEMBER_LEFT;
+    ps_kafka_member_leave(fetch);
 }
 
-const struct ps_kafka_reading_engine ps_kafka_reading_native = {
-    .name = "native",
-    .open = open_reading,
-    .destroy = destroy,
-    .tick = tick,
-    .read = read_records,
-    .has_kept = has_kept,
-    .forget = forget,
-    .failed = failed,
-    .lack = lack,
-    .is_drained = is_drained,
-    .settle = settle,
-    .leave = leave,
-    .left = left,
-};
+bool ps_kafka_reading_left(const struct ps_kafka_fetch *fetch)
+{
+    return fetch->fatal || fetch->member.phase == PS_KAFKA_MEMBER_LEFT;
+}

@@ -224,7 +224,7 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
 /* One partition of an answer. */
 struct part_answer {
     int16_t error;
-    int64_t log_start;
+    int64_t high_watermark, log_start;
     const char *aborted;
     uint32_t aborted_count;
     int32_t preferred; /* the replica that the leader wants to be asked instead (KIP-392); -1: none */
@@ -261,7 +261,7 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
     *answer = (struct part_answer){.error = ps_wire_get_int16(in),
                                    .preferred = -1,
                                    .may_be_cut = version < PS_KAFKA_FETCH_OF_WHOLE_BATCHES};
-    (void)ps_wire_get_int64(in); /* high watermark */
+    answer->high_watermark = ps_wire_get_int64(in);
     if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
         (void)ps_wire_get_int64(in); /* last stable offset */
     if (version >= VERSION_OF_LOG_START)
@@ -418,6 +418,7 @@ static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
     }
     part->unstable_ns = 0;
     ps_kafka_replicas_follow(fetch, part, answer->preferred);
+    part->end = answer->high_watermark;
     if (scan(fetch, part, answer, &next))
         add_slice(fetch, fetched, stream, answer, next);
     return true;

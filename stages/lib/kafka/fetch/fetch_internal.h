@@ -1,7 +1,7 @@
 /* The structures of the native fetch client.
  *
- *   engine.c                  the engine's table of functions, its turn, and the functions that the native client
- *                             calls (ps_kafka_native_reader)
+ *   engine.c                  the functions of reading.h, the client's turn, and the functions that the connections
+ *                             call (ps_kafka_native_reader)
  *   topics.c                  the topics to which the member is subscribed
  *   partitions.c              partitions and their fetched records: calls no other file
  *   membership.c              the member's state, for all other files
@@ -25,7 +25,7 @@
 
 #include "stages/lib/kafka/fetch/reports.h"
 #include "stages/lib/kafka/errors.h"
-#include "stages/lib/kafka/fetch/fetch.h"
+#include "stages/lib/kafka/fetch/reading.h"
 #include "stages/lib/kafka/group/former.h"
 #include "stages/lib/kafka/wire/record_batch.h"
 #include "stages/lib/kafka/wire/unpack.h"
@@ -84,6 +84,8 @@ struct ps_kafka_fetch_part {
     uint64_t replica_until_ns;
     uint32_t queued; /* number of the partition's slices that are not read in full */
     int64_t next;    /* READY, CHECKED: the offset to be fetched next */
+    int64_t begin;   /* the offset from which reading began, or went on */
+    int64_t end;     /* the offset after the last record, by the last answer; -1: not known */
     int32_t epoch;   /* epoch of the leader that wrote the record before `next`; -1: not known */
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
      * the leader that was asked. */
@@ -265,7 +267,6 @@ struct ps_kafka_fetch_answers {
 };
 
 struct ps_kafka_fetch {
-    struct ps_kafka_reading base;
     struct ps_port *port;
     struct ps_kafka_native *client;
     struct ps_kafka_fetch_settings settings;

@@ -68,6 +68,7 @@ void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, in
                                                         .asked_by = -1,
                                                         .replica = -1,
                                                         .next = -1,
+                                                        .end = -1,
                                                         .epoch = -1,
                                                         .checked = -1,
                                                         .lives = known->lives,
@@ -246,7 +247,7 @@ void ps_kafka_parts_ask_again(const struct ps_kafka_fetch *fetch, struct ps_kafk
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch)
 {
     ps_kafka_streams_restart(&fetch->streams, stream, offset, epoch);
-    fetch->parts[stream].next = offset;
+    fetch->parts[stream].next = fetch->parts[stream].begin = offset;
     fetch->parts[stream].epoch = epoch;
     ps_kafka_part_move(fetch, &fetch->parts[stream], PS_KAFKA_PART_READY);
     if (ps_kafka_stream_begins(&fetch->streams.items[stream]))

@@ -548,9 +548,9 @@ static bool add_next(struct ps_kafka_record_state *state, const struct ps_kafka_
     return true;
 }
 
-enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message)
+enum ps_kafka_take ps_kafka_record_take(struct ps_kafka_record_state *state,
+                                        const struct ps_kafka_message *message)
 {
-    struct ps_kafka_record_state *state = argument;
     if (PS_LIKELY(goes_on(state, message)) && PS_LIKELY(add_next(state, message)))
         return took(state, message, message->value_length);
     state->runs = false;

@@ -9,13 +9,35 @@
 #include "core/stage.h"
 #include "stages/lib/avro/event.h"
 #include "stages/lib/kafka/channel/dead_letters.h"
-#include "stages/lib/kafka/librdkafka/consumer.h"
 #include "stages/lib/kafka/group/identity.h"
 #include "stages/lib/kafka/fetch/streams.h"
 
 #define PS_KAFKA_NUMBER_TEXT_BYTES 20U /* maximum number of digits of an int64_t, and its sign */
 
 #define PS_KAFKA_RECORD_HEADERS 4U /* timestamp, topic, partition, offset */
+
+/* A record of a partition that is assigned to this member. Valid during the call to `take`. */
+struct ps_kafka_message {
+    uint32_t stream; /* index of its partition in the group's table */
+    int64_t offset;
+    int64_t timestamp_ms; /* -1: the record has none */
+    const char *key;      /* NULL: none */
+    const char *value;    /* NULL: a tombstone */
+    /* one value for each wanted header name; data NULL: the record has no such header */
+    const struct ps_slice *mapped;
+    uint32_t key_length, value_length;
+    int32_t epoch; /* epoch of the leader that wrote the record; -1: not known */
+    /* The block that has key, value and headers; the batch becomes an owner of the block. NULL: key, value and
+     * headers are copied. An earlier block at the same address had another `block_number`. */
+    struct ps_block *block;
+    uint64_t block_number;
+};
+
+enum ps_kafka_take {
+    PS_KAFKA_TAKEN,
+    PS_KAFKA_TAKEN_LAST, /* taken, and the reader wants no more records in this call */
+    PS_KAFKA_NOT_TAKEN,  /* no room: the record is kept and offered first at the next call */
+};
 
 /* Made by build, const. */
 struct ps_kafka_record_plan {
@@ -76,11 +98,12 @@ struct ps_kafka_record_state {
 /* Called when `work` begins with this batch. */
 void ps_kafka_record_begin(struct ps_kafka_record_state *state, struct ps_batch *batch);
 
-/* ps_kafka_consumer_reader.take: `argument` is a ps_kafka_record_state. With useFlumeEventFormat, a record that is
+/* Makes an event of the record. With useFlumeEventFormat, a record that is
  * not an Avro event of Flume is counted and skipped, as in Flume. A datum beyond the limits of avro/event.h, and a
  * record that the whole memory budget cannot hold, are skipped with a log line. If the source has dead letters
  * (penstock.deadletter), skipped records become dead letters. */
-enum ps_kafka_take ps_kafka_record_take(void *argument, const struct ps_kafka_message *message);
+enum ps_kafka_take ps_kafka_record_take(struct ps_kafka_record_state *state,
+                                        const struct ps_kafka_message *message);
 
 /* Called when the partition has nothing to be read up to this offset: the end of a transaction, records of an aborted
  * one, records that compaction removed. It is committed with the records before it: otherwise the group's lag never

@@ -131,27 +131,9 @@ void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, 
     stream->begin_epoch = epoch;
 }
 
-void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams)
+void ps_kafka_streams_begin_assignment(struct ps_kafka_streams *streams)
 {
-    memset(streams->cache, 0, sizeof streams->cache);
     streams->slot = 0;
-}
-
-uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record)
-{
-    uint32_t slot =
-        (uint32_t)(((uintptr_t)record->rkt >> 6) + (uint32_t)record->partition) % PS_KAFKA_STREAM_CACHE;
-    if (PS_UNLIKELY(streams->cache[slot].topic != record->rkt ||
-                    streams->cache[slot].partition != record->partition)) {
-        uint32_t found = ps_kafka_streams_find(streams, rd_kafka_topic_name(record->rkt), record->partition);
-        if (found == PS_KAFKA_STREAM_NONE)
-            return PS_KAFKA_STREAM_NONE;
-        streams->cache[slot].topic = record->rkt;
-        streams->cache[slot].partition = record->partition;
-        streams->cache[slot].stream = found;
-    }
-    uint32_t stream = streams->cache[slot].stream;
-    return streams->items[stream].state == PS_KAFKA_STREAM_OWNED ? stream : PS_KAFKA_STREAM_NONE;
 }
 
 /* Counts skipped records as delivered if all records taken before are delivered. */

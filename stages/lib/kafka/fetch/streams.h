@@ -8,8 +8,6 @@
 
 #include "core/flow/batch.h"
 
-#include <librdkafka/rdkafka.h>
-
 #define PS_KAFKA_STREAM_NONE UINT32_MAX
 #define PS_KAFKA_POSITION_NONE (-1)
 
@@ -47,8 +45,6 @@ struct ps_kafka_stream {
     uint32_t partition_length;
 };
 
-#define PS_KAFKA_STREAM_CACHE 64U
-
 struct ps_kafka_streams {
     struct ps_kafka_stream *items;
     uint32_t count, room;
@@ -59,11 +55,6 @@ struct ps_kafka_streams {
     uint32_t generation;             /* the last generation given to a stream */
     uint32_t slot; /* no slot before this one was GONE when the last partition was assigned */
     bool moved;    /* a stream has advanced, so there may be offsets to commit; the group clears it */
-    struct {
-        const rd_kafka_topic_t *topic;
-        int32_t partition;
-        uint32_t stream;
-    } cache[PS_KAFKA_STREAM_CACHE]; /* valid from one rebalance to the next */
 };
 
 void ps_kafka_streams_fini(struct ps_kafka_streams *streams);
@@ -80,12 +71,9 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
  * leader that wrote the record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
 
-/* Called in a rebalance, before the first partition is assigned: empties the cache of topic handles, which may change,
- * and lets new partitions have the slots of those that are GONE. */
-void ps_kafka_streams_forget_handles(struct ps_kafka_streams *streams);
-
-/* Returns the stream of a record if it is OWNED; else NONE. */
-uint32_t ps_kafka_streams_of_record(struct ps_kafka_streams *streams, const rd_kafka_message_t *record);
+/* Called in a rebalance, before the first partition is assigned: lets new partitions have the slots of those that are
+ * GONE. */
+void ps_kafka_streams_begin_assignment(struct ps_kafka_streams *streams);
 
 /* Skips a record that makes no event: its offset is committed when all earlier records are delivered. */
 void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch);

@@ -261,7 +261,7 @@ static void take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     member->misfits = false;
-    ps_kafka_streams_forget_handles(&fetch->streams);
+    ps_kafka_streams_begin_assignment(&fetch->streams);
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].assigned = false;
     (void)ps_kafka_assignment_read(bytes, length, take_partition, fetch);

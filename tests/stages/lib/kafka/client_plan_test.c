@@ -198,38 +198,6 @@ static void test_native(void **state)
     assert_int_equal(sender.linger_ns, 0);
 }
 
-/* The library fetches at least 1 MiB and less than 2 GiB ahead. An answer is not larger, unless one record is. */
-static void test_fetches(void **state)
-{
-    static const struct {
-        const char *given;
-        uint64_t bytes;
-        const char *kbytes, *messages, *fetch;
-    } cases[] = {
-        {"", 0, "1024", "2048", "1048576"},
-        {"", 1024 * KIB - 1, "1024", "2048", "1048576"},
-        {"", 1025 * KIB, "1025", "2050", "1049600"},
-        {"", 52428799, "51199", "102399", "52428799"},
-        {"", 52428800, "51200", "102400", "-"},
-        {"", 52428801, "51200", "102400", "-"},
-        {"", UINT64_C(2097151) * 1024, "2097151", "4194302", "-"},
-        {"", UINT64_C(2097152) * 1024, "2097151", "4194302", "-"},
-        {"", UINT64_MAX, "2097151", "4194302", "-"},
-        {"fetch.max.bytes=1048576", 0, "1024", "2048", "1048576"},
-        {"fetch.max.bytes=1048577", 0, "1024", "2048", "1048576"},
-        {"message.max.bytes=2000000", 0, "1024", "2048", "2000000"},
-        {"queued.max.messages.kbytes=7", 0, "7", "2048", "1048576"},
-        {"queued.min.messages=8", 0, "1024", "8", "1048576"},
-    };
-    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        begin(cases[i].given);
-        ps_kafka_bound_fetches(&settings, cases[i].bytes);
-        assert_string_equal(value_of("queued.max.messages.kbytes"), cases[i].kbytes);
-        assert_string_equal(value_of("queued.min.messages"), cases[i].messages);
-        assert_string_equal(value_of("fetch.max.bytes"), cases[i].fetch);
-    }
-}
-
 static void test_groups(void **state)
 {
     static const struct {
@@ -255,10 +223,10 @@ static void test_groups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acks),    cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_queue),   cmocka_unit_test(test_defaults_and_given),
-        cmocka_unit_test(test_waves),   cmocka_unit_test(test_native),
-        cmocka_unit_test(test_fetches), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_acks),   cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_queue),  cmocka_unit_test(test_defaults_and_given),
+        cmocka_unit_test(test_waves),  cmocka_unit_test(test_native),
+        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, ps_test_arena_setup, teardown);
 }

@@ -368,7 +368,7 @@ static void test_shorter_log(void **state)
     read_all(&run);
     for (unsigned i = 0; i < 100; i++)
         turn(&run); /* commits */
-    assert_true(engine->is_drained(run.reading));
+    assert_true(ps_kafka_reading_is_drained(run.reading));
     ps_test_group_truncate(&run.group, 0);
     unsigned before = run.read;
     for (unsigned turns = 0; run.read == before; turns++) {
@@ -376,9 +376,9 @@ static void test_shorter_log(void **state)
         turn(&run);
     }
     assert_int_equal(run.next[0] <= run.group.logs[0].end, 1);
-    assert_false(engine->is_drained(run.reading));
+    assert_false(ps_kafka_reading_is_drained(run.reading));
     read_all(&run);
-    assert_true(engine->is_drained(run.reading));
+    assert_true(ps_kafka_reading_is_drained(run.reading));
     end(&run);
 }
 
@@ -426,7 +426,7 @@ static void test_no_memory_to_decompress(void **state)
             append_plain(&run);
             run.group.holds = under_way && i > 0;
             for (unsigned turns = 0; turns < 50; turns++) {
-                (void)engine->tick(run.reading, false, run.group.now_ns);
+                (void)ps_kafka_reading_tick(run.reading, false, run.group.now_ns);
                 (void)ps_test_group_serve(&run.group);
                 run.group.now_ns += PS_NS_PER_MS;
             }
@@ -457,7 +457,7 @@ static void test_no_memory_to_decompress(void **state)
 static void fetch_ahead(struct run *run)
 {
     for (unsigned turns = 0; turns < 500; turns++) {
-        (void)engine->tick(run->reading, false, run->group.now_ns);
+        (void)ps_kafka_reading_tick(run->reading, false, run->group.now_ns);
         (void)ps_test_group_serve(&run->group);
         run->group.now_ns += PS_NS_PER_MS;
     }

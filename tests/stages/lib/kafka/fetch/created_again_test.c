@@ -66,7 +66,7 @@ static void read_on(void)
     if (run.open == NULL)
         run.open = ps_test_stage_take_batch(&run.stage);
     ps_kafka_record_begin(&run.state, run.open);
-    (void)engine->read(run.reading, &run.state);
+    (void)ps_kafka_reading_read(run.reading, &run.state);
     if (run.open->count == 0)
         return;
     for (uint32_t i = 0; i < run.open->count; i++)
@@ -78,8 +78,8 @@ static void read_on(void)
 static void step(void)
 {
     uint64_t *now_ns = &run.group.now_ns;
-    uint64_t due_ns = engine->tick(run.reading, run.waiting_count >= WAITING_MAX, *now_ns);
-    if (engine->failed(run.reading, &run.reason))
+    uint64_t due_ns = ps_kafka_reading_tick(run.reading, run.waiting_count >= WAITING_MAX, *now_ns);
+    if (ps_kafka_reading_failed(run.reading, &run.reason))
         fail_msg("%s", run.reason.text);
     read_on();
     if (ps_test_group_serve(&run.group))

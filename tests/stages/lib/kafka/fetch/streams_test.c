@@ -86,7 +86,7 @@ static void test_bounded(void **state)
 {
     struct ps_kafka_streams streams = {0};
     for (int32_t i = 0; i < 100000; i++) {
-        ps_kafka_streams_forget_handles(&streams); /* a rebalance */
+        ps_kafka_streams_begin_assignment(&streams); /* a rebalance */
         uint32_t stream = ps_kafka_streams_assign(&streams, "t", i);
         assert_int_equal(ps_kafka_streams_find(&streams, "t", i), stream);
         streams.items[stream].state = PS_KAFKA_STREAM_GONE;

@@ -224,7 +224,7 @@ static void test_no_coordinator_yet(void **state)
 static enum ps_lack lack(const char **why)
 {
     *why = "";
-    return engine->lack(run.reading, why);
+    return ps_kafka_reading_lack(run.reading, why);
 }
 
 /* Another member is a client of another kind: its subscription cannot be read by the leader, or it is the leader, and what it assigns

@@ -2,7 +2,7 @@
  * or beside another one, with JoinGroup 9 (KIP-814) and with 5. All partitions of its topics are read, no others, and the
  * group rebalances only if that needs it. */
 #include "stages/lib/kafka/group/assignment.h"
-#include "stages/lib/kafka/fetch/fetch.h"
+#include "stages/lib/kafka/fetch/reading.h"
 
 #include "core/log/log.h"
 #include "tests/support/kafka/connections.h"
@@ -286,7 +286,7 @@ static bool handle(void *, struct ps_test_connection *connection, struct ps_test
 /* ---- processes ---- */
 
 static struct ps_test_stage stage;
-static struct ps_kafka_reading *reading;
+static struct ps_kafka_fetch *reading;
 static uint64_t now_ns;
 
 static void start(const char *const *topics, size_t count)
@@ -309,21 +309,21 @@ static void start(const char *const *topics, size_t count)
                                                    .held_bytes_max = 4U << 20};
     struct ps_err err = {0};
     memset(fake.read, 0, sizeof fake.read);
-    reading = ps_kafka_reading_native.open(&config, &err);
+    reading = ps_kafka_reading_open(&config, &err);
     assert_non_null(reading);
 }
 
 static void restart(const char *const *topics, size_t count)
 {
-    ps_kafka_reading_native.destroy(reading); /* a static member does not leave */
+    ps_kafka_reading_destroy(reading); /* a static member does not leave */
     start(topics, count);
 }
 
 static void turn(void)
 {
     struct ps_err err;
-    (void)ps_kafka_reading_native.tick(reading, false, now_ns);
-    assert_false(ps_kafka_reading_native.failed(reading, &err));
+    (void)ps_kafka_reading_tick(reading, false, now_ns);
+    assert_false(ps_kafka_reading_failed(reading, &err));
     now_ns += ps_test_connections_serve(&fake.node) ? PS_NS_PER_MS / 4 : 5 * PS_NS_PER_MS;
 }
 
@@ -370,7 +370,7 @@ static void come_back(bool skips, bool leads)
     restart(a, 1);
     fake.read[1] = 0;
     expect(15, 0, 6);
-    ps_kafka_reading_native.destroy(reading);
+    ps_kafka_reading_destroy(reading);
     ps_test_stage_fini(&stage);
     ps_test_connections_close(&fake.node);
 }
@@ -413,7 +413,7 @@ static void test_beside_a_foreign_member(void **state)
         connections[i] = fake.connections;
     }
     assert_int_equal(connections[1], connections[0]);
-    ps_kafka_reading_native.destroy(reading);
+    ps_kafka_reading_destroy(reading);
     ps_test_stage_fini(&stage);
     ps_test_connections_close(&fake.node);
 }
