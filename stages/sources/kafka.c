@@ -6,10 +6,10 @@
  *
  * Thread: its worker. It must never commit offsets of records that are not delivered, and never wait for a broker. */
 #include "core/stage.h"
+#include "regex/regex.h"
 #include "stages/lib/kafka/client_plan.h"
 #include "stages/lib/kafka/fetch/reading.h"
 #include "stages/lib/kafka/fetch/reports.h"
-#include "stages/lib/kafka/fetch/topic_regex.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/properties/properties.h"
@@ -41,6 +41,7 @@ struct kafka_plan {
     /* Set by build: */
     struct ps_kafka_settings settings;
     struct ps_texts subscription, wanted;
+    struct ps_regex *pattern; /* of the topics; NULL: they are named */
     struct ps_kafka_record_plan record;
     uint64_t revoke_wait_ns, held_bytes_max;
     bool sink_commits; /* the sink commits the offsets, in its transactions */
@@ -184,12 +185,13 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     }
     if (plan->regex == NULL && !ps_kafka_topics_check(context, wanted_topics(plan)))
         return PS_FAIL;
-    if (plan->regex != NULL && ps_kafka_topic_regex(context->arena, plan->regex, &err) == NULL) {
-        ps_report(context, PS_LOG_ERROR, "kafka.topics.regex",
-                  "\"%s\": %s\nrewrite the expression, or list the topics in kafka.topics", plan->regex,
-                  err.text);
+    struct ps_regex *pattern =
+        plan->regex != NULL ? ps_regex_create(plan->regex, 0, PS_REGEX_WHOLE, &err) : NULL;
+    if (plan->regex != NULL && pattern == NULL) {
+        ps_report(context, PS_LOG_ERROR, "kafka.topics.regex", "%s", err.text);
         return PS_FAIL;
     }
+    ps_regex_destroy(pattern);
     return ps_kafka_consumer_check(&plan->consumer, context, &notes);
 }
 
@@ -203,17 +205,6 @@ static void exclude_internal_topics(struct kafka_plan *plan)
             return;
     }
     ps_kafka_settings_set(&plan->settings, "topic.blacklist", PS_KAFKA_INTERNAL_TOPICS);
-}
-
-static void build_subscription(struct kafka_plan *plan, struct ps_context *context)
-{
-    struct ps_texts topics = wanted_topics(plan);
-    if (plan->regex != NULL) {
-        const char **items = ps_arena_alloc(context->arena, sizeof *items);
-        items[0] = ps_kafka_topic_regex(context->arena, plan->regex, NULL);
-        topics = (struct ps_texts){1, items};
-    }
-    plan->subscription = topics;
 }
 
 static const char *group_of(const struct kafka_plan *plan)
@@ -268,7 +259,7 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     if (plan->sink_commits)
         ps_kafka_settings_set(settings, "isolation.level", "read_committed");
     exclude_internal_topics(plan);
-    build_subscription(plan, context);
+    plan->subscription = plan->regex == NULL ? wanted_topics(plan) : (struct ps_texts){0};
     build_headers(plan, context);
     if (plan->sink_commits && ps_kafka_is_cooperative(settings)) {
         ps_kafka_settings_fini(settings);
@@ -276,6 +267,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
                           "partition.assignment.strategy = cooperative-sticky cannot deliver exactly once");
     }
     plan->revoke_wait_ns = ps_kafka_revoke_wait_ns(settings);
+    if (plan->regex != NULL) /* `check` has compiled it before */
+        plan->pattern = ps_regex_create(plan->regex, 0, PS_REGEX_WHOLE, err);
     return PS_OK;
 }
 
@@ -349,6 +342,7 @@ static void kafka_teardown(void *plan_)
 {
     struct kafka_plan *plan = plan_;
     ps_kafka_settings_fini(&plan->settings);
+    ps_regex_destroy(plan->pattern);
 }
 
 /* ---- open and close ---- */
@@ -366,6 +360,7 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
         .group_instance_id = ps_kafka_settings_get(&plan->settings, "group.instance.id"),
         .place = &state->place,
         .subscription = plan->subscription,
+        .pattern = plan->pattern,
         .wanted = plan->wanted,
         .sink_commits = plan->sink_commits,
         .commit_interval_ns = COMMIT_INTERVAL_NS,

@@ -48,11 +48,10 @@ struct run {
 
 static const char *instance_id;      /* of the members that are opened; NULL: none */
 static struct ps_kafka_place *place; /* that remembers their ids; NULL: none */
-static const char *expression;       /* to which they are subscribed; NULL: to the topic */
 
 static inline void open_member(struct run *run)
 {
-    const char *const topics[] = {expression != NULL ? expression : "t"};
+    const char *const topics[] = {"t"};
     struct ps_err err = {0};
     const struct ps_kafka_reading_config config = {
         .port = &run->stage.port,

@@ -293,8 +293,8 @@ enum ps_lack ps_kafka_reading_lack(struct ps_kafka_fetch *fetch, const char **wh
     if (fetch->member.phase == PS_KAFKA_MEMBER_STABLE)
         ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_GROUP);
     enum ps_lack lack = ps_kafka_reports_lack(&fetch->reports, ps_kafka_streams_has_owned(&fetch->streams),
-                                              fetch->subscription.has_pattern, fetch->mono_ns, why);
-    if (lack == PS_LACK_INPUT && fetch->subscription.has_pattern)
+                                              fetch->subscription.pattern != NULL, fetch->mono_ns, why);
+    if (lack == PS_LACK_INPUT && fetch->subscription.pattern != NULL)
         *why = fetch->subscription.topic_count == 0 ? "no topic of the cluster matches kafka.topics.regex"
                                                     : PS_KAFKA_NO_PARTITION;
     return lack;

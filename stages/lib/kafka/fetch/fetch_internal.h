@@ -31,6 +31,8 @@
 #include "stages/lib/kafka/wire/unpack.h"
 #include "stages/lib/kafka/cluster/native_internal.h"
 
+#include "regex/regex.h"
+
 #include <regex.h>
 
 /* ---- partitions ---- */
@@ -232,8 +234,10 @@ struct ps_kafka_fetch_member {
 struct ps_kafka_fetch_subscription {
     char **topics; /* sorted */
     uint32_t topic_count;
-    bool has_pattern, has_exclusion;
-    regex_t pattern, exclusion;
+    const struct ps_regex *pattern; /* NULL: the topics are named */
+    struct ps_regex_scratch *scratch;
+    bool has_exclusion;
+    regex_t exclusion;
     char **found; /* topics that match the pattern in the metadata that is being read */
     uint32_t found_count, found_room;
     uint64_t found_ns; /* metadata of this time was looked at */

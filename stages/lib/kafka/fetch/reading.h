@@ -22,10 +22,11 @@ struct ps_kafka_reading_config {
     const char *group;
     /* NULL: none. Instances are members of their own: instance 0 has this id, the others <id>-<instance>. */
     const char *group_instance_id;
-    struct ps_kafka_place *place; /* remembers the member of the group; NULL: nothing is remembered */
-    struct ps_texts subscription; /* topic names, or one "^.." expression */
-    struct ps_texts wanted;       /* names of the record headers to read */
-    bool sink_commits;            /* the sink commits the offsets, in its transactions: the client does not */
+    struct ps_kafka_place *place;   /* remembers the member of the group; NULL: nothing is remembered */
+    struct ps_texts subscription;   /* topic names, if there is no pattern */
+    const struct ps_regex *pattern; /* that the names of the topics match; NULL: none */
+    struct ps_texts wanted;         /* names of the record headers to read */
+    bool sink_commits; /* the sink commits the offsets, in its transactions: the client does not */
     uint64_t commit_interval_ns, revoke_wait_ns;
     uint64_t held_bytes_max; /* limit of the memory for records that are fetched ahead */
 };

@@ -11,18 +11,7 @@ static int compare(const void *one, const void *other)
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/* Compiles expressions of the form that librdkafka takes: POSIX extended regular expressions, separated by
- * commas. */
-static enum ps_status compile(regex_t *expression, const char *text, const char *what, struct ps_err *err)
-{
-    char reason[256];
-    int error = regcomp(expression, text, REG_EXTENDED | REG_NOSUB);
-    if (error == 0)
-        return PS_OK;
-    regerror(error, expression, reason, sizeof reason);
-    return ps_err_set(err, "%s: %s: %s", what, text, reason);
-}
-
+/* The exclusion has the form that librdkafka takes: POSIX extended regular expressions, separated by commas. */
 static enum ps_status compile_exclusion(struct ps_kafka_fetch *fetch,
                                         const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
@@ -38,20 +27,19 @@ static enum ps_status compile_exclusion(struct ps_kafka_fetch *fetch,
         if (*at == ',')
             *at = '|';
     }
-    enum ps_status status = compile(&fetch->subscription.exclusion, joined, "exclude.internal.topics", err);
+    int error = regcomp(&fetch->subscription.exclusion, joined, REG_EXTENDED | REG_NOSUB);
     free(joined);
-    fetch->subscription.has_exclusion = status == PS_OK;
-    return status;
+    fetch->subscription.has_exclusion = error == 0;
+    return error == 0 ? PS_OK : ps_err_set(err, "topic.blacklist: %s: not an expression", text);
 }
 
 enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
                                           const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
     const struct ps_texts wanted = config->subscription;
-    if (wanted.count == 1 && wanted.items[0][0] == '^') {
-        if (compile(&fetch->subscription.pattern, wanted.items[0], "kafka.topics.regex", err) != PS_OK)
-            return PS_FAIL;
-        fetch->subscription.has_pattern = true;
+    if (config->pattern != NULL) {
+        fetch->subscription.pattern = config->pattern;
+        fetch->subscription.scratch = ps_regex_scratch_create();
         fetch->client->all_topics = true;
         return compile_exclusion(fetch, config, err);
     }
@@ -84,7 +72,7 @@ static int compare_name(const void *name_, const void *topic)
 static bool matches(const struct ps_kafka_fetch *fetch, const char *topic)
 {
     const struct ps_kafka_fetch_subscription *own = &fetch->subscription;
-    return regexec(&own->pattern, topic, 0, NULL, 0) == 0 &&
+    return ps_regex_find(own->pattern, own->scratch, topic, strlen(topic), 0, NULL, 0) &&
            (!own->has_exclusion || regexec(&own->exclusion, topic, 0, NULL, 0) != 0);
 }
 
@@ -95,7 +83,7 @@ bool ps_kafka_fetch_is_subscribed(const struct ps_kafka_fetch *fetch, struct ps_
     if (own->topic_count > 0 &&
         bsearch(&topic, own->topics, own->topic_count, sizeof *own->topics, compare_name) != NULL)
         return true;
-    if (!own->has_pattern || topic.length >= sizeof text)
+    if (own->pattern == NULL || topic.length >= sizeof text)
         return false;
     memcpy(text, topic.data, topic.length);
     text[topic.length] = '\0';
@@ -106,8 +94,8 @@ void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch)
 {
     ps_kafka_fetch_texts_free(&fetch->subscription.topics, &fetch->subscription.topic_count);
     ps_kafka_fetch_texts_free(&fetch->subscription.found, &fetch->subscription.found_count);
-    if (fetch->subscription.has_pattern)
-        regfree(&fetch->subscription.pattern);
+    if (fetch->subscription.scratch != NULL)
+        ps_regex_scratch_destroy(fetch->subscription.scratch);
     if (fetch->subscription.has_exclusion)
         regfree(&fetch->subscription.exclusion);
 }
@@ -192,7 +180,7 @@ void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
     if (fetch->client->metadata.answered_ns == fetch->subscription.found_ns)
         return;
     fetch->subscription.found_ns = fetch->client->metadata.answered_ns;
-    if (fetch->subscription.has_pattern)
+    if (fetch->subscription.pattern != NULL)
         change_topics(fetch);
     report_topics(fetch);
     if (ps_kafka_leader_sees_change(fetch))

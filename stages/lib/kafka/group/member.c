@@ -434,7 +434,7 @@ static void send_step(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broke
 /* Returns whether the topics are known. The topics of a pattern are known after the first metadata. */
 static bool may_join(const struct ps_kafka_fetch *fetch)
 {
-    return !fetch->subscription.has_pattern || fetch->subscription.found_ns != 0;
+    return fetch->subscription.pattern == NULL || fetch->subscription.found_ns != 0;
 }
 
 static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
