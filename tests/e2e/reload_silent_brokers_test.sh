@@ -17,6 +17,8 @@ children[$broker]=1
 has_brokers() { [[ -s $work/brokers ]]; }
 await "the mock broker has no address" has_brokers
 
+# The session is longer than a reload: the mock broker names members by their address, so a member that comes after the old one's
+# session would have its name, and leave the group in its place.
 config() { # SINK: of the Kafka channel; with another name its consumer is another one
     cat <<EOF_
 a1.sources = r1 r2
@@ -38,7 +40,7 @@ a1.channels.c2.type = org.apache.flume.channel.kafka.KafkaChannel
 a1.channels.c2.kafka.bootstrap.servers = 127.0.0.1:$broker_port
 a1.channels.c2.kafka.topic = events
 a1.channels.c2.kafka.consumer.auto.offset.reset = earliest
-a1.channels.c2.kafka.consumer.session.timeout.ms = 6000
+a1.channels.c2.kafka.consumer.session.timeout.ms = 20000
 a1.sinks.$1.type = file_roll
 a1.sinks.$1.sink.directory = $work/out
 a1.sinks.$1.sink.rollInterval = 0
