@@ -18,7 +18,7 @@ class Agent:
         self.process = self.place.agent(name, self.place.write("agent.properties", text), environment)
 
     def __enter__(self):
-        if not results.listening(self.place.port + 1, self.process, 60):
+        if not results.listening(self.place.port + 1, self.process, 300):
             raise RuntimeError(f"it did not start: {self.place.log_end()}")
         return self
 
@@ -63,7 +63,7 @@ class Flow:
         self.loads = []
 
     def __enter__(self):
-        if not results.listening(self.place.port + 1, self.process, 60):
+        if not results.listening(self.place.port + 1, self.process, 300):
             raise RuntimeError(f"the agent did not start: {self.place.log_end()}")
         return self
 
