@@ -26,7 +26,8 @@ static void start(const char *bootstrap, const char *topic)
     static const char *topics[1];
     static struct ps_pair pairs[4];
     ps_test_stage_init_sized(&stage, &ps_source_kafka, UINT64_C(8) << 20);
-    stage.now = ps_clock_now(); /* that of ps_kafka_channel_take_close, also on a machine that has just started */
+    stage.now =
+        ps_clock_now(); /* that of ps_kafka_channel_take_close, also on a machine that has just started */
     topics[0] = topic;
     pairs[0] = (struct ps_pair){.key = "bootstrap.servers", .value = bootstrap};
     pairs[1] = (struct ps_pair){.key = "group.id", .value = topic};
