@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PATIENCE_S 120
+
 uint64_t ps_kafka_loop_reported;
 
 void ps_kafka_loop_fatal(const char *what)
@@ -112,16 +114,27 @@ rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic)
     return client;
 }
 
-double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job)
+/* Waits until the agent has delivered more than `count` events, at most PATIENCE_S. Returns how many it has. */
+static uint64_t await_more_than(struct ps_agent *agent, uint64_t count)
 {
     const struct timespec moment = {.tv_nsec = 5000000};
+    double until_s = ps_usage_self().wall_s + PATIENCE_S;
+    uint64_t delivered;
+    while ((delivered = ps_bench_agent_delivered(agent)) <= count) {
+        if (ps_usage_self().wall_s > until_s)
+            ps_kafka_loop_fatal("the agent delivers nothing");
+        nanosleep(&moment, NULL);
+    }
+    return delivered;
+}
+
+double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job)
+{
     struct ps_agent_account account;
-    uint64_t first, last;
-    while ((first = ps_bench_agent_delivered(agent)) == 0)
-        nanosleep(&moment, NULL);
+    uint64_t first = await_more_than(agent, 0), last;
     struct ps_usage before = ps_usage_self();
-    while ((last = ps_bench_agent_delivered(agent)) < job->events)
-        nanosleep(&moment, NULL);
+    for (last = first; last < job->events;)
+        last = await_more_than(agent, last);
     struct ps_usage after = ps_usage_self();
     ps_agent_stop(agent, 10000, NULL, NULL, &account);
     if (account.undelivered != 0 || account.accepted < job->events)

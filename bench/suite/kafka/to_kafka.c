@@ -28,7 +28,7 @@
 #define PARTITIONS 4
 
 struct variant {
-    const char *name, *engine, *compression;
+    const char *name, *engine, *compression; /* engine: of the sink */
     bool exactly_once; /* true: compared with the same agent at least once; false: with the loop */
     bool file;         /* taildir is the source */
     double goal, goal_ratio;
@@ -207,7 +207,6 @@ static double run_bare(struct job *job)
 static const char source_kafka[] = "a.sources.s.type = org.apache.flume.source.kafka.KafkaSource\n"
                                    "a.sources.s.kafka.bootstrap.servers = %s\n"
                                    "a.sources.s.kafka.topics = %s\n"
-                                   "a.sources.s.penstock.engine = %s\n"
                                    "a.sources.s.kafka.consumer.group.id = agent-%d-%u-%lld\n"
                                    "a.sources.s.kafka.consumer.auto.offset.reset = earliest\n";
 
@@ -237,8 +236,8 @@ static struct ps_agent *agent_start(const struct job *job, bool exactly_once)
     char text[2048];
     int length = job->variant->file
                      ? snprintf(text, sizeof text, source_file, job->file, job->folder, number++)
-                     : snprintf(text, sizeof text, source_kafka, brokers, job->from, engine, (int)getpid(),
-                                number++, (long long)time(NULL));
+                     : snprintf(text, sizeof text, source_kafka, brokers, job->from, (int)getpid(), number++,
+                                (long long)time(NULL));
     length += snprintf(text + length, sizeof text - (size_t)length, rest_text, brokers, job->to, engine,
                        job->variant->compression,
                        exactly_once ? "a.sinks.k.penstock.guarantee = exactly-once\n" : "");
