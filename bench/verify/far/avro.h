@@ -1,6 +1,6 @@
 /* Reads Avro object container files as they grow: HDFS and file_roll files of the avro_event serializer, and any
- * others (Avro 1.11 specification, "Object Container Files"). Codecs null, deflate, snappy. A block is taken only when
- * the block and its marker are complete, so a file that is still being written causes no error. A damaged block is
+ * others (Avro 1.11 specification, "Object Container Files"), with the readers of stages/lib/avro. A block is taken only
+ * when the block and its marker are complete, so a file that is still being written causes no error. A damaged block is
  * skipped up to the next marker, and counted.
  *
  * Thread: the far end's. */
@@ -9,7 +9,6 @@
 #include "bench/verify/far/records.h"
 
 #define PS_FAR_AVRO_MAGIC "Obj\x01"
-#define PS_FAR_AVRO_HEADER_BYTES_MAX (4U << 20)
 #define PS_FAR_AVRO_BLOCK_BYTES_MAX (64U << 20)  /* size in the file */
 #define PS_FAR_AVRO_PLAIN_BYTES_MAX (256U << 20) /* decompressed */
 

@@ -1,15 +1,13 @@
 #include "bench/verify/far/content.h"
+#include "stages/lib/decompressor.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-
 #define OUT_BYTES (128U * 1024U)
 
-struct ps_far_gunzip {
-    z_stream stream;
-    bool between; /* between members: the next bytes are another member or padding */
+struct ps_far_unpacked {
+    struct ps_decompressor decompressor;
     struct ps_far_content inner;
     char out[OUT_BYTES];
 };
@@ -25,76 +23,61 @@ void ps_far_content_fini(struct ps_far_content *content)
     ps_far_text_fini(&content->text);
     ps_far_avro_destroy(content->avro);
     content->avro = NULL;
-    if (content->gunzip != NULL) {
-        inflateEnd(&content->gunzip->stream);
-        ps_far_content_fini(&content->gunzip->inner);
-        free(content->gunzip);
-        content->gunzip = NULL;
+    if (content->unpacked != NULL) {
+        ps_decompressor_fini(&content->unpacked->decompressor);
+        ps_far_content_fini(&content->unpacked->inner);
+        free(content->unpacked);
+        content->unpacked = NULL;
     }
 }
 
-static void gunzip_make(struct ps_far_content *content)
+static void unpacked_make(struct ps_far_content *content, enum ps_compression compression)
 {
-    content->gunzip = ps_must_alloc(1, sizeof *content->gunzip, "gunzip");
-    PS_ASSERT(inflateInit2(&content->gunzip->stream, 15 + 16) == Z_OK); /* gzip format, with checksum */
-    ps_far_content_init(&content->gunzip->inner);
-    content->gunzip->inner.plain = true;
+    content->unpacked = ps_must_alloc(1, sizeof *content->unpacked, "a decompressor");
+    PS_ASSERT(ps_decompressor_begin(&content->unpacked->decompressor, compression));
+    ps_far_content_init(&content->unpacked->inner);
+    content->unpacked->inner.plain = true;
 }
 
-/* Examines the head; returns false when more bytes are needed. */
-static bool recognise(struct ps_far_content *content)
+static void recognise(struct ps_far_content *content)
 {
-    const char *head = content->head;
-    unsigned length = content->headed, avro = length < 4 ? length : 4, gzip = length < 3 ? length : 3;
-    bool may_avro = memcmp(head, PS_FAR_AVRO_MAGIC, avro) == 0;
-    bool may_gzip = !content->plain && memcmp(head, "\x1f\x8b\x08", gzip) == 0;
-    if (may_gzip && length >= 3) {
-        content->kind = PS_FAR_CONTENT_GZIP;
-        gunzip_make(content);
-    } else if (may_avro && length >= 4) {
+    enum ps_compression compression =
+        content->plain ? PS_COMPRESSION_NONE : ps_compression_of(content->head, content->headed);
+    if (compression != PS_COMPRESSION_NONE) {
+        content->kind = PS_FAR_CONTENT_PACKED;
+        unpacked_make(content, compression);
+    } else if (content->headed == sizeof content->head &&
+               memcmp(content->head, PS_FAR_AVRO_MAGIC, sizeof content->head) == 0) {
         content->kind = PS_FAR_CONTENT_AVRO;
         content->avro = ps_far_avro_create();
-    } else if (!may_avro && !may_gzip) {
-        content->kind = PS_FAR_CONTENT_TEXT;
     } else {
-        return false;
+        content->kind = PS_FAR_CONTENT_TEXT;
     }
-    return true;
 }
 
-static void feed_gzip(struct ps_far_content *content, const char *name, const char *data, size_t length,
-                      struct ps_far_hand *hand, struct ps_far_notes *notes)
+static const char *format_of(const struct ps_far_content *content)
 {
-    struct ps_far_gunzip *gunzip = content->gunzip;
-    z_stream *stream = &gunzip->stream;
-    stream->next_in = (unsigned char *)(uintptr_t)data;
-    stream->avail_in = (uInt)length;
-    while (stream->avail_in > 0) {
-        if (gunzip->between) {
-            if (*stream->next_in == '\0') { /* zeros after the last member */
-                stream->next_in++;
-                stream->avail_in--;
-                continue;
-            }
-            inflateReset(stream);
-            gunzip->between = false;
-        }
-        int result;
-        do {
-            stream->next_out = (unsigned char *)gunzip->out;
-            stream->avail_out = OUT_BYTES;
-            result = inflate(stream, Z_NO_FLUSH);
-            ps_far_content_feed(&gunzip->inner, name, gunzip->out, OUT_BYTES - stream->avail_out, hand,
-                                notes);
-        } while (result == Z_OK && stream->avail_out == 0);
-        if (result == Z_STREAM_END) {
-            gunzip->between = true;
-        } else if (result != Z_OK && result != Z_BUF_ERROR) {
+    return content->unpacked->decompressor.kind == PS_COMPRESSION_GZIP ? "gzip" : "zstd";
+}
+
+static void feed_packed(struct ps_far_content *content, const char *name, const char *data, size_t length,
+                        struct ps_far_hand *hand, struct ps_far_notes *notes)
+{
+    struct ps_far_unpacked *unpacked = content->unpacked;
+    size_t taken, made;
+    do {
+        enum ps_decompressed result = ps_decompressor_run(&unpacked->decompressor, (const uint8_t *)data,
+                                                          length, &taken, unpacked->out, OUT_BYTES, &made);
+        ps_far_content_feed(&unpacked->inner, name, unpacked->out, made, hand, notes);
+        if (result != PS_DECOMPRESSED) {
             content->dead = true;
-            ps_far_note(notes, true, "%s: the gzip stream is damaged; the rest of it is not read", name);
+            ps_far_note(notes, true, "%s: the %s stream is damaged; the rest of it is not read", name,
+                        format_of(content));
             return;
         }
-    }
+        data += taken;
+        length -= taken;
+    } while (taken + made > 0);
 }
 
 static void feed_known(struct ps_far_content *content, const char *name, const char *data, size_t length,
@@ -107,8 +90,8 @@ static void feed_known(struct ps_far_content *content, const char *name, const c
             ps_far_note(notes, true, "%s: lines of more than 1 MiB were cut", name);
         return;
     }
-    if (content->kind == PS_FAR_CONTENT_GZIP) {
-        feed_gzip(content, name, data, length, hand, notes);
+    if (content->kind == PS_FAR_CONTENT_PACKED) {
+        feed_packed(content, name, data, length, hand, notes);
         return;
     }
     struct ps_err err = {.length = 0};
@@ -124,15 +107,12 @@ static void feed_known(struct ps_far_content *content, const char *name, const c
 void ps_far_content_feed(struct ps_far_content *content, const char *name, const char *data, size_t length,
                          struct ps_far_hand *hand, struct ps_far_notes *notes)
 {
-    if (PS_UNLIKELY(content->kind == PS_FAR_CONTENT_UNKNOWN)) {
-        bool known = false;
-        while (!known && length > 0) {
-            content->head[content->headed++] = *data++;
-            length--;
-            known = recognise(content);
-        }
-        if (!known)
-            return;
+    while (PS_UNLIKELY(content->kind == PS_FAR_CONTENT_UNKNOWN) && length > 0) {
+        content->head[content->headed++] = *data;
+        length--;
+        if (*data++ != '\n' && content->headed < sizeof content->head)
+            continue;
+        recognise(content);
         feed_known(content, name, content->head, content->headed, hand, notes);
     }
     if (!content->dead && length > 0)
@@ -147,10 +127,10 @@ void ps_far_content_end(struct ps_far_content *content, const char *name, struct
         content->kind = PS_FAR_CONTENT_TEXT;
         feed_known(content, name, content->head, content->headed, hand, notes);
     }
-    if (content->gunzip != NULL) {
-        if (!content->dead && !content->gunzip->between)
-            ps_far_note(notes, true, "%s: the gzip stream ends early", name);
-        ps_far_content_end(&content->gunzip->inner, name, hand, notes);
+    if (content->unpacked != NULL) {
+        if (!content->dead && !content->unpacked->decompressor.between)
+            ps_far_note(notes, true, "%s: the %s stream ends early", name, format_of(content));
+        ps_far_content_end(&content->unpacked->inner, name, hand, notes);
     } else if (content->avro != NULL) {
         if (!content->dead && ps_far_avro_pending(content->avro) > 0)
             ps_far_note(notes, true, "%s: the Avro container ends in the middle of a block", name);

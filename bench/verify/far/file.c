@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #define READ_BYTES (128U * 1024U)
-#define READ_GZIP_BYTES (8U * 1024U) /* small, because gzip data can become a thousand times as long */
+#define READ_PACKED_BYTES                                                                                    \
+    (8U * 1024U) /* small, because compressed data can become a thousand times as long */
 
 struct ps_far_file *ps_far_file_create(const struct ps_far_listed *listed, uint64_t stream)
 {
@@ -81,7 +82,7 @@ static _Thread_local char fetched[READ_BYTES];
 
 size_t ps_far_file_fetch(struct ps_far_file *file, struct ps_far_notes *notes)
 {
-    size_t want = file->content.kind == PS_FAR_CONTENT_GZIP ? READ_GZIP_BYTES : READ_BYTES;
+    size_t want = file->content.kind == PS_FAR_CONTENT_PACKED ? READ_PACKED_BYTES : READ_BYTES;
     if (file->position >= file->limit)
         return 0;
     if (want > file->limit - file->position)

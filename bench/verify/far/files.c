@@ -1,5 +1,5 @@
 /* Far end file: a file, all files of a directory and its subdirectories, or the files that match a pattern;
- * plain lines, Avro containers, gzip. Reads the files once to their ends, or follows them.
+ * plain lines, Avro containers, both also in gzip or zstd. Reads the files once to their ends, or follows them.
  *
  * Files are read one after the other, by default in the order of their last change: a sink that rolls its
  * files writes them in that order, so order is expected across all files (one stream). With stream=file, order is
@@ -136,7 +136,7 @@ const struct ps_far_end_ops ps_far_files = {
     .scheme = "file",
     .summary =
         "file:///PATH?follow=true&stream=all|file&order=time|name (a file, a directory or a pattern; lines, "
-        "Avro containers, gzip)",
+        "Avro containers; gzip, zstd)",
     .open = far_files_open,
     .read = far_files_read,
     .remark = far_files_remark,

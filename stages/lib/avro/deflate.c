@@ -12,8 +12,7 @@ enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
     deflate->in.length = 0;
     deflate->why = NULL;
     deflate->starved = false;
-    return level == PS_AVRO_DEFLATE_SMALL ? ps_avro_zlib_init_small(&deflate->zlib, err)
-                                          : ps_avro_zlib_init(&deflate->zlib, level, err);
+    return ps_avro_zlib_init(&deflate->zlib, level, err);
 }
 
 void ps_avro_deflate_fini(struct ps_avro_deflate *deflate)

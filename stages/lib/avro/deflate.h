@@ -24,9 +24,7 @@ struct ps_avro_deflate {
     uint8_t in_bytes[PS_AVRO_DEFLATE_IN_BYTES];
 };
 
-#define PS_AVRO_DEFLATE_SMALL (-2) /* the level of a server: little memory (ps_avro_zlib_init_small) */
-
-/* `level`: 0 to 9, or PS_AVRO_DEFLATE_SMALL. */
+/* `level`: of ps_avro_zlib_init. */
 enum ps_status ps_avro_deflate_init(struct ps_avro_deflate *deflate, int level,
                                     const struct ps_tls_pipe *below, struct ps_err *err);
 void ps_avro_deflate_fini(struct ps_avro_deflate *deflate);

@@ -11,38 +11,17 @@
 #define DEFAULT_DEPTH_MAX 1000U
 #define DEFAULT_STEPS_MAX 1000000U
 
-enum kind {
-    K_NULL,
-    K_BOOLEAN,
-    K_INT,
-    K_LONG,
-    K_FLOAT,
-    K_DOUBLE,
-    K_BYTES,
-    K_STRING,
-    K_PRIMITIVES,
-    K_ARRAY = K_PRIMITIVES,
-    K_MAP,
-    K_UNION,
-    K_RECORD,
-    K_ENUM,
-    K_FIXED
-};
-
 struct shape {
-    enum kind kind;
+    enum ps_avro_type kind;
     char *name;           /* full name; NULL: the kind has none */
     const json_t *fields; /* of a record whose fields are all known */
     const struct shape **parts;
     size_t count;
 };
 
-static const char *const kind_names[] = {"null",   "boolean", "int",    "long",  "float",
-                                         "double", "bytes",   "string", "array", "map"};
-
-static const struct shape primitives[K_PRIMITIVES] = {
-    {.kind = K_NULL},  {.kind = K_BOOLEAN}, {.kind = K_INT},   {.kind = K_LONG},
-    {.kind = K_FLOAT}, {.kind = K_DOUBLE},  {.kind = K_BYTES}, {.kind = K_STRING},
+static const struct shape primitives[PS_AVRO_PRIMITIVES] = {
+    {.kind = PS_AVRO_NULL},  {.kind = PS_AVRO_BOOLEAN}, {.kind = PS_AVRO_INT},   {.kind = PS_AVRO_LONG},
+    {.kind = PS_AVRO_FLOAT}, {.kind = PS_AVRO_DOUBLE},  {.kind = PS_AVRO_BYTES}, {.kind = PS_AVRO_STRING},
 };
 
 /* A namespace: a part of the full name of a shape, or of the JSON. */
@@ -75,7 +54,7 @@ static const char *text_of(const json_t *json)
     return text != NULL && strlen(text) == json_string_length(json) ? text : NULL;
 }
 
-static struct shape *shape_add(struct rules *rules, enum kind kind, size_t parts)
+static struct shape *shape_add(struct rules *rules, enum ps_avro_type kind, size_t parts)
 {
     struct shape *shape = ps_must_alloc(1, sizeof *shape, "an Avro schema");
     if (rules->count == rules->room) {
@@ -141,10 +120,8 @@ static const struct shape *named_shape(const struct rules *rules, const char *na
 
 static const struct shape *primitive(const char *name)
 {
-    for (size_t i = 0; i < K_PRIMITIVES; i++)
-        if (strcmp(name, kind_names[i]) == 0)
-            return &primitives[i];
-    return NULL;
+    enum ps_avro_type type = ps_avro_type_find(name);
+    return type < PS_AVRO_PRIMITIVES ? &primitives[type] : NULL;
 }
 
 /* A name in place of a type. One that is not in the namespace is looked for outside any. */
@@ -246,7 +223,7 @@ static bool fits_values(struct rules *rules, const struct shape *item, const jso
 static bool fits_field(struct rules *rules, const struct shape *shape, const json_t *field, unsigned depth)
 {
     const json_t *value = json_object_get(field, "default");
-    if ((shape->kind == K_FLOAT || shape->kind == K_DOUBLE) && text_of(value) != NULL)
+    if ((shape->kind == PS_AVRO_FLOAT || shape->kind == PS_AVRO_DOUBLE) && text_of(value) != NULL)
         return is_double_text(text_of(value));
     return value != NULL && fits(rules, shape, value, depth + 1);
 }
@@ -273,29 +250,29 @@ static bool fits(struct rules *rules, const struct shape *shape, const json_t *v
     if (depth >= DEFAULT_DEPTH_MAX || ++rules->steps > DEFAULT_STEPS_MAX)
         return false;
     switch (shape->kind) {
-    case K_NULL:
+    case PS_AVRO_NULL:
         return json_is_null(value);
-    case K_BOOLEAN:
+    case PS_AVRO_BOOLEAN:
         return json_is_boolean(value);
-    case K_INT:
+    case PS_AVRO_INT:
         return json_is_integer(value) && number >= INT32_MIN && number <= INT32_MAX;
-    case K_LONG:
+    case PS_AVRO_LONG:
         return json_is_integer(value);
-    case K_FLOAT:
-    case K_DOUBLE:
+    case PS_AVRO_FLOAT:
+    case PS_AVRO_DOUBLE:
         return json_is_number(value);
-    case K_ARRAY:
+    case PS_AVRO_ARRAY:
         return json_is_array(value) && fits_items(rules, shape->parts[0], value, depth);
-    case K_MAP:
+    case PS_AVRO_MAP:
         return json_is_object(value) && fits_values(rules, shape->parts[0], value, depth);
-    case K_UNION: /* by the first type */
+    case PS_AVRO_UNION: /* by the first type */
         return shape->count > 0 && fits(rules, shape->parts[0], value, depth + 1);
-    case K_RECORD:
+    case PS_AVRO_RECORD:
         return fits_record(rules, shape, value, depth);
-    case K_BYTES:
-    case K_STRING:
-    case K_ENUM:
-    case K_FIXED:
+    case PS_AVRO_BYTES:
+    case PS_AVRO_STRING:
+    case PS_AVRO_ENUM:
+    case PS_AVRO_FIXED:
         break;
     }
     return json_is_string(value);
@@ -351,13 +328,13 @@ static bool check_enum(struct rules *rules, const json_t *json)
     return good;
 }
 
-static const struct shape *check_named(struct rules *rules, const json_t *json, enum kind kind,
+static const struct shape *check_named(struct rules *rules, const json_t *json, enum ps_avro_type kind,
                                        struct space space)
 {
     const char *name = text_of(json_object_get(json, "name"));
     const json_t *own = json_object_get(json, "namespace");
     struct shape *shape =
-        shape_add(rules, kind, kind == K_RECORD ? json_array_size(json_object_get(json, "fields")) : 0);
+        shape_add(rules, kind, kind == PS_AVRO_RECORD ? json_array_size(json_object_get(json, "fields")) : 0);
     if (json_is_string(own))
         space = (struct space){json_string_value(own), strlen(json_string_value(own))};
     const char *dot = name != NULL ? strrchr(name, '.') : NULL;
@@ -371,25 +348,25 @@ static const struct shape *check_named(struct rules *rules, const json_t *json, 
     (void)json_object_set_new(rules->named, shape->name, json_integer((json_int_t)rules->count - 1));
     dot = strrchr(shape->name, '.');
     space = (struct space){shape->name, dot != NULL ? (size_t)(dot - shape->name) : 0};
-    bool good = kind == K_RECORD ? check_record(rules, json, space, shape)
-                                 : kind != K_ENUM || check_enum(rules, json);
+    bool good = kind == PS_AVRO_RECORD ? check_record(rules, json, space, shape)
+                                       : kind != PS_AVRO_ENUM || check_enum(rules, json);
     return good && check_aliases(rules, json, true) ? shape : NULL;
 }
 
 static const char *union_name(const struct shape *shape)
 {
-    return shape->name != NULL ? shape->name : kind_names[shape->kind];
+    return shape->name != NULL ? shape->name : ps_avro_type_names[shape->kind];
 }
 
 static const struct shape *check_union(struct rules *rules, const json_t *json, struct space space)
 {
-    struct shape *shape = shape_add(rules, K_UNION, json_array_size(json));
+    struct shape *shape = shape_add(rules, PS_AVRO_UNION, json_array_size(json));
     json_t *names = json_object();
     bool good = true;
     for (size_t i = 0; good && i < shape->count; i++) {
         shape->parts[i] = check_type(rules, json_array_get(json, i), space);
         good = shape->parts[i] != NULL &&
-               (shape->parts[i]->kind != K_UNION || wrong(rules, "a union in a union", NULL)) &&
+               (shape->parts[i]->kind != PS_AVRO_UNION || wrong(rules, "a union in a union", NULL)) &&
                (json_object_get(names, union_name(shape->parts[i])) == NULL ||
                 wrong(rules, "a union with two of", union_name(shape->parts[i])));
         if (good)
@@ -400,11 +377,12 @@ static const struct shape *check_union(struct rules *rules, const json_t *json, 
 }
 
 /* The type within an array or a map. */
-static const struct shape *check_items(struct rules *rules, const json_t *json, enum kind kind,
+static const struct shape *check_items(struct rules *rules, const json_t *json, enum ps_avro_type kind,
                                        struct space space)
 {
     struct shape *shape = shape_add(rules, kind, 1);
-    shape->parts[0] = check_type(rules, json_object_get(json, kind == K_ARRAY ? "items" : "values"), space);
+    shape->parts[0] =
+        check_type(rules, json_object_get(json, kind == PS_AVRO_ARRAY ? "items" : "values"), space);
     return shape->parts[0] != NULL ? shape : NULL;
 }
 
@@ -416,20 +394,15 @@ static const struct shape *check_type(struct rules *rules, const json_t *json, s
     if (json_is_array(json))
         return check_union(rules, json, space);
     const char *type = text_of(json_object_get(json, "type"));
+    enum ps_avro_type kind = type != NULL ? ps_avro_type_find(type) : PS_AVRO_TYPE_NAMES;
     if (type == NULL)
         (void)wrong(rules, "a type must be a name", NULL);
-    else if (primitive(type) != NULL)
-        return primitive(type);
-    else if (strcmp(type, "record") == 0 || strcmp(type, "error") == 0)
-        return check_named(rules, json, K_RECORD, space);
-    else if (strcmp(type, "enum") == 0)
-        return check_named(rules, json, K_ENUM, space);
-    else if (strcmp(type, "fixed") == 0)
-        return check_named(rules, json, K_FIXED, space);
-    else if (strcmp(type, "array") == 0)
-        return check_items(rules, json, K_ARRAY, space);
-    else if (strcmp(type, "map") == 0)
-        return check_items(rules, json, K_MAP, space);
+    else if (kind < PS_AVRO_PRIMITIVES)
+        return &primitives[kind];
+    else if (kind <= PS_AVRO_FIXED)
+        return check_named(rules, json, kind, space);
+    else if (kind <= PS_AVRO_MAP)
+        return check_items(rules, json, kind, space);
     else if (named_shape(rules, type, space) != NULL)
         return named_shape(rules, type, space);
     else

@@ -17,32 +17,16 @@
 #define STEPS_FREE 100000U
 #define EMPTY_FINGERPRINT UINT64_C(0xc15d213aa4d7a795)
 
-enum type {
-    T_NULL,
-    T_BOOLEAN,
-    T_INT,
-    T_LONG,
-    T_FLOAT,
-    T_DOUBLE,
-    T_BYTES,
-    T_STRING,
-    T_PRIMITIVES,
-    T_RECORD = T_PRIMITIVES,
-    T_ENUM,
-    T_ARRAY,
-    T_MAP,
-    T_UNION,
-    T_FIXED
-};
-
-static const char *const primitive_names[T_PRIMITIVES] = {"null",  "boolean", "int",   "long",
-                                                          "float", "double",  "bytes", "string"};
+const char *const ps_avro_type_names[PS_AVRO_TYPE_NAMES] = {"null",   "boolean", "int",    "long",   "float",
+                                                            "double", "bytes",   "string", "record", "enum",
+                                                            "fixed",  "array",   "map"};
 
 struct node {
-    enum type type;
+    enum ps_avro_type type;
     /* the node's parts in `parts`; `count` of an enum: number of symbols, of a fixed: of bytes */
     uint32_t first, count;
     char *name; /* full name of a named type */
+    bool is_body;
 };
 
 struct ps_avro_schema {
@@ -61,7 +45,7 @@ struct parser {
 
 /* ---- parsing ---- */
 
-static bool node_add(struct parser *parser, enum type type, uint32_t *number)
+static bool node_add(struct parser *parser, enum ps_avro_type type, uint32_t *number)
 {
     struct ps_avro_schema *schema = parser->schema;
     if (schema->node_count == TYPES_MAX)
@@ -105,13 +89,12 @@ static int find_named(const struct ps_avro_schema *schema, const char *name)
     return -1;
 }
 
-static int find_primitive(const char *name)
+enum ps_avro_type ps_avro_type_find(const char *name)
 {
-    for (int i = 0; i < T_PRIMITIVES; i++) {
-        if (strcmp(primitive_names[i], name) == 0)
-            return i;
-    }
-    return -1;
+    enum ps_avro_type type = PS_AVRO_NULL;
+    while (type < PS_AVRO_TYPE_NAMES && strcmp(ps_avro_type_names[type], name) != 0)
+        type++;
+    return strcmp(name, "error") == 0 ? PS_AVRO_RECORD : type;
 }
 
 /* Returns the full name: `name` itself if it has a dot or no namespace is given. The dot of a name like ".a" stands for no namespace. */
@@ -131,10 +114,10 @@ static bool parse(struct parser *parser, const json_t *json, const char *space, 
 static bool parse_name(struct parser *parser, const char *name, const char *space, uint32_t *number)
 {
     char full[NAME_BYTES];
-    int primitive = find_primitive(name);
-    if (primitive >= 0) {
+    enum ps_avro_type type = ps_avro_type_find(name);
+    if (type < PS_AVRO_PRIMITIVES) {
         fprintf(parser->out, "\"%s\"", name);
-        return node_add(parser, (enum type)primitive, number);
+        return node_add(parser, type, number);
     }
     if (!full_name(parser, name, space, full))
         return false;
@@ -152,7 +135,7 @@ static bool parse_union(struct parser *parser, const json_t *json, const char *s
                         uint32_t *number)
 {
     size_t count = json_array_size(json);
-    if (!node_add(parser, T_UNION, number) || !parts_take(parser, *number, count))
+    if (!node_add(parser, PS_AVRO_UNION, number) || !parts_take(parser, *number, count))
         return false;
     uint32_t first = parser->schema->nodes[*number].first;
     fputc('[', parser->out);
@@ -168,14 +151,14 @@ static bool parse_union(struct parser *parser, const json_t *json, const char *s
     return true;
 }
 
-static bool parse_items(struct parser *parser, const json_t *json, enum type type, const char *space,
+static bool parse_items(struct parser *parser, const json_t *json, enum ps_avro_type type, const char *space,
                         unsigned depth, uint32_t *number)
 {
-    const char *key = type == T_ARRAY ? "items" : "values";
+    const char *key = type == PS_AVRO_ARRAY ? "items" : "values";
     uint32_t part;
     if (!node_add(parser, type, number) || !parts_take(parser, *number, 1))
         return false;
-    fprintf(parser->out, "{\"type\":\"%s\",\"%s\":", type == T_ARRAY ? "array" : "map", key);
+    fprintf(parser->out, "{\"type\":\"%s\",\"%s\":", ps_avro_type_names[type], key);
     if (json_object_get(json, key) == NULL)
         return wrong(parser, "no", key);
     if (!parse(parser, json_object_get(json, key), space, depth, &part))
@@ -183,6 +166,15 @@ static bool parse_items(struct parser *parser, const json_t *json, enum type typ
     parser->schema->parts[parser->schema->nodes[*number].first] = part;
     fputc('}', parser->out);
     return true;
+}
+
+/* Marks the outermost type, or the type of its field `body`, and the branches if it is a union. */
+static void mark_body(struct ps_avro_schema *schema, uint32_t number)
+{
+    struct node *node = &schema->nodes[number];
+    node->is_body = true;
+    for (uint32_t i = 0; node->type == PS_AVRO_UNION && i < node->count; i++)
+        schema->nodes[schema->parts[node->first + i]].is_body = true;
 }
 
 /* Java's Schema.Field.Order; a field need not have one. */
@@ -217,6 +209,8 @@ static bool parse_fields(struct parser *parser, const json_t *json, const char *
         if (!parse(parser, json_object_get(field, "type"), space, depth, &part))
             return false;
         parser->schema->parts[first + i] = part;
+        if (number == 0 && strcmp(name, "body") == 0)
+            mark_body(parser->schema, part);
         fputc('}', parser->out);
     }
     fputc(']', parser->out);
@@ -241,7 +235,7 @@ static bool parse_symbols(struct parser *parser, const json_t *json, uint32_t nu
     return true;
 }
 
-static bool parse_named(struct parser *parser, const json_t *json, enum type type, const char *space,
+static bool parse_named(struct parser *parser, const json_t *json, enum ps_avro_type type, const char *space,
                         unsigned depth, uint32_t *number)
 {
     const char *name = json_string_value(json_object_get(json, "name"));
@@ -259,15 +253,12 @@ static bool parse_named(struct parser *parser, const json_t *json, enum type typ
     snprintf(inner, sizeof inner, "%s", full);
     char *dot = strrchr(inner, '.');
     inner[dot != NULL ? dot - inner : 0] = '\0';
-    fprintf(parser->out, "{\"name\":\"%s\",\"type\":\"%s\"", full,
-            type == T_RECORD ? "record"
-            : type == T_ENUM ? "enum"
-                             : "fixed");
-    if (type == T_RECORD && !parse_fields(parser, json, inner, depth, *number))
+    fprintf(parser->out, "{\"name\":\"%s\",\"type\":\"%s\"", full, ps_avro_type_names[type]);
+    if (type == PS_AVRO_RECORD && !parse_fields(parser, json, inner, depth, *number))
         return false;
-    if (type == T_ENUM && !parse_symbols(parser, json, *number))
+    if (type == PS_AVRO_ENUM && !parse_symbols(parser, json, *number))
         return false;
-    if (type == T_FIXED) {
+    if (type == PS_AVRO_FIXED) {
         json_int_t size = json_integer_value(json_object_get(json, "size"));
         if (!json_is_integer(json_object_get(json, "size")) || size < 0 || size > INT32_MAX)
             return wrong(parser, "a fixed without size", NULL);
@@ -293,29 +284,22 @@ static bool parse(struct parser *parser, const json_t *json, const char *space, 
     if (!json_is_string(type)) /* {"type": {..}} */
         return parse(parser, type, space, depth + 1, number);
     const char *word = json_string_value(type);
-    if (strcmp(word, "record") == 0 || strcmp(word, "error") == 0)
-        return parse_named(parser, json, T_RECORD, space, depth + 1, number);
-    if (strcmp(word, "enum") == 0)
-        return parse_named(parser, json, T_ENUM, space, depth + 1, number);
-    if (strcmp(word, "fixed") == 0)
-        return parse_named(parser, json, T_FIXED, space, depth + 1, number);
-    if (strcmp(word, "array") == 0)
-        return parse_items(parser, json, T_ARRAY, space, depth + 1, number);
-    if (strcmp(word, "map") == 0)
-        return parse_items(parser, json, T_MAP, space, depth + 1, number);
+    enum ps_avro_type found = ps_avro_type_find(word);
+    if (found == PS_AVRO_ARRAY || found == PS_AVRO_MAP)
+        return parse_items(parser, json, found, space, depth + 1, number);
+    if (found >= PS_AVRO_RECORD && found <= PS_AVRO_FIXED)
+        return parse_named(parser, json, found, space, depth + 1, number);
     return parse_name(parser, word, space, number);
 }
 
 static uint64_t fingerprint_of(const char *text)
 {
-    uint64_t table[256], print = EMPTY_FINGERPRINT;
-    for (uint64_t i = 0; i < 256; i++) {
-        table[i] = i;
+    uint64_t print = EMPTY_FINGERPRINT;
+    for (; *text != '\0'; text++) {
+        print ^= (uint8_t)*text;
         for (int bit = 0; bit < 8; bit++)
-            table[i] = table[i] >> 1 ^ (EMPTY_FINGERPRINT & (0 - (table[i] & 1)));
+            print = print >> 1 ^ (EMPTY_FINGERPRINT & (0 - (print & 1)));
     }
-    for (; *text != '\0'; text++)
-        print = print >> 8 ^ table[(print ^ (uint8_t)*text) & 0xff];
     return print;
 }
 
@@ -404,12 +388,11 @@ static struct ps_avro_schema *create(const json_t *root, struct ps_err *err)
     fclose(parser.out);
     schema->fingerprint = fingerprint_of(canonical);
     free(canonical);
-    if (!good || number != 0) {
-        if (good)
-            ps_err_set(err, "the schema is wrong");
+    if (!good) {
         ps_avro_schema_destroy(schema);
         return NULL;
     }
+    mark_body(schema, number);
     return schema;
 }
 
@@ -442,10 +425,14 @@ uint64_t ps_avro_schema_fingerprint(const struct ps_avro_schema *schema)
 
 /* ---- a datum ---- */
 
+/* Depths at which `body` may be: the outermost type, its fields, and the branches of a field. Deeper, it is that of a record within. */
+#define BODY_DEPTH_MAX 3U
+
 /* Bounds of one datum. Values without bytes also cost steps. */
 struct walk {
     unsigned depth;
     uint64_t steps;
+    struct ps_slice *body;
 };
 
 static bool skip_bytes(const uint8_t **at, const uint8_t *end, int64_t count)
@@ -476,7 +463,8 @@ static bool skip_blocks(const struct ps_avro_schema *schema, const struct node *
         }
         for (const uint8_t *before = NULL; count > 0 && before != *at; count--) {
             before = *at; /* parts without bytes are not counted */
-            if (node->type == T_MAP && (!ps_avro_get_long(at, end, &length) || !skip_bytes(at, end, length)))
+            if (node->type == PS_AVRO_MAP &&
+                (!ps_avro_get_long(at, end, &length) || !skip_bytes(at, end, length)))
                 return false;
             if (!skip_node(schema, schema->parts[node->first], at, end, walk))
                 return false;
@@ -492,31 +480,35 @@ static bool skip_here(const struct ps_avro_schema *schema, uint32_t number, cons
     if (walk->steps-- == 0)
         return false;
     switch (node->type) {
-    case T_NULL:
+    case PS_AVRO_NULL:
         return true;
-    case T_BOOLEAN:
+    case PS_AVRO_BOOLEAN:
         return skip_bytes(at, end, 1);
-    case T_INT:
-    case T_LONG:
+    case PS_AVRO_INT:
+    case PS_AVRO_LONG:
         return ps_avro_get_long(at, end, &value);
-    case T_FLOAT:
+    case PS_AVRO_FLOAT:
         return skip_bytes(at, end, 4);
-    case T_DOUBLE:
+    case PS_AVRO_DOUBLE:
         return skip_bytes(at, end, 8);
-    case T_BYTES:
-    case T_STRING:
-        return ps_avro_get_long(at, end, &value) && skip_bytes(at, end, value);
-    case T_ENUM:
+    case PS_AVRO_BYTES:
+    case PS_AVRO_STRING:
+        if (!ps_avro_get_long(at, end, &value) || !skip_bytes(at, end, value))
+            return false;
+        if (node->is_body && walk->depth <= BODY_DEPTH_MAX)
+            *walk->body = (struct ps_slice){(const char *)*at - value, (uint32_t)value};
+        return true;
+    case PS_AVRO_ENUM:
         return ps_avro_get_long(at, end, &value) && value >= 0 && value < node->count;
-    case T_FIXED:
+    case PS_AVRO_FIXED:
         return skip_bytes(at, end, node->count);
-    case T_ARRAY:
-    case T_MAP:
+    case PS_AVRO_ARRAY:
+    case PS_AVRO_MAP:
         return skip_blocks(schema, node, at, end, walk);
-    case T_UNION:
+    case PS_AVRO_UNION:
         return ps_avro_get_long(at, end, &value) && value >= 0 && value < node->count &&
                skip_node(schema, schema->parts[node->first + (uint32_t)value], at, end, walk);
-    case T_RECORD:
+    case PS_AVRO_RECORD:
         for (uint32_t i = 0; i < node->count; i++) {
             if (!skip_node(schema, schema->parts[node->first + i], at, end, walk))
                 return false;
@@ -537,8 +529,20 @@ static bool skip_node(const struct ps_avro_schema *schema, uint32_t number, cons
     return good;
 }
 
+bool ps_avro_schema_body(const struct ps_avro_schema *schema, const uint8_t **at, const uint8_t *end,
+                         struct ps_slice *body)
+{
+    const uint8_t *start = *at;
+    struct walk walk = {.steps = STEPS_FREE + (uint64_t)(end - *at), .body = body};
+    *body = (struct ps_slice){NULL, 0};
+    bool good = skip_node(schema, 0, at, end, &walk);
+    if (body->data == NULL)
+        *body = (struct ps_slice){(const char *)start, (uint32_t)(*at - start)};
+    return good;
+}
+
 bool ps_avro_schema_skip(const struct ps_avro_schema *schema, const uint8_t **at, const uint8_t *end)
 {
-    struct walk walk = {.steps = STEPS_FREE + (uint64_t)(end - *at)};
-    return skip_node(schema, 0, at, end, &walk);
+    struct ps_slice body;
+    return ps_avro_schema_body(schema, at, end, &body);
 }

@@ -23,3 +23,7 @@ uint64_t ps_avro_schema_fingerprint(const struct ps_avro_schema *schema);
 /* Moves *at past the datum that begins there. Returns false when the bytes are not a datum of the schema,
  * or end inside it. */
 bool ps_avro_schema_skip(const struct ps_avro_schema *schema, const uint8_t **at, const uint8_t *end);
+/* The same, and sets *body to the datum's text if the schema is bytes, a string, a union with one of them that the datum has, or a
+ * record whose field `body` is such; otherwise to the whole datum. */
+bool ps_avro_schema_body(const struct ps_avro_schema *schema, const uint8_t **at, const uint8_t *end,
+                         struct ps_slice *body);

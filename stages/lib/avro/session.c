@@ -34,7 +34,7 @@ static void *open_session(const void *settings, int fd)
     session->nesting = settings == NULL ? NO_TLS : UNDECIDED;
     const struct ps_tls_pipe below = {
         .read = ps_socket_pipe_read, .write = ps_socket_pipe_write, .argument = &session->fd};
-    if (ps_avro_deflate_init(&session->deflate, PS_AVRO_DEFLATE_SMALL, &below, &err) == PS_OK)
+    if (ps_avro_deflate_init(&session->deflate, PS_AVRO_ZLIB_SMALL, &below, &err) == PS_OK)
         return session;
     free(session);
     return NULL;

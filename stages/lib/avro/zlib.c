@@ -11,14 +11,15 @@
 #define SMALL_WINDOW_BITS 9
 #define SMALL_MEMORY_LEVEL 1
 
-static enum ps_status init(struct ps_avro_zlib *zlib, int level, int window_bits, int memory_level,
-                           struct ps_err *err)
+enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err)
 {
+    bool small = level == PS_AVRO_ZLIB_SMALL;
     *zlib = (struct ps_avro_zlib){.packs = false};
     if (level == PS_AVRO_ZLIB_NONE)
         return PS_OK;
-    if (deflateInit2(&zlib->deflater, level, Z_DEFLATED, window_bits, memory_level, Z_DEFAULT_STRATEGY) !=
-        Z_OK)
+    if (deflateInit2(&zlib->deflater, small ? SMALL_LEVEL : level, Z_DEFLATED,
+                     small ? SMALL_WINDOW_BITS : MAX_WBITS, small ? SMALL_MEMORY_LEVEL : MEMORY_LEVEL,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
         return ps_err_set(err, "no memory to compress");
     if (inflateInit(&zlib->inflater) != Z_OK) {
         deflateEnd(&zlib->deflater);
@@ -26,16 +27,6 @@ static enum ps_status init(struct ps_avro_zlib *zlib, int level, int window_bits
     }
     zlib->packs = true;
     return PS_OK;
-}
-
-enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err)
-{
-    return init(zlib, level, MAX_WBITS, MEMORY_LEVEL, err);
-}
-
-enum ps_status ps_avro_zlib_init_small(struct ps_avro_zlib *zlib, struct ps_err *err)
-{
-    return init(zlib, SMALL_LEVEL, SMALL_WINDOW_BITS, SMALL_MEMORY_LEVEL, err);
 }
 
 void ps_avro_zlib_reset(struct ps_avro_zlib *zlib)

@@ -11,6 +11,9 @@
 #include <zlib.h>
 
 #define PS_AVRO_ZLIB_NONE (-1) /* the level at which bytes pass unchanged */
+/* The level that compresses with little memory, for a server with many connections and short answers. It decompresses
+ * anything. */
+#define PS_AVRO_ZLIB_SMALL (-2)
 
 struct ps_avro_zlib {
     bool packs; /* false: bytes pass unchanged */
@@ -19,11 +22,8 @@ struct ps_avro_zlib {
     size_t packed_room;
 };
 
-/* `level`: 0 to 9, or PS_AVRO_ZLIB_NONE. */
+/* `level`: 0 to 9, or one of these. */
 enum ps_status ps_avro_zlib_init(struct ps_avro_zlib *zlib, int level, struct ps_err *err);
-/* Initializes with little memory for compression, for a server with many connections and short answers. It
- * decompresses anything. */
-enum ps_status ps_avro_zlib_init_small(struct ps_avro_zlib *zlib, struct ps_err *err);
 /* For another connection. */
 void ps_avro_zlib_reset(struct ps_avro_zlib *zlib);
 void ps_avro_zlib_fini(struct ps_avro_zlib *zlib);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 /* Writes FOLDER/name with a modification time: `second` 0 is now. */
 static void write_file(const char *name, const void *data, size_t length, long second)
@@ -175,7 +176,7 @@ static void test_refused(void **state)
     ps_test_far_refused("file://host/path", "a path is missing");
 }
 
-/* ---- gzip ---- */
+/* ---- gzip, zstd ---- */
 
 static size_t gzip(const char *text, unsigned char *out, size_t room)
 {
@@ -214,6 +215,26 @@ static void test_gzip(void **state)
     while (!far.ended)
         ps_test_far_read(&far, 0);
     ps_test_far_expect_remark(&far, "the gzip stream is damaged", true);
+    ps_test_far_close(&far);
+}
+
+static void test_zstd(void **state)
+{
+    struct ps_test_far far;
+    char data[4096];
+    size_t length = ZSTD_compress(data, 2000, "one\ntw", 6, 3);
+    length += ZSTD_compress(data + length, 2000, "o\nthree", 7, 3); /* a second frame follows */
+    write_file("a.zst", data, length, 0);
+    ps_test_far_open(&far, "file://%s/a.zst", ps_test_folder());
+    EXPECT_ALL(&far, "one", "two", "three");
+    ps_test_far_expect_remark(&far, NULL, false);
+    ps_test_far_close(&far);
+
+    write_file("early.zst", data, length - 1, 0);
+    ps_test_far_open(&far, "file://%s/early.zst", ps_test_folder());
+    while (!far.ended)
+        ps_test_far_read(&far, 0);
+    ps_test_far_expect_remark(&far, "the zstd stream ends early", true);
     ps_test_far_close(&far);
 }
 
@@ -358,11 +379,11 @@ static void test_avro_damaged(void **state)
     ps_test_far_close(&far);
     ps_test_avro_free(&avro);
 
-    ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, "zstandard");
+    ps_test_avro_begin(&avro, PS_TEST_AVRO_FLUME, "brotli");
     write_file("codec.avro", avro.data, avro.length, 0);
     ps_test_far_open(&far, "file://%s/codec.avro", ps_test_folder());
     ps_test_far_expect_nothing(&far, 0);
-    ps_test_far_expect_remark(&far, "codec `zstandard` is not supported", true);
+    ps_test_far_expect_remark(&far, "codec `brotli` is not supported", true);
     ps_test_far_close(&far);
     ps_test_avro_free(&avro);
 }
@@ -373,8 +394,9 @@ int main(void)
         cmocka_unit_test(test_lines),        cmocka_unit_test(test_many_lines),
         cmocka_unit_test(test_long_line),    cmocka_unit_test(test_directory),
         cmocka_unit_test(test_removed),      cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_gzip),         cmocka_unit_test(test_avro_codecs),
-        cmocka_unit_test(test_avro_schemas), cmocka_unit_test(test_avro_damaged),
+        cmocka_unit_test(test_gzip),         cmocka_unit_test(test_zstd),
+        cmocka_unit_test(test_avro_codecs),  cmocka_unit_test(test_avro_schemas),
+        cmocka_unit_test(test_avro_damaged),
     };
     return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
 }

@@ -81,7 +81,7 @@ static void test_writes(void **unused)
 {
     static uint8_t text[TEXT_MAX], back[TEXT_MAX];
     for (unsigned round = 0; round < 60; round++) {
-        open_layer(round % 11 == 10 ? PS_AVRO_DEFLATE_SMALL : (int)(round % 11));
+        open_layer(round % 11 == 10 ? PS_AVRO_ZLIB_SMALL : (int)(round % 11));
         wire.steady = round % 7 == 0;
         size_t length = draw_text(text, TEXT_MAX), at = 0, taken = 0;
         while (at < length) {
@@ -166,7 +166,7 @@ static void test_reads(void **unused)
     for (unsigned round = 0; round < 80; round++) {
         struct ps_avro_zlib far;
         assert_int_equal(ps_avro_zlib_init(&far, 1 + (int)draw(9), NULL), PS_OK);
-        open_layer(round % 3 == 0 ? PS_AVRO_DEFLATE_SMALL : 6);
+        open_layer(round % 3 == 0 ? PS_AVRO_ZLIB_SMALL : 6);
         wire.steady = round % 5 == 0;
         for (unsigned call = 0; call < 3; call++) { /* further calls of the same connection */
             size_t length = draw_text(text, 1U << (4 + draw(12)));
@@ -200,7 +200,7 @@ static void test_rooms(void **unused)
         uint8_t back[sizeof text + 1];
         size_t got = 0;
         assert_int_equal(ps_avro_zlib_init(&far, 6, NULL), PS_OK);
-        open_layer(PS_AVRO_DEFLATE_SMALL);
+        open_layer(PS_AVRO_ZLIB_SMALL);
         wire.steady = true;
         put_on_wire(&far, text, sizeof text, 1);
         assert_int_equal(ps_avro_deflate_read(&deflate_layer, back, room, &got), PS_TLS_OK);
@@ -220,7 +220,7 @@ static void test_errors(void **unused)
 {
     uint8_t back[64];
     size_t got = 1;
-    open_layer(PS_AVRO_DEFLATE_SMALL);
+    open_layer(PS_AVRO_ZLIB_SMALL);
     wire.steady = true;
     memcpy(wire.readable, "not compressed", 14);
     wire.read_end = 14;
@@ -228,7 +228,7 @@ static void test_errors(void **unused)
     assert_string_equal(deflate_layer.why,
                         "the bytes are not compressed: is compression-type the same at both ends?");
     ps_avro_deflate_fini(&deflate_layer);
-    open_layer(PS_AVRO_DEFLATE_SMALL);
+    open_layer(PS_AVRO_ZLIB_SMALL);
     assert_null(deflate_layer.why);
     wire.then = PS_TLS_ERROR;
     assert_int_equal(ps_avro_deflate_read(&deflate_layer, back, sizeof back, &got), PS_TLS_ERROR);

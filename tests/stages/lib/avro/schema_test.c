@@ -33,6 +33,8 @@ static void test_types_within_types(void **state)
          "\"name\":\"f\",\"size\":3}},"
          "{\"name\":\"next\",\"type\":[\"null\",\"r\"]},{\"name\":\"f\",\"type\":\"f\"}]}",
          14, "abc\2abc\0defghi"},
+        {"{\"type\":\"array\",\"items\":\"null\"}", 3, "\1\0\0"}, /* 1 part of 0 bytes */
+        {"{\"type\":\"map\",\"values\":\"float\"}", 9, "\1\14\2kabcd\0"},
     };
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
         struct ps_err err = {0};
@@ -47,6 +49,46 @@ static void test_types_within_types(void **state)
             if (length == rows[i].length)
                 assert_ptr_equal(at, bytes + length);
         }
+        ps_avro_schema_destroy(schema);
+    }
+}
+
+#define RECORD(fields) "{\"type\":\"record\",\"name\":\"r\",\"fields\":[" fields "]}"
+#define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
+
+/* The body is a text: the datum's own, or that of its field `body`, not of a record within. Otherwise it is the whole datum. */
+static void test_bodies(void **state)
+{
+    static const struct {
+        const char *json;
+        size_t length;
+        const char *datum;
+        size_t from, body_length;
+    } rows[] = {
+        {"\"bytes\"", 3, "\4ab", 1, 2},
+        {"\"string\"", 1, "\0", 1, 0},
+        {"\"long\"", 1, "\2", 0, 1},
+        {"[\"null\",\"string\"]", 4, "\2\4ab", 2, 2},
+        {"[\"null\",\"string\"]", 1, "\0", 0, 1},
+        {RECORD(FIELD("a", "\"string\"") "," FIELD("body", "\"bytes\"")), 5, "\2x\4ab", 3, 2},
+        {RECORD(FIELD("body", "[\"null\",\"int\",\"bytes\"]") "," FIELD("a", "\"int\"")), 5, "\4\4ab\2", 2,
+         2},
+        {RECORD(FIELD("body", "[\"null\",\"int\",\"bytes\"]") "," FIELD("a", "\"int\"")), 3, "\2\4\2", 0, 3},
+        {RECORD(FIELD("a", "\"string\"")), 2, "\2x", 0, 2},
+        {RECORD(FIELD("body", "{\"type\":\"array\",\"items\":\"string\"}")), 4, "\2\2x\0", 0, 4},
+        {RECORD(FIELD("next", "[\"null\",\"r\"]") "," FIELD("body", "\"string\"")), 6, "\2\0\2x\2y", 5, 1},
+        {RECORD(FIELD("body", "\"string\"") "," FIELD("next", "[\"null\",\"r\"]")), 6, "\2y\2\2x\0", 1, 1},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
+        struct ps_err err = {0};
+        struct ps_slice body;
+        const uint8_t *at = (const uint8_t *)rows[i].datum, *end = at + rows[i].length;
+        struct ps_avro_schema *schema = ps_avro_schema_create(rows[i].json, strlen(rows[i].json), &err);
+        if (schema == NULL)
+            fail_msg("%s: %s", rows[i].json, err.text);
+        if (!ps_avro_schema_body(schema, &at, end, &body) || at != end ||
+            body.data != rows[i].datum + rows[i].from || body.length != rows[i].body_length)
+            fail_msg("row %zu: %s", i, rows[i].json);
         ps_avro_schema_destroy(schema);
     }
 }
@@ -157,9 +199,9 @@ static void test_many_parts(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_many_parts),
-                                       cmocka_unit_test(test_types_within_types),
-                                       cmocka_unit_test(test_numbers_at_their_ends),
-                                       cmocka_unit_test(test_orders), cmocka_unit_test(test_most_types)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many_parts), cmocka_unit_test(test_types_within_types),
+        cmocka_unit_test(test_bodies),     cmocka_unit_test(test_numbers_at_their_ends),
+        cmocka_unit_test(test_orders),     cmocka_unit_test(test_most_types)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
