@@ -62,6 +62,13 @@ static const struct ps_stage_ops *stage_find(enum ps_kind kind, const char *name
     fatal(name, "there is no such stage");
 }
 
+static void report(const struct ps_context *, enum ps_log_level severity, const char *key,
+                   const char *message)
+{
+    if (severity >= PS_LOG_WARN)
+        fprintf(stderr, "%s: %s\n", key, message);
+}
+
 void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, const char *name,
                            struct ps_texts channels, const char *const *keys)
 {
@@ -82,10 +89,14 @@ void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, 
                                  .arena = harness->arena,
                                  .channels = channels,
                                  .chain = &harness->chain_built,
+                                 .report = report,
+                                 .client_queue_bytes = harness->client_queue_bytes,
                                  .instances = 1};
     if (ps_bind_options(&bind, harness->ops->options, NULL, &(struct ps_pairs){count, pairs},
                         harness->plan) != PS_OK)
         fatal(name, "its keys have errors");
+    if (harness->ops->check != NULL && harness->ops->check(harness->plan, &context) != PS_OK)
+        fatal(name, "its keys do not go together");
     if (harness->ops->build != NULL && harness->ops->build(harness->plan, &context, &err) != PS_OK)
         fatal(name, err.text);
     if (harness->chain_built.value != NULL &&
@@ -122,19 +133,6 @@ struct ps_batch *ps_bench_harness_batch(struct ps_bench_harness *harness, const 
     struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
     PS_ASSERT(batch != NULL);
     *taken = add_in_place(batch, lines, length, count);
-    PS_ASSERT(*taken > 0);
-    ps_batch_close(batch);
-    return batch;
-}
-
-struct ps_batch *ps_bench_harness_batch_over(struct ps_bench_harness *harness, char *lines, uint32_t length,
-                                             uint32_t count, uint32_t *taken)
-{
-    struct ps_batch *batch = ps_batch_take(&harness->bump, harness->now);
-    PS_ASSERT(batch != NULL);
-    *taken = 0;
-    while (*taken < count && ps_batch_add(batch, lines + (size_t)*taken * (length + 1), length) != NULL)
-        ++*taken;
     PS_ASSERT(*taken > 0);
     ps_batch_close(batch);
     return batch;

@@ -19,6 +19,7 @@ struct ps_bench_harness {
     struct ps_port port;
     struct ps_chain_share chain_built, chain_open;
     struct ps_now now;
+    uint64_t client_queue_bytes;    /* of a stage with a client library */
     const struct ps_stage_ops *ops; /* NULL: no stage is open */
     void *plan, *state;
 };
@@ -35,7 +36,3 @@ void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, 
  * other as a source reads them; `*taken` is how many fitted. */
 struct ps_batch *ps_bench_harness_batch(struct ps_bench_harness *harness, const char *lines, uint32_t length,
                                         uint32_t count, uint32_t *taken);
-/* The same without a copy: the bodies stay in the caller's memory, which must outlive the batch. Making such
- * a batch costs a few nanoseconds per event. */
-struct ps_batch *ps_bench_harness_batch_over(struct ps_bench_harness *harness, char *lines, uint32_t length,
-                                             uint32_t count, uint32_t *taken);

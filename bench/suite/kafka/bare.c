@@ -4,63 +4,21 @@
  *
  * It calls rd_kafka_produce_batch with 1,024 messages per call on one partition after the other and reads
  * every delivery report, as the Kafka sink does. acks=all, idempotent, no copies. Prints one JSON line:
- * events delivered and failed, seconds, CPU-seconds, peak memory. */
+ * events delivered, seconds, CPU-seconds, peak memory. */
+#include "bench/suite/kafka/loop.h"
+
 #include <getopt.h>
-#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/support/measure.h"
-
 #define PER_CALL 1024
 #define PARTITIONS 4
-
-static uint64_t delivered, failed;
-
-static void on_report(rd_kafka_t *, const rd_kafka_message_t *message, void *)
-{
-    if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        delivered++;
-    else
-        failed++;
-}
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
-{
-    char text[512];
-    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) != RD_KAFKA_CONF_OK) {
-        fprintf(stderr, "bench_kafka_bare: %s\n", text);
-        exit(2);
-    }
-}
-
-static rd_kafka_t *producer_new(const char *brokers, const char *compression)
-{
-    char text[512];
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    set(conf, "bootstrap.servers", brokers);
-    set(conf, "enable.idempotence", "true");
-    set(conf, "acks", "all");
-    set(conf, "message.timeout.ms", "0");
-    set(conf, "compression.type", compression);
-    set(conf, "batch.size", "1000000");
-    set(conf, "batch.num.messages", "10000");
-    set(conf, "queue.buffering.max.messages", "100000");
-    set(conf, "linger.ms", "5");
-    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
-    if (client == NULL) {
-        fprintf(stderr, "bench_kafka_bare: %s\n", text);
-        exit(2);
-    }
-    return client;
-}
 
 static void produce(const char *brokers, const char *topic_name, uint64_t events, size_t bytes,
                     const char *compression)
 {
-    rd_kafka_t *client = producer_new(brokers, compression);
+    rd_kafka_t *client = ps_kafka_loop_producer(brokers, compression, "5");
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_name, NULL);
     rd_kafka_message_t messages[PER_CALL];
     char *payload = ps_must_alloc(1, bytes, "the payload");
@@ -70,25 +28,17 @@ static void produce(const char *brokers, const char *topic_name, uint64_t events
     int32_t partition = 0;
     for (uint64_t sent = 0; sent < events;) {
         int count = events - sent < PER_CALL ? (int)(events - sent) : PER_CALL;
-        memset(messages, 0, sizeof messages);
-        for (int i = 0; i < count; i++) {
-            messages[i].payload = payload;
-            messages[i].len = bytes;
-        }
-        int taken = 0;
-        while (taken < count) {
-            taken += rd_kafka_produce_batch(topic, partition, 0, messages + taken, count - taken);
-            rd_kafka_poll(client, taken < count ? 1 : 0);
-        }
+        for (int i = 0; i < count; i++)
+            messages[i] = (rd_kafka_message_t){.payload = payload, .len = bytes};
+        ps_kafka_loop_produce(client, topic, partition, messages, count);
         sent += (uint64_t)count;
         partition = (partition + 1) % PARTITIONS;
     }
-    while (delivered + failed < events)
+    while (ps_kafka_loop_reported < events)
         rd_kafka_poll(client, 10);
     struct ps_usage after = ps_usage_self();
-    double cpu = after.cpu_s - before.cpu_s, wall = after.wall_s - before.wall_s;
-    printf("{\"events\":%llu,\"failed\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"rss_bytes\":%llu}\n",
-           (unsigned long long)delivered, (unsigned long long)failed, wall, cpu,
+    printf("{\"events\":%llu,\"seconds\":%.3f,\"cpu_seconds\":%.3f,\"rss_bytes\":%llu}\n",
+           (unsigned long long)events, after.wall_s - before.wall_s, after.cpu_s - before.cpu_s,
            (unsigned long long)after.rss_bytes);
     rd_kafka_topic_destroy(topic);
     rd_kafka_destroy(client);

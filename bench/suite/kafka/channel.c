@@ -36,7 +36,7 @@ static void next_topic(const struct ps_kafka_loop_job *job, char *name, size_t r
 {
     static unsigned number;
     snprintf(name, room, "bench-channel-%d-%u-%lld", (int)getpid(), number++, (long long)time(NULL));
-    rd_kafka_t *client = ps_kafka_loop_producer(job->brokers, "none");
+    rd_kafka_t *client = ps_kafka_loop_producer(job->brokers, "none", "5");
     ps_kafka_loop_topic(client, name, PARTITIONS);
     rd_kafka_destroy(client);
 }
@@ -70,7 +70,7 @@ static double run_bare(void *argument)
     char name[128];
     next_topic(job, name, sizeof name);
     rd_kafka_t *consumer = ps_kafka_loop_consumer(job->brokers, name);
-    rd_kafka_t *producer = ps_kafka_loop_producer(job->brokers, "none");
+    rd_kafka_t *producer = ps_kafka_loop_producer(job->brokers, "none", "5");
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, name, NULL);
     struct ps_usage before = {0};

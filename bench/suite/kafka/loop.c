@@ -34,7 +34,7 @@ static void on_report(rd_kafka_t *, const rd_kafka_message_t *message, void *)
     ps_kafka_loop_reported++;
 }
 
-rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression)
+rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression, const char *linger_ms)
 {
     char text[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -43,7 +43,7 @@ rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression)
     set(conf, "message.timeout.ms", "0");
     set(conf, "batch.size", "1000000");
     set(conf, "batch.num.messages", "10000");
-    set(conf, "linger.ms", "5");
+    set(conf, "linger.ms", linger_ms);
     set(conf, "compression.type", compression);
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);

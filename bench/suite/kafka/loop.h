@@ -17,9 +17,9 @@ extern uint64_t ps_kafka_loop_reported;
 
 _Noreturn void ps_kafka_loop_fatal(const char *what);
 
-/* Makes a producer: idempotent, acks=all, linger 5 ms. A report destroys the message that the record's _private points
+/* Makes a producer: idempotent, acks=all. A report destroys the message that the record's _private points
  * to, if any. */
-rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression);
+rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression, const char *linger_ms);
 /* Makes a member of a new group that reads the topic from its beginning; it commits only on the bench's call. */
 rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic);
 

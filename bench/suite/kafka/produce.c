@@ -9,13 +9,10 @@
  * from an idempotent producer and read every delivery report. Sink and loop take them from the same ring of batches,
  * 1,024 events a batch; StressSource makes its own. In each run the topic must grow by the number of records sent. With
  * keys each event has one of 65,536, and both sides choose the partition as Java does. */
-#include "bench/suite/paired.h"
+#include "bench/suite/harness.h"
 #include "bench/suite/kafka/loop.h"
+#include "bench/suite/paired.h"
 #include "bench/support/mock_broker.h"
-#include "conf/bind.h"
-#include "conf/problem.h"
-#include "core/flow/bump.h"
-#include "core/stage.h"
 
 #include <librdkafka/rdkafka.h>
 #include <signal.h>
@@ -33,8 +30,6 @@
 #define PARTITIONS 4
 #define MANY_PARTITIONS 1000
 #define QUEUE_BYTES (UINT64_C(64) << 20)
-
-extern const struct ps_stage_ops ps_sink_kafka;
 
 #define KEYS 65536U
 #define MOCK_FEW "bench-4" /* the topics of the embedded broker, which makes no others */
@@ -166,44 +161,9 @@ static pid_t start_broker(char *bootstrap, size_t size)
 
 /* ---- bare ---- */
 
-static uint64_t reported;
-
-static void count_reports(rd_kafka_t *, const rd_kafka_message_t *message, void *)
-{
-    if (message->err != 0) {
-        fprintf(stderr, "not delivered: %s\n", rd_kafka_err2str(message->err));
-        exit(1);
-    }
-    reported++;
-}
-
 static double run_bare(struct job *job, const struct side *side)
 {
-    char reason[256], records[24], kilobytes[24];
-    snprintf(records, sizeof records, "%llu", (unsigned long long)QUEUE_BYTES / 256);
-    snprintf(kilobytes, sizeof kilobytes, "%llu", (unsigned long long)QUEUE_BYTES / 1024);
-    const char *const settings[][2] = {
-        {"bootstrap.servers", job->bootstrap},
-        {"acks", "all"},
-        {"enable.idempotence", "true"},
-        {"message.timeout.ms", "0"},
-        {"batch.size", "1000000"},
-        {"batch.num.messages", "10000"},
-        {"message.max.bytes", "1048576"},
-        {"linger.ms", side->linger_ms},
-        {"partitioner", "murmur2_random"},
-        {"queue.buffering.max.messages", records},
-        {"queue.buffering.max.kbytes", kilobytes},
-    };
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < PS_COUNT_OF(settings); i++)
-        rd_kafka_conf_set(conf, settings[i][0], settings[i][1], reason, sizeof reason);
-    rd_kafka_conf_set_dr_msg_cb(conf, count_reports);
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
-    if (client == NULL) {
-        fprintf(stderr, "%s\n", reason);
-        exit(1);
-    }
+    rd_kafka_t *client = ps_kafka_loop_producer(job->bootstrap, "none", side->linger_ms);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(client, topic_of(job, side->partitions), NULL);
     const rd_kafka_metadata_t *metadata;
     if (rd_kafka_metadata(client, 0, topic, &metadata, 10000) != RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -211,7 +171,7 @@ static double run_bare(struct job *job, const struct side *side)
     rd_kafka_metadata_destroy(metadata);
     static rd_kafka_message_t messages[PS_BATCH_EVENTS_MAX];
 
-    reported = 0;
+    ps_kafka_loop_reported = 0;
     uint64_t sent = 0, batches = 0;
     struct ps_usage before = ps_usage_self();
     while (sent < job->events) {
@@ -220,16 +180,10 @@ static double run_bare(struct job *job, const struct side *side)
         for (uint32_t i = 0; i < batch->count; i++)
             messages[i] =
                 (rd_kafka_message_t){.payload = batch->events[i].body, .len = batch->events[i].body_length};
-        uint32_t done = 0;
-        while (done < batch->count) {
-            int good =
-                rd_kafka_produce_batch(topic, partition, 0, messages + done, (int)(batch->count - done));
-            done += (uint32_t)good;
-            rd_kafka_poll(client, done < batch->count ? 10 : 0);
-        }
+        ps_kafka_loop_produce(client, topic, partition, messages, (int)batch->count);
         sent += batch->count;
     }
-    while (reported < sent)
+    while (ps_kafka_loop_reported < sent)
         rd_kafka_poll(client, 100);
     struct ps_usage after = ps_usage_self();
     rd_kafka_topic_destroy(topic);
@@ -241,51 +195,42 @@ static double run_bare(struct job *job, const struct side *side)
 
 /* ---- the sink ---- */
 
-struct harness {
-    struct ps_context context;
-    struct ps_arena *arena;
-    struct ps_counters counters;
-    struct ps_port port;
-    uint64_t delivered;
-};
+static uint64_t delivered; /* by the current run's sink */
 
-static void on_done(struct ps_port *port, struct ps_lease **lease)
+static void on_done(struct ps_port *, struct ps_lease **lease)
 {
-    struct harness *harness = (struct harness *)((char *)port - offsetof(struct harness, port));
-    harness->delivered += (*lease)->count;
+    delivered += (*lease)->count;
     busy[(*lease)->batch->sequence] = false;
     *lease = NULL;
 }
 
-static void report(const struct ps_context *, enum ps_log_level severity, const char *key,
-                   const char *message)
+static void sink_open(struct ps_bench_harness *harness, const struct job *job, const struct side *side)
 {
-    if (severity >= PS_LOG_WARN)
-        fprintf(stderr, "%s: %s\n", key, message);
+    const char *const keys[] = {"kafka.bootstrap.servers",
+                                job->bootstrap,
+                                "kafka.topic",
+                                topic_of(job, side->partitions),
+                                "penstock.engine",
+                                side->engine,
+                                side->linger_ms != NULL ? "kafka.producer.linger.ms" : NULL,
+                                side->linger_ms,
+                                NULL};
+    struct epoll_event woken = {.events = EPOLLIN};
+    ps_bench_harness_init(harness, UINT64_C(16) << 20);
+    harness->client_queue_bytes = QUEUE_BYTES;
+    harness->port.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    harness->port.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    harness->port.done = on_done;
+    epoll_ctl(harness->port.epoll_fd, EPOLL_CTL_ADD, harness->port.wake_fd, &woken);
+    ps_bench_harness_open(harness, PS_KIND_SINK, "kafka", (struct ps_texts){0, NULL}, keys);
+    delivered = 0;
 }
 
-static void *make_plan(struct harness *harness, const struct job *job, const struct side *side)
+static void sink_close(struct ps_bench_harness *harness)
 {
-    const struct ps_pair items[] = {
-        {.key = "kafka.bootstrap.servers", .value = job->bootstrap},
-        {.key = "kafka.topic", .value = topic_of(job, side->partitions)},
-        {.key = "penstock.engine", .value = side->engine},
-        {.key = "kafka.producer.linger.ms", .value = side->linger_ms}, /* the last one */
-    };
-    const struct ps_pairs pairs = {PS_COUNT_OF(items) - (side->linger_ms == NULL ? 1U : 0U), items};
-    struct ps_problems problems;
-    struct ps_err err = {0};
-    ps_problems_init(&problems, harness->arena);
-    struct ps_bind bind = {.arena = harness->arena, .problems = &problems, .prefix = ""};
-    void *plan = ps_arena_alloc(harness->arena, ps_sink_kafka.plan_size);
-    if (ps_bind_options(&bind, ps_sink_kafka.options, NULL, &pairs, plan) != PS_OK ||
-        ps_sink_kafka.check(plan, &harness->context) != PS_OK ||
-        ps_sink_kafka.build(plan, &harness->context, &err) != PS_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        exit(1);
-    }
-    ps_problems_fini(&problems);
-    return plan;
+    ps_bench_harness_fini(harness);
+    close(harness->port.epoll_fd);
+    close(harness->port.wake_fd);
 }
 
 static struct ps_lease *next_lease(const struct ring *ring, uint64_t number)
@@ -313,32 +258,10 @@ static void park(const struct ps_port *port, uint64_t wait_ns)
 
 static double run_sink(struct job *job, const struct side *side)
 {
-    struct harness harness = {.arena = ps_arena_create()};
-    harness.context = (struct ps_context){.agent = "a1",
-                                          .component = "sink k1",
-                                          .name = "k1",
-                                          .arena = harness.arena,
-                                          .report = report,
-                                          .instances = 1,
-                                          .client_queue_bytes = QUEUE_BYTES};
-    harness.port = (struct ps_port){.component = "sink k1",
-                                    .name = "k1",
-                                    .counters = &harness.counters,
-                                    .instances = 1,
-                                    .epoll_fd = epoll_create1(EPOLL_CLOEXEC),
-                                    .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
-                                    .done = on_done};
-    struct epoll_event woken = {.events = EPOLLIN};
-    epoll_ctl(harness.port.epoll_fd, EPOLL_CTL_ADD, harness.port.wake_fd, &woken);
-    void *plan = make_plan(&harness, job, side);
-    void *state = calloc(1, ps_sink_kafka.state_size);
-    struct ps_err err = {0};
-    if (ps_sink_kafka.open(plan, state, &harness.port, &err) != PS_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        exit(1);
-    }
+    static struct ps_bench_harness harness;
+    sink_open(&harness, job, side);
     /* the bare loop waits for metadata first; this does the same with one batch */
-    const struct ps_sink_ops *sink = ps_sink_kafka.sink;
+    const struct ps_sink_ops *sink = harness.ops->sink;
     uint64_t sent = 0, number = 0, warm = PS_BATCH_EVENTS_MAX;
     struct ps_usage before = {0};
     struct ps_lease *lease = NULL;
@@ -351,32 +274,27 @@ static double run_sink(struct job *job, const struct side *side)
             if (lease == NULL)
                 break;
             uint32_t count = lease->count;
-            if (sink->work(plan, state, &lease, &now) != PS_TAKEN)
+            if (sink->work(harness.plan, harness.state, &lease, &now) != PS_TAKEN)
                 break;
             number++;
             sent += count;
             moved = true;
         }
-        uint64_t due_ns = sink->tick(plan, state, &now);
-        if (before.wall_s <= 0 && harness.delivered >= warm) {
+        uint64_t due_ns = sink->tick(harness.plan, harness.state, &now);
+        if (before.wall_s <= 0 && delivered >= warm) {
             before = ps_usage_self();
             continue;
         }
-        if (before.wall_s > 0 && harness.delivered >= job->events + warm)
+        if (before.wall_s > 0 && delivered >= job->events + warm)
             break;
         if (!moved && due_ns > now.mono_ns) /* parks, as an idle worker does */
             park(&harness.port, due_ns - now.mono_ns);
     }
     struct ps_usage after = ps_usage_self();
-    ps_sink_kafka.close(plan, state);
-    ps_sink_kafka.teardown(plan);
-    free(state);
-    close(harness.port.epoll_fd);
-    close(harness.port.wake_fd);
-    ps_arena_destroy(harness.arena);
-    job->sent = harness.delivered;
-    job->per_second = (double)(harness.delivered - warm) / (after.wall_s - before.wall_s);
-    return (double)(harness.delivered - warm) / (after.cpu_s - before.cpu_s);
+    sink_close(&harness);
+    job->sent = delivered;
+    job->per_second = (double)(delivered - warm) / (after.wall_s - before.wall_s);
+    return (double)(delivered - warm) / (after.cpu_s - before.cpu_s);
 }
 
 /* ---- an agent ---- */
@@ -474,7 +392,7 @@ static void make_topics(struct job *job)
     if (!job->mock) {
         snprintf(job->few_name, sizeof job->few_name, "%s-%d-%u", MOCK_FEW, (int)getpid(), number);
         snprintf(job->many_name, sizeof job->many_name, "%s-%d-%u", MOCK_MANY, (int)getpid(), number++);
-        rd_kafka_t *client = ps_kafka_loop_producer(job->bootstrap, "none");
+        rd_kafka_t *client = ps_kafka_loop_producer(job->bootstrap, "none", "5");
         ps_kafka_loop_topic(client, job->few_name, PARTITIONS);
         if (has_many(job->variant))
             ps_kafka_loop_topic(client, job->many_name, MANY_PARTITIONS);
@@ -492,7 +410,7 @@ static void drop_topics(struct job *job)
         ps_kafka_mark_fini(&job->many);
     if (job->mock)
         return;
-    rd_kafka_t *client = ps_kafka_loop_producer(job->bootstrap, "none");
+    rd_kafka_t *client = ps_kafka_loop_producer(job->bootstrap, "none", "5");
     ps_kafka_loop_topic_delete(client, job->few_name);
     if (has_many(job->variant))
         ps_kafka_loop_topic_delete(client, job->many_name);
@@ -533,12 +451,9 @@ int main(int argc, char **argv)
     ps_log_set_level(PS_LOG_WARN);
     pid_t broker = options.brokers == NULL ? start_broker(bootstrap, sizeof bootstrap) : 0;
 
-    struct ps_err err = {0};
-    struct ps_depot *depot = ps_depot_create(UINT64_C(256) << 20, &err);
-    struct ps_pool *pool = ps_pool_create(depot, 0);
-    struct ps_bump bump;
-    ps_bump_init(&bump, pool);
-    fill_rings(&bump);
+    static struct ps_bench_harness memory;
+    ps_bench_harness_init(&memory, UINT64_C(256) << 20);
+    fill_rings(&memory.bump);
 
     struct job job = {.bootstrap = options.brokers == NULL ? bootstrap : options.brokers,
                       .mock = options.brokers == NULL,

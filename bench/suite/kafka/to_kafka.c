@@ -115,7 +115,7 @@ static void begin(struct job *job)
     static unsigned number;
     snprintf(job->from, sizeof job->from, "bench-in-%d-%u", (int)getpid(), number);
     snprintf(job->to, sizeof job->to, "bench-out-%d-%u", (int)getpid(), number++);
-    rd_kafka_t *client = ps_kafka_loop_producer(job->base.brokers, job->variant->compression);
+    rd_kafka_t *client = ps_kafka_loop_producer(job->base.brokers, job->variant->compression, "5");
     ps_kafka_loop_topic(client, job->to, PARTITIONS);
     ps_kafka_mark_init(&job->output, job->base.brokers, job->to, PARTITIONS);
     if (job->variant->file) {
@@ -147,7 +147,7 @@ static void remove_folder(const char *folder)
 
 static void finish(struct job *job)
 {
-    rd_kafka_t *client = ps_kafka_loop_producer(job->base.brokers, "none");
+    rd_kafka_t *client = ps_kafka_loop_producer(job->base.brokers, "none", "5");
     ps_kafka_mark_fini(&job->output);
     ps_kafka_loop_topic_delete(client, job->to);
     if (job->variant->file)
@@ -164,7 +164,7 @@ static double run_bare(struct job *job)
     const uint64_t events = job->base.events;
     static rd_kafka_message_t *taken[PER_CALL], messages[PER_CALL];
     rd_kafka_t *consumer = ps_kafka_loop_consumer(job->base.brokers, job->from),
-               *producer = ps_kafka_loop_producer(job->base.brokers, job->variant->compression);
+               *producer = ps_kafka_loop_producer(job->base.brokers, job->variant->compression, "5");
     rd_kafka_queue_t *queue = rd_kafka_queue_get_consumer(consumer);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(producer, job->to, NULL);
     struct ps_usage before = {0};
