@@ -2,7 +2,6 @@
 #include "bench/suite/micro/micro.h"
 #include "rings/inbox.h"
 #include "rings/mpmc.h"
-#include "rings/park.h"
 #include "rings/spmc.h"
 #include "rings/spsc.h"
 
@@ -46,28 +45,6 @@ static void bench_mpmc(struct ps_micro *micro)
     ps_mpmc_destroy(ring);
 }
 
-static void bench_inbox(struct ps_micro *micro)
-{
-    static struct ps_inbox inbox;
-    static struct ps_inbox_node node;
-    while (ps_micro_batch(micro, ROUND)) {
-        for (int i = 0; i < ROUND; i++) {
-            ps_inbox_put(&inbox, &node);
-            PS_ASSERT(ps_inbox_take(&inbox) == &node);
-        }
-    }
-}
-
-/* A worker looks into its inbox once a cycle. */
-static void bench_inbox_empty(struct ps_micro *micro)
-{
-    static struct ps_inbox inbox;
-    while (ps_micro_batch(micro, ROUND)) {
-        for (int i = 0; i < ROUND; i++)
-            PS_ASSERT(ps_inbox_take(&inbox) == NULL);
-    }
-}
-
 /* There through a ring, and back through an inbox. */
 static void bench_two(struct ps_micro *micro)
 {
@@ -84,25 +61,10 @@ static void bench_two(struct ps_micro *micro)
     ps_spsc_destroy(there);
 }
 
-/* Waking a thread that is awake: a fence and one load. */
-static void bench_wake(struct ps_micro *micro)
-{
-    struct ps_park park;
-    PS_ASSERT(ps_park_init(&park));
-    while (ps_micro_batch(micro, ROUND)) {
-        for (int i = 0; i < ROUND; i++)
-            PS_ASSERT(!ps_park_wake(&park));
-    }
-    ps_park_fini(&park);
-}
-
 void ps_micro_rings(void)
 {
     ps_micro_add("rings/spsc", bench_spsc);
     ps_micro_add("rings/spmc", bench_spmc);
     ps_micro_add("rings/mpmc", bench_mpmc);
-    ps_micro_add("rings/inbox", bench_inbox);
-    ps_micro_add("rings/inbox_empty", bench_inbox_empty);
     ps_micro_add("rings/there_and_back", bench_two);
-    ps_micro_add("rings/wake_awake", bench_wake);
 }

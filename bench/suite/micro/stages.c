@@ -1,12 +1,10 @@
-/* The cost of the small stages per event: interceptors, selectors, serializers, escapes. One iteration is one
- * event. */
+/* The cost of interceptors and selectors per event. One iteration is one event. */
 #include <stdio.h>
 #include <string.h>
 
 #include "bench/suite/harness.h"
 #include "bench/suite/micro/micro.h"
 #include "core/engine/runner.h"
-#include "stages/lib/text/escape.h"
 
 #define EVENTS 250
 #define BODY_BYTES 120
@@ -77,11 +75,6 @@ static void bench_no_interceptor(struct ps_micro *micro)
 static void bench_timestamp(struct ps_micro *micro)
 {
     interceptor_run(micro, "timestamp", (const char *const[]){NULL});
-}
-
-static void bench_uuid(struct ps_micro *micro)
-{
-    interceptor_run(micro, "uuid", (const char *const[]){NULL});
 }
 
 static unsigned drawn(uint64_t *random, unsigned limit)
@@ -183,13 +176,6 @@ static void bench_extractor_none(struct ps_micro *micro)
     extractor_run(micro, "owner=([a-z]+) code=([0-9]+) unit=([a-z]+) took=([0-9]+)");
 }
 
-/* One event in eight is changed. */
-static void bench_search_replace(struct ps_micro *micro)
-{
-    lines_run(micro, "search_replace",
-              (const char *const[]){"searchPattern", "status=404", "replaceString", "status=gone", NULL});
-}
-
 /* ---- selectors ---- */
 
 static void selector_run(struct ps_micro *micro, const char *name, const char *const *keys)
@@ -220,103 +206,16 @@ static void bench_multiplexing(struct ps_micro *micro)
                                        "mapping.gamma", "c3", "default", "c4", NULL});
 }
 
-/* ---- serializers ---- */
-
-static bool count_bytes(struct ps_output *, const void *, size_t)
-{
-    return true;
-}
-
-static void serializer_run(struct ps_micro *micro, const char *name, const char *const *keys)
-{
-    struct ps_bench_harness harness;
-    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
-    ps_bench_harness_open(&harness, PS_KIND_SERIALIZER, name, channels, keys);
-    const struct ps_serializer_ops *ops = harness.ops->serializer;
-    struct ps_output output = {.write = count_bytes};
-    struct ps_batch *batch = batch_make(&harness, true);
-    PS_ASSERT(ops->begin == NULL || ops->begin(harness.plan, harness.state, &output));
-    while (ps_micro_batch(micro, EVENTS)) {
-        for (unsigned i = 0; i < EVENTS; i++)
-            PS_ASSERT(ops->event(harness.plan, harness.state, batch, &batch->events[i], &output));
-        PS_ASSERT(ops->flush == NULL || ops->flush(harness.plan, harness.state, &output));
-    }
-    ps_micro_bytes(micro, BODY_BYTES);
-    ps_batch_give(batch);
-    ps_bench_harness_fini(&harness);
-}
-
-static void bench_text(struct ps_micro *micro)
-{
-    serializer_run(micro, "text", (const char *const[]){NULL});
-}
-
-static void bench_header_and_text(struct ps_micro *micro)
-{
-    serializer_run(micro, "header_and_text", (const char *const[]){NULL});
-}
-
-static void bench_avro(struct ps_micro *micro)
-{
-    serializer_run(micro, "avro_event", (const char *const[]){NULL});
-}
-
-static void bench_avro_snappy(struct ps_micro *micro)
-{
-    serializer_run(micro, "avro_event", (const char *const[]){"compressionCodec", "snappy", NULL});
-}
-
-/* ---- escapes ---- */
-
-static void escape_run(struct ps_micro *micro, const char *pattern)
-{
-    struct ps_bench_harness harness;
-    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
-    struct ps_err err;
-    const struct ps_escape *escape = ps_escape_compile(harness.arena, pattern, NULL, &err);
-    PS_ASSERT(escape != NULL);
-    struct ps_escape_cache *cache = ps_arena_alloc(harness.arena, sizeof *cache);
-    struct ps_batch *batch = batch_make(&harness, true);
-    while (ps_micro_batch(micro, EVENTS)) {
-        for (unsigned i = 0; i < EVENTS; i++) {
-            char out[256];
-            uint32_t length;
-            PS_ASSERT(ps_escape_expand(escape, cache, batch, &batch->events[i], &harness.now, out, sizeof out,
-                                       &length) == PS_ESCAPE_OK);
-        }
-    }
-    ps_batch_give(batch);
-    ps_bench_harness_fini(&harness);
-}
-
-static void bench_escape_header(struct ps_micro *micro)
-{
-    escape_run(micro, "topic-%{h}");
-}
-
-static void bench_escape_times(struct ps_micro *micro)
-{
-    escape_run(micro, "logs/%{host}/%Y-%m-%d/%H%M");
-}
-
 void ps_micro_stages(void)
 {
     ps_micro_add("interceptor/none_new_batch", bench_no_interceptor);
     ps_micro_add("interceptor/timestamp_new_batch", bench_timestamp);
-    ps_micro_add("interceptor/uuid_new_batch", bench_uuid);
     ps_micro_add("interceptor/none_new_lines", bench_no_interceptor_lines);
     ps_micro_add("interceptor/regex_filter_none_match", bench_filter_none);
     ps_micro_add("interceptor/regex_filter_few_match", bench_filter_few);
     ps_micro_add("interceptor/regex_filter_half_match", bench_filter_half);
     ps_micro_add("interceptor/regex_extractor_all_match", bench_extractor_all);
     ps_micro_add("interceptor/regex_extractor_none_match", bench_extractor_none);
-    ps_micro_add("interceptor/search_replace_new_lines", bench_search_replace);
     ps_micro_add("selector/replicating", bench_replicating);
     ps_micro_add("selector/multiplexing", bench_multiplexing);
-    ps_micro_add("serializer/text", bench_text);
-    ps_micro_add("serializer/header_and_text", bench_header_and_text);
-    ps_micro_add("serializer/avro_event", bench_avro);
-    ps_micro_add("serializer/avro_event_snappy", bench_avro_snappy);
-    ps_micro_add("escape/topic_header", bench_escape_header);
-    ps_micro_add("escape/path_with_times", bench_escape_times);
 }

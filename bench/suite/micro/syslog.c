@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/flow/bump.h"
+#include "bench/suite/harness.h"
 #include "bench/suite/micro/micro.h"
 #include "stages/lib/syslog/multi.h"
 #include "stages/lib/syslog/single.h"
@@ -15,10 +15,7 @@ static const char *const heads[2] = {"<134>Nov 20 09:00:00 web-01 app[812]: ",
                                      "<134>1 2026-11-20T09:00:00.123Z web-01 app 812 - - "};
 
 struct harness {
-    struct ps_arena *arena;
-    struct ps_depot *depot;
-    struct ps_pool *pool;
-    struct ps_bump bump;
+    struct ps_bench_harness memory;
     struct ps_syslog_single_rules single;
     struct ps_syslog_multi_rules multi;
     char text[MESSAGES * MESSAGE_BYTES];
@@ -28,12 +25,8 @@ static void harness_make(struct harness *harness, unsigned format, bool multi)
 {
     bool known;
     memset(harness, 0, sizeof *harness);
-    harness->arena = ps_arena_create();
-    harness->depot = ps_depot_create(UINT64_C(64) << 20, NULL);
-    harness->pool = ps_pool_create(harness->depot, 0);
-    PS_ASSERT(harness->pool != NULL);
-    ps_bump_init(&harness->bump, harness->pool);
-    const struct ps_time_zone *zone = ps_time_zone_load(harness->arena, "UTC", &known);
+    ps_bench_harness_init(&harness->memory, UINT64_C(64) << 20);
+    const struct ps_time_zone *zone = ps_time_zone_load(harness->memory.arena, "UTC", &known);
     if (multi) {
         ps_syslog_names_init(&harness->multi.names, true);
         harness->multi.zone = zone;
@@ -51,19 +44,11 @@ static void harness_make(struct harness *harness, unsigned format, bool multi)
     }
 }
 
-static void harness_free(struct harness *harness)
-{
-    ps_bump_fini(&harness->bump);
-    ps_pool_destroy(harness->pool);
-    ps_depot_destroy(harness->depot);
-    ps_arena_destroy(harness->arena);
-}
-
 /* Works as a source does: the bytes are written into the block, then parsed in place. */
 static struct ps_batch *batch_read(struct harness *harness, char **bytes)
 {
     uint32_t room;
-    struct ps_batch *batch = ps_batch_take(&harness->bump, (struct ps_now){0, 0});
+    struct ps_batch *batch = ps_batch_take(&harness->memory.bump, (struct ps_now){0, 0});
     PS_ASSERT(batch != NULL);
     *bytes = ps_batch_reserve(batch, sizeof harness->text, &room);
     PS_ASSERT(*bytes != NULL);
@@ -90,7 +75,7 @@ static void run_single(struct ps_micro *micro, unsigned format)
     }
     ps_micro_bytes(micro, MESSAGE_BYTES);
     ps_syslog_single_fini(&parser);
-    harness_free(&harness);
+    ps_bench_harness_fini(&harness.memory);
 }
 
 static void bench_single_3164(struct ps_micro *micro)
@@ -127,7 +112,7 @@ static void run_multi(struct ps_micro *micro, unsigned format)
     }
     ps_micro_bytes(micro, MESSAGE_BYTES);
     ps_transcoder_close(&transcoder);
-    harness_free(&harness);
+    ps_bench_harness_fini(&harness.memory);
 }
 
 static void bench_multi_3164(struct ps_micro *micro)
@@ -156,7 +141,7 @@ static void bench_split(struct ps_micro *micro)
         ps_batch_give(batch);
     }
     ps_micro_bytes(micro, MESSAGE_BYTES);
-    harness_free(&harness);
+    ps_bench_harness_fini(&harness.memory);
 }
 
 void ps_micro_syslog(void)
