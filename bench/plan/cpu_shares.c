@@ -1,4 +1,5 @@
 #include "bench/plan/cpu_shares.h"
+#include "core/array.h"
 #include "core/clock.h"
 
 #include <dirent.h>
@@ -12,8 +13,6 @@
 #define PROCESSES_MAX 32768U
 #define PATH_BYTES 512U
 #define FAMILY_DEPTH 64U /* generations between a process and its root */
-#define TCP_LISTEN 10U   /* states of the kernel's socket tables */
-#define UDP_BOUND 7U
 
 struct process {
     pid_t pid, parent;
@@ -73,10 +72,7 @@ static bool table_read(struct table *table, const char *proc)
         pid_t pid = number_of(entry->d_name);
         if (pid <= 0)
             continue;
-        if (table->count == room) {
-            room = room == 0 ? 256 : 2 * room;
-            table->items = ps_must_realloc(table->items, room * sizeof *table->items, "a process table");
-        }
+        PS_ARRAY_GROW(table->items, table->count, room, "a process table");
         table->count += process_read(&table->items[table->count], proc, pid);
     }
     if (list != NULL)
@@ -184,63 +180,4 @@ bool ps_cpu_foreign_now(const char *proc, const pid_t *roots, unsigned root_coun
     free(old.items);
     free(new.items);
     return good;
-}
-
-/* ---- who listens on a port ---- */
-
-/* Finds the inode of the socket in one of the kernel's tables; 0: none. */
-static unsigned long socket_inode(const char *proc, const char *name, unsigned port, unsigned wanted_state)
-{
-    char path[PATH_BYTES], line[512];
-    unsigned long inode, found = 0;
-    unsigned local, state;
-    snprintf(path, sizeof path, "%s/net/%s", proc, name);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && found == 0 && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %*u %*d %lu", &local, &state, &inode) ==
-                3 &&
-            local == port && state == wanted_state)
-            found = inode;
-    if (file != NULL)
-        fclose(file);
-    return found;
-}
-
-static bool has_socket(const char *proc, const char *pid, unsigned long inode)
-{
-    char path[PATH_BYTES], link[64], wanted[64];
-    snprintf(wanted, sizeof wanted, "socket:[%lu]", inode);
-    snprintf(path, sizeof path, "%s/%.20s/fd", proc, pid);
-    DIR *list = opendir(path);
-    const struct dirent *entry;
-    bool found = false;
-    while (list != NULL && !found && (entry = readdir(list)) != NULL) {
-        snprintf(path, sizeof path, "%s/%.20s/fd/%.20s", proc, pid, entry->d_name);
-        ssize_t length = readlink(path, link, sizeof link - 1);
-        link[length > 0 ? length : 0] = '\0';
-        found = strcmp(link, wanted) == 0;
-    }
-    if (list != NULL)
-        closedir(list);
-    return found;
-}
-
-pid_t ps_cpu_listener(const char *proc, unsigned port)
-{
-    static const struct {
-        const char *name;
-        unsigned state;
-    } tables[] = {{"tcp", TCP_LISTEN}, {"tcp6", TCP_LISTEN}, {"udp", UDP_BOUND}, {"udp6", UDP_BOUND}};
-    unsigned long inode = 0;
-    for (size_t i = 0; i < PS_COUNT_OF(tables) && inode == 0; i++)
-        inode = socket_inode(proc, tables[i].name, port, tables[i].state);
-    DIR *list = inode != 0 ? opendir(proc) : NULL;
-    const struct dirent *entry;
-    pid_t found = 0;
-    while (list != NULL && found == 0 && (entry = readdir(list)) != NULL)
-        if (number_of(entry->d_name) > 0 && has_socket(proc, entry->d_name, inode))
-            found = number_of(entry->d_name);
-    if (list != NULL)
-        closedir(list);
-    return found;
 }

@@ -34,7 +34,3 @@ bool ps_cpu_shares_between(const struct ps_cpu_reading *before, const struct ps_
  * program that used most; "" when no other program used any. Returns false when the share is unknown. */
 bool ps_cpu_foreign_now(const char *proc, const pid_t *roots, unsigned root_count, unsigned ms,
                         double *foreign, char busiest[PS_CPU_NAME_BYTES]);
-
-/* Returns the id of the process that listens on a TCP port or has bound a UDP port of this machine; 0: none was found,
- * or this process may not read its files. */
-pid_t ps_cpu_listener(const char *proc, unsigned port);

@@ -3,6 +3,7 @@
 #include "bench/plan/cpu_shares.h"
 #include "bench/support/measure.h"
 #include "bench/support/port.h"
+#include "stages/lib/net/port_owner.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -149,6 +150,7 @@ static enum ps_status file_start(struct ps_subject *subject, struct ps_err *err)
 static void pid_find(struct ps_subject *subject)
 {
     const char *host = strstr(subject->target, "://"), *end, *colon;
+    char owner[256];
     if (subject->pid > 0 || host == NULL)
         return;
     host += 3;
@@ -157,8 +159,13 @@ static void pid_find(struct ps_subject *subject)
         ;
     bool local = strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost:", 10) == 0 ||
                  strncmp(host, "[::1]:", 6) == 0;
-    if (local && *colon == ':')
-        subject->pid = (int)ps_cpu_listener("/proc", (unsigned)strtoul(colon + 1, NULL, 10));
+    if (!local || *colon != ':')
+        return;
+    unsigned port = (unsigned)strtoul(colon + 1, NULL, 10);
+    pid_t found = ps_port_owner(port, false, owner, sizeof owner);
+    if (found == 0)
+        found = ps_port_owner(port, true, owner, sizeof owner);
+    subject->pid = found > 0 ? (int)found : 0;
 }
 
 enum ps_status ps_subject_start(struct ps_subject *subject, const struct ps_subject_config *config,

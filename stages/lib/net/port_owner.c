@@ -67,30 +67,30 @@ static void read_name(const char *process, char *name, size_t room)
         fclose(file);
 }
 
-bool ps_port_owner(unsigned port, bool datagrams, char *text, size_t room)
+pid_t ps_port_owner(unsigned port, bool datagrams, char *text, size_t room)
 {
     struct socket_facts facts;
     unsigned state = datagrams ? UDP_BOUND : TCP_LISTEN;
     char link[64], name[64];
-    bool found = false;
+    pid_t found = 0;
     if (!find_socket(datagrams ? "/proc/net/udp" : "/proc/net/tcp", port, state, &facts) &&
         !find_socket(datagrams ? "/proc/net/udp6" : "/proc/net/tcp6", port, state, &facts))
-        return false;
+        return 0;
     snprintf(link, sizeof link, "socket:[%lu]", facts.inode);
     DIR *dir = opendir("/proc");
     struct dirent *entry;
-    while (dir != NULL && !found && (entry = readdir(dir)) != NULL) {
+    while (dir != NULL && found == 0 && (entry = readdir(dir)) != NULL) {
         if (!isdigit((unsigned char)entry->d_name[0]) || !has_socket(entry->d_name, link))
             continue;
-        found = true;
+        found = (pid_t)strtol(entry->d_name, NULL, 10);
         read_name(entry->d_name, name, sizeof name);
         snprintf(text, room, "taken by %s (process %.20s)", name, entry->d_name);
     }
     if (dir != NULL)
         closedir(dir);
-    if (!found)
+    if (found == 0)
         snprintf(text, room,
                  "taken by a process of user %u that this user may not see (sudo ss -lnp shows it)",
                  facts.user);
-    return true;
+    return found > 0 ? found : -1;
 }

@@ -1,10 +1,7 @@
-/* The owners of CPU time, from recorded process tables, and of listening ports. */
-#include <arpa/inet.h>
+/* The owners of CPU time, from recorded process tables. */
 #include <fcntl.h>
 #include <math.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,33 +101,11 @@ static void test_this_machine(void **state)
     assert_true(foreign >= 0 && foreign <= 1 && memchr(busiest, '\0', sizeof busiest) != NULL);
 }
 
-static void test_listener(void **state)
-{
-    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
-    for (size_t i = 0; i < PS_COUNT_OF(types); i++) {
-        struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t size = sizeof address;
-        int socket_fd = socket(AF_INET, types[i], 0);
-        assert_int_equal(bind(socket_fd, (struct sockaddr *)&address, size), 0);
-        assert_int_equal(getsockname(socket_fd, (struct sockaddr *)&address, &size), 0);
-        unsigned port = ntohs(address.sin_port);
-        if (types[i] == SOCK_STREAM) {
-            assert_int_equal(ps_cpu_listener("/proc", port), 0); /* bound, and nobody listens */
-            assert_int_equal(listen(socket_fd, 1), 0);
-        }
-        assert_int_equal(ps_cpu_listener("/proc", port), getpid());
-        close(socket_fd);
-    }
-    assert_int_equal(ps_cpu_listener("/proc", 0), 0);
-    assert_int_equal(ps_cpu_listener("/nonexistent", 80), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shares),
         cmocka_unit_test(test_this_machine),
-        cmocka_unit_test(test_listener),
     };
     return cmocka_run_group_tests(tests, make_proc, remove_proc);
 }
