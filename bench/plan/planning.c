@@ -1,6 +1,7 @@
 /* Runs a plan. */
 #include "bench/plan/planning.h"
 #include "bench/plan/cpu_shares.h"
+#include "core/array.h"
 #include "core/clock.h"
 #include "core/quantity.h"
 
@@ -59,11 +60,7 @@ static void keep_trial(struct ps_planning *planning, struct ps_trial *trial, boo
         ps_trial_fini(trial);
         return;
     }
-    if (planning->trial_count == planning->trial_room) {
-        planning->trial_room = planning->trial_room == 0 ? 64 : 2 * planning->trial_room;
-        planning->trials = ps_must_realloc(planning->trials, planning->trial_room * sizeof *planning->trials,
-                                           "the trials of a plan");
-    }
+    PS_ARRAY_GROW(planning->trials, planning->trial_count, planning->trial_room, "the trials of a plan");
     planning->trials[planning->trial_count++] = *trial;
 }
 

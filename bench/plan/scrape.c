@@ -1,4 +1,5 @@
 #include "bench/plan/scrape.h"
+#include "core/array.h"
 #include "core/clock.h"
 
 #include <curl/curl.h>
@@ -50,18 +51,14 @@ static bool parse_line(char *line, struct ps_scrape_sample *sample)
 void ps_scrape_parse(struct ps_scrape *scrape, const char *text, size_t length)
 {
     scrape->count = 0;
+    scrape->samples = NULL;
     scrape->text = ps_must_alloc(1, length + 1, "a page of metrics");
-    unsigned room = 1024;
-    scrape->samples = ps_must_alloc(room, sizeof *scrape->samples, "a page of metrics");
+    unsigned room = 0;
     memcpy(scrape->text, text, length);
     scrape->text[length] = '\0';
     char *rest = scrape->text, *line;
     while ((line = strsep(&rest, "\n")) != NULL && scrape->count < PS_SCRAPE_SAMPLES_MAX) {
-        if (scrape->count == room) {
-            room *= 2;
-            scrape->samples =
-                ps_must_realloc(scrape->samples, room * sizeof *scrape->samples, "a page of metrics");
-        }
+        PS_ARRAY_GROW(scrape->samples, scrape->count, room, "a page of metrics");
         scrape->count += parse_line(line, &scrape->samples[scrape->count]);
     }
 }
@@ -98,10 +95,7 @@ long ps_scrape_fetch(const char *url, const char *path, struct ps_page *page, st
     long status = 0;
     page_url(url, path, whole, sizeof whole);
     CURL *curl = curl_easy_init();
-    if (curl == NULL) {
-        ps_err_set(err, "%s: no memory", whole);
-        return 0;
-    }
+    PS_ASSERT(curl != NULL);
     curl_easy_setopt(curl, CURLOPT_URL, whole);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);

@@ -51,55 +51,40 @@ static bool range_add(void *argument, uint64_t first, uint64_t last)
     return !ranges->more;
 }
 
-static json_t *source_object(const struct ps_outcome *outcome, const struct ps_source *source)
+static json_t *source_object(const struct ps_outcome *outcome, const struct ps_outcome_source *one)
 {
-    uint64_t end;
-    bool known = ps_verdict_end(outcome->expected, source, &end);
+    static const struct ps_tracker_counts nothing;
+    const struct ps_source *source = one->source; /* NULL: it is in the manifest, and no event arrived */
+    const struct ps_tracker_counts *tally = source != NULL ? &source->tally : &nothing;
     struct ranges ranges = {.list = json_array()};
+    uint64_t end = 0, lost, not_written;
+    bool known = source == NULL || ps_verdict_end(outcome->expected, source, &end);
     json_t *object = json_object();
     char run[16];
-    snprintf(run, sizeof run, "%06x", source->run);
+    if (source == NULL) {
+        lost = ps_verdict_lost(one->entry, NULL, &not_written);
+        if (lost > 0)
+            range_add(&ranges, 0, one->entry->events - 1);
+    } else {
+        lost = ps_outcome_lost(outcome, source);
+        if (lost > 0)
+            ps_sequences_ranges(&source->seen, known ? end : source->seen.end, range_add, &ranges);
+        ranges.more |= source->seen.forgotten > 0;
+    }
+    snprintf(run, sizeof run, "%06x", one->run);
     if (outcome->verdict->run_count > 1)
         json_object_set_new(object, "run", json_string(run));
-    set(object, "source", source->source);
-    set(object, "received", source->tally.received);
-    json_object_set_new(object, "lost",
-                        known && source->tally.unknown == 0 ? integer(ps_outcome_lost(outcome, source))
-                                                            : json_null());
-    set(object, "duplicated", source->tally.duplicated);
-    set(object, "reordered", source->tally.reordered);
-    set(object, "corrupted", source->tally.changed);
-    set(object, "cut", source->tally.cut);
-    if (ps_outcome_lost(outcome, source) > 0)
-        ps_sequences_ranges(&source->seen, known ? end : source->seen.end, range_add, &ranges);
+    set(object, "source", source != NULL ? source->source : one->entry->source);
+    set(object, "received", tally->received);
+    json_object_set_new(object, "lost", known && tally->unknown == 0 ? integer(lost) : json_null());
+    set(object, "duplicated", tally->duplicated);
+    set(object, "reordered", tally->reordered);
+    set(object, "corrupted", tally->changed);
+    set(object, "cut", tally->cut);
     json_object_set_new(object, "lost_ranges", ranges.list);
-    if (ranges.more || source->seen.forgotten > 0)
+    if (ranges.more)
         json_object_set_new(object, "lost_ranges_more", json_true());
     json_object_set_new(object, "end_known", json_boolean(known));
-    return object;
-}
-
-/* Makes the object of a source that is in the manifest and from which no event arrived. */
-static json_t *absent_object(const struct ps_outcome *outcome, uint32_t run,
-                             const struct ps_manifest_source *entry)
-{
-    char name[16];
-    json_t *object = json_object(), *ranges = json_array();
-    snprintf(name, sizeof name, "%06x", run);
-    if (outcome->verdict->run_count > 1)
-        json_object_set_new(object, "run", json_string(name));
-    set(object, "source", entry->source);
-    set(object, "received", 0);
-    uint64_t not_written, lost = ps_verdict_lost(entry, NULL, &not_written);
-    set(object, "lost", lost);
-    set(object, "duplicated", 0);
-    set(object, "reordered", 0);
-    set(object, "corrupted", 0);
-    set(object, "cut", 0);
-    if (lost > 0)
-        json_array_append_new(ranges, json_pack("[I,I]", (json_int_t)0, (json_int_t)entry->events - 1));
-    json_object_set_new(object, "lost_ranges", ranges);
-    json_object_set_new(object, "end_known", json_true());
     return object;
 }
 
@@ -114,9 +99,7 @@ static void list_add(void *argument, const struct ps_outcome *outcome, const str
     if (json_array_size(list->sources) == PS_OUTCOME_SOURCES_MAX)
         list->omitted++;
     else
-        json_array_append_new(list->sources, one->source != NULL
-                                                 ? source_object(outcome, one->source)
-                                                 : absent_object(outcome, one->run, one->entry));
+        json_array_append_new(list->sources, source_object(outcome, one));
 }
 
 static uint64_t source_total(const struct ps_outcome *outcome)

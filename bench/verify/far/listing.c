@@ -1,4 +1,5 @@
 #include "bench/verify/far/listing.h"
+#include "core/array.h"
 #include "core/clock.h"
 #include "core/text/ends.h"
 
@@ -72,12 +73,7 @@ static void add(struct ps_far_listing *listing, const char *path)
         listing->truncated = true;
         return;
     }
-    if (listing->count == listing->room) {
-        listing->room = listing->room == 0 ? 16 : listing->room * 2;
-        struct ps_far_listed *files =
-            ps_must_realloc(listing->files, listing->room * sizeof *files, "a list of files");
-        listing->files = files;
-    }
+    PS_ARRAY_GROW(listing->files, listing->count, listing->room, "a list of files");
     file.path = ps_must_copy_text(path, "a list of files");
     listing->files[listing->count++] = file;
 }

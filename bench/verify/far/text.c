@@ -36,8 +36,7 @@ static void keep(struct ps_far_text *text, const char *data, size_t length)
         size_t room = text->room == 0 ? 512 : text->room;
         while (room < text->carried + length)
             room *= 2;
-        char *carry = ps_must_realloc(text->carry, room, "the end of a line");
-        text->carry = carry;
+        text->carry = ps_must_realloc(text->carry, room, "the end of a line");
         text->room = room;
     }
     memcpy(text->carry + text->carried, data, length);

@@ -9,6 +9,7 @@
 #include "bench/verify/far/ends.h"
 #include "bench/verify/far/listen/listen.h"
 #include "core/clock.h"
+#include "core/watch/page.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,17 +22,13 @@
 
 #define BODY_BYTES_MAX (64U << 20)
 #define PLAIN_BYTES_MAX (256U << 20) /* bytes of a decompressed body */
+#define UNPACK_BYTES 65536U
 #define CONNECTIONS_MAX 16384U
 #define CONNECTION_BYTES (64U * 1024U)
 #define TIMEOUT_S 120U
 
-struct body {
-    char *data;
-    size_t length, room;
-};
-
 struct request {
-    struct body body;
+    struct ps_page body;
     bool too_large, handed;
 };
 
@@ -43,22 +40,6 @@ struct far_http {
     struct ps_far_notes notes;
     char first[256];
 };
-
-/* Returns false when the body would exceed `max`. */
-static bool body_reserve(struct body *body, size_t more, size_t max)
-{
-    size_t room = body->room == 0 ? 16384 : body->room;
-    if (more > max - body->length)
-        return false;
-    while (room < body->length + more)
-        room *= 2;
-    if (room != body->room) {
-        char *data = ps_must_realloc(body->data, room, "a request body");
-        body->data = data;
-        body->room = room;
-    }
-    return true;
-}
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text)
 {
@@ -78,33 +59,30 @@ static const char *header(struct MHD_Connection *connection, const char *name)
 }
 
 /* Decompresses gzip and deflate (zlib format). Returns false when the data is damaged or too large. */
-static bool body_unpack(struct body *body)
+static bool body_unpack(struct ps_page *body)
 {
-    struct body plain = {.data = NULL};
-    z_stream stream = {.next_in = (unsigned char *)body->data, .avail_in = (uInt)body->length};
+    struct ps_page plain = {.text = NULL};
+    char out[UNPACK_BYTES];
+    z_stream stream = {.next_in = (unsigned char *)body->text, .avail_in = (uInt)body->length};
     PS_ASSERT(inflateInit2(&stream, 15 + 32) == Z_OK);
     int result = Z_OK;
-    while (result == Z_OK && body_reserve(&plain, 65536, PLAIN_BYTES_MAX)) {
-        stream.next_out = (unsigned char *)plain.data + plain.length;
-        stream.avail_out = (uInt)(plain.room - plain.length);
+    while (result == Z_OK && plain.length <= PLAIN_BYTES_MAX) {
+        stream.next_out = (unsigned char *)out;
+        stream.avail_out = sizeof out;
         result = inflate(&stream, Z_NO_FLUSH);
-        plain.length = plain.room - stream.avail_out;
+        ps_page_append(&plain, out, sizeof out - stream.avail_out);
     }
     inflateEnd(&stream);
-    if (result != Z_STREAM_END) {
-        free(plain.data);
-        return false;
-    }
-    free(body->data);
+    ps_page_fini(body);
     *body = plain;
-    return true;
+    return result == Z_STREAM_END;
 }
 
-static void hand_lines(struct far_http *far, const struct body *body)
+static void hand_lines(struct far_http *far, const struct ps_page *body)
 {
     struct ps_far_text text;
     ps_far_text_init(&text, PS_FAR_LINES);
-    ps_far_text_feed(&text, body->data, body->length, far->hand);
+    ps_far_text_feed(&text, body->text, body->length, far->hand);
     ps_far_text_end(&text, far->hand);
     if (text.cut_count > 0)
         ps_far_note(&far->notes, true, "lines of more than 1 MiB were cut");
@@ -115,7 +93,7 @@ static void hand_lines(struct far_http *far, const struct body *body)
 static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *connection,
                                   struct request *request)
 {
-    struct body *body = &request->body;
+    struct ps_page *body = &request->body;
     const char *encoding = header(connection, MHD_HTTP_HEADER_CONTENT_ENCODING);
     if (request->too_large) {
         ps_far_note(&far->notes, false, "requests of more than 64 MiB were refused (413)");
@@ -138,12 +116,12 @@ static enum MHD_Result serve_body(struct far_http *far, struct MHD_Connection *c
     far->hand->arrival_ns = ps_clock_now().mono_ns;
     bool is_json = strncasecmp(header(connection, MHD_HTTP_HEADER_CONTENT_TYPE), "application/json", 16) == 0;
     size_t at = 0;
-    while (at < body->length && strchr(" \t\r\n", body->data[at]) != NULL)
+    while (at < body->length && strchr(" \t\r\n", body->text[at]) != NULL)
         at++;
-    if (at < body->length && body->data[at] == '[' &&
-        ps_far_json_array(body->data, body->length, far->hand)) {
+    if (at < body->length && body->text[at] == '[' &&
+        ps_far_json_array(body->text, body->length, far->hand)) {
         request->handed = true;
-    } else if (at < body->length && body->data[at] == '[' && is_json) {
+    } else if (at < body->length && body->text[at] == '[' && is_json) {
         far->malformed++;
         return answer(connection, MHD_HTTP_BAD_REQUEST,
                       "Bad request from client. Request has invalid JSON Syntax.\n");
@@ -168,13 +146,9 @@ static enum MHD_Result serve(void *far_, struct MHD_Connection *connection, cons
         return request != NULL ? MHD_YES : MHD_NO;
     }
     if (*upload_bytes > 0) {
-        struct body *body = &request->body;
-        if (!request->too_large && body_reserve(body, *upload_bytes, BODY_BYTES_MAX)) {
-            memcpy(body->data + body->length, upload, *upload_bytes);
-            body->length += *upload_bytes;
-        } else {
-            request->too_large = true;
-        }
+        request->too_large |= *upload_bytes > BODY_BYTES_MAX - request->body.length;
+        if (!request->too_large)
+            ps_page_append(&request->body, upload, *upload_bytes);
         *upload_bytes = 0;
         return MHD_YES;
     }
@@ -193,7 +167,7 @@ static void on_completed(void *far_, struct MHD_Connection *, void **request_,
     if (request == NULL)
         return;
     far->unanswered += request->handed && code != MHD_REQUEST_TERMINATED_COMPLETED_OK;
-    free(request->body.data);
+    ps_page_fini(&request->body);
     free(request);
     *request_ = NULL;
 }
