@@ -100,10 +100,8 @@ static enum ps_status target_create(struct ps_load *load, enum ps_framing *frami
         return ps_err_set(err, "--connections %u: a target %s: has only one connection; remove --connections",
                           config->connections, load->ops->scheme);
     *framing = load->ops->framing;
-    if (load->ops->plan(&load->plan, &load->url, framing, err) != PS_OK) {
-        load->ops = NULL;
+    if (ps_target_plan(load->ops, &load->url, framing, &load->plan, err) != PS_OK)
         return PS_FAIL;
-    }
     return ps_url_check(&load->url, err);
 }
 
@@ -114,8 +112,7 @@ enum ps_status ps_load_target_check(const char *target, struct ps_err *err)
     enum ps_framing framing;
     load->config = &config;
     enum ps_status status = target_create(load, &framing, err);
-    if (load->plan != NULL)
-        load->ops->unplan(load->plan);
+    ps_target_unplan(load->ops, load->plan);
     ps_url_fini(&load->url);
     free(load);
     return status;
@@ -210,8 +207,7 @@ static void destroy(struct ps_load *load)
     load->started = 0;
     for (uint32_t i = 0; i < load->thread_count; i++)
         ps_sender_destroy(load->senders[i]);
-    if (load->plan != NULL)
-        load->ops->unplan(load->plan);
+    ps_target_unplan(load->ops, load->plan);
     ps_content_destroy(load->content);
     ps_shape_destroy(load->shape);
     ps_url_fini(&load->url);
@@ -368,9 +364,7 @@ static void manifest_write_running(const struct ps_load *load, const struct ps_l
     uint64_t now_ns = ps_pacer_now();
     if (stat(config->manifest, &facts) == 0 && !S_ISREG(facts.st_mode))
         return;
-    now.sources = calloc(now.source_count, sizeof *now.sources);
-    if (now.sources == NULL)
-        return;
+    now.sources = ps_must_alloc(now.source_count, sizeof *now.sources, "a manifest");
     now.seconds = now_ns > load->start_ns ? (double)(now_ns - load->start_ns) / 1e9 : 0;
     for (uint32_t i = 0; i < load->thread_count; i++)
         ps_load_sources_read(load->senders[i], now.sources);
@@ -430,23 +424,21 @@ static enum ps_status run(struct ps_load *load, struct ps_live *live, struct ps_
                                   .live = live};
     if (threads_start(load, err) != PS_OK || connect_wait(load, live, err) != PS_OK)
         return PS_FAIL;
-    enum ps_status status = ps_load_watch_init(&watch, err);
-    if (status == PS_OK) {
-        double cpu_before_s = ps_usage_self().cpu_s;
-        load->wall_offset_ns = wall_offset_ns();
-        load->start_ns = watch.start_ns = ps_pacer_now() + HEAD_START_NS;
-        result->start_wall_ns = config->start_wall_ns != 0 ? config->start_wall_ns
-                                                           : (int64_t)load->start_ns + load->wall_offset_ns;
-        watch.end_ns = schedule_end_ns(load);
-        for (uint32_t i = 0; i < load->thread_count; i++)
-            ps_sender_start(load->senders[i], load->start_ns, (uint64_t)result->start_wall_ns);
-        watch_run(load, &watch, result);
-        result->cpu_seconds = ps_usage_self().cpu_s - cpu_before_s;
-        result->clock_step_ms = (double)(wall_offset_ns() - load->wall_offset_ns) / 1e6;
-        status = ps_load_result_make(load, &watch, result, err);
-    }
+    ps_load_watch_init(&watch);
+    double cpu_before_s = ps_usage_self().cpu_s;
+    load->wall_offset_ns = wall_offset_ns();
+    load->start_ns = watch.start_ns = ps_pacer_now() + HEAD_START_NS;
+    result->start_wall_ns =
+        config->start_wall_ns != 0 ? config->start_wall_ns : (int64_t)load->start_ns + load->wall_offset_ns;
+    watch.end_ns = schedule_end_ns(load);
+    for (uint32_t i = 0; i < load->thread_count; i++)
+        ps_sender_start(load->senders[i], load->start_ns, (uint64_t)result->start_wall_ns);
+    watch_run(load, &watch, result);
+    result->cpu_seconds = ps_usage_self().cpu_s - cpu_before_s;
+    result->clock_step_ms = (double)(wall_offset_ns() - load->wall_offset_ns) / 1e6;
+    ps_load_result_make(load, &watch, result);
     ps_load_watch_fini(&watch);
-    return status;
+    return PS_OK;
 }
 
 enum ps_status ps_load_run(const struct ps_load_config *config, struct ps_live *live,

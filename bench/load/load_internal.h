@@ -22,5 +22,5 @@ struct ps_load {
 /* Reads how far the sender's lanes are; `sources` has an item for each connection. Any time. */
 void ps_load_sources_read(const struct ps_sender *sender, struct ps_load_source *sources);
 /* Adds up the senders' counts into the result; call it after their threads have ended. */
-enum ps_status ps_load_result_make(const struct ps_load *load, struct ps_load_watch *watch,
-                                   struct ps_load_result *result, struct ps_err *err);
+void ps_load_result_make(const struct ps_load *load, struct ps_load_watch *watch,
+                         struct ps_load_result *result);

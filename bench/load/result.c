@@ -54,13 +54,11 @@ static void unfinished_find(const struct ps_sender *sender, struct ps_load_resul
     }
 }
 
-static enum ps_status sources_collect(const struct ps_load *load, struct ps_load_result *result,
-                                      uint64_t *last_due_ns, uint64_t *last_completed_ns, struct ps_err *err)
+static void sources_collect(const struct ps_load *load, struct ps_load_result *result, uint64_t *last_due_ns,
+                            uint64_t *last_completed_ns)
 {
     result->source_count = load->config->connections;
-    result->sources = calloc(result->source_count, sizeof *result->sources);
-    if (result->sources == NULL)
-        return ps_err_set(err, "no memory");
+    result->sources = ps_must_alloc(result->source_count, sizeof *result->sources, "the result");
     for (uint32_t i = 0; i < load->thread_count; i++) {
         const struct ps_sender *sender = load->senders[i];
         ps_statistics_merge(&result->total, &sender->statistics);
@@ -74,15 +72,13 @@ static enum ps_status sources_collect(const struct ps_load *load, struct ps_load
         }
         unfinished_find(sender, result);
     }
-    return PS_OK;
 }
 
-enum ps_status ps_load_result_make(const struct ps_load *load, struct ps_load_watch *watch,
-                                   struct ps_load_result *result, struct ps_err *err)
+void ps_load_result_make(const struct ps_load *load, struct ps_load_watch *watch,
+                         struct ps_load_result *result)
 {
     uint64_t last_due_ns = 0, last_completed_ns = load->start_ns;
-    if (sources_collect(load, result, &last_due_ns, &last_completed_ns, err) != PS_OK)
-        return PS_FAIL;
+    sources_collect(load, result, &last_due_ns, &last_completed_ns);
     outages_collect(load, result);
     const struct ps_statistics *total = &result->total;
     uint64_t end_ns = watch->end_ns, growth = 0;
@@ -104,7 +100,6 @@ enum ps_status ps_load_result_make(const struct ps_load *load, struct ps_load_wa
     }
     result->held = load->shape->closed || (double)kept >= (double)result->due * (1 - load->config->tolerance);
     result->backlog_max = watch->backlog_max;
-    return PS_OK;
 }
 
 uint64_t ps_load_result_undelivered(const struct ps_load_result *result)

@@ -98,11 +98,7 @@ enum ps_status ps_sender_create(struct ps_sender **made, const struct ps_sender_
                                 struct ps_err *err)
 {
     PS_ASSERT(config->lane_first < config->lane_total && config->ops->blocks_max >= 2);
-    struct ps_sender *sender =
-        aligned_alloc(PS_CACHE_GAP, (sizeof *sender + PS_CACHE_GAP - 1) / PS_CACHE_GAP * PS_CACHE_GAP);
-    if (sender == NULL)
-        return ps_err_set(err, "no memory");
-    memset(sender, 0, sizeof *sender);
+    struct ps_sender *sender = ps_must_alloc_aligned(sizeof *sender, "a sender");
     sender->config = *config;
     sender->order_cut_ns = PS_NEVER;
     sender->blocks_per_lane = config->ops->blocks_max;
@@ -110,18 +106,12 @@ enum ps_status ps_sender_create(struct ps_sender **made, const struct ps_sender_
         (config->lane_total - config->lane_first + config->lane_step - 1) / config->lane_step;
     pthread_mutex_init(&sender->lock, NULL);
     sender->pacer.epoll = -1;
-    sender->lanes = calloc(sender->lane_count, sizeof *sender->lanes);
-    sender->due_ns = calloc(sender->lane_count, sizeof *sender->due_ns);
-    sender->work_ns = calloc(sender->lane_count, sizeof *sender->work_ns);
-    sender->wall_ns = calloc(PS_LOAD_BLOCK_EVENTS, sizeof *sender->wall_ns);
+    sender->lanes = ps_must_alloc(sender->lane_count, sizeof *sender->lanes, "connections");
+    sender->due_ns = ps_must_alloc(sender->lane_count, sizeof *sender->due_ns, "connections");
+    sender->work_ns = ps_must_alloc(sender->lane_count, sizeof *sender->work_ns, "connections");
+    sender->wall_ns = ps_must_alloc(PS_LOAD_BLOCK_EVENTS, sizeof *sender->wall_ns, "a sender");
     sender->writer = ps_content_writer_create(config->content);
-    enum ps_status status = PS_OK;
-    if (sender->lanes == NULL || sender->due_ns == NULL || sender->work_ns == NULL ||
-        sender->wall_ns == NULL || sender->writer == NULL)
-        status = ps_err_set(err, "no memory");
-    if (status == PS_OK)
-        status = blocks_create(sender, err);
-    if (status != PS_OK) {
+    if (blocks_create(sender, err) != PS_OK) {
         ps_sender_destroy(sender);
         return PS_FAIL;
     }
@@ -166,7 +156,7 @@ static uint64_t open_lanes(struct ps_sender *sender, uint64_t now_ns)
         uint64_t at_ns = sender->created_ns + config->connect_over_ns / config->lane_total * lane->number;
         if (now_ns < at_ns)
             return at_ns;
-        if (config->ops->open(&lane->state, config->plan, lane, &sender->failure) != PS_OK) {
+        if (ps_target_open(config->ops, config->plan, lane, &lane->state, &sender->failure) != PS_OK) {
             fail(sender);
             return PS_NEVER;
         }
@@ -307,8 +297,7 @@ void *ps_sender_run(void *argument)
 void ps_sender_close(struct ps_sender *sender)
 {
     for (uint32_t i = 0; i < sender->opened; i++) {
-        if (sender->lanes[i].state != NULL)
-            sender->config.ops->close(sender->lanes[i].state);
+        ps_target_close(sender->config.ops, sender->lanes[i].state);
         sender->lanes[i].state = NULL;
     }
 }

@@ -260,8 +260,7 @@ enum ps_status ps_summary_manifest_write(const char *path, const struct ps_load_
     json_dumpf(manifest, file, JSON_COMPACT | JSON_REAL_PRECISION(12));
     fputc('\n', file);
     fclose(file);
-    enum ps_status status =
-        manifest != NULL ? ps_output_write(path, text, length, err) : ps_err_set(err, "no memory");
+    enum ps_status status = ps_output_write(path, text, length, err);
     if (status != PS_OK)
         ps_err_append(err, "writing --manifest");
     json_decref(manifest);

@@ -4,23 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SAMPLES_FIRST 1024U
 #define SHOWN_MIN_NS (500 * PS_NS_PER_MS)
 #define WINDOW_MIN_NS (250 * PS_NS_PER_MS)
 
-enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *err)
+void ps_load_watch_init(struct ps_load_watch *watch)
 {
     const struct ps_load_config *config = watch->config;
     watch->next_ns = watch->config->every_ns;
-    watch->sample_room = SAMPLES_FIRST;
-    watch->samples = calloc(watch->sample_room, sizeof *watch->samples);
-    if (watch->samples == NULL)
-        return ps_err_set(err, "no memory");
     if (!watch->shape->poisson)
-        return PS_OK;
-    watch->due_schedules = calloc(config->connections, sizeof *watch->due_schedules);
-    if (watch->due_schedules == NULL)
-        return ps_err_set(err, "no memory");
+        return;
+    watch->due_schedules =
+        ps_must_alloc(config->connections, sizeof *watch->due_schedules, "schedules of connections");
     for (uint32_t i = 0; i < config->connections; i++) {
         struct ps_schedule_config due_schedule = {
             .shape = watch->shape,
@@ -32,13 +26,11 @@ enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *er
         };
         ps_schedule_init(&watch->due_schedules[i], &due_schedule);
     }
-    return PS_OK;
 }
 
 void ps_load_watch_fini(struct ps_load_watch *watch)
 {
     free(watch->due_schedules);
-    free(watch->samples);
 }
 
 uint64_t ps_load_watch_due(struct ps_load_watch *watch, uint64_t since_ns)
@@ -66,7 +58,7 @@ static void total_take(struct ps_load_watch *watch)
 /* Stores a sample. When the buffer is full it drops every other sample: the run is long then. */
 static void sample_add(struct ps_load_watch *watch, struct ps_load_sample sample)
 {
-    if (watch->sample_count == watch->sample_room) {
+    if (watch->sample_count == PS_LOAD_SAMPLES_MAX) {
         for (uint64_t i = 0; i < watch->sample_count / 2; i++)
             watch->samples[i] = watch->samples[2 * i + 1];
         watch->sample_count /= 2;

@@ -3,6 +3,8 @@
 
 #include "bench/load/load.h"
 
+#define PS_LOAD_SAMPLES_MAX 1024U
+
 /* The backlog at one moment; sampled 20 times a second. */
 struct ps_load_sample {
     uint64_t since_ns, due, outstanding; /* outstanding: due and neither completed nor failed */
@@ -19,8 +21,8 @@ struct ps_load_watch {
     /* For random arrivals: a second copy of the lanes' schedules, to count the due events. */
     struct ps_schedule *due_schedules;
     uint64_t due_counted;
-    struct ps_load_sample *samples;
-    uint64_t sample_count, sample_room;
+    struct ps_load_sample samples[PS_LOAD_SAMPLES_MAX];
+    uint64_t sample_count;
     uint64_t backlog_max;
     uint64_t next_ns; /* the next progress report, since the start */
     uint64_t completed_before, due_before, downs_before, reasons_before, shown_ns;
@@ -28,7 +30,7 @@ struct ps_load_watch {
     struct ps_statistics total; /* scratch */
 };
 
-enum ps_status ps_load_watch_init(struct ps_load_watch *watch, struct ps_err *err);
+void ps_load_watch_init(struct ps_load_watch *watch);
 void ps_load_watch_fini(struct ps_load_watch *watch);
 
 /* Returns the number of events due by a time since the start. */

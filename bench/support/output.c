@@ -14,8 +14,10 @@
 /* Returns the name of the temporary file beside the path. The caller frees the text. */
 static char *beside_of(const char *path)
 {
-    char *beside = NULL;
-    return asprintf(&beside, "%s.%ld.tmp", path, (long)getpid()) < 0 ? NULL : beside;
+    size_t room = strlen(path) + 32;
+    char *beside = ps_must_alloc(1, room, "a file's name");
+    snprintf(beside, room, "%s.%ld.tmp", path, (long)getpid());
+    return beside;
 }
 
 /* Returns whether the path is a pipe or a device: these cannot be replaced by another file. */
@@ -36,8 +38,6 @@ enum ps_status ps_output_check(const char *option, const char *path, struct ps_e
         return access(path, W_OK) == 0 ? PS_OK : ps_err_set(err, "%s %s: %s", option, path, strerror(errno));
     }
     char *beside = beside_of(path);
-    if (beside == NULL)
-        return ps_err_set(err, "no memory");
     int file = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file < 0)
         ps_err_set(err, "%s %s: cannot be written: %s", option, path, strerror(errno));
@@ -66,8 +66,6 @@ enum ps_status ps_output_write(const char *path, const char *data, size_t length
     mode_t mode;
     bool special = is_special(path, &mode);
     char *beside = special ? NULL : beside_of(path);
-    if (!special && beside == NULL)
-        return ps_err_set(err, "no memory");
     int error =
         special ? write_special(path, data, length) : ps_file_replace(path, beside, 0666, data, length);
     free(beside);

@@ -84,9 +84,8 @@ static enum ps_status parse_host(struct ps_url *url, char **end, struct ps_err *
 enum ps_status ps_url_parse(struct ps_url *url, const char *text, struct ps_err *err)
 {
     size_t room = strlen(text) * 3 + 64;
-    *url = (struct ps_url){.host = "", .port = "", .hosts = "", .path = "", .storage = calloc(1, room)};
-    if (url->storage == NULL)
-        return ps_err_set(err, "no memory");
+    *url = (struct ps_url){
+        .host = "", .port = "", .hosts = "", .path = "", .storage = ps_must_alloc(1, room, "a URL")};
     char *end = url->storage;
     url->text = append(&end, text, strlen(text));
     if (strcmp(text, "-") == 0)

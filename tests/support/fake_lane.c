@@ -99,11 +99,10 @@ enum ps_status ps_test_lane_plan(const struct ps_target_ops *ops, const char *te
     enum ps_framing framing = ops->framing;
     if (ps_url_parse(&url, text, err) != PS_OK)
         return PS_FAIL;
-    enum ps_status status = ops->plan(&plan, &url, &framing, err);
-    if (status == PS_OK) {
+    enum ps_status status = ps_target_plan(ops, &url, &framing, &plan, err);
+    if (status == PS_OK)
         status = ps_url_check(&url, err);
-        ops->unplan(plan);
-    }
+    ps_target_unplan(ops, plan);
     ps_url_fini(&url);
     return status;
 }
@@ -126,19 +125,19 @@ void ps_test_lane_open(struct ps_lane *lane, const struct ps_target_ops *ops, co
     lane->back_off_ns = 5 * PS_NS_PER_MS;
     enum ps_status status = ps_url_parse(&lane->url, text, &err);
     if (status == PS_OK)
-        status = ops->plan(&lane->plan, &lane->url, &lane->framing, &err);
+        status = ps_target_plan(ops, &lane->url, &lane->framing, &lane->plan, &err);
     if (status == PS_OK)
         status = ps_url_check(&lane->url, &err);
     if (status == PS_OK)
-        status = ops->open(&lane->state, lane->plan, lane, &err);
+        status = ps_target_open(ops, lane->plan, lane, &lane->state, &err);
     if (status != PS_OK)
         fail_msg("%s: %s", text, err.text);
 }
 
 void ps_test_lane_close(struct ps_lane *lane)
 {
-    lane->ops->close(lane->state);
-    lane->ops->unplan(lane->plan);
+    ps_target_close(lane->ops, lane->state);
+    ps_target_unplan(lane->ops, lane->plan);
     ps_url_fini(&lane->url);
     while (lane->blocks != NULL) {
         struct ps_test_block *block = lane->blocks;

@@ -88,41 +88,34 @@ static enum ps_status source_choose(struct ps_content *content, const struct ps_
 }
 
 /* Measures the mean size of some events. */
-static enum ps_status sample(struct ps_content *content, struct ps_err *err)
+static void sample(struct ps_content *content)
 {
     struct ps_content_writer *writer = ps_content_writer_create(content);
     size_t room = (size_t)content->event_max + PS_CONTENT_SLACK;
-    char *bytes = malloc(room);
+    char *bytes = ps_must_alloc(1, room, "an event");
     uint64_t sum = 0;
-    if (writer != NULL && bytes != NULL) {
-        for (uint64_t i = 0; i < SAMPLE_EVENTS; i++) {
-            uint32_t end = 0;
-            uint64_t due_wall_ns = SAMPLE_START_S * PS_NS_PER_S + i;
-            struct ps_content_order order = {0, i, UINT64_MAX, &due_wall_ns, 1};
-            ps_content_render(writer, &order, bytes, room, &end);
-            sum += end;
-        }
-        content->event_mean = (double)sum / SAMPLE_EVENTS;
+    for (uint64_t i = 0; i < SAMPLE_EVENTS; i++) {
+        uint32_t end = 0;
+        uint64_t due_wall_ns = SAMPLE_START_S * PS_NS_PER_S + i;
+        struct ps_content_order order = {0, i, UINT64_MAX, &due_wall_ns, 1};
+        ps_content_render(writer, &order, bytes, room, &end);
+        sum += end;
     }
-    bool failed = writer == NULL || bytes == NULL;
+    content->event_mean = (double)sum / SAMPLE_EVENTS;
     free(bytes);
     ps_content_writer_destroy(writer);
-    return failed ? ps_err_set(err, "no memory for events of %s",
-                               ps_quantity_print_bytes(content->event_max).text)
-                  : PS_OK;
 }
 
 enum ps_status ps_content_create(struct ps_content **content, const struct ps_content_config *config,
                                  struct ps_err *err)
 {
-    struct ps_content *made = calloc(1, sizeof *made);
-    if (made == NULL)
-        return ps_err_set(err, "no memory");
+    struct ps_content *made = ps_must_alloc(1, sizeof *made, "events");
     made->arena = ps_arena_create();
-    if (source_choose(made, config, err) != PS_OK || sample(made, err) != PS_OK) {
+    if (source_choose(made, config, err) != PS_OK) {
         ps_content_destroy(made);
         return PS_FAIL;
     }
+    sample(made);
     *content = made;
     return PS_OK;
 }
@@ -148,23 +141,17 @@ double ps_content_event_bytes_mean(const struct ps_content *content)
 
 struct ps_content_writer *ps_content_writer_create(const struct ps_content *content)
 {
-    struct ps_content_writer *writer = calloc(1, sizeof *writer);
-    if (writer == NULL)
-        return NULL;
+    struct ps_content_writer *writer = ps_must_alloc(1, sizeof *writer, "events");
     writer->content = content;
     writer->source = UINT32_MAX;
     writer->prefix = ps_content_framing(PS_FRAMING_OCTET_COUNTED, content->need_min) - 1;
-    writer->skeleton = malloc(content->skeleton_length + PS_CONTENT_SLACK);
-    writer->scratch = malloc((size_t)content->event_max + PS_CONTENT_SLACK);
-    writer->strftime_lengths = calloc(content->strftime_count + 1U, sizeof *writer->strftime_lengths);
-    writer->strftime_texts = calloc(content->strftime_count + 1U, sizeof *writer->strftime_texts);
-    if (writer->skeleton == NULL || writer->scratch == NULL || writer->strftime_lengths == NULL ||
-        writer->strftime_texts == NULL) {
-        ps_content_writer_destroy(writer);
-        return NULL;
-    }
+    writer->skeleton = ps_must_alloc(1, content->skeleton_length + PS_CONTENT_SLACK, "an event");
+    writer->scratch = ps_must_alloc(1, (size_t)content->event_max + PS_CONTENT_SLACK, "an event");
+    writer->strftime_lengths =
+        ps_must_alloc(content->strftime_count + 1U, sizeof *writer->strftime_lengths, "times of events");
+    writer->strftime_texts =
+        ps_must_alloc(content->strftime_count + 1U, sizeof *writer->strftime_texts, "times of events");
     memcpy(writer->skeleton, content->skeleton, content->skeleton_length);
-    memset(writer->skeleton + content->skeleton_length, 0, PS_CONTENT_SLACK);
     ps_content_clock_set(writer, 0);
     return writer;
 }

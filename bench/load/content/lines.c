@@ -16,10 +16,7 @@ static enum ps_status grow(struct ps_lines *lines, const char *path, struct ps_e
     if (lines->room > PS_LINES_BYTES_MAX)
         return ps_err_set(err, "%s: the file is larger than %s; use a part of it", path,
                           ps_quantity_print_bytes(PS_LINES_BYTES_MAX).text);
-    char *bytes = realloc(lines->bytes, room);
-    if (bytes == NULL)
-        return ps_err_set(err, "%s: no memory for %s of it", path, ps_quantity_print_bytes(room).text);
-    lines->bytes = bytes;
+    lines->bytes = ps_must_realloc(lines->bytes, room, "the file of --lines");
     lines->room = room;
     return PS_OK;
 }
@@ -82,11 +79,11 @@ enum ps_status ps_lines_open(struct ps_lines *lines, const char *path, struct ps
         status = lines_split(lines, path, err);
     if (status == PS_OK && lines->count == 0)
         status = ps_err_set(err, "%s: all lines are empty", path);
-    if (status == PS_OK && (lines->places = calloc(lines->count, 2 * sizeof *lines->places)) == NULL)
-        status = ps_err_set(err, "%s: no memory for an index of %s lines", path,
-                            ps_quantity_print_count(lines->count).text);
-    if (status == PS_OK)
+    if (status == PS_OK) {
+        lines->places =
+            ps_must_alloc(lines->count, 2 * sizeof *lines->places, "an index of the file of --lines");
         status = lines_split(lines, path, err);
+    }
     if (status != PS_OK)
         ps_lines_close(lines);
     return status;

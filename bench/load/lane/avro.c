@@ -17,17 +17,18 @@ static struct ps_avro_call *call_at(struct ps_avro_lane *lane, unsigned number)
 
 /* ---- open and close ---- */
 
-enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
-                                 struct ps_lane *owner, struct ps_err *err)
+enum ps_status ps_avro_lane_open(void *state, const void *plan_, struct ps_lane *owner, struct ps_err *err)
 {
-    lane->plan = plan;
+    struct ps_avro_lane *lane = state;
+    const struct ps_avro_plan *plan = lane->plan = plan_;
     ps_load_connection_init(&lane->connection, &plan->stream.client, owner);
     ps_block_queue_init(&lane->queue, owner);
     return ps_avro_zlib_init(&lane->zlib, plan->compression_level, err);
 }
 
-void ps_avro_lane_close(struct ps_avro_lane *lane)
+void ps_avro_lane_close(void *state)
 {
+    struct ps_avro_lane *lane = state;
     ps_client_close(&lane->connection.client);
     for (size_t i = 0; i < PS_AVRO_WINDOW_MAX; i++)
         free(lane->calls[i].bytes);
@@ -332,8 +333,9 @@ static uint64_t deadline(struct ps_avro_lane *lane)
     return PS_NEVER;
 }
 
-uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns)
+uint64_t ps_avro_lane_work(void *state, uint64_t now_ns)
 {
+    struct ps_avro_lane *lane = state;
     lane->now_ns = now_ns;
     ps_load_connection_work(&lane->connection, now_ns);
     if (is_up(lane))

@@ -46,9 +46,9 @@ struct ps_avro_call {
 };
 
 struct ps_avro_lane {
+    struct ps_block_queue queue; /* must be first */
     const struct ps_avro_plan *plan;
     struct ps_load_connection connection;
-    struct ps_block_queue queue;
     struct ps_avro_call calls[PS_AVRO_WINDOW_MAX]; /* a ring, in the order of the events */
     unsigned first, count, busy;
     uint32_t serial;
@@ -72,8 +72,7 @@ struct ps_avro_lane {
     uint8_t scratch[PS_AVRO_ANSWER_BYTES_MAX];
 };
 
-enum ps_status ps_avro_lane_open(struct ps_avro_lane *lane, const struct ps_avro_plan *plan,
-                                 struct ps_lane *owner, struct ps_err *err);
-/* Does what can be done now. Returns the time (monotonic) by which it must be called again. */
-uint64_t ps_avro_lane_work(struct ps_avro_lane *lane, uint64_t now_ns);
-void ps_avro_lane_close(struct ps_avro_lane *lane);
+/* For ps_target_ops. */
+enum ps_status ps_avro_lane_open(void *state, const void *plan, struct ps_lane *owner, struct ps_err *err);
+uint64_t ps_avro_lane_work(void *state, uint64_t now_ns);
+void ps_avro_lane_close(void *state);

@@ -1,9 +1,11 @@
 #include "bench/load/lane/block_queue.h"
 
-void ps_block_queue_push(struct ps_block_queue *queue, struct ps_load_block *block)
+void ps_block_queue_give(void *state, struct ps_load_block *block)
 {
+    struct ps_block_queue *queue = state;
     PS_ASSERT(block->count > 0 && block->completed == 0);
     block->next = NULL;
+    block->cursor = 0;
     if (queue->tail != NULL)
         queue->tail->next = block;
     else
@@ -13,6 +15,11 @@ void ps_block_queue_push(struct ps_block_queue *queue, struct ps_load_block *blo
         queue->next = block;
         queue->next_event = 0;
     }
+}
+
+bool ps_block_queue_finish(void *queue, uint64_t)
+{
+    return ps_block_queue_is_empty(queue);
 }
 
 void ps_block_queue_advance(struct ps_block_queue *queue, uint32_t count)

@@ -26,7 +26,9 @@ static inline bool ps_block_queue_is_empty(const struct ps_block_queue *queue)
     return queue->head == NULL;
 }
 
-void ps_block_queue_push(struct ps_block_queue *queue, struct ps_load_block *block);
+/* For ps_target_ops: `queue` is the first member of the target's state. The target has finished when the queue is empty. */
+void ps_block_queue_give(void *queue, struct ps_load_block *block);
+bool ps_block_queue_finish(void *queue, uint64_t now_ns);
 
 /* These return the offset at which event `at` of a block begins, and the event's length, both with framing. */
 static inline uint32_t ps_block_begin(const struct ps_load_block *block, uint32_t at)

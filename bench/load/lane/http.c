@@ -4,10 +4,10 @@
 
 /* ---- open and close ---- */
 
-enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http_plan *plan,
-                                 struct ps_lane *owner, struct ps_err *err)
+enum ps_status ps_http_lane_open(void *state, const void *plan_, struct ps_lane *owner, struct ps_err *err)
 {
-    lane->plan = plan;
+    struct ps_http_lane *lane = state;
+    const struct ps_http_plan *plan = lane->plan = plan_;
     ps_block_queue_init(&lane->queue, owner);
     if (ps_http_client_open(&lane->client, plan->request_max, err) != PS_OK)
         return PS_FAIL;
@@ -20,8 +20,9 @@ enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http
     return ps_err_set(err, "cannot create an HTTP client: not enough memory or file descriptors");
 }
 
-void ps_http_lane_close(struct ps_http_lane *lane)
+void ps_http_lane_close(void *state)
 {
+    struct ps_http_lane *lane = state;
     ps_http_request_close(&lane->probe, &lane->client);
     for (unsigned i = 0; i < PS_HTTP_REQUESTS_MAX; i++) {
         ps_http_request_close(&lane->batches[i].request, &lane->client);
@@ -200,8 +201,9 @@ static uint64_t begin(struct ps_http_lane *lane)
     return lane->resume_ns;
 }
 
-uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns)
+uint64_t ps_http_lane_work(void *state, uint64_t now_ns)
 {
+    struct ps_http_lane *lane = state;
     lane->now_ns = now_ns;
     if (!lane->begun)
         return begin(lane);

@@ -18,7 +18,7 @@
 /* Shared by all lanes; constant. */
 struct ps_http_plan {
     struct ps_http_settings http;
-    char *url, *ca, *cert, *key; /* the texts that `http` points to */
+    char *url; /* without the keys */
     enum ps_http_format format;
     uint32_t batch;       /* events per request */
     unsigned request_max; /* requests in flight at a time */
@@ -41,8 +41,8 @@ struct ps_http_batch {
 };
 
 struct ps_http_lane {
+    struct ps_block_queue queue; /* must be first */
     const struct ps_http_plan *plan;
-    struct ps_block_queue queue;
     struct ps_http_client client;
     uint64_t now_ns;                                    /* time of the current call */
     struct ps_http_batch batches[PS_HTTP_REQUESTS_MAX]; /* a ring, in the order of the events */
@@ -57,8 +57,7 @@ struct ps_http_lane {
     struct ps_refusals refusals;
 };
 
-enum ps_status ps_http_lane_open(struct ps_http_lane *lane, const struct ps_http_plan *plan,
-                                 struct ps_lane *owner, struct ps_err *err);
-/* Does what can be done now. Returns the time (monotonic) by which it must be called again. */
-uint64_t ps_http_lane_work(struct ps_http_lane *lane, uint64_t now_ns);
-void ps_http_lane_close(struct ps_http_lane *lane);
+/* For ps_target_ops. */
+enum ps_status ps_http_lane_open(void *state, const void *plan, struct ps_lane *owner, struct ps_err *err);
+uint64_t ps_http_lane_work(void *state, uint64_t now_ns);
+void ps_http_lane_close(void *state);

@@ -27,7 +27,7 @@ enum ps_kafka_flow_key { PS_KAFKA_KEY_NONE, PS_KAFKA_KEY_SOURCE, PS_KAFKA_KEY_SE
 struct ps_kafka_flow_plan {
     const struct ps_kafka_engine *engine;
     struct ps_kafka_settings settings; /* librdkafka's properties */
-    char *topic;
+    const char *topic;
     enum ps_kafka_flow_key key;
     /* A lane's partition is its number modulo partition_count. */
     bool by_source;

@@ -1,6 +1,4 @@
 #include "bench/load/lane/stream.h"
-#include "bench/load/lane/block_queue.h"
-#include "bench/load/lane/connection.h"
 #include "bench/load/target/keys.h"
 #include "core/clock.h"
 
@@ -11,18 +9,7 @@
 #define PARTS_MAX 8
 #define WORK_BYTES_MAX (1U << 20) /* bytes written in one call; then the other lanes have their turn */
 #define ANSWER_BYTES 16384U
-#define HALF_BYTES 1024U     /* the longest answer that may be split between two reads */
 #define LOOK_NS PS_NS_PER_MS /* how often a stream without answers checks whether the peer has closed */
-
-struct stream {
-    struct ps_load_connection connection; /* must be first */
-    struct ps_block_queue queue;
-    const struct ps_load_stream_plan *plan;
-    bool full; /* the socket accepts no more now */
-    uint64_t looked_ns;
-    size_t half_length; /* length of an incomplete answer */
-    char half_answer[HALF_BYTES];
-};
 
 /* ---- the plan ---- */
 
@@ -51,7 +38,7 @@ enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *
 /* ---- connections ---- */
 
 /* Marks all events that are not completed to be sent again. */
-static void rewind_blocks(struct stream *stream)
+static void rewind_blocks(struct ps_load_stream *stream)
 {
     for (struct ps_load_block *block = stream->queue.head; block != NULL; block = block->next)
         block->cursor = ps_block_begin(block, block->completed);
@@ -59,13 +46,13 @@ static void rewind_blocks(struct stream *stream)
     stream->full = false;
 }
 
-static void lose(struct stream *stream, uint64_t now_ns, const char *reason)
+static void lose(struct ps_load_stream *stream, uint64_t now_ns, const char *reason)
 {
     rewind_blocks(stream);
     ps_load_connection_lose(&stream->connection, now_ns, reason);
 }
 
-static bool is_up(const struct stream *stream)
+static bool is_up(const struct ps_load_stream *stream)
 {
     return ps_load_connection_is_up(&stream->connection);
 }
@@ -73,7 +60,7 @@ static bool is_up(const struct stream *stream)
 /* ---- writing and reading ---- */
 
 /* Called when the socket accepted `bytes`: advances the queue by the events that are now written completely. */
-static void account(struct stream *stream, size_t bytes, uint64_t now_ns)
+static void account(struct ps_load_stream *stream, size_t bytes, uint64_t now_ns)
 {
     struct ps_block_queue *queue = &stream->queue;
     while (bytes > 0) {
@@ -95,7 +82,7 @@ static void account(struct stream *stream, size_t bytes, uint64_t now_ns)
     }
 }
 
-static void write_blocks(struct stream *stream)
+static void write_blocks(struct ps_load_stream *stream)
 {
     char reason[PS_TRANSPORT_REASON_BYTES] = "";
     for (size_t total = 0; stream->queue.next != NULL && total < WORK_BYTES_MAX;) {
@@ -121,7 +108,7 @@ static void write_blocks(struct stream *stream)
 
 /* Handles a refusal of an event that is only partly written: the peer would take the rest of it as another event, so
  * the connection is closed. */
-static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reason)
+static void refuse_half(struct ps_load_stream *stream, uint64_t now_ns, const char *reason)
 {
     struct ps_block_queue *queue = &stream->queue;
     bool begun = queue->next != NULL && queue->next->cursor > ps_block_begin(queue->next, queue->next_event);
@@ -133,7 +120,7 @@ static void refuse_half(struct stream *stream, uint64_t now_ns, const char *reas
 }
 
 /* Returns false when it gave up the connection. */
-static bool take_answers(struct stream *stream, const char *data, size_t length, uint64_t now_ns)
+static bool take_answers(struct ps_load_stream *stream, const char *data, size_t length, uint64_t now_ns)
 {
     char reason[PS_TRANSPORT_REASON_BYTES] = "";
     for (size_t taken = 1; taken > 0; data += taken, length -= taken) {
@@ -161,7 +148,7 @@ static bool take_answers(struct stream *stream, const char *data, size_t length,
     return true;
 }
 
-static void read_answers(struct stream *stream, uint64_t now_ns)
+static void read_answers(struct ps_load_stream *stream, uint64_t now_ns)
 {
     const struct ps_load_stream_plan *plan = stream->plan;
     char answers[ANSWER_BYTES], reason[PS_TRANSPORT_REASON_BYTES] = "";
@@ -185,28 +172,18 @@ static void read_answers(struct stream *stream, uint64_t now_ns)
 
 /* ---- called by the lane ---- */
 
-enum ps_status ps_load_stream_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+enum ps_status ps_load_stream_open(void *state, const void *plan, struct ps_lane *lane, struct ps_err *)
 {
-    struct stream *stream = calloc(1, sizeof *stream);
-    if (stream == NULL)
-        return ps_err_set(err, "no memory");
+    struct ps_load_stream *stream = state;
     stream->plan = plan;
     ps_load_connection_init(&stream->connection, &stream->plan->client, lane);
     ps_block_queue_init(&stream->queue, lane);
-    *state = stream; /* the connection is in its resting phase and may begin immediately */
-    return PS_OK;
-}
-
-void ps_load_stream_give(void *state, struct ps_load_block *block)
-{
-    struct stream *stream = state;
-    block->cursor = 0;
-    ps_block_queue_push(&stream->queue, block);
+    return PS_OK; /* the connection is in its resting phase and may begin immediately */
 }
 
 uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
 {
-    struct stream *stream = state;
+    struct ps_load_stream *stream = state;
     bool was_up = is_up(stream);
     ps_load_connection_work(&stream->connection, now_ns);
     if (!is_up(stream))
@@ -226,13 +203,13 @@ uint64_t ps_load_stream_work(void *state, uint64_t now_ns)
 
 int ps_load_stream_descriptor(void *state, short *events)
 {
-    const struct stream *stream = state;
+    const struct ps_load_stream *stream = state;
     return ps_client_descriptor(&stream->connection.client, stream->full, events);
 }
 
 bool ps_load_stream_finish(void *state, uint64_t)
 {
-    struct stream *stream = state;
+    struct ps_load_stream *stream = state;
     if (!ps_block_queue_is_empty(&stream->queue))
         return false;
     if (is_up(stream))
@@ -242,7 +219,6 @@ bool ps_load_stream_finish(void *state, uint64_t)
 
 void ps_load_stream_close(void *state)
 {
-    struct stream *stream = state;
+    struct ps_load_stream *stream = state;
     ps_client_close(&stream->connection.client);
-    free(stream);
 }

@@ -1,5 +1,6 @@
 /* Parses a shape such as "sine:min=10k,max=100k,period=1m" into a curve. Set-up only. */
 #include "bench/load/shape/internal.h"
+#include "core/array.h"
 #include "core/text/list.h"
 #include "core/text/nearest.h"
 #include "core/quantity.h"
@@ -146,16 +147,12 @@ static double asked_rate(const struct parse *parse)
 
 /* ---- pieces ---- */
 
-static enum ps_status pieces_begin(struct parse *parse, unsigned count)
-{
-    parse->shape->pieces = calloc(count, sizeof *parse->shape->pieces);
-    return parse->shape->pieces != NULL ? PS_OK : ps_err_set(parse->err, "no memory");
-}
-
 /* Adds a piece from one rate (events per second) to another; `ns` 0: for ever. */
 static void piece_add(struct parse *parse, double from, double to, double ns)
 {
-    struct ps_shape_piece *piece = &parse->shape->pieces[parse->shape->piece_count++];
+    struct ps_shape *shape = parse->shape;
+    PS_ARRAY_GROW(shape->pieces, shape->piece_count, shape->piece_room, "a shape");
+    struct ps_shape_piece *piece = &shape->pieces[shape->piece_count++];
     *piece = (struct ps_shape_piece){
         .start_ns = parse->cursor_ns, .start_events = parse->cursor_events, .rate = from / 1e9};
     piece->event_ns = from > 0 ? 1e9 / from : INFINITY;
@@ -174,8 +171,6 @@ static enum ps_status parse_constant(struct parse *parse)
 {
     if (parse->config->rate <= 0)
         return ps_err_set(parse->err, "--shape %s: needs --rate", parse->text);
-    if (pieces_begin(parse, 1) != PS_OK)
-        return PS_FAIL;
     piece_add(parse, parse->config->rate, parse->config->rate, 0);
     return PS_OK;
 }
@@ -187,7 +182,7 @@ static enum ps_status parse_burst(struct parse *parse)
         return ps_err_set(parse->err, "--shape %s: --rate is missing: it is the rate during a burst",
                           parse->text);
     if (key_duration(parse, "on", 0, &on_ns) != PS_OK || key_duration(parse, "off", 0, &off_ns) != PS_OK ||
-        key_rate(parse, "idle", 0, &idle) != PS_OK || pieces_begin(parse, 2) != PS_OK)
+        key_rate(parse, "idle", 0, &idle) != PS_OK)
         return PS_FAIL;
     piece_add(parse, parse->config->rate, parse->config->rate, on_ns);
     piece_add(parse, idle, idle, off_ns);
@@ -200,8 +195,7 @@ static enum ps_status parse_ramp(struct parse *parse)
     double from, to, over_ns;
     if (key_rate(parse, "from", 0, &from) != PS_OK ||
         key_rate(parse, "to", asked_rate(parse), &to) != PS_OK ||
-        key_duration(parse, "over", parse->config->duration_ns, &over_ns) != PS_OK ||
-        pieces_begin(parse, 2) != PS_OK)
+        key_duration(parse, "over", parse->config->duration_ns, &over_ns) != PS_OK)
         return PS_FAIL;
     if (from + to <= 0)
         return ps_err_set(parse->err, "--shape %s: from 0 to 0 sends nothing", parse->text);
@@ -224,8 +218,6 @@ static enum ps_status parse_step(struct parse *parse)
         return PS_FAIL;
     if (from + to <= 0)
         return ps_err_set(parse->err, "--shape %s: from 0 to 0 sends nothing", parse->text);
-    if (pieces_begin(parse, (unsigned)steps + 1) != PS_OK)
-        return PS_FAIL;
     for (uint64_t i = 0; i < steps; i++) {
         double rate = from + (to - from) * (double)i / (double)(steps - 1);
         piece_add(parse, rate, rate, over_ns / (double)steps);
@@ -245,8 +237,6 @@ static enum ps_status parse_sine(struct parse *parse)
         return PS_FAIL;
     if (max <= 0 || min > max)
         return ps_err_set(parse->err, "--shape %s: min must not be above max, and max above 0", parse->text);
-    if (pieces_begin(parse, SINE_PIECES) != PS_OK)
-        return PS_FAIL;
     double middle = (min + max) / 2, half = (max - min) / 2, turn = 2 * M_PI / SINE_PIECES;
     for (unsigned i = 0; i < SINE_PIECES; i++) {
         double from = middle - half * cos(turn * i), to = middle - half * cos(turn * (i + 1));
@@ -371,9 +361,7 @@ enum ps_status ps_shape_create(struct ps_shape **shape, const struct ps_shape_co
         return ps_err_set(err, "--shape: longer than %u bytes", TEXT_BYTES_MAX);
     memcpy(copy, text, strlen(text) + 1);
     struct parse parse = {.config = config, .text = text, .err = err};
-    parse.shape = calloc(1, sizeof *parse.shape);
-    if (parse.shape == NULL)
-        return ps_err_set(err, "no memory");
+    parse.shape = ps_must_alloc(1, sizeof *parse.shape, "a shape");
     if (parse_text(&parse, copy) != PS_OK) {
         ps_shape_destroy(parse.shape);
         return PS_FAIL;

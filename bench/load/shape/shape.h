@@ -30,7 +30,7 @@ struct ps_shape {
     bool closed;  /* as fast as possible: no schedule at all */
     bool poisson; /* the curve is the mean; arrivals are random */
     struct ps_shape_piece *pieces;
-    unsigned piece_count;
+    unsigned piece_count, piece_room;
     double cycle_ns, cycle_events; /* 0: the last piece lasts for ever */
     uint64_t *trace_ns;            /* used instead of the curve: when each event is due, ascending */
     uint64_t trace_count;

@@ -1,5 +1,6 @@
 /* Reads recorded arrivals: one per line, an offset or a time. */
 #include "bench/load/shape/internal.h"
+#include "core/array.h"
 
 #include <errno.h>
 #include <math.h>
@@ -145,14 +146,10 @@ static enum ps_status trace_add(struct trace *trace, enum ps_trace_line kind, in
         return ps_err_set(err, "%s: line %llu is %s and the lines before it are not", path,
                           (unsigned long long)number, kind == PS_TRACE_LINE_TIME ? "a time" : "an offset");
     trace->kind = kind;
-    if (trace->count == trace->room) {
-        uint64_t room = trace->room == 0 ? 4096 : trace->room * 2;
-        int64_t *larger = room <= ARRIVALS_MAX ? realloc(trace->ns, room * sizeof *larger) : NULL;
-        if (larger == NULL)
-            return ps_err_set(err, "%s: %llu arrivals are too many", path, (unsigned long long)trace->count);
-        trace->ns = larger;
-        trace->room = room;
-    }
+    if (trace->count == ARRIVALS_MAX)
+        return ps_err_set(err, "%s: more than %llu arrivals are too many", path,
+                          (unsigned long long)ARRIVALS_MAX);
+    PS_ARRAY_GROW(trace->ns, trace->count, trace->room, "a trace");
     trace->ns[trace->count++] = ns;
     return PS_OK;
 }

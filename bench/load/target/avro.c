@@ -9,21 +9,11 @@
 #include "core/quantity.h"
 #include "core/clock.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 /* As in Flume's sink; a memory channel's default transactionCapacity accepts no more. */
 #define BATCH 100U
 #define BATCH_MAX 100000U
 #define LEVEL 6
 #define TIMEOUT_NS (20 * PS_NS_PER_S) /* request-timeout of Flume's sink */
-
-static void avro_unplan(void *made)
-{
-    struct ps_avro_plan *plan = made;
-    ps_tls_client_destroy(plan->tls);
-    free(plan);
-}
 
 static enum ps_status tls_read(struct ps_avro_plan *plan, struct ps_url *url, struct ps_err *err)
 {
@@ -42,8 +32,9 @@ static enum ps_status tls_read(struct ps_avro_plan *plan, struct ps_url *url, st
     return PS_OK;
 }
 
-static enum ps_status avro_read(struct ps_avro_plan *plan, struct ps_url *url, struct ps_err *err)
+static enum ps_status avro_plan(void *made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
+    struct ps_avro_plan *plan = made;
     static const char *const words[] = {"none", "zlib", "deflate", NULL};
     uint64_t batch = BATCH, window = 1, level = LEVEL;
     unsigned compression = 0;
@@ -62,59 +53,15 @@ static enum ps_status avro_read(struct ps_avro_plan *plan, struct ps_url *url, s
     return tls_read(plan, url, err);
 }
 
-static enum ps_status avro_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
+static void avro_unplan(void *plan)
 {
-    struct ps_avro_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
-    if (avro_read(plan, url, err) != PS_OK) {
-        avro_unplan(plan);
-        return PS_FAIL;
-    }
-    *made = plan;
-    return PS_OK;
-}
-
-static enum ps_status avro_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
-{
-    struct ps_avro_lane *avro = calloc(1, sizeof *avro);
-    if (avro == NULL)
-        return ps_err_set(err, "no memory");
-    if (ps_avro_lane_open(avro, plan, lane, err) != PS_OK) {
-        free(avro);
-        return PS_FAIL;
-    }
-    *state = avro;
-    return PS_OK;
-}
-
-static void avro_give(void *state, struct ps_load_block *block)
-{
-    struct ps_avro_lane *avro = state;
-    ps_block_queue_push(&avro->queue, block);
-}
-
-static uint64_t avro_work(void *state, uint64_t now_ns)
-{
-    return ps_avro_lane_work(state, now_ns);
+    ps_tls_client_destroy(((struct ps_avro_plan *)plan)->tls);
 }
 
 static int avro_descriptor(void *state, short *events)
 {
     const struct ps_avro_lane *avro = state;
     return ps_client_descriptor(&avro->connection.client, avro->full, events);
-}
-
-static bool avro_finish(void *state, uint64_t)
-{
-    const struct ps_avro_lane *avro = state;
-    return ps_block_queue_is_empty(&avro->queue);
-}
-
-static void avro_close(void *state)
-{
-    ps_avro_lane_close(state);
-    free(state);
 }
 
 const struct ps_target_ops ps_target_avro = {
@@ -124,12 +71,14 @@ const struct ps_target_ops ps_target_avro = {
     .framing = PS_FRAMING_NONE,
     .completion = PS_COMPLETION_ACKNOWLEDGED,
     .blocks_max = 16,
+    .plan_bytes = sizeof(struct ps_avro_plan),
+    .state_bytes = sizeof(struct ps_avro_lane),
     .plan = avro_plan,
     .unplan = avro_unplan,
-    .open = avro_open,
-    .give = avro_give,
-    .work = avro_work,
+    .open = ps_avro_lane_open,
+    .give = ps_block_queue_give,
+    .work = ps_avro_lane_work,
     .descriptor = avro_descriptor,
-    .finish = avro_finish,
-    .close = avro_close,
+    .finish = ps_block_queue_finish,
+    .close = ps_avro_lane_close,
 };

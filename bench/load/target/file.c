@@ -35,15 +35,15 @@
 enum rotate { ROTATE_NONE, ROTATE_RENAME, ROTATE_COPYTRUNCATE };
 
 struct file_plan {
-    char *path;
+    const char *path;
     unsigned rotate;
     uint64_t size_bytes, keep;
     bool fsync;
 };
 
 struct file_target {
+    struct ps_block_queue queue; /* must be first */
     const struct file_plan *plan;
-    struct ps_block_queue queue;
     int fd; /* -1: not open */
     bool up;
     bool rotating; /* a rotation began and did not finish */
@@ -53,15 +53,9 @@ struct file_target {
     char *old, *older;   /* buffers for names with a suffix */
 };
 
-static void file_unplan(void *made)
+static enum ps_status file_plan(void *made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
     struct file_plan *plan = made;
-    free(plan->path);
-    free(plan);
-}
-
-static enum ps_status file_read_keys(struct file_plan *plan, struct ps_url *url, struct ps_err *err)
-{
     static const char *const words[] = {"none", "rename", "copytruncate", NULL};
     struct stat status;
     plan->size_bytes = SIZE_BYTES;
@@ -79,20 +73,7 @@ static enum ps_status file_read_keys(struct file_plan *plan, struct ps_url *url,
         return ps_err_set(err, "size=0 is too small: a file must hold at least one event");
     if (stat(url->path, &status) == 0 && !S_ISREG(status.st_mode) && plan->rotate != ROTATE_NONE)
         return ps_err_set(err, "%s is not a regular file: it cannot be rotated", url->path);
-    plan->path = strdup(url->path);
-    return plan->path != NULL ? PS_OK : ps_err_set(err, "no memory");
-}
-
-static enum ps_status file_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
-{
-    struct file_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
-    if (file_read_keys(plan, url, err) != PS_OK) {
-        file_unplan(plan);
-        return PS_FAIL;
-    }
-    *made = plan;
+    plan->path = url->path;
     return PS_OK;
 }
 
@@ -103,33 +84,18 @@ static void file_close(void *state)
         close(file->fd);
     free(file->old);
     free(file->older);
-    free(file);
 }
 
-static enum ps_status file_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+static enum ps_status file_open(void *state, const void *plan, struct ps_lane *lane, struct ps_err *)
 {
-    struct file_target *file = calloc(1, sizeof *file);
-    if (file == NULL)
-        return ps_err_set(err, "no memory");
+    struct file_target *file = state;
     file->plan = plan;
     file->fd = -1;
     ps_block_queue_init(&file->queue, lane);
     size_t room = strlen(file->plan->path) + SUFFIX_BYTES;
-    file->old = malloc(room);
-    file->older = malloc(room);
-    if (file->old == NULL || file->older == NULL) {
-        file_close(file);
-        return ps_err_set(err, "no memory");
-    }
-    *state = file;
+    file->old = ps_must_alloc(1, room, "a file's name");
+    file->older = ps_must_alloc(1, room, "a file's name");
     return PS_OK;
-}
-
-static void file_give(void *state, struct ps_load_block *block)
-{
-    struct file_target *file = state;
-    block->cursor = 0;
-    ps_block_queue_push(&file->queue, block);
 }
 
 /* ---- the file ---- */
@@ -339,12 +305,6 @@ static int file_descriptor(void *, short *events)
     return -1;
 }
 
-static bool file_finish(void *state, uint64_t)
-{
-    const struct file_target *file = state;
-    return ps_block_queue_is_empty(&file->queue);
-}
-
 const struct ps_target_ops ps_target_file = {
     .scheme = "file",
     .summary =
@@ -354,12 +314,13 @@ const struct ps_target_ops ps_target_file = {
     .completion = PS_COMPLETION_WRITTEN,
     .blocks_max = 4,
     .one_lane = true,
+    .plan_bytes = sizeof(struct file_plan),
+    .state_bytes = sizeof(struct file_target),
     .plan = file_plan,
-    .unplan = file_unplan,
     .open = file_open,
-    .give = file_give,
+    .give = ps_block_queue_give,
     .work = file_work,
     .descriptor = file_descriptor,
-    .finish = file_finish,
+    .finish = ps_block_queue_finish,
     .close = file_close,
 };

@@ -23,44 +23,35 @@ static void http_unplan(void *made)
     struct ps_http_plan *plan = made;
     curl_slist_free_all(plan->http.headers);
     free(plan->url);
-    free(plan->ca);
-    free(plan->cert);
-    free(plan->key);
-    free(plan);
     curl_global_cleanup();
 }
 
 /* Reads a key that names a file, which must be readable. */
-static enum ps_status file_read(struct ps_url *url, const char *key, char **name, struct ps_err *err)
+static enum ps_status file_read(struct ps_url *url, const char *key, const char **name, struct ps_err *err)
 {
-    const char *value = ps_url_get(url, key, NULL);
-    if (value == NULL)
-        return PS_OK;
-    if (access(value, R_OK) != 0)
-        return ps_err_set(err, "%s=%s: the file does not exist or cannot be read", key, value);
-    *name = strdup(value);
-    return *name != NULL ? PS_OK : ps_err_set(err, "no memory");
+    *name = ps_url_get(url, key, NULL);
+    if (*name != NULL && access(*name, R_OK) != 0)
+        return ps_err_set(err, "%s=%s: the file does not exist or cannot be read", key, *name);
+    return PS_OK;
 }
 
-static bool header_add(struct ps_http_plan *plan, const char *text)
+static void header_add(struct ps_http_plan *plan, const char *text)
 {
-    struct curl_slist *longer = curl_slist_append(plan->http.headers, text);
-    plan->http.headers = longer != NULL ? longer : plan->http.headers;
-    return longer != NULL;
+    plan->http.headers = curl_slist_append(plan->http.headers, text);
+    PS_ASSERT(plan->http.headers != NULL);
 }
 
 static enum ps_status headers_make(struct ps_http_plan *plan, struct ps_url *url, struct ps_err *err)
 {
     const char *text = ps_url_get(url, "header", NULL);
-    bool good =
-        header_add(plan, plan->format == PS_HTTP_FLUME ? "Content-Type: application/json; charset=utf-8"
-                                                       : "Content-Type: text/plain; charset=utf-8") &&
-        header_add(plan, "Expect:"); /* libcurl must not ask before it sends a large body */
     if (text != NULL && (strchr(text, ':') == NULL || strpbrk(text, "\r\n") != NULL))
         return ps_err_set(err, "header=%s: write NAME:VALUE", text);
+    header_add(plan, plan->format == PS_HTTP_FLUME ? "Content-Type: application/json; charset=utf-8"
+                                                   : "Content-Type: text/plain; charset=utf-8");
+    header_add(plan, "Expect:"); /* libcurl must not ask before it sends a large body */
     if (text != NULL)
-        good = good && header_add(plan, text);
-    return good ? PS_OK : ps_err_set(err, "no memory");
+        header_add(plan, text);
+    return PS_OK;
 }
 
 static enum ps_status http_read(struct ps_http_plan *plan, struct ps_url *url, struct ps_err *err)
@@ -84,60 +75,24 @@ static enum ps_status http_read(struct ps_http_plan *plan, struct ps_url *url, s
     if (ps_target_key_count(url, "requests", 1, PS_HTTP_REQUESTS_MAX, &requests, err) != PS_OK ||
         (timeout != NULL && ps_quantity_duration("timeout", timeout, &plan->http.timeout_ns, err) != PS_OK))
         return PS_FAIL;
-    if (tls &&
-        (ps_target_key_bool(url, "verify", &plan->http.verify, err) != PS_OK ||
-         file_read(url, "ca", &plan->ca, err) != PS_OK || file_read(url, "cert", &plan->cert, err) != PS_OK ||
-         file_read(url, "key", &plan->key, err) != PS_OK))
+    if (tls && (ps_target_key_bool(url, "verify", &plan->http.verify, err) != PS_OK ||
+                file_read(url, "ca", &plan->http.ca, err) != PS_OK ||
+                file_read(url, "cert", &plan->http.cert, err) != PS_OK ||
+                file_read(url, "key", &plan->http.key, err) != PS_OK))
         return PS_FAIL;
     plan->format = body;
     plan->batch = body == PS_HTTP_PLAIN ? 1 : (uint32_t)batch;
     plan->request_max = (unsigned)requests;
-    plan->url = strndup(url->text, strcspn(url->text, "?"));
-    if (plan->url == NULL)
-        return ps_err_set(err, "no memory");
+    plan->url = ps_must_copy_text(url->text, "a target");
+    plan->url[strcspn(plan->url, "?")] = '\0';
     plan->http.url = plan->url;
-    plan->http.ca = plan->ca;
-    plan->http.cert = plan->cert;
-    plan->http.key = plan->key;
     return headers_make(plan, url, err);
 }
 
-static enum ps_status http_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
+static enum ps_status http_plan(void *plan, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    struct ps_http_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
     curl_global_init(CURL_GLOBAL_DEFAULT); /* libcurl counts these calls */
-    if (http_read(plan, url, err) != PS_OK) {
-        http_unplan(plan);
-        return PS_FAIL;
-    }
-    *made = plan;
-    return PS_OK;
-}
-
-static enum ps_status http_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
-{
-    struct ps_http_lane *http = calloc(1, sizeof *http);
-    if (http == NULL)
-        return ps_err_set(err, "no memory");
-    if (ps_http_lane_open(http, plan, lane, err) != PS_OK) {
-        free(http);
-        return PS_FAIL;
-    }
-    *state = http;
-    return PS_OK;
-}
-
-static void http_give(void *state, struct ps_load_block *block)
-{
-    struct ps_http_lane *http = state;
-    ps_block_queue_push(&http->queue, block);
-}
-
-static uint64_t http_work(void *state, uint64_t now_ns)
-{
-    return ps_http_lane_work(state, now_ns);
+    return http_read(plan, url, err);
 }
 
 static int http_descriptor(void *state, short *events)
@@ -147,22 +102,12 @@ static int http_descriptor(void *state, short *events)
     return http->client.poll_fd;
 }
 
-static bool http_finish(void *state, uint64_t)
-{
-    const struct ps_http_lane *http = state;
-    return ps_block_queue_is_empty(&http->queue);
-}
-
-static void http_close(void *state)
-{
-    ps_http_lane_close(state);
-    free(state);
-}
-
 #define OPERATIONS                                                                                           \
     .framing = PS_FRAMING_NONE, .completion = PS_COMPLETION_ACKNOWLEDGED, .blocks_max = 16,                  \
-    .plan = http_plan, .unplan = http_unplan, .open = http_open, .give = http_give, .work = http_work,       \
-    .descriptor = http_descriptor, .finish = http_finish, .close = http_close
+    .plan_bytes = sizeof(struct ps_http_plan), .state_bytes = sizeof(struct ps_http_lane),                   \
+    .plan = http_plan, .unplan = http_unplan, .open = ps_http_lane_open, .give = ps_block_queue_give,        \
+    .work = ps_http_lane_work, .descriptor = http_descriptor, .finish = ps_block_queue_finish,               \
+    .close = ps_http_lane_close
 
 const struct ps_target_ops ps_target_http = {
     .scheme = "http",

@@ -25,14 +25,6 @@
 #define LINGER_MS "5"
 #define RECORD_BYTES_MAX "1000000" /* the library's default of message.max.bytes */
 
-static void kafka_unplan(void *made)
-{
-    struct ps_kafka_flow_plan *plan = made;
-    ps_kafka_settings_fini(&plan->settings);
-    free(plan->topic);
-    free(plan);
-}
-
 static bool is_word(const char *text, const char *one, const char *two)
 {
     return text != NULL && (strcmp(text, one) == 0 || strcmp(text, two) == 0);
@@ -97,19 +89,19 @@ static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_
     return PS_OK;
 }
 
-static enum ps_status kafka_read(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
+static enum ps_status kafka_plan(void *made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
+    struct ps_kafka_flow_plan *plan = made;
     static const char *const keys[] = {"none", "source", "sequence", NULL};
     unsigned key = PS_KAFKA_KEY_NONE;
     uint64_t waves = WAVES;
+    plan->engine = &ps_kafka_librdkafka;
     if (*url->hosts == '\0' || strlen(url->path) < 2 || strchr(url->path + 1, '/') != NULL)
         return ps_err_set(err, "write kafka://HOST:PORT,HOST:PORT/TOPIC");
     if (!ps_kafka_topic_name_is_legal(url->path + 1, (uint32_t)strlen(url->path + 1)))
         return ps_err_set(err, "`%s` is not a valid topic name: use 1 to 249 letters, digits, . _ -",
                           url->path + 1);
-    plan->topic = strdup(url->path + 1);
-    if (plan->topic == NULL)
-        return ps_err_set(err, "no memory");
+    plan->topic = url->path + 1;
     if (settings_make(plan, url, err) != PS_OK || ps_target_key_word(url, "key", keys, &key, err) != PS_OK ||
         ps_target_key_count(url, "waves", 0, 1000, &waves, err) != PS_OK)
         return PS_FAIL;
@@ -119,31 +111,14 @@ static enum ps_status kafka_read(struct ps_kafka_flow_plan *plan, struct ps_url 
     return partition_read(plan, url, err);
 }
 
-static enum ps_status kafka_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
+static void kafka_unplan(void *plan)
 {
-    struct ps_kafka_flow_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
-    plan->engine = &ps_kafka_librdkafka;
-    if (kafka_read(plan, url, err) != PS_OK) {
-        kafka_unplan(plan);
-        return PS_FAIL;
-    }
-    *made = plan;
-    return PS_OK;
+    ps_kafka_settings_fini(&((struct ps_kafka_flow_plan *)plan)->settings);
 }
 
-static enum ps_status kafka_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+static enum ps_status kafka_open(void *state, const void *plan, struct ps_lane *lane, struct ps_err *err)
 {
-    struct ps_kafka_flow *flow = calloc(1, sizeof *flow);
-    if (flow == NULL)
-        return ps_err_set(err, "no memory");
-    if (ps_kafka_flow_open(flow, plan, lane, err) != PS_OK) {
-        free(flow);
-        return PS_FAIL;
-    }
-    *state = flow;
-    return PS_OK;
+    return ps_kafka_flow_open(state, plan, lane, err);
 }
 
 static void kafka_give(void *state, struct ps_load_block *block)
@@ -172,7 +147,6 @@ static bool kafka_finish(void *state, uint64_t)
 static void kafka_close(void *state)
 {
     ps_kafka_flow_close(state);
-    free(state);
 }
 
 const struct ps_target_ops ps_target_kafka = {
@@ -182,6 +156,8 @@ const struct ps_target_ops ps_target_kafka = {
     .framing = PS_FRAMING_NONE,
     .completion = PS_COMPLETION_ACKNOWLEDGED,
     .blocks_max = PS_KAFKA_FLOW_BLOCKS_MAX,
+    .plan_bytes = sizeof(struct ps_kafka_flow_plan),
+    .state_bytes = sizeof(struct ps_kafka_flow),
     .plan = kafka_plan,
     .unplan = kafka_unplan,
     .open = kafka_open,

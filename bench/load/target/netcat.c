@@ -10,7 +10,6 @@
 #include "bench/load/targets.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static bool is_ok(const char *line, size_t length)
@@ -38,19 +37,14 @@ static uint32_t netcat_answers(const char *data, size_t length, size_t *taken, b
     return count;
 }
 
-static enum ps_status netcat_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
+static enum ps_status netcat_plan(void *made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
+    struct ps_load_stream_plan *plan = made;
     bool ack = true;
-    struct ps_load_stream_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
     if (ps_load_stream_plan_read(plan, url, 0, err) != PS_OK ||
-        ps_target_key_bool(url, "ack", &ack, err) != PS_OK) {
-        free(plan);
+        ps_target_key_bool(url, "ack", &ack, err) != PS_OK)
         return PS_FAIL;
-    }
     plan->answers = ack ? netcat_answers : NULL;
-    *made = plan;
     return PS_OK;
 }
 
@@ -69,7 +63,7 @@ const struct ps_target_ops ps_target_netcat = {
     .completion = PS_COMPLETION_ACKNOWLEDGED,
     .completes = netcat_completes,
     .blocks_max = 8,
+    .plan_bytes = sizeof(struct ps_load_stream_plan),
     .plan = netcat_plan,
-    .unplan = free,
     PS_LOAD_STREAM_OPERATIONS,
 };

@@ -11,45 +11,24 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct output {
-    struct ps_block_queue queue;
-    int flags; /* the original flags, -1: not changed */
+    struct ps_block_queue queue; /* must be first */
+    int flags;                   /* the original flags, -1: not changed */
     bool full, up;
     const char *broken; /* why nothing more can be written */
 };
 
-static enum ps_status stdout_plan(void **plan, struct ps_url *, enum ps_framing *, struct ps_err *)
+static enum ps_status stdout_open(void *state, const void *, struct ps_lane *lane, struct ps_err *)
 {
-    *plan = NULL;
-    return PS_OK;
-}
-
-static void stdout_unplan(void *)
-{
-}
-
-static enum ps_status stdout_open(void **state, const void *, struct ps_lane *lane, struct ps_err *err)
-{
-    struct output *output = calloc(1, sizeof *output);
-    if (output == NULL)
-        return ps_err_set(err, "no memory");
+    struct output *output = state;
     ps_block_queue_init(&output->queue, lane);
     output->flags = isatty(STDOUT_FILENO) ? -1 : fcntl(STDOUT_FILENO, F_GETFL);
     if (output->flags >= 0)
         fcntl(STDOUT_FILENO, F_SETFL, output->flags | O_NONBLOCK);
-    *state = output;
     return PS_OK;
-}
-
-static void stdout_give(void *state, struct ps_load_block *block)
-{
-    struct output *output = state;
-    block->cursor = 0;
-    ps_block_queue_push(&output->queue, block);
 }
 
 static void fail_all(struct output *output, uint64_t now_ns)
@@ -110,18 +89,11 @@ static int stdout_descriptor(void *state, short *events)
     return output->full ? STDOUT_FILENO : -1;
 }
 
-static bool stdout_finish(void *state, uint64_t)
-{
-    const struct output *output = state;
-    return ps_block_queue_is_empty(&output->queue);
-}
-
 static void stdout_close(void *state)
 {
-    struct output *output = state;
+    const struct output *output = state;
     if (output->flags >= 0)
         fcntl(STDOUT_FILENO, F_SETFL, output->flags);
-    free(output);
 }
 
 const struct ps_target_ops ps_target_stdout = {
@@ -131,12 +103,11 @@ const struct ps_target_ops ps_target_stdout = {
     .completion = PS_COMPLETION_WRITTEN,
     .blocks_max = 2,
     .one_lane = true,
-    .plan = stdout_plan,
-    .unplan = stdout_unplan,
+    .state_bytes = sizeof(struct output),
     .open = stdout_open,
-    .give = stdout_give,
+    .give = ps_block_queue_give,
     .work = stdout_work,
     .descriptor = stdout_descriptor,
-    .finish = stdout_finish,
+    .finish = ps_block_queue_finish,
     .close = stdout_close,
 };

@@ -46,17 +46,20 @@ struct ps_target_ops {
     uint32_t blocks_max;
     bool one_lane; /* the target takes only one connection: stdout, file */
 
+    size_t plan_bytes, state_bytes; /* of what `plan` and `open` fill; zeroed before */
+
     /* Reads the URL's keys with ps_url_get; the caller then calls ps_url_check. May change `*framing`. The
-     * plan is shared by all lanes and constant afterwards. May block (resolves names). */
-    enum ps_status (*plan)(void **plan, struct ps_url *url, enum ps_framing *framing, struct ps_err *err);
+     * plan is shared by all lanes and constant afterwards; it may point into the URL. May block (resolves names).
+     * NULL: no keys. */
+    enum ps_status (*plan)(void *plan, struct ps_url *url, enum ps_framing *framing, struct ps_err *err);
+    /* Frees what the plan points to, also after `plan` failed. NULL: nothing. */
     void (*unplan)(void *plan);
 
     /* Returns the meaning of completion with this plan. NULL: the meaning is `completion` with every plan. */
     enum ps_completion (*completes)(const void *plan);
 
-    /* Begins to connect. Returns PS_FAIL only for errors that waiting cannot cure. `*state` belongs to the
-     * lane. */
-    enum ps_status (*open)(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err);
+    /* Begins to connect. Returns PS_FAIL only for errors that waiting cannot cure; `close` is not called then. */
+    enum ps_status (*open)(void *state, const void *plan, struct ps_lane *lane, struct ps_err *err);
     /* Takes a block and keeps it until its last event is completed or failed. It is never called while blocks_max
      * blocks are outstanding. */
     void (*give)(void *state, struct ps_load_block *block);
@@ -74,6 +77,15 @@ struct ps_target_ops {
 
 /* All targets, NULL at the end. */
 extern const struct ps_target_ops *const ps_targets[];
+
+/* Makes a plan; `*plan` is NULL when it fails. The URL must outlive it. Thread: the main one. */
+enum ps_status ps_target_plan(const struct ps_target_ops *ops, struct ps_url *url, enum ps_framing *framing,
+                              void **plan, struct ps_err *err);
+void ps_target_unplan(const struct ps_target_ops *ops, void *plan); /* NULL is allowed */
+/* Opens the lane's state; `*state` is NULL when it fails. */
+enum ps_status ps_target_open(const struct ps_target_ops *ops, const void *plan, struct ps_lane *lane,
+                              void **state, struct ps_err *err);
+void ps_target_close(const struct ps_target_ops *ops, void *state); /* NULL is allowed */
 
 /* ---- functions that a target may call ---- */
 

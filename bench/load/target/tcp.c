@@ -7,20 +7,11 @@
 #include "bench/load/lane/stream.h"
 #include "bench/load/targets.h"
 
-#include <stdlib.h>
-
-static enum ps_status tcp_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
+static enum ps_status tcp_plan(void *plan, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
 {
-    struct ps_load_stream_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
-    if (ps_load_stream_plan_read(plan, url, 514, err) != PS_OK ||
-        ps_load_stream_framing_read(url, framing, err) != PS_OK) {
-        free(plan);
-        return PS_FAIL;
-    }
-    *made = plan;
-    return PS_OK;
+    return ps_load_stream_plan_read(plan, url, 514, err) == PS_OK
+               ? ps_load_stream_framing_read(url, framing, err)
+               : PS_FAIL;
 }
 
 const struct ps_target_ops ps_target_tcp = {
@@ -31,7 +22,7 @@ const struct ps_target_ops ps_target_tcp = {
     .framing = PS_FRAMING_NEWLINE,
     .completion = PS_COMPLETION_WRITTEN,
     .blocks_max = 4,
+    .plan_bytes = sizeof(struct ps_load_stream_plan),
     .plan = tcp_plan,
-    .unplan = free,
     PS_LOAD_STREAM_OPERATIONS,
 };

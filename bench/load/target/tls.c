@@ -7,35 +7,26 @@
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 
-#include <stdlib.h>
-
 struct tls_plan {
     struct ps_load_stream_plan stream; /* must be first */
     struct ps_tls_client *client;
 };
 
-static void tls_unplan(void *made)
+static enum ps_status tls_plan(void *made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
 {
     struct tls_plan *plan = made;
-    ps_tls_client_destroy(plan->client);
-    free(plan);
-}
-
-static enum ps_status tls_plan(void **made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
-{
-    struct tls_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
     if (ps_load_stream_plan_read(&plan->stream, url, 6514, err) != PS_OK ||
         ps_load_stream_framing_read(url, framing, err) != PS_OK ||
-        ps_target_key_tls(url, &plan->client, err) != PS_OK) {
-        tls_unplan(plan);
+        ps_target_key_tls(url, &plan->client, err) != PS_OK)
         return PS_FAIL;
-    }
     plan->stream.client.transport = &ps_transport_tls;
     plan->stream.client.transport_settings = plan->client;
-    *made = plan;
     return PS_OK;
+}
+
+static void tls_unplan(void *plan)
+{
+    ps_tls_client_destroy(((struct tls_plan *)plan)->client);
 }
 
 const struct ps_target_ops ps_target_tls = {
@@ -46,6 +37,7 @@ const struct ps_target_ops ps_target_tls = {
     .framing = PS_FRAMING_NEWLINE,
     .completion = PS_COMPLETION_WRITTEN,
     .blocks_max = 4,
+    .plan_bytes = sizeof(struct tls_plan),
     .plan = tls_plan,
     .unplan = tls_unplan,
     PS_LOAD_STREAM_OPERATIONS,

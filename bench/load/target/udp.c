@@ -19,7 +19,6 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h> /* <linux/errqueue.h> needs it */
@@ -48,8 +47,8 @@ enum udp_phase {
 };
 
 struct udp_target {
+    struct ps_block_queue queue; /* must be first */
     const struct udp_plan *plan;
-    struct ps_block_queue queue;
     int fd;
     enum udp_phase phase;
     bool full; /* the socket's buffer is full: wait until it is writable */
@@ -67,26 +66,18 @@ struct udp_target {
     } controls[MESSAGES_MAX];
 };
 
-static enum ps_status udp_plan(void **made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
+static enum ps_status udp_plan(void *made, struct ps_url *url, enum ps_framing *, struct ps_err *err)
 {
-    struct udp_plan *plan = calloc(1, sizeof *plan);
-    if (plan == NULL)
-        return ps_err_set(err, "no memory");
+    struct udp_plan *plan = made;
     plan->segment = true;
-    if (ps_target_key_bool(url, "segment", &plan->segment, err) != PS_OK ||
-        ps_url_address(url, 514, &plan->address, &plan->address_bytes, err) != PS_OK) {
-        free(plan);
-        return PS_FAIL;
-    }
-    *made = plan;
-    return PS_OK;
+    return ps_target_key_bool(url, "segment", &plan->segment, err) == PS_OK
+               ? ps_url_address(url, 514, &plan->address, &plan->address_bytes, err)
+               : PS_FAIL;
 }
 
-static enum ps_status udp_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+static enum ps_status udp_open(void *state, const void *plan, struct ps_lane *lane, struct ps_err *err)
 {
-    struct udp_target *udp = calloc(1, sizeof *udp);
-    if (udp == NULL)
-        return ps_err_set(err, "no memory");
+    struct udp_target *udp = state;
     udp->plan = plan;
     udp->segment_bytes_max = udp->plan->segment ? UINT16_MAX : 0;
     ps_block_queue_init(&udp->queue, lane);
@@ -96,7 +87,6 @@ static enum ps_status udp_open(void **state, const void *plan, struct ps_lane *l
         ps_err_set(err, "a UDP socket: %s", strerror(errno));
         if (udp->fd >= 0)
             close(udp->fd);
-        free(udp);
         return PS_FAIL;
     }
     int bytes = SEND_BUFFER_BYTES, yes = 1; /* the kernel may grant less */
@@ -105,14 +95,7 @@ static enum ps_status udp_open(void **state, const void *plan, struct ps_lane *l
         setsockopt(udp->fd, IPPROTO_IPV6, IPV6_RECVERR, &yes, sizeof yes);
     else
         setsockopt(udp->fd, IPPROTO_IP, IP_RECVERR, &yes, sizeof yes);
-    *state = udp;
     return PS_OK;
-}
-
-static void udp_give(void *state, struct ps_load_block *block)
-{
-    struct udp_target *udp = state;
-    ps_block_queue_push(&udp->queue, block);
 }
 
 /* ---- sending ---- */
@@ -320,17 +303,9 @@ static int udp_descriptor(void *state, short *events)
     return udp->fd;
 }
 
-static bool udp_finish(void *state, uint64_t)
-{
-    const struct udp_target *udp = state;
-    return ps_block_queue_is_empty(&udp->queue);
-}
-
 static void udp_close(void *state)
 {
-    struct udp_target *udp = state;
-    close(udp->fd);
-    free(udp);
+    close(((struct udp_target *)state)->fd);
 }
 
 const struct ps_target_ops ps_target_udp = {
@@ -339,12 +314,13 @@ const struct ps_target_ops ps_target_udp = {
     .framing = PS_FRAMING_NONE,
     .completion = PS_COMPLETION_WRITTEN,
     .blocks_max = 4,
+    .plan_bytes = sizeof(struct udp_plan),
+    .state_bytes = sizeof(struct udp_target),
     .plan = udp_plan,
-    .unplan = free,
     .open = udp_open,
-    .give = udp_give,
+    .give = ps_block_queue_give,
     .work = udp_work,
     .descriptor = udp_descriptor,
-    .finish = udp_finish,
+    .finish = ps_block_queue_finish,
     .close = udp_close,
 };

@@ -40,18 +40,18 @@ static uint64_t fake_clock(void *argument)
     return world.now_ns;
 }
 
-static enum ps_status fake_open(void **state, const void *plan, struct ps_lane *lane, struct ps_err *err)
+static enum ps_status fake_open(void *state, const void *plan, struct ps_lane *lane, struct ps_err *err)
 {
     assert_ptr_equal(plan, &world);
     struct fake_lane *fake = &world.lanes[ps_lane_number(lane)];
     fake->lane = lane;
-    *state = fake;
+    *(struct fake_lane **)state = fake;
     return PS_OK;
 }
 
 static void fake_give(void *state, struct ps_load_block *block)
 {
-    struct fake_lane *fake = state;
+    struct fake_lane *fake = *(struct fake_lane **)state;
     assert_true(++fake->outstanding <= 2);
     assert_true(block->count > 0 && block->completed == 0 && block->next == NULL);
     *(fake->first == NULL ? &fake->first : &fake->last->next) = block;
@@ -92,7 +92,7 @@ static void block_complete(struct fake_lane *fake)
 
 static uint64_t fake_work(void *state, uint64_t now_ns)
 {
-    struct fake_lane *fake = state;
+    struct fake_lane *fake = *(struct fake_lane **)state;
     bool down = now_ns >= world.down_from_ns && now_ns < world.down_to_ns;
     if (down != fake->down || (!down && !fake->lane->up)) {
         fake->down = down;
@@ -122,7 +122,7 @@ static int fake_descriptor(void *state, short *events)
 
 static bool fake_finish(void *state, uint64_t now_ns)
 {
-    const struct fake_lane *fake = state;
+    const struct fake_lane *fake = *(struct fake_lane **)state;
     if (world.finished_late) {
         world.finished_late = false;
         return false;
@@ -132,12 +132,13 @@ static bool fake_finish(void *state, uint64_t now_ns)
 
 static void fake_close(void *state)
 {
-    ((struct fake_lane *)state)->lane = NULL;
+    (*(struct fake_lane **)state)->lane = NULL;
 }
 
 static const struct ps_target_ops fake_target = {
     .scheme = "fake",
     .blocks_max = 2,
+    .state_bytes = sizeof(struct fake_lane *),
     .open = fake_open,
     .give = fake_give,
     .work = fake_work,

@@ -28,12 +28,11 @@ static int planned(const char *text, enum ps_completion *completion, struct ps_e
     assert_int_equal(ps_url_parse(&url, text, err), PS_OK);
     const struct ps_target_ops *ops = ops_of(url.scheme);
     enum ps_framing framing = ops->framing;
-    enum ps_status status = ops->plan(&plan, &url, &framing, err);
+    enum ps_status status = ps_target_plan(ops, &url, &framing, &plan, err);
     bool good = status == PS_OK && ps_url_check(&url, err) == PS_OK;
     if (good)
         *completion = ops->completes != NULL ? ops->completes(plan) : ops->completion;
-    if (status == PS_OK)
-        ops->unplan(plan);
+    ps_target_unplan(ops, plan);
     ps_url_fini(&url);
     return good ? (int)framing : -1;
 }
