@@ -225,7 +225,8 @@ struct ps_kafka_fetch_member {
     uint64_t leading_ns;             /* since when the leader waits for metadata */
     /* time of the metadata that the leader had then: it needs newer metadata to assign partitions */
     uint64_t known_ns;
-    char **followed; /* topics of all members: if their partitions change, the group must rebalance */
+    /* topics of all members: if their partitions change, the group must rebalance */
+    const struct ps_kafka_native_topic **followed;
     uint32_t followed_count;
     uint64_t followed_sum; /* hash of the numbers of partitions of these topics; 0: not known yet */
 };
@@ -397,12 +398,11 @@ struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch
 #define PS_KAFKA_JOIN_OF_SKIPS 9
 
 struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version);
-/* `shares`: the partitions of all members if this member is the leader; else NULL. */
-struct ps_kafka_group_shares;
-struct ps_kafka_group_topic;
+/* `owners`: the partitions of the group's members if this member is the leader; else both are NULL. */
+struct ps_kafka_group;
 struct ps_kafka_native_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
-                                                             const struct ps_kafka_group_shares *shares,
-                                                             const struct ps_kafka_group_topic *topics);
+                                                             const struct ps_kafka_group *group,
+                                                             const uint32_t *owners);
 struct ps_kafka_native_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch,
                                                                   int16_t version);
 struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version);
@@ -416,6 +416,8 @@ bool ps_kafka_leader_begin(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, 
 struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version);
 /* Watches the topics of this member, which may be the leader without being told so. */
 void ps_kafka_leader_watch_own(struct ps_kafka_fetch *fetch);
+/* Watches no topic. */
+void ps_kafka_leader_follow_none(struct ps_kafka_fetch_member *member);
 /* Returns whether partitions were added to a topic that is watched. */
 bool ps_kafka_leader_sees_change(struct ps_kafka_fetch *fetch);
 void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);

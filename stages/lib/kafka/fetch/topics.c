@@ -1,7 +1,7 @@
 /* The topics to which the member is subscribed: topics with given names, or all topics of the cluster that match an
  * expression. */
-#include "stages/lib/kafka/group/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/kafka/wire/slice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,7 +66,7 @@ static int compare_name(const void *name_, const void *topic)
 {
     const struct ps_slice *name = name_;
     const char *text = *(char *const *)topic;
-    return ps_kafka_group_compare(*name, (struct ps_slice){text, (uint32_t)strlen(text)});
+    return ps_slice_compare(*name, (struct ps_slice){text, (uint32_t)strlen(text)});
 }
 
 static bool matches(const struct ps_kafka_fetch *fetch, const char *topic)

@@ -1,16 +1,10 @@
 #include "stages/lib/kafka/group/assignment.h"
+#include "stages/lib/kafka/wire/slice.h"
 
 #include <stdlib.h>
 
 #define VERSION_OF_CLAIMS 1
 #define VERSION_OF_GENERATIONS 2
-
-int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other)
-{
-    uint32_t common = one.length < other.length ? one.length : other.length;
-    int order = common > 0 ? memcmp(one.data, other.data, common) : 0;
-    return order != 0 ? order : (one.length > other.length) - (one.length < other.length);
-}
 
 /* ---- subscriptions ---- */
 
@@ -81,44 +75,12 @@ bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafk
     return version < VERSION_OF_CLAIMS || !in.failed;
 }
 
-static char *put_topics(char *at, const struct ps_slice *topics, uint32_t count)
-{
-    at = ps_wire_put_int32(at, (int32_t)count);
-    for (uint32_t i = 0; i < count; i++)
-        at = ps_wire_put_string(at, topics[i].data, topics[i].length);
-    return at;
-}
-
-size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count)
-{
-    size_t length = sizeof(int16_t) + sizeof(int32_t) + sizeof(int32_t);
-    for (uint32_t i = 0; i < count; i++)
-        length += sizeof(int16_t) + topics[i].length;
-    if (at == NULL)
-        return length;
-    at = ps_wire_put_int16(at, 0); /* version */
-    at = put_topics(at, topics, count);
-    (void)ps_wire_put_int32(at, -1); /* user data: none */
-    return length;
-}
-
-size_t ps_kafka_subscription_write_marked(char *at, const struct ps_slice *topics, uint32_t count,
-                                          int32_t mark)
-{
-    size_t length = ps_kafka_subscription_write(at, topics, count);
-    if (at != NULL) {
-        at = ps_wire_put_int32(at + length - sizeof(int32_t), sizeof mark);
-        (void)ps_wire_put_int32(at, mark);
-    }
-    return length + sizeof mark;
-}
-
 /* Returns the end of the claims of one topic that begin at `from`. */
 static uint32_t topic_end(const struct ps_kafka_group_member *member, uint32_t from)
 {
     uint32_t end = from + 1;
     while (end < member->claim_count &&
-           ps_kafka_group_compare(member->claims[end].topic, member->claims[from].topic) == 0)
+           ps_slice_compare(member->claims[end].topic, member->claims[from].topic) == 0)
         end++;
     return end;
 }
@@ -139,30 +101,45 @@ static char *put_claims(char *at, const struct ps_kafka_group_member *member)
     return at;
 }
 
-size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member)
+static size_t claims_length(const struct ps_kafka_group_member *member)
 {
-    size_t length = ps_kafka_subscription_write(NULL, member->topics, member->topic_count) +
-                    3 * sizeof(int32_t); /* two copies of the generation, and the number of topics */
+    size_t length = sizeof(int32_t);
     for (uint32_t from = 0, end; from < member->claim_count; from = end) {
         end = topic_end(member, from);
         length += sizeof(int16_t) + member->claims[from].topic.length + sizeof(int32_t) +
                   (end - from) * sizeof(int32_t);
     }
+    return length;
+}
+
+/* With claims, the generation is also the assignor's own data: leaders of Kafka 2.4 to 3.1 read it there. */
+size_t ps_kafka_subscription_write(char *at, const struct ps_kafka_group_member *member, bool claims,
+                                   int32_t mark)
+{
+    int32_t data = claims ? member->generation : mark;
+    bool has_data = claims || mark != 0;
+    size_t length = sizeof(int16_t) + 2 * sizeof(int32_t) + (has_data ? sizeof data : 0) +
+                    (claims ? claims_length(member) + sizeof member->generation : 0);
+    for (uint32_t i = 0; i < member->topic_count; i++)
+        length += sizeof(int16_t) + member->topics[i].length;
     if (at == NULL)
         return length;
-    at = ps_wire_put_int16(at, VERSION_OF_GENERATIONS);
-    at = put_topics(at, member->topics, member->topic_count);
-    at = ps_wire_put_int32(at, sizeof(int32_t)); /* length of the assignor's own data */
-    at = ps_wire_put_int32(at, member->generation);
-    at = put_claims(at, member);
-    (void)ps_wire_put_int32(at, member->generation);
+    at = ps_wire_put_int16(at, claims ? VERSION_OF_GENERATIONS : 0);
+    at = ps_wire_put_int32(at, (int32_t)member->topic_count);
+    for (uint32_t i = 0; i < member->topic_count; i++)
+        at = ps_wire_put_string(at, member->topics[i].data, member->topics[i].length);
+    at = ps_wire_put_int32(at, has_data ? (int32_t)sizeof data : -1);
+    if (has_data)
+        at = ps_wire_put_int32(at, data);
+    if (claims)
+        (void)ps_wire_put_int32(put_claims(at, member), member->generation);
     return length;
 }
 
 static int compare_claims(const void *one_, const void *other_)
 {
     const struct ps_kafka_group_claim *one = one_, *other = other_;
-    int order = ps_kafka_group_compare(one->topic, other->topic);
+    int order = ps_slice_compare(one->topic, other->topic);
     return order != 0 ? order : (one->partition > other->partition) - (one->partition < other->partition);
 }
 
@@ -187,10 +164,10 @@ static int compare_members(const void *one_, const void *other_)
     const struct ps_kafka_group_member *one = one_, *other = other_;
     bool first = one->instance.length > 0, second = other->instance.length > 0;
     if (first && second)
-        return ps_kafka_group_compare(one->instance, other->instance);
+        return ps_slice_compare(one->instance, other->instance);
     if (first != second)
         return first ? -1 : 1;
-    return ps_kafka_group_compare(one->id, other->id);
+    return ps_slice_compare(one->id, other->id);
 }
 
 void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count)
@@ -201,184 +178,149 @@ void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count)
 
 static int compare_topics(const void *one, const void *other)
 {
-    return ps_kafka_group_compare(((const struct ps_kafka_group_topic *)one)->name,
-                                  ((const struct ps_kafka_group_topic *)other)->name);
+    return ps_slice_compare(((const struct ps_kafka_group_topic *)one)->name,
+                            ((const struct ps_kafka_group_topic *)other)->name);
 }
 
 void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t count)
 {
+    uint32_t first = 0;
     if (count > 0)
         qsort(topics, count, sizeof *topics, compare_topics);
+    for (uint32_t i = 0; i < count; i++) {
+        topics[i].first = first;
+        first += (uint32_t)topics[i].partition_count;
+    }
 }
 
 /* ---- assignors ---- */
 
-static int compare_name(const void *name, const void *topic)
+const struct ps_kafka_group_topic *ps_kafka_group_topic_find(const struct ps_kafka_group *group,
+                                                             struct ps_slice name)
 {
-    return ps_kafka_group_compare(*(const struct ps_slice *)name,
-                                  ((const struct ps_kafka_group_topic *)topic)->name);
+    const struct ps_kafka_group_topic wanted = {.name = name};
+    return group->topic_count > 0
+               ? bsearch(&wanted, group->topics, group->topic_count, sizeof wanted, compare_topics)
+               : NULL;
 }
 
-bool *ps_kafka_group_subscriptions(const struct ps_kafka_group_member *members, uint32_t member_count,
-                                   const struct ps_kafka_group_topic *topics, uint32_t topic_count)
+uint32_t ps_kafka_group_partition_count(const struct ps_kafka_group *group)
 {
-    bool *subscribed =
-        ps_must_alloc((size_t)member_count * topic_count + 1, sizeof *subscribed, "a rebalance");
-    for (uint32_t m = 0; m < member_count && topic_count > 0; m++) {
-        for (uint32_t i = 0; i < members[m].topic_count; i++) {
+    if (group->topic_count == 0)
+        return 0;
+    const struct ps_kafka_group_topic *last = &group->topics[group->topic_count - 1];
+    return last->first + (uint32_t)last->partition_count;
+}
+
+bool *ps_kafka_group_subscriptions(const struct ps_kafka_group *group)
+{
+    bool *subscribed = ps_must_alloc((size_t)group->member_count * group->topic_count + 1, sizeof *subscribed,
+                                     "a rebalance");
+    for (uint32_t m = 0; m < group->member_count; m++) {
+        for (uint32_t i = 0; i < group->members[m].topic_count; i++) {
             const struct ps_kafka_group_topic *topic =
-                bsearch(&members[m].topics[i], topics, topic_count, sizeof *topic, compare_name);
+                ps_kafka_group_topic_find(group, group->members[m].topics[i]);
             if (topic != NULL)
-                subscribed[(size_t)m * topic_count + (size_t)(topic - topics)] = true;
+                subscribed[(size_t)m * group->topic_count + (size_t)(topic - group->topics)] = true;
         }
     }
     return subscribed;
 }
 
-void ps_kafka_group_shares_sort(struct ps_kafka_group_shares *shares, uint32_t member_count)
+static uint32_t *make_owners(const struct ps_kafka_group *group)
 {
-    uint32_t *next = ps_must_alloc((size_t)member_count + 1, sizeof *next, "a rebalance");
-    struct ps_kafka_group_share *sorted =
-        ps_must_alloc((size_t)shares->count + 1, sizeof *sorted, "a rebalance");
-    for (uint32_t i = 0; i < shares->count; i++)
-        next[shares->items[i].member + 1]++;
-    for (uint32_t m = 1; m <= member_count; m++)
-        next[m] += next[m - 1];
-    for (uint32_t i = 0; i < shares->count; i++)
-        sorted[next[shares->items[i].member]++] = shares->items[i];
-    free(shares->items);
-    free(next);
-    shares->items = sorted;
+    uint32_t count = ps_kafka_group_partition_count(group);
+    uint32_t *owners = ps_must_alloc((size_t)count + 1, sizeof *owners, "a rebalance");
+    for (uint32_t p = 0; p < count; p++)
+        owners[p] = PS_KAFKA_GROUP_NOBODY;
+    return owners;
 }
 
-static struct ps_kafka_group_shares make_shares(const struct ps_kafka_group_topic *topics, uint32_t count)
+uint32_t *ps_kafka_group_range(const struct ps_kafka_group *group)
 {
-    size_t partitions = 0;
-    for (uint32_t i = 0; i < count; i++)
-        partitions += (size_t)topics[i].partition_count;
-    return (struct ps_kafka_group_shares){
-        .items = ps_must_alloc(partitions + 1, sizeof(struct ps_kafka_group_share), "a rebalance")};
-}
-
-static void give(struct ps_kafka_group_shares *shares, uint32_t member, uint32_t topic, int32_t partition)
-{
-    shares->items[shares->count++] = (struct ps_kafka_group_share){member, topic, partition};
-}
-
-struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_member *members,
-                                                  uint32_t member_count,
-                                                  const struct ps_kafka_group_topic *topics,
-                                                  uint32_t topic_count)
-{
-    struct ps_kafka_group_shares shares = make_shares(topics, topic_count);
-    bool *subscribed = ps_kafka_group_subscriptions(members, member_count, topics, topic_count);
-    for (uint32_t t = 0; t < topic_count; t++) {
-        int32_t readers = 0, number = 0, next = 0;
-        for (uint32_t m = 0; m < member_count; m++)
-            readers += subscribed[(size_t)m * topic_count + t];
-        for (uint32_t m = 0; m < member_count; m++) {
-            if (!subscribed[(size_t)m * topic_count + t])
+    uint32_t *owners = make_owners(group);
+    bool *subscribed = ps_kafka_group_subscriptions(group);
+    for (uint32_t t = 0; t < group->topic_count; t++) {
+        int32_t count = group->topics[t].partition_count, readers = 0, number = 0;
+        uint32_t next = group->topics[t].first;
+        for (uint32_t m = 0; m < group->member_count; m++)
+            readers += subscribed[(size_t)m * group->topic_count + t];
+        for (uint32_t m = 0; m < group->member_count; m++) {
+            if (!subscribed[(size_t)m * group->topic_count + t])
                 continue;
-            int32_t end = next + topics[t].partition_count / readers +
-                          (number < topics[t].partition_count % readers ? 1 : 0);
+            int32_t share = count / readers + (number < count % readers ? 1 : 0);
             number++;
-            for (; next < end; next++)
-                give(&shares, m, t, next);
+            for (; share > 0; share--)
+                owners[next++] = m;
         }
     }
     free(subscribed);
-    ps_kafka_group_shares_sort(&shares, member_count);
-    return shares;
+    return owners;
 }
 
-struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_group_member *members,
-                                                        uint32_t member_count,
-                                                        const struct ps_kafka_group_topic *topics,
-                                                        uint32_t topic_count)
+uint32_t *ps_kafka_group_round_robin(const struct ps_kafka_group *group)
 {
-    struct ps_kafka_group_shares shares = make_shares(topics, topic_count);
-    bool *subscribed = ps_kafka_group_subscriptions(members, member_count, topics, topic_count);
+    uint32_t *owners = make_owners(group);
+    bool *subscribed = ps_kafka_group_subscriptions(group);
     uint32_t turn = 0;
-    for (uint32_t t = 0; t < topic_count; t++) {
-        for (int32_t partition = 0; partition < topics[t].partition_count; partition++) {
+    for (uint32_t t = 0; t < group->topic_count; t++) {
+        for (int32_t p = 0; p < group->topics[t].partition_count; p++) {
             uint32_t tried = 0;
-            while (tried < member_count && !subscribed[(size_t)(turn % member_count) * topic_count + t]) {
+            while (tried < group->member_count &&
+                   !subscribed[(size_t)(turn % group->member_count) * group->topic_count + t]) {
                 turn++;
                 tried++;
             }
-            if (tried == member_count)
+            if (tried == group->member_count)
                 break; /* nobody reads this topic */
-            give(&shares, turn++ % member_count, t, partition);
+            owners[group->topics[t].first + (uint32_t)p] = turn++ % group->member_count;
         }
     }
     free(subscribed);
-    ps_kafka_group_shares_sort(&shares, member_count);
-    return shares;
+    return owners;
 }
 
 /* ---- assignments ---- */
 
-/* Returns the member's first share; the count if it has none. */
-static uint32_t first_share(const struct ps_kafka_group_shares *shares, uint32_t member)
+/* Writes the member's partitions of a topic; `at` NULL: only counts them. Returns their number. */
+static uint32_t put_partitions(char *at, const struct ps_kafka_group_topic *topic, const uint32_t *owners,
+                               uint32_t member)
 {
-    uint32_t low = 0, high = shares->count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        if (shares->items[middle].member < member)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static bool is_share(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t i)
-{
-    return i < shares->count && shares->items[i].member == member;
-}
-
-/* Returns how many partitions the member has of the topic of share `from`. */
-static uint32_t topic_shares(const struct ps_kafka_group_shares *shares, uint32_t member, uint32_t from)
-{
-    uint32_t count = 0, topic = shares->items[from].topic;
-    for (; is_share(shares, member, from) && shares->items[from].topic == topic; from++)
+    uint32_t count = 0;
+    for (int32_t p = 0; p < topic->partition_count; p++) {
+        if (owners[topic->first + (uint32_t)p] != member)
+            continue;
+        at = at != NULL ? ps_wire_put_int32(at, p) : NULL;
         count++;
+    }
     return count;
 }
 
-static size_t assignment_length(const struct ps_kafka_group_shares *shares, uint32_t member,
-                                const struct ps_kafka_group_topic *topics, uint32_t *topic_count)
+size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group *group, const uint32_t *owners,
+                                 uint32_t member)
 {
-    size_t length = sizeof(int16_t) + sizeof(int32_t) + sizeof(int32_t);
-    uint32_t last = UINT32_MAX;
-    *topic_count = 0;
-    for (uint32_t i = first_share(shares, member); is_share(shares, member, i); i++) {
-        if (shares->items[i].topic != last) {
-            last = shares->items[i].topic;
-            length += sizeof(int16_t) + topics[last].name.length + sizeof(int32_t);
-            ++*topic_count;
-        }
-        length += sizeof(int32_t);
+    size_t length = sizeof(int16_t) + 2 * sizeof(int32_t);
+    int32_t named = 0;
+    for (uint32_t t = 0; t < group->topic_count; t++) {
+        uint32_t count = put_partitions(NULL, &group->topics[t], owners, member);
+        if (count == 0)
+            continue;
+        length += sizeof(int16_t) + group->topics[t].name.length + (1 + (size_t)count) * sizeof(int32_t);
+        named++;
     }
-    return length;
-}
-
-size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group_shares *shares, uint32_t member,
-                                 const struct ps_kafka_group_topic *topics)
-{
-    uint32_t topic_count, last = UINT32_MAX;
-    size_t length = assignment_length(shares, member, topics, &topic_count);
     if (at == NULL)
         return length;
     at = ps_wire_put_int16(at, 0); /* version */
-    at = ps_wire_put_int32(at, (int32_t)topic_count);
-    for (uint32_t i = first_share(shares, member); is_share(shares, member, i); i++) {
-        if (shares->items[i].topic != last) {
-            last = shares->items[i].topic;
-            at = ps_wire_put_string(at, topics[last].name.data, topics[last].name.length);
-            at = ps_wire_put_int32(at, (int32_t)topic_shares(shares, member, i));
-        }
-        at = ps_wire_put_int32(at, shares->items[i].partition);
+    at = ps_wire_put_int32(at, named);
+    for (uint32_t t = 0; t < group->topic_count; t++) {
+        const struct ps_kafka_group_topic *topic = &group->topics[t];
+        uint32_t count = put_partitions(NULL, topic, owners, member);
+        if (count == 0)
+            continue;
+        at = ps_wire_put_string(at, topic->name.data, topic->name.length);
+        at = ps_wire_put_int32(at, (int32_t)count);
+        (void)put_partitions(at, topic, owners, member);
+        at += count * sizeof(int32_t);
     }
     (void)ps_wire_put_int32(at, -1); /* user data: none */
     return length;

@@ -27,77 +27,63 @@ struct ps_kafka_group_member {
 struct ps_kafka_group_topic {
     struct ps_slice name;
     int32_t partition_count;
+    uint32_t first; /* number of its first partition in the group, among those of all topics */
 };
 
-/* One partition of a member. */
-struct ps_kafka_group_share {
-    uint32_t member, topic; /* indexes */
-    int32_t partition;
+/* A group as its leader sees it. */
+struct ps_kafka_group {
+    const struct ps_kafka_group_member *members; /* sorted */
+    const struct ps_kafka_group_topic *topics;   /* sorted */
+    uint32_t member_count, topic_count;
 };
 
-/* Sorted by member. */
-struct ps_kafka_group_shares {
-    struct ps_kafka_group_share *items;
-    uint32_t count;
-};
+#define PS_KAFKA_GROUP_NOBODY UINT32_MAX
 
 /* Reads a member's subscription: writes its topics and claims to `member`. ps_kafka_group_member_fini frees them.
  * Returns false if the bytes cannot be read. */
 bool ps_kafka_subscription_read(const char *bytes, size_t length, struct ps_kafka_group_member *member);
 void ps_kafka_group_member_fini(struct ps_kafka_group_member *member);
 /* Returns the length in bytes of a subscription to the member's topics, and writes the subscription to `at` if
- * `at` is not NULL. */
-size_t ps_kafka_subscription_write(char *at, const struct ps_slice *topics, uint32_t count);
-/* Like ps_kafka_subscription_write, with a number as the assignor's own data, which the eager assignors ignore. */
-size_t ps_kafka_subscription_write_marked(char *at, const struct ps_slice *topics, uint32_t count,
-                                          int32_t mark);
-/* Like ps_kafka_subscription_write, for CooperativeStickyAssignor: adds the member's claims, which must be
- * sorted, and their generation. */
-size_t ps_kafka_subscription_write_claims(char *at, const struct ps_kafka_group_member *member);
+ * `at` is not NULL. `claims`: for CooperativeStickyAssignor, with the member's claims, which must be sorted, and their
+ * generation. Else `mark` is the assignor's own data, which the eager assignors ignore; 0: there is none. */
+size_t ps_kafka_subscription_write(char *at, const struct ps_kafka_group_member *member, bool claims,
+                                   int32_t mark);
 /* Sorts claims by topic and partition. */
 void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
 /* Returns whether the sorted claims have the partition. */
 bool ps_kafka_group_claims_have(const struct ps_kafka_group_claim *claims, uint32_t count,
                                 struct ps_slice topic, int32_t partition);
 
-/* Compares texts byte by byte; a text comes after its prefix. Java orders texts of ASCII characters in the same
- * way. */
-int ps_kafka_group_compare(struct ps_slice one, struct ps_slice other);
-/* Returns by member and topic (member * topic_count + topic) whether the member is subscribed to the topic. Topics
- * must be sorted. The caller frees the memory. */
-bool *ps_kafka_group_subscriptions(const struct ps_kafka_group_member *members, uint32_t member_count,
-                                   const struct ps_kafka_group_topic *topics, uint32_t topic_count);
-
 /* Sorts members as Java does: members with an instance id come first. */
 void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count);
-/* Sorts topics by name. */
+/* Sorts topics by name, and numbers their partitions. */
 void ps_kafka_group_topics_sort(struct ps_kafka_group_topic *topics, uint32_t count);
 
-/* Sorts the shares by member; those of a member keep their order. */
-void ps_kafka_group_shares_sort(struct ps_kafka_group_shares *shares, uint32_t member_count);
+/* Returns the topic of this name; NULL: the group reads none. */
+const struct ps_kafka_group_topic *ps_kafka_group_topic_find(const struct ps_kafka_group *group,
+                                                             struct ps_slice name);
+uint32_t ps_kafka_group_partition_count(const struct ps_kafka_group *group);
+/* Returns by member and topic (member * topic_count + topic) whether the member is subscribed to the topic. The caller
+ * frees the memory. */
+bool *ps_kafka_group_subscriptions(const struct ps_kafka_group *group);
+
+/* An assignor. Returns by partition of the group the member that gets it, or PS_KAFKA_GROUP_NOBODY. The caller frees the
+ * memory. */
+typedef uint32_t *ps_kafka_group_assignor(const struct ps_kafka_group *group);
 
 /* Gives each subscribed member consecutive partitions of each topic; the first members get one more if the
- * partitions cannot be divided evenly. Members and topics must be sorted. The caller frees `items`. */
-struct ps_kafka_group_shares ps_kafka_group_range(const struct ps_kafka_group_member *members,
-                                                  uint32_t member_count,
-                                                  const struct ps_kafka_group_topic *topics,
-                                                  uint32_t topic_count);
+ * partitions cannot be divided evenly. */
+ps_kafka_group_assignor ps_kafka_group_range;
 /* Gives each partition in turn to the next subscribed member. */
-struct ps_kafka_group_shares ps_kafka_group_round_robin(const struct ps_kafka_group_member *members,
-                                                        uint32_t member_count,
-                                                        const struct ps_kafka_group_topic *topics,
-                                                        uint32_t topic_count);
-
+ps_kafka_group_assignor ps_kafka_group_round_robin;
 /* Members keep the partitions that they claim, as far as the shares stay even. A partition that must move to
- * another member is given to nobody in this rebalance. Topics must be sorted. */
-struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_member *members,
-                                                   uint32_t member_count,
-                                                   const struct ps_kafka_group_topic *topics,
-                                                   uint32_t topic_count);
+ * another member is given to nobody in this rebalance. */
+ps_kafka_group_assignor ps_kafka_group_sticky;
 
-/* Returns the length in bytes of a member's assignment, and writes the assignment to `at` if `at` is not NULL. */
-size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group_shares *shares, uint32_t member,
-                                 const struct ps_kafka_group_topic *topics);
+/* Returns the length in bytes of the assignment of the group's member of this index, and writes the assignment to `at` if `at`
+ * is not NULL. `owners`: what an assignor has returned. */
+size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group *group, const uint32_t *owners,
+                                 uint32_t member);
 
 /* Calls `add` for each partition of an assignment. Returns false if the bytes cannot be read; partitions before the damage
  * were added. An empty assignment has no bytes. */

@@ -2,6 +2,7 @@
  * clients than this one. The leader needs the partitions of all topics to which any member is subscribed, and watches them. */
 #include "stages/lib/kafka/group/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
+#include "stages/lib/kafka/wire/slice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,28 +23,33 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch)
     member->member_count = 0;
 }
 
+void ps_kafka_leader_follow_none(struct ps_kafka_fetch_member *member)
+{
+    free(member->followed);
+    member->followed = NULL;
+    member->followed_count = 0;
+    member->followed_sum = 0;
+}
+
 static int compare_names(const void *one, const void *other)
 {
-    return ps_kafka_group_compare(*(const struct ps_slice *)one, *(const struct ps_slice *)other);
+    return ps_slice_compare(*(const struct ps_slice *)one, *(const struct ps_slice *)other);
 }
 
 /* Watches these topics. Sorts them, because members have most of them in common. */
 static void follow(struct ps_kafka_fetch *fetch, struct ps_slice *topics, size_t count)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
-    member->followed_sum = 0;
+    ps_kafka_leader_follow_none(member);
     member->followed = ps_must_alloc(count + 1, sizeof *member->followed, "a rebalance");
     if (count > 0)
         qsort(topics, count, sizeof *topics, compare_names);
     for (size_t i = 0; i < count; i++) {
-        if ((i > 0 && ps_kafka_group_compare(topics[i], topics[i - 1]) == 0) ||
-            ps_kafka_native_topic_get(fetch->client, topics[i].data, topics[i].length) == NULL)
-            continue; /* known already, or no broker has a topic of that name */
-        char *text = ps_must_alloc(1, (size_t)topics[i].length + 1, "a rebalance");
-        memcpy(text, topics[i].data, topics[i].length);
-        text[topics[i].length] = '\0';
-        member->followed[member->followed_count++] = text;
+        bool known = i > 0 && ps_slice_same(topics[i], topics[i - 1]);
+        const struct ps_kafka_native_topic *topic =
+            known ? NULL : ps_kafka_native_topic_get(fetch->client, topics[i].data, topics[i].length);
+        if (topic != NULL) /* else no broker has a topic of that name */
+            member->followed[member->followed_count++] = topic;
     }
 }
 
@@ -125,19 +131,12 @@ void ps_kafka_leader_watch_own(struct ps_kafka_fetch *fetch)
     free(topics);
 }
 
-static const struct ps_kafka_native_topic *followed_topic(const struct ps_kafka_fetch *fetch, uint32_t i)
-{
-    const char *name = fetch->member.followed[i];
-    return ps_kafka_native_topic_find(fetch->client, name, (uint32_t)strlen(name));
-}
-
 /* Returns whether metadata is known that came after the join began. With older metadata, nobody would read partitions
  * added since then. */
 static bool is_known(const struct ps_kafka_fetch *fetch)
 {
     for (uint32_t i = 0; i < fetch->member.followed_count; i++) {
-        const struct ps_kafka_native_topic *topic = followed_topic(fetch, i);
-        if (topic != NULL && topic->partition_count == 0 && topic->error == 0)
+        if (fetch->member.followed[i]->partition_count == 0 && fetch->member.followed[i]->error == 0)
             return false;
     }
     return fetch->client->metadata.answered_ns != fetch->member.known_ns;
@@ -147,15 +146,12 @@ static bool is_known(const struct ps_kafka_fetch *fetch)
 static uint64_t sum_partitions(const struct ps_kafka_fetch *fetch)
 {
     uint64_t sum = 1;
-    for (uint32_t i = 0; i < fetch->member.followed_count; i++) {
-        const struct ps_kafka_native_topic *topic = followed_topic(fetch, i);
-        sum = sum * UINT64_C(1000003) + (topic != NULL ? (uint64_t)topic->partition_count : 0);
-    }
+    for (uint32_t i = 0; i < fetch->member.followed_count; i++)
+        sum = sum * UINT64_C(1000003) + (uint64_t)fetch->member.followed[i]->partition_count;
     return sum;
 }
 
-static struct ps_kafka_group_shares (*const assign[PS_KAFKA_ASSIGNOR_COUNT])(
-    const struct ps_kafka_group_member *, uint32_t, const struct ps_kafka_group_topic *, uint32_t) = {
+static ps_kafka_group_assignor *const assign[PS_KAFKA_ASSIGNOR_COUNT] = {
     [PS_KAFKA_RANGE] = ps_kafka_group_range,
     [PS_KAFKA_ROUND_ROBIN] = ps_kafka_group_round_robin,
     [PS_KAFKA_STICKY] = ps_kafka_group_sticky,
@@ -164,25 +160,25 @@ static struct ps_kafka_group_shares (*const assign[PS_KAFKA_ASSIGNOR_COUNT])(
 struct ps_kafka_native_request *ps_kafka_leader_request(struct ps_kafka_fetch *fetch, int16_t version)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    uint32_t count = 0;
     if (!is_known(fetch) && fetch->mono_ns < member->leading_ns + METADATA_PATIENCE_NS) {
         ps_kafka_native_want_metadata(fetch->client);
         return NULL;
     }
     struct ps_kafka_group_topic *topics =
         ps_must_alloc((size_t)member->followed_count + 1, sizeof *topics, "a rebalance");
+    struct ps_kafka_group group = {
+        .members = member->members, .topics = topics, .member_count = member->member_count};
     for (uint32_t i = 0; i < member->followed_count; i++) {
-        const struct ps_kafka_native_topic *topic = followed_topic(fetch, i);
-        if (topic != NULL && topic->partition_count > 0)
-            topics[count++] = (struct ps_kafka_group_topic){
-                {member->followed[i], (uint32_t)strlen(member->followed[i])}, topic->partition_count};
+        const struct ps_kafka_native_topic *topic = member->followed[i];
+        if (topic->partition_count > 0)
+            topics[group.topic_count++] = (struct ps_kafka_group_topic){
+                .name = {topic->name, topic->length}, .partition_count = topic->partition_count};
     }
-    ps_kafka_group_topics_sort(topics, count);
-    struct ps_kafka_group_shares shares =
-        assign[member->assignor](member->members, member->member_count, topics, count);
-    struct ps_kafka_native_request *request = ps_kafka_member_request_sync(fetch, version, &shares, topics);
+    ps_kafka_group_topics_sort(topics, group.topic_count);
+    uint32_t *owners = assign[member->assignor](&group);
+    struct ps_kafka_native_request *request = ps_kafka_member_request_sync(fetch, version, &group, owners);
     member->followed_sum = sum_partitions(fetch);
-    free(shares.items);
+    free(owners);
     free(topics);
     if (request != NULL)
         ps_kafka_leader_end(fetch);

@@ -47,7 +47,7 @@ void ps_kafka_member_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_re
 void ps_kafka_member_close(struct ps_kafka_fetch *fetch)
 {
     ps_kafka_leader_end(fetch);
-    ps_kafka_fetch_texts_free(&fetch->member.followed, &fetch->member.followed_count);
+    ps_kafka_leader_follow_none(&fetch->member);
     free(fetch->member.id);
     free(fetch->membership_id);
 }
@@ -168,7 +168,7 @@ static bool follow_or_lead(struct ps_kafka_fetch *fetch, bool leads, bool skips,
     struct ps_kafka_fetch_member *member = member_of(fetch);
     member->phase = PS_KAFKA_MEMBER_SYNCING;
     if (!leads && !member->returned) {
-        ps_kafka_fetch_texts_free(&member->followed, &member->followed_count);
+        ps_kafka_leader_follow_none(member);
         return true;
     }
     member->leading_ns = fetch->mono_ns;

@@ -56,11 +56,7 @@ static struct ps_kafka_group_member describe(const struct ps_kafka_fetch *fetch)
 static size_t write_subscription(const struct ps_kafka_fetch *fetch, char *at,
                                  enum ps_kafka_assignor assignor, const struct ps_kafka_group_member *own)
 {
-    int32_t mark = fetch->member.mark;
-    if (assignor == PS_KAFKA_STICKY)
-        return ps_kafka_subscription_write_claims(at, own);
-    return mark != 0 ? ps_kafka_subscription_write_marked(at, own->topics, own->topic_count, mark)
-                     : ps_kafka_subscription_write(at, own->topics, own->topic_count);
+    return ps_kafka_subscription_write(at, own, assignor == PS_KAFKA_STICKY, fetch->member.mark);
 }
 
 static char *put_protocols(const struct ps_kafka_fetch *fetch, char *at,
@@ -121,35 +117,33 @@ struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fet
     return request;
 }
 
-static char *put_shares(const struct ps_kafka_fetch *fetch, char *at,
-                        const struct ps_kafka_group_shares *shares, const struct ps_kafka_group_topic *topics)
+static char *put_assignments(char *at, const struct ps_kafka_group *group, const uint32_t *owners)
 {
-    const struct ps_kafka_fetch_member *member = &fetch->member;
-    at = ps_wire_put_int32(at, (int32_t)member->member_count);
-    for (uint32_t i = 0; i < member->member_count; i++) {
-        size_t length = ps_kafka_assignment_write(NULL, shares, i, topics);
-        at = ps_wire_put_string(at, member->members[i].id.data, member->members[i].id.length);
+    at = ps_wire_put_int32(at, (int32_t)group->member_count);
+    for (uint32_t i = 0; i < group->member_count; i++) {
+        size_t length = ps_kafka_assignment_write(NULL, group, owners, i);
+        at = ps_wire_put_string(at, group->members[i].id.data, group->members[i].id.length);
         at = ps_wire_put_int32(at, (int32_t)length);
-        (void)ps_kafka_assignment_write(at, shares, i, topics);
+        (void)ps_kafka_assignment_write(at, group, owners, i);
         at += length;
     }
     return at;
 }
 
 struct ps_kafka_native_request *ps_kafka_member_request_sync(struct ps_kafka_fetch *fetch, int16_t version,
-                                                             const struct ps_kafka_group_shares *shares,
-                                                             const struct ps_kafka_group_topic *topics)
+                                                             const struct ps_kafka_group *group,
+                                                             const uint32_t *owners)
 {
     size_t room = member_bytes(fetch) + 64;
-    for (uint32_t i = 0; shares != NULL && i < fetch->member.member_count; i++)
-        room += 6 + fetch->member.members[i].id.length + ps_kafka_assignment_write(NULL, shares, i, topics);
+    for (uint32_t i = 0; group != NULL && i < group->member_count; i++)
+        room += 6 + group->members[i].id.length + ps_kafka_assignment_write(NULL, group, owners, i);
     struct ps_kafka_native_request *request;
     char *at =
         ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_SYNC_GROUP, version, room, &request);
     if (at == NULL)
         return NULL;
     at = put_member(fetch, at, version >= VERSION_OF_INSTANCES);
-    at = shares != NULL ? put_shares(fetch, at, shares, topics) : ps_wire_put_int32(at, 0);
+    at = group != NULL ? put_assignments(at, group, owners) : ps_wire_put_int32(at, 0);
     return ps_kafka_native_request_end(request, at);
 }
 

@@ -6,14 +6,12 @@
 
 #include <stdlib.h>
 
-#define NOBODY UINT32_MAX
+#define NOBODY PS_KAFKA_GROUP_NOBODY
 
-/* The state of one assignment. Partitions of all topics are numbered consecutively. */
+/* The state of one assignment. */
 struct sticky {
-    const struct ps_kafka_group_member *members;
-    const struct ps_kafka_group_topic *topics;
-    uint32_t member_count, topic_count, partition_count;
-    uint32_t *first;     /* by topic: the number of its first partition; one more entry for the end */
+    const struct ps_kafka_group *group;
+    uint32_t partition_count;
     uint32_t *topic_of;  /* by partition */
     bool *subscribed;    /* by member and topic */
     uint32_t *readers;   /* by topic: number of subscribed members */
@@ -27,73 +25,59 @@ static void *make(size_t count, size_t bytes)
     return ps_must_alloc(count + 1, bytes, "a rebalance");
 }
 
+/* The result stays. */
 static void sticky_free(struct sticky *sticky)
 {
-    free(sticky->first);
     free(sticky->topic_of);
     free(sticky->subscribed);
     free(sticky->readers);
-    free(sticky->owner);
     free(sticky->generation);
     free(sticky->share);
 }
 
 static bool *subscription(const struct sticky *sticky, uint32_t member, uint32_t topic)
 {
-    return &sticky->subscribed[(size_t)member * sticky->topic_count + topic];
+    return &sticky->subscribed[(size_t)member * sticky->group->topic_count + topic];
 }
 
 static void sticky_make(struct sticky *sticky)
 {
-    sticky->first = make(sticky->topic_count, sizeof *sticky->first);
-    for (uint32_t t = 0; t < sticky->topic_count; t++) {
-        sticky->first[t] = sticky->partition_count;
-        sticky->partition_count += (uint32_t)sticky->topics[t].partition_count;
-    }
-    sticky->first[sticky->topic_count] = sticky->partition_count;
+    const struct ps_kafka_group *group = sticky->group;
+    sticky->partition_count = ps_kafka_group_partition_count(group);
     sticky->topic_of = make(sticky->partition_count, sizeof *sticky->topic_of);
-    sticky->subscribed = ps_kafka_group_subscriptions(sticky->members, sticky->member_count, sticky->topics,
-                                                      sticky->topic_count);
-    sticky->readers = make(sticky->topic_count, sizeof *sticky->readers);
+    sticky->subscribed = ps_kafka_group_subscriptions(group);
+    sticky->readers = make(group->topic_count, sizeof *sticky->readers);
     sticky->owner = make(sticky->partition_count, sizeof *sticky->owner);
     sticky->generation = make(sticky->partition_count, sizeof *sticky->generation);
-    sticky->share = make(sticky->member_count, sizeof *sticky->share);
-    for (uint32_t t = 0; t < sticky->topic_count; t++) {
-        for (uint32_t p = sticky->first[t]; p < sticky->first[t + 1]; p++) {
-            sticky->topic_of[p] = t;
-            sticky->owner[p] = NOBODY;
-            sticky->generation[p] = INT32_MIN;
-        }
-        for (uint32_t m = 0; m < sticky->member_count; m++)
+    sticky->share = make(group->member_count, sizeof *sticky->share);
+    for (uint32_t p = 0; p < sticky->partition_count; p++) {
+        sticky->owner[p] = NOBODY;
+        sticky->generation[p] = INT32_MIN;
+    }
+    for (uint32_t t = 0; t < group->topic_count; t++) {
+        for (int32_t p = 0; p < group->topics[t].partition_count; p++)
+            sticky->topic_of[group->topics[t].first + (uint32_t)p] = t;
+        for (uint32_t m = 0; m < group->member_count; m++)
             sticky->readers[t] += *subscription(sticky, m, t);
     }
 }
 
 /* ---- what members have ---- */
 
-static int compare_name(const void *name, const void *topic)
-{
-    return ps_kafka_group_compare(*(const struct ps_slice *)name,
-                                  ((const struct ps_kafka_group_topic *)topic)->name);
-}
-
 /* Returns the number of the claimed partition; NOBODY if the group does not read the partition. */
 static uint32_t number_of(const struct sticky *sticky, const struct ps_kafka_group_claim *claim)
 {
-    const struct ps_kafka_group_topic *topic =
-        sticky->topic_count > 0
-            ? bsearch(&claim->topic, sticky->topics, sticky->topic_count, sizeof *topic, compare_name)
-            : NULL;
+    const struct ps_kafka_group_topic *topic = ps_kafka_group_topic_find(sticky->group, claim->topic);
     if (topic == NULL || claim->partition < 0 || claim->partition >= topic->partition_count)
         return NOBODY;
-    return sticky->first[topic - sticky->topics] + (uint32_t)claim->partition;
+    return topic->first + (uint32_t)claim->partition;
 }
 
 /* If two members claim a partition, the claim of the later generation counts; if both are of the same generation, neither does. */
 static void keep_claims(struct sticky *sticky)
 {
-    for (uint32_t m = 0; m < sticky->member_count; m++) {
-        const struct ps_kafka_group_member *member = &sticky->members[m];
+    for (uint32_t m = 0; m < sticky->group->member_count; m++) {
+        const struct ps_kafka_group_member *member = &sticky->group->members[m];
         for (uint32_t i = 0; i < member->claim_count; i++) {
             uint32_t p = number_of(sticky, &member->claims[i]);
             if (p == NOBODY || member->generation < sticky->generation[p])
@@ -116,7 +100,7 @@ static void keep_claims(struct sticky *sticky)
 static uint32_t poorest(const struct sticky *sticky, uint32_t topic)
 {
     uint32_t found = NOBODY;
-    for (uint32_t m = 0; m < sticky->member_count; m++) {
+    for (uint32_t m = 0; m < sticky->group->member_count; m++) {
         if (*subscription(sticky, m, topic) && (found == NOBODY || sticky->share[m] < sticky->share[found]))
             found = m;
     }
@@ -135,7 +119,7 @@ static void move(struct sticky *sticky, uint32_t partition, uint32_t member)
  * their partitions. */
 static void give_free_ones(struct sticky *sticky)
 {
-    for (uint32_t readers = 1; readers <= sticky->member_count; readers++) {
+    for (uint32_t readers = 1; readers <= sticky->group->member_count; readers++) {
         for (uint32_t p = 0; p < sticky->partition_count; p++) {
             uint32_t topic = sticky->topic_of[p];
             if (sticky->owner[p] == NOBODY && sticky->readers[topic] == readers)
@@ -168,9 +152,9 @@ static bool *find_taken(const struct sticky *sticky)
 {
     bool *taken = make(sticky->partition_count, sizeof *taken);
     bool *kept = make(sticky->partition_count, sizeof *kept);
-    for (uint32_t m = 0; m < sticky->member_count; m++) {
-        for (uint32_t i = 0; i < sticky->members[m].claim_count; i++) {
-            uint32_t p = number_of(sticky, &sticky->members[m].claims[i]);
+    for (uint32_t m = 0; m < sticky->group->member_count; m++) {
+        for (uint32_t i = 0; i < sticky->group->members[m].claim_count; i++) {
+            uint32_t p = number_of(sticky, &sticky->group->members[m].claims[i]);
             if (p != NOBODY && sticky->owner[p] == m)
                 kept[p] = true;
             else if (p != NOBODY)
@@ -183,28 +167,19 @@ static bool *find_taken(const struct sticky *sticky)
     return taken;
 }
 
-struct ps_kafka_group_shares ps_kafka_group_sticky(const struct ps_kafka_group_member *members,
-                                                   uint32_t member_count,
-                                                   const struct ps_kafka_group_topic *topics,
-                                                   uint32_t topic_count)
+uint32_t *ps_kafka_group_sticky(const struct ps_kafka_group *group)
 {
-    struct sticky sticky = {
-        .members = members, .topics = topics, .member_count = member_count, .topic_count = topic_count};
+    struct sticky sticky = {.group = group};
     sticky_make(&sticky);
     keep_claims(&sticky);
     give_free_ones(&sticky);
     balance(&sticky);
     bool *taken = find_taken(&sticky);
-    struct ps_kafka_group_shares shares = {
-        .items = make(sticky.partition_count, sizeof(struct ps_kafka_group_share))};
     for (uint32_t p = 0; p < sticky.partition_count; p++) {
-        uint32_t topic = sticky.topic_of[p];
-        if (sticky.owner[p] != NOBODY && !taken[p])
-            shares.items[shares.count++] =
-                (struct ps_kafka_group_share){sticky.owner[p], topic, (int32_t)(p - sticky.first[topic])};
+        if (taken[p])
+            sticky.owner[p] = NOBODY;
     }
     free(taken);
     sticky_free(&sticky);
-    ps_kafka_group_shares_sort(&shares, member_count);
-    return shares;
+    return sticky.owner;
 }

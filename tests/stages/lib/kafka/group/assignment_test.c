@@ -29,22 +29,31 @@ static void add_member(const char *id, const char *instance, const char *topics)
     member_count++;
 }
 
+static struct ps_kafka_group group_of(struct ps_kafka_group_topic *topics, uint32_t count)
+{
+    ps_kafka_group_topics_sort(topics, count);
+    return (struct ps_kafka_group){
+        .members = members, .topics = topics, .member_count = member_count, .topic_count = count};
+}
+
 /* "id: topic-0 topic-1, id2: .." */
-static const char *shares_text(struct ps_kafka_group_shares shares, const struct ps_kafka_group_topic *topics)
+static const char *assigned_text(ps_kafka_group_assignor *assign, struct ps_kafka_group_topic *topics,
+                                 uint32_t count)
 {
     static char text[1024];
     size_t at = 0;
+    const struct ps_kafka_group group = group_of(topics, count);
+    uint32_t *owners = assign(&group);
     text[0] = '\0';
     for (uint32_t m = 0; m < member_count; m++) {
         at += (size_t)snprintf(text + at, sizeof text - at, "%s%.*s:", m > 0 ? ", " : "",
                                (int)members[m].id.length, members[m].id.data);
-        for (uint32_t i = 0; i < shares.count; i++) {
-            if (shares.items[i].member == m)
-                at += (size_t)snprintf(text + at, sizeof text - at, " %s-%d",
-                                       topics[shares.items[i].topic].name.data, shares.items[i].partition);
-        }
+        for (uint32_t t = 0; t < count; t++)
+            for (int32_t p = 0; p < topics[t].partition_count; p++)
+                if (owners[topics[t].first + (uint32_t)p] == m)
+                    at += (size_t)snprintf(text + at, sizeof text - at, " %s-%d", topics[t].name.data, p);
     }
-    free(shares.items);
+    free(owners);
     return text;
 }
 
@@ -55,68 +64,65 @@ static void begin(void)
 
 static void test_range(void **state)
 {
-    struct ps_kafka_group_topic topics[] = {{TEXT("t2"), 3}, {TEXT("t1"), 3}};
+    struct ps_kafka_group_topic topics[] = {{TEXT("t2"), 3, 0}, {TEXT("t1"), 3, 0}};
     begin(); /* testTwoConsumersTwoTopicsSixPartitions */
     add_member("c2", "", "t1 t2");
     add_member("c1", "", "t1 t2");
     ps_kafka_group_sort(members, member_count);
-    ps_kafka_group_topics_sort(topics, 2);
-    assert_string_equal(shares_text(ps_kafka_group_range(members, member_count, topics, 2), topics),
+    assert_string_equal(assigned_text(ps_kafka_group_range, topics, 2),
                         "c1: t1-0 t1-1 t2-0 t2-1, c2: t1-2 t2-2");
     begin(); /* testMultipleConsumersMixedTopics */
-    struct ps_kafka_group_topic mixed[] = {{TEXT("t1"), 3}, {TEXT("t2"), 2}};
+    struct ps_kafka_group_topic mixed[] = {{TEXT("t1"), 3, 0}, {TEXT("t2"), 2, 0}};
     add_member("c1", "", "t1");
     add_member("c2", "", "t1 t2");
     add_member("c3", "", "t1");
-    assert_string_equal(shares_text(ps_kafka_group_range(members, member_count, mixed, 2), mixed),
+    assert_string_equal(assigned_text(ps_kafka_group_range, mixed, 2),
                         "c1: t1-0, c2: t1-1 t2-0 t2-1, c3: t1-2");
     begin(); /* more members than partitions; a topic that nobody reads */
-    struct ps_kafka_group_topic few[] = {{TEXT("t1"), 1}, {TEXT("t9"), 4}};
+    struct ps_kafka_group_topic few[] = {{TEXT("t1"), 1, 0}, {TEXT("t9"), 4, 0}};
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
-    assert_string_equal(shares_text(ps_kafka_group_range(members, member_count, few, 2), few),
-                        "c1: t1-0, c2:");
+    assert_string_equal(assigned_text(ps_kafka_group_range, few, 2), "c1: t1-0, c2:");
 }
 
 /* Members with an instance id come first, by that id (KIP-345). */
 static void test_static_members_keep_their_place(void **state)
 {
-    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 3}};
+    struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 3, 0}};
     begin();
     add_member("a", "", "t1");
     add_member("z", "i1", "t1");
     add_member("y", "i2", "t1");
     ps_kafka_group_sort(members, member_count);
-    assert_string_equal(shares_text(ps_kafka_group_range(members, member_count, topics, 1), topics),
-                        "z: t1-0, y: t1-1, a: t1-2");
+    assert_string_equal(assigned_text(ps_kafka_group_range, topics, 1), "z: t1-0, y: t1-1, a: t1-2");
 }
 
 static void test_round_robin(void **state)
 {
-    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 3}, {TEXT("t2"), 2}};
+    struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 3, 0}, {TEXT("t2"), 2, 0}};
     begin(); /* testMultipleConsumersMixedTopics */
     add_member("c1", "", "t1");
     add_member("c2", "", "t1 t2");
     add_member("c3", "", "t1");
-    assert_string_equal(shares_text(ps_kafka_group_round_robin(members, member_count, topics, 2), topics),
+    assert_string_equal(assigned_text(ps_kafka_group_round_robin, topics, 2),
                         "c1: t1-0, c2: t1-1 t2-0 t2-1, c3: t1-2");
     begin(); /* testTwoConsumersTwoTopicsSixPartitions */
-    const struct ps_kafka_group_topic even[] = {{TEXT("t1"), 3}, {TEXT("t2"), 3}};
+    struct ps_kafka_group_topic even[] = {{TEXT("t1"), 3, 0}, {TEXT("t2"), 3, 0}};
     add_member("c1", "", "t1 t2");
     add_member("c2", "", "t1 t2");
-    assert_string_equal(shares_text(ps_kafka_group_round_robin(members, member_count, even, 2), even),
+    assert_string_equal(assigned_text(ps_kafka_group_round_robin, even, 2),
                         "c1: t1-0 t1-2 t2-1, c2: t1-1 t2-0 t2-2");
     begin(); /* nobody reads t1 */
     add_member("c1", "", "t2");
-    assert_string_equal(shares_text(ps_kafka_group_round_robin(members, member_count, topics, 2), topics),
-                        "c1: t2-0 t2-1");
+    assert_string_equal(assigned_text(ps_kafka_group_round_robin, topics, 2), "c1: t2-0 t2-1");
 }
 
 /* ---- bytes ---- */
 
 static void test_subscription(void **state)
 {
-    const struct ps_slice wanted[] = {TEXT("a"), TEXT("long-name")};
+    struct ps_slice wanted[] = {TEXT("a"), TEXT("long-name")};
+    const struct ps_kafka_group_member own = {.topics = wanted, .topic_count = 2};
     static const char expected[] = "\0\0"
                                    "\0\0\0\2"
                                    "\0\1a"
@@ -124,9 +130,9 @@ static void test_subscription(void **state)
                                    "\377\377\377\377";
     char bytes[64];
     struct ps_kafka_group_member member = {0};
-    size_t length = ps_kafka_subscription_write(NULL, wanted, 2);
+    size_t length = ps_kafka_subscription_write(NULL, &own, false, 0);
     assert_int_equal(length, sizeof expected - 1);
-    assert_int_equal(ps_kafka_subscription_write(bytes, wanted, 2), length);
+    assert_int_equal(ps_kafka_subscription_write(bytes, &own, false, 0), length);
     assert_memory_equal(bytes, expected, length);
     assert_true(ps_kafka_subscription_read(bytes, length, &member));
     assert_int_equal(member.topic_count, 2);
@@ -158,8 +164,8 @@ static void test_claims(void **state)
                                    "\0\0\0\5";
     char bytes[sizeof expected];
     ps_kafka_group_claims_sort(claims, 3);
-    assert_int_equal(ps_kafka_subscription_write_claims(NULL, &member), sizeof expected - 1);
-    (void)ps_kafka_subscription_write_claims(bytes, &member);
+    assert_int_equal(ps_kafka_subscription_write(NULL, &member, true, 0), sizeof expected - 1);
+    (void)ps_kafka_subscription_write(bytes, &member, true, 0);
     assert_memory_equal(bytes, expected, sizeof expected - 1);
     struct ps_kafka_group_member read = {0};
     assert_true(ps_kafka_subscription_read(bytes, sizeof expected - 1, &read));
@@ -204,63 +210,61 @@ static void claim(uint32_t member, int32_t generation, const char *topic, int32_
         claims_of[member][members[member].claim_count++] = (struct ps_kafka_group_claim){TEXT(topic), p};
 }
 
-static const char *sticky_text(const struct ps_kafka_group_topic *topics, uint32_t count)
-{
-    return shares_text(ps_kafka_group_sticky(members, member_count, topics, count), topics);
-}
-
 static void test_sticky(void **state)
 {
-    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 6}};
+    struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 6, 0}};
     begin();
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
-    assert_string_equal(sticky_text(topics, 1), "c1: t1-0 t1-2 t1-4, c2: t1-1 t1-3 t1-5");
+    assert_string_equal(assigned_text(ps_kafka_group_sticky, topics, 1),
+                        "c1: t1-0 t1-2 t1-4, c2: t1-1 t1-3 t1-5");
     begin(); /* a member joins: the partitions that it will get are given up first */
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     claim(0, 3, "t1", 0, 6);
-    assert_string_equal(sticky_text(topics, 1), "c1: t1-3 t1-4 t1-5, c2:");
+    assert_string_equal(assigned_text(ps_kafka_group_sticky, topics, 1), "c1: t1-3 t1-4 t1-5, c2:");
     begin(); /* in the next generation the new member gets these partitions */
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     claim(0, 4, "t1", 3, 6);
-    assert_string_equal(sticky_text(topics, 1), "c1: t1-3 t1-4 t1-5, c2: t1-0 t1-1 t1-2");
+    assert_string_equal(assigned_text(ps_kafka_group_sticky, topics, 1),
+                        "c1: t1-3 t1-4 t1-5, c2: t1-0 t1-1 t1-2");
     begin(); /* a member has left: the others get its partitions */
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     claim(0, 4, "t1", 0, 2);
     claim(1, 4, "t1", 2, 4);
-    assert_string_equal(sticky_text(topics, 1), "c1: t1-0 t1-1 t1-4, c2: t1-2 t1-3 t1-5");
+    assert_string_equal(assigned_text(ps_kafka_group_sticky, topics, 1),
+                        "c1: t1-0 t1-1 t1-4, c2: t1-2 t1-3 t1-5");
 }
 
 /* A member that was away says what it had in an earlier generation. */
 static void test_sticky_generations(void **state)
 {
-    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 4}};
+    struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 4, 0}};
     begin();
     add_member("c1", "", "t1");
     add_member("c2", "", "t1");
     claim(0, 4, "t1", 0, 2);
     claim(1, 6, "t1", 0, 2);
-    assert_string_equal(sticky_text(topics, 1), "c1: t1-2 t1-3, c2: t1-0 t1-1");
+    assert_string_equal(assigned_text(ps_kafka_group_sticky, topics, 1), "c1: t1-2 t1-3, c2: t1-0 t1-1");
 }
 
 /* A topic that only one member reads, one that nobody reads, and claims of partitions that are not there. */
 static void test_sticky_subscriptions(void **state)
 {
-    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 2}, {TEXT("t2"), 2}, {TEXT("t3"), 2}};
+    struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 2, 0}, {TEXT("t2"), 2, 0}, {TEXT("t3"), 2, 0}};
     begin();
     add_member("c1", "", "t1 t2");
     add_member("c2", "", "t2");
     claim(0, 2, "t2", 0, 9);
     claim(1, 2, "t1", 0, 1); /* c2 no longer reads t1 */
-    assert_string_equal(sticky_text(topics, 3), "c1: t1-1, c2:");
+    assert_string_equal(assigned_text(ps_kafka_group_sticky, topics, 3), "c1: t1-1, c2:");
     begin(); /* c2 has given up t1-0, and c1 what it is to lose */
     add_member("c1", "", "t1 t2");
     add_member("c2", "", "t2");
     claim(0, 3, "t1", 1, 2);
-    assert_string_equal(sticky_text(topics, 3), "c1: t1-0 t1-1, c2: t2-0 t2-1");
+    assert_string_equal(assigned_text(ps_kafka_group_sticky, topics, 3), "c1: t1-0 t1-1, c2: t2-0 t2-1");
 }
 
 /* Random groups: once the generations that the changes need are over, the shares differ by one at most, each partition
@@ -269,7 +273,7 @@ static void test_sticky_groups(void **state)
 {
     uint64_t random = ps_test_seed();
     for (unsigned group = 0; group < 200; group++) {
-        struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 1 + (int32_t)(ps_test_random(&random) % 40)}};
+        struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 1 + (int32_t)(ps_test_random(&random) % 40), 0}};
         uint32_t count = 1 + (uint32_t)(ps_test_random(&random) % MAX);
         int32_t owner[40], generation = 1;
         for (int p = 0; p < 40; p++)
@@ -284,17 +288,14 @@ static void test_sticky_groups(void **state)
                         claim(m, generation, "t1", p, p + 1);
                 }
             }
-            struct ps_kafka_group_shares shares = ps_kafka_group_sticky(members, member_count, topics, 1);
-            int32_t next[40];
-            memset(next, -1, sizeof next);
-            for (uint32_t i = 0; i < shares.count; i++) {
-                int32_t p = shares.items[i].partition;
-                assert_int_equal(next[p], -1);
-                assert_true(owner[p] < 0 || owner[p] == (int32_t)shares.items[i].member);
-                next[p] = (int32_t)shares.items[i].member;
+            const struct ps_kafka_group all = group_of(topics, 1);
+            uint32_t *next = ps_kafka_group_sticky(&all);
+            for (int32_t p = 0; p < topics[0].partition_count; p++) {
+                assert_true(owner[p] < 0 || next[p] == (uint32_t)owner[p] ||
+                            next[p] == PS_KAFKA_GROUP_NOBODY);
+                owner[p] = next[p] == PS_KAFKA_GROUP_NOBODY ? -1 : (int32_t)next[p];
             }
-            free(shares.items);
-            memcpy(owner, next, sizeof owner);
+            free(next);
         }
         uint32_t share[MAX] = {0}, least = UINT32_MAX, most = 0;
         for (int32_t p = 0; p < topics[0].partition_count; p++) {
@@ -322,7 +323,7 @@ static void note_added(void *argument, struct ps_slice topic, int32_t partition)
 
 static void test_assignment(void **state)
 {
-    const struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 2}, {TEXT("t2"), 2}};
+    struct ps_kafka_group_topic topics[] = {{TEXT("t1"), 2, 0}, {TEXT("t2"), 2, 0}};
     static const char expected[] = "\0\0"
                                    "\0\0\0\2"
                                    "\0\2t1"
@@ -337,11 +338,12 @@ static void test_assignment(void **state)
     begin();
     add_member("c1", "", "t1 t2");
     add_member("c2", "", "t1 t2");
-    struct ps_kafka_group_shares shares = ps_kafka_group_range(members, member_count, topics, 2);
-    assert_int_equal(ps_kafka_assignment_write(NULL, &shares, 1, topics), sizeof expected - 1);
-    (void)ps_kafka_assignment_write(bytes, &shares, 1, topics);
+    const struct ps_kafka_group group = group_of(topics, 2);
+    uint32_t *shares = ps_kafka_group_range(&group);
+    assert_int_equal(ps_kafka_assignment_write(NULL, &group, shares, 1), sizeof expected - 1);
+    (void)ps_kafka_assignment_write(bytes, &group, shares, 1);
     assert_memory_equal(bytes, expected, sizeof expected - 1);
-    free(shares.items);
+    free(shares);
     assert_true(ps_kafka_assignment_read(bytes, sizeof expected - 1, note_added, &added));
     assert_string_equal(added.text, "t1-1 t2-1 ");
     for (size_t cut = 1; cut < sizeof expected - 5; cut++) {
@@ -368,15 +370,12 @@ static void note_owner(void *, struct ps_slice topic, int32_t partition)
     owners[number][partition]++;
 }
 
-typedef struct ps_kafka_group_shares assignor(const struct ps_kafka_group_member *, uint32_t,
-                                              const struct ps_kafka_group_topic *, uint32_t);
-
 /* A group with 10,000 topics of three partitions and ten members: each partition is in one assignment. A worker makes
  * it, so the work must not grow with topics times members times topics. */
 static void test_many_topics(void **state)
 {
-    static assignor *const assignors[] = {ps_kafka_group_range, ps_kafka_group_round_robin,
-                                          ps_kafka_group_sticky};
+    static ps_kafka_group_assignor *const assignors[] = {ps_kafka_group_range, ps_kafka_group_round_robin,
+                                                         ps_kafka_group_sticky};
     static char texts[MANY_TOPICS][8];
     static struct ps_kafka_group_topic topics[MANY_TOPICS];
     static struct ps_slice subscribed[MANY_TOPICS];
@@ -384,7 +383,7 @@ static void test_many_topics(void **state)
     struct ps_kafka_group_member many[MANY_MEMBERS] = {{.topics = subscribed}};
     for (uint32_t i = 0; i < MANY_TOPICS; i++) {
         snprintf(texts[i], sizeof texts[i], "t%u", i);
-        topics[i] = (struct ps_kafka_group_topic){TEXT(texts[i]), 3};
+        topics[i] = (struct ps_kafka_group_topic){.name = TEXT(texts[i]), .partition_count = 3};
         subscribed[MANY_TOPICS - 1 - i] = TEXT(texts[i]); /* a subscription has any order */
     }
     ps_kafka_group_topics_sort(topics, MANY_TOPICS);
@@ -393,21 +392,23 @@ static void test_many_topics(void **state)
         many[m] = (struct ps_kafka_group_member){
             .id = TEXT(ids[m]), .topics = subscribed, .topic_count = MANY_TOPICS, .generation = -1};
     }
+    const struct ps_kafka_group group = {
+        .members = many, .topics = topics, .member_count = MANY_MEMBERS, .topic_count = MANY_TOPICS};
     for (size_t a = 0; a < PS_COUNT_OF(assignors); a++) {
-        struct ps_kafka_group_shares shares = assignors[a](many, MANY_MEMBERS, topics, MANY_TOPICS);
+        uint32_t *shares = assignors[a](&group);
         memset(owners, 0, sizeof owners);
         for (uint32_t m = 0; m < MANY_MEMBERS; m++) {
-            size_t length = ps_kafka_assignment_write(NULL, &shares, m, topics);
+            size_t length = ps_kafka_assignment_write(NULL, &group, shares, m);
             char *bytes = malloc(length);
             assert_non_null(bytes);
-            assert_int_equal(ps_kafka_assignment_write(bytes, &shares, m, topics), length);
+            assert_int_equal(ps_kafka_assignment_write(bytes, &group, shares, m), length);
             assert_true(ps_kafka_assignment_read(bytes, length, note_owner, NULL));
             free(bytes);
         }
         for (uint32_t i = 0; i < MANY_TOPICS; i++)
             for (unsigned p = 0; p < 3; p++)
                 assert_int_equal(owners[i][p], 1);
-        free(shares.items);
+        free(shares);
     }
 }
 
