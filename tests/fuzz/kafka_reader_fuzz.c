@@ -71,14 +71,18 @@ static void send_one(struct ps_kafka_fetch *fetch, struct ps_kafka_native_reques
 
 static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
 {
-    int16_t *versions = fetch->client->brokers->versions.reader;
+    struct ps_kafka_native_broker *broker = fetch->client->brokers;
     unsigned version = choice / 8;
-    int16_t named = (int16_t)(4 + version % 8);
-    versions[PS_KAFKA_NATIVE_FETCH - PS_KAFKA_NATIVE_READER_KINDS] =
-        version % 16 == 8 ? PS_KAFKA_FETCH_OF_IDS : named;
-    versions[PS_KAFKA_NATIVE_LIST_OFFSETS - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(1 + version % 2);
-    versions[PS_KAFKA_NATIVE_GROUP_OFFSETS - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(2 + version % 6);
-    versions[PS_KAFKA_NATIVE_GROUP_COMMIT - PS_KAFKA_NATIVE_READER_KINDS] = (int16_t)(2 + version % 6);
+    for (unsigned kind = 0; kind < PS_KAFKA_NATIVE_KINDS; kind++)
+        broker->versions[kind].modern = -1;
+    broker->versions[PS_KAFKA_NATIVE_FETCH].plain = (int16_t)(4 + version % 8);
+    if (version % 16 == 8)
+        broker->versions[PS_KAFKA_NATIVE_FETCH].modern = PS_KAFKA_FETCH_OF_IDS;
+    broker->versions[PS_KAFKA_NATIVE_LIST_OFFSETS].plain = (int16_t)(1 + version % 2);
+    broker->versions[PS_KAFKA_NATIVE_GROUP_OFFSETS].plain = (int16_t)(2 + version % 4);
+    if (version % 6 == 5)
+        broker->versions[PS_KAFKA_NATIVE_GROUP_OFFSETS].modern = 7;
+    broker->versions[PS_KAFKA_NATIVE_GROUP_COMMIT].plain = (int16_t)(2 + version % 6);
     fetch->settings.committed_only = version % 2 == 1;
     switch (choice % 8) {
     case 0:

@@ -62,10 +62,11 @@ static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *
                   .name = "user",
                   .password = "pencil"}};
     PS_ASSERT(ps_kafka_native_account_read(&client->account, &settings, -1, &err) == PS_OK);
-    broker->versions.login = (choice & 4) != 0;
+    broker->versions[PS_KAFKA_NATIVE_SASL_AUTHENTICATE].plain = (choice & 4) != 0;
     PS_ASSERT(ps_kafka_native_login_begin(broker, reason));
     return (choice & 1) == 0 ? ps_kafka_native_request_handshake(client)
-                             : ps_kafka_native_request_message(client, broker->versions.login, "", 0);
+                             : ps_kafka_native_request_message(
+                                   client, broker->versions[PS_KAFKA_NATIVE_SASL_AUTHENTICATE].plain, "", 0);
 }
 
 /* Makes a Produce request, in a transaction of the second protocol if `second`. */
@@ -84,14 +85,13 @@ static struct ps_kafka_native_request *request_of(struct ps_kafka_native *client
     struct ps_kafka_native_broker *broker = client->brokers;
     if (choice >= 128)
         return login_request_of(client, choice);
-    broker->versions.produce = (int16_t)(3 + choice / 4 % 6);
-    broker->versions.metadata =
-        choice / 4 % 8 == 7 ? PS_KAFKA_NATIVE_METADATA_OF_IDS : (int16_t)(1 + choice / 4 % 7);
+    broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain = (int16_t)(3 + choice / 4 % 6);
+    int16_t metadata = choice / 4 % 8 == 7 ? 10 : (int16_t)(1 + choice / 4 % 7);
     switch (choice % 4) {
     case 0:
         return ps_kafka_native_request_versions(client, choice / 4 % 2 == 0 ? 0 : 3);
     case 1:
-        return ps_kafka_native_request_metadata(client, broker->versions.metadata);
+        return ps_kafka_native_request_metadata(client, metadata);
     case 2:
         return ps_kafka_native_request_id(client, 0);
     default:

@@ -431,7 +431,7 @@ static void check_life(struct ps_kafka_native_broker *broker)
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native *client = broker->client;
-    if (!client->transaction.second || broker->versions.has_second)
+    if (!client->transaction.second || broker->has_second)
         return true;
     if (!client->fatal)
         ps_kafka_native_die(client, PS_KAFKA_ERROR_TRANSACTION_ABORTABLE,

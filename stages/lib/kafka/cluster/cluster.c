@@ -374,14 +374,9 @@ static void plan_look(struct ps_kafka_native *client, enum need need)
     client->metadata.look_ns = complete ? PS_NEVER : client->now.mono_ns + rest_ns;
 }
 
-bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in,
-                                     char *reason)
+bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in)
 {
     client->metadata.asked = false;
-    in->flexible = version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
-    ps_wire_end_fields(in); /* of the header */
-    if (version >= 3)
-        (void)ps_wire_get_int32(in); /* throttle time */
     bool has_brokers = read_brokers(client, in);
     enum need need = has_brokers ? NEED_NOTHING : NEED_NOW;
     if (version >= 2)
@@ -391,7 +386,7 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
     for (uint32_t i = 0; i < count; i++)
         need = greater(need, read_topic(client, in, version));
     if (in->failed)
-        return ps_kafka_native_refuse(reason, "the answer to Metadata cannot be read");
+        return false;
     if (client->all_topics && has_brokers)
         note_missing(client);
     client->metadata.answered_ns = client->now.mono_ns;
@@ -431,23 +426,19 @@ static void note_no_coordinator(struct ps_kafka_native *client, struct ps_kafka_
 }
 
 bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
-                                        const struct ps_kafka_native_request *request, struct ps_wire_in *in,
-                                        char *reason)
+                                        const struct ps_kafka_native_request *request, struct ps_wire_in *in)
 {
     struct ps_kafka_native_coordinator *asked = request->coordinator;
     uint32_t length;
-    bool has_types = request->version >= PS_KAFKA_NATIVE_COORDINATOR_TYPES;
-    if (has_types)
-        (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
-    if (has_types)
+    if (request->version >= 1)
         (void)ps_wire_get_string(in, &length); /* the error's text */
     int32_t node = ps_wire_get_int32(in);
     const char *host = ps_wire_get_string(in, &length);
     int32_t port = ps_wire_get_int32(in);
     asked->asked = false;
     if (in->failed)
-        return ps_kafka_native_refuse(reason, "the answer to FindCoordinator cannot be read");
+        return false;
     if (client->reader != NULL && node >= 0 && node < PS_KAFKA_NATIVE_COORDINATOR / 2)
         node = PS_KAFKA_NATIVE_COORDINATOR - node;
     bool usable = host != NULL && length > 0 && length < PS_HOST_NAME_BYTES && port > 0 && port <= 65535;

@@ -13,7 +13,7 @@ static void find(struct ps_kafka_native *client, struct ps_kafka_native_coordina
     struct ps_kafka_native_broker *broker = ps_kafka_native_any_broker(client);
     if (broker == NULL || ps_kafka_native_login_is_due(broker))
         return;
-    if (!broker->versions.has_transactions && client->reader == NULL) {
+    if (!broker->has_transactions && client->reader == NULL) {
         ps_kafka_native_die(
             client, PS_KAFKA_LIBRARY_UNSUPPORTED_FEATURE,
             "%s:%u is older than Kafka 2.5: its transactions do not know the members of a group",

@@ -102,7 +102,7 @@ bool ps_kafka_native_login_begin(struct ps_kafka_native_broker *broker, char *re
 {
     const struct ps_kafka_native_account *account = &broker->client->account;
     const struct ps_password_settings settings = {.name = account->name, .password = account->password};
-    if (broker->versions.login < 0)
+    if (broker->versions[PS_KAFKA_NATIVE_SASL_AUTHENTICATE].plain < 0)
         return ps_kafka_native_refuse(reason,
                                       "the broker cannot log in by requests: it needs Kafka 1.0 or newer");
     broker->phase = PS_KAFKA_NATIVE_LOGGING_IN;
@@ -137,8 +137,8 @@ static bool step(struct ps_kafka_native_broker *broker, const char *message, siz
         return true;
     }
     broker->login.is_last = result == PS_SASL_DONE;
-    struct ps_kafka_native_request *request =
-        ps_kafka_native_request_message(broker->client, broker->versions.login, reply.bytes, reply.length);
+    struct ps_kafka_native_request *request = ps_kafka_native_request_message(
+        broker->client, broker->versions[PS_KAFKA_NATIVE_SASL_AUTHENTICATE].plain, reply.bytes, reply.length);
     ps_sasl_token_free(&reply);
     return ask(broker, request, reason);
 }
@@ -163,7 +163,7 @@ bool ps_kafka_native_login_handshake(struct ps_kafka_native_broker *broker, stru
     int16_t error = ps_wire_get_int16(in);
     list_mechanisms(in, offered, sizeof offered);
     if (in->failed || broker->login.sasl == NULL)
-        return ps_kafka_native_refuse(reason, "the answer to SaslHandshake cannot be read");
+        return false;
     if (error == 0)
         return step(broker, "", 0, reason);
     if (error == PS_KAFKA_ERROR_UNSUPPORTED_SASL_MECHANISM)
@@ -189,9 +189,10 @@ bool ps_kafka_native_login_message(struct ps_kafka_native_broker *broker, struct
     const char *text = ps_wire_get_string(in, &text_length);
     int32_t length = ps_wire_get_int32(in);
     const char *message = length > 0 ? ps_wire_take(in, (size_t)length) : "";
-    int64_t lifetime_ms = broker->versions.login >= 1 ? ps_wire_get_int64(in) : 0;
+    int64_t lifetime_ms =
+        broker->versions[PS_KAFKA_NATIVE_SASL_AUTHENTICATE].plain >= 1 ? ps_wire_get_int64(in) : 0;
     if (in->failed || broker->login.sasl == NULL)
-        return ps_kafka_native_refuse(reason, "the answer to SaslAuthenticate cannot be read");
+        return false;
     if (error != 0)
         return fail(broker, reason, text != NULL ? text : "the broker does not say why",
                     text != NULL ? text_length : 27);

@@ -62,13 +62,14 @@ struct ps_kafka_native_broker {
     int watched_fd;
     uint32_t watched_events;
     bool write_blocked;
+    /* the latest version, from `least` to `most`, that the broker and this client support, and whether the broker supports
+     * the modern one; -1: it does not */
     struct {
-        int16_t produce, metadata, init, login, coordinator,
-            reader[PS_KAFKA_NATIVE_READER_KIND_COUNT]; /* -1: it has none */
-        bool has_transactions; /* the broker supports transactions with the member of the group (KIP-447) */
-        /* the broker supports the second protocol of transactions (KIP-890), and the cluster uses it */
-        bool has_second;
-    } versions;
+        int16_t plain, modern;
+    } versions[PS_KAFKA_NATIVE_KINDS];
+    bool has_transactions; /* the broker supports transactions with the member of the group (KIP-447) */
+    /* the broker supports the second protocol of transactions (KIP-890), and the cluster uses it */
+    bool has_second;
     struct {
         struct ps_sasl *sasl;              /* NULL unless the client logs in to the broker */
         struct ps_gss_initiator *kerberos; /* tickets for this broker; NULL: not asked for yet */
@@ -170,15 +171,12 @@ struct ps_kafka_native_transaction {
 struct ps_kafka_native_reader {
     /* Sends the requests that are due, before connections are served. */
     void (*turn)(struct ps_kafka_native *client);
-    /* Notes which versions of a request the broker supports. Returns false if the request is not one of the
-     * reader's. */
-    bool (*versions)(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most);
     /* Returns memory for an answer to Fetch of this many bytes, and sets request->answer. NULL: there is no memory
      * now. */
     char *(*room)(struct ps_kafka_native *client, struct ps_kafka_native_request *request, uint32_t length);
-    /* Handles an answer. Returns false with `reason` if the connection must be closed. */
+    /* Handles an answer. Returns false if it cannot be read. */
     bool (*answer)(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
-                   struct ps_wire_in *in, char *reason);
+                   struct ps_wire_in *in);
     /* Called when the connection was lost before the answer. */
     void (*lost)(struct ps_kafka_native *client, struct ps_kafka_native_request *request);
     /* Called for each topic of the cluster in metadata with `all_topics`. */
@@ -331,8 +329,13 @@ uint64_t ps_kafka_native_broker_doubt_ns(const struct ps_kafka_native_broker *br
 
 /* ---- requests.c ---- */
 
-#define PS_KAFKA_NATIVE_METADATA_OF_IDS                                                                      \
-    10 /* flexible; a version before 8 is used if a broker does not support it */
+/* Returns the version of the broker's requests of this kind: the modern one if the broker supports it; -1: it supports
+ * none. */
+static inline int16_t ps_kafka_native_version(const struct ps_kafka_native_broker *broker,
+                                              enum ps_kafka_native_kind kind)
+{
+    return broker->versions[kind].modern >= 0 ? broker->versions[kind].modern : broker->versions[kind].plain;
+}
 
 struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka_native *client,
                                                                  int16_t version);
@@ -350,23 +353,20 @@ struct ps_kafka_native_request *ps_kafka_native_request_message(struct ps_kafka_
                                                                 int16_t version, const void *message,
                                                                 size_t length);
 
-/* Begins a request with a body of at most `body_bytes`. Returns the address of the body; NULL: there is no
- * memory. */
+/* Begins a request with a body of at most `body_bytes`. Returns the address of the body, behind the header and its tags;
+ * NULL: there is no memory. */
 char *ps_kafka_native_request_begin(struct ps_kafka_native *client, enum ps_kafka_native_kind kind,
                                     int16_t version, size_t body_bytes,
                                     struct ps_kafka_native_request **request);
-/* Ends the request after the last byte of its body. */
+/* Ends the request after the last byte of its body; adds the tags of a flexible one. */
 struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
-                                                            const char *at);
+                                                            char *at);
 
 /* Adds the request to those that the broker gets (broker.c writes them). */
 void ps_kafka_native_broker_send(struct ps_kafka_native_broker *broker,
                                  struct ps_kafka_native_request *request);
 
 /* ---- coordinator_requests.c: return NULL without memory ---- */
-
-#define PS_KAFKA_NATIVE_COORDINATOR_TYPES                                                                    \
-    1 /* version of FindCoordinator that has also those of transactions */
 
 struct ps_kafka_native_request *
 ps_kafka_native_request_coordinator(const struct ps_kafka_native_broker *broker,
@@ -404,13 +404,6 @@ static inline bool ps_kafka_native_is_transactional(const struct ps_kafka_native
     return client->transaction.id[0] != '\0';
 }
 
-#define PS_KAFKA_NATIVE_STABLE_OFFSETS 7 /* version of OffsetFetch that waits for stable offsets */
-
-/* The versions of requests of the second protocol. */
-#define PS_KAFKA_NATIVE_SECOND_PRODUCE 12
-#define PS_KAFKA_NATIVE_SECOND_OFFSETS 5
-#define PS_KAFKA_NATIVE_SECOND_END 5
-
 /* Returns the first step for each member of a group. */
 static inline enum ps_kafka_native_step
 ps_kafka_native_member_step(const struct ps_kafka_native_transaction *transaction)
@@ -436,10 +429,9 @@ void ps_kafka_native_transaction_die(struct ps_kafka_native *client);
 void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
                                       const struct ps_kafka_native_request *request);
 bool ps_kafka_native_withdraw(struct ps_kafka_native *client);
-/* Handles an answer. Returns false with `reason`. */
+/* Handles an answer. Returns false if it cannot be read. */
 bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
-                                        struct ps_kafka_native_request *request, struct ps_wire_in *in,
-                                        char *reason);
+                                        struct ps_kafka_native_request *request, struct ps_wire_in *in);
 /* Returns whether the partition may be written to in the open transaction. If not, makes it join soon. */
 static inline bool ps_kafka_native_has_joined(struct ps_kafka_native *client,
                                               const struct ps_kafka_native_partition *partition)
@@ -478,13 +470,12 @@ bool ps_kafka_native_login_is_due(const struct ps_kafka_native_broker *broker);
 bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
                               const char *bytes, uint32_t length, char *reason);
 
-/* ---- cluster.c: parameters and results as ps_kafka_native_response ---- */
+/* ---- cluster.c ---- */
 
-bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in,
-                                     char *reason);
+/* Handle answers. Return false if they cannot be read. */
+bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in);
 bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
-                                        const struct ps_kafka_native_request *request, struct ps_wire_in *in,
-                                        char *reason);
+                                        const struct ps_kafka_native_request *request, struct ps_wire_in *in);
 struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,
                                                           const char *host, uint32_t host_length,
                                                           unsigned port);

@@ -108,8 +108,7 @@ enum ps_kafka_native_kind {
     PS_KAFKA_NATIVE_FETCH_OFFSETS,
     PS_KAFKA_NATIVE_FIND_TOPICS,
     /* The remaining kinds belong to a reader (struct ps_kafka_native_reader). */
-    PS_KAFKA_NATIVE_READER_KINDS,
-    PS_KAFKA_NATIVE_FETCH = PS_KAFKA_NATIVE_READER_KINDS,
+    PS_KAFKA_NATIVE_FETCH,
     PS_KAFKA_NATIVE_LIST_OFFSETS,
     PS_KAFKA_NATIVE_LEADER_EPOCH,  /* OffsetForLeaderEpoch */
     PS_KAFKA_NATIVE_GROUP_OFFSETS, /* OffsetFetch */
@@ -122,7 +121,19 @@ enum ps_kafka_native_kind {
     PS_KAFKA_NATIVE_KINDS,
 };
 
-#define PS_KAFKA_NATIVE_READER_KIND_COUNT (PS_KAFKA_NATIVE_KINDS - PS_KAFKA_NATIVE_READER_KINDS)
+/* What the requests of a kind are in Kafka's protocol, and the versions that this client uses: those from `least` to
+ * `most`, and `modern`, a later one, for what they cannot do (0: none). */
+struct ps_kafka_native_api {
+    const char *name;
+    int16_t key;
+    int16_t least, most, modern;
+    int16_t flexible; /* the first flexible version (KIP-482) */
+    int16_t
+        throttles; /* the first version whose answer begins with a throttle time; INT16_MAX: there is none */
+};
+
+extern const struct ps_kafka_native_api ps_kafka_native_apis[PS_KAFKA_NATIVE_KINDS];
+
 /* A reader talks to its group's coordinator over a connection of its own, because answers to Fetch may take long. The
  * broker of that connection has the number COORDINATOR - node. */
 #define PS_KAFKA_NATIVE_COORDINATOR INT32_MAX
@@ -145,7 +156,9 @@ struct ps_kafka_native_request {
     enum ps_kafka_native_kind kind;
     struct ps_kafka_native_coordinator *coordinator; /* of FIND_COORDINATOR */
     int16_t version;
+    bool flexible; /* the version is a flexible one */
     int32_t correlation;
+    int32_t throttle_ms; /* in the answer, if that begins with it */
     char *head;
     uint32_t head_length, head_room;
     uint32_t

@@ -1,61 +1,52 @@
-/* The encoding of requests (Kafka protocol guide): header version 1 and versions that are not flexible, except
- * ApiVersions 3, and Metadata and Produce in flexible versions, which have tags after the header. */
+/* The encoding of requests (Kafka protocol guide). */
 #include "stages/lib/kafka/cluster/native_internal.h"
 #include "stages/lib/kafka/wire/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_PRODUCE 0
-#define KEY_FETCH 1
-#define KEY_LIST_OFFSETS 2
-#define KEY_METADATA 3
-#define KEY_OFFSET_COMMIT 8
-#define KEY_OFFSET_FETCH 9
-#define KEY_FIND_COORDINATOR 10
-#define KEY_JOIN_GROUP 11
-#define KEY_HEARTBEAT 12
-#define KEY_LEAVE_GROUP 13
-#define KEY_SYNC_GROUP 14
-#define KEY_DESCRIBE_GROUPS 15
-#define KEY_SASL_HANDSHAKE 17
-#define KEY_API_VERSIONS 18
-#define KEY_OFFSET_FOR_LEADER_EPOCH 23
-#define KEY_INIT_PRODUCER_ID 22
-#define KEY_ADD_PARTITIONS_TO_TXN 24
-#define KEY_ADD_OFFSETS_TO_TXN 25
-#define KEY_END_TXN 26
-#define KEY_TXN_OFFSET_COMMIT 28
-#define KEY_SASL_AUTHENTICATE 36
 #define PRODUCE_VERSION_OF_ZSTD 7
-#define HEADER_BYTES_MAX (14U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES)
+#define HEADER_BYTES_MAX (16U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES) /* and the tags at both ends */
 /* bytes before one batch: topic, counts, partition, length */
 #define PART_BYTES_MAX (PS_KAFKA_NATIVE_TOPIC_BYTES + 32U)
 
-static const int16_t keys[] = {
-    [PS_KAFKA_NATIVE_API_VERSIONS] = KEY_API_VERSIONS,
-    [PS_KAFKA_NATIVE_SASL_HANDSHAKE] = KEY_SASL_HANDSHAKE,
-    [PS_KAFKA_NATIVE_SASL_AUTHENTICATE] = KEY_SASL_AUTHENTICATE,
-    [PS_KAFKA_NATIVE_METADATA] = KEY_METADATA,
-    [PS_KAFKA_NATIVE_INIT_PRODUCER_ID] = KEY_INIT_PRODUCER_ID,
-    [PS_KAFKA_NATIVE_PRODUCE] = KEY_PRODUCE,
-    [PS_KAFKA_NATIVE_FIND_COORDINATOR] = KEY_FIND_COORDINATOR,
-    [PS_KAFKA_NATIVE_ADD_PARTITIONS] = KEY_ADD_PARTITIONS_TO_TXN,
-    [PS_KAFKA_NATIVE_ADD_OFFSETS] = KEY_ADD_OFFSETS_TO_TXN,
-    [PS_KAFKA_NATIVE_COMMIT_OFFSETS] = KEY_TXN_OFFSET_COMMIT,
-    [PS_KAFKA_NATIVE_END_TRANSACTION] = KEY_END_TXN,
-    [PS_KAFKA_NATIVE_FETCH_OFFSETS] = KEY_OFFSET_FETCH,
-    [PS_KAFKA_NATIVE_FIND_TOPICS] = KEY_METADATA,
-    [PS_KAFKA_NATIVE_FETCH] = KEY_FETCH,
-    [PS_KAFKA_NATIVE_LIST_OFFSETS] = KEY_LIST_OFFSETS,
-    [PS_KAFKA_NATIVE_LEADER_EPOCH] = KEY_OFFSET_FOR_LEADER_EPOCH,
-    [PS_KAFKA_NATIVE_GROUP_OFFSETS] = KEY_OFFSET_FETCH,
-    [PS_KAFKA_NATIVE_GROUP_COMMIT] = KEY_OFFSET_COMMIT,
-    [PS_KAFKA_NATIVE_JOIN_GROUP] = KEY_JOIN_GROUP,
-    [PS_KAFKA_NATIVE_SYNC_GROUP] = KEY_SYNC_GROUP,
-    [PS_KAFKA_NATIVE_HEARTBEAT] = KEY_HEARTBEAT,
-    [PS_KAFKA_NATIVE_LEAVE_GROUP] = KEY_LEAVE_GROUP,
-    [PS_KAFKA_NATIVE_DESCRIBE_GROUPS] = KEY_DESCRIBE_GROUPS,
+#define NEVER INT16_MAX
+
+/* A reader takes brokers from Kafka 0.10.0 on. */
+const struct ps_kafka_native_api ps_kafka_native_apis[PS_KAFKA_NATIVE_KINDS] = {
+    [PS_KAFKA_NATIVE_API_VERSIONS] = {"ApiVersions", 18, 0, 0, 3, 3, NEVER},
+    [PS_KAFKA_NATIVE_SASL_HANDSHAKE] = {"SaslHandshake", 17, 1, 1, 0, NEVER, NEVER},
+    [PS_KAFKA_NATIVE_SASL_AUTHENTICATE] = {"SaslAuthenticate", 36, 0, 1, 0, 2, NEVER},
+    /* From version 10 on, a topic's id shows that the topic was created again (KIP-516). */
+    [PS_KAFKA_NATIVE_METADATA] = {"Metadata", 3, 1, 7, 10, 9, 3},
+    [PS_KAFKA_NATIVE_INIT_PRODUCER_ID] = {"InitProducerId", 22, 0, 1, 0, 2, 0},
+    /* Modern: of the second protocol of transactions; so are those of TxnOffsetCommit and EndTxn. */
+    [PS_KAFKA_NATIVE_PRODUCE] = {"Produce", 0, 3, 8, 12, 9, NEVER},
+    /* Version 1 knows also the coordinators of transactions. */
+    [PS_KAFKA_NATIVE_FIND_COORDINATOR] = {"FindCoordinator", 10, 0, 1, 0, 3, 1},
+    [PS_KAFKA_NATIVE_ADD_PARTITIONS] = {"AddPartitionsToTxn", 24, 0, 0, 0, 3, 0},
+    [PS_KAFKA_NATIVE_ADD_OFFSETS] = {"AddOffsetsToTxn", 25, 0, 0, 0, 3, 0},
+    /* Earlier versions take offsets of any member. */
+    [PS_KAFKA_NATIVE_COMMIT_OFFSETS] = {"TxnOffsetCommit", 28, 3, 3, 5, 3, 0},
+    [PS_KAFKA_NATIVE_END_TRANSACTION] = {"EndTxn", 26, 0, 0, 5, 3, 0},
+    /* Earlier versions also return offsets that a transaction may still change. */
+    [PS_KAFKA_NATIVE_FETCH_OFFSETS] = {"OffsetFetch", 9, 7, 7, 0, 6, 3},
+    /* Each broker that has transactions supports this version. */
+    [PS_KAFKA_NATIVE_FIND_TOPICS] = {"Metadata", 3, 7, 7, 0, 9, 3},
+    /* Modern: with ids of topics, so that a broker does not read the log of another topic of the same name. */
+    [PS_KAFKA_NATIVE_FETCH] = {"Fetch", 1, 2, 11, 13, 12, 1},
+    [PS_KAFKA_NATIVE_LIST_OFFSETS] = {"ListOffsets", 2, 0, 2, 0, 6, 2},
+    /* Versions before 3 need a permission that clients do not have. */
+    [PS_KAFKA_NATIVE_LEADER_EPOCH] = {"OffsetForLeaderEpoch", 23, 3, 3, 0, 4, 2},
+    /* Modern: waits for stable offsets (KIP-447). */
+    [PS_KAFKA_NATIVE_GROUP_OFFSETS] = {"OffsetFetch", 9, 1, 5, 7, 6, 3},
+    [PS_KAFKA_NATIVE_GROUP_COMMIT] = {"OffsetCommit", 8, 2, 7, 0, 8, 3},
+    /* Modern: tells a leader to keep the assignment (KIP-814). */
+    [PS_KAFKA_NATIVE_JOIN_GROUP] = {"JoinGroup", 11, 0, 5, 9, 6, 2},
+    [PS_KAFKA_NATIVE_SYNC_GROUP] = {"SyncGroup", 14, 0, 3, 0, 4, 1},
+    [PS_KAFKA_NATIVE_HEARTBEAT] = {"Heartbeat", 12, 0, 3, 0, 4, 1},
+    [PS_KAFKA_NATIVE_LEAVE_GROUP] = {"LeaveGroup", 13, 0, 1, 0, 4, 1},
+    [PS_KAFKA_NATIVE_DESCRIBE_GROUPS] = {"DescribeGroups", 15, 0, 2, 0, 5, 1},
 };
 
 /* Begins a request, and returns where its body begins, with room for `body_bytes`; NULL without memory. */
@@ -70,17 +61,19 @@ static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_reques
         request->head_room = (uint32_t)need;
     }
     request->correlation = (int32_t)(client->correlation++ & INT32_MAX);
+    request->flexible = request->version >= ps_kafka_native_apis[request->kind].flexible;
     char *at = request->head + sizeof(int32_t);
-    at = ps_wire_put_int16(at, keys[request->kind]);
+    at = ps_wire_put_int16(at, ps_kafka_native_apis[request->kind].key);
     at = ps_wire_put_int16(at, request->version);
     at = ps_wire_put_int32(at, request->correlation);
-    return ps_wire_put_string(at, client->settings.client_id, strlen(client->settings.client_id));
+    at = ps_wire_put_string(at, client->settings.client_id, strlen(client->settings.client_id));
+    return ps_wire_put_tags(at, request->flexible);
 }
 
 /* Writes the length field, which counts the bytes of the batches too. */
-struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request,
-                                                            const char *at)
+struct ps_kafka_native_request *ps_kafka_native_request_end(struct ps_kafka_native_request *request, char *at)
 {
+    at = ps_wire_put_tags(at, request->flexible);
     request->head_length = (uint32_t)(at - request->head);
     request->bytes = request->head_length;
     for (uint32_t i = 0; i < request->batch_count; i++)
@@ -128,11 +121,9 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
                                              4 + sizeof name + sizeof version_text, &request);
     if (at == NULL)
         return NULL;
-    if (version >= 3) {
-        at = ps_wire_put_uvarint(at, 0);
+    if (request->flexible) {
         at = ps_wire_put_compact_string(at, name, sizeof name - 1);
         at = ps_wire_put_compact_string(at, version_text, sizeof version_text - 1);
-        at = ps_wire_put_uvarint(at, 0);
     }
     return ps_kafka_native_request_end(request, at);
 }
@@ -213,24 +204,21 @@ static char *put_topics(const struct ps_kafka_native *client, bool flexible, cha
 struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka_native *client,
                                                                  int16_t version)
 {
-    bool flexible = version >= PS_KAFKA_NATIVE_METADATA_OF_IDS;
     struct ps_kafka_native_request *request;
     uint32_t count = count_named(client);
     size_t room = 16 + (size_t)count * (PS_KAFKA_NATIVE_TOPIC_BYTES + PS_KAFKA_NATIVE_TOPIC_ID_BYTES + 3);
     char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_METADATA, version, room, &request);
     if (at == NULL)
         return NULL;
-    at = ps_wire_put_tags(at, flexible); /* of the header */
     at = ps_wire_put_count(at, client->all_topics ? UINT32_MAX : count,
-                           flexible); /* UINT32_MAX: a null array */
+                           request->flexible); /* UINT32_MAX: a null array */
     if (!client->all_topics)
-        at = put_topics(client, flexible, at);
+        at = put_topics(client, request->flexible, at);
     if (version >= 4)
         at = ps_wire_put_int8(at, client->settings.creates_topics);
-    if (flexible) {
+    if (request->flexible) {
         at = ps_wire_put_int8(at, 0); /* include_cluster_authorized_operations: no */
         at = ps_wire_put_int8(at, 0); /* include_topic_authorized_operations: no */
-        at = ps_wire_put_uvarint(at, 0);
     }
     return ps_kafka_native_request_end(request, at);
 }
@@ -242,7 +230,7 @@ static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafk
 {
     struct ps_kafka_native *client = broker->client;
     bool known = client->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
-                 broker->versions.produce >= PRODUCE_VERSION_OF_ZSTD;
+                 broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain >= PRODUCE_VERSION_OF_ZSTD;
     if (client->compressor != NULL && known)
         ps_kafka_native_batch_compress(batch, client->compressor, &client->spare);
 }
@@ -320,15 +308,15 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     struct ps_kafka_native_request *request;
     size_t room = 16 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES +
                   PART_BYTES_MAX * (size_t)PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX;
-    char *at = ps_kafka_native_request_begin(
-        client, PS_KAFKA_NATIVE_PRODUCE, flexible ? PS_KAFKA_NATIVE_SECOND_PRODUCE : broker->versions.produce,
-        room, &request);
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_PRODUCE,
+                                             flexible ? ps_kafka_native_apis[PS_KAFKA_NATIVE_PRODUCE].modern
+                                                      : broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain,
+                                             room, &request);
     if (at == NULL)
         return NULL;
     take_batches(broker, request);
     sort_batches(request);
     client->transaction.any_joined |= flexible;
-    at = ps_wire_put_tags(at, flexible); /* of the header */
     at = flexible ? ps_wire_put_compact_string(at, client->transaction.id, strlen(client->transaction.id))
                   : put_transactional_id(client, at);
     at = ps_wire_put_int16(at, client->settings.acks);
@@ -350,5 +338,5 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
         if (--left == 0)
             at = ps_wire_put_tags(at, flexible); /* of the topic */
     }
-    return ps_kafka_native_request_end(request, ps_wire_put_tags(at, flexible));
+    return ps_kafka_native_request_end(request, at);
 }

@@ -18,27 +18,31 @@
 
 /* ---- ApiVersions ---- */
 
-static int16_t choose(int16_t least, int16_t most, int16_t broker_least, int16_t broker_most)
+static bool supports(int16_t version, int16_t least, int16_t most)
 {
-    int16_t version = most < broker_most ? most : broker_most;
-    return version >= least && version >= broker_least ? version : -1;
+    return version >= least && version <= most;
 }
 
-/* Chooses the version of Metadata: from version 10 on, a topic's id shows that the topic was created again (KIP-516). */
-static int16_t choose_metadata(int16_t broker_least, int16_t broker_most)
+/* Notes which versions of the requests with this key the broker supports. */
+static void note_versions(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most)
 {
-    const int16_t ids = PS_KAFKA_NATIVE_METADATA_OF_IDS;
-    return choose(ids, ids, broker_least, broker_most) == ids ? ids : choose(1, 7, broker_least, broker_most);
+    for (unsigned kind = 0; kind < PS_KAFKA_NATIVE_KINDS; kind++) {
+        const struct ps_kafka_native_api *api = &ps_kafka_native_apis[kind];
+        int16_t latest = most < api->most ? most : api->most;
+        if (api->key != key)
+            continue;
+        if (supports(latest, api->least, api->most) && latest >= least)
+            broker->versions[kind].plain = latest;
+        if (api->modern != 0 && supports(api->modern, least, most))
+            broker->versions[kind].modern = api->modern;
+    }
 }
 
-/* Features that a broker must support for the second protocol of transactions. */
-struct second {
-    bool produces, takes_offsets, ends, finalized;
-};
-
-/* Reads the features that the cluster has finalized, a tagged field of the answer. */
-static void read_features(struct ps_wire_in *in, struct second *second)
+/* Reads the features that the cluster has finalized, a tagged field of the answer. Returns whether the second protocol of
+ * transactions is among them. */
+static bool read_features(struct ps_wire_in *in)
 {
+    bool finalized = false;
     uint32_t tags = ps_wire_get_uvarint(in);
     for (uint32_t i = 0; i < tags && !in->failed; i++) {
         uint32_t tag = ps_wire_get_uvarint(in), size = ps_wire_get_uvarint(in), length;
@@ -54,10 +58,11 @@ static void read_features(struct ps_wire_in *in, struct second *second)
             ps_wire_skip_tags(&features);
             if (!features.failed && name != NULL && length == sizeof TRANSACTION_FEATURE - 1 &&
                 memcmp(name, TRANSACTION_FEATURE, length) == 0)
-                second->finalized = most >= 2;
+                finalized = most >= 2;
         }
         in->failed |= features.failed;
     }
+    return finalized;
 }
 
 /* A broker that does not know the version of the ApiVersions request answers with version 0: sends it a request of
@@ -71,55 +76,37 @@ static bool ask_versions_again(struct ps_kafka_native_broker *broker, char *reas
     return true;
 }
 
-static bool versions(struct ps_kafka_native_broker *broker, int16_t version, struct ps_wire_in *in,
-                     char *reason)
+static bool versions(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
 {
     int16_t error = ps_wire_get_int16(in);
-    in->flexible = version >= 3; /* but its header is the old one */
-    struct second second = {.produces = false};
     if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && in->flexible)
         return ask_versions_again(broker, reason);
-    broker->versions.produce = broker->versions.metadata = broker->versions.init = broker->versions.login =
-        broker->versions.coordinator = -1;
-    for (unsigned i = 0; i < PS_KAFKA_NATIVE_READER_KIND_COUNT; i++)
-        broker->versions.reader[i] = -1;
-    bool has_members = false, has_stable = false;
+    for (unsigned kind = 0; kind < PS_KAFKA_NATIVE_KINDS; kind++)
+        broker->versions[kind].plain = broker->versions[kind].modern = -1;
     uint32_t count = ps_wire_get_count(in, 6);
     for (uint32_t i = 0; i < count; i++) {
         int16_t key = ps_wire_get_int16(in), least = ps_wire_get_int16(in), most = ps_wire_get_int16(in);
         ps_wire_end_fields(in);
-        second.produces |= key == 0 && most >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
-        second.ends |= key == 26 && most >= PS_KAFKA_NATIVE_SECOND_END;
-        second.takes_offsets |= key == 28 && most >= PS_KAFKA_NATIVE_SECOND_OFFSETS;
-        if (key == 0)
-            broker->versions.produce = choose(3, 8, least, most);
-        else if (key == 3)
-            broker->versions.metadata = choose_metadata(least, most);
-        else if (key == 10)
-            broker->versions.coordinator = choose(0, PS_KAFKA_NATIVE_COORDINATOR_TYPES, least, most);
-        else if (key == 22)
-            broker->versions.init = choose(0, 1, least, most);
-        else if (key == 36)
-            broker->versions.login = choose(0, 1, least, most);
-        else if (key == 28) /* older versions take offsets of any member */
-            has_members = choose(3, 3, least, most) == 3;
-        else if (broker->client->reader != NULL && broker->client->reader->versions(broker, key, least, most))
-            continue;
-        else if (key == 9) /* older versions also return offsets that a transaction may still change */
-            has_stable = choose(7, 7, least, most) == 7;
+        if (!in->failed)
+            note_versions(broker, key, least, most);
     }
+    bool finalized = false;
     if (in->flexible) {
         (void)ps_wire_get_int32(in); /* throttle time */
-        read_features(in, &second);
+        finalized = read_features(in);
     }
-    broker->versions.has_transactions = has_members && has_stable;
-    broker->versions.has_second = broker->versions.has_transactions && second.produces &&
-                                  second.takes_offsets && second.ends && second.finalized;
+    broker->has_transactions = broker->versions[PS_KAFKA_NATIVE_COMMIT_OFFSETS].plain >= 0 &&
+                               broker->versions[PS_KAFKA_NATIVE_FETCH_OFFSETS].plain >= 0;
+    broker->has_second = broker->has_transactions && finalized &&
+                         broker->versions[PS_KAFKA_NATIVE_PRODUCE].modern >= 0 &&
+                         broker->versions[PS_KAFKA_NATIVE_COMMIT_OFFSETS].modern >= 0 &&
+                         broker->versions[PS_KAFKA_NATIVE_END_TRANSACTION].modern >= 0;
     if (in->failed || error != 0)
         return ps_kafka_native_refuse(reason,
                                       "the answer to ApiVersions cannot be read: is this a Kafka broker?");
     bool reads = broker->client->reader != NULL;
-    if ((broker->versions.produce < 0 && !reads) || broker->versions.metadata < 0)
+    if ((broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain < 0 && !reads) ||
+        ps_kafka_native_version(broker, PS_KAFKA_NATIVE_METADATA) < 0)
         return ps_kafka_native_refuse(
             reason, reads ? "the broker's versions of Metadata are not known: it needs Kafka 0.10 or newer"
                           : "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 "
@@ -147,22 +134,21 @@ static void tell_no_id(struct ps_kafka_native *client, const struct ps_kafka_err
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error->code, text);
 }
 
-static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
+static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in *in)
 {
     struct ps_kafka_native *client = broker->client;
-    (void)ps_wire_get_int32(in); /* throttle time */
     int16_t error = ps_wire_get_int16(in);
     struct ps_kafka_native_producer_id id = {.id = ps_wire_get_int64(in), .epoch = ps_wire_get_int16(in)};
     client->id_state = PS_KAFKA_NATIVE_ID_NONE;
     if (in->failed)
-        return ps_kafka_native_refuse(reason, "the answer to InitProducerId cannot be read");
+        return false;
     if (error == 0) {
         client->id_waits = (struct ps_kafka_native_wait){0};
         id.transactional = ps_kafka_native_is_transactional(client);
         client->id = id;
         client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
         if (id.transactional)
-            ps_kafka_native_transaction_decide(client, broker->versions.has_second);
+            ps_kafka_native_transaction_decide(client, broker->has_second);
         return true;
     }
     client->id_rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
@@ -299,8 +285,6 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
                      struct ps_wire_in *in, char *reason)
 {
     struct ps_kafka_native *client = broker->client;
-    in->flexible = request->version >= PS_KAFKA_NATIVE_SECOND_PRODUCE;
-    ps_wire_end_fields(in); /* of the header */
     uint32_t topics = ps_wire_get_count(in, 3);
     for (uint32_t t = 0; t < topics; t++) {
         uint32_t length, count;
@@ -310,7 +294,7 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
             int32_t number = ps_wire_get_int32(in), bad;
             int16_t error = read_answer(in, request->version, &bad);
             if (in->failed || topic == NULL)
-                return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
+                return false;
             struct ps_kafka_native_batch *batch = take_answered(request, topic, length, number);
             if (batch != NULL)
                 batch_answered(client, batch, error, bad);
@@ -319,7 +303,7 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
     }
     int32_t throttle_ms = ps_wire_get_int32(in);
     if (in->failed)
-        return ps_kafka_native_refuse(reason, "the answer to Produce cannot be read");
+        return false;
     if (throttle_ms > 0)
         throttled(broker, (uint64_t)throttle_ms * PS_NS_PER_MS);
     for (uint32_t i = 0; i < request->batch_count; i++) {
@@ -329,41 +313,56 @@ static bool produced(struct ps_kafka_native_broker *broker, struct ps_kafka_nati
     return true;
 }
 
-bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
-                              const char *bytes, uint32_t length, char *reason)
+/* Handles an answer. Returns false if it cannot be read, or with `reason` if the connection must be closed. */
+static bool handle(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                   struct ps_wire_in *in, char *reason)
 {
-    struct ps_wire_in in = {.at = bytes, .end = bytes + length};
-    int32_t correlation = ps_wire_get_int32(&in);
-    if (in.failed || correlation != request->correlation)
-        return ps_kafka_native_refuse(reason, "the answer does not belong to the request");
-    broker->client->answered = true;
-    broker->client->all_down_told = false;
     switch (request->kind) {
     case PS_KAFKA_NATIVE_API_VERSIONS:
-        return versions(broker, request->version, &in, reason);
+        return versions(broker, in, reason);
     case PS_KAFKA_NATIVE_SASL_HANDSHAKE:
-        return ps_kafka_native_login_handshake(broker, &in, reason);
+        return ps_kafka_native_login_handshake(broker, in, reason);
     case PS_KAFKA_NATIVE_SASL_AUTHENTICATE:
-        return ps_kafka_native_login_message(broker, &in, reason);
+        return ps_kafka_native_login_message(broker, in, reason);
     case PS_KAFKA_NATIVE_METADATA:
-        return request->ignored ||
-               ps_kafka_native_metadata_answer(broker->client, request->version, &in, reason);
+        return request->ignored || ps_kafka_native_metadata_answer(broker->client, request->version, in);
     case PS_KAFKA_NATIVE_INIT_PRODUCER_ID:
-        return producer_id(broker, &in, reason);
+        return producer_id(broker, in);
     case PS_KAFKA_NATIVE_PRODUCE:
-        return produced(broker, request, &in, reason);
+        return produced(broker, request, in, reason);
     case PS_KAFKA_NATIVE_FIND_COORDINATOR:
-        return ps_kafka_native_coordinator_answer(broker->client, request, &in, reason);
+        return ps_kafka_native_coordinator_answer(broker->client, request, in);
     case PS_KAFKA_NATIVE_ADD_PARTITIONS:
     case PS_KAFKA_NATIVE_ADD_OFFSETS:
     case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
     case PS_KAFKA_NATIVE_END_TRANSACTION:
     case PS_KAFKA_NATIVE_FETCH_OFFSETS:
-        return ps_kafka_native_transaction_answer(broker->client, request, &in, reason);
+        return ps_kafka_native_transaction_answer(broker->client, request, in);
     case PS_KAFKA_NATIVE_FIND_TOPICS:
-        return ps_kafka_native_lacking_answer(broker->client, request, &in, reason);
+        return ps_kafka_native_lacking_answer(broker->client, request, in);
     default:
-        return broker->client->reader->answer(broker, request, &in, reason);
+        return broker->client->reader->answer(broker, request, in);
     }
+    return false;
+}
+
+bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
+                              const char *bytes, uint32_t length, char *reason)
+{
+    const struct ps_kafka_native_api *api = &ps_kafka_native_apis[request->kind];
+    struct ps_wire_in in = {.at = bytes, .end = bytes + length, .flexible = request->flexible};
+    int32_t correlation = ps_wire_get_int32(&in);
+    if (in.failed || correlation != request->correlation)
+        return ps_kafka_native_refuse(reason, "the answer does not belong to the request");
+    broker->client->answered = true;
+    broker->client->all_down_told = false;
+    if (request->kind != PS_KAFKA_NATIVE_API_VERSIONS) /* its header is the old one in all versions */
+        ps_wire_end_fields(&in);
+    request->throttle_ms = request->version >= api->throttles ? ps_wire_get_int32(&in) : 0;
+    reason[0] = '\0';
+    if (handle(broker, request, &in, reason) && !in.failed)
+        return true;
+    if (reason[0] == '\0')
+        snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the answer to %s cannot be read", api->name);
     return false;
 }

@@ -48,7 +48,9 @@ static void ask(struct ps_kafka_native *client)
     if (broker == NULL)
         return;
     struct ps_kafka_native_request *request =
-        metadata ? ps_kafka_native_request_metadata(client, broker->versions.metadata) : NULL;
+        metadata ? ps_kafka_native_request_metadata(client,
+                                                    ps_kafka_native_version(broker, PS_KAFKA_NATIVE_METADATA))
+                 : NULL;
     if (request != NULL) {
         client->metadata.asked = true;
         client->metadata.wanted = false;
@@ -56,13 +58,14 @@ static void ask(struct ps_kafka_native *client)
         client->metadata.rest_ns = client->now.mono_ns + METADATA_REST_NS;
         ps_kafka_native_broker_send(broker, request);
     }
-    if (id && broker->versions.init < 0) {
+    int16_t version = broker->versions[PS_KAFKA_NATIVE_INIT_PRODUCER_ID].plain;
+    if (id && version < 0) {
         ps_kafka_native_die(client, PS_KAFKA_LIBRARY_UNSUPPORTED_FEATURE,
                             "%s:%u gives no producer id: it is older than Kafka 0.11", broker->host,
                             broker->port);
         return;
     }
-    request = id ? ps_kafka_native_request_id(client, broker->versions.init) : NULL;
+    request = id ? ps_kafka_native_request_id(client, version) : NULL;
     if (request != NULL) {
         client->id_state = PS_KAFKA_NATIVE_ID_ASKED;
         ps_kafka_native_broker_send(broker, request);

@@ -73,7 +73,7 @@ static void commit(struct ps_kafka_fetch *fetch)
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
     struct ps_kafka_native_request *request =
         broker != NULL
-            ? make_request(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_GROUP_COMMIT), count)
+            ? make_request(fetch, ps_kafka_native_version(broker, PS_KAFKA_NATIVE_GROUP_COMMIT), count)
             : NULL;
     if (request == NULL)
         return; /* the streams stay dirty: the commit is tried again */
@@ -167,12 +167,9 @@ static void failed(struct ps_kafka_fetch *fetch, int16_t error)
         ps_kafka_member_rejoin(fetch);
 }
 
-bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in, char *reason)
+bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 {
     int16_t worst = 0;
-    if (request->version >= 3)
-        (void)ps_wire_get_int32(in); /* throttle time */
     fetch->commits.asked = fetch->commits.failed = false;
     ps_count(fetch->port->counters, PS_COUNTER_KafkaCommitTimer,
              (fetch->mono_ns - fetch->commits.sent_ns) / PS_NS_PER_MS);
@@ -187,7 +184,7 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
     }
     if (in->failed) {
         fetch->commits.failed = fetch->commits.dirty = true;
-        return ps_kafka_fetch_unreadable(reason, "OffsetCommit");
+        return false;
     }
     look_for_more(fetch);
     if (worst != 0)

@@ -15,56 +15,25 @@
 
 /* ---- the functions of a reader ---- */
 
-/* The requests of the reader, with the versions that the reader can use: from those of Kafka 0.10.0 on. */
-static const struct {
-    int16_t key, least, most;
-    enum ps_kafka_native_kind kind;
-} requests[] = {
-    {1, 2, 13, PS_KAFKA_NATIVE_FETCH},
-    {2, 0, 2, PS_KAFKA_NATIVE_LIST_OFFSETS},
-    {8, 2, 7, PS_KAFKA_NATIVE_GROUP_COMMIT},
-    {9, 1, 7, PS_KAFKA_NATIVE_GROUP_OFFSETS},
-    {11, 0, PS_KAFKA_JOIN_OF_SKIPS, PS_KAFKA_NATIVE_JOIN_GROUP}, /* 6 to 8 are used as 5 */
-    {14, 0, 3, PS_KAFKA_NATIVE_SYNC_GROUP},
-    {12, 0, 3, PS_KAFKA_NATIVE_HEARTBEAT},
-    {13, 0, 1, PS_KAFKA_NATIVE_LEAVE_GROUP},
-    {15, 0, 2, PS_KAFKA_NATIVE_DESCRIBE_GROUPS},
-    /* OffsetForLeaderEpoch: versions before 3 need a permission that clients do not have */
-    {23, 3, 3, PS_KAFKA_NATIVE_LEADER_EPOCH},
-};
-
-static bool note_version(struct ps_kafka_native_broker *broker, int16_t key, int16_t least, int16_t most)
-{
-    for (size_t i = 0; i < PS_COUNT_OF(requests); i++) {
-        if (requests[i].key != key)
-            continue;
-        int16_t version = most < requests[i].most ? most : requests[i].most;
-        bool common = version >= requests[i].least && version >= least;
-        broker->versions.reader[requests[i].kind - PS_KAFKA_NATIVE_READER_KINDS] = common ? version : -1;
-        return true;
-    }
-    return false;
-}
-
 static bool answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
-                   struct ps_wire_in *in, char *reason)
+                   struct ps_wire_in *in)
 {
     struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     fetch->again = true;
     switch (request->kind) {
     case PS_KAFKA_NATIVE_FETCH:
-        return ps_kafka_fetch_answer(broker, request, in, reason);
+        return ps_kafka_fetch_answer(broker, request, in);
     case PS_KAFKA_NATIVE_LIST_OFFSETS:
     case PS_KAFKA_NATIVE_GROUP_OFFSETS:
-        return ps_kafka_offsets_answer(fetch, request, in, reason);
+        return ps_kafka_offsets_answer(fetch, request, in);
     case PS_KAFKA_NATIVE_LEADER_EPOCH:
-        return ps_kafka_epochs_answer(fetch, request, in, reason);
+        return ps_kafka_epochs_answer(fetch, request, in);
     case PS_KAFKA_NATIVE_GROUP_COMMIT:
-        return ps_kafka_commit_answer(fetch, request, in, reason);
+        return ps_kafka_commit_answer(fetch, in);
     case PS_KAFKA_NATIVE_DESCRIBE_GROUPS:
-        return ps_kafka_coverage_answer(fetch, request, in, reason);
+        return ps_kafka_coverage_answer(fetch, in);
     default:
-        return ps_kafka_member_answer(fetch, request, in, reason);
+        return ps_kafka_member_answer(fetch, request, in);
     }
 }
 
@@ -114,7 +83,6 @@ static void turn(struct ps_kafka_native *client)
 
 static const struct ps_kafka_native_reader native_reader = {
     .turn = turn,
-    .versions = note_version,
     .room = ps_kafka_fetch_room,
     .answer = answer,
     .lost = lost,

@@ -20,7 +20,7 @@
 static bool is_too_old(const struct ps_kafka_native_broker *broker)
 {
     return broker->phase == PS_KAFKA_NATIVE_UP &&
-           ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEADER_EPOCH) < 0;
+           ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEADER_EPOCH) < 0;
 }
 
 /* A partition is not checked if the epoch of its last record is not known, because no record was read yet, or
@@ -73,7 +73,8 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
     }
     if (waiting == 0 || ps_kafka_fetch_reach(fetch->client, broker) == NULL || count == 0)
         return;
-    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEADER_EPOCH, 3,
+    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEADER_EPOCH,
+                                             ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEADER_EPOCH),
                                              16 + (size_t)count * PART_BYTES, &request);
     if (at == NULL)
         return;
@@ -232,10 +233,9 @@ static void checked(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *pa
 }
 
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in, char *reason)
+                            struct ps_wire_in *in)
 {
     uint32_t stream;
-    (void)ps_wire_get_int32(in); /* throttle time */
     struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     while (ps_wire_partitions_next(&walk)) {
         int16_t error = ps_wire_get_int16(in);
@@ -248,5 +248,5 @@ bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_
             checked(fetch, part, error, epoch, end);
     }
     ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
-    return !in->failed || ps_kafka_fetch_unreadable(reason, "OffsetForLeaderEpoch");
+    return !in->failed;
 }

@@ -17,7 +17,6 @@
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* bytes of the budget left free, in addition to an answer */
 #define VERSION_OF_LOG_START 5
 #define VERSION_OF_SESSIONS 7
-#define VERSION_OF_NAMES 11 /* the last version that is used with names of topics */
 #define SHORT_WAIT_MS 100
 
 char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
@@ -90,11 +89,11 @@ static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
 static int16_t choose_version(const struct ps_kafka_fetch *fetch, const struct ps_kafka_native_broker *broker,
                               uint32_t count)
 {
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH);
-    bool ids = version >= PS_KAFKA_FETCH_OF_IDS;
+    bool ids = broker->versions[PS_KAFKA_NATIVE_FETCH].modern >= 0;
     for (uint32_t n = 0; n < count; n++)
         ids = ids && fetch->parts[fetch->requests.chosen[n]].topic->has_id;
-    return ids || version <= VERSION_OF_NAMES ? version : VERSION_OF_NAMES;
+    return ids ? broker->versions[PS_KAFKA_NATIVE_FETCH].modern
+               : broker->versions[PS_KAFKA_NATIVE_FETCH].plain;
 }
 
 /* Returns whether a leader may have to be asked soon from which offset to read. A broker reads no further request of
@@ -159,7 +158,7 @@ static bool ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
         return false;
     if (ps_kafka_fetch_reach(fetch->client, broker) == NULL)
         return true;
-    if (ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_FETCH) < 0) {
+    if (ps_kafka_native_version(broker, PS_KAFKA_NATIVE_FETCH) < 0) {
         ps_kafka_fetch_die(fetch, "%s:%u supports no version of Fetch from 2 to 13", broker->host,
                            broker->port);
         return true;
@@ -235,9 +234,9 @@ struct part_answer {
 
 /* Reads the list of aborted transactions. In a flexible version each one has tags: they are removed by moving the
  * later ones up, in the answer's own block, so that all versions have the same form. */
-static void read_aborted(struct ps_wire_in *in, bool flexible, struct part_answer *answer)
+static void read_aborted(struct ps_wire_in *in, struct part_answer *answer)
 {
-    if (!flexible) {
+    if (!in->flexible) {
         answer->aborted_count = ps_wire_get_count(in, ABORTED_BYTES);
         answer->aborted = ps_wire_take(in, (size_t)answer->aborted_count * ABORTED_BYTES);
         return;
@@ -257,7 +256,6 @@ static void read_aborted(struct ps_wire_in *in, bool flexible, struct part_answe
 
 static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer *answer)
 {
-    bool flexible = version >= PS_KAFKA_FETCH_OF_IDS;
     *answer = (struct part_answer){.error = ps_wire_get_int16(in),
                                    .preferred = -1,
                                    .may_be_cut = version < PS_KAFKA_FETCH_OF_WHOLE_BATCHES};
@@ -267,13 +265,12 @@ static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer
     if (version >= VERSION_OF_LOG_START)
         answer->log_start = ps_wire_get_int64(in);
     if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
-        read_aborted(in, flexible, answer);
+        read_aborted(in, answer);
     if (version >= PS_KAFKA_FETCH_OF_RACKS)
         answer->preferred = ps_wire_get_int32(in);
-    answer->records_length = flexible ? ps_wire_get_compact_count(in, 1) : ps_wire_get_count(in, 1);
+    answer->records_length = ps_wire_get_count(in, 1);
     answer->records = ps_wire_take(in, answer->records_length);
-    if (flexible)
-        ps_wire_skip_tags(in);
+    ps_wire_end_fields(in);
     return !in->failed;
 }
 
@@ -434,10 +431,10 @@ static void check_session(struct ps_kafka_fetch_session *session, const char *to
 }
 
 /* Returns the name of the answer's next topic; NULL if the topic has no name, or its id is not known. */
-static const char *read_topic(struct ps_wire_in *in, int16_t version,
-                              const struct ps_kafka_fetch_session *session, uint32_t *hint, uint32_t *length)
+static const char *read_topic(struct ps_wire_in *in, const struct ps_kafka_fetch_session *session,
+                              uint32_t *hint, uint32_t *length)
 {
-    if (version < PS_KAFKA_FETCH_OF_IDS)
+    if (!in->flexible)
         return ps_wire_get_string(in, length);
     const char *id = ps_wire_take(in, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
     const struct ps_kafka_native_topic *topic =
@@ -446,29 +443,17 @@ static const char *read_topic(struct ps_wire_in *in, int16_t version,
     return topic != NULL ? topic->name : NULL;
 }
 
-static uint32_t read_count(struct ps_wire_in *in, int16_t version, size_t bytes)
-{
-    return version >= PS_KAFKA_FETCH_OF_IDS ? ps_wire_get_compact_count(in, bytes)
-                                            : ps_wire_get_count(in, bytes);
-}
-
-static void end_fields(struct ps_wire_in *in, int16_t version)
-{
-    if (version >= PS_KAFKA_FETCH_OF_IDS)
-        ps_wire_skip_tags(in);
-}
-
 /* Reads the partitions of an answer. Its bytes are already in the block that keeps them, so slices may point to them. */
 static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
                         const struct ps_kafka_native_request *request, struct ps_kafka_fetch_session *session,
                         struct ps_wire_in *in)
 {
     int16_t version = request->version;
-    uint32_t topics = read_count(in, version, 6), answered = 0, hint = 0;
+    uint32_t topics = ps_wire_get_count(in, 6), answered = 0, hint = 0;
     for (uint32_t t = 0; t < topics && !in->failed; t++) {
         uint32_t length, stream;
-        const char *topic = read_topic(in, version, session, &hint, &length);
-        uint32_t count = read_count(in, version, 18);
+        const char *topic = read_topic(in, session, &hint, &length);
+        uint32_t count = ps_wire_get_count(in, 18);
         for (uint32_t i = 0; i < count && !in->failed; i++) {
             struct part_answer answer;
             int32_t partition = ps_wire_get_int32(in);
@@ -479,9 +464,9 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
                 !handle_part(fetch, fetched, stream, &answer, request->correlation))
                 check_session(session, topic, length, partition);
         }
-        end_fields(in, version);
+        ps_wire_end_fields(in);
     }
-    end_fields(in, version);
+    ps_wire_end_fields(in);
     if (session != NULL && session->full && answered != session->count)
         ps_kafka_session_renew(session); /* the session may lack the partitions that the answer left out */
     return !in->failed;
@@ -520,7 +505,8 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
     if (fetched == NULL)
         return NULL;
     memcpy(fetched->block->base, in->at, length);
-    *in = (struct ps_wire_in){.at = fetched->block->base, .end = fetched->block->base + length};
+    in->at = fetched->block->base;
+    in->end = fetched->block->base + length;
     return fetched;
 }
 
@@ -549,24 +535,22 @@ static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_nat
 }
 
 bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
-                           struct ps_wire_in *in, char *reason)
+                           struct ps_wire_in *in)
 {
     struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     struct ps_kafka_fetched *fetched = request->answer;
     struct ps_kafka_fetch_session *session;
-    end_fields(in, request->version); /* of the header */
-    int32_t throttle_ms = ps_wire_get_int32(in);
     bool follows = read_session(fetch, request, in, &session);
     request->answer = NULL;
     broker->fetch.asked = false;
-    if (throttle_ms > 0)
-        broker->throttle_ns = fetch->mono_ns + (uint64_t)throttle_ms * PS_NS_PER_MS;
+    if (request->throttle_ms > 0)
+        broker->throttle_ns = fetch->mono_ns + (uint64_t)request->throttle_ms * PS_NS_PER_MS;
     if (fetched == NULL && !in->failed)
         fetched = copy_answer(fetch, in);
     if (fetched == NULL) {
         forget_asked(fetch, request); /* no memory: the next request follows after a backoff */
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
-        return !in->failed || ps_kafka_fetch_unreadable(reason, "Fetch");
+        return !in->failed;
     }
     bool good = read_answer(fetch, fetched, request, session, in);
     forget_asked(fetch, request);
@@ -574,7 +558,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
     if (!good) {
         if (session != NULL)
             ps_kafka_session_renew(session);
-        return ps_kafka_fetch_unreadable(reason, "Fetch");
+        return false;
     }
     if (!follows)
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;

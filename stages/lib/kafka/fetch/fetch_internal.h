@@ -328,12 +328,6 @@ static inline void ps_kafka_fetch_want_leader(const struct ps_kafka_fetch *fetch
         ps_kafka_native_want_metadata(fetch->client);
 }
 
-static inline int16_t ps_kafka_fetch_version(const struct ps_kafka_native_broker *broker,
-                                             enum ps_kafka_native_kind kind)
-{
-    return broker->versions.reader[kind - PS_KAFKA_NATIVE_READER_KINDS];
-}
-
 /* Returns the broker if a request can be sent to it now, else NULL. Begins to connect if it is down. */
 struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *client,
                                                     struct ps_kafka_native_broker *broker);
@@ -341,8 +335,6 @@ struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *clie
 /* Ends the reader with this error; opening it again may help. */
 void ps_kafka_fetch_die(struct ps_kafka_fetch *fetch, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-bool ps_kafka_fetch_unreadable(char *reason, const char *what);
 
 /* ---- topics.c ---- */
 
@@ -366,7 +358,7 @@ void ps_kafka_member_close(struct ps_kafka_fetch *fetch);
 void ps_kafka_member_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_member_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in, char *reason);
+                            struct ps_wire_in *in);
 void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request);
 /* Called when the group has refused a commit, because this member no longer owns its partitions for it. */
 void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error);
@@ -390,12 +382,6 @@ void ps_kafka_member_drop_coordinators(struct ps_kafka_fetch *fetch, bool all);
 struct ps_kafka_native_broker *ps_kafka_member_coordinator(struct ps_kafka_fetch *fetch);
 
 /* ---- member_requests.c: return NULL without memory ---- */
-
-/* Versions of JoinGroup: the first one in which the members' time to join differs from the session's, the last one before the flexible ones, and the one that tells a leader to keep the assignment
- * (KIP-814). */
-#define PS_KAFKA_JOIN_OF_REBALANCES 1
-#define PS_KAFKA_JOIN_PLAIN 5
-#define PS_KAFKA_JOIN_OF_SKIPS 9
 
 struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version);
 /* `owners`: the partitions of the group's members if this member is the leader; else both are NULL. */
@@ -426,8 +412,7 @@ void ps_kafka_leader_end(struct ps_kafka_fetch *fetch);
 
 /* Asks the coordinator how the partitions are assigned, if the assignment is in doubt. */
 void ps_kafka_coverage_turn(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker);
-bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                              struct ps_wire_in *in, char *reason);
+bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in);
 void ps_kafka_coverage_lost(struct ps_kafka_fetch *fetch);
 
 /* ---- offsets.c ---- */
@@ -463,7 +448,7 @@ void ps_kafka_offsets_notice(struct ps_kafka_fetch *fetch);
 void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
 uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
-                             struct ps_wire_in *in, char *reason);
+                             struct ps_wire_in *in);
 /* Called when no valid offset of the partition is known: has one chosen by auto.offset.reset. */
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 
@@ -473,7 +458,7 @@ void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_
  * meanwhile. */
 void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
 bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in, char *reason);
+                            struct ps_wire_in *in);
 
 /* ---- commit.c ---- */
 
@@ -483,8 +468,7 @@ void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch);
 void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns);
 /* Returns when the next commit can be sent. PS_NEVER: there is nothing to commit, or an answer must come first. */
 uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch);
-bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in, char *reason);
+bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in);
 
 /* ---- fetch_request.c ---- */
 
@@ -506,7 +490,7 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch);
 char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
                           uint32_t length);
 bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request,
-                           struct ps_wire_in *in, char *reason);
+                           struct ps_wire_in *in);
 void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request);
 /* Drops the fetched records that are not read. */
 void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch);

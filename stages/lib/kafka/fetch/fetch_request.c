@@ -42,40 +42,25 @@ static struct named name_parts(struct ps_kafka_fetch *fetch, struct ps_kafka_fet
     return named;
 }
 
-static bool is_flexible(int16_t version)
-{
-    return version >= PS_KAFKA_FETCH_OF_IDS;
-}
-
-static char *put_count(char *at, uint32_t count, int16_t version)
-{
-    return is_flexible(version) ? ps_wire_put_uvarint(at, count + 1) : ps_wire_put_int32(at, (int32_t)count);
-}
-
-/* Ends a structure: flexible versions have tags there. */
-static char *put_tags(char *at, int16_t version)
-{
-    return is_flexible(version) ? ps_wire_put_uvarint(at, 0) : at;
-}
-
 /* Writes a topic with one partition. `id`: the topic's id in the broker's session. */
 static char *put_topic(char *at, const struct ps_kafka_native_topic *topic, const char *id, int32_t partition,
-                       int16_t version)
+                       bool flexible)
 {
-    at = is_flexible(version) ? ps_wire_put_bytes(at, id, PS_KAFKA_NATIVE_TOPIC_ID_BYTES)
-                              : ps_wire_put_string(at, topic->name, topic->length);
-    at = put_count(at, 1, version);
+    at = flexible ? ps_wire_put_bytes(at, id, PS_KAFKA_NATIVE_TOPIC_ID_BYTES)
+                  : ps_wire_put_string(at, topic->name, topic->length);
+    at = ps_wire_put_count(at, 1, flexible);
     return ps_wire_put_int32(at, partition);
 }
 
 static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct ps_kafka_fetch_part *part,
                       int16_t version)
 {
-    at = put_topic(at, part->topic, part->topic->id, part->number, version);
+    bool flexible = version >= ps_kafka_native_apis[PS_KAFKA_NATIVE_FETCH].flexible;
+    at = put_topic(at, part->topic, part->topic->id, part->number, flexible);
     if (version >= VERSION_OF_EPOCHS)
         at = ps_wire_put_int32(at, leader_epoch(part, version));
     at = ps_wire_put_int64(at, part->next);
-    if (is_flexible(version))
+    if (flexible)
         at = ps_wire_put_int32(
             at,
             /* epoch of the last record: not given, because OffsetForLeaderEpoch checks it */
@@ -83,7 +68,8 @@ static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct
     if (version >= VERSION_OF_LOG_START)
         at = ps_wire_put_int64(at, -1);
     at = ps_wire_put_int32(at, fetch->settings.partition_bytes_max);
-    return put_tags(put_tags(at, version), version); /* of the partition, and of the topic */
+    at = ps_wire_put_tags(at, flexible);
+    return ps_wire_put_tags(at, flexible); /* of the topic */
 }
 
 /* Marks all chosen partitions as asked for, also those that the request does not name because the broker's session
@@ -100,12 +86,13 @@ static char *put_parts(struct ps_kafka_fetch *fetch, char *at, uint32_t count, i
     return at;
 }
 
-static char *put_gone(char *at, const struct ps_kafka_fetch_session *session, uint32_t count, int16_t version)
+static char *put_gone(char *at, const struct ps_kafka_fetch_session *session, uint32_t count, bool flexible)
 {
-    at = put_count(at, count, version);
+    at = ps_wire_put_count(at, count, flexible);
     for (uint32_t n = 0; n < count; n++) {
         const struct ps_kafka_fetch_session_part *part = &session->parts[session->count + n];
-        at = put_tags(put_topic(at, part->topic, part->id, part->number, version), version);
+        at = put_topic(at, part->topic, part->id, part->number, flexible);
+        at = ps_wire_put_tags(at, flexible);
     }
     return at;
 }
@@ -121,7 +108,6 @@ struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fe
                                              64 + strlen(settings->rack) + named.bytes, &request);
     if (at == NULL)
         return NULL;
-    at = put_tags(at, version);     /* of the header */
     at = ps_wire_put_int32(at, -1); /* replica: a consumer */
     at = ps_wire_put_int32(at, wait_ms);
     at = ps_wire_put_int32(at, settings->bytes_min);
@@ -134,13 +120,12 @@ struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fe
         at = ps_wire_put_int32(at, session->epoch);
         session->asked_by = request->correlation;
     }
-    at = put_count(at, named.count, version);
+    at = ps_wire_put_count(at, named.count, request->flexible);
     at = put_parts(fetch, at, count, version, request->correlation);
     if (session != NULL)
-        at = put_gone(at, session, named.gone, version);
+        at = put_gone(at, session, named.gone, request->flexible);
     if (version >= PS_KAFKA_FETCH_OF_RACKS)
-        at = ps_wire_put_text(at, settings->rack, strlen(settings->rack), is_flexible(version));
-    at = put_tags(at, version);
+        at = ps_wire_put_text(at, settings->rack, strlen(settings->rack), request->flexible);
     request->timeout_ns = fetch->client->settings.request_timeout_ns + (uint64_t)wait_ms * PS_NS_PER_MS;
     return ps_kafka_native_request_end(request, at);
 }

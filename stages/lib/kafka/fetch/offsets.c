@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define VERSION_OF_GROUP_ERRORS 2
-#define VERSION_OF_STABLE 7
-#define VERSION_UNSTABLE_MAX 5  /* the last one that is not flexible */
 #define VERSION_OF_ONE_OFFSET 1 /* of ListOffsets: before, an answer has a list of offsets */
 #define TIME_LATEST (-1)
 #define TIME_EARLIEST (-2)
@@ -32,10 +30,13 @@ static bool wants(const struct ps_kafka_fetch *fetch, uint32_t i, enum ps_kafka_
            ps_kafka_stream_is_drained(&fetch->streams.items[i]);
 }
 
-static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *fetch, int16_t most)
+static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *fetch,
+                                                         const struct ps_kafka_native_broker *broker)
 {
-    bool stable = most >= VERSION_OF_STABLE && fetch->settings.committed_only;
-    int16_t version = stable || most <= VERSION_UNSTABLE_MAX ? most : VERSION_UNSTABLE_MAX;
+    bool stable =
+        fetch->settings.committed_only && broker->versions[PS_KAFKA_NATIVE_GROUP_OFFSETS].modern >= 0;
+    int16_t version = stable ? broker->versions[PS_KAFKA_NATIVE_GROUP_OFFSETS].modern
+                             : broker->versions[PS_KAFKA_NATIVE_GROUP_OFFSETS].plain;
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         count += wants(fetch, i, PS_KAFKA_PART_COMMITTED);
@@ -47,7 +48,6 @@ static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *
                                              32 + group_length + (size_t)count * TOPIC_BYTES, &request);
     if (at == NULL)
         return NULL;
-    at = ps_wire_put_tags(at, stable); /* of the header */
     at = ps_wire_put_text(at, fetch->group, group_length, stable);
     at = ps_wire_put_count(at, count, stable);
     for (uint32_t i = 0; i < fetch->part_count; i++) {
@@ -63,7 +63,7 @@ static struct ps_kafka_native_request *request_committed(struct ps_kafka_fetch *
     }
     if (stable)
         at = ps_wire_put_int8(at, 1);
-    return ps_kafka_native_request_end(request, ps_wire_put_tags(at, stable));
+    return ps_kafka_native_request_end(request, at);
 }
 
 static void ask_committed(struct ps_kafka_fetch *fetch)
@@ -71,10 +71,7 @@ static void ask_committed(struct ps_kafka_fetch *fetch)
     if (fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
         return;
     struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
-    struct ps_kafka_native_request *request =
-        broker != NULL
-            ? request_committed(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_GROUP_OFFSETS))
-            : NULL;
+    struct ps_kafka_native_request *request = broker != NULL ? request_committed(fetch, broker) : NULL;
     if (request != NULL)
         ps_kafka_native_broker_send(broker, request);
 }
@@ -106,16 +103,12 @@ static void committed(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t off
 }
 
 static bool committed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                               struct ps_wire_in *in, char *reason)
+                               struct ps_wire_in *in)
 {
     int16_t version = request->version;
     uint32_t stream;
     bool has_group_error = version >= VERSION_OF_GROUP_ERRORS;
     int16_t group_error = 0; /* in old versions it is that of each partition */
-    in->flexible = version >= VERSION_OF_STABLE;
-    ps_wire_end_fields(in); /* of the header */
-    if (version >= 3)
-        (void)ps_wire_get_int32(in); /* throttle time */
     struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     while (ps_wire_partitions_next(&walk)) {
         struct ps_wire_committed offset = ps_wire_get_committed(in, version);
@@ -133,7 +126,7 @@ static bool committed_answered(struct ps_kafka_fetch *fetch, const struct ps_kaf
     if (has_group_error)
         group_error = ps_wire_get_int16(in);
     if (in->failed)
-        return ps_kafka_fetch_unreadable(reason, "OffsetFetch");
+        return false;
     if (group_error != 0)
         ps_kafka_member_failed(fetch, group_error, "OffsetFetch");
     ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
@@ -157,7 +150,7 @@ static bool wants_of(const struct ps_kafka_fetch *fetch, uint32_t i,
 
 static void ask_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LIST_OFFSETS);
+    int16_t version = ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LIST_OFFSETS);
     struct ps_kafka_native_request *request;
     uint32_t count = 0;
     for (uint32_t i = 0; i < fetch->part_count; i++)
@@ -259,11 +252,9 @@ static int64_t read_offset(struct ps_wire_in *in, int16_t version)
 }
 
 static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in, char *reason)
+                            struct ps_wire_in *in)
 {
     uint32_t stream;
-    if (request->version >= 2)
-        (void)ps_wire_get_int32(in); /* throttle time */
     struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     while (ps_wire_partitions_next(&walk)) {
         int32_t partition = ps_wire_get_int32(in);
@@ -276,7 +267,7 @@ static bool listed_answered(struct ps_kafka_fetch *fetch, const struct ps_kafka_
             listed(fetch, stream, offset, error);
     }
     ps_kafka_parts_forget(fetch, request->correlation, PS_KAFKA_PART_REST_NS);
-    return !in->failed || ps_kafka_fetch_unreadable(reason, "ListOffsets");
+    return !in->failed;
 }
 
 /* ---- turns ---- */
@@ -330,8 +321,8 @@ uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch)
 }
 
 bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
-                             struct ps_wire_in *in, char *reason)
+                             struct ps_wire_in *in)
 {
-    return request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS ? committed_answered(fetch, request, in, reason)
-                                                          : listed_answered(fetch, request, in, reason);
+    return request->kind == PS_KAFKA_NATIVE_GROUP_OFFSETS ? committed_answered(fetch, request, in)
+                                                          : listed_answered(fetch, request, in);
 }

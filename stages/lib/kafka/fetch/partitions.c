@@ -20,12 +20,6 @@ void ps_kafka_fetch_die(struct ps_kafka_fetch *fetch, const char *format, ...)
     fetch->fatal = true;
 }
 
-bool ps_kafka_fetch_unreadable(char *reason, const char *what)
-{
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the answer to %s cannot be read", what);
-    return false;
-}
-
 struct ps_kafka_native_broker *ps_kafka_fetch_reach(struct ps_kafka_native *client,
                                                     struct ps_kafka_native_broker *broker)
 {

@@ -13,7 +13,7 @@
 void ps_kafka_coverage_turn(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_DESCRIBE_GROUPS);
+    int16_t version = ps_kafka_native_version(broker, PS_KAFKA_NATIVE_DESCRIBE_GROUPS);
     if (member->coverage != PS_KAFKA_COVERAGE_DOUBTED)
         return;
     if (fetch->client->metadata.answered_ns == member->known_ns) {
@@ -118,15 +118,12 @@ static void judge(struct ps_kafka_fetch *fetch, struct assigned *assigned, int16
         compare(fetch, assigned);
 }
 
-bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                              struct ps_wire_in *in, char *reason)
+bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     static const char stable[] = "Stable";
     struct assigned assigned = {.items = NULL};
     uint32_t length, state_length;
-    if (request->version >= 1)
-        (void)ps_wire_get_int32(in); /* throttle time */
     uint32_t groups = ps_wire_get_count(in, 14);
     int16_t error = ps_wire_get_int16(in);
     (void)ps_wire_get_string(in, &length); /* the group */
@@ -140,5 +137,5 @@ bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, const struct ps_kafk
     if (asked && read)
         judge(fetch, &assigned, error, is_stable);
     free(assigned.items);
-    return read || ps_kafka_fetch_unreadable(reason, "DescribeGroups");
+    return read;
 }

@@ -85,7 +85,7 @@ void ps_kafka_former_turn(struct ps_kafka_fetch *fetch)
     if (!waits(fetch) || fetch->mono_ns < first_ns(former))
         return;
     struct ps_kafka_native_broker *broker = broker_of(fetch);
-    int16_t version = broker != NULL ? ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP) : -1;
+    int16_t version = broker != NULL ? ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP) : -1;
     if (version < 0)
         return;
     struct ps_kafka_native_request *request;

@@ -19,9 +19,6 @@
 
 #define REFUSED_MAX 4U                      /* refused commits in a row during a revocation */
 #define MISFIT_REST_NS (500 * PS_NS_PER_MS) /* pause after a second assignment with topics of others */
-/* versions of JoinGroup and of the other requests from which on an answer begins with a throttle time */
-#define JOIN_OF_THROTTLES 2
-#define OTHERS_OF_THROTTLES 1
 #define JOIN_PATIENCE_NS (10 * PS_NS_PER_S) /* in addition to the time that members have to join */
 
 static struct ps_kafka_fetch_member *member_of(struct ps_kafka_fetch *fetch)
@@ -147,7 +144,7 @@ static void become_another(struct ps_kafka_fetch *fetch)
         member->instance[0] == '\0' ? ps_kafka_member_coordinator(fetch) : NULL;
     struct ps_kafka_native_request *request =
         broker != NULL ? ps_kafka_member_request_leave(
-                             fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP))
+                             fetch, ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP))
                        : NULL;
     if (request != NULL) /* otherwise the group removes it when its session ends */
         ps_kafka_native_broker_send(broker, request);
@@ -158,7 +155,7 @@ static void become_another(struct ps_kafka_fetch *fetch)
 }
 
 /* Called when the group has the member in a generation. After a restart of a static member the group may keep its
- * assignment. If the member is the leader, it is told to skip the assignment, from PS_KAFKA_JOIN_OF_SKIPS on; before,
+ * assignment. If the member is the leader, it is told to skip the assignment, from version 9 on; before,
  * another member seems to be the leader, the one that it was before the restart (KIP-814). And the leader may not know
  * to which topics a member that has come back is subscribed now. So such a member watches its own topics until the
  * next rebalance. Returns false if the answer cannot be read. */
@@ -189,7 +186,7 @@ static bool follow_or_lead(struct ps_kafka_fetch *fetch, bool leads, bool skips,
 }
 
 static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                   struct ps_wire_in *in, char *reason)
+                   struct ps_wire_in *in)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     uint32_t protocol_length, leader_length, id_length;
@@ -206,7 +203,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         return true; /* the member is leaving */
     member->phase = PS_KAFKA_MEMBER_OUT;
     if (in->failed || leader == NULL || id == NULL)
-        return ps_kafka_fetch_unreadable(reason, "JoinGroup");
+        return false;
     if (error == 0 || error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED) {
         bool is_new = !is_leader(member, id, id_length); /* another id than before */
         ps_kafka_member_set_id(member, id, id_length);
@@ -229,8 +226,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
         if (names(protocol, protocol_length, ps_kafka_assignor_names[i]))
             member->assignor = (enum ps_kafka_assignor)i;
     }
-    return follow_or_lead(fetch, is_leader(member, leader, leader_length), skips, request->version, in) ||
-           ps_kafka_fetch_unreadable(reason, "JoinGroup");
+    return follow_or_lead(fetch, is_leader(member, leader, leader_length), skips, request->version, in);
 }
 
 /* Takes a partition of the assignment. A partition that the member has kept is read on; any other partition
@@ -308,7 +304,7 @@ static void set_membership(struct ps_kafka_fetch *fetch)
     membership->assignment = member->generation;
 }
 
-static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *reason)
+static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     int16_t error = ps_wire_get_int16(in);
@@ -319,7 +315,7 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
         return true;
     member->phase = PS_KAFKA_MEMBER_OUT;
     if (in->failed)
-        return ps_kafka_fetch_unreadable(reason, "SyncGroup");
+        return false;
     if (error == PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS || error == PS_KAFKA_ERROR_INVALID_REQUEST)
         /* The member joins again. librdkafka's mock cluster answers INVALID_REQUEST if this SyncGroup comes
          * after the leader's. */
@@ -349,13 +345,13 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
     return true;
 }
 
-static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *reason)
+static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
     int16_t error = ps_wire_get_int16(in);
     member->heartbeat_asked = false;
     if (in->failed)
-        return ps_kafka_fetch_unreadable(reason, "Heartbeat");
+        return false;
     if (member->phase != PS_KAFKA_MEMBER_STABLE && member->phase != PS_KAFKA_MEMBER_REVOKING)
         return true;
     if (error == 0 || error == PS_KAFKA_ERROR_REBALANCE_IN_PROGRESS)
@@ -368,20 +364,15 @@ static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in, char *re
 }
 
 bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in, char *reason)
+                            struct ps_wire_in *in)
 {
-    bool joins = request->kind == PS_KAFKA_NATIVE_JOIN_GROUP;
-    in->flexible = request->version >= PS_KAFKA_JOIN_OF_SKIPS;
-    ps_wire_end_fields(in); /* of the header */
-    if (request->version >= (joins ? JOIN_OF_THROTTLES : OTHERS_OF_THROTTLES))
-        (void)ps_wire_get_int32(in); /* throttle time */
     switch (request->kind) {
     case PS_KAFKA_NATIVE_JOIN_GROUP:
-        return joined(fetch, request, in, reason);
+        return joined(fetch, request, in);
     case PS_KAFKA_NATIVE_SYNC_GROUP:
-        return synced(fetch, in, reason);
+        return synced(fetch, in);
     case PS_KAFKA_NATIVE_HEARTBEAT:
-        return beaten(fetch, in, reason);
+        return beaten(fetch, in);
     default: /* LeaveGroup, when the source stops, or joins again as another member */
         if (ps_kafka_former_answer(fetch, request, in))
             return true;
@@ -440,7 +431,7 @@ static bool may_join(const struct ps_kafka_fetch *fetch)
 static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_fetch_member *member = member_of(fetch);
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_JOIN_GROUP);
+    int16_t version = ps_kafka_native_version(broker, PS_KAFKA_NATIVE_JOIN_GROUP);
     if (!may_join(fetch))
         return;
     if (version < 0 || (member->instance[0] != '\0' && version < 5)) {
@@ -450,8 +441,6 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
                                          "kafka.consumer.group.instance.id");
         return;
     }
-    if (version > PS_KAFKA_JOIN_PLAIN && version < PS_KAFKA_JOIN_OF_SKIPS)
-        version = PS_KAFKA_JOIN_PLAIN;
     ps_kafka_leader_end(fetch);
     member->rejoin = false;
     member->returned |= member->instance[0] != '\0' && member->id[0] == '\0';
@@ -465,7 +454,7 @@ static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
 
 static void sync_group(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    int16_t version = ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_SYNC_GROUP);
+    int16_t version = ps_kafka_native_version(broker, PS_KAFKA_NATIVE_SYNC_GROUP);
     struct ps_kafka_native_request *request = fetch->member.phase == PS_KAFKA_MEMBER_LEADING
                                                   ? ps_kafka_leader_request(fetch, version)
                                                   : ps_kafka_member_request_sync(fetch, version, NULL, NULL);
@@ -481,7 +470,7 @@ static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
         fetch->mono_ns < member->heartbeat_ns + fetch->settings.heartbeat_ns)
         return;
     struct ps_kafka_native_request *request =
-        ps_kafka_member_request_heartbeat(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_HEARTBEAT));
+        ps_kafka_member_request_heartbeat(fetch, ps_kafka_native_version(broker, PS_KAFKA_NATIVE_HEARTBEAT));
     if (request == NULL)
         return;
     member->heartbeat_asked = true;
@@ -536,10 +525,10 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
         beat(fetch, broker);
         break;
     case PS_KAFKA_MEMBER_LEAVING:
-        send_step(
-            fetch, broker,
-            ps_kafka_member_request_leave(fetch, ps_kafka_fetch_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP)),
-            PS_KAFKA_MEMBER_LEAVING);
+        send_step(fetch, broker,
+                  ps_kafka_member_request_leave(fetch,
+                                                ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP)),
+                  PS_KAFKA_MEMBER_LEAVING);
         break;
     case PS_KAFKA_MEMBER_JOINING:
     case PS_KAFKA_MEMBER_LEFT:

@@ -1,10 +1,12 @@
-/* The encoding of a group member's requests (Kafka protocol guide; versions before the flexible ones, and JoinGroup 9). */
+/* The encoding of a group member's requests (Kafka protocol guide). */
 #include "stages/lib/kafka/group/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* of JoinGroup: the members' time to join differs from the session's */
+#define VERSION_OF_REBALANCES 1
 #define VERSION_OF_INSTANCES_JOIN 5
 #define VERSION_OF_INSTANCES 3
 
@@ -82,11 +84,10 @@ static char *put_join(const struct ps_kafka_fetch *fetch, char *at, const struct
 {
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     const struct ps_kafka_fetch_member *member = &fetch->member;
-    bool flexible = version >= PS_KAFKA_JOIN_OF_SKIPS;
-    at = ps_wire_put_tags(at, flexible); /* of the header */
+    bool flexible = version >= ps_kafka_native_apis[PS_KAFKA_NATIVE_JOIN_GROUP].flexible;
     at = ps_wire_put_text(at, fetch->group, strlen(fetch->group), flexible);
     at = ps_wire_put_int32(at, settings->session_ms);
-    if (version >= PS_KAFKA_JOIN_OF_REBALANCES)
+    if (version >= VERSION_OF_REBALANCES)
         at = ps_wire_put_int32(at, settings->rebalance_ms);
     at = ps_wire_put_text(at, member->id, strlen(member->id), flexible);
     if (flexible)
@@ -97,8 +98,7 @@ static char *put_join(const struct ps_kafka_fetch *fetch, char *at, const struct
         at = put_instance(fetch, at);
     at = ps_wire_put_text(at, "consumer", strlen("consumer"), flexible);
     at = put_protocols(fetch, at, own, flexible);
-    /* no reason (KIP-800), no tags */
-    return flexible ? ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0) : at;
+    return flexible ? ps_wire_put_uvarint(at, 0) : at; /* no reason (KIP-800) */
 }
 
 struct ps_kafka_native_request *ps_kafka_member_request_join(struct ps_kafka_fetch *fetch, int16_t version)

@@ -1,6 +1,5 @@
-/* The encoding of the requests of transactions (Kafka protocol guide; KIP-98, KIP-447, KIP-890). No flexible
- * versions, except TxnOffsetCommit 3, the first one with the member of the group, OffsetFetch 7, the first one that
- * waits for stable offsets, and the requests of the second protocol. */
+/* The encoding of the requests of transactions (Kafka protocol guide; KIP-98, KIP-447, KIP-890). TxnOffsetCommit and
+ * OffsetFetch are flexible. */
 #include "stages/lib/kafka/transaction/position.h"
 #include "stages/lib/kafka/wire/slice.h"
 
@@ -53,22 +52,22 @@ ps_kafka_native_request_coordinator(const struct ps_kafka_native_broker *broker,
                                     struct ps_kafka_native_coordinator *coordinator)
 {
     struct ps_kafka_native_request *request;
-    int16_t version = broker->versions.coordinator;
+    int16_t version = broker->versions[PS_KAFKA_NATIVE_FIND_COORDINATOR].plain;
     char *at = ps_kafka_native_request_begin(broker->client, PS_KAFKA_NATIVE_FIND_COORDINATOR, version,
                                              3 + (size_t)coordinator->key.length, &request);
     if (at == NULL)
         return NULL;
     request->coordinator = coordinator;
     at = ps_wire_put_string(at, coordinator->key.data, coordinator->key.length);
-    if (version >= PS_KAFKA_NATIVE_COORDINATOR_TYPES)
+    if (version >= 1)
         at = ps_wire_put_int8(at, coordinator->type);
     return ps_kafka_native_request_end(request, at);
 }
 
 /* Writes the transactional id, the producer's id and its epoch. */
-static char *put_producer(const struct ps_kafka_native *client, char *at)
+static char *put_producer(const struct ps_kafka_native *client, bool flexible, char *at)
 {
-    at = ps_wire_put_string(at, client->transaction.id, strlen(client->transaction.id));
+    at = ps_wire_put_text(at, client->transaction.id, strlen(client->transaction.id), flexible);
     at = ps_wire_put_int64(at, client->id.id);
     return ps_wire_put_int16(at, client->id.epoch);
 }
@@ -119,7 +118,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_join(struct ps_kafka_nat
                    : NULL;
     if (at == NULL)
         return NULL;
-    at = put_producer(client, at);
+    at = put_producer(client, request->flexible, at);
     at = ps_wire_put_int32(at, (int32_t)topics);
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
         uint32_t count = count_joining(client, topic);
@@ -144,7 +143,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_na
                                              PRODUCER_BYTES + 2 + (size_t)group.length, &request);
     if (at == NULL)
         return NULL;
-    at = put_producer(client, at);
+    at = put_producer(client, request->flexible, at);
     return ps_kafka_native_request_end(request, ps_wire_put_string(at, group.data, group.length));
 }
 
@@ -172,14 +171,14 @@ struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_
 {
     const struct ps_kafka_native_transaction *transaction = &client->transaction;
     const struct ps_stream_name *name = current(client);
+    const struct ps_kafka_native_api *api = &ps_kafka_native_apis[PS_KAFKA_NATIVE_COMMIT_OFFSETS];
     struct ps_kafka_native_request *request;
     char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_COMMIT_OFFSETS,
-                                             transaction->second ? PS_KAFKA_NATIVE_SECOND_OFFSETS : 3,
+                                             transaction->second ? api->modern : api->most,
                                              offsets_room(transaction, name), &request);
     if (at == NULL)
         return NULL;
     client->transaction.any_joined = true;
-    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
     at = ps_wire_put_compact_string(at, transaction->id, strlen(transaction->id));
     at = ps_wire_put_compact_string(at, name->group.data, name->group.length);
     at = ps_wire_put_int64(at, client->id.id);
@@ -192,35 +191,19 @@ struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_
     at = ps_wire_put_count(at, transaction->end - transaction->from, true);
     for (uint32_t i = transaction->from; i < transaction->end; i++)
         at = put_offset(at, &transaction->positions[i]);
-    return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
-}
-
-static struct ps_kafka_native_request *request_second_end(struct ps_kafka_native *client)
-{
-    const char *id = client->transaction.id;
-    struct ps_kafka_native_request *request;
-    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_END_TRANSACTION,
-                                             PS_KAFKA_NATIVE_SECOND_END, PRODUCER_BYTES + 8, &request);
-    if (at == NULL)
-        return NULL;
-    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
-    at = ps_wire_put_compact_string(at, id, strlen(id));
-    at = ps_wire_put_int64(at, client->id.id);
-    at = ps_wire_put_int16(at, client->id.epoch);
-    at = ps_wire_put_int8(at, 1); /* commit */
-    return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
+    return ps_kafka_native_request_end(request, at);
 }
 
 struct ps_kafka_native_request *ps_kafka_native_request_end_transaction(struct ps_kafka_native *client)
 {
+    const struct ps_kafka_native_api *api = &ps_kafka_native_apis[PS_KAFKA_NATIVE_END_TRANSACTION];
     struct ps_kafka_native_request *request;
-    if (client->transaction.second)
-        return request_second_end(client);
-    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_END_TRANSACTION, 0, PRODUCER_BYTES + 1,
-                                             &request);
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_END_TRANSACTION,
+                                             client->transaction.second ? api->modern : api->most,
+                                             PRODUCER_BYTES + 8, &request);
     if (at == NULL)
         return NULL;
-    at = put_producer(client, at);
+    at = put_producer(client, request->flexible, at);
     return ps_kafka_native_request_end(request, ps_wire_put_int8(at, 1)); /* commit */
 }
 
@@ -232,10 +215,10 @@ struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafk
     size_t room =
         16 + (size_t)group.length + (size_t)(transaction->end - transaction->from) * TOPIC_BYTES_MAX;
     char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FETCH_OFFSETS,
-                                             PS_KAFKA_NATIVE_STABLE_OFFSETS, room, &request);
+                                             ps_kafka_native_apis[PS_KAFKA_NATIVE_FETCH_OFFSETS].most, room,
+                                             &request);
     if (at == NULL)
         return NULL;
-    at = ps_wire_put_uvarint(at, 0); /* tags of the header */
     at = ps_wire_put_compact_string(at, group.data, group.length);
     at = ps_wire_put_uvarint(at, transaction->end - transaction->from + 1);
     for (uint32_t i = transaction->from; i < transaction->end; i++) {
@@ -246,5 +229,5 @@ struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafk
         at = ps_wire_put_uvarint(at, 0);
     }
     at = ps_wire_put_int8(at, 1); /* stable offsets: none that a transaction may still change (KIP-447) */
-    return ps_kafka_native_request_end(request, ps_wire_put_uvarint(at, 0));
+    return ps_kafka_native_request_end(request, at);
 }

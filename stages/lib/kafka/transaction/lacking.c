@@ -15,7 +15,6 @@
  * transaction must not time out before. */
 #define ALONE_NS (30 * PS_NS_PER_S)
 #define ALONE_PART_OF_TIMEOUT 2
-#define VERSION 7 /* of Metadata, not flexible; each broker that has transactions supports it */
 #define TOPIC_BYTES (PS_KAFKA_NATIVE_TOPIC_BYTES + 2U)
 
 /* Returns whether the topic of this position is to be asked for, and is not that of the position before. */
@@ -37,7 +36,8 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_native *clie
         last = i;
         count++;
     }
-    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FIND_TOPICS, VERSION,
+    char *at = ps_kafka_native_request_begin(client, PS_KAFKA_NATIVE_FIND_TOPICS,
+                                             ps_kafka_native_apis[PS_KAFKA_NATIVE_FIND_TOPICS].most,
                                              8 + (size_t)count * TOPIC_BYTES, &request);
     if (at == NULL)
         return NULL;

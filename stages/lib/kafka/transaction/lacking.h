@@ -28,7 +28,6 @@ void ps_kafka_native_lacking_forget(struct ps_kafka_native *client);
 /* Ends the question. Without an answer nothing is known. */
 void ps_kafka_native_lacking_conclude(struct ps_kafka_native *client);
 bool ps_kafka_native_lacking_answer(struct ps_kafka_native *client,
-                                    const struct ps_kafka_native_request *request, struct ps_wire_in *in,
-                                    char *reason);
+                                    const struct ps_kafka_native_request *request, struct ps_wire_in *in);
 void ps_kafka_native_lacking_lost(struct ps_kafka_native *client,
                                   const struct ps_kafka_native_request *request);

@@ -66,14 +66,12 @@ static void read_topic(const struct ps_kafka_native_transaction *transaction, st
 }
 
 bool ps_kafka_native_lacking_answer(struct ps_kafka_native *client,
-                                    const struct ps_kafka_native_request *request, struct ps_wire_in *in,
-                                    char *reason)
+                                    const struct ps_kafka_native_request *request, struct ps_wire_in *in)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     uint32_t length;
     if (!ps_kafka_native_lacking_is_open(client) || request->node != transaction->lacking.number)
-        return true;             /* the commit has ended, or the answer comes too late */
-    (void)ps_wire_get_int32(in); /* throttle time */
+        return true; /* the commit has ended, or the answer comes too late */
     uint32_t brokers = ps_wire_get_count(in, 12);
     for (uint32_t i = 0; i < brokers && !in->failed; i++) {
         (void)ps_wire_get_int32(in);
@@ -90,7 +88,7 @@ bool ps_kafka_native_lacking_answer(struct ps_kafka_native *client,
     transaction->lacking.answers += !in->failed;
     if (transaction->lacking.open == 0)
         ps_kafka_native_lacking_conclude(client);
-    return !in->failed || ps_kafka_native_refuse(reason, "the answer to Metadata cannot be read");
+    return !in->failed;
 }
 
 void ps_kafka_native_lacking_lost(struct ps_kafka_native *client,

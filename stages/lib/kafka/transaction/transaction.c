@@ -37,7 +37,9 @@ static void ask_for_id(struct ps_kafka_native *client)
     struct ps_kafka_native_broker *broker =
         ps_kafka_native_coordinator_broker(client, &client->transaction.own);
     struct ps_kafka_native_request *request =
-        broker != NULL ? ps_kafka_native_request_id(client, broker->versions.init) : NULL;
+        broker != NULL
+            ? ps_kafka_native_request_id(client, broker->versions[PS_KAFKA_NATIVE_INIT_PRODUCER_ID].plain)
+            : NULL;
     if (request == NULL)
         return;
     client->id_state = PS_KAFKA_NATIVE_ID_ASKED;

@@ -153,12 +153,6 @@ static void step_failed(struct ps_kafka_native *client, enum ps_kafka_native_kin
 
 /* ---- answers ---- */
 
-static bool unreadable(char *reason, const char *what)
-{
-    snprintf(reason, PS_TRANSPORT_REASON_BYTES, "the answer to %s cannot be read", what);
-    return false;
-}
-
 /* Returns which of two errors counts: the first permanent error, else the first temporary one. */
 static int16_t worse(int16_t error, int16_t other)
 {
@@ -187,12 +181,11 @@ static void report_denied(struct ps_kafka_native *client, struct ps_kafka_native
         ps_kafka_native_report(client, batch, error);
 }
 
-static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
+static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     struct ps_kafka_native_partition *denied = NULL; /* the first one with the error `worst` */
     int16_t worst = 0;
-    (void)ps_wire_get_int32(in); /* throttle time */
     transaction->joins_asked = false;
     struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     while (ps_wire_partitions_next(&walk)) {
@@ -215,7 +208,7 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in, char *
         ps_kafka_native_partition_offer(client, &topic->partitions[number]);
     }
     if (in->failed)
-        return unreadable(reason, "AddPartitionsToTxn");
+        return false;
     /* Partitions that the answer left out are requested again; without such partitions no request is sent. */
     transaction->joins_wanted |= worst == 0;
     if (worst == 0)
@@ -310,15 +303,12 @@ static int16_t position_error(struct ps_kafka_native *client, struct ps_slice to
 
 /* Handles the answer to TxnOffsetCommit. A position that the answer lacks is not committed: if the transaction ended,
  * its records would come twice. */
-static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
+static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *in)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     int16_t worst = 0;
     uint32_t named = 0;
     bool missing = false;
-    in->flexible = true;
-    ps_wire_end_fields(in);      /* of the header */
-    (void)ps_wire_get_int32(in); /* throttle time */
     struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     while (ps_wire_partitions_next(&walk)) {
         int32_t part = ps_wire_get_int32(in);
@@ -328,7 +318,7 @@ static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *
         worst = worse(worst, in->failed ? 0 : position_error(client, walk.topic, part, error));
     }
     if (in->failed || (worst == 0 && named < transaction->end - transaction->from))
-        return unreadable(reason, "TxnOffsetCommit");
+        return false;
     if (!missing)
         transaction->missing_ns = 0;
     else if (transaction->missing_ns == 0)
@@ -353,28 +343,25 @@ static int16_t compare(struct ps_kafka_native_transaction *transaction, struct p
     return 0;
 }
 
-static bool committed_answered(struct ps_kafka_native *client, struct ps_wire_in *in, char *reason)
+static bool committed_answered(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in)
 {
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     int16_t worst = 0;
-    in->flexible = true;
-    ps_wire_end_fields(in);      /* of the header */
-    (void)ps_wire_get_int32(in); /* throttle time */
     struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     transaction->compared = 0;
     while (ps_wire_partitions_next(&walk)) {
-        struct ps_wire_committed offset = ps_wire_get_committed(in, PS_KAFKA_NATIVE_STABLE_OFFSETS);
+        struct ps_wire_committed offset = ps_wire_get_committed(in, version);
         worst = worse(
             worst,
             in->failed ? 0 : compare(transaction, walk.topic, offset.partition, offset.next, offset.error));
     }
     worst = worse(worst, ps_wire_get_int16(in));
     if (in->failed)
-        return unreadable(reason, "OffsetFetch");
+        return false;
     if (!step_answered(client, PS_KAFKA_NATIVE_FETCH_OFFSETS, worst))
         return true;
     if (transaction->compared < transaction->end - transaction->from)
-        return unreadable(reason, "OffsetFetch");
+        return false;
     transaction->from = transaction->end;
     bool ended = transaction->from == transaction->count;
     /* if all positions were left out, nothing proves a commit */
@@ -419,17 +406,14 @@ static void adopt(struct ps_kafka_native *client, int64_t id, int16_t epoch)
     }
 }
 
-static bool end_answered(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in, char *reason)
+static bool end_answered(struct ps_kafka_native *client, struct ps_wire_in *in)
 {
-    bool second = version >= PS_KAFKA_NATIVE_SECOND_END;
-    if (second)
-        ps_wire_skip_tags(in);   /* of the header */
-    (void)ps_wire_get_int32(in); /* throttle time */
+    bool second = in->flexible;
     int16_t error = ps_wire_get_int16(in);
     int64_t id = second ? ps_wire_get_int64(in) : 0;
     int16_t epoch = second ? ps_wire_get_int16(in) : 0;
     if (in->failed || (second && error == 0 && (id < 0 || epoch < 0)))
-        return unreadable(reason, "EndTxn");
+        return false;
     if (!step_answered(client, PS_KAFKA_NATIVE_END_TRANSACTION, error))
         return true;
     if (second)
@@ -439,23 +423,21 @@ static bool end_answered(struct ps_kafka_native *client, int16_t version, struct
 }
 
 bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
-                                        struct ps_kafka_native_request *request, struct ps_wire_in *in,
-                                        char *reason)
+                                        struct ps_kafka_native_request *request, struct ps_wire_in *in)
 {
     if (request->kind == PS_KAFKA_NATIVE_ADD_PARTITIONS)
-        return joined(client, in, reason);
+        return joined(client, in);
     if (!client->transaction.step_asked) /* the commit was withdrawn, or has ended: no step follows */
         return true;
     if (request->kind == PS_KAFKA_NATIVE_COMMIT_OFFSETS)
-        return offsets_answered(client, in, reason);
+        return offsets_answered(client, in);
     if (request->kind == PS_KAFKA_NATIVE_FETCH_OFFSETS)
-        return committed_answered(client, in, reason);
+        return committed_answered(client, request->version, in);
     if (request->kind == PS_KAFKA_NATIVE_END_TRANSACTION)
-        return end_answered(client, request->version, in, reason);
-    (void)ps_wire_get_int32(in); /* throttle time */
+        return end_answered(client, in);
     int16_t error = ps_wire_get_int16(in);
     if (in->failed)
-        return unreadable(reason, "AddOffsetsToTxn");
+        return false;
     if (!step_answered(client, request->kind, error))
         return true;
     client->transaction.any_joined = true;
