@@ -39,7 +39,7 @@ static void fill(struct ps_kafka_fetch *fetch)
 {
     struct ps_kafka_native_broker *broker = fetch->client->brokers;
     struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(fetch->client, "t", 1);
-    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(fetch->client, topic, PARTITIONS));
+    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
     memcpy(topic->id, "0123456789abcdef", sizeof topic->id);
     topic->has_id = true;
     broker->node = 1;
@@ -47,7 +47,7 @@ static void fill(struct ps_kafka_fetch *fetch)
     fetch->member.coordinator.node = 1;
     fetch->member.phase = PS_KAFKA_MEMBER_STABLE;
     for (int32_t i = 0; i < PARTITIONS; i++) {
-        ps_kafka_native_partition_lead(&topic->partitions[i], broker);
+        ps_kafka_native_partition_lead(topic->partitions[i], broker);
         ps_kafka_parts_take(fetch, (struct ps_slice){"t", 1}, i);
     }
 }

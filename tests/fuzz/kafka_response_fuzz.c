@@ -39,12 +39,12 @@ static struct ps_kafka_native *make(void)
 static void fill(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic *topic = ps_kafka_native_topic_get(client, "t", 1);
-    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(client, topic, PARTITIONS));
+    PS_ASSERT(topic != NULL && ps_kafka_native_topic_resize(topic, PARTITIONS));
     for (int32_t i = 0; i < PARTITIONS; i++) {
         int error;
         const struct ps_kafka_record record = {
             .value = "v", .value_length = 1, .partition = i, .token = client};
-        ps_kafka_native_partition_lead(&topic->partitions[i], client->brokers);
+        ps_kafka_native_partition_lead(topic->partitions[i], client->brokers);
         PS_ASSERT(ps_kafka_native.submit((struct ps_kafka_producer *)client, (struct ps_kafka_topic *)topic,
                                          &record, 1, &error) == 1);
     }

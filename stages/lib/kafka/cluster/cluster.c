@@ -194,7 +194,7 @@ static bool set_leader(struct ps_kafka_native *client, struct ps_kafka_native_to
 {
     if (is->number < 0 || is->number >= topic->partition_count)
         return true;
-    struct ps_kafka_native_partition *partition = &topic->partitions[is->number];
+    struct ps_kafka_native_partition *partition = topic->partitions[is->number];
     if (is->leader_epoch >= 0 && is->leader_epoch < partition->leader_epoch)
         return needs_no_other(client, partition) && (client->reader != NULL || partition->leader != NULL);
     partition->older_ns = 0;
@@ -256,9 +256,9 @@ static void look_for_another(struct ps_kafka_native *client, struct ps_kafka_nat
     bool doubtful = client->reader != NULL && !topic->has_id && !is_no_id(id);
     bool forgets = another || doubtful || error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     for (int32_t i = 0; forgets && i < topic->partition_count; i++)
-        topic->partitions[i].leader_epoch = -1;
-    if (another && client->reader != NULL && error == 0 && (int32_t)count < topic->partition_count)
-        topic->partition_count = (int32_t)count;
+        topic->partitions[i]->leader_epoch = -1;
+    if (another && client->reader != NULL && error == 0)
+        ps_kafka_native_topic_shrink(topic, (int32_t)count);
 }
 
 /* The first record of a topic may come before the client's first turn, when its time is not known. */
@@ -318,21 +318,20 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
         look_for_another(client, topic, id, error, count);
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
     }
-    if (topic != NULL && error == 0 && !in->failed &&
-        !ps_kafka_native_topic_resize(client, topic, (int32_t)count))
+    if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
         need = NEED_NOW;
     for (uint32_t i = 0; i < count; i++) {
         struct partition_is is = read_partition(in, version);
         if (in->failed || topic == NULL || error != 0 || set_leader(client, topic, &is))
             continue;
         need = greater(need,
-                       need_of(ps_kafka_native_partition_is_awaited(client, &topic->partitions[is.number])));
+                       need_of(ps_kafka_native_partition_is_awaited(client, topic->partitions[is.number])));
     }
     if (in->flexible)
         (void)ps_wire_get_int32(in); /* topic_authorized_operations */
     ps_wire_end_fields(in);
     for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++) {
-        if (!needs_no_other(client, &topic->partitions[i]))
+        if (!needs_no_other(client, topic->partitions[i]))
             need = NEED_NOW;
     }
     if (need == NEED_NOTHING && topic != NULL)

@@ -261,9 +261,10 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_next(const struct ps_kafka_n
                                                          const struct ps_kafka_native_topic *topic);
 /* Called when the client is freed: leaves the pointers to the topics as they are. */
 void ps_kafka_native_topics_free(struct ps_kafka_native *client);
-/* Sets the number of partitions of the topic, if the number has grown. Returns false if there is no memory. */
-bool ps_kafka_native_topic_resize(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
-                                  int32_t partition_count);
+/* Adds partitions if the topic has fewer than this number. Returns false if there is no memory for all of them. */
+bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count);
+/* Frees the partitions from this number on. They have no batches. */
+void ps_kafka_native_topic_shrink(struct ps_kafka_native_topic *topic, int32_t partition_count);
 /* Returns the partition for a record: the one that the record names, or one chosen by key or in turn. */
 int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record);

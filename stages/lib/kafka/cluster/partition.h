@@ -70,8 +70,8 @@ struct ps_kafka_native_topic {
     uint64_t listed_ns;                 /* time of the last answer to Metadata that has the topic, */
     uint64_t described_ns;              /* and of the request that it answers */
     uint32_t lives;                     /* how often the id has changed: the topic was created again */
-    struct ps_kafka_native_partition *partitions;
-    int32_t partition_count; /* 0: not known */
+    struct ps_kafka_native_partition **partitions; /* each stays at its address */
+    int32_t partition_count;                       /* 0: not known */
     /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
     uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */

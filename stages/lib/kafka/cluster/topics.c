@@ -45,7 +45,7 @@ static bool is_idle(const struct ps_kafka_native_topic *topic)
     if (topic->unplaced != NULL)
         return false;
     for (int32_t i = 0; i < topic->partition_count; i++) {
-        const struct ps_kafka_native_partition *partition = &topic->partitions[i];
+        const struct ps_kafka_native_partition *partition = topic->partitions[i];
         if (partition->first != NULL || partition->in_flight > 0 || partition->returned != NULL ||
             partition->ready || partition->next_sequence != 0)
             return false;
@@ -55,6 +55,7 @@ static bool is_idle(const struct ps_kafka_native_topic *topic)
 
 static void topic_free(struct ps_kafka_native_topic *topic)
 {
+    ps_kafka_native_topic_shrink(topic, 0);
     free(topic->partitions);
     free(topic);
 }
@@ -118,7 +119,7 @@ bool ps_kafka_native_topic_is_awaited(const struct ps_kafka_native *client,
 {
     bool awaited = client->reader != NULL || topic->unplaced != NULL;
     for (int32_t i = 0; i < topic->partition_count && !awaited; i++)
-        awaited = ps_kafka_native_partition_is_awaited(client, &topic->partitions[i]);
+        awaited = ps_kafka_native_partition_is_awaited(client, topic->partitions[i]);
     return awaited;
 }
 
@@ -145,10 +146,10 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
         following = ps_kafka_native_topic_next(client, topic);
         for (int32_t p = 0; p < topic->partition_count; p++) {
             struct ps_kafka_native_batch *batch;
-            while ((batch = ps_kafka_native_partition_pop(&topic->partitions[p])) != NULL)
+            while ((batch = ps_kafka_native_partition_pop(topic->partitions[p])) != NULL)
                 ps_kafka_native_batch_free(batch);
-            while ((batch = topic->partitions[p].returned) != NULL) {
-                topic->partitions[p].returned = batch->next;
+            while ((batch = topic->partitions[p]->returned) != NULL) {
+                topic->partitions[p]->returned = batch->next;
                 ps_kafka_native_batch_free(batch);
             }
         }
@@ -160,70 +161,33 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
 
 /* ---- partitions ---- */
 
-/* Moves the partition, and makes its batches that are not in flight point to the new place. */
-static void move(struct ps_kafka_native_partition *from, struct ps_kafka_native_partition *to)
-{
-    *to = *from;
-    if (to->first == NULL)
-        to->end = &to->first;
-    for (struct ps_kafka_native_batch *batch = to->first; batch != NULL; batch = batch->next)
-        batch->partition = to;
-    for (struct ps_kafka_native_batch *batch = to->returned; batch != NULL; batch = batch->next)
-        batch->partition = to;
-}
-
-/* Makes a batch point to its partition's new place, if it is one of the topic. */
-static void follow(struct ps_kafka_native_batch *batch, const struct ps_kafka_native_topic *topic,
-                   struct ps_kafka_native_partition *partitions)
-{
-    if (batch != NULL && batch->partition->topic == topic && batch->partition != &topic->nowhere)
-        batch->partition = &partitions[batch->partition->number];
-}
-
-/* Makes everything else that points to a moved partition of the topic point to its new place: sets in flight or to be
- * reported, and the lists of ready partitions. */
-static void follow_all(struct ps_kafka_native *client, const struct ps_kafka_native_topic *topic,
-                       struct ps_kafka_native_partition *partitions)
-{
-    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
-        for (struct ps_kafka_native_request *request = broker->first; request != NULL;
-             request = request->next)
-            for (uint32_t i = 0; i < request->batch_count; i++)
-                follow(request->batches[i], topic, partitions);
-        struct ps_kafka_native_partition **at = &broker->ready;
-        for (; *at != NULL; at = &(*at)->next_ready) {
-            if ((*at)->topic == topic)
-                *at = &partitions[(*at)->number];
-        }
-        broker->ready_end = at;
-    }
-    for (struct ps_kafka_native_batch *batch = client->purged; batch != NULL; batch = batch->next)
-        follow(batch, topic, partitions);
-}
-
 /* A topic that was created again with fewer partitions keeps the old partitions, until a record for a removed partition
  * ends the producer (cluster.c). */
-bool ps_kafka_native_topic_resize(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
-                                  int32_t partition_count)
+bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t partition_count)
 {
     if (partition_count <= topic->partition_count)
         return true;
-    struct ps_kafka_native_partition *partitions = calloc((size_t)partition_count, sizeof *partitions);
+    struct ps_kafka_native_partition **partitions =
+        reallocarray(topic->partitions, (size_t)partition_count, sizeof *partitions);
     if (partitions == NULL)
         return false;
-    for (int32_t i = 0; i < partition_count; i++) {
-        struct ps_kafka_native_partition *partition = &partitions[i];
-        *partition = (struct ps_kafka_native_partition){.topic = topic, .number = i, .leader_epoch = -1};
-        partition->end = &partition->first;
-        if (i < topic->partition_count)
-            move(&topic->partitions[i], partition);
-    }
-    if (topic->partition_count > 0)
-        follow_all(client, topic, partitions);
-    free(topic->partitions);
     topic->partitions = partitions;
-    topic->partition_count = partition_count;
+    while (topic->partition_count < partition_count) {
+        struct ps_kafka_native_partition *partition = malloc(sizeof *partition);
+        if (partition == NULL)
+            return false;
+        *partition = (struct ps_kafka_native_partition){
+            .topic = topic, .number = topic->partition_count, .leader_epoch = -1};
+        partition->end = &partition->first;
+        partitions[topic->partition_count++] = partition;
+    }
     return true;
+}
+
+void ps_kafka_native_topic_shrink(struct ps_kafka_native_topic *topic, int32_t partition_count)
+{
+    while (topic->partition_count > partition_count)
+        free(topic->partitions[--topic->partition_count]);
 }
 
 bool ps_kafka_native_leads(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker)
@@ -231,7 +195,7 @@ bool ps_kafka_native_leads(const struct ps_kafka_native *client, const struct ps
     const struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL)
         for (int32_t p = 0; p < topic->partition_count; p++)
-            if (topic->partitions[p].leader == broker)
+            if (topic->partitions[p]->leader == broker)
                 return true;
     return false;
 }
@@ -353,7 +317,7 @@ static int32_t next_led(struct ps_kafka_native_topic *topic)
     uint32_t count = (uint32_t)topic->partition_count;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t number = (topic->turn + i) % count;
-        if (topic->partitions[number].leader != NULL)
+        if (topic->partitions[number]->leader != NULL)
             return (int32_t)number;
     }
     return (int32_t)(topic->turn % count);

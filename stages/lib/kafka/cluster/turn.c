@@ -113,7 +113,7 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
         ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_UNKNOWN_PARTITION);
         return;
     }
-    batch->partition = &topic->partitions[number];
+    batch->partition = topic->partitions[number];
     *batch->partition->end = batch;
     batch->partition->end = &batch->next;
     ps_kafka_native_partition_offer(client, batch->partition);
@@ -160,7 +160,7 @@ static void offer_rested(struct ps_kafka_native *client)
     struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
         for (int32_t p = 0; p < topic->partition_count; p++) {
-            struct ps_kafka_native_partition *partition = &topic->partitions[p];
+            struct ps_kafka_native_partition *partition = topic->partitions[p];
             ps_kafka_native_partition_offer(client, partition);
             if (partition->rest_ns > client->now.mono_ns)
                 client->queued.resting_ns = ps_least(client->queued.resting_ns, partition->rest_ns);
@@ -197,8 +197,8 @@ static void forgive_pause(struct ps_kafka_native *client, uint64_t now_ns)
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
         make_younger(topic->unplaced, pause_ns);
         for (int32_t p = 0; p < topic->partition_count; p++) {
-            make_younger(topic->partitions[p].first, pause_ns);
-            make_younger(topic->partitions[p].returned, pause_ns);
+            make_younger(topic->partitions[p]->first, pause_ns);
+            make_younger(topic->partitions[p]->returned, pause_ns);
         }
     }
     for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
@@ -255,7 +255,7 @@ static void expire_any(struct ps_kafka_native *client)
         if (expire_unplaced(client, topic))
             return;
         for (int32_t p = 0; p < topic->partition_count; p++)
-            if (expire(client, &topic->partitions[p]))
+            if (expire(client, topic->partitions[p]))
                 return;
     }
 }
@@ -409,6 +409,6 @@ void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight)
             purge_batch(client, topic->unplaced);
         topic->unplaced = NULL;
         for (int32_t p = 0; p < topic->partition_count; p++)
-            purge_partition(client, &topic->partitions[p]);
+            purge_partition(client, topic->partitions[p]);
     }
 }

@@ -112,7 +112,7 @@ static inline bool ps_kafka_part_is_asked(const struct ps_kafka_fetch_part *part
 /* Returns the partition in the metadata. NULL: the topic does not have the partition, or is not known. */
 static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct ps_kafka_fetch_part *part)
 {
-    return part->number < part->topic->partition_count ? &part->topic->partitions[part->number] : NULL;
+    return part->number < part->topic->partition_count ? part->topic->partitions[part->number] : NULL;
 }
 
 /* A partition as a broker remembers it in a session. */

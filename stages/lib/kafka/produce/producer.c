@@ -351,7 +351,7 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
             *error = PS_KAFKA_LIBRARY_UNKNOWN_PARTITION;
             return i;
         }
-        struct ps_kafka_native_partition *partition = &topic->partitions[number];
+        struct ps_kafka_native_partition *partition = topic->partitions[number];
         uint32_t run = values_in_turn(client, topic, records + i, count - i);
         if (run > 0) {
             taken = add_values(client, partition, records + i, run, wall_ms, error);

@@ -84,7 +84,7 @@ static uint32_t count_joining(const struct ps_kafka_native *client, const struct
 {
     uint32_t count = 0;
     for (int32_t i = 0; i < topic->partition_count; i++)
-        count += wants_to_join(client, &topic->partitions[i]);
+        count += wants_to_join(client, topic->partitions[i]);
     return count;
 }
 
@@ -94,7 +94,7 @@ static char *put_joining(const struct ps_kafka_native *client, const struct ps_k
     at = ps_wire_put_string(at, topic->name, topic->length);
     at = ps_wire_put_int32(at, (int32_t)count);
     for (int32_t i = 0; i < topic->partition_count; i++) {
-        if (wants_to_join(client, &topic->partitions[i]))
+        if (wants_to_join(client, topic->partitions[i]))
             at = ps_wire_put_int32(at, i);
     }
     return at;

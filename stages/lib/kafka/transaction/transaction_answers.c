@@ -198,14 +198,14 @@ static bool joined(struct ps_kafka_native *client, struct ps_wire_in *in)
         if (in->failed || topic == NULL || number < 0 || number >= topic->partition_count)
             continue;
         if (error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
-            note_unknown(client, &topic->partitions[number]);
+            note_unknown(client, topic->partitions[number]);
         if (is_worst)
-            denied = &topic->partitions[number];
+            denied = topic->partitions[number];
         if (error != 0)
             continue;
         transaction->any_joined = true;
-        topic->partitions[number].joined = transaction->number;
-        ps_kafka_native_partition_offer(client, &topic->partitions[number]);
+        topic->partitions[number]->joined = transaction->number;
+        ps_kafka_native_partition_offer(client, topic->partitions[number]);
     }
     if (in->failed)
         return false;
@@ -385,7 +385,7 @@ void ps_kafka_native_transaction_decide(struct ps_kafka_native *client, bool sec
     struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
         for (int32_t p = 0; p < topic->partition_count; p++)
-            ps_kafka_native_partition_offer(client, &topic->partitions[p]);
+            ps_kafka_native_partition_offer(client, topic->partitions[p]);
     }
 }
 
@@ -399,9 +399,9 @@ static void adopt(struct ps_kafka_native *client, int64_t id, int16_t epoch)
     struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
         for (int32_t p = 0; p < topic->partition_count; p++) {
-            topic->partitions[p].next_sequence = 0;
+            topic->partitions[p]->next_sequence = 0;
             if (other)
-                topic->partitions[p].known_ns = 0;
+                topic->partitions[p]->known_ns = 0;
         }
     }
 }

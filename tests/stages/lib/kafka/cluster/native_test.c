@@ -87,7 +87,7 @@ static void go_to(struct run *run, int32_t sequence)
     while (topic->partition_count == 0)
         turn(run);
     for (int32_t i = 0; i < topic->partition_count; i++)
-        topic->partitions[i].next_sequence = sequence;
+        topic->partitions[i]->next_sequence = sequence;
 }
 
 static void end(struct run *run)
@@ -203,7 +203,7 @@ static uint32_t in_flight(const struct run *run)
     const struct ps_kafka_native_topic *topic = (const struct ps_kafka_native_topic *)run->topic;
     uint32_t count = 0;
     for (int32_t i = 0; i < topic->partition_count; i++)
-        count += topic->partitions[i].in_flight;
+        count += topic->partitions[i]->in_flight;
     return count;
 }
 
