@@ -1,49 +1,14 @@
 /* What the native client measures about itself. */
 #include "stages/lib/kafka/cluster/native_internal.h"
 
-#include "stages/lib/least.h"
-
 #include <string.h>
-
-/* Returns the bucket of a time: there are four buckets for each power of two of microseconds. */
-static unsigned bucket_of(uint64_t us)
-{
-    if (us < 4)
-        return (unsigned)us;
-    unsigned power = 63U - (unsigned)__builtin_clzll(us);
-    unsigned bucket = 4 * (power - 1) + (unsigned)(us >> (power - 2) & 3U);
-    return (unsigned)ps_least(bucket, PS_KAFKA_NATIVE_ROUND_TRIPS - 1);
-}
-
-/* Returns the first microsecond after the bucket. */
-static uint64_t end_of(unsigned bucket)
-{
-    if (bucket < 4)
-        return bucket + 1;
-    unsigned power = bucket / 4 + 1;
-    return (4 + UINT64_C(1) + bucket % 4) << (power - 2);
-}
 
 void ps_kafka_native_count_answer(struct ps_kafka_native *client,
                                   const struct ps_kafka_native_request *request)
 {
-    struct ps_kafka_native_statistics *statistics = &client->statistics;
-    uint64_t us =
-        client->now.mono_ns > request->sent_ns ? (client->now.mono_ns - request->sent_ns) / 1000 : 0;
-    statistics->answers++;
-    statistics->round_trips_us += us;
-    statistics->round_trips[bucket_of(us)]++;
-}
-
-static uint64_t p99_us(const struct ps_kafka_native_statistics *statistics)
-{
-    uint64_t left = statistics->answers / 100;
-    for (unsigned i = PS_KAFKA_NATIVE_ROUND_TRIPS; i > 0; i--) {
-        if (statistics->round_trips[i - 1] > left)
-            return end_of(i - 1);
-        left -= statistics->round_trips[i - 1];
-    }
-    return 0;
+    uint64_t now_ns = client->now.mono_ns;
+    uint64_t trip_ns = now_ns > request->sent_ns ? now_ns - request->sent_ns : 0;
+    ps_histogram_record(&client->statistics.round_trips, trip_ns, 1);
 }
 
 static uint64_t in_flight(const struct ps_kafka_native *client)
@@ -61,6 +26,7 @@ void ps_kafka_native_tell_statistics(struct ps_kafka_native *client)
     struct ps_kafka_native_statistics *statistics = &client->statistics;
     if (client->settings.statistics_ns == 0 || client->now.mono_ns < statistics->due_ns)
         return;
+    struct ps_histogram *trips = &statistics->round_trips;
     statistics->due_ns = client->now.mono_ns + client->settings.statistics_ns;
     const struct ps_kafka_measured measured = {
         .queue_records = client->queued.records,
@@ -69,18 +35,17 @@ void ps_kafka_native_tell_statistics(struct ps_kafka_native *client)
         .requests = statistics->requests,
         .request_bytes = statistics->bytes,
         .requests_in_flight = in_flight(client),
-        .round_trip_us = statistics->answers > 0 ? statistics->round_trips_us / statistics->answers : 0,
-        .round_trip_p99_us = p99_us(statistics),
+        .round_trip_us = trips->count > 0 ? trips->sum / trips->count / 1000 : 0,
+        .round_trip_p99_us = ps_histogram_percentile(trips, 99) / 1000,
     };
     const struct ps_kafka_notice notice = {.kind = PS_KAFKA_NOTICE_STATISTICS, .measured = &measured};
     client->listener->notice(client->listener->argument, &notice);
-    statistics->answers = statistics->round_trips_us = 0;
-    memset(statistics->round_trips, 0, sizeof statistics->round_trips);
+    memset(trips, 0, sizeof *trips);
 }
 
 uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client)
 {
-    bool needed =
-        client->settings.statistics_ns != 0 && (client->queued.records > 0 || client->statistics.answers > 0);
+    bool needed = client->settings.statistics_ns != 0 &&
+                  (client->queued.records > 0 || client->statistics.round_trips.count > 0);
     return needed ? client->statistics.due_ns : PS_NEVER;
 }

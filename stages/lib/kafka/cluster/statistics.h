@@ -3,18 +3,14 @@
  * Owner and thread: as in native_internal.h, which includes this file. */
 #pragma once
 
-#include "core/base.h"
+#include "core/watch/histogram.h"
 
 struct ps_kafka_native;
 struct ps_kafka_native_request;
 
-#define PS_KAFKA_NATIVE_ROUND_TRIPS 128U
-
 struct ps_kafka_native_statistics {
-    uint64_t requests, bytes; /* bytes written since the producer was made */
-    /* number of answers since the last report, and sum of their round trips */
-    uint64_t answers, round_trips_us;
-    uint32_t round_trips[PS_KAFKA_NATIVE_ROUND_TRIPS]; /* histogram, by length */
+    uint64_t requests, bytes;        /* bytes written since the producer was made */
+    struct ps_histogram round_trips; /* of the answers since the last report */
     uint64_t due_ns;
 };
 
