@@ -292,6 +292,23 @@ struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native
     return best != NULL && best->phase == PS_KAFKA_NATIVE_UP ? best : NULL; /* `best` is not up yet */
 }
 
+uint64_t ps_kafka_native_any_due_ns(const struct ps_kafka_native *client)
+{
+    uint64_t rested_ns = PS_NEVER;
+    bool begun = false;
+    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL;
+         broker = broker->next) {
+        if (broker->gone)
+            continue;
+        if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))
+            return 0;
+        begun |= broker->phase != PS_KAFKA_NATIVE_DOWN;
+        if (broker->phase == PS_KAFKA_NATIVE_DOWN)
+            rested_ns = ps_least(rested_ns, broker->rest_ns);
+    }
+    return begun ? PS_NEVER : rested_ns;
+}
+
 /* ---- writing ---- */
 
 /* Adds the bytes of this part of the request that are not written yet. */

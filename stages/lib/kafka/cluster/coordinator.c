@@ -67,18 +67,6 @@ uint64_t ps_kafka_native_coordinator_due_ns(const struct ps_kafka_native *client
         return broker->rest_ns;
     if (coordinator->asked)
         return PS_NEVER;
-    uint64_t rested_ns = PS_NEVER;
-    bool begun = false;
-    for (broker = client->brokers; broker != NULL; broker = broker->next) {
-        if (broker->gone)
-            continue;
-        if (broker->phase == PS_KAFKA_NATIVE_UP && !ps_kafka_native_login_is_due(broker))
-            return coordinator->rest_ns;
-        begun |= broker->phase != PS_KAFKA_NATIVE_DOWN; /* the broker's socket wakes the worker */
-        if (broker->phase == PS_KAFKA_NATIVE_DOWN)
-            rested_ns = ps_least(rested_ns, broker->rest_ns);
-    }
-    if (begun)
-        return PS_NEVER;
-    return coordinator->rest_ns > rested_ns ? coordinator->rest_ns : rested_ns;
+    uint64_t reached_ns = ps_kafka_native_any_due_ns(client);
+    return coordinator->rest_ns > reached_ns ? coordinator->rest_ns : reached_ns;
 }

@@ -223,6 +223,7 @@ struct ps_kafka_native {
         uint64_t memory_bytes;   /* of the batches that have or had these records: buffers and tokens */
         uint64_t resting_ns; /* the earliest end of a partition's backoff or linger; PS_NEVER: none waits */
         uint64_t expiry_ns;  /* the time to check for records that wait too long; PS_NEVER: no limit */
+        uint64_t resumed_ns; /* the end of the process's last pause: earlier waits do not count */
     } queued;
     bool hurries;         /* sets do not wait for linger.ms */
     bool unplaced_topics; /* some topic has records without a partition */
@@ -487,6 +488,9 @@ struct ps_kafka_native_broker *ps_kafka_native_find_node(const struct ps_kafka_n
 /* Returns a broker that is connected. If there is none, returns NULL, and begins to connect to the broker whose
  * backoff ended first. Brokers that are only in bootstrap.servers serve while no node of the cluster does. */
 struct ps_kafka_native_broker *ps_kafka_native_any_broker(struct ps_kafka_native *client);
+/* Returns when a broker can take a request: 0: now; PS_NEVER: when the socket of a connection that is being made wakes the
+ * worker. */
+uint64_t ps_kafka_native_any_due_ns(const struct ps_kafka_native *client);
 void ps_kafka_native_broker_free(struct ps_kafka_native_broker *broker);
 /* Does as much as is possible now: connects, writes, reads, and checks time-outs. */
 void ps_kafka_native_broker_work(struct ps_kafka_native_broker *broker, bool ready);

@@ -75,10 +75,7 @@ struct ps_kafka_native_topic {
     /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
     uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */
-    /* a batch with one record that waits until the partitions are known */
-    struct ps_kafka_native_batch *unplaced;
-    uint64_t unplaced_ns; /* when it came */
-    /* a partition without number and leader, for `unplaced` */
+    /* A partition without a leader. Its batch has one record, which waits until the partitions are known. */
     struct ps_kafka_native_partition nowhere;
     int32_t unplaced_partition; /* the partition that this record names, or PS_KAFKA_PARTITION_ANY */
     bool unplaced_has_key;      /* whether this record has a key; then unplaced_key is its hash */
@@ -90,6 +87,13 @@ struct ps_kafka_native_topic {
     uint64_t written_ns;                /* time of the last record for it, or of the first answer with it */
     struct ps_kafka_native_topic *next; /* in its bucket */
 };
+
+/* Returns a partition of the topic; PS_KAFKA_PARTITION_ANY: the one of records whose partition is not known yet. */
+static inline struct ps_kafka_native_partition *
+ps_kafka_native_partition_of(struct ps_kafka_native_topic *topic, int32_t number)
+{
+    return number == PS_KAFKA_PARTITION_ANY ? &topic->nowhere : topic->partitions[number];
+}
 
 /* ---- requests ---- */
 

@@ -40,17 +40,22 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_find(const struct ps_kafka_n
 
 /* ---- the cache ---- */
 
-static bool is_idle(const struct ps_kafka_native_topic *topic)
+static bool is_idle(struct ps_kafka_native_topic *topic)
 {
-    if (topic->unplaced != NULL)
-        return false;
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        const struct ps_kafka_native_partition *partition = topic->partitions[i];
+    for (int32_t i = PS_KAFKA_PARTITION_ANY; i < topic->partition_count; i++) {
+        const struct ps_kafka_native_partition *partition = ps_kafka_native_partition_of(topic, i);
         if (partition->first != NULL || partition->in_flight > 0 || partition->returned != NULL ||
             partition->ready || partition->next_sequence != 0)
             return false;
     }
     return true;
+}
+
+static void partition_init(struct ps_kafka_native_partition *partition, struct ps_kafka_native_topic *topic,
+                           int32_t number)
+{
+    *partition = (struct ps_kafka_native_partition){.topic = topic, .number = number, .leader_epoch = -1};
+    partition->end = &partition->first;
 }
 
 static void topic_free(struct ps_kafka_native_topic *topic)
@@ -95,7 +100,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
     memcpy(topic->name, name, length);
     topic->length = length;
     topic->hash = ps_name_keyed_hash32(name, length);
-    topic->nowhere = (struct ps_kafka_native_partition){.topic = topic, .number = PS_KAFKA_PARTITION_ANY};
+    partition_init(&topic->nowhere, topic, PS_KAFKA_PARTITION_ANY);
     topic->used = client->uses;
     topic->asked_ns = client->now.mono_ns;
     topic->turn = (uint32_t)(client->random >> 32);
@@ -117,7 +122,7 @@ bool ps_kafka_native_partition_is_awaited(const struct ps_kafka_native *client,
 bool ps_kafka_native_topic_is_awaited(const struct ps_kafka_native *client,
                                       const struct ps_kafka_native_topic *topic)
 {
-    bool awaited = client->reader != NULL || topic->unplaced != NULL;
+    bool awaited = client->reader != NULL || topic->nowhere.first != NULL;
     for (int32_t i = 0; i < topic->partition_count && !awaited; i++)
         awaited = ps_kafka_native_partition_is_awaited(client, topic->partitions[i]);
     return awaited;
@@ -144,17 +149,16 @@ void ps_kafka_native_topics_free(struct ps_kafka_native *client)
     struct ps_kafka_native_topic *following = ps_kafka_native_topic_next(client, NULL), *topic;
     while ((topic = following) != NULL) {
         following = ps_kafka_native_topic_next(client, topic);
-        for (int32_t p = 0; p < topic->partition_count; p++) {
+        for (int32_t p = PS_KAFKA_PARTITION_ANY; p < topic->partition_count; p++) {
+            struct ps_kafka_native_partition *partition = ps_kafka_native_partition_of(topic, p);
             struct ps_kafka_native_batch *batch;
-            while ((batch = ps_kafka_native_partition_pop(topic->partitions[p])) != NULL)
+            while ((batch = ps_kafka_native_partition_pop(partition)) != NULL)
                 ps_kafka_native_batch_free(batch);
-            while ((batch = topic->partitions[p]->returned) != NULL) {
-                topic->partitions[p]->returned = batch->next;
+            while ((batch = partition->returned) != NULL) {
+                partition->returned = batch->next;
                 ps_kafka_native_batch_free(batch);
             }
         }
-        if (topic->unplaced != NULL)
-            ps_kafka_native_batch_free(topic->unplaced);
         topic_free(topic);
     }
 }
@@ -176,9 +180,7 @@ bool ps_kafka_native_topic_resize(struct ps_kafka_native_topic *topic, int32_t p
         struct ps_kafka_native_partition *partition = malloc(sizeof *partition);
         if (partition == NULL)
             return false;
-        *partition = (struct ps_kafka_native_partition){
-            .topic = topic, .number = topic->partition_count, .leader_epoch = -1};
-        partition->end = &partition->first;
+        partition_init(partition, topic, topic->partition_count);
         partitions[topic->partition_count++] = partition;
     }
     return true;

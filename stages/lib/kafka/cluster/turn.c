@@ -100,7 +100,7 @@ static void remove_gone(struct ps_kafka_native *client)
 
 static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
 {
-    struct ps_kafka_native_batch *batch = topic->unplaced;
+    struct ps_kafka_native_batch *batch = ps_kafka_native_partition_pop(&topic->nowhere);
     const struct ps_kafka_record record = {.partition = PS_KAFKA_PARTITION_ANY};
     int32_t number = topic->unplaced_partition;
     if (number == PS_KAFKA_PARTITION_ANY && topic->unplaced_has_key &&
@@ -108,7 +108,6 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
         number = (int32_t)((topic->unplaced_key & INT32_MAX) % (uint32_t)topic->partition_count);
     else if (number == PS_KAFKA_PARTITION_ANY)
         number = ps_kafka_native_topic_place(client, topic, &record);
-    topic->unplaced = NULL;
     if (number < 0 || number >= topic->partition_count) {
         ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_UNKNOWN_PARTITION);
         return;
@@ -126,7 +125,7 @@ static bool is_refused(const struct ps_kafka_native *client, const struct ps_kaf
     uint64_t patience_ns = client->settings.topic_patience_ns;
     if (client->impatient) /* events that name other topics must not wait so long for each of them */
         patience_ns /= IMPATIENCE;
-    return topic->asked_ns != 0 && topic->error != 0 && topic->described_ns > topic->unplaced_ns &&
+    return topic->asked_ns != 0 && topic->error != 0 && topic->described_ns > topic->nowhere.first->born_ns &&
            client->now.mono_ns >= topic->asked_ns + patience_ns;
 }
 
@@ -134,16 +133,14 @@ static void place_all(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
-        if (topic->unplaced == NULL)
+        if (topic->nowhere.first == NULL)
             continue;
         client->unplaced_topics = true;
         if (topic->partition_count > 0) {
             place(client, topic);
         } else if (is_refused(client, topic)) {
-            struct ps_kafka_native_batch *batch = topic->unplaced;
-            topic->unplaced = NULL;
             client->impatient = true;
-            ps_kafka_native_report(client, batch,
+            ps_kafka_native_report(client, ps_kafka_native_partition_pop(&topic->nowhere),
                                    topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION
                                        ? PS_KAFKA_LIBRARY_UNKNOWN_TOPIC
                                        : topic->error);
@@ -176,37 +173,17 @@ static bool is_late(const struct ps_kafka_native *client, struct ps_kafka_native
 {
     if (batch->born_ns == 0)
         batch->born_ns = client->now.mono_ns;
-    return client->now.mono_ns >= batch->born_ns + client->settings.delivery_ns;
-}
-
-static void make_younger(struct ps_kafka_native_batch *batch, uint64_t by_ns)
-{
-    for (; batch != NULL; batch = batch->next)
-        batch->born_ns += by_ns;
+    uint64_t since_ns =
+        batch->born_ns > client->queued.resumed_ns ? batch->born_ns : client->queued.resumed_ns;
+    return client->now.mono_ns >= since_ns + client->settings.delivery_ns;
 }
 
 /* Called before a turn at this time. If the process did not run for a while, because it was stopped or its machine was frozen, the
- * brokers could not write records meanwhile: the time does not count as a record's wait. Sets made since the last turn have the time of
- * that turn. */
+ * brokers could not write records meanwhile: the wait of all records begins again. */
 static void forgive_pause(struct ps_kafka_native *client, uint64_t now_ns)
 {
-    uint64_t pause_ns = now_ns - client->now.mono_ns;
-    if (client->settings.delivery_ns == 0 || client->now.mono_ns == 0 || pause_ns < PAUSE_NS)
-        return;
-    struct ps_kafka_native_topic *topic = NULL;
-    while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
-        make_younger(topic->unplaced, pause_ns);
-        for (int32_t p = 0; p < topic->partition_count; p++) {
-            make_younger(topic->partitions[p]->first, pause_ns);
-            make_younger(topic->partitions[p]->returned, pause_ns);
-        }
-    }
-    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
-        for (struct ps_kafka_native_request *request = broker->first; request != NULL;
-             request = request->next)
-            for (uint32_t i = 0; i < request->batch_count; i++)
-                make_younger(request->batches[i], pause_ns);
-    }
+    if (client->now.mono_ns != 0 && now_ns - client->now.mono_ns >= PAUSE_NS)
+        client->queued.resumed_ns = now_ns;
 }
 
 /* Reports a batch that waits too long, and ends the producer: later batches would overtake it. The sender makes a new
@@ -224,22 +201,12 @@ static bool expire(struct ps_kafka_native *client, struct ps_kafka_native_partit
         if (partition->first == NULL && partition->ready)
             ps_kafka_native_partition_withdraw(partition);
     }
-    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT,
-                        "topic %s, partition %d: records waited longer than %s", partition->topic->name,
-                        partition->number, ps_quantity_print_ns(client->settings.delivery_ns).text);
-    ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
-    return true;
-}
-
-/* Does as expire() for a record whose topic is not known yet. */
-static bool expire_unplaced(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic)
-{
-    struct ps_kafka_native_batch *batch = topic->unplaced;
-    if (batch == NULL || !is_late(client, batch))
-        return false;
-    topic->unplaced = NULL;
-    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT, "topic %s: a record waited longer than %s",
-                        topic->name, ps_quantity_print_ns(client->settings.delivery_ns).text);
+    char place[32] = "";
+    if (partition->number != PS_KAFKA_PARTITION_ANY)
+        snprintf(place, sizeof place, ", partition %d", partition->number);
+    ps_kafka_native_die(client, PS_KAFKA_LIBRARY_MSG_TIMED_OUT, "topic %s%s: records waited longer than %s",
+                        partition->topic->name, place,
+                        ps_quantity_print_ns(client->settings.delivery_ns).text);
     ps_kafka_native_report(client, batch, PS_KAFKA_LIBRARY_MSG_TIMED_OUT);
     return true;
 }
@@ -252,10 +219,8 @@ static void expire_any(struct ps_kafka_native *client)
         client->now.mono_ns + ps_least(client->settings.delivery_ns / EXPIRY_PARTS + 1, PS_NS_PER_S);
     struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
-        if (expire_unplaced(client, topic))
-            return;
-        for (int32_t p = 0; p < topic->partition_count; p++)
-            if (expire(client, topic->partitions[p]))
+        for (int32_t p = PS_KAFKA_PARTITION_ANY; p < topic->partition_count; p++)
+            if (expire(client, ps_kafka_native_partition_of(topic, p)))
                 return;
     }
 }
@@ -324,19 +289,9 @@ uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_ka
     return client->reported;
 }
 
-/* Returns when a broker can take a request for metadata or for the producer's id: PS_NEVER while a connection
- * to a broker is being made, because its end wakes the worker. */
 static uint64_t ask_due_ns(const struct ps_kafka_native *client)
 {
-    uint64_t due_ns = PS_NEVER, rested_ns = PS_NEVER;
-    bool up = false, begun = false;
-    for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL;
-         broker = broker->next) {
-        up |= broker->phase == PS_KAFKA_NATIVE_UP && !broker->gone;
-        begun |= broker->phase != PS_KAFKA_NATIVE_DOWN && !broker->gone;
-        if (!broker->gone && broker->phase == PS_KAFKA_NATIVE_DOWN)
-            rested_ns = ps_least(rested_ns, broker->rest_ns);
-    }
+    uint64_t due_ns = PS_NEVER, reached_ns = ps_kafka_native_any_due_ns(client);
     if ((client->topic_count > 0 || client->all_topics) && !client->metadata.asked)
         due_ns = client->metadata.wanted || look_ns(client) < client->metadata.rest_ns
                      ? client->metadata.rest_ns
@@ -344,9 +299,7 @@ static uint64_t ask_due_ns(const struct ps_kafka_native *client)
     if (client->id_state == PS_KAFKA_NATIVE_ID_NONE && !client->fatal &&
         !ps_kafka_native_is_transactional(client))
         due_ns = ps_least(due_ns, client->id_rest_ns);
-    if (up || due_ns == PS_NEVER)
-        return due_ns;
-    return begun ? PS_NEVER : due_ns > rested_ns ? due_ns : rested_ns;
+    return due_ns > reached_ns ? due_ns : reached_ns;
 }
 
 uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client)
@@ -405,10 +358,7 @@ void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight)
     }
     struct ps_kafka_native_topic *topic = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL) {
-        if (topic->unplaced != NULL)
-            purge_batch(client, topic->unplaced);
-        topic->unplaced = NULL;
-        for (int32_t p = 0; p < topic->partition_count; p++)
-            purge_partition(client, topic->partitions[p]);
+        for (int32_t p = PS_KAFKA_PARTITION_ANY; p < topic->partition_count; p++)
+            purge_partition(client, ps_kafka_native_partition_of(topic, p));
     }
 }

@@ -279,30 +279,18 @@ static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_nativ
 static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
                                     const struct ps_kafka_record *record, int *error)
 {
-    bool no_memory = false;
-    *error = PS_KAFKA_FULL;
-    if (topic->unplaced != NULL)
-        return 0;
-    struct ps_kafka_native_batch *batch = ps_kafka_native_take_batch(client, &topic->nowhere);
-    uint64_t memory = batch != NULL ? ps_kafka_native_batch_memory(batch) : 0;
-    bool added = batch != NULL &&
-                 ps_kafka_native_batch_add(batch, record, ps_clock_now().wall_ms, UINT32_MAX, &no_memory);
-    if (batch != NULL)
-        ps_kafka_native_batch_grew(client, batch, memory);
-    if (!added) {
-        if (batch != NULL)
-            ps_kafka_native_give_batch(client, batch);
-        *error = PS_KAFKA_NO_MEMORY;
+    if (topic->nowhere.first != NULL) {
+        *error = PS_KAFKA_FULL;
         return 0;
     }
-    topic->unplaced = batch;
-    topic->unplaced_ns = client->now.mono_ns;
+    *error = add_record(client, &topic->nowhere, record, ps_clock_now().wall_ms);
+    if (*error != 0)
+        return 0;
+    *error = PS_KAFKA_FULL;
     client->unplaced_topics = true;
     topic->unplaced_partition = record->partition;
     topic->unplaced_key = record->key != NULL ? ps_kafka_murmur2(record->key, record->key_length) : 0;
     topic->unplaced_has_key = record->key != NULL;
-    client->queued.bytes += batch->length;
-    client->queued.records++;
     if (topic->asked_ns == 0)
         topic->asked_ns = client->now.mono_ns;
     ps_kafka_native_want_metadata(client);
@@ -336,7 +324,7 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
     struct ps_kafka_native_topic *topic = (struct ps_kafka_native_topic *)topic_;
     *error = 0;
     ps_kafka_native_topic_note_use(client, topic);
-    if (topic->partition_count == 0 || topic->unplaced != NULL)
+    if (topic->partition_count == 0 || topic->nowhere.first != NULL)
         return wait_for_partitions(client, topic, records, error);
     int64_t wall_ms = ps_clock_now().wall_ms;
     for (uint32_t i = 0, taken; i < count; i += taken) {
