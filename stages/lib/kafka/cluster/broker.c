@@ -103,7 +103,6 @@ void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
     broker->phase = PS_KAFKA_NATIVE_DOWN;
     broker->write_blocked = false;
     broker->in_length = 0;
-    broker->muted_ns = 0;
     broker->fetch.answer = NULL;
     broker->fetch.starved = broker->fetch.asked = false;
     broker->writing = NULL;
@@ -172,17 +171,12 @@ static void aim(struct ps_kafka_native_broker *broker, const struct ps_address *
         ((struct sockaddr_in *)&broker->plan.address)->sin_port = htons((uint16_t)broker->port);
 }
 
-static void ask_versions(struct ps_kafka_native_broker *broker)
+bool ps_kafka_native_broker_ask_versions(struct ps_kafka_native_broker *broker, int16_t version)
 {
-    /* brokers before 2.4 do not know version 3; responses.c asks them again */
-    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(
-        broker->client, ps_kafka_native_is_transactional(broker->client) ? 3 : 0);
-    broker->phase = PS_KAFKA_NATIVE_ASKING;
-    broker->addresses.tried = 0;
-    if (request == NULL)
-        ps_kafka_native_broker_lose(broker, "no memory");
-    else
+    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->client, version);
+    if (request != NULL)
         ps_kafka_native_broker_send(broker, request);
+    return request != NULL;
 }
 
 static void connect_on(struct ps_kafka_native_broker *broker)
@@ -192,8 +186,14 @@ static void connect_on(struct ps_kafka_native_broker *broker)
         ps_kafka_native_broker_lose(broker, reason);
         return;
     }
-    if (broker->connection.phase == PS_CLIENT_UP)
-        ask_versions(broker);
+    if (broker->connection.phase != PS_CLIENT_UP)
+        return;
+    broker->phase = PS_KAFKA_NATIVE_ASKING;
+    broker->addresses.tried = 0;
+    /* brokers before 2.4 do not know version 3; responses.c asks them again */
+    int16_t version = ps_kafka_native_is_transactional(broker->client) ? 3 : 0;
+    if (!ps_kafka_native_broker_ask_versions(broker, version))
+        ps_kafka_native_broker_lose(broker, "no memory");
 }
 
 static void begin_to_connect(struct ps_kafka_native_broker *broker)
@@ -406,8 +406,8 @@ static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
     uint64_t since_ns = ps_kafka_native_broker_asked_ns(broker);
     if (since_ns == PS_NEVER)
         return PS_NEVER;
-    if (broker->muted_ns > since_ns)
-        since_ns = broker->muted_ns;
+    if (broker->throttle_ns > since_ns)
+        since_ns = broker->throttle_ns;
     return since_ns + (broker->first->timeout_ns != 0 ? broker->first->timeout_ns
                                                       : broker->client->settings.request_timeout_ns);
 }

@@ -270,37 +270,6 @@ static void take_batches(struct ps_kafka_native_broker *broker, struct ps_kafka_
     }
 }
 
-/* Sorts the batches, so that batches of the same topic are adjacent. */
-static void sort_batches(struct ps_kafka_native_request *request)
-{
-    for (uint32_t i = 1; i < request->batch_count; i++) {
-        struct ps_kafka_native_batch *batch = request->batches[i];
-        uint32_t at = i;
-        for (; at > 0 &&
-               (uintptr_t)request->batches[at - 1]->partition->topic > (uintptr_t)batch->partition->topic;
-             at--)
-            request->batches[at] = request->batches[at - 1];
-        request->batches[at] = batch;
-    }
-}
-
-static uint32_t same_topic(const struct ps_kafka_native_request *request, uint32_t from)
-{
-    uint32_t count = 1;
-    while (from + count < request->batch_count &&
-           request->batches[from + count]->partition->topic == request->batches[from]->partition->topic)
-        count++;
-    return count;
-}
-
-static uint32_t count_topics(const struct ps_kafka_native_request *request)
-{
-    uint32_t topics = 0;
-    for (uint32_t i = 0; i < request->batch_count; i += same_topic(request, i))
-        topics++;
-    return topics;
-}
-
 struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_native_broker *broker)
 {
     struct ps_kafka_native *client = broker->client;
@@ -315,28 +284,23 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     if (at == NULL)
         return NULL;
     take_batches(broker, request);
-    sort_batches(request);
     client->transaction.any_joined |= flexible;
     at = flexible ? ps_wire_put_compact_string(at, client->transaction.id, strlen(client->transaction.id))
                   : put_transactional_id(client, at);
     at = ps_wire_put_int16(at, client->settings.acks);
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
-    at = ps_wire_put_count(at, count_topics(request), flexible);
-    uint32_t left = 0;
+    at = ps_wire_put_count(at, request->batch_count, flexible);
     for (uint32_t i = 0; i < request->batch_count; i++) {
         const struct ps_kafka_native_batch *batch = request->batches[i];
-        if (left == 0) {
-            left = same_topic(request, i);
-            at = ps_wire_put_text(at, batch->partition->topic->name, batch->partition->topic->length,
-                                  flexible);
-            at = ps_wire_put_count(at, left, flexible);
-        }
+        const struct ps_kafka_native_topic *topic = batch->partition->topic;
+        /* each partition with its topic: brokers accept a topic several times */
+        at = ps_wire_put_text(at, topic->name, topic->length, flexible);
+        at = ps_wire_put_count(at, 1, flexible);
         at = ps_wire_put_int32(at, batch->partition->number);
         at = ps_wire_put_count(at, batch->length, flexible);
         request->part_end[i] = (uint32_t)(at - request->head);
-        at = ps_wire_put_tags(at, flexible); /* of the partition */
-        if (--left == 0)
-            at = ps_wire_put_tags(at, flexible); /* of the topic */
+        at = ps_wire_put_tags(at, flexible);
+        at = ps_wire_put_tags(at, flexible); /* of the topic */
     }
     return ps_kafka_native_request_end(request, at);
 }

@@ -65,22 +65,13 @@ static bool read_features(struct ps_wire_in *in)
     return finalized;
 }
 
-/* A broker that does not know the version of the ApiVersions request answers with version 0: sends it a request of
- * that version. */
-static bool ask_versions_again(struct ps_kafka_native_broker *broker, char *reason)
-{
-    struct ps_kafka_native_request *request = ps_kafka_native_request_versions(broker->client, 0);
-    if (request == NULL)
-        return ps_kafka_native_refuse(reason, "no memory");
-    ps_kafka_native_broker_send(broker, request);
-    return true;
-}
-
 static bool versions(struct ps_kafka_native_broker *broker, struct ps_wire_in *in, char *reason)
 {
     int16_t error = ps_wire_get_int16(in);
-    if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && in->flexible)
-        return ask_versions_again(broker, reason);
+    if (error == PS_KAFKA_ERROR_UNSUPPORTED_VERSION && in->flexible) {
+        /* a broker that does not know the version of the request answers with version 0 */
+        return ps_kafka_native_broker_ask_versions(broker, 0) || ps_kafka_native_refuse(reason, "no memory");
+    }
     for (unsigned kind = 0; kind < PS_KAFKA_NATIVE_KINDS; kind++)
         broker->versions[kind].plain = broker->versions[kind].modern = -1;
     uint32_t count = ps_wire_get_count(in, 6);
@@ -273,7 +264,7 @@ static void throttled(struct ps_kafka_native_broker *broker, uint64_t throttle_n
 {
     struct ps_kafka_native *client = broker->client;
     char text[128];
-    broker->throttle_ns = broker->muted_ns = client->now.mono_ns + throttle_ns;
+    broker->throttle_ns = client->now.mono_ns + throttle_ns;
     if (throttle_ns < TELL_THROTTLE_NS || !ps_kafka_native_may_tell(client, &client->throttle_told_ns))
         return;
     snprintf(text, sizeof text, "broker %d takes no records for %s", broker->node,

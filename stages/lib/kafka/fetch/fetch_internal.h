@@ -391,7 +391,9 @@ struct ps_kafka_native_request *ps_kafka_member_request_sync(struct ps_kafka_fet
                                                              const uint32_t *owners);
 struct ps_kafka_native_request *ps_kafka_member_request_heartbeat(struct ps_kafka_fetch *fetch,
                                                                   int16_t version);
-struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version);
+/* LeaveGroup for this member, or for one that an earlier life of the agent was. */
+struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version,
+                                                              const char *id, size_t id_length);
 
 /* ---- leader.c ---- */
 

@@ -149,13 +149,6 @@ void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t co
         qsort(claims, count, sizeof *claims, compare_claims);
 }
 
-bool ps_kafka_group_claims_have(const struct ps_kafka_group_claim *claims, uint32_t count,
-                                struct ps_slice topic, int32_t partition)
-{
-    const struct ps_kafka_group_claim wanted = {topic, partition};
-    return count > 0 && bsearch(&wanted, claims, count, sizeof *claims, compare_claims) != NULL;
-}
-
 /* ---- order ---- */
 
 /* AbstractPartitionAssignor.MemberInfo.compareTo. */

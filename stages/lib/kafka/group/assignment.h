@@ -50,10 +50,6 @@ size_t ps_kafka_subscription_write(char *at, const struct ps_kafka_group_member 
                                    int32_t mark);
 /* Sorts claims by topic and partition. */
 void ps_kafka_group_claims_sort(struct ps_kafka_group_claim *claims, uint32_t count);
-/* Returns whether the sorted claims have the partition. */
-bool ps_kafka_group_claims_have(const struct ps_kafka_group_claim *claims, uint32_t count,
-                                struct ps_slice topic, int32_t partition);
-
 /* Sorts members as Java does: members with an instance id come first. */
 void ps_kafka_group_sort(struct ps_kafka_group_member *members, uint32_t count);
 /* Sorts topics by name, and numbers their partitions. */

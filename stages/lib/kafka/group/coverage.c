@@ -7,7 +7,6 @@
 #include "stages/lib/kafka/group/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void ps_kafka_coverage_turn(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
@@ -40,22 +39,17 @@ void ps_kafka_coverage_lost(struct ps_kafka_fetch *fetch)
         fetch->member.coverage = PS_KAFKA_COVERAGE_DOUBTED;
 }
 
-/* The partitions of all members. */
+/* The partitions of this member's topics that members have. In a stable group no partition has two. */
 struct assigned {
-    struct ps_kafka_group_claim *items;
-    uint32_t count, room;
+    const struct ps_kafka_fetch *fetch;
+    uint32_t count;
     bool is_partial; /* the assignment of a member, which may be another kind of client, cannot be read */
 };
 
-static void add(void *argument, struct ps_slice topic, int32_t partition)
+static void add(void *argument, struct ps_slice topic, int32_t)
 {
     struct assigned *assigned = argument;
-    if (assigned->count == assigned->room) {
-        assigned->room = 2 * assigned->room + 64;
-        assigned->items =
-            ps_must_realloc(assigned->items, assigned->room * sizeof *assigned->items, "a rebalance");
-    }
-    assigned->items[assigned->count++] = (struct ps_kafka_group_claim){topic, partition};
+    assigned->count += ps_kafka_fetch_is_subscribed(assigned->fetch, topic);
 }
 
 static bool read_members(struct ps_wire_in *in, struct assigned *assigned)
@@ -75,30 +69,28 @@ static bool read_members(struct ps_wire_in *in, struct assigned *assigned)
 }
 
 /* Makes the group rebalance if a partition of the member's topics is not assigned. */
-static void compare(struct ps_kafka_fetch *fetch, struct assigned *assigned)
+static void compare(struct ps_kafka_fetch *fetch, const struct assigned *assigned)
 {
     const struct ps_kafka_fetch_subscription *own = &fetch->subscription;
-    ps_kafka_group_claims_sort(assigned->items, assigned->count);
+    uint32_t count = 0;
     for (uint32_t i = 0; i < own->topic_count; i++) {
-        const struct ps_slice name = {own->topics[i], (uint32_t)strlen(own->topics[i])};
         const struct ps_kafka_native_topic *topic =
-            ps_kafka_native_topic_find(fetch->client, name.data, name.length);
-        for (int32_t p = 0; topic != NULL && p < topic->partition_count; p++) {
-            if (ps_kafka_group_claims_have(assigned->items, assigned->count, name, p))
-                continue;
-            ps_log(PS_LOG_INFO, fetch->port->component,
-                   "the group has kept its assignment, in which no member has partition %d of topic %s: this "
-                   "member makes it assign anew",
-                   p, topic->name);
-            ps_kafka_member_rebalance(fetch);
-            return;
-        }
+            ps_kafka_native_topic_find(fetch->client, own->topics[i], (uint32_t)strlen(own->topics[i]));
+        count += topic != NULL ? (uint32_t)topic->partition_count : 0;
     }
+    if (assigned->count >= count)
+        return;
+    ps_log(PS_LOG_INFO, fetch->port->component,
+           "the group has kept its assignment, in which no member has %u of the %u partition(s) of this "
+           "member's topics: this member makes it assign anew",
+           count - assigned->count, count);
+    ps_kafka_member_rebalance(fetch);
 }
 
 /* Handles an answer that was read. If the coordinator is another one, that one is asked. Without the right to describe
  * the group the member does nothing; while the group rebalances, a new assignment comes anyway. */
-static void judge(struct ps_kafka_fetch *fetch, struct assigned *assigned, int16_t error, bool is_stable)
+static void judge(struct ps_kafka_fetch *fetch, const struct assigned *assigned, int16_t error,
+                  bool is_stable)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     bool passes = error == PS_KAFKA_ERROR_NOT_COORDINATOR ||
@@ -122,7 +114,7 @@ bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *i
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     static const char stable[] = "Stable";
-    struct assigned assigned = {.items = NULL};
+    struct assigned assigned = {.fetch = fetch};
     uint32_t length, state_length;
     uint32_t groups = ps_wire_get_count(in, 14);
     int16_t error = ps_wire_get_int16(in);
@@ -136,6 +128,5 @@ bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *i
         state != NULL && state_length == sizeof stable - 1 && memcmp(state, stable, state_length) == 0;
     if (asked && read)
         judge(fetch, &assigned, error, is_stable);
-    free(assigned.items);
     return read;
 }

@@ -88,17 +88,13 @@ void ps_kafka_former_turn(struct ps_kafka_fetch *fetch)
     int16_t version = broker != NULL ? ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP) : -1;
     if (version < 0)
         return;
-    struct ps_kafka_native_request *request;
-    size_t group_length = strlen(fetch->group), length = strcspn(former->members, "\t");
-    char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEAVE_GROUP, version,
-                                             group_length + length + 4, &request);
-    if (at == NULL)
+    struct ps_kafka_native_request *request =
+        ps_kafka_member_request_leave(fetch, version, former->members, strcspn(former->members, "\t"));
+    if (request == NULL)
         return;
     former->asked = true;
     former->asked_by = request->correlation;
-    at = ps_wire_put_string(at, fetch->group, group_length);
-    at = ps_wire_put_string(at, former->members, length);
-    ps_kafka_native_broker_send(broker, ps_kafka_native_request_end(request, at));
+    ps_kafka_native_broker_send(broker, request);
 }
 
 uint64_t ps_kafka_former_due_ns(const struct ps_kafka_fetch *fetch)

@@ -110,14 +110,9 @@ static void begin_rebalance(struct ps_kafka_fetch *fetch)
 
 /* ---- joining ---- */
 
-static bool is_leader(const struct ps_kafka_fetch_member *member, const char *leader, uint32_t length)
+static bool is_text(const char *text, uint32_t length, const char *other)
 {
-    return length == strlen(member->id) && memcmp(member->id, leader, length) == 0;
-}
-
-static bool names(const char *text, uint32_t length, const char *name)
-{
-    return text != NULL && length == strlen(name) && memcmp(text, name, length) == 0;
+    return text != NULL && length == strlen(other) && memcmp(text, other, length) == 0;
 }
 
 static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
@@ -133,6 +128,13 @@ static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
     }
 }
 
+static struct ps_kafka_native_request *request_leave(struct ps_kafka_fetch *fetch,
+                                                     const struct ps_kafka_native_broker *broker)
+{
+    return ps_kafka_member_request_leave(fetch, ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP),
+                                         fetch->member.id, strlen(fetch->member.id));
+}
+
 /* Called when the group has not noticed that this member gave its partitions up: its generation is still the same,
  * for example after the coordinator was down for longer than the session. A sink could still commit in this
  * generation, while the same records are read again. The coordinator refuses such commits after this member has left,
@@ -142,10 +144,7 @@ static void become_another(struct ps_kafka_fetch *fetch)
     struct ps_kafka_fetch_member *member = member_of(fetch);
     struct ps_kafka_native_broker *broker =
         member->instance[0] == '\0' ? ps_kafka_member_coordinator(fetch) : NULL;
-    struct ps_kafka_native_request *request =
-        broker != NULL ? ps_kafka_member_request_leave(
-                             fetch, ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP))
-                       : NULL;
+    struct ps_kafka_native_request *request = broker != NULL ? request_leave(fetch, broker) : NULL;
     if (request != NULL) /* otherwise the group removes it when its session ends */
         ps_kafka_native_broker_send(broker, request);
     ps_kafka_member_set_id(member, "", 0);
@@ -205,7 +204,7 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
     if (in->failed || leader == NULL || id == NULL)
         return false;
     if (error == 0 || error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED) {
-        bool is_new = !is_leader(member, id, id_length); /* another id than before */
+        bool is_new = !is_text(id, id_length, member->id); /* another id than before */
         ps_kafka_member_set_id(member, id, id_length);
         if (is_new)
             ps_kafka_former_note(fetch, member->id);
@@ -223,10 +222,10 @@ static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_re
     member->answered_ns = fetch->mono_ns; /* the wait for others may have taken longer than the session */
     member->assignor = PS_KAFKA_RANGE;
     for (unsigned i = 0; i < PS_KAFKA_ASSIGNOR_COUNT; i++) {
-        if (names(protocol, protocol_length, ps_kafka_assignor_names[i]))
+        if (is_text(protocol, protocol_length, ps_kafka_assignor_names[i]))
             member->assignor = (enum ps_kafka_assignor)i;
     }
-    return follow_or_lead(fetch, is_leader(member, leader, leader_length), skips, request->version, in);
+    return follow_or_lead(fetch, is_text(leader, leader_length, member->id), skips, request->version, in);
 }
 
 /* Takes a partition of the assignment. A partition that the member has kept is read on; any other partition
@@ -525,10 +524,7 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
         beat(fetch, broker);
         break;
     case PS_KAFKA_MEMBER_LEAVING:
-        send_step(fetch, broker,
-                  ps_kafka_member_request_leave(fetch,
-                                                ps_kafka_native_version(broker, PS_KAFKA_NATIVE_LEAVE_GROUP)),
-                  PS_KAFKA_MEMBER_LEAVING);
+        send_step(fetch, broker, request_leave(fetch, broker), PS_KAFKA_MEMBER_LEAVING);
         break;
     case PS_KAFKA_MEMBER_JOINING:
     case PS_KAFKA_MEMBER_LEFT:

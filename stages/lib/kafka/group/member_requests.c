@@ -158,13 +158,14 @@ struct ps_kafka_native_request *ps_kafka_member_request_heartbeat(struct ps_kafk
     return ps_kafka_native_request_end(request, put_member(fetch, at, version >= VERSION_OF_INSTANCES));
 }
 
-struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version)
+struct ps_kafka_native_request *ps_kafka_member_request_leave(struct ps_kafka_fetch *fetch, int16_t version,
+                                                              const char *id, size_t id_length)
 {
     struct ps_kafka_native_request *request;
     char *at = ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_LEAVE_GROUP, version,
-                                             member_bytes(fetch), &request);
+                                             strlen(fetch->group) + id_length + 4, &request);
     if (at == NULL)
         return NULL;
     at = put_text(at, fetch->group);
-    return ps_kafka_native_request_end(request, put_text(at, fetch->member.id));
+    return ps_kafka_native_request_end(request, ps_wire_put_string(at, id, id_length));
 }

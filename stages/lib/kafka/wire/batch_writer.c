@@ -59,7 +59,7 @@ struct size {
     uint64_t body, all;
 };
 
-static uint64_t headers_bytes(const struct ps_kafka_record *record)
+static inline uint64_t headers_bytes(const struct ps_kafka_record *record)
 {
     uint64_t bytes = ps_wire_varint_bytes(record->header_count);
     for (uint32_t i = 0; i < record->header_count; i++) {
@@ -71,12 +71,11 @@ static uint64_t headers_bytes(const struct ps_kafka_record *record)
     return bytes;
 }
 
-static struct size size_of(const struct ps_kafka_native_batch *batch, const struct ps_kafka_record *record,
-                           int64_t delta_ms)
+static inline struct size size_of(const struct ps_kafka_record *record, int64_t delta_ms, uint32_t offset)
 {
     struct size size;
     size.body =
-        1 + ps_wire_varint_bytes(delta_ms) + ps_wire_varint_bytes(batch->count) +
+        1 + ps_wire_varint_bytes(delta_ms) + ps_wire_varint_bytes(offset) +
         (record->key != NULL ? ps_wire_varint_bytes(record->key_length) + record->key_length : 1U) +
         (record->value != NULL ? ps_wire_varint_bytes(record->value_length) + (uint64_t)record->value_length
                                : 1U) +
@@ -110,7 +109,7 @@ static bool grow_tokens(struct ps_kafka_native_batch *batch)
     return true;
 }
 
-static char *put_headers(char *at, const struct ps_kafka_record *record)
+static inline char *put_headers(char *at, const struct ps_kafka_record *record)
 {
     at = ps_wire_put_varint(at, record->header_count);
     for (uint32_t i = 0; i < record->header_count; i++) {
@@ -124,8 +123,8 @@ static char *put_headers(char *at, const struct ps_kafka_record *record)
     return at;
 }
 
-static char *put_record(char *at, const struct ps_kafka_record *record, uint64_t body, int64_t delta_ms,
-                        uint32_t offset)
+static inline char *put_record(char *at, const struct ps_kafka_record *record, uint64_t body,
+                               int64_t delta_ms, uint32_t offset)
 {
     at = ps_wire_put_varint(at, (int64_t)body);
     at = ps_wire_put_int8(at, 0); /* attributes */
@@ -151,7 +150,7 @@ bool ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const struct
 {
     int64_t stamp_ms = record->timestamp_ms != PS_KAFKA_TIMESTAMP_NONE ? record->timestamp_ms : now_ms;
     int64_t delta_ms = batch->count > 0 ? stamp_ms - batch->first_ms : 0;
-    struct size size = size_of(batch, record, delta_ms);
+    struct size size = size_of(record, delta_ms, batch->count);
     if (batch->count > 0 && batch->length + size.all > bytes_max)
         return false;
     if ((batch->length + size.all > batch->room && !grow(batch, batch->length + size.all)) ||
@@ -171,46 +170,33 @@ bool ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const struct
     return true;
 }
 
-static char *put_value(char *at, const struct ps_kafka_record *record, uint64_t body, int64_t delta_ms,
-                       uint32_t offset)
-{
-    at = ps_wire_put_varint(at, (int64_t)body);
-    at = ps_wire_put_int8(at, 0); /* attributes */
-    at = ps_wire_put_varint(at, delta_ms);
-    at = ps_wire_put_varint(at, offset);
-    at = ps_wire_put_varint(at, -1); /* no key */
-    at = ps_wire_put_varint(at, record->value_length);
-    at = ps_wire_put_bytes(at, record->value, record->value_length);
-    return ps_wire_put_varint(at, 0); /* no headers */
-}
-
 uint32_t ps_kafka_native_batch_add_values(struct ps_kafka_native_batch *batch,
                                           const struct ps_kafka_record *records, uint32_t count,
                                           int64_t now_ms, uint32_t bytes_max, uint32_t records_max,
                                           bool *no_memory)
 {
     const int64_t delta_ms = batch->count > 0 ? now_ms - batch->first_ms : 0;
-    const uint32_t first = batch->count, fixed = 3 + ps_wire_varint_bytes(delta_ms);
+    const uint32_t first = batch->count;
     uint32_t length = batch->length, done = 0;
     uint64_t payload_bytes = 0;
     for (; done < count && first + done < records_max; done++) {
-        const struct ps_kafka_record *record = &records[done];
+        /* the compiler knows that there is nothing but the value */
+        const struct ps_kafka_record record = {.value = records[done].value,
+                                               .value_length = records[done].value_length};
         uint32_t offset = first + done;
-        uint64_t body = (uint64_t)fixed + ps_wire_varint_bytes(offset) +
-                        ps_wire_varint_bytes(record->value_length) + record->value_length;
-        uint64_t all = ps_wire_varint_bytes((int64_t)body) + body;
-        if (offset > 0 && length + all > bytes_max)
+        struct size size = size_of(&record, delta_ms, offset);
+        if (offset > 0 && length + size.all > bytes_max)
             break;
-        if ((PS_UNLIKELY(length + all > batch->room) && !grow(batch, length + all)) ||
+        if ((PS_UNLIKELY(length + size.all > batch->room) && !grow(batch, length + size.all)) ||
             (PS_UNLIKELY(offset == batch->tokens_room) && !grow_tokens(batch))) {
             *no_memory = true;
             break;
         }
-        char *end = put_value(batch->bytes + length, record, body, delta_ms, offset);
-        PS_ASSERT(end == batch->bytes + length + all);
-        batch->tokens[offset] = record->token;
-        length += (uint32_t)all;
-        payload_bytes += record->value_length;
+        char *end = put_record(batch->bytes + length, &record, size.body, delta_ms, offset);
+        PS_ASSERT(end == batch->bytes + length + size.all);
+        batch->tokens[offset] = records[done].token;
+        length += (uint32_t)size.all;
+        payload_bytes += record.value_length;
     }
     if (done == 0)
         return 0;

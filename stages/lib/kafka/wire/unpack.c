@@ -172,32 +172,24 @@ static bool begin_lz4(struct unpacking *unpacking)
 static bool unpack_lz4(struct unpacking *unpacking)
 {
     struct ps_kafka_unpacker *unpacker = unpacking->unpacker;
-    size_t more = 1;
     if (unpacker->lz4 == NULL && LZ4F_isError(LZ4F_createDecompressionContext(&unpacker->lz4, LZ4F_VERSION)))
         return fail(unpacking, PS_KAFKA_UNPACK_NO_MEMORY);
     if (!begin_lz4(unpacking))
         return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
-    while (unpacking->in < unpacking->in_end) {
+    for (;;) {
         if (!ensure_room(unpacking))
             return false;
         size_t from = (size_t)(unpacking->in_end - unpacking->in), to = out_room(unpacking);
-        more = LZ4F_decompress(unpacker->lz4, out_at(unpacking), &to, unpacking->in, &from, NULL);
-        if (LZ4F_isError(more) || (from == 0 && to == 0))
+        size_t more = LZ4F_decompress(unpacker->lz4, out_at(unpacking), &to, unpacking->in, &from, NULL);
+        if (LZ4F_isError(more))
             return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
         unpacking->in += from;
         unpacking->length += (uint32_t)to;
+        if (more == 0 && unpacking->in == unpacking->in_end)
+            return true;
+        if (from == 0 && to == 0)
+            return fail(unpacking, PS_KAFKA_UNPACK_WRONG); /* its end is missing */
     }
-    while (more != 0) { /* the library still holds output */
-        size_t from = 0, to;
-        if (!ensure_room(unpacking))
-            return false;
-        to = out_room(unpacking);
-        more = LZ4F_decompress(unpacker->lz4, out_at(unpacking), &to, unpacking->in, &from, NULL);
-        if (LZ4F_isError(more) || (more != 0 && to == 0))
-            return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
-        unpacking->length += (uint32_t)to;
-    }
-    return true;
 }
 
 static bool unpack_zstd(struct unpacking *unpacking)
