@@ -12,32 +12,32 @@
 
 #define GZIP_WINDOW_BITS (15 + 16)
 #define FIRST_RATIO 4U
+#define RATIO_MAX 1024U
+#define RATIO_FALL                                                                                           \
+    8U /* divisor: a batch that compresses less well lowers the expected ratio by this part of the difference */
 #define SNAPPY_HEAD_BYTES 16U
 #define SCRATCH_BYTES 16384U
-#define MORE_BYTES 64U /* spare bytes after a batch: a codec reports its end only if room is left */
 
 struct ps_kafka_unpacker {
     z_stream inflate;
     bool has_inflate;
     LZ4F_dctx *lz4;
     ZSTD_DCtx *zstd;
-    /* Bytes to which 16 bytes of the last batch were decompressed, by codec: the size of the first block
-     * follows from this number. */
+    /* Bytes to which 16 bytes of the last batches were decompressed, by codec: the size of a block follows from this
+     * number. */
     uint32_t ratio_of_16[PS_KAFKA_COMPRESSIONS];
-    /* The batch for which there was no memory in the last call, and the size of the block that it needs; NULL: none. */
+    /* The batch for which there was no memory in the last call, and its size; NULL: none. */
     const char *waiting;
     uint64_t waiting_bytes;
+    char scratch[SCRATCH_BYTES]; /* gets what does not fit the block, and is only counted */
 };
 
 /* One batch that is being decompressed. */
 struct unpacking {
     struct ps_kafka_unpacker *unpacker;
-    struct ps_block_cache *blocks;
     const char *in, *in_end;
-    struct ps_block *block;
-    uint32_t length; /* written */
-    bool measures;   /* the bytes are only counted */
-    uint64_t counted, most;
+    char *block; /* NULL: all bytes are only counted */
+    uint64_t size, length, most;
     enum ps_kafka_unpack failure;
 };
 
@@ -74,46 +74,19 @@ static bool fail(struct unpacking *unpacking, enum ps_kafka_unpack failure)
     return false;
 }
 
-/* Takes a block of at least this many bytes; the bytes written before move to it. */
-static bool resize(struct unpacking *unpacking, uint64_t size)
+/* Returns where the next bytes go, and sets *room: into the block, as long as it has room. */
+static char *next_room(const struct unpacking *unpacking, size_t *room)
 {
-    struct ps_block_cache *blocks = unpacking->blocks;
-    /* the doubled size may be larger than necessary: measure() finds the exact size */
-    if (size > unpacking->most)
-        return fail(unpacking,
-                    unpacking->block != NULL ? PS_KAFKA_UNPACK_NO_MEMORY : PS_KAFKA_UNPACK_TOO_LARGE);
-    struct ps_block *block =
-        size > PS_BLOCK_BYTES ? ps_block_take_oversize(blocks, (uint32_t)size) : ps_block_take(blocks);
-    if (block == NULL)
-        return fail(unpacking, PS_KAFKA_UNPACK_NO_MEMORY);
-    if (unpacking->block != NULL) {
-        memcpy(block->base, unpacking->block->base, unpacking->length);
-        ps_block_drop(blocks, unpacking->block);
-    }
-    unpacking->block = block;
-    return true;
+    bool fits = unpacking->length < unpacking->size;
+    *room = fits ? (size_t)(unpacking->size - unpacking->length) : SCRATCH_BYTES;
+    return fits ? unpacking->block + unpacking->length : unpacking->unpacker->scratch;
 }
 
-/* Makes room for more bytes. */
-static bool ensure_room(struct unpacking *unpacking)
+/* Counts bytes that were made. Returns false if there are too many. */
+static bool add(struct unpacking *unpacking, uint64_t made)
 {
-    if (unpacking->measures) {
-        unpacking->counted += unpacking->length;
-        unpacking->length = 0;
-        return unpacking->counted <= unpacking->most || fail(unpacking, PS_KAFKA_UNPACK_TOO_LARGE);
-    }
-    return unpacking->length < unpacking->block->size ||
-           resize(unpacking, 2 * (uint64_t)unpacking->block->size);
-}
-
-static char *out_at(const struct unpacking *unpacking)
-{
-    return unpacking->block->base + unpacking->length;
-}
-
-static uint32_t out_room(const struct unpacking *unpacking)
-{
-    return unpacking->block->size - unpacking->length;
+    unpacking->length += made;
+    return unpacking->length <= unpacking->most || fail(unpacking, PS_KAFKA_UNPACK_TOO_LARGE);
 }
 
 /* ---- codecs ---- */
@@ -129,13 +102,12 @@ static bool unpack_gzip(struct unpacking *unpacking)
     stream->next_in = (unsigned char *)(uintptr_t)unpacking->in;
     stream->avail_in = (uInt)(unpacking->in_end - unpacking->in);
     for (;;) {
-        if (!ensure_room(unpacking))
-            return false;
-        uint32_t room = out_room(unpacking);
-        stream->next_out = (unsigned char *)out_at(unpacking);
-        stream->avail_out = room;
+        size_t room;
+        stream->next_out = (unsigned char *)next_room(unpacking, &room);
+        stream->avail_out = (uInt)room;
         int result = inflate(stream, Z_NO_FLUSH);
-        unpacking->length += room - stream->avail_out;
+        if (!add(unpacking, room - stream->avail_out))
+            return false;
         if (result == Z_STREAM_END && stream->avail_in == 0)
             return true;
         if (result == Z_STREAM_END) /* another gzip member follows */
@@ -177,14 +149,14 @@ static bool unpack_lz4(struct unpacking *unpacking)
     if (!begin_lz4(unpacking))
         return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
     for (;;) {
-        if (!ensure_room(unpacking))
-            return false;
-        size_t from = (size_t)(unpacking->in_end - unpacking->in), to = out_room(unpacking);
-        size_t more = LZ4F_decompress(unpacker->lz4, out_at(unpacking), &to, unpacking->in, &from, NULL);
+        size_t from = (size_t)(unpacking->in_end - unpacking->in), to;
+        char *at = next_room(unpacking, &to);
+        size_t more = LZ4F_decompress(unpacker->lz4, at, &to, unpacking->in, &from, NULL);
         if (LZ4F_isError(more))
             return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
         unpacking->in += from;
-        unpacking->length += (uint32_t)to;
+        if (!add(unpacking, to))
+            return false;
         if (more == 0 && unpacking->in == unpacking->in_end)
             return true;
         if (from == 0 && to == 0)
@@ -200,14 +172,14 @@ static bool unpack_zstd(struct unpacking *unpacking)
     (void)ZSTD_DCtx_reset(unpacker->zstd, ZSTD_reset_session_only);
     ZSTD_inBuffer in = {.src = unpacking->in, .size = (size_t)(unpacking->in_end - unpacking->in)};
     for (;;) {
-        if (!ensure_room(unpacking))
-            return false;
-        ZSTD_outBuffer out = {.dst = out_at(unpacking), .size = out_room(unpacking)};
+        ZSTD_outBuffer out = {.pos = 0};
+        out.dst = next_room(unpacking, &out.size);
         size_t before = in.pos;
         size_t more = ZSTD_decompressStream(unpacker->zstd, &out, &in);
         if (ZSTD_isError(more))
             return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
-        unpacking->length += (uint32_t)out.pos;
+        if (!add(unpacking, out.pos))
+            return false;
         if (more == 0 && in.pos == in.size)
             return true;
         if (in.pos == before && out.pos == 0)
@@ -215,24 +187,16 @@ static bool unpack_zstd(struct unpacking *unpacking)
     }
 }
 
+/* A block that does not fit is only counted, and so are those after it. */
 static bool unpack_snappy_block(struct unpacking *unpacking, const char *in, size_t in_length)
 {
     size_t length;
-    if (snappy_uncompressed_length(in, in_length, &length) != SNAPPY_OK || length > UINT32_MAX)
+    if (snappy_uncompressed_length(in, in_length, &length) != SNAPPY_OK)
         return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
-    uint64_t need = (uint64_t)unpacking->length + length;
-    if (unpacking->measures) {
-        unpacking->counted += length;
-        return unpacking->counted <= unpacking->most || fail(unpacking, PS_KAFKA_UNPACK_TOO_LARGE);
-    }
-    if (need > unpacking->block->size &&
-        !resize(unpacking,
-                need > 2 * (uint64_t)unpacking->block->size ? need : 2 * (uint64_t)unpacking->block->size))
-        return false;
-    if (snappy_uncompress(in, in_length, out_at(unpacking), &length) != SNAPPY_OK)
+    bool fits = unpacking->length + length <= unpacking->size;
+    if (fits && snappy_uncompress(in, in_length, unpacking->block + unpacking->length, &length) != SNAPPY_OK)
         return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
-    unpacking->length += (uint32_t)length;
-    return true;
+    return add(unpacking, length);
 }
 
 /* Decompresses Java's frame: a head, then blocks, each with its length before it. */
@@ -272,59 +236,42 @@ static bool unpack(struct unpacking *unpacking, enum ps_kafka_compression codec)
     return fail(unpacking, PS_KAFKA_UNPACK_WRONG);
 }
 
-/* Counts the bytes without a block. Returns false with `failure` if they are damaged, or too many. */
-static bool measure(const struct unpacking *unpacking_, enum ps_kafka_compression codec, uint64_t *length,
-                    enum ps_kafka_unpack *failure)
+/* Decompresses the batch into the block, and counts its bytes. `block` NULL: only counts them. */
+static enum ps_kafka_unpack unpack_into(struct unpacking *unpacking, struct ps_block *block,
+                                        enum ps_kafka_compression codec)
 {
-    char scratch[SCRATCH_BYTES];
-    struct ps_block block = {.base = scratch, .size = sizeof scratch};
-    struct unpacking unpacking = *unpacking_;
-    unpacking.block = &block;
-    unpacking.measures = true;
-    bool good = unpack(&unpacking, codec);
-    *length = unpacking.counted + unpacking.length;
-    *failure = unpacking.failure;
-    return good;
+    struct unpacking pass = *unpacking;
+    pass.block = block != NULL ? block->base : NULL;
+    pass.size = block != NULL ? block->size : 0;
+    bool good = unpack(&pass, codec);
+    unpacking->length = pass.length;
+    return good ? PS_KAFKA_UNPACKED : pass.failure;
 }
 
-/* Returns the size of the first block. */
-static uint64_t first_bytes(const struct ps_kafka_unpacker *unpacker, const struct unpacking *unpacking,
-                            enum ps_kafka_compression codec)
+static struct ps_block *take(struct ps_block_cache *blocks, uint64_t size)
 {
-    uint64_t length = (uint64_t)(unpacking->in_end - unpacking->in);
-    if (unpacker->waiting == unpacking->in)
-        return unpacker->waiting_bytes;
+    return size > PS_BLOCK_BYTES ? ps_block_take_oversize(blocks, (uint32_t)size) : ps_block_take(blocks);
+}
+
+static uint64_t expected_bytes(const struct ps_kafka_unpacker *unpacker, enum ps_kafka_compression codec,
+                               uint64_t length, uint64_t budget)
+{
     uint64_t expected = length * unpacker->ratio_of_16[codec] / 16;
-    expected += expected / 8; /* a bit more than the last ratio gives, so that the block is seldom moved */
-    return ps_least(expected, ps_depot_budget_bytes(unpacking->blocks->depot) / 4);
+    expected += expected / 8; /* a bit more, so that the batch seldom has to be decompressed once more */
+    return ps_least(expected, budget / 4);
 }
 
-/* Decompresses the batch. While a block grows, memory for the old and the new one is needed. Without that
- * memory, tries again with a block of the exact size. If there is no memory for this block either, the next
- * call begins with a block of the exact size. */
-static bool unpack_whole(struct unpacking *unpacking, enum ps_kafka_compression codec)
+static void note_ratio(struct ps_kafka_unpacker *unpacker, enum ps_kafka_compression codec, uint64_t length,
+                       uint64_t unpacked)
 {
-    struct ps_kafka_unpacker *unpacker = unpacking->unpacker;
-    const struct unpacking fresh = *unpacking;
-    uint64_t bytes = first_bytes(unpacker, unpacking, codec), exact;
-    if (resize(unpacking, bytes) && unpack(unpacking, codec)) {
-        unpacker->waiting = NULL;
-        return true;
-    }
-    enum ps_kafka_unpack failure = unpacking->failure;
-    bool began = unpacking->block != NULL;
-    if (began)
-        ps_block_drop(unpacking->blocks, unpacking->block);
-    *unpacking = fresh;
-    if (failure != PS_KAFKA_UNPACK_NO_MEMORY || unpacker->waiting == unpacking->in)
-        return fail(unpacking, failure); /* there is no memory even for a block of the exact size */
-    if (!measure(unpacking, codec, &exact, &failure) || exact + MORE_BYTES > unpacking->most)
-        return fail(unpacking, failure != PS_KAFKA_UNPACKED ? failure : PS_KAFKA_UNPACK_TOO_LARGE);
-    unpacker->waiting = unpacking->in;
-    unpacker->waiting_bytes = exact + MORE_BYTES;
-    return began ? unpack_whole(unpacking, codec) : fail(unpacking, PS_KAFKA_UNPACK_NO_MEMORY);
+    uint32_t *ratio = &unpacker->ratio_of_16[codec];
+    uint32_t last = (uint32_t)ps_least(unpacked * 16 / (length + 1) + 1, 16U * RATIO_MAX);
+    *ratio = last >= *ratio ? last : *ratio - (*ratio - last) / RATIO_FALL;
 }
 
+/* A batch that does not fit the block that was expected to be large enough is counted to its end, and decompressed once more
+ * into a block of its size: a block that grew would need memory for two. Without memory for that block, the next call
+ * begins with it. */
 enum ps_kafka_unpack ps_kafka_unpack(struct ps_kafka_unpacker *unpacker, struct ps_block_cache *blocks,
                                      enum ps_kafka_compression codec, const char *data, uint32_t data_length,
                                      struct ps_block **block, uint32_t *length)
@@ -332,17 +279,32 @@ enum ps_kafka_unpack ps_kafka_unpack(struct ps_kafka_unpacker *unpacker, struct 
     uint64_t budget = ps_depot_budget_bytes(blocks->depot);
     struct unpacking unpacking = {
         .unpacker = unpacker,
-        .blocks = blocks,
         .in = data,
         .in_end = data + data_length,
         .most = ps_least(PS_KAFKA_UNPACKED_BYTES_MAX, budget - ps_least(budget, data_length)),
     };
-    if (unpack_whole(&unpacking, codec)) {
-        unpacker->ratio_of_16[codec] =
-            (uint32_t)ps_least((uint64_t)unpacking.length * 16 / (data_length + 1) + 1, 16U * 1024U);
-        *block = unpacking.block;
-        *length = unpacking.length;
-        return PS_KAFKA_UNPACKED;
+    bool waited = unpacker->waiting == data;
+    struct ps_block *into =
+        take(blocks, waited ? unpacker->waiting_bytes : expected_bytes(unpacker, codec, data_length, budget));
+    if (into == NULL && waited)
+        return PS_KAFKA_UNPACK_NO_MEMORY;
+    unpacker->waiting = NULL;
+    enum ps_kafka_unpack outcome = unpack_into(&unpacking, into, codec);
+    if (outcome == PS_KAFKA_UNPACKED && (into == NULL || unpacking.length > into->size)) {
+        if (into != NULL)
+            ps_block_drop(blocks, into);
+        unpacker->waiting_bytes = unpacking.length;
+        into = take(blocks, unpacking.length);
+        if (into == NULL)
+            unpacker->waiting = data;
+        outcome = into != NULL ? unpack_into(&unpacking, into, codec) : PS_KAFKA_UNPACK_NO_MEMORY;
     }
-    return unpacking.failure;
+    if (outcome == PS_KAFKA_UNPACKED) {
+        note_ratio(unpacker, codec, data_length, unpacking.length);
+        *block = into;
+        *length = (uint32_t)unpacking.length;
+    } else if (into != NULL) {
+        ps_block_drop(blocks, into);
+    }
+    return outcome;
 }
