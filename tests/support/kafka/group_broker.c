@@ -91,8 +91,7 @@ static char *put_count(char *at, unsigned count, int16_t version)
 
 static char *put_text(char *at, const char *text, int16_t version)
 {
-    return is_flexible(version) ? ps_wire_put_compact_string(at, text, strlen(text))
-                                : ps_wire_put_string(at, text, strlen(text));
+    return ps_wire_put_text(at, text, strlen(text), is_flexible(version));
 }
 
 static char *put_no_text(char *at, int16_t version)

@@ -35,13 +35,6 @@ static void skip_instance(struct ps_wire_in *in)
 
 /* ---- joining ---- */
 
-static size_t write_subscription(const struct ps_test_group_broker *group, char *at,
-                                 const struct ps_kafka_group_member *member)
-{
-    return group->cooperative ? ps_kafka_subscription_write_claims(at, member)
-                              : ps_kafka_subscription_write(at, member->topics, member->topic_count);
-}
-
 /* Writes the members as the leader gets them, with their subscriptions. */
 static char *put_members(const struct ps_test_group_broker *group, char *at, int16_t version)
 {
@@ -58,12 +51,12 @@ static char *put_members(const struct ps_test_group_broker *group, char *at, int
             if ((group->claimed >> p & 1) != 0)
                 claims[member.claim_count++] = (struct ps_kafka_group_claim){topic, p};
         }
-        size_t length = write_subscription(group, NULL, &member);
+        size_t length = ps_kafka_subscription_write(NULL, &member, group->cooperative, 0);
         at = ps_wire_put_string(at, ids[i], strlen(ids[i]));
         if (version >= 5)
             at = ps_wire_put_int16(at, -1);
         at = ps_wire_put_int32(at, (int32_t)length);
-        (void)write_subscription(group, at, &member);
+        (void)ps_kafka_subscription_write(at, &member, group->cooperative, 0);
         if (i > 0 && group->foreign)
             memset(at, 0xff, length);
         at += length;
@@ -198,16 +191,14 @@ static void take_assignment(struct ps_test_group_broker *group, struct ps_wire_i
 
 static char *put_assignment(const struct ps_test_group_broker *group, char *at)
 {
-    struct ps_kafka_group_share items[PS_TEST_GROUP_PARTITIONS];
-    struct ps_kafka_group_shares shares = {.items = items};
+    uint32_t owners[PS_TEST_GROUP_PARTITIONS];
     const struct ps_kafka_group_topic topic = {.name = {"t", 1}, .partition_count = PS_TEST_GROUP_PARTITIONS};
-    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
-        if ((group->owned >> i & 1) != 0)
-            items[shares.count++] = (struct ps_kafka_group_share){0, 0, (int32_t)i};
-    }
-    size_t length = ps_kafka_assignment_write(NULL, &shares, 0, &topic);
+    const struct ps_kafka_group all = {.topics = &topic, .topic_count = 1};
+    for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
+        owners[i] = (group->owned >> i & 1) != 0 ? 0 : PS_KAFKA_GROUP_NOBODY;
+    size_t length = ps_kafka_assignment_write(NULL, &all, owners, 0);
     at = ps_wire_put_int32(at, (int32_t)length);
-    (void)ps_kafka_assignment_write(at, &shares, 0, &topic);
+    (void)ps_kafka_assignment_write(at, &all, owners, 0);
     if (group->foreign && !group->leads)
         memset(at, 0xff, length);
     return at + length;
@@ -357,7 +348,7 @@ static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t pa
     int16_t error = top_error != 0 ? top_error : ps_test_group_error(group, PS_TEST_KEY_OFFSETS, false);
     assert_in_range(partition, 0, PS_TEST_GROUP_PARTITIONS - 1);
     struct ps_test_group_log *log = &group->logs[partition];
-    at = compact ? ps_wire_put_compact_string(at, "t", 1) : ps_wire_put_string(at, "t", 1);
+    at = ps_wire_put_text(at, "t", 1, compact);
     at = compact ? ps_wire_put_uvarint(at, 2) : ps_wire_put_int32(at, 1);
     at = ps_wire_put_int32(at, partition);
     at = ps_wire_put_int64(at, error == 0 ? log->committed : -1);
@@ -365,7 +356,7 @@ static char *put_offset(struct ps_test_group_broker *group, char *at, int32_t pa
         ps_test_group_log_begin(log, log->committed);
     if (version >= 5)
         at = ps_wire_put_int32(at, error == 0 ? log->committed_epoch : -1);
-    at = compact ? ps_wire_put_compact_string(at, "", 0) : ps_wire_put_string(at, "", 0);
+    at = ps_wire_put_text(at, "", 0, compact);
     at = ps_wire_put_int16(at, error);
     return compact ? ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0) : at;
 }

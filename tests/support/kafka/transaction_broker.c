@@ -398,7 +398,7 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     uint32_t count = ps_wire_get_compact_count(in, 1), has = answered(broker, count);
     at = ps_wire_put_int32(ps_wire_put_uvarint(at, 0), 0);
     at = ps_wire_put_uvarint(at, 2);
-    at = ps_wire_put_compact_string(at, "in", 2);
+    at = ps_wire_put_text(at, "in", 2, true);
     at = ps_wire_put_uvarint(at, has + 1);
     for (uint32_t i = 0; i < count; i++) { /* a topic for each partition */
         (void)ps_wire_get_compact_string(in, &length);
@@ -496,10 +496,10 @@ static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in
         assert_int_equal(ps_wire_get_compact_count(in, 4), 1);
         int32_t number = ps_wire_get_int32(in);
         ps_wire_skip_tags(in);
-        at = ps_wire_put_compact_string(at, "in", 2);
+        at = ps_wire_put_text(at, "in", 2, true);
         at = ps_wire_put_int32(ps_wire_put_uvarint(at, 2), number);
         at = ps_wire_put_int64(at, none || broker->removed[number] ? -1 : broker->committed[number]);
-        at = ps_wire_put_compact_string(ps_wire_put_int32(at, -1), "", 0);
+        at = ps_wire_put_text(ps_wire_put_int32(at, -1), "", 0, true);
         at = ps_wire_put_int16(at, none ? ERROR_UNSTABLE : 0);
         at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0); /* tags of the partition, of the topic */
     }

@@ -41,7 +41,7 @@ char *ps_test_coordinator_take_topic(struct ps_wire_in *in, char *at, bool flexi
     const char *name = flexible ? ps_wire_get_compact_string(in, &length) : ps_wire_get_string(in, &length);
     *of_positions = length == strlen(PS_TEST_POSITIONS) && memcmp(name, PS_TEST_POSITIONS, length) == 0;
     assert_true(*of_positions || (length == 3 && memcmp(name, "out", 3) == 0));
-    return flexible ? ps_wire_put_compact_string(at, name, length) : ps_wire_put_string(at, name, length);
+    return ps_wire_put_text(at, name, length, flexible);
 }
 
 struct partition *ps_test_coordinator_partition(struct ps_test_coordinator *broker, bool of_positions,
@@ -311,7 +311,7 @@ static char *put_second_versions(char *at)
     at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 1), 8);
     at = ps_wire_put_int64(at, 1);
     at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 2), 1 + sizeof feature + 5);
-    at = ps_wire_put_compact_string(ps_wire_put_uvarint(at, 2), feature, sizeof feature - 1);
+    at = ps_wire_put_text(ps_wire_put_uvarint(at, 2), feature, sizeof feature - 1, true);
     at = ps_wire_put_int16(at, 2);
     at = ps_wire_put_int16(at, 0);
     return ps_wire_put_uvarint(at, 0);

@@ -21,9 +21,9 @@
  * endpoint (bearer.h). The client allocates requests, sets and buffers while it warms up, and reuses them. */
 #pragma once
 
+#include "core/watch/histogram.h"
 #include "stages/lib/kafka/cluster/partition.h"
 #include "stages/lib/kafka/cluster/settings.h"
-#include "stages/lib/kafka/cluster/statistics.h"
 #include "stages/lib/kafka/wire/wire.h"
 #include "stages/lib/net/client.h"
 #include "stages/lib/net/resolver.h"
@@ -218,7 +218,11 @@ struct ps_kafka_native {
         uint64_t look_ns, look_rest_ns;
     } metadata;
     uint32_t correlation; /* of the next request, modulo 2^31 */
-    struct ps_kafka_native_statistics statistics;
+    struct {
+        uint64_t requests, bytes;        /* bytes written since the producer was made */
+        struct ps_histogram round_trips; /* of the answers since the last report */
+        uint64_t due_ns;
+    } statistics;
     struct {
         uint64_t bytes, records; /* bytes before compression */
         uint64_t memory_bytes;   /* of the batches that have or had these records: buffers and tokens */
@@ -316,6 +320,15 @@ void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_n
 /* Writes to `reason` (PS_TRANSPORT_REASON_BYTES) why an answer is not accepted, and returns false: the connection
  * will be closed. */
 bool ps_kafka_native_refuse(char *reason, const char *what);
+
+/* ---- statistics.c ---- */
+
+/* Counts the round trip of an answered request. */
+void ps_kafka_native_count_answer(struct ps_kafka_native *client,
+                                  const struct ps_kafka_native_request *request);
+/* Hands a report to the listener if its time has come. */
+void ps_kafka_native_tell_statistics(struct ps_kafka_native *client);
+uint64_t ps_kafka_native_statistics_due_ns(const struct ps_kafka_native *client);
 
 /* ---- silent.c ---- */
 

@@ -122,18 +122,17 @@ struct ps_kafka_native_request *ps_kafka_native_request_versions(struct ps_kafka
     if (at == NULL)
         return NULL;
     if (request->flexible) {
-        at = ps_wire_put_compact_string(at, name, sizeof name - 1);
-        at = ps_wire_put_compact_string(at, version_text, sizeof version_text - 1);
+        at = ps_wire_put_text(at, name, sizeof name - 1, true);
+        at = ps_wire_put_text(at, version_text, sizeof version_text - 1, true);
     }
     return ps_kafka_native_request_end(request, at);
 }
 
 /* Writes the transactional id; a null string without transactions. */
-static char *put_transactional_id(const struct ps_kafka_native *client, char *at)
+static char *put_transactional_id(const struct ps_kafka_native *client, bool flexible, char *at)
 {
-    const char *id = client->transaction.id;
-    return ps_kafka_native_is_transactional(client) ? ps_wire_put_string(at, id, strlen(id))
-                                                    : ps_wire_put_int16(at, -1);
+    const char *id = ps_kafka_native_is_transactional(client) ? client->transaction.id : NULL;
+    return ps_wire_put_text(at, id, id != NULL ? strlen(id) : 0, flexible);
 }
 
 struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_native *client, int16_t version)
@@ -143,7 +142,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_id(struct ps_kafka_nativ
                                              6 + PS_KAFKA_NATIVE_TRANSACTIONAL_ID_BYTES, &request);
     if (at == NULL)
         return NULL;
-    at = put_transactional_id(client, at);
+    at = put_transactional_id(client, request->flexible, at);
     at = ps_wire_put_int32(
         at, ps_kafka_native_is_transactional(client) ? client->settings.transaction_timeout_ms : INT32_MAX);
     return ps_kafka_native_request_end(request, at);
@@ -285,8 +284,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
         return NULL;
     take_batches(broker, request);
     client->transaction.any_joined |= flexible;
-    at = flexible ? ps_wire_put_compact_string(at, client->transaction.id, strlen(client->transaction.id))
-                  : put_transactional_id(client, at);
+    at = put_transactional_id(client, flexible, at);
     at = ps_wire_put_int16(at, client->settings.acks);
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
     at = ps_wire_put_count(at, request->batch_count, flexible);

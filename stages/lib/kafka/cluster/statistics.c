@@ -23,17 +23,16 @@ static uint64_t in_flight(const struct ps_kafka_native *client)
 
 void ps_kafka_native_tell_statistics(struct ps_kafka_native *client)
 {
-    struct ps_kafka_native_statistics *statistics = &client->statistics;
-    if (client->settings.statistics_ns == 0 || client->now.mono_ns < statistics->due_ns)
+    struct ps_histogram *trips = &client->statistics.round_trips;
+    if (client->settings.statistics_ns == 0 || client->now.mono_ns < client->statistics.due_ns)
         return;
-    struct ps_histogram *trips = &statistics->round_trips;
-    statistics->due_ns = client->now.mono_ns + client->settings.statistics_ns;
+    client->statistics.due_ns = client->now.mono_ns + client->settings.statistics_ns;
     const struct ps_kafka_measured measured = {
         .queue_records = client->queued.records,
         .queue_bytes = client->queued.bytes,
         .queue_records_max = client->settings.queue_records_max,
-        .requests = statistics->requests,
-        .request_bytes = statistics->bytes,
+        .requests = client->statistics.requests,
+        .request_bytes = client->statistics.bytes,
         .requests_in_flight = in_flight(client),
         .round_trip_us = trips->count > 0 ? trips->sum / trips->count / 1000 : 0,
         .round_trip_p99_us = ps_histogram_percentile(trips, 99) / 1000,

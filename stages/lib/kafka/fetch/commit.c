@@ -45,8 +45,8 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
     at = ps_wire_put_int32(at, member->generation);
     at = ps_wire_put_string(at, member->id, strlen(member->id));
     if (version >= VERSION_OF_INSTANCES)
-        at = member->instance[0] != '\0' ? ps_wire_put_string(at, member->instance, strlen(member->instance))
-                                         : ps_wire_put_int16(at, -1);
+        at = ps_wire_put_text(at, member->instance[0] != '\0' ? member->instance : NULL,
+                              strlen(member->instance), false);
     if (version < VERSION_WITHOUT_RETENTION)
         at = ps_wire_put_int64(at, -1); /* the broker's retention */
     at = ps_wire_put_int32(at, (int32_t)count);

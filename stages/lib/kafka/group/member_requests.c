@@ -15,10 +15,10 @@ static char *put_text(char *at, const char *text)
     return ps_wire_put_string(at, text, strlen(text));
 }
 
-static char *put_instance(const struct ps_kafka_fetch *fetch, char *at)
+static char *put_instance(const struct ps_kafka_fetch *fetch, char *at, bool flexible)
 {
-    return fetch->member.instance[0] != '\0' ? put_text(at, fetch->member.instance)
-                                             : ps_wire_put_int16(at, -1);
+    const char *instance = fetch->member.instance;
+    return ps_wire_put_text(at, instance[0] != '\0' ? instance : NULL, strlen(instance), flexible);
 }
 
 /* Writes the group, the generation and the member id; and the instance id, in versions that have it. */
@@ -27,7 +27,7 @@ static char *put_member(const struct ps_kafka_fetch *fetch, char *at, bool with_
     at = put_text(at, fetch->group);
     at = ps_wire_put_int32(at, fetch->member.generation);
     at = put_text(at, fetch->member.id);
-    return with_instance ? put_instance(fetch, at) : at;
+    return with_instance ? put_instance(fetch, at, false) : at;
 }
 
 static size_t member_bytes(const struct ps_kafka_fetch *fetch)
@@ -90,12 +90,8 @@ static char *put_join(const struct ps_kafka_fetch *fetch, char *at, const struct
     if (version >= VERSION_OF_REBALANCES)
         at = ps_wire_put_int32(at, settings->rebalance_ms);
     at = ps_wire_put_text(at, member->id, strlen(member->id), flexible);
-    if (flexible)
-        at = member->instance[0] != '\0'
-                 ? ps_wire_put_compact_string(at, member->instance, strlen(member->instance))
-                 : ps_wire_put_uvarint(at, 0);
-    else if (version >= VERSION_OF_INSTANCES_JOIN)
-        at = put_instance(fetch, at);
+    if (version >= VERSION_OF_INSTANCES_JOIN)
+        at = put_instance(fetch, at, flexible);
     at = ps_wire_put_text(at, "consumer", strlen("consumer"), flexible);
     at = put_protocols(fetch, at, own, flexible);
     return flexible ? ps_wire_put_uvarint(at, 0) : at; /* no reason (KIP-800) */

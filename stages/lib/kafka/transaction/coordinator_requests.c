@@ -150,12 +150,12 @@ struct ps_kafka_native_request *ps_kafka_native_request_group(struct ps_kafka_na
 /* Writes each position with its topic: coordinators accept a topic several times. */
 static char *put_offset(char *at, const struct ps_kafka_position *position)
 {
-    at = ps_wire_put_compact_string(at, position->name->name.data, position->name->name.length);
+    at = ps_wire_put_text(at, position->name->name.data, position->name->name.length, true);
     at = ps_wire_put_count(at, 1, true);
     at = ps_wire_put_int32(at, (int32_t)position->name->part);
     at = ps_wire_put_int64(at, position->next);
     at = ps_wire_put_int32(at, position->epoch);
-    at = ps_wire_put_compact_string(at, NULL, 0); /* metadata */
+    at = ps_wire_put_text(at, "", 0, true); /* metadata */
     at = ps_wire_put_tags(at, true);
     return ps_wire_put_tags(at, true); /* of the topic */
 }
@@ -179,15 +179,14 @@ struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_
     if (at == NULL)
         return NULL;
     client->transaction.any_joined = true;
-    at = ps_wire_put_compact_string(at, transaction->id, strlen(transaction->id));
-    at = ps_wire_put_compact_string(at, name->group.data, name->group.length);
+    at = ps_wire_put_text(at, transaction->id, strlen(transaction->id), true);
+    at = ps_wire_put_text(at, name->group.data, name->group.length, true);
     at = ps_wire_put_int64(at, client->id.id);
     at = ps_wire_put_int16(at, client->id.epoch);
     at = ps_wire_put_int32(at, name->assignment);
-    at = ps_wire_put_compact_string(at, name->member.data, name->member.length);
-    at = name->instance.length > 0
-             ? ps_wire_put_compact_string(at, name->instance.data, name->instance.length)
-             : ps_wire_put_uvarint(at, 0);
+    at = ps_wire_put_text(at, name->member.data, name->member.length, true);
+    at = ps_wire_put_text(at, name->instance.length > 0 ? name->instance.data : NULL, name->instance.length,
+                          true);
     at = ps_wire_put_count(at, transaction->end - transaction->from, true);
     for (uint32_t i = transaction->from; i < transaction->end; i++)
         at = put_offset(at, &transaction->positions[i]);
@@ -219,11 +218,11 @@ struct ps_kafka_native_request *ps_kafka_native_request_committed(struct ps_kafk
                                              &request);
     if (at == NULL)
         return NULL;
-    at = ps_wire_put_compact_string(at, group.data, group.length);
+    at = ps_wire_put_text(at, group.data, group.length, true);
     at = ps_wire_put_uvarint(at, transaction->end - transaction->from + 1);
     for (uint32_t i = transaction->from; i < transaction->end; i++) {
         const struct ps_stream_name *name = transaction->positions[i].name;
-        at = ps_wire_put_compact_string(at, name->name.data, name->name.length);
+        at = ps_wire_put_text(at, name->name.data, name->name.length, true);
         at = ps_wire_put_uvarint(at, 2);
         at = ps_wire_put_int32(at, (int32_t)name->part);
         at = ps_wire_put_uvarint(at, 0);

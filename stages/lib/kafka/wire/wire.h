@@ -90,17 +90,16 @@ static inline char *ps_wire_put_uvarint(char *at, uint32_t value)
     return at;
 }
 
-static inline char *ps_wire_put_compact_string(char *at, const char *text, size_t length)
-{
-    at = ps_wire_put_uvarint(at, (uint32_t)length + 1);
-    return ps_wire_put_bytes(at, text, length);
-}
-
-/* Write a string, the number of an array's elements or of bytes, and the end of a structure, in the form of the request's
- * version. */
+/* Write a string (NULL: a null one), the number of an array's elements or of bytes, and the end of a structure, in the form of
+ * the request's version. */
 static inline char *ps_wire_put_text(char *at, const char *text, size_t length, bool flexible)
 {
-    return flexible ? ps_wire_put_compact_string(at, text, length) : ps_wire_put_string(at, text, length);
+    if (text == NULL)
+        return flexible ? ps_wire_put_uvarint(at, 0) : ps_wire_put_int16(at, -1);
+    if (!flexible)
+        return ps_wire_put_string(at, text, length);
+    at = ps_wire_put_uvarint(at, (uint32_t)length + 1);
+    return ps_wire_put_bytes(at, text, length);
 }
 
 static inline char *ps_wire_put_count(char *at, uint32_t count, bool flexible)

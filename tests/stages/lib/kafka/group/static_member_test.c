@@ -176,16 +176,15 @@ static void take(void *, struct ps_slice topic, int32_t partition)
 
 static char *put_assignment(char *at)
 {
-    struct ps_kafka_group_share items[32];
-    struct ps_kafka_group_shares shares = {.items = items};
-    const struct ps_kafka_group_topic topics[TOPICS] = {{TEXT("a"), 8}, {TEXT("b"), 8}};
+    uint32_t owners[TOPICS * 8];
+    const struct ps_kafka_group_topic topics[TOPICS] = {{TEXT("a"), 8, 0}, {TEXT("b"), 8, 8}};
+    const struct ps_kafka_group all = {.topics = topics, .topic_count = TOPICS};
     for (unsigned t = 0; t < TOPICS; t++)
-        for (int32_t p = 0; p < 8; p++)
-            if ((fake.assigned[t] >> p & 1) != 0)
-                items[shares.count++] = (struct ps_kafka_group_share){0, t, p};
-    size_t length = ps_kafka_assignment_write(NULL, &shares, 0, topics);
+        for (unsigned p = 0; p < 8; p++)
+            owners[8 * t + p] = (fake.assigned[t] >> p & 1) != 0 ? 0 : PS_KAFKA_GROUP_NOBODY;
+    size_t length = ps_kafka_assignment_write(NULL, &all, owners, 0);
     at = ps_wire_put_int32(at, (int32_t)length);
-    (void)ps_kafka_assignment_write(at, &shares, 0, topics);
+    (void)ps_kafka_assignment_write(at, &all, owners, 0);
     return at + length;
 }
 
