@@ -448,7 +448,7 @@ static void test_old_leader_answers_late(void **state)
     submit(&run);
     const struct produced produced = expect_produce(&run);
     const struct ps_kafka_native *client = (const struct ps_kafka_native *)run.producer;
-    struct ps_kafka_native_partition *partition = ps_kafka_native_topic_find(client, "t", 1)->partitions;
+    struct ps_kafka_native_partition *partition = ps_kafka_native_topic_find(client, "t", 1)->partitions[0];
     struct ps_kafka_native_broker *leader = partition->leader;
     ps_kafka_native_partition_lead(partition, NULL);
     ps_kafka_native_partition_lead(partition, leader);
