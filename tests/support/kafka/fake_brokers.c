@@ -236,14 +236,14 @@ static char *produce(struct ps_test_brokers *brokers, unsigned node, int16_t ver
     (void)ps_wire_get_string(in, &length);
     assert_int_equal(ps_wire_get_int16(in), -1); /* acks */
     (void)ps_wire_get_int32(in);
-    assert_int_equal(ps_wire_get_count(in, 1), 1);
-    const char *topic = ps_wire_get_string(in, &length);
-    assert_true(length == 1 && *topic == 't');
     uint32_t count = ps_wire_get_count(in, 8);
-    at = ps_wire_put_int32(at, 1);
-    at = ps_wire_put_string(at, "t", 1);
     at = ps_wire_put_int32(at, (int32_t)count);
     for (uint32_t i = 0; i < count; i++) {
+        const char *topic = ps_wire_get_string(in, &length);
+        assert_true(length == 1 && *topic == 't');
+        assert_int_equal(ps_wire_get_count(in, 8), 1);
+        at = ps_wire_put_string(at, "t", 1);
+        at = ps_wire_put_int32(at, 1);
         int32_t number = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
         const char *set = ps_wire_take(in, (size_t)bytes);
         assert_non_null(set);

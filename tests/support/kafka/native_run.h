@@ -213,10 +213,10 @@ static inline struct produced expect_produce(struct run *run)
     (void)ps_wire_get_string(&in, &length); /* transaction */
     (void)ps_wire_get_int16(&in);
     (void)ps_wire_get_int32(&in);
-    assert_int_equal(ps_wire_get_count(&in, 1), 1);
-    (void)ps_wire_get_string(&in, &length);
     produced.sets = ps_wire_get_count(&in, 8);
-    for (uint32_t i = 0; i < produced.sets; i++) {
+    for (uint32_t i = 0; i < produced.sets; i++) { /* each with its topic */
+        (void)ps_wire_get_string(&in, &length);
+        assert_int_equal(ps_wire_get_count(&in, 8), 1);
         int32_t partition = ps_wire_get_int32(&in), bytes = ps_wire_get_int32(&in);
         const char *set = ps_wire_take(&in, (size_t)bytes);
         assert_non_null(set);

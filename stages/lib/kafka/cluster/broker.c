@@ -103,6 +103,7 @@ void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
     broker->phase = PS_KAFKA_NATIVE_DOWN;
     broker->write_blocked = false;
     broker->in_length = 0;
+    broker->muted_ns = 0;
     broker->fetch.answer = NULL;
     broker->fetch.starved = broker->fetch.asked = false;
     broker->writing = NULL;
@@ -406,8 +407,8 @@ static uint64_t deadline_ns(const struct ps_kafka_native_broker *broker)
     uint64_t since_ns = ps_kafka_native_broker_asked_ns(broker);
     if (since_ns == PS_NEVER)
         return PS_NEVER;
-    if (broker->throttle_ns > since_ns)
-        since_ns = broker->throttle_ns;
+    if (broker->muted_ns > since_ns)
+        since_ns = broker->muted_ns;
     return since_ns + (broker->first->timeout_ns != 0 ? broker->first->timeout_ns
                                                       : broker->client->settings.request_timeout_ns);
 }

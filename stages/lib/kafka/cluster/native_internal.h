@@ -95,10 +95,9 @@ struct ps_kafka_native_broker {
     struct ps_kafka_native_partition *ready, **ready_end; /* partitions that have a batch to send */
     char *in;                                             /* bytes of responses */
     uint32_t in_length, in_room;
-    uint64_t rest_ns;
-    /* until then the broker takes no records of this client because of a quota, and reads nothing of a connection (KIP-219); or
-     * a reader rests after an error */
-    uint64_t throttle_ns;
+    uint64_t rest_ns, throttle_ns;
+    /* until then the broker reads nothing of this connection, because of a quota; 0: it reads */
+    uint64_t muted_ns;
     uint64_t begun_ns; /* when the present attempt to connect began */
     /* when another broker was last asked whether this silent broker is in the cluster */
     uint64_t doubted_ns;

@@ -264,7 +264,7 @@ static void throttled(struct ps_kafka_native_broker *broker, uint64_t throttle_n
 {
     struct ps_kafka_native *client = broker->client;
     char text[128];
-    broker->throttle_ns = client->now.mono_ns + throttle_ns;
+    broker->throttle_ns = broker->muted_ns = client->now.mono_ns + throttle_ns;
     if (throttle_ns < TELL_THROTTLE_NS || !ps_kafka_native_may_tell(client, &client->throttle_told_ns))
         return;
     snprintf(text, sizeof text, "broker %d takes no records for %s", broker->node,

@@ -241,6 +241,7 @@ static enum ps_kafka_unpack unpack_into(struct unpacking *unpacking, struct ps_b
                                         enum ps_kafka_compression codec)
 {
     struct unpacking pass = *unpacking;
+    pass.length = 0;
     pass.block = block != NULL ? block->base : NULL;
     pass.size = block != NULL ? block->size : 0;
     bool good = unpack(&pass, codec);
