@@ -7,47 +7,6 @@
 
 static const char digits[] = "0123456789abcdef";
 
-size_t ps_printable_byte(char out[4], unsigned char byte)
-{
-    if (byte >= 0x20 && byte != 0x7f) {
-        out[0] = (char)byte;
-        return 1;
-    }
-    out[0] = '\\';
-    if (byte == '\n' || byte == '\r' || byte == '\t') {
-        out[1] = byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't';
-        return 2;
-    }
-    out[1] = 'x';
-    out[2] = digits[byte >> 4];
-    out[3] = digits[byte & 15];
-    return 4;
-}
-
-size_t ps_printable_hidden(const char *text, size_t length)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    if (length < 2 || at[0] < 0xc2)
-        return 0;
-    if (at[0] == 0xc2) /* U+0080 to U+009F, the soft hyphen */
-        return at[1] < 0xa0 || at[1] == 0xad ? 2 : 0;
-    if (at[0] == 0xd8) /* U+061C */
-        return at[1] == 0x9c ? 2 : 0;
-    if (length < 3)
-        return 0;
-    if (at[0] == 0xe1) /* U+180E */
-        return at[1] == 0xa0 && at[2] == 0x8e ? 3 : 0;
-    if (at[0] == 0xe2 && at[1] == 0x80) /* U+200B to U+200F, U+2028 to U+202E */
-        return (at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae) ? 3 : 0;
-    if (at[0] == 0xe2 && at[1] == 0x81) /* U+2060 to U+206F */
-        return at[2] >= 0xa0 && at[2] <= 0xaf ? 3 : 0;
-    if (at[0] == 0xef) /* U+FEFF, U+FFF9 to U+FFFB */
-        return (at[1] == 0xbb && at[2] == 0xbf) || (at[1] == 0xbf && at[2] >= 0xb9 && at[2] <= 0xbb) ? 3 : 0;
-    if (length >= 4 && at[0] == 0xf3 && at[1] == 0xa0) /* U+E0000 to U+E007F */
-        return at[2] == 0x80 || at[2] == 0x81 ? 4 : 0;
-    return 0;
-}
-
 static size_t spell_out(char *out, unsigned char byte)
 {
     out[0] = '\\';
@@ -55,6 +14,34 @@ static size_t spell_out(char *out, unsigned char byte)
     out[2] = digits[byte >> 4];
     out[3] = digits[byte & 15];
     return 4;
+}
+
+size_t ps_printable_byte(char out[4], unsigned char byte)
+{
+    if (byte >= 0x20 && byte != 0x7f) {
+        out[0] = (char)byte;
+        return 1;
+    }
+    if (byte != '\n' && byte != '\r' && byte != '\t')
+        return spell_out(out, byte);
+    out[0] = '\\';
+    out[1] = byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't';
+    return 2;
+}
+
+size_t ps_printable_hidden(const char *text, size_t length)
+{
+    static const struct {
+        uint32_t first, last;
+    } hidden[] = {{0x80, 0x9F},     {0xAD, 0xAD},     {0x61C, 0x61C},   {0x180E, 0x180E}, {0x200B, 0x200F},
+                  {0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB}, {0xE0000, 0xE007F}};
+    uint32_t code;
+    size_t bytes = length > 0 ? ps_utf8_get(text, length, &code) : 0;
+    for (size_t i = 0; bytes > 1 && i < PS_COUNT_OF(hidden); i++) {
+        if (code >= hidden[i].first && code <= hidden[i].last)
+            return bytes;
+    }
+    return 0;
 }
 
 size_t ps_printable_next(char out[16], size_t *out_length, const char *text, size_t length, size_t *good)

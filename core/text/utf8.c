@@ -22,31 +22,31 @@ static bool is_bad4(uint8_t first, uint8_t second)
            !is_tail(second);
 }
 
-/* Looks at the sequence at `p` (p < end, first byte not ASCII). Returns its length when well-formed; else 0, and
- * *skip is the number of bytes that one replacement character replaces. */
-static size_t sequence(const uint8_t *p, const uint8_t *end, size_t *skip)
+size_t ps_utf8_sequence(const char *text, size_t left, size_t *malformed)
 {
-    size_t left = (size_t)(end - p);
+    const uint8_t *p = (const uint8_t *)text;
     uint8_t first = p[0];
-    *skip = 1;
+    if (first < 0x80)
+        return 1;
+    *malformed = 1;
     if (first >= 0xC2 && first <= 0xDF)
         return left >= 2 && is_tail(p[1]) ? 2 : 0;
     if (first >= 0xE0 && first <= 0xEF) {
         if (left < 2 || is_bad3(first, p[1]))
             return 0;
-        *skip = 2;
+        *malformed = 2;
         if (left < 3 || !is_tail(p[2]))
             return 0;
-        *skip = 3;
+        *malformed = 3;
         return first == 0xED && p[1] >= 0xA0 ? 0 : 3;
     }
     if (first >= 0xF0 && first <= 0xF4) {
         if (left < 2 || is_bad4(first, p[1]))
             return 0;
-        *skip = 2;
+        *malformed = 2;
         if (left < 3 || !is_tail(p[2]))
             return 0;
-        *skip = 3;
+        *malformed = 3;
         return left >= 4 && is_tail(p[3]) ? 4 : 0;
     }
     return 0;
@@ -76,6 +76,12 @@ static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
     return p;
 }
 
+bool ps_utf8_is_ascii(const char *text, size_t length)
+{
+    const uint8_t *p = (const uint8_t *)text;
+    return length == 0 || skip_ascii(p, p + length) == p + length;
+}
+
 size_t ps_utf8_valid_length(const char *text, size_t length)
 {
     if (length == 0) /* text may be NULL */
@@ -83,7 +89,7 @@ size_t ps_utf8_valid_length(const char *text, size_t length)
     const uint8_t *start = (const uint8_t *)text, *p = start, *end = start + length;
     size_t skip;
     while ((p = skip_ascii(p, end)) < end) {
-        size_t good = sequence(p, end, &skip);
+        size_t good = ps_utf8_sequence((const char *)p, (size_t)(end - p), &skip);
         if (good == 0)
             break;
         p += good;
@@ -105,7 +111,7 @@ size_t ps_utf8_repair(const char *text, size_t length, char *out)
         p = stop;
         if (p == end)
             break;
-        size_t good = sequence(p, end, &skip);
+        size_t good = ps_utf8_sequence((const char *)p, (size_t)(end - p), &skip);
         if (good > 0) {
             memcpy(to, p, good);
             to += good;
@@ -145,7 +151,7 @@ bool ps_utf8_has_terminator(const char *text, size_t length)
 size_t ps_utf8_get(const char *text, size_t length, uint32_t *code)
 {
     const uint8_t *p = (const uint8_t *)text;
-    size_t skip, bytes = p[0] < 0x80 ? 1 : sequence(p, p + length, &skip);
+    size_t skip, bytes = ps_utf8_sequence(text, length, &skip);
     *code = bytes == 1 ? p[0] : bytes > 1 ? p[0] & (0xFFU >> (bytes + 1)) : 0;
     for (size_t i = 1; i < bytes; i++)
         *code = *code << 6 | (p[i] & 0x3FU);

@@ -8,6 +8,12 @@
  * is 0; the same below. */
 size_t ps_utf8_valid_length(const char *text, size_t length);
 
+bool ps_utf8_is_ascii(const char *text, size_t length);
+
+/* Returns the length of the well-formed sequence at the beginning of a text of at least one byte; 0: it is malformed, and
+ * *malformed is the number of bytes that one U+FFFD replaces. */
+size_t ps_utf8_sequence(const char *text, size_t length, size_t *malformed);
+
 /* Copies `text` to `out` (room for 3 * length bytes), every malformed sequence replaced by U+FFFD exactly as
  * `new String(bytes, UTF_8)` does (java.lang.String.decodeUTF8). Returns the bytes written. */
 size_t ps_utf8_repair(const char *text, size_t length, char *out);

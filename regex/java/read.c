@@ -102,15 +102,8 @@ void *ps_java_fail(struct ps_java_parser *parser, const char *reason, const char
 static size_t decode(const char *text, size_t length, uint32_t *out)
 {
     size_t count = 0;
-    for (size_t i = 0; i < length;) {
-        uint8_t first = (uint8_t)text[i];
-        size_t tail = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
-        uint32_t c = tail == 0 ? first : first & (0x3FU >> tail);
-        for (size_t j = 1; j <= tail; j++)
-            c = c << 6 | ((uint8_t)text[i + j] & 0x3F);
-        out[count++] = c;
-        i += tail + 1;
-    }
+    for (size_t i = 0; i < length; count++)
+        i += ps_utf8_get(text + i, length - i, &out[count]);
     return count;
 }
 

@@ -76,15 +76,6 @@ static const struct ps_option options[] = {
 
 /* ---- set-up ---- */
 
-static bool is_ascii(const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        if ((uint8_t)text[i] >= 0x80)
-            return false;
-    }
-    return true;
-}
-
 static enum ps_status search_replace_check(const void *plan_, const struct ps_context *context)
 {
     const struct search_replace_plan *plan = plan_;
@@ -126,7 +117,7 @@ static enum ps_status search_replace_build(void *plan_, struct ps_context *conte
     if (ps_charset_find(plan->charset_name, &plan->charset, err) != PS_OK)
         return PS_FAIL;
     plan->scanned = plan->charset.kind < PS_CHARSET_UTF16;
-    plan->plain = is_ascii(plan->text, strlen(plan->text));
+    plan->plain = ps_utf8_is_ascii(plan->text, strlen(plan->text));
     plan->budget_bytes = context->memory_budget_bytes;
     plan->regex = ps_regex_create(plan->pattern, 0, PS_REGEX_FIND, err);
     if (plan->regex != NULL)
@@ -263,7 +254,7 @@ static bool is_utf8(const struct search_replace_plan *plan, const struct ps_even
 {
     if (plan->charset.kind == PS_CHARSET_UTF8)
         return true;
-    return plan->scanned && (!matches || plan->plain) && is_ascii(event->body, event->body_length);
+    return plan->scanned && (!matches || plan->plain) && ps_utf8_is_ascii(event->body, event->body_length);
 }
 
 /* Returns how many bytes may still be made for this batch: its blocks and the new bodies must fit the

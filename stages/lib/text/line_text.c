@@ -120,25 +120,6 @@ static bool add(struct ps_batch *batch, struct ps_line_bytes *lines, char *body,
     return ps_batch_add(batch, body, length) != NULL;
 }
 
-static bool is_ascii(const char *bytes, size_t length)
-{
-    size_t i = 0;
-#ifdef __SSE2__
-    for (; i + 64 <= length; i += 64) {
-        const __m128i *at = (const __m128i *)(const void *)(bytes + i);
-        __m128i any = _mm_or_si128(_mm_or_si128(_mm_loadu_si128(at), _mm_loadu_si128(at + 1)),
-                                   _mm_or_si128(_mm_loadu_si128(at + 2), _mm_loadu_si128(at + 3)));
-        if (_mm_movemask_epi8(any) != 0)
-            return false;
-    }
-#endif
-    for (; i < length; i++) {
-        if ((signed char)bytes[i] < 0)
-            return false;
-    }
-    return true;
-}
-
 /* Notes that an event ends at chars_max. `goes_on`: its line has more text after it. */
 static void note_cut(struct ps_line_text *text, bool goes_on)
 {
@@ -450,7 +431,7 @@ enum ps_line_take ps_line_text_take(struct ps_line_text *text, struct ps_batch *
     if (text->cut_or_end && lines->length > 0)
         note_cut(text, true);
     bool same = text->in->kind == PS_CHARSET_LATIN1 && text->out->kind == PS_CHARSET_LATIN1;
-    if (text->part == 0 && (same || (text->plain && is_ascii(lines->bytes, lines->length))))
+    if (text->part == 0 && (same || (text->plain && ps_utf8_is_ascii(lines->bytes, lines->length))))
         return take_bytes(text, batch, lines);
     if (text->in->kind == PS_CHARSET_UTF8 && text->out->kind == PS_CHARSET_UTF8)
         return take_utf8(text, batch, lines, err);

@@ -1,54 +1,23 @@
 /* See line_walk.h. */
 #include "stages/lib/text/line_walk.h"
 
+#include "core/text/utf8.h"
+
 #include <string.h>
 
 static const char replacement[3] = {(char)0xEF, (char)0xBF, (char)0xBD};
 
-static bool continues(const uint8_t *byte)
-{
-    return (*byte & 0xC0) == 0x80;
-}
-
 /* Returns the length of the well-formed sequence at `at`; else 0, and *malformed is the number of bytes that
  * Java's decoder (sun.nio.cs.UTF_8) calls malformed. That is 0 as well when the bytes end before this is known,
  * which happens only if the line has not `ended`. */
-static uint32_t sequence(const uint8_t *at, uint32_t rest, bool ended, uint32_t *malformed)
+static size_t sequence(const char *at, size_t rest, bool ended, size_t *malformed)
 {
-    uint8_t lead = at[0];
-    *malformed = 1;
-    if (lead < 0x80)
-        return 1;
-    if (lead < 0xC2 || lead > 0xF4)
-        return 0;
-    uint32_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    if (rest == 1) {
-        *malformed = ended ? 1 : 0;
-        return 0;
-    }
-    if (!continues(at + 1) || (lead == 0xE0 && at[1] < 0xA0) || (lead == 0xF0 && at[1] < 0x90) ||
-        (lead == 0xF4 && at[1] > 0x8F))
-        return 0;
-    if (length == 2)
-        return 2;
-    if (rest == 2) {
-        *malformed = ended ? 2 : 0;
-        return 0;
-    }
-    if (!continues(at + 2)) {
-        *malformed = 2;
-        return 0;
-    }
-    if (length == 3) {
-        *malformed = 3; /* a surrogate */
-        return lead == 0xED && at[1] >= 0xA0 ? 0 : 3;
-    }
-    if (rest == 3) {
-        *malformed = ended ? 3 : 0;
-        return 0;
-    }
-    *malformed = 3;
-    return continues(at + 3) ? 4 : 0;
+    uint8_t lead = (uint8_t)at[0];
+    size_t length = ps_utf8_sequence(at, rest, malformed);
+    size_t whole = lead < 0xC2 || lead > 0xF4 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    if (length == 0 && !ended && *malformed == rest && rest < whole)
+        *malformed = 0;
+    return length;
 }
 
 static void put(struct ps_line_walk *walk, const void *bytes, uint32_t length)
@@ -63,16 +32,16 @@ void ps_line_walk(struct ps_line_walk *walk)
     walk->used = walk->made = walk->chars = 0;
     walk->cut = walk->repaired = walk->bad = walk->incomplete = false;
     while (walk->used < walk->length) {
-        const uint8_t *at = (const uint8_t *)walk->bytes + walk->used;
-        uint32_t malformed, length = sequence(at, walk->length - walk->used, walk->ended, &malformed);
+        const char *at = walk->bytes + walk->used;
+        size_t malformed, length = sequence(at, walk->length - walk->used, walk->ended, &malformed);
         uint32_t chars = length == 4 ? 2 : 1;
         if (length > 0) {
             if (walk->chars + chars > walk->chars_max && walk->chars > 0) {
                 walk->cut = true;
                 return;
             }
-            put(walk, at, length);
-            walk->used += length;
+            put(walk, at, (uint32_t)length);
+            walk->used += (uint32_t)length;
             walk->chars += chars;
         } else if (malformed == 0) {
             walk->incomplete = true;
@@ -82,7 +51,7 @@ void ps_line_walk(struct ps_line_walk *walk)
             return;
         } else {
             walk->repaired = true;
-            walk->used += malformed;
+            walk->used += (uint32_t)malformed;
             if (walk->policy == PS_DECODE_REPLACE) {
                 put(walk, replacement, sizeof replacement);
                 walk->chars++;

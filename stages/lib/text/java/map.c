@@ -1,40 +1,22 @@
 /* See map.h. */
 #include "stages/lib/text/java/map.h"
 
+#include "core/text/utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define ROOM_MIN 16U
 
-/* Reads the next code point of UTF-8 text; each malformed byte gives U+FFFD. */
-static uint32_t code_point_next(const unsigned char **at, const unsigned char *end)
-{
-    const unsigned char *p = *at;
-    unsigned length = p[0] < 0x80 ? 1 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : 0;
-    if (p[0] >= 0xF0 && p[0] < 0xF5)
-        length = 4;
-    uint32_t code = length <= 1 ? p[0] : p[0] & (0xFFU >> (length + 1));
-    *at = p + 1;
-    if (length == 0 || (size_t)(end - p) < length)
-        return 0xFFFD;
-    for (unsigned i = 1; i < length; i++) {
-        if ((p[i] & 0xC0) != 0x80)
-            return 0xFFFD;
-        code = code << 6 | (p[i] & 0x3F);
-    }
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    if (code < least[length] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
-        return 0xFFFD;
-    *at = p + length;
-    return code;
-}
-
 uint32_t ps_java_hash(const char *text, size_t length)
 {
     uint32_t hash = 0;
-    const unsigned char *at = (const unsigned char *)text, *end = at + length;
-    while (at < end) {
-        uint32_t code = code_point_next(&at, end);
+    for (size_t at = 0; at < length;) {
+        uint32_t code = (uint8_t)text[at];
+        size_t bytes = code < 0x80 ? 1 : ps_utf8_get(text + at, length - at, &code);
+        if (bytes == 0) /* each malformed byte counts as U+FFFD */
+            code = 0xFFFD;
+        at += bytes > 0 ? bytes : 1;
         if (code >= 0x10000) {
             code -= 0x10000;
             hash = 31 * hash + (0xD800 | code >> 10);
