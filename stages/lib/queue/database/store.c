@@ -222,12 +222,7 @@ static enum ps_status write_body(struct tables *tables, const struct ps_events_i
 
 static void note_field(struct tables *tables, size_t count, const struct ps_events_field *field)
 {
-    if (count == tables->writing.field_room) {
-        tables->writing.field_room = count > 0 ? 2 * count : 16;
-        tables->writing.fields = ps_must_realloc(tables->writing.fields,
-                                                 tables->writing.field_room * sizeof *tables->writing.fields,
-                                                 "headers of an event");
-    }
+    PS_ARRAY_GROW(tables->writing.fields, count, tables->writing.field_room, "headers of an event");
     tables->writing.fields[count] = *field;
 }
 

@@ -210,12 +210,7 @@ static uint32_t own_headers(struct ps_events_encoder *encoder, const struct ps_e
 {
     uint32_t count = 0;
     for (const struct ps_header *header = event->headers; header != NULL; header = header->next) {
-        if (count == encoder->header_room) {
-            encoder->header_room = encoder->header_room > 0 ? 2 * encoder->header_room : 16;
-            encoder->headers = (const struct ps_header **)ps_must_realloc(
-                (void *)encoder->headers, encoder->header_room * sizeof *encoder->headers,
-                "headers of an event");
-        }
+        PS_ARRAY_GROW(encoder->headers, count, encoder->header_room, "headers of an event");
         encoder->headers[count++] = header;
         *bytes += header_bytes(header);
     }

@@ -64,26 +64,6 @@ int ps_segment_lock_file(const char *path, const char *what, struct ps_err *err)
     return fd;
 }
 
-/* Locks a data directory itself, without a lock file. This keeps two logs with different state directories from sharing
- * it, also after the lock file of one was removed. Returns a descriptor, or -1. Succeeds on a file system that cannot lock
- * directories (NFS). */
-static int lock_directory(const char *directory, int how, struct ps_err *err)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        ps_err_set(err, "%s cannot be opened: %s", directory, strerror(errno));
-        return -1;
-    }
-    if (flock(fd, how | LOCK_NB) == 0 || errno != EWOULDBLOCK)
-        return fd;
-    ps_err_set(err,
-               "%s is in use by another channel or process, with another checkpointDir, or with the same one "
-               "whose file lock was removed; stop it, or give each channel data directories of its own",
-               directory);
-    close(fd);
-    return -1;
-}
-
 enum ps_status ps_segment_lock_shared(const char *directory, int *lock, struct ps_err *err)
 {
     char path[PATH_BYTES];
@@ -119,19 +99,32 @@ static int locked_before(const struct ps_segment_locks *locks, int fd)
     return -1;
 }
 
-/* Opens and locks one directory. Checks first whether it is locked already: a second descriptor of a locked directory could never be locked. */
+/* Opens and locks the next data directory itself, without a lock file. This keeps two logs with different state directories from
+ * sharing it, also after the lock file of one was removed. Checks first whether it is locked already: a second descriptor of
+ * a locked directory could never be locked. Returns a descriptor, or -1. Succeeds on a file system that cannot lock
+ * directories (NFS). */
 static int lock_another(const struct ps_segment_locks *locks, const struct ps_texts *directories, int how,
                         struct ps_err *err)
 {
     const char *directory = directories->items[locks->count];
     int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int twice = fd >= 0 ? locked_before(locks, fd) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (twice < 0)
-        return lock_directory(directory, how, err);
-    ps_err_set(err, "%s and %s are one directory: name each of the channel's data directories once",
-               directories->items[twice], directory);
+    if (fd < 0) {
+        ps_err_set(err, "%s cannot be opened: %s", directory, strerror(errno));
+        return -1;
+    }
+    int twice = locked_before(locks, fd);
+    if (twice < 0 && (flock(fd, how | LOCK_NB) == 0 || errno != EWOULDBLOCK))
+        return fd;
+    if (twice >= 0)
+        ps_err_set(err, "%s and %s are one directory: name each of the channel's data directories once",
+                   directories->items[twice], directory);
+    else
+        ps_err_set(
+            err,
+            "%s is in use by another channel or process, with another checkpointDir, or with the same one "
+            "whose file lock was removed; stop it, or give each channel data directories of its own",
+            directory);
+    close(fd);
     return -1;
 }
 
