@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "regex/cost.h"
-
 /* Maximum number of times that a set is compiled again after an expression was too large. */
 #define TRIES_MAX 64U
 #define PAGE_BYTES 4096
@@ -68,15 +66,13 @@ static void rest_take(struct rest *rest, const struct ps_hyperscan_expression *e
 
 /* Hyperscan reports that the set is too large, but not which expression: returns the expression with the most
  * states. */
-static uint32_t costliest(const struct rest *rest)
+static uint32_t costliest(const struct rest *rest, const struct ps_hyperscan_expression *expressions)
 {
-    uint32_t place = UINT32_MAX;
-    uint64_t most = 1000; /* expressions with fewer states cannot be the cause */
+    uint32_t place = UINT32_MAX, most = 1000; /* expressions with fewer states cannot be the cause */
     for (uint32_t i = 0; i < rest->count; i++) {
-        uint64_t states = ps_cost_states(rest->texts[i]);
-        if (states > most) {
-            most = states;
+        if (expressions[rest->place[i]].states > most) {
             place = rest->place[i];
+            most = expressions[place].states;
         }
     }
     return place;
@@ -126,7 +122,9 @@ enum ps_status ps_hyperscan_build(const struct ps_hyperscan_expression *expressi
         }
         bool named = error->expression >= 0 && (uint32_t)error->expression < rest.count;
         bool memory = strstr(error->message, "memory") != NULL; /* a retry would have no more memory */
-        uint32_t place = memory ? UINT32_MAX : named ? rest.place[error->expression] : costliest(&rest);
+        uint32_t place = memory  ? UINT32_MAX
+                         : named ? rest.place[error->expression]
+                                 : costliest(&rest, expressions);
         if (place == UINT32_MAX || tries == TRIES_MAX) {
             *failed = place;
             ps_err_set(err, "Hyperscan: %s", error->message);

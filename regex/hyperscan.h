@@ -16,6 +16,7 @@ enum ps_hyperscan_flags {
 struct ps_hyperscan_expression {
     const char *text;
     uint32_t flags, id;
+    uint32_t states; /* estimated (struct ps_java_regex) */
 };
 
 /* The outcome of an expression when the set was compiled. */

@@ -4,7 +4,6 @@
 #include "conf/report.h"
 #include "commands/rules/rules.h"
 #include "core/text/printable.h"
-#include "regex/cost.h"
 #include "stages/lib/rules/stage.h"
 #include "stages/table.h"
 #include "core/quantity.h"
@@ -22,18 +21,12 @@
 static const char *const engines[] = {"none", "Hyperscan", "Hyperscan+PCRE2", "PCRE2"};
 static const char *const grades[] = {"fine", "high", "ruinous"};
 
-struct look {
-    enum ps_matcher_engine engine;
-    struct ps_matcher_cost cost;
-    char why[200];
-};
-
 struct check {
     struct ps_rules_command *command;
     struct ps_rules_harness harness;
     const char *file;
-    const struct ps_rules *rules; /* NULL: the file is bad or the compilation failed */
-    struct look *looks;           /* by pattern */
+    const struct ps_rules *rules;  /* NULL: the file is bad or the compilation failed */
+    struct ps_matcher_cost *costs; /* by pattern */
     size_t engine_counts[PS_COUNT_OF(engines)];
     size_t costly;
 };
@@ -116,8 +109,7 @@ static int agent_look(struct ps_rules_command *command)
 static bool is_costly(const struct ps_regex *regex)
 {
     const struct ps_java_regex *java = ps_regex_java(regex);
-    return java->hyperscan != NULL &&
-           (java->prefilter || ps_cost_states(java->hyperscan) > PS_COST_STATES_HIGH / 10);
+    return java->exactness == PS_REGEX_CONFIRM || java->states > PS_REGEX_STATES_HIGH / 10;
 }
 
 /* Returns the engine that an expression probably gets, without compiling it. */
@@ -128,28 +120,27 @@ static enum ps_matcher_engine engine_expected(const struct ps_regex *regex)
         return PS_ENGINE_NONE;
     if (java->exactness == PS_REGEX_NONE)
         return PS_ENGINE_PCRE2;
-    return java->prefilter ? PS_ENGINE_PREFILTER : PS_ENGINE_HYPERSCAN;
+    return java->exactness == PS_REGEX_CONFIRM ? PS_ENGINE_PREFILTER : PS_ENGINE_HYPERSCAN;
 }
 
 static void check_patterns(struct check *check)
 {
     const struct ps_rules *rules = check->rules;
     bool one_by_one = check->command->verbose || rules->pattern_count <= ALONE_MAX;
-    check->looks = ps_arena_alloc(check->harness.arena, (rules->pattern_count + 1) * sizeof *check->looks);
+    check->costs = ps_arena_alloc(check->harness.arena, (rules->pattern_count + 1) * sizeof *check->costs);
     for (uint32_t i = 0; i < rules->pattern_count; i++) {
-        struct look *look = &check->looks[i];
+        struct ps_matcher_cost *cost = &check->costs[i];
         const struct ps_rules_pattern *pattern = &rules->patterns[i];
-        look->engine = engine_expected(pattern->regex);
-        if (one_by_one || is_costly(pattern->regex)) {
-            look->engine = ps_matcher_explain(pattern->regex, look->why, sizeof look->why);
-            ps_matcher_cost_of(pattern->regex, &look->cost);
-        }
-        check->engine_counts[look->engine]++;
-        check->costly += look->cost.grade != PS_COST_FINE;
-        if (look->cost.grade == PS_COST_RUINOUS)
+        if (one_by_one || is_costly(pattern->regex))
+            ps_matcher_cost_of(pattern->regex, cost);
+        else
+            cost->engine = engine_expected(pattern->regex);
+        check->engine_counts[cost->engine]++;
+        check->costly += cost->grade != PS_COST_FINE;
+        if (cost->grade == PS_COST_RUINOUS)
             ps_rules_problem_add(check->harness.problems, PS_RULES_WARNING, pattern->place,
                                  "lower its repeats; until then PCRE2 checks every event",
-                                 "this expression is ruinous: %s", look->cost.why);
+                                 "this expression is ruinous: %s", cost->why);
         ps_rules_progress_say(&check->harness.progress, "looking at expression %u of %u ...", i + 1,
                               rules->pattern_count);
     }
@@ -161,12 +152,12 @@ static const struct check *sorting;
 
 static int pattern_compare(const void *left, const void *right)
 {
-    const struct look *a = &sorting->looks[*(const uint32_t *)left],
-                      *b = &sorting->looks[*(const uint32_t *)right];
-    if (a->cost.grade != b->cost.grade)
-        return a->cost.grade > b->cost.grade ? -1 : 1;
-    if (a->cost.database_bytes != b->cost.database_bytes)
-        return a->cost.database_bytes > b->cost.database_bytes ? -1 : 1;
+    const struct ps_matcher_cost *a = &sorting->costs[*(const uint32_t *)left],
+                                 *b = &sorting->costs[*(const uint32_t *)right];
+    if (a->grade != b->grade)
+        return a->grade > b->grade ? -1 : 1;
+    if (a->database_bytes != b->database_bytes)
+        return a->database_bytes > b->database_bytes ? -1 : 1;
     return *(const uint32_t *)left < *(const uint32_t *)right ? -1 : 1;
 }
 
@@ -188,18 +179,18 @@ static void print_patterns(const struct check *check)
     bool all = check->command->verbose;
     uint32_t shown = 0, count = check->rules->pattern_count;
     for (uint32_t i = 0; i < count; i++) {
-        const struct look *look = &check->looks[order[i]];
+        const struct ps_matcher_cost *cost = &check->costs[order[i]];
         const struct ps_rules_pattern *pattern = &check->rules->patterns[order[i]];
-        if (!all && (look->cost.grade == PS_COST_FINE || shown == COSTLY_SHOWN))
+        if (!all && (cost->grade == PS_COST_FINE || shown == COSTLY_SHOWN))
             break;
         if (shown++ == 0)
             puts(all ? "expressions:" : "costly expressions:");
         const char *text = ps_rules_regex_text(arena, pattern->regex);
-        printf("  %-20s %-8s %10s  ", ps_rules_place_text(arena, pattern->place), grades[look->cost.grade],
-               look->cost.database_bytes > 0 ? ps_quantity_print_bytes(look->cost.database_bytes).text : "-");
+        printf("  %-20s %-8s %10s  ", ps_rules_place_text(arena, pattern->place), grades[cost->grade],
+               cost->database_bytes > 0 ? ps_quantity_print_bytes(cost->database_bytes).text : "-");
         ps_printable_write(stdout, text, strlen(text) > 60 ? 57 : strlen(text));
-        printf("%s\n      %s%s%s\n", strlen(text) > 60 ? "..." : "", look->why,
-               look->cost.why[0] != '\0' ? "; " : "", look->cost.why);
+        printf("%s\n      %s%s%s\n", strlen(text) > 60 ? "..." : "", cost->engine_words,
+               cost->why[0] != '\0' ? "; " : "", cost->why);
     }
     if (!all && check->costly > shown)
         printf("  ... and %zu more; --verbose shows all\n", check->costly - shown);
@@ -243,18 +234,17 @@ static json_t *patterns_json(const struct check *check)
     json_t *list = json_array();
     for (uint32_t i = 0; i < check->rules->pattern_count; i++) {
         const struct ps_rules_pattern *pattern = &check->rules->patterns[i];
-        const struct look *look = &check->looks[i];
+        const struct ps_matcher_cost *cost = &check->costs[i];
         json_t *object =
             json_pack("{s:s, s:i, s:i, s:s*, s:s, s:s, s:s, s:I, s:I, s:I}", "file", pattern->place.file,
                       "line", pattern->place.line, "column", pattern->place.column, "header",
-                      pattern->subject.header, "engine", engines[look->engine], "why", look->why, "cost",
-                      grades[look->cost.grade], "states", (json_int_t)look->cost.states, "database_bytes",
-                      (json_int_t)look->cost.database_bytes, "compile_ns", (json_int_t)look->cost.compile_ns);
+                      pattern->subject.header, "engine", engines[cost->engine], "why", cost->engine_words,
+                      "cost", grades[cost->grade], "states", (json_int_t)cost->states, "database_bytes",
+                      (json_int_t)cost->database_bytes, "compile_ns", (json_int_t)cost->compile_ns);
         const char *text = ps_regex_text(pattern->regex);
         json_object_set_new(object, "expression", ps_rules_json_text(text, strlen(text)));
-        if (look->cost.why[0] != '\0')
-            json_object_set_new(object, "cost_why",
-                                ps_rules_json_text(look->cost.why, strlen(look->cost.why)));
+        if (cost->why[0] != '\0')
+            json_object_set_new(object, "cost_why", ps_rules_json_text(cost->why, strlen(cost->why)));
         json_array_append_new(list, object);
     }
     return list;

@@ -66,13 +66,13 @@ static void print_match(const struct explain *explain, const struct ps_condition
 {
     const struct ps_rules_pattern *pattern = &explain->harness.rules->patterns[condition->pattern];
     struct ps_slice groups[GROUPS_SHOWN], text;
-    char why[200];
+    struct ps_matcher_cost cost;
     unsigned count = ps_regex_group_count(pattern->regex) + 1;
     count = count < GROUPS_SHOWN ? count : GROUPS_SHOWN;
     if (!subject_of(explain, pattern->subject, &text) ||
         !ps_regex_find(pattern->regex, explain->regex, text.data, text.length, 0, groups, count))
         return;
-    ps_matcher_explain(pattern->regex, why, sizeof why);
+    ps_matcher_cost_of(pattern->regex, &cost);
     printf("%*s%s", (int)indent, "", explain->dim);
     print_slice("matched ", groups[0]);
     for (unsigned i = 1; i < count; i++) {
@@ -82,7 +82,7 @@ static void print_match(const struct explain *explain, const struct ps_condition
         printf(", %s = ", name);
         print_slice("", groups[i]);
     }
-    printf(" (%s)%s\n", why, explain->off);
+    printf(" (%s)%s\n", cost.engine_words, explain->off);
 }
 
 static void print_condition(const struct explain *explain, const struct ps_condition *condition,
@@ -275,9 +275,9 @@ static json_t *condition_json(const struct explain *explain, const struct ps_con
         return object;
     const struct ps_rules_pattern *pattern = &explain->harness.rules->patterns[condition->pattern];
     struct ps_slice match, text;
-    char why[200];
-    ps_matcher_explain(pattern->regex, why, sizeof why);
-    json_object_set_new(object, "engine", ps_rules_json_text(why, strlen(why)));
+    struct ps_matcher_cost cost;
+    ps_matcher_cost_of(pattern->regex, &cost);
+    json_object_set_new(object, "engine", ps_rules_json_text(cost.engine_words, strlen(cost.engine_words)));
     if (subject_of(explain, pattern->subject, &text) &&
         ps_regex_find(pattern->regex, explain->regex, text.data, text.length, 0, &match, 1))
         json_object_set_new(object, "matched", ps_rules_json_text(match.data, match.length));

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
+/* Users see fragments, so printable characters stay readable. */
 static void put_byte(struct ps_java_text *text, unsigned byte)
 {
-    bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
-    ps_java_text_put(text, plain ? "%c" : "\\x%02x", byte);
+    bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                 (byte >= 'a' && byte <= 'z') || byte == '_' || byte == ' ';
+    ps_java_text_put(text, plain ? "%c" : byte > ' ' && byte < 0x7F ? "\\%c" : "\\x%02x", byte);
 }
 
 static void put_class(struct ps_java_text *text, const uint64_t ascii[2], bool high)

@@ -42,14 +42,24 @@ struct ps_bytes_node *ps_bytes_trim(struct ps_arena *arena, struct ps_bytes_node
 /* Returns whether the node is one class with + or *, which is printed as one class of bytes. */
 bool ps_bytes_is_run(const struct ps_bytes_node *node);
 
+/* Counts the states with bounded repeats expanded (regex/java/cost.c). It is an estimate; it saturates. */
+uint64_t ps_bytes_states(const struct ps_bytes_node *root);
+/* Makes an expression with more than PS_REGEX_STATES_LOOSENED states smaller: large repeats lose their upper bound, and
+ * then also match more. Returns false if that does not help. */
+bool ps_bytes_loosen(struct ps_bytes_node *root);
+
+/* Returns the expression's fragment, or NULL if none is worth it (regex/java/fragment.c). */
+const struct ps_bytes_node *ps_bytes_fragment(struct ps_arena *arena, struct ps_bytes_node *root);
+
 /* The properties of the whole expression. */
 struct ps_bytes_summary {
     enum ps_regex_exactness loss;
     const char *why; /* NULL: none */
     uint32_t at;
     bool repair, newline, anchored;
-    bool never;         /* the expression can never match */
-    bool matches_empty; /* the expression matches the empty text, so a match means nothing */
+    bool begins_newline; /* a match may begin with a newline */
+    bool never;          /* the expression can never match */
+    bool matches_empty;  /* the expression matches the empty text, so a match means nothing */
 };
 void ps_bytes_summarize(struct ps_arena *arena, const struct ps_bytes_node *root,
                         struct ps_bytes_summary *summary);

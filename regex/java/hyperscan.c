@@ -405,7 +405,17 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
                      summary.at);
         return;
     }
-    struct ps_java_text text = {.data = NULL};
+    struct ps_java_text text = {.data = NULL}, fragment_text = {.data = NULL};
+    const struct ps_bytes_node *fragment = ps_bytes_fragment(arena, bytes);
+    if (fragment != NULL)
+        ps_bytes_print(&fragment_text, fragment);
+    regex->fragment = fragment_text.data;
+    uint64_t states = ps_bytes_states(bytes);
+    if (!ps_bytes_loosen(bytes)) {
+        regex->states = states;
+        refuse(regex, "it is too large for Hyperscan");
+        return;
+    }
     ps_bytes_print(&text, bytes);
     if (text.length > HYPERSCAN_LENGTH_MAX) {
         free(text.data);
@@ -413,12 +423,17 @@ void ps_java_print_hyperscan(struct ps_java_regex *regex, struct ps_arena *arena
         return;
     }
     regex->hyperscan = text.data;
+    regex->states = states;
+    regex->states_loosened = ps_bytes_states(bytes);
     regex->exactness = summary.loss > trimmed ? summary.loss : trimmed;
-    regex->prefilter = regex->exactness == PS_REGEX_CONFIRM;
     regex->repair = summary.repair;
     regex->crosses_newline = summary.newline;
+    regex->begins_newline = summary.begins_newline;
     regex->anchored = summary.anchored;
-    if (summary.why != NULL && summary.loss == regex->exactness)
+    if (regex->states > PS_REGEX_STATES_LOOSENED && regex->exactness < PS_REGEX_CONFIRM) {
+        regex->exactness = PS_REGEX_CONFIRM;
+        snprintf(regex->why, sizeof regex->why, PS_REGEX_TOO_LARGE);
+    } else if (summary.why != NULL && summary.loss == regex->exactness)
         snprintf(regex->why, sizeof regex->why, "%s at %u", summary.why, summary.at);
     else if (regex->exactness != PS_REGEX_EXACT)
         snprintf(regex->why, sizeof regex->why, "%s",

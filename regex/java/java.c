@@ -2,6 +2,7 @@
  * (java/pcre2.c, java/hyperscan.c). Called by the control thread and by helpers' threads; pure. */
 #include "regex/java/java.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,33 @@ static uint64_t length_min(const struct ps_java_node *node)
     return length > UINT32_MAX ? UINT32_MAX : length;
 }
 
+static uint32_t bound_of(const struct ps_java_node *node)
+{
+    return node->max == PS_JAVA_UNBOUNDED ? node->min + 1 : node->max; /* 0: it is no repeat */
+}
+
+/* Returns the {} with the highest bound, or `largest` if none has a higher one. The bounds of ?, * and + are up to 2. */
+static const struct ps_java_node *largest_repeat(const struct ps_java_node *node,
+                                                 const struct ps_java_node *largest)
+{
+    if (bound_of(node) > (largest == NULL ? 2 : bound_of(largest)))
+        largest = node;
+    for (const struct ps_java_node *child = node->child; child != NULL; child = child->next)
+        largest = largest_repeat(child, largest);
+    return largest;
+}
+
+static void print_repeat(const struct ps_java_node *repeat, char *text, size_t room)
+{
+    char most[16] = "";
+    if (repeat->max != PS_JAVA_UNBOUNDED)
+        snprintf(most, sizeof most, "%u", repeat->max);
+    if (repeat->min == repeat->max)
+        snprintf(text, room, "{%s} at %u", most, repeat->at);
+    else
+        snprintf(text, room, "{%u,%s} at %u", repeat->min, most, repeat->at);
+}
+
 static void number_groups(const struct ps_java_node *node, const struct ps_java_node **groups)
 {
     if (node->kind == PS_JAVA_GROUP)
@@ -68,6 +96,7 @@ enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, stru
     if (root != NULL) {
         struct ps_java_text text = {.data = NULL}, after = {.data = NULL};
         const struct ps_java_node **groups = ps_arena_alloc(arena, (parser.group_count + 1) * sizeof *groups);
+        const struct ps_java_node *repeat = largest_repeat(root, NULL);
         uint64_t least = length_min(root);
         number_groups(root, groups);
         ps_java_mark_words(arena, root);
@@ -75,6 +104,8 @@ enum ps_status ps_java_regex_translate(const char *pattern, unsigned flags, stru
         regex->group_count = parser.group_count;
         regex->group_names = copy_names(&parser);
         regex->length_min = (uint32_t)least;
+        if (repeat != NULL)
+            print_repeat(repeat, regex->largest_repeat, sizeof regex->largest_repeat);
         ps_java_print_pcre2(&text, arena, root, parser.group_count, true);
         if (ps_java_has(root, PS_JAVA_LAST_MATCH))
             ps_java_print_pcre2(&after, arena, root, parser.group_count, false);
@@ -95,5 +126,6 @@ void ps_java_regex_fini(struct ps_java_regex *regex)
     free(regex->pcre2);
     free(regex->pcre2_after);
     free(regex->hyperscan);
+    free(regex->fragment);
     *regex = (struct ps_java_regex){0};
 }

@@ -35,33 +35,49 @@ enum ps_regex_flags {
     PS_REGEX_UNICODE_CHARACTER_CLASS = 1 << 5, /* U */
     PS_REGEX_UNIX_LINES = 1 << 6,              /* d */
 };
+#define PS_REGEX_FLAG_LETTERS "imsxuUd" /* of each bit */
 
 /* The meaning of a match that Hyperscan reports. A "plain" subject has only bytes 0x00..0x7F, without \n and
  * \r. */
 enum ps_regex_exactness {
     PS_REGEX_EXACT,   /* Java also finds a match */
     PS_REGEX_PLAIN,   /* Java also finds a match when the subject is plain; else PCRE2 decides */
-    PS_REGEX_CONFIRM, /* PCRE2 decides */
+    PS_REGEX_CONFIRM, /* PCRE2 decides, so that HS_FLAG_PREFILTER may be given */
     PS_REGEX_ALWAYS,  /* Java finds a match in every subject: no engine runs (".*") */
     PS_REGEX_NONE,    /* Hyperscan cannot help: PCRE2 decides about every subject */
 };
 
 #define PS_REGEX_PATTERN_BYTES_MAX 65536U
 
+/* Above this, `check` reports the cost: compiling takes about a tenth of a second. */
+#define PS_REGEX_STATES_HIGH UINT64_C(2000)
+/* Above this, compiling takes seconds and grows with the square, so the expression is loosened for
+ * Hyperscan. */
+#define PS_REGEX_STATES_LOOSENED UINT64_C(4000)
+#define PS_REGEX_TOO_LARGE "it is too large for Hyperscan to match exactly"
+/* Above this, a caller that may refuse the expression should refuse it. */
+#define PS_REGEX_STATES_RUINOUS UINT64_C(100000)
+
 struct ps_java_regex {
     char *pcre2; /* pattern for PCRE2 with PCRE2_UTF; contains all flags */
     /* the same for a search after an empty match, where \G does not match; NULL: same as pcre2 */
     char *pcre2_after;
     char *hyperscan; /* pattern for Hyperscan, with the flags below; NULL for PS_REGEX_ALWAYS and _NONE */
-    bool prefilter;  /* HS_FLAG_PREFILTER may be given: every report is confirmed */
-    bool repair;     /* U+FFFD may be part of a match: see 0xFF above */
+    /* The expression of a fragment, or NULL. A fragment is a short part that every match contains: a cheap check before
+     * the expression itself is run (regex/java/fragment.c). In Java's syntax, without flags. */
+    char *fragment;
+    bool repair;          /* U+FFFD may be part of a match: see 0xFF above */
     bool crosses_newline; /* a match may contain \n: newlines alone do not separate events of a batch */
+    bool begins_newline;  /* a match may begin with \n */
     bool anchored;        /* the expression has ^ or $ (MULTILINE is set for all) */
     enum ps_regex_exactness exactness;
     char why[160];        /* for users: why the translation is not exact ("look-ahead at 12"), or "" */
     unsigned group_count; /* without group 0 */
     char **group_names;   /* [0 .. group_count]; NULL for a group without a name */
     uint32_t length_min;  /* fewest bytes of a match; 0: may be empty */
+    /* Hyperscan's states, before large repeats are loosened and after that. */
+    uint64_t states, states_loosened;
+    char largest_repeat[40]; /* the {} with the highest bound: "{1,9000} at 7"; "": there is none */
 };
 
 /* Translates `pattern`. Returns PS_FAIL if Java would throw PatternSyntaxException, or for one of the few

@@ -95,22 +95,10 @@ static struct ps_java_node *parse_repeat(struct ps_java_parser *parser, struct p
     return node;
 }
 
-static const struct {
-    char letter;
-    unsigned flags;
-} flag_letters[] = {
-    {'i', PS_REGEX_CASE_INSENSITIVE},
-    {'m', PS_REGEX_MULTILINE},
-    {'s', PS_REGEX_DOTALL},
-    {'d', PS_REGEX_UNIX_LINES},
-    {'u', PS_REGEX_UNICODE_CASE},
-    {'x', PS_REGEX_COMMENTS},
-    {'U', PS_REGEX_UNICODE_CHARACTER_CLASS | PS_REGEX_UNICODE_CASE},
-};
-
 /* Reads "idmsux-idmsux"; stops before anything that is not a flag. */
 static void read_flags(struct ps_java_parser *parser)
 {
+    static const char letters[] = PS_REGEX_FLAG_LETTERS;
     bool off = false;
     for (uint32_t c = ps_java_peek(parser);; c = ps_java_next(parser)) {
         if (c == '-' && !off) {
@@ -121,15 +109,13 @@ static void read_flags(struct ps_java_parser *parser)
             ps_java_fail(parser, "canonical equivalence is not supported", NULL);
             return;
         }
-        size_t i = 0;
-        while (i < PS_COUNT_OF(flag_letters) && (uint32_t)flag_letters[i].letter != c)
-            i++;
-        if (i == PS_COUNT_OF(flag_letters))
+        const char *letter = c > 0 && c < 0x80 ? strchr(letters, (int)c) : NULL;
+        if (letter == NULL)
             return;
-        if (off)
-            parser->flags &= ~flag_letters[i].flags;
-        else
-            parser->flags |= flag_letters[i].flags;
+        unsigned flags = 1U << (letter - letters);
+        if (flags == PS_REGEX_UNICODE_CHARACTER_CLASS)
+            flags |= PS_REGEX_UNICODE_CASE;
+        parser->flags = off ? parser->flags & ~flags : parser->flags | flags;
     }
 }
 

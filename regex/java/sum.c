@@ -147,11 +147,44 @@ static bool matches_empty(const struct ps_bytes_node *node)
     return has_no_width(node) && !(begins && ends);
 }
 
+/* Returns whether a match of the node may begin with a newline. Sets `*passes` if the node may match nothing, so that
+ * what follows it may begin the match. A ^ does not pass: it does not match just before the newline that the matcher puts
+ * before a subject, because the byte before that newline is 0xFF. */
+static bool begins_with_newline(const struct ps_bytes_node *node, bool *passes)
+{
+    bool newline = false, child_passes = false;
+    switch (node->kind) {
+    case PS_BYTES_CONCAT:
+        *passes = true;
+        for (const struct ps_bytes_node *child = node->child; child != NULL && *passes; child = child->next)
+            newline |= begins_with_newline(child, passes);
+        return newline;
+    case PS_BYTES_EITHER:
+        *passes = false;
+        for (const struct ps_bytes_node *child = node->child; child != NULL; child = child->next) {
+            newline |= begins_with_newline(child, &child_passes);
+            *passes |= child_passes;
+        }
+        return newline;
+    case PS_BYTES_REPEAT:
+        newline = begins_with_newline(node->child, passes);
+        *passes |= node->min == 0;
+        return newline;
+    default:
+        *passes = node->kind == PS_BYTES_EMPTY || node->kind == PS_BYTES_BOUNDARY ||
+                  node->kind == PS_BYTES_END || node->kind == PS_BYTES_LINE_END;
+        return node->kind == PS_BYTES_END || node->kind == PS_BYTES_LINE_END ||
+               (node->ascii[0] >> '\n' & 1) != 0;
+    }
+}
+
 void ps_bytes_summarize(struct ps_arena *arena, const struct ps_bytes_node *root,
                         struct ps_bytes_summary *summary)
 {
     struct summarizer summarizer = {.arena = arena, .summary = summary};
+    bool passes;
     *summary = (struct ps_bytes_summary){.never = root->kind == PS_BYTES_NEVER,
-                                         .matches_empty = matches_empty(root)};
+                                         .matches_empty = matches_empty(root),
+                                         .begins_newline = begins_with_newline(root, &passes)};
     summarize(&summarizer, root, (struct around){.run = false});
 }

@@ -117,28 +117,3 @@ void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_s
     else
         chunk_copy(scratch, subjects, at, count);
 }
-
-/* Hyperscan reports nearly in order, so this function checks the subject of the last report and the next subject, and
- * otherwise searches. It runs for every report, so it avoids unpredictable branches. */
-uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to)
-{
-    const uint32_t *ends = scratch->limits + 1, *before = scratch->limits, gap = scratch->chunk.gap;
-    uint32_t low = scratch->cursor, high = scratch->chunk.count;
-    if (PS_UNLIKELY(to < before[low] + gap))
-        low = 0;
-    low += ends[low] < to;
-    /* finds the first subject that ends at `to` or later; the sentinel ends after all subjects */
-    while (PS_UNLIKELY(ends[low] < to)) {
-        uint32_t middle = low + (high - low) / 2;
-        if (ends[middle] < to)
-            low = middle + 1;
-        else
-            high = middle;
-        if (low == high)
-            break;
-    }
-    if (PS_UNLIKELY(low == scratch->chunk.count || to < before[low] + gap))
-        return UINT32_MAX; /* within the border */
-    scratch->cursor = low;
-    return low;
-}

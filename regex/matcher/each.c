@@ -1,8 +1,47 @@
-/* Scans batches of subjects for many patterns; the result is the list of patterns that each subject matches.
- * Called by workers, once per batch; the code that runs for each hit is short. */
-#include "regex/matcher/count.h"
+/* Scans batches of subjects; the result is the list of patterns that each subject matches, or a row of bits for each
+ * pattern. Called by workers, once per batch; the code that runs for each hit is short. */
+#include "regex/matcher/internal.h"
 
 #include <string.h>
+
+/* Counters of a scratch: one thread writes, any thread may read. */
+static void count_add(uint64_t *count, uint64_t more)
+{
+    __atomic_store_n(count, *count + more, __ATOMIC_RELAXED);
+}
+
+static void count_subjects(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects,
+                           uint32_t count)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += subjects[i].length;
+    count_add(&scratch->counts.subjects, count);
+    count_add(&scratch->counts.bytes, bytes);
+}
+
+static void count_given_up(struct ps_matcher_scratch *scratch)
+{
+    uint64_t given_up = ps_regex_scratch_given_up(scratch->regex);
+    if (given_up != scratch->counts.given_up)
+        __atomic_store_n(&scratch->counts.given_up, given_up, __ATOMIC_RELAXED);
+}
+
+/* Returns whether the pattern matches, as PCRE2 decides. */
+static bool ask(struct ps_matcher_scratch *scratch, uint32_t pattern, const struct ps_slice *subject)
+{
+    return ps_regex_find(scratch->matcher->patterns[pattern], scratch->regex, subject->data, subject->length,
+                         0, NULL, 0);
+}
+
+/* Returns whether a report of Hyperscan is a match, as PCRE2 decides. */
+static bool confirm(struct ps_matcher_scratch *scratch, uint32_t pattern, const struct ps_slice *subject)
+{
+    bool yes = ask(scratch, pattern, subject);
+    count_add(&scratch->counts.confirms, 1);
+    count_add(&scratch->counts.confirmed, yes);
+    return yes;
+}
 
 struct report {
     void (*each)(void *argument, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count);
@@ -10,10 +49,35 @@ struct report {
     const struct ps_slice *subjects;
 };
 
+/* Returns the subject (within the chunk) of a match that ends at `to`, or UINT32_MAX if there is none. Hyperscan reports nearly in order, so this function checks the subject of the last report and the next subject, and
+ * otherwise searches. It runs for every report, so it avoids unpredictable branches. */
+static uint32_t subject_find(struct ps_matcher_scratch *scratch, uint32_t to)
+{
+    const uint32_t *ends = scratch->limits + 1, *before = scratch->limits, gap = scratch->chunk.gap;
+    uint32_t low = scratch->cursor, high = scratch->chunk.count;
+    if (PS_UNLIKELY(to < before[low] + gap))
+        low = 0;
+    low += ends[low] < to;
+    /* finds the first subject that ends at `to` or later; the sentinel ends after all subjects */
+    while (PS_UNLIKELY(ends[low] < to)) {
+        uint32_t middle = low + (high - low) / 2;
+        if (ends[middle] < to)
+            low = middle + 1;
+        else
+            high = middle;
+        if (low == high)
+            break;
+    }
+    if (PS_UNLIKELY(low == scratch->chunk.count || to < before[low] + gap))
+        return UINT32_MAX; /* within the border */
+    scratch->cursor = low;
+    return low;
+}
+
 static int hit_list(unsigned id, unsigned long long, unsigned long long to, unsigned, void *argument)
 {
     struct ps_matcher_scratch *scratch = argument;
-    uint32_t at = ps_matcher_chunk_find(scratch, (uint32_t)to);
+    uint32_t at = subject_find(scratch, (uint32_t)to);
     if (at == UINT32_MAX || scratch->seen[id] == scratch->stamp + at)
         return 0; /* a match may have many ends */
     if (PS_UNLIKELY(scratch->hit_count == scratch->hit_room))
@@ -52,20 +116,6 @@ static int hit_list(unsigned id, unsigned long long, unsigned long long to, unsi
 SIFT_DOWN(uint32_t)
 SIFT_DOWN(uint64_t)
 
-static void sort_patterns(uint32_t *patterns, uint32_t count)
-{
-    if (count > 16) {
-        sort_uint32_t(patterns, count);
-        return;
-    }
-    for (uint32_t i = 1; i < count; i++) {
-        uint32_t pattern = patterns[i], at = i;
-        for (; at > 0 && patterns[at - 1] > pattern; at--)
-            patterns[at] = patterns[at - 1];
-        patterns[at] = pattern;
-    }
-}
-
 /* Writes to `scratch->matched` those patterns of the hits' expressions that really match. Returns their number. */
 static uint32_t decide(struct ps_matcher_scratch *scratch, const struct ps_slice *subject,
                        const uint64_t *hits, uint32_t hit_count)
@@ -83,22 +133,26 @@ static uint32_t decide(struct ps_matcher_scratch *scratch, const struct ps_slice
             if (worth == PS_WORTH_PLAIN && plain < 0)
                 plain = ps_matcher_is_plain(subject->data, subject->length);
             if (worth == PS_WORTH_TAKEN || (worth == PS_WORTH_PLAIN && plain > 0) ||
-                ps_matcher_confirm(scratch, pattern, subject))
+                confirm(scratch, pattern, subject))
                 scratch->matched[count++] = pattern;
         }
     }
     return count;
 }
 
-static void report_matched(struct ps_matcher_scratch *scratch, const struct report *report, uint32_t subject,
-                           uint32_t count)
+/* Writes to `scratch->matched` those of Hyperscan's patterns that match, as PCRE2 decides. Returns their number. */
+static uint32_t ask_all(struct ps_matcher_scratch *scratch, const struct ps_slice *subject)
 {
-    if (count == 0)
-        return;
-    sort_patterns(scratch->matched, count);
-    report->each(report->argument, subject, scratch->matched, count);
+    const struct ps_matcher *matcher = scratch->matcher;
+    uint32_t count = 0;
+    for (uint32_t m = 0; m < matcher->member_start[matcher->expression_count]; m++) {
+        if (ask(scratch, matcher->members[m], subject))
+            scratch->matched[count++] = matcher->members[m];
+    }
+    return count;
 }
 
+/* `hits`: NULL if the scan failed. */
 static void report_one(struct ps_matcher_scratch *scratch, const struct report *report, uint32_t subject,
                        const uint64_t *hits, uint32_t hit_count)
 {
@@ -109,35 +163,15 @@ static void report_one(struct ps_matcher_scratch *scratch, const struct report *
             report->each(report->argument, subject, matcher->empty, matcher->empty_count);
         return;
     }
-    uint32_t count = decide(scratch, text, hits, hit_count);
+    uint32_t count = hits == NULL ? ask_all(scratch, text) : decide(scratch, text, hits, hit_count);
     for (uint32_t i = 0; i < matcher->pcre2_count; i++) {
-        if (ps_matcher_ask(scratch, matcher->pcre2[i], text))
+        if (ask(scratch, matcher->pcre2[i], text))
             scratch->matched[count++] = matcher->pcre2[i];
     }
-    report_matched(scratch, report, subject, count);
-}
-
-/* Asks PCRE2 about every pattern, because the scan failed. */
-static void report_asked(struct ps_matcher_scratch *scratch, const struct report *report, uint32_t subject)
-{
-    const struct ps_matcher *matcher = scratch->matcher;
-    const struct ps_slice *text = &report->subjects[subject];
-    uint32_t count = 0;
-    if (text->length > 0) {
-        for (uint32_t m = 0; m < matcher->member_start[matcher->expression_count]; m++) {
-            if (ps_matcher_ask(scratch, matcher->members[m], text))
-                scratch->matched[count++] = matcher->members[m];
-        }
-    }
-    if (count == 0) {
-        report_one(scratch, report, subject, NULL, 0);
+    if (count == 0)
         return;
-    }
-    for (uint32_t i = 0; i < matcher->pcre2_count; i++) {
-        if (ps_matcher_ask(scratch, matcher->pcre2[i], text))
-            scratch->matched[count++] = matcher->pcre2[i];
-    }
-    report_matched(scratch, report, subject, count);
+    sort_uint32_t(scratch->matched, count);
+    report->each(report->argument, subject, scratch->matched, count);
 }
 
 static enum ps_hyperscan_scan chunk_scan(struct ps_matcher_scratch *scratch)
@@ -218,8 +252,8 @@ static void chunk_singly(struct ps_matcher_scratch *scratch, const struct report
         if (done == PS_SCAN_DONE) {
             chunk_report(scratch, report);
         } else {
-            ps_matcher_count_add(&scratch->counts.scan_errors, 1);
-            report_asked(scratch, report, subject);
+            count_add(&scratch->counts.scan_errors, 1);
+            report_one(scratch, report, subject, NULL, 0);
         }
     }
 }
@@ -232,7 +266,7 @@ void ps_matcher_scan_each(const struct ps_matcher *matcher, struct ps_matcher_sc
 {
     struct report report = {each, argument, subjects};
     PS_ASSERT(scratch->matcher == matcher && count <= PS_MATCHER_SUBJECTS_MAX);
-    (void)ps_matcher_count_subjects(scratch, subjects, count);
+    count_subjects(scratch, subjects, count);
     for (uint32_t at = 0; at < count;) {
         ps_matcher_chunk_next(scratch, subjects, at, count);
         uint32_t next = at + scratch->chunk.count;
@@ -242,11 +276,27 @@ void ps_matcher_scan_each(const struct ps_matcher *matcher, struct ps_matcher_sc
         } else if (done == PS_SCAN_STOPPED) {
             chunk_singly(scratch, &report);
         } else {
-            ps_matcher_count_add(&scratch->counts.scan_errors, 1);
+            count_add(&scratch->counts.scan_errors, 1);
             for (; at < next; at++)
-                report_asked(scratch, &report, at);
+                report_one(scratch, &report, at, NULL, 0);
         }
         at = next;
     }
-    ps_matcher_count_given_up(scratch);
+    count_given_up(scratch);
+}
+
+static void bits_set(void *bits_, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count)
+{
+    uint64_t *bits = (uint64_t *)bits_ + subject / 64, bit = UINT64_C(1) << subject % 64;
+    for (uint32_t i = 0; i < pattern_count; i++)
+        bits[(size_t)patterns[i] * PS_MATCHER_WORDS] |= bit;
+}
+
+void ps_matcher_scan_bits(const struct ps_matcher *matcher, struct ps_matcher_scratch *scratch,
+                          const struct ps_slice *subjects, uint32_t count, uint64_t *bits)
+{
+    memset(bits, 0, (size_t)matcher->count * PS_MATCHER_WORDS * sizeof *bits);
+    ps_matcher_scan_each(matcher, scratch, subjects, count, bits_set, bits);
+    for (uint32_t i = 0; i < matcher->always_count; i++)
+        memset(bits + (size_t)matcher->always[i] * PS_MATCHER_WORDS, 0xFF, PS_MATCHER_WORDS * sizeof *bits);
 }

@@ -38,9 +38,8 @@ struct ps_matcher {
 
 /* ---- regex/matcher/plan.c: the patterns that go to Hyperscan, and their form there ---- */
 
-/* Fills in Hyperscan's expression for a pattern, without its id. Returns false if the pattern has no such expression.
- * Owns: the caller frees the text. */
-bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression);
+/* Returns Hyperscan's expression for a pattern that has one, without its id. The text belongs to the pattern. */
+struct ps_hyperscan_expression ps_matcher_expression_of(const struct ps_java_regex *java);
 
 /* The expressions for Hyperscan, and the patterns they stand for. */
 struct ps_matcher_plan {
@@ -54,9 +53,6 @@ void ps_matcher_plan_fini(struct ps_matcher_plan *plan);
 /* Fills in members, worths and the border from Hyperscan's outcomes. */
 void ps_matcher_settle(struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
                        const uint8_t *outcomes);
-/* Returns false only if no match of the translated expression can begin with a newline
- * (regex/matcher/begin.c). */
-bool ps_matcher_begins_with_newline(const char *text);
 
 /* ---- regex/matcher/text.c: testing and copying subjects ---- */
 
@@ -86,8 +82,7 @@ struct ps_matcher_scratch {
     struct ps_matcher_counts counts;
     struct ps_matcher_chunk chunk;
     uint32_t cursor; /* subject of the chunk that the last hit was in */
-    uint64_t *bits;  /* scan_bits: the output */
-    /* scan_each: the hits of a chunk, as subject << 32 | expression, and the last subject of each
+    /* the hits of a chunk, as subject << 32 | expression, and the last subject of each
      * expression */
     uint64_t *hits;
     uint32_t hit_count, hit_room;
@@ -113,5 +108,3 @@ static inline bool ps_matcher_chunk_is_missing(const struct ps_matcher_chunk *ch
 {
     return chunk->data == NULL && chunk->length > 0;
 }
-/* Returns the subject (within the chunk) of a match that ends at `to`, or UINT32_MAX if there is none. */
-uint32_t ps_matcher_chunk_find(struct ps_matcher_scratch *scratch, uint32_t to);

@@ -7,7 +7,6 @@
 
 #include "regex/compile/cache/cache.h"
 #include "regex/budget.h"
-#include "regex/cost.h"
 
 static const struct ps_matcher_options no_options;
 
@@ -16,12 +15,11 @@ static const struct ps_matcher_options no_options;
 static void failed_pattern_find(const struct ps_matcher *matcher, const struct ps_matcher_plan *plan,
                                 uint32_t expression, struct ps_matcher_report *report, struct ps_err *err)
 {
-    uint64_t most = PS_COST_STATES_HIGH / 2; /* an expression with fewer states is not the likely cause */
+    uint64_t most = PS_REGEX_STATES_HIGH / 2; /* an expression with fewer states is not the likely cause */
     bool guessed = expression >= plan->count;
     for (uint32_t i = 0; guessed && i < plan->count; i++) {
-        uint64_t states = ps_cost_states(plan->expressions[i].text);
-        if (states > most) {
-            most = states;
+        if (plan->expressions[i].states > most) {
+            most = plan->expressions[i].states;
             expression = i;
         }
     }
@@ -213,20 +211,19 @@ void ps_matcher_scratch_limit(struct ps_matcher_scratch *scratch, struct ps_rege
     ps_regex_scratch_limit(scratch->regex, budget);
 }
 
-static uint64_t read_count(const uint64_t *count)
+static void count_up(uint64_t *sum, const uint64_t *count)
 {
-    return __atomic_load_n(count, __ATOMIC_RELAXED);
+    *sum += __atomic_load_n(count, __ATOMIC_RELAXED);
 }
 
-void ps_matcher_scratch_counts(const struct ps_matcher_scratch *scratch, struct ps_matcher_counts *counts)
+void ps_matcher_scratch_count(const struct ps_matcher_scratch *scratch, struct ps_matcher_counts *sum)
 {
-    const struct ps_matcher_counts *own = &scratch->counts;
-    *counts = (struct ps_matcher_counts){
-        .subjects = read_count(&own->subjects),
-        .bytes = read_count(&own->bytes),
-        .confirms = read_count(&own->confirms),
-        .confirmed = read_count(&own->confirmed),
-        .scan_errors = read_count(&own->scan_errors),
-        .given_up = read_count(&own->given_up),
-    };
+    if (scratch == NULL)
+        return;
+    count_up(&sum->subjects, &scratch->counts.subjects);
+    count_up(&sum->bytes, &scratch->counts.bytes);
+    count_up(&sum->confirms, &scratch->counts.confirms);
+    count_up(&sum->confirmed, &scratch->counts.confirmed);
+    count_up(&sum->scan_errors, &scratch->counts.scan_errors);
+    count_up(&sum->given_up, &scratch->counts.given_up);
 }

@@ -51,7 +51,7 @@ struct ps_matcher_report {
 };
 
 /* Creates a matcher. Expressions that are too large for Hyperscan are loosened for it and confirmed by PCRE2,
- * or left to PCRE2; ps_matcher_explain reports which. A caller that refuses ruinous expressions calls
+ * or left to PCRE2; ps_matcher_cost_of reports which. A caller that refuses ruinous expressions calls
  * ps_matcher_cost_of first.
  *
  * `patterns` must outlive the matcher and may contain equal ones. Returns NULL on error; `err` names the
@@ -61,23 +61,23 @@ struct ps_matcher *ps_matcher_create(const struct ps_regex *const *patterns, uin
                                      struct ps_matcher_report *report, struct ps_err *err);
 void ps_matcher_destroy(struct ps_matcher *matcher);
 
-/* Describes which engine decides about one expression: "Hyperscan", "Hyperscan, confirmed by PCRE2 where the
- * text is not plain ASCII", "PCRE2 alone: ...". For `check` and `rules explain`. Compiles only this
- * expression. */
 enum ps_matcher_engine { PS_ENGINE_NONE, PS_ENGINE_HYPERSCAN, PS_ENGINE_PREFILTER, PS_ENGINE_PCRE2 };
-enum ps_matcher_engine ps_matcher_explain(const struct ps_regex *regex, char *why, size_t room);
 
 /* Returns the matcher's database, for a bare scan of the same expressions; NULL: no expression needs Hyperscan. */
 const struct ps_hyperscan *ps_matcher_hyperscan(const struct ps_matcher *matcher);
 
-/* The cost of one expression, estimated by Hyperscan and by us without running it. */
+/* The engine that decides about one expression, and its cost, estimated by Hyperscan and by us without running it. */
 struct ps_matcher_cost {
+    enum ps_matcher_engine engine;
+    /* "Hyperscan", "Hyperscan, confirmed by PCRE2 where the text is not plain ASCII", "PCRE2 alone, ..." */
+    char engine_words[256];
     enum { PS_COST_FINE, PS_COST_HIGH, PS_COST_RUINOUS } grade;
     uint64_t states;         /* estimated states with bounded repeats expanded */
     uint64_t database_bytes; /* of this expression alone; 0 if too costly to compile */
     uint64_t compile_ns;
     char why[200]; /* "the repeat {1,100000} at 7 makes 100,000 states"; "" when fine */
 };
+/* For `check` and `penstock rules`. Compiles this expression alone, unless it is ruinous. */
 void ps_matcher_cost_of(const struct ps_regex *regex, struct ps_matcher_cost *cost);
 
 /* Creates a scratch for this matcher, before workers use it. Returns NULL when memory runs out. Thread: the
@@ -92,7 +92,8 @@ struct ps_matcher_counts {
     uint64_t confirms, confirmed; /* reports that PCRE2 was asked about, and those it confirmed */
     uint64_t scan_errors, given_up;
 };
-void ps_matcher_scratch_counts(const struct ps_matcher_scratch *scratch, struct ps_matcher_counts *counts);
+/* Adds the counts of a scratch, which may be NULL. */
+void ps_matcher_scratch_count(const struct ps_matcher_scratch *scratch, struct ps_matcher_counts *sum);
 
 #define PS_MATCHER_SUBJECTS_MAX 1024U
 

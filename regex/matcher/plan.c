@@ -6,31 +6,23 @@
 #include <string.h>
 
 #include "regex/bytes.h"
-#include "regex/cost.h"
 
 static void *zeroed(size_t count, size_t size)
 {
     return ps_must_alloc(count + 1, size, "a matcher");
 }
 
-bool ps_matcher_expression_of(const struct ps_java_regex *java, struct ps_hyperscan_expression *expression)
+struct ps_hyperscan_expression ps_matcher_expression_of(const struct ps_java_regex *java)
 {
-    if (java->exactness == PS_REGEX_ALWAYS || java->exactness == PS_REGEX_NONE || java->hyperscan == NULL)
-        return false;
-    char *text = ps_cost_loosen(java->hyperscan);
-    if (text == NULL)
-        return false;
-    bool prefilter = java->prefilter || strcmp(text, java->hyperscan) != 0;
-    *expression = (struct ps_hyperscan_expression){
-        .text = text,
-        .flags = (prefilter ? PS_HYPERSCAN_PREFILTER : 0U) |
+    return (struct ps_hyperscan_expression){
+        .text = java->hyperscan,
+        .flags = (java->exactness == PS_REGEX_CONFIRM ? PS_HYPERSCAN_PREFILTER : 0U) |
                  (java->length_min == 0 ? PS_HYPERSCAN_ALLOW_EMPTY : 0U),
+        .states = (uint32_t)java->states_loosened,
     };
-    return true;
 }
 
-/* Returns the number of an equal expression, or adds this one; the plan then owns its text. Open addressing;
- * slots hold the number + 1. */
+/* Returns the number of an equal expression, or adds this one. Open addressing; slots hold the number + 1. */
 static uint32_t intern(struct ps_matcher_plan *plan, uint32_t *slots, uint32_t mask,
                        struct ps_hyperscan_expression expression)
 {
@@ -38,10 +30,8 @@ static uint32_t intern(struct ps_matcher_plan *plan, uint32_t *slots, uint32_t m
         (uint32_t)(ps_bytes_hash(expression.text, strlen(expression.text)) + expression.flags) & mask;
     for (; slots[at] != 0; at = (at + 1) & mask) {
         const struct ps_hyperscan_expression *other = &plan->expressions[slots[at] - 1];
-        if (other->flags == expression.flags && strcmp(other->text, expression.text) == 0) {
-            free((char *)(uintptr_t)expression.text);
+        if (other->flags == expression.flags && strcmp(other->text, expression.text) == 0)
             return slots[at] - 1;
-        }
     }
     expression.id = plan->count;
     plan->expressions[plan->count] = expression;
@@ -59,18 +49,16 @@ void ps_matcher_plan_init(struct ps_matcher_plan *plan, const struct ps_regex *c
     *plan = (struct ps_matcher_plan){.expressions = zeroed(count, sizeof *plan->expressions),
                                      .expression_of = zeroed(count, sizeof *plan->expression_of)};
     for (uint32_t i = 0; i < count; i++) {
-        struct ps_hyperscan_expression expression;
-        plan->expression_of[i] = UINT32_MAX;
-        if (ps_matcher_expression_of(ps_regex_java(patterns[i]), &expression))
-            plan->expression_of[i] = intern(plan, slots, size - 1, expression);
+        const struct ps_java_regex *java = ps_regex_java(patterns[i]);
+        plan->expression_of[i] = java->hyperscan == NULL
+                                     ? UINT32_MAX
+                                     : intern(plan, slots, size - 1, ps_matcher_expression_of(java));
     }
     free(slots);
 }
 
 void ps_matcher_plan_fini(struct ps_matcher_plan *plan)
 {
-    for (uint32_t i = 0; i < plan->count; i++)
-        free((char *)(uintptr_t)plan->expressions[i].text);
     free(plan->expressions);
     free(plan->expression_of);
     *plan = (struct ps_matcher_plan){0};
@@ -119,13 +107,11 @@ static void border_choose(struct ps_matcher *matcher, const struct ps_matcher_pl
 }
 
 static enum ps_matcher_worth worth_of(const struct ps_matcher *matcher, const struct ps_java_regex *java,
-                                      const struct ps_hyperscan_expression *expression, uint8_t outcome)
+                                      uint8_t outcome)
 {
-    if (java->exactness == PS_REGEX_CONFIRM || outcome == PS_HYPERSCAN_PREFILTERED ||
-        (expression->flags & PS_HYPERSCAN_PREFILTER) != 0)
+    if (java->exactness == PS_REGEX_CONFIRM || outcome == PS_HYPERSCAN_PREFILTERED)
         return PS_WORTH_ASKED;
-    if (matcher->border == PS_BORDER_BOTH && java->crosses_newline &&
-        ps_matcher_begins_with_newline(expression->text))
+    if (matcher->border == PS_BORDER_BOTH && java->crosses_newline && java->begins_newline)
         return PS_WORTH_ASKED; /* the newline may be one that the matcher added */
     /* ^ and $ also match at newlines within a subject, and a character beyond ASCII is several bytes, which may be
      * taken for several characters. A plain subject has neither newlines nor characters beyond ASCII. */
@@ -151,8 +137,7 @@ void ps_matcher_settle(struct ps_matcher *matcher, const struct ps_matcher_plan 
             continue;
         }
         if (in_database(plan, outcomes, i))
-            matcher->worth[i] = (uint8_t)worth_of(matcher, java, &plan->expressions[plan->expression_of[i]],
-                                                  outcomes[plan->expression_of[i]]);
+            matcher->worth[i] = (uint8_t)worth_of(matcher, java, outcomes[plan->expression_of[i]]);
         else
             matcher->pcre2[matcher->pcre2_count++] = i;
         if (ps_regex_find(regex, scratch, "", 0, 0, NULL, 0))

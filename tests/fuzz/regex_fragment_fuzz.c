@@ -1,14 +1,14 @@
 /* Every text that an expression matches contains its fragment. Input: the expression, a NUL, a text. */
-#include "stages/lib/rules/regex/fragment.h"
+#include "regex/regex.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void compare(const char *pattern, const struct ps_regex *regex, const char *text, size_t length)
+static void compare(const struct ps_regex *regex, const char *text, size_t length)
 {
-    char *words = ps_regex_fragment(pattern);
+    const char *words = ps_regex_java(regex)->fragment;
     if (words == NULL)
         return;
     struct ps_regex *fragment = ps_regex_create(words, 0, PS_REGEX_FIND, NULL);
@@ -18,7 +18,6 @@ static void compare(const char *pattern, const struct ps_regex *regex, const cha
               ps_regex_find(fragment, scratch, text, length, 0, NULL, 0));
     ps_regex_scratch_destroy(scratch);
     ps_regex_destroy(fragment);
-    free(words);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -29,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *pattern = (const char *)data;
     struct ps_regex *regex = ps_regex_create(pattern, 0, PS_REGEX_FIND, NULL);
     if (regex != NULL)
-        compare(pattern, regex, (const char *)end + 1, size - (size_t)(end - data) - 1);
+        compare(regex, (const char *)end + 1, size - (size_t)(end - data) - 1);
     ps_regex_destroy(regex);
     return 0;
 }

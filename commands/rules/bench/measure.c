@@ -170,7 +170,7 @@ bool ps_rules_bench_measure(struct ps_rules_bench *bench)
     ps_rules_progress_end(progress);
     if (opened && !good)
         fputs("penstock rules bench: the events are too large to be measured\n", stderr);
-    ps_rules_scratch_counts(bench->harness.scratch, &bench->counts);
+    ps_rules_scratch_count(bench->harness.scratch, &bench->counts);
     ps_hyperscan_scratch_destroy(measuring.scratch);
     ps_matcher_destroy(measuring.matcher);
     free(measuring.room);

@@ -1,9 +1,8 @@
 /* The expressions of a rule set: assigns each to a matcher, checks their cost, and makes the matchers: one
  * for the body and one for each header that expressions match. Thread: the one that makes the set. */
-#include <stdlib.h>
 #include <string.h>
 
-#include "regex/cost.h"
+#include "core/array.h"
 #include "stages/lib/rules/set_internal.h"
 
 const struct ps_name *ps_rules_name(struct rules_build *build, const char *text, struct ps_rules_place place)
@@ -18,39 +17,19 @@ const struct ps_name *ps_rules_name(struct rules_build *build, const char *text,
 
 /* ---- headers ---- */
 
-static void headers_index(struct rules_build *build)
-{
-    uint32_t room = build->header_room == 0 ? 64 : 2 * build->header_room;
-    free(build->header_table);
-    build->header_table = ps_must_alloc(room, sizeof *build->header_table, "headers of rules");
-    memset(build->header_table, 0xFF, room * sizeof *build->header_table);
-    build->header_room = room;
-    for (uint32_t i = 0; i < build->set->header_count; i++) {
-        uint32_t slot = build->set->headers[i].name->hash & (room - 1);
-        while (build->header_table[slot] != RULES_NONE)
-            slot = (slot + 1) & (room - 1);
-        build->header_table[slot] = i;
-    }
-}
-
 uint32_t ps_rules_header_number(struct rules_build *build, const char *text, struct ps_rules_place place)
 {
     struct ps_rules_set *set = build->set;
+    size_t length = strlen(text);
+    uint32_t number = ps_rules_names_find(&build->headers, text, length);
+    if (number != RULES_NAME_NONE)
+        return number;
     const struct ps_name *name = ps_rules_name(build, text, place);
     if (name == NULL)
         return RULES_NONE;
-    if (2 * (set->header_count + 1) > build->header_room) {
-        headers_index(build);
-        set->headers =
-            ps_must_realloc(set->headers, build->header_room / 2 * sizeof *set->headers, "headers of rules");
-    }
-    uint32_t slot = name->hash & (build->header_room - 1);
-    for (; build->header_table[slot] != RULES_NONE; slot = (slot + 1) & (build->header_room - 1)) {
-        if (set->headers[build->header_table[slot]].name == name)
-            return build->header_table[slot];
-    }
-    build->header_table[slot] = set->header_count;
+    PS_ARRAY_GROW(set->headers, set->header_count, build->header_room, "headers of rules");
     set->headers[set->header_count] = (struct rules_header){.name = name};
+    ps_rules_names_add(&build->headers, set->arena, text, length, set->header_count);
     return set->header_count++;
 }
 
@@ -87,19 +66,17 @@ bool ps_rules_patterns_assign(struct rules_build *build)
 static bool pattern_is_bearable(struct ps_rules_problems *problems, const struct ps_rules_pattern *pattern)
 {
     const struct ps_java_regex *java = ps_regex_java(pattern->regex);
-    if (java->exactness == PS_REGEX_NONE) {
-        ps_rules_problem_add(problems, PS_RULES_WARNING, pattern->place, NULL,
-                             "PCRE2 runs this expression on every text: %s", java->why);
+    if (java->states <= PS_REGEX_STATES_HIGH) {
+        if (java->exactness == PS_REGEX_NONE)
+            ps_rules_problem_add(problems, PS_RULES_WARNING, pattern->place, NULL,
+                                 "PCRE2 runs this expression on every text: %s", java->why);
         return true;
     }
-    uint64_t states = java->hyperscan != NULL ? ps_cost_states(java->hyperscan) : 0;
-    if (states <= PS_COST_STATES_HIGH)
-        return true;
-    if (states <= PS_COST_STATES_RUINOUS) {
+    if (java->states <= PS_REGEX_STATES_RUINOUS) {
         ps_rules_problem_add(problems, PS_RULES_WARNING, pattern->place,
                              "lower its repeats; `penstock rules check` says what it costs",
                              "this expression is expensive: it comes to about %llu states",
-                             (unsigned long long)states);
+                             (unsigned long long)java->states);
         return true;
     }
     struct ps_matcher_cost cost;

@@ -66,7 +66,6 @@ struct ps_rules_set *ps_rules_set_create(struct ps_rules *rules, const struct ps
                                 .report = report != NULL ? report : &unread};
     *build.report = (struct ps_rules_set_report){.matcher = {.failed_pattern = UINT32_MAX}};
     bool good = set_compile(&build);
-    free(build.header_table);
     if (good)
         return build.set;
     ps_rules_set_destroy(build.set);
@@ -272,27 +271,12 @@ void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch)
     free(scratch);
 }
 
-static void counts_add(struct ps_matcher_counts *sum, const struct ps_matcher_scratch *scratch)
+void ps_rules_scratch_count(const struct ps_rules_scratch *scratch, struct ps_matcher_counts *sum)
 {
-    struct ps_matcher_counts one;
-    if (scratch == NULL)
-        return;
-    ps_matcher_scratch_counts(scratch, &one);
-    sum->subjects += one.subjects;
-    sum->bytes += one.bytes;
-    sum->confirms += one.confirms;
-    sum->confirmed += one.confirmed;
-    sum->scan_errors += one.scan_errors;
-    sum->given_up += one.given_up;
-}
-
-void ps_rules_scratch_counts(const struct ps_rules_scratch *scratch, struct ps_matcher_counts *counts)
-{
-    *counts = (struct ps_matcher_counts){.subjects = 0};
-    counts_add(counts, scratch->body);
+    ps_matcher_scratch_count(scratch->body, sum);
     for (uint32_t i = 0; i < scratch->set->header_count; i++)
-        counts_add(counts, scratch->headers[i].scratch);
-    counts->given_up += ps_regex_scratch_given_up(scratch->regex);
+        ps_matcher_scratch_count(scratch->headers[i].scratch, sum);
+    sum->given_up += ps_regex_scratch_given_up(scratch->regex);
 }
 
 void ps_rules_scratch_set_port(struct ps_rules_scratch *scratch, struct ps_port *port)
@@ -401,22 +385,16 @@ static bool leaf_holds(const struct ps_rules_set *set, struct ps_rules_scratch *
     }
 }
 
-/* The parser makes chains that are deep on the left: only the right side is evaluated recursively. */
 bool ps_rules_condition_holds(const struct ps_rules_set *set, struct ps_rules_scratch *scratch,
                               const struct ps_condition *condition, const struct ps_batch *batch,
                               const struct ps_event *event)
 {
-    bool negated = false;
-    for (;;) {
-        if (condition->kind == PS_CONDITION_NOT) {
-            negated = !negated;
-        } else if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR) {
-            bool right = ps_rules_condition_holds(set, scratch, condition->right, batch, event);
-            if (right == (condition->kind == PS_CONDITION_OR))
-                return right != negated;
-        } else {
-            return leaf_holds(set, scratch, condition, batch, event) != negated;
-        }
-        condition = condition->left;
-    }
+    bool either = condition->kind == PS_CONDITION_OR;
+    if (condition->kind == PS_CONDITION_NOT)
+        return !ps_rules_condition_holds(set, scratch, condition->left, batch, event);
+    if (!either && condition->kind != PS_CONDITION_AND)
+        return leaf_holds(set, scratch, condition, batch, event);
+    if (ps_rules_condition_holds(set, scratch, condition->left, batch, event) == either)
+        return either;
+    return ps_rules_condition_holds(set, scratch, condition->right, batch, event);
 }

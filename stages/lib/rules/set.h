@@ -91,8 +91,8 @@ struct ps_rules_scratch *ps_rules_scratch_create(const struct ps_rules_set *set,
                                                  struct ps_err *err);
 /* Call it before destroying the set and the counters. */
 void ps_rules_scratch_destroy(struct ps_rules_scratch *scratch);
-/* Sums up the counts of the scratch's matchers. Thread: any. */
-void ps_rules_scratch_counts(const struct ps_rules_scratch *scratch, struct ps_matcher_counts *counts);
+/* Adds the counts of the scratch's matchers. Thread: any. */
+void ps_rules_scratch_count(const struct ps_rules_scratch *scratch, struct ps_matcher_counts *sum);
 
 /* Called for every rule that acts on an event, in order, before its actions run; for `explain`, `test`,
  * `bench`. */

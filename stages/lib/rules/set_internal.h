@@ -11,6 +11,7 @@
 
 #include "core/stage.h"
 #include "regex/budget.h"
+#include "regex/rules/names.h"
 #include "stages/lib/rules/set.h"
 
 #define RULES_NONE UINT32_MAX
@@ -171,7 +172,8 @@ struct rules_build {
     const struct ps_rules_set_options *options;
     struct ps_rules_problems *problems;
     struct ps_rules_set_report *report;
-    uint32_t *header_table, header_room; /* numbers of headers by the hash of their names */
+    struct rules_names headers; /* numbers of headers */
+    uint32_t header_room;
 };
 
 /* Interns a header name of a rules file. Adds a problem and returns NULL when there are too many. */

@@ -191,14 +191,14 @@ struct words {
 
 static const char *pattern_text(const struct words *words, const struct ps_rules_pattern *pattern)
 {
-    char why[256];
+    struct ps_matcher_cost cost;
     const char *subject = pattern->subject.header != NULL
                               ? ps_arena_format(words->arena, "header %s", pattern->subject.header)
                               : "body";
-    ps_matcher_explain(pattern->regex, why, sizeof why);
+    ps_matcher_cost_of(pattern->regex, &cost);
     return ps_arena_format(words->arena, "  %s:%d:%d: %s ~ /%.200s/: %s", pattern->place.file,
                            pattern->place.line, pattern->place.column, subject, ps_regex_text(pattern->regex),
-                           why);
+                           cost.engine_words);
 }
 
 static void describe_patterns(const struct words *words, const struct ps_rules *rules)

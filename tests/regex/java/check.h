@@ -27,8 +27,8 @@ static inline bool check_open(struct check *check, struct ps_regex *regex, char 
     if (java->hyperscan == NULL)
         return true;
     const char *expression = java->hyperscan;
-    unsigned id = 0,
-             flags = HS_FLAG_MULTILINE | HS_FLAG_ALLOWEMPTY | (java->prefilter ? HS_FLAG_PREFILTER : 0);
+    unsigned id = 0, flags = HS_FLAG_MULTILINE | HS_FLAG_ALLOWEMPTY |
+                             (java->exactness == PS_REGEX_CONFIRM ? HS_FLAG_PREFILTER : 0);
     hs_compile_error_t *error;
     if (hs_compile_multi(&expression, &flags, &id, 1, HS_MODE_BLOCK, NULL, &check->database, &error) !=
         HS_SUCCESS) {

@@ -21,8 +21,8 @@ static void test_hyperscan(void **unused)
         {"\\b", NULL, PS_REGEX_NONE},
         {"(?!x)", NULL, PS_REGEX_NONE},
         {"\\uD800", NULL, PS_REGEX_NONE},
-        {"status=(200|404)", "status\\x3d(?:200|404)", PS_REGEX_EXACT},
-        {".*status=(200|404).*", "status\\x3d(?:200|404)", PS_REGEX_EXACT},
+        {"status=(200|404)", "status\\=(?:200|404)", PS_REGEX_EXACT},
+        {".*status=(200|404).*", "status\\=(?:200|404)", PS_REGEX_EXACT},
         {"^.*ERROR.*", "ERROR", PS_REGEX_PLAIN},
         {"ERROR.*$", "ERROR", PS_REGEX_PLAIN},
         {"(?s)^.*ERROR.*", "ERROR", PS_REGEX_PLAIN},
@@ -32,25 +32,25 @@ static void test_hyperscan(void **unused)
         {"x[a-z]+", "x[a-z]", PS_REGEX_EXACT},
         {"[a-z]{3,5}x{2,9}", "[a-z]{3}x{2}", PS_REGEX_EXACT},
         {"(?:foo.*|.*bar)", "foo|bar", PS_REGEX_EXACT},
-        {"<t>([^<]*)</t>", "\\x3ct\\x3e[\\x00-\\x3b\\x3d-\\x7f\\x80-\\xfe]*\\x3c\\x2ft\\x3e", PS_REGEX_EXACT},
+        {"<t>([^<]*)</t>", "\\<t\\>[\\x00-\\;\\=-\\x7f\\x80-\\xfe]*\\<\\/t\\>", PS_REGEX_EXACT},
         {"a.b", "a(?:[\\x00-\\x09\\x0b\\x0c\\x0e-\\x7f]|[\\x80-\\xfe]{1,4})b", PS_REGEX_PLAIN},
-        {"\\S=", "[\\x00-\\x08\\x0e-\\x1f\\x21-\\x7f\\x80-\\xfe]\\x3d", PS_REGEX_EXACT},
+        {"\\S=", "[\\x00-\\x08\\x0e-\\x1f\\!-\\x7f\\x80-\\xfe]\\=", PS_REGEX_EXACT},
         {"\\S\\W",
-         "[\\x00-\\x08\\x0e-\\x1f\\x21-\\x7f\\x80-\\xfe][\\x00-\\x2f\\x3a-\\x40\\x5b-\\x5e\\x60\\x7b-\\x7f"
+         "[\\x00-\\x08\\x0e-\\x1f\\!-\\x7f\\x80-\\xfe][\\x00-\\/\\:-\\@\\[-\\^\\`\\{-\\x7f"
          "\\x80-\\xfe]",
          PS_REGEX_PLAIN}, /* the bytes of one character are not two characters */
         {"(?i)Err0r", "[Ee][Rr][Rr]0[Rr]", PS_REGEX_EXACT},
         {"(?iu)k", "[Kk]|\\xe2\\x84\\xaa", PS_REGEX_EXACT}, /* the Kelvin sign */
         {"caf\xC3\xA9", "caf\\xc3\\xa9", PS_REGEX_EXACT},
         {"\\bfoo\\b", "\\bfoo\\b", PS_REGEX_PLAIN},
-        {"\\b[^a]x", "[\\x00-\\x60b-\\x7f\\x80-\\xfe]x", PS_REGEX_CONFIRM},
+        {"\\b[^a]x", "[\\x00-\\`b-\\x7f\\x80-\\xfe]x", PS_REGEX_CONFIRM},
         {"foo(?=bar)", "foobar", PS_REGEX_EXACT},
         {"(?<=foo)bar", "foobar", PS_REGEX_EXACT},
-        {"(?<=^|,)bar", "(?:^|\\x2c)bar", PS_REGEX_PLAIN},
+        {"(?<=^|,)bar", "(?:^|\\,)bar", PS_REGEX_PLAIN},
         {"foo(?!bar)", "foo", PS_REGEX_CONFIRM},
         {"foo(?=bar)b", "foob", PS_REGEX_CONFIRM},
         {"(a|b)x\\1", "(?:a|b)x(?:a|b)", PS_REGEX_CONFIRM},
-        {"\"[^\"]*+\"", "\\x22[\\x00-\\x21\\x23-\\x7f\\x80-\\xfe]*\\x22", PS_REGEX_EXACT},
+        {"\"[^\"]*+\"", "\\\"[\\x00-\\!\\#-\\x7f\\x80-\\xfe]*\\\"", PS_REGEX_EXACT},
         {"a*+a", "a", PS_REGEX_CONFIRM}, /* Java never finds a match */
         {"x(?>a|ab)c", "x(?:a|ab)c", PS_REGEX_CONFIRM},
         {"x(?>a|ab)", "x(?:a|ab)", PS_REGEX_EXACT},
@@ -75,7 +75,6 @@ static void test_hyperscan(void **unused)
         bool sure = regex.exactness == PS_REGEX_EXACT || regex.exactness == PS_REGEX_ALWAYS;
         if (sure != (regex.why[0] == '\0'))
             fail_msg("\"%s\": why \"%s\"", cases[i].pattern, regex.why);
-        assert_int_equal(regex.prefilter, regex.exactness == PS_REGEX_CONFIRM);
         ps_java_regex_fini(&regex);
     }
 }
@@ -103,6 +102,83 @@ static void test_facts(void **unused)
             regex.repair != cases[i].repair || regex.length_min != cases[i].length_min)
             fail_msg("\"%s\": newline %d, anchored %d, repair %d, at least %u bytes", cases[i].pattern,
                      regex.crosses_newline, regex.anchored, regex.repair, regex.length_min);
+        ps_java_regex_fini(&regex);
+    }
+}
+
+static void test_begins_with_newline(void **unused)
+{
+    static const char *const no[] = {
+        "foo",    "f\\s",       "^\\s",    "[a-z]\\n", "(?:a|b)\\n", "\\x41\\s",
+        "\\bfoo", "[\\x20-~]x", "[^\\n]x", "\\d\\s",   "a?b\\n",     "(?:a|^)\\s",
+    };
+    static const char *const yes[] = {
+        "\\sfoo", "\\nfoo", "[^a]foo", "a?\\sx",     "(?:a|\\n)x", "\\x0Ax",
+        "a*\\nb", "\\Wx",   "$\\nx",   "[\\x00-~]x", "\\b\\sx",    "(?:a{0,3}b?)\\sx",
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(no) + PS_COUNT_OF(yes); i++) {
+        bool may = i >= PS_COUNT_OF(no);
+        const char *pattern = may ? yes[i - PS_COUNT_OF(no)] : no[i];
+        struct ps_java_regex regex;
+        assert_int_equal(ps_java_regex_translate(pattern, 0, &regex, NULL), PS_OK);
+        if (regex.begins_newline != may)
+            fail_msg("\"%s\" becomes %s: %d", pattern, regex.hyperscan, regex.begins_newline);
+        ps_java_regex_fini(&regex);
+    }
+}
+
+static void test_states(void **unused)
+{
+    static const struct {
+        const char *pattern;
+        uint64_t states;
+        const char *hyperscan;
+    } cases[] = {
+        {"abc", 3, "abc"},
+        {"^a$", 2, "^a(?:$|[\\x0d\\xc2\\xe2])"},
+        {"a|bc", 3, "a|bc"},
+        {"x(?:ab){10}y", 22, "x(?:ab){10}y"},
+        {"x(?:a{10}b){10}y", 112, "x(?:a{10}b){10}y"},
+        {"xa{2,}y", 5, "xa{2,}y"},
+        {"xa*b+c?y", 8, "xa*b+c?y"}, /* the signs count as well: it is an estimate */
+        {"x\xC3\xA9", 3, "x\\xc3\\xa9"},
+        {"xa{30000}y", 30002, "xa{1000,}y"},
+        {"x(?:a{9,3000}b){2,300}y", 900302, "x(?:a{9,}b){2,300}y"},
+        {"x(?:a{0,3000}b){2,4000}y", 12004002, "x(?:a*b){2,}y"},
+        {"x(?:a{900}b){900}y", 810902, "x(?:a{10,}b){10,}y"},
+        {"x\\{9000}a{9000}[{9000}]y", 9009, "x\\{9000\\}a{1000,}[09\\{\\}]y"},
+        {"xa{5000,}y", 5003, "xa{1000,}y"},
+        {"x((((a{65535}){65535}){65535}){65535}){65535}y", UINT64_MAX, "x(?:(?:(?:(?:a+)+)+)+)+y"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_java_regex regex;
+        assert_int_equal(ps_java_regex_translate(cases[i].pattern, 0, &regex, NULL), PS_OK);
+        if (regex.states != cases[i].states || strcmp(regex.hyperscan, cases[i].hyperscan) != 0)
+            fail_msg("%s: %s, %llu states", cases[i].pattern, regex.hyperscan,
+                     (unsigned long long)regex.states);
+        assert_true(regex.states_loosened <= PS_REGEX_STATES_LOOSENED);
+        assert_true(regex.states_loosened == regex.states || regex.exactness == PS_REGEX_CONFIRM);
+        ps_java_regex_fini(&regex);
+    }
+}
+
+/* No part of these can be made smaller. */
+static void test_too_large(void **unused)
+{
+    static const struct {
+        size_t length;
+        uint64_t states;
+        const char *why;
+    } cases[] = {
+        {PS_REGEX_STATES_LOOSENED, PS_REGEX_STATES_LOOSENED, ""},
+        {PS_REGEX_STATES_LOOSENED + 1, PS_REGEX_STATES_LOOSENED + 1, "it is too large for Hyperscan"}};
+    static char text[PS_REGEX_STATES_LOOSENED + 2];
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_java_regex regex;
+        memset(text, 'a', cases[i].length);
+        assert_int_equal(ps_java_regex_translate(text, 0, &regex, NULL), PS_OK);
+        assert_string_equal(regex.why, cases[i].why);
+        assert_true(regex.states == cases[i].states && (regex.hyperscan == NULL) == (i == 1));
         ps_java_regex_fini(&regex);
     }
 }
@@ -222,8 +298,13 @@ static void test_bounds(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_hyperscan), cmocka_unit_test(test_facts),
-                                       cmocka_unit_test(test_refused), cmocka_unit_test(test_names),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_hyperscan),
+                                       cmocka_unit_test(test_facts),
+                                       cmocka_unit_test(test_begins_with_newline),
+                                       cmocka_unit_test(test_states),
+                                       cmocka_unit_test(test_too_large),
+                                       cmocka_unit_test(test_refused),
+                                       cmocka_unit_test(test_names),
                                        cmocka_unit_test(test_bounds)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

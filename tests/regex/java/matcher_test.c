@@ -122,8 +122,8 @@ static void check_group(const struct group *group)
             check_bits(group, matcher, scratch, first, count);
         check_each(group, matcher, scratch, first, count);
     }
-    struct ps_matcher_counts counts;
-    ps_matcher_scratch_counts(scratch, &counts);
+    struct ps_matcher_counts counts = {0};
+    ps_matcher_scratch_count(scratch, &counts);
     assert_int_equal(counts.scan_errors, 0);
     ps_matcher_scratch_destroy(scratch);
     ps_matcher_destroy(matcher);

@@ -10,16 +10,8 @@ void ps_rules_live_look(struct ps_rules_live *live, struct ps_rules_live_state *
 
 void ps_rules_version_count(const struct ps_rules_version *version, struct ps_matcher_counts *counts)
 {
-    for (unsigned i = 0; version != NULL && i < version->scratch_count; i++) {
-        struct ps_matcher_counts one;
-        ps_rules_scratch_counts(version->scratches[i], &one);
-        counts->subjects += one.subjects;
-        counts->bytes += one.bytes;
-        counts->confirms += one.confirms;
-        counts->confirmed += one.confirmed;
-        counts->scan_errors += one.scan_errors;
-        counts->given_up += one.given_up;
-    }
+    for (unsigned i = 0; version != NULL && i < version->scratch_count; i++)
+        ps_rules_scratch_count(version->scratches[i], counts);
 }
 
 struct giving {

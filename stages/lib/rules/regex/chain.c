@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "regex/budget.h"
-#include "stages/lib/rules/regex/fragment.h"
 
 #define PATTERNS_MAX 64U
 #define WORDS PS_MATCHER_WORDS
@@ -187,6 +186,12 @@ static struct pattern *pattern_add(struct ps_context *context, const struct ps_r
     return pattern;
 }
 
+struct ps_regex *ps_regex_fragment_of(const struct ps_regex *regex)
+{
+    const char *fragment = ps_regex_java(regex)->fragment;
+    return fragment == NULL ? NULL : ps_regex_create(fragment, 0, PS_REGEX_FIND, NULL);
+}
+
 static struct pattern *fragment_add(struct ps_context *context, const struct ps_regex *regex,
                                     struct ps_regex_use *use)
 {
@@ -215,25 +220,6 @@ void ps_regex_chain_edits(struct ps_context *context)
 
 /* ---- open ---- */
 
-static void counts_add(struct ps_matcher_counts *sum, const struct ps_matcher_counts *counts)
-{
-    sum->subjects += counts->subjects;
-    sum->bytes += counts->bytes;
-    sum->confirms += counts->confirms;
-    sum->confirmed += counts->confirmed;
-    sum->scan_errors += counts->scan_errors;
-    sum->given_up += counts->given_up;
-}
-
-static void scratch_counts_add(struct ps_matcher_counts *sum, const struct ps_matcher_scratch *scratch)
-{
-    struct ps_matcher_counts counts;
-    if (scratch == NULL)
-        return;
-    ps_matcher_scratch_counts(scratch, &counts);
-    counts_add(sum, &counts);
-}
-
 static void open_destroy(void *value)
 {
     struct open_chain *open = value;
@@ -244,12 +230,11 @@ static void open_destroy(void *value)
         link = &(*link)->next;
     *link = open->next;
     for (unsigned i = 0; i < chain->pass_count; i++)
-        scratch_counts_add(&chain->passes[i]->ended, open->passes[i].scratch);
+        ps_matcher_scratch_count(open->passes[i].scratch, &chain->passes[i]->ended);
     chain->ended_given_up += ps_regex_scratch_given_up(open->scratch);
     pthread_mutex_unlock(&chain->lock);
     for (unsigned i = 0; i < chain->pass_count; i++) {
-        if (open->passes[i].scratch != NULL)
-            ps_matcher_scratch_destroy(open->passes[i].scratch);
+        ps_matcher_scratch_destroy(open->passes[i].scratch);
         free(open->passes[i].by_subject);
     }
     ps_regex_scratch_destroy(open->scratch);
@@ -430,7 +415,7 @@ void ps_regex_chain_series(const struct ps_regex_use *use,
     if (use->pass == 0)
         sum.given_up += chain->ended_given_up;
     for (const struct open_chain *open = chain->open; open != NULL; open = open->next) {
-        scratch_counts_add(&sum, open->passes[use->pass].scratch);
+        ps_matcher_scratch_count(open->passes[use->pass].scratch, &sum);
         if (use->pass == 0)
             sum.given_up += __atomic_load_n(&open->given_up, __ATOMIC_RELAXED);
     }

@@ -16,12 +16,16 @@ struct ps_regex_use {
     unsigned pass, pattern;
 };
 
+/* Returns the expression's fragment (struct ps_java_regex), which Hyperscan looks for in its place and which the caller
+ * destroys; NULL: none is worth it. `regex` must be PS_REGEX_FIND. Thread: control. */
+struct ps_regex *ps_regex_fragment_of(const struct ps_regex *regex);
+
 /* Registers an expression. `regex` must live as long as the plan. A pass holds at most 64 expressions; the next
  * expression begins a new pass. Thread: control, at build. */
 void ps_regex_chain_add(struct ps_context *context, const struct ps_regex *regex, struct ps_regex_use *use);
 /* Registers the expression of a stage that runs it again on the reported events (for groups or replacements).
  * The bits may include events that do not match: when only a fragment is scanned for
- * (stages/lib/rules/regex/fragment.h), the chain does not check the whole expression. */
+ * (regex/java/fragment.c), the chain does not check the whole expression. */
 void ps_regex_chain_add_candidates(struct ps_context *context, const struct ps_regex *regex,
                                    struct ps_regex_use *use);
 /* Tells the chain that this stage edits bodies: the next expression begins a new pass. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "regex/matcher/matcher.h"
-#include "stages/lib/rules/regex/fragment.h"
+#include "stages/lib/rules/regex/chain.h"
 
 enum ps_status ps_regex_option_check(const struct ps_context *context, const char *key, const char *pattern,
                                      enum ps_regex_how how, enum ps_regex_run run)
@@ -35,30 +35,22 @@ enum ps_status ps_regex_option_check(const struct ps_context *context, const cha
 }
 
 /* Prints which engine decides which texts match, and why. */
-static void engine_of(const struct ps_regex *regex, char *words, size_t room)
-{
-    struct ps_matcher_cost cost;
-    ps_matcher_cost_of(regex, &cost);
-    if (cost.grade == PS_COST_RUINOUS)
-        snprintf(words, room, "PCRE2 alone: %s", cost.why);
-    else
-        (void)ps_matcher_explain(regex, words, room);
-}
-
 static void engine_words(const struct ps_regex *regex, enum ps_regex_run run, char *words, size_t room)
 {
-    char engine[400];
+    struct ps_matcher_cost cost;
     if (run == PS_REGEX_RUN_PCRE2) {
         snprintf(words, room, "PCRE2");
         return;
     }
-    struct ps_regex *fragment = run != PS_REGEX_RUN_PCRE2 ? ps_regex_fragment_of(regex) : NULL;
-    engine_of(fragment != NULL ? fragment : regex, engine, sizeof engine);
+    struct ps_regex *fragment = ps_regex_fragment_of(regex);
+    ps_matcher_cost_of(fragment != NULL ? fragment : regex, &cost);
+    bool ruinous = cost.grade == PS_COST_RUINOUS; /* the chain leaves it to PCRE2 */
+    const char *alone = ruinous ? "PCRE2 alone: " : "", *engine = ruinous ? cost.why : cost.engine_words;
     if (fragment != NULL)
-        snprintf(words, room, "PCRE2, on events that contain \"%.100s\": %s", ps_regex_text(fragment),
-                 engine);
+        snprintf(words, room, "PCRE2, on events that contain \"%.100s\": %s%s", ps_regex_text(fragment),
+                 alone, engine);
     else
-        snprintf(words, room, "%s%s", engine,
+        snprintf(words, room, "%s%s%s", alone, engine,
                  run == PS_REGEX_RUN_GROUPS ? "; PCRE2 finds the groups in events that match" : "");
     ps_regex_destroy(fragment);
 }

@@ -157,11 +157,11 @@ static void test_counts_of_all_matchers(void **unused)
                                                       "rule h { when header.h ~ /long/ route c2 }\n"
                                                       "rule k { when header.k ~ /longer/ route c3 }\n",
                                                       true);
-    struct ps_matcher_counts counts;
+    struct ps_matcher_counts counts = {0};
     struct ps_lease *lease = PS_LEASE(&rules->stage, PS_EVENT("12345", "h", "123", "k", "1234567"),
                                       PS_EVENT("12", "k", "12345678901"));
     ps_test_rules_work(rules, lease);
-    ps_rules_scratch_counts(rules->scratch, &counts);
+    ps_rules_scratch_count(rules->scratch, &counts);
     assert_int_equal(counts.subjects, 2 + 1 + 2);
     assert_int_equal(counts.bytes, 5 + 2 + 3 + 7 + 11);
     ps_test_rules_end(rules);
