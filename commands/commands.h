@@ -39,5 +39,3 @@ int ps_main_channel(int argc, char **argv);
 int ps_main_deadletter(int argc, char **argv);
 int ps_main_completion(int argc, char **argv);
 int ps_main_version(int argc, char **argv);
-/* Runs `penstock rules compile`, a helper process that the engine starts. It takes no arguments. */
-int ps_main_rules_compile(void);

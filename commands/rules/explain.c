@@ -142,7 +142,7 @@ static void print_rule(const struct explain *explain, uint32_t number, const cha
            ps_rules_place_text(explain->arena, rule->place), what);
     print_condition(explain, rule->when, PARTS_INDENT);
     for (size_t i = 0; actions && i < rule->action_count; i++) {
-        const char *text = ps_rules_action_text(explain->arena, &rule->actions[i]);
+        const char *text = rule->actions[i].source;
         printf("%*s-> ", (int)PARTS_INDENT, "");
         ps_printable_write(stdout, text, strlen(text));
         putchar('\n');

@@ -17,7 +17,7 @@ struct ps_rules_command {
     struct ps_texts files; /* operands: FILE, and the TEXT of explain */
     bool json, strict, verbose, all;
     /* routes_known: the channels are known, and routes to any other channel are errors */
-    bool routes_known, any_channel;
+    bool routes_known;
     bool interceptor; /* -n -f: the file belongs to an interceptor */
     struct ps_texts channels;
     const char *cache;           /* directory; NULL: none */
@@ -120,7 +120,6 @@ bool ps_rules_harness_goes_to(const struct ps_rules_harness *harness, size_t cha
 /* Returns a leaf condition in the syntax of rule files: `body ~ /x/i`. Allocated in the arena. */
 const char *ps_rules_leaf_text(struct ps_arena *arena, const struct ps_rules *rules,
                                const struct ps_condition *condition);
-const char *ps_rules_action_text(struct ps_arena *arena, const struct ps_action *action);
 const char *ps_rules_regex_text(struct ps_arena *arena, const struct ps_regex *regex);
 
 /* ---- shadowed rules ---- */

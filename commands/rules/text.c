@@ -1,4 +1,4 @@
-/* The output of `penstock rules`: problems, untrusted bytes, numbers, conditions and actions as text.
+/* The output of `penstock rules`: problems, untrusted bytes, numbers and conditions as text.
  * Thread: main. */
 #include "commands/rules/rules.h"
 #include "conf/report.h"
@@ -118,11 +118,11 @@ void ps_rules_progress_end(struct ps_rules_progress *progress)
     progress->shown = false;
 }
 
-/* ---- conditions and actions ---- */
+/* ---- conditions ---- */
 
 const char *ps_rules_regex_text(struct ps_arena *arena, const struct ps_regex *regex)
 {
-    static const char letters[] = "imsxuUd"; /* by bit */
+    static const char letters[] = PS_REGEX_FLAG_LETTERS;
     char flags[sizeof letters] = "";
     size_t used = 0;
     for (size_t i = 0; i < sizeof letters - 1; i++)
@@ -207,79 +207,4 @@ const char *ps_rules_leaf_text(struct ps_arena *arena, const struct ps_rules *ru
                : condition->kind == PS_CONDITION_OR  ? "or"
                                                      : "not";
     }
-}
-
-static const char *channels_text(struct ps_arena *arena, const struct ps_action *action)
-{
-    const char *text = "";
-    for (size_t i = 0; i < action->channel_count; i++)
-        text = ps_arena_format(arena, "%s%s%s", text, i > 0 ? ", " : "", action->channels[i].name);
-    return text;
-}
-
-static const char *limit_text(struct ps_arena *arena, const struct ps_action *action)
-{
-    const char *text = ps_arena_format(arena, "limit %g/s", action->per_second);
-    if (action->per_key)
-        text = ps_arena_format(arena, "%s per %s", text, subject_text(arena, action->subject));
-    text = ps_arena_format(arena, "%s burst %g", text, action->burst);
-    return action->channel_count == 0
-               ? text
-               : ps_arena_format(arena, "%s else route %s", text, channels_text(arena, action));
-}
-
-static const char *template_text(struct ps_arena *arena, const struct ps_rules_template *template)
-{
-    const char *text = "";
-    for (size_t i = 0; i < template->count; i++) {
-        const struct ps_rules_template_piece *piece = &template->pieces[i];
-        switch (piece->kind) {
-        case PS_RULES_TEMPLATE_TEXT:
-            text = ps_arena_format(arena, "%s%.*s", text, (int)piece->length, piece->text);
-            break;
-        case PS_RULES_TEMPLATE_BODY:
-            text = ps_arena_format(arena, "%s${body}", text);
-            break;
-        default:
-            text = ps_arena_format(arena, "%s${%s%s}", text,
-                                   piece->kind == PS_RULES_TEMPLATE_HEADER ? "header." : "", piece->text);
-        }
-    }
-    return string_text(arena, text, strlen(text));
-}
-
-const char *ps_rules_action_text(struct ps_arena *arena, const struct ps_action *action)
-{
-    switch (action->kind) {
-    case PS_ACTION_ROUTE:
-        return ps_arena_format(arena, "route %s%s", action->optional ? "optional " : "",
-                               channels_text(arena, action));
-    case PS_ACTION_SET:
-        return ps_arena_format(arena, "set %s = %s%s", header_text(arena, action->header),
-                               template_text(arena, &action->text),
-                               action->unless_exists ? " unless exists" : "");
-    case PS_ACTION_COPY:
-        return ps_arena_format(arena, "copy %s to %s", header_text(arena, action->from),
-                               header_text(arena, action->header));
-    case PS_ACTION_REMOVE:
-        return ps_arena_format(arena, "remove %s", header_text(arena, action->header));
-    case PS_ACTION_EXTRACT:
-        return ps_arena_format(arena, "extract %s ~ %s", subject_text(arena, action->subject),
-                               ps_rules_regex_text(arena, action->regex));
-    case PS_ACTION_REPLACE:
-        return ps_arena_format(arena, "replace %s", ps_rules_regex_text(arena, action->regex));
-    case PS_ACTION_TAG:
-        return ps_arena_format(arena, "tag %s", template_text(arena, &action->text));
-    case PS_ACTION_SAMPLE:
-        return ps_arena_format(arena, "sample 1/%llu", (unsigned long long)action->one_in);
-    case PS_ACTION_LIMIT:
-        return limit_text(arena, action);
-    case PS_ACTION_DROP:
-        return action->deadletter ? "drop deadletter" : "drop";
-    case PS_ACTION_STOP:
-        return "stop";
-    case PS_ACTION_CONTINUE:
-        return "continue";
-    }
-    return "";
 }

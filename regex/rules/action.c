@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 #define SAMPLE_MAX UINT64_C(1000000000000)
@@ -320,19 +319,10 @@ static void action_missing(struct rules_parser *parser)
                          {"match", "write `when body ~ /.../`"},
                          {"send", "write `route`"},
                          {"and", "`and` belongs to the condition, before the actions"}};
-    const char *cure = NULL;
-    if (parser->token.kind == TOKEN_WORD) {
-        const char *word = ps_rules_word(parser);
-        struct ps_nearest nearest;
-        ps_nearest_init(&nearest, word);
-        for (size_t i = 0; ps_rules_action_words[i] != NULL; i++)
-            ps_nearest_offer(&nearest, ps_rules_action_words[i]);
-        for (size_t i = 0; i < PS_COUNT_OF(foreign_words); i++)
-            if (strcmp(foreign_words[i].word, word) == 0)
-                cure = foreign_words[i].cure;
-        if (cure == NULL && nearest.word != NULL)
-            cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-    }
+    const char *cure = ps_rules_nearest(parser, ps_rules_action_words);
+    for (size_t i = 0; i < PS_COUNT_OF(foreign_words); i++)
+        if (ps_rules_at_word(parser, foreign_words[i].word))
+            cure = foreign_words[i].cure;
     ps_rules_expected(parser, "`when`, an action or `}`",
                       cure != NULL ? cure
                                    : "the actions are route, set, copy, remove, extract, replace, tag, drop, "
@@ -345,12 +335,15 @@ void ps_rules_take_action(struct rules_parser *parser)
         if (!ps_rules_at_word(parser, actions[i].word))
             continue;
         struct ps_action action = {.place = parser->token.place};
+        const char *source = parser->token.text;
         if (actions[i].take == take_replace)
             ps_rules_advance_regex(parser);
         else
             ps_rules_advance(parser);
-        if (actions[i].take(parser, &action))
-            *RULES_PUSH(parser->arena, parser->rule->actions, parser->rule->action_count) = action;
+        if (!actions[i].take(parser, &action))
+            return;
+        action.source = ps_arena_copy(parser->arena, source, (size_t)(parser->token_end - source));
+        *RULES_PUSH(parser->arena, parser->rule->actions, parser->rule->action_count) = action;
         return;
     }
     action_missing(parser);

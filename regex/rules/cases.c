@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 static bool take_string(struct rules_parser *parser, const char *what, struct ps_slice *text)
@@ -66,19 +65,10 @@ static bool take_names(struct rules_parser *parser, const char *what, const char
 
 static void expect_missing(struct rules_parser *parser)
 {
-    static const char *const words[] = {"drop", "rules", "route", "header", "no", "body"};
-    const char *cure = NULL;
-    if (parser->token.kind == TOKEN_WORD) {
-        struct ps_nearest nearest;
-        ps_nearest_init(&nearest, ps_rules_word(parser));
-        for (size_t i = 0; i < PS_COUNT_OF(words); i++)
-            ps_nearest_offer(&nearest, words[i]);
-        if (nearest.word != NULL)
-            cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-    }
+    static const char *const words[] = {"drop", "rules", "route", "header", "no", "body", NULL};
     ps_rules_expected(parser,
                       "`drop`, `rules`, `route`, `header.NAME ==`, `no header.NAME` or `body` after `expect`",
-                      cure);
+                      ps_rules_nearest(parser, words));
 }
 
 static void take_expect(struct rules_parser *parser, struct ps_rules_test *test)

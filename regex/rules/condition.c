@@ -2,7 +2,6 @@
  * become balanced trees, which keeps recursion shallow; their order is kept. */
 #include <string.h>
 
-#include "core/text/nearest.h"
 #include "regex/rules/internal.h"
 
 static struct ps_condition *condition_new(struct rules_parser *parser, enum ps_condition_kind kind,
@@ -148,21 +147,13 @@ static void operator_missing(struct rules_parser *parser)
                               "`not` comes before a whole condition");
         return;
     }
-    const char *cure = NULL;
-    if (token->kind == TOKEN_WORD) {
-        struct ps_nearest nearest;
-        ps_nearest_init(&nearest, ps_rules_word(parser));
-        for (size_t i = 0; i < PS_COUNT_OF(operators); i++)
-            if (operators[i].kind == TOKEN_END)
-                ps_nearest_offer(&nearest, operators[i].word);
-        if (ps_rules_token_is(token, "matches") || ps_rules_token_is(token, "like"))
-            cure = "write ~ /expression/";
-        else if (ps_rules_token_is(token, "eq") || ps_rules_token_is(token, "is") ||
-                 ps_rules_token_is(token, "equals"))
-            cure = "write ==";
-        else if (nearest.word != NULL)
-            cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-    }
+    static const char *const words[] = {"in", "contains", "begins", "ends", NULL};
+    const char *cure = ps_rules_nearest(parser, words);
+    if (ps_rules_at_word(parser, "matches") || ps_rules_at_word(parser, "like"))
+        cure = "write ~ /expression/";
+    else if (ps_rules_at_word(parser, "eq") || ps_rules_at_word(parser, "is") ||
+             ps_rules_at_word(parser, "equals"))
+        cure = "write ==";
     ps_rules_expected(parser, "~, !~, ==, !=, <, <=, >, >=, in, contains, begins or ends", cure);
 }
 
@@ -232,23 +223,14 @@ static struct ps_condition *take_or(struct rules_parser *parser);
 
 static void condition_missing(struct rules_parser *parser)
 {
-    static const char *const words[] = {"body", "exists", "size", "true", "not"};
-    const char *cure = NULL;
-    if (parser->token.kind == TOKEN_WORD) {
-        const char *word = ps_rules_word(parser);
-        struct ps_nearest nearest;
-        ps_nearest_init(&nearest, word);
-        for (size_t i = 0; i < PS_COUNT_OF(words); i++)
-            ps_nearest_offer(&nearest, words[i]);
-        if (strcmp(word, "false") == 0)
-            cure = "write `not true`, or make the rule `disabled`";
-        else if (nearest.word != NULL)
-            cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-        else
-            cure = ps_arena_format(parser->arena, "a header is written header.%s", word);
-    } else if (parser->token.kind == TOKEN_SLASH) {
+    static const char *const words[] = {"body", "exists", "size", "true", "not", NULL};
+    const char *cure = ps_rules_nearest(parser, words);
+    if (ps_rules_at_word(parser, "false"))
+        cure = "write `not true`, or make the rule `disabled`";
+    else if (cure == NULL && parser->token.kind == TOKEN_WORD)
+        cure = ps_arena_format(parser->arena, "a header is written header.%s", ps_rules_word(parser));
+    else if (parser->token.kind == TOKEN_SLASH)
         cure = "write body ~ before it";
-    }
     ps_rules_expected(parser, "a condition (body, header.NAME, exists, size, true, not or a bracket)", cure);
 }
 

@@ -77,8 +77,9 @@ struct rules_parser {
     struct ps_arena *arena;
     struct rules_lexer lexer;
     struct rules_token token;
-    unsigned depth; /* depth of includes */
-    bool panic;     /* an error was reported; skip to the next statement */
+    const char *token_end; /* where the token before it ended, in the source */
+    unsigned depth;        /* depth of includes */
+    bool panic;            /* an error was reported; skip to the next statement */
     /* state of the rule being read */
     struct ps_rule *rule;
     const struct ps_regex **group_sources; /* expressions whose named groups can be set */
@@ -104,6 +105,8 @@ void ps_rules_syntax_error(struct rules_parser *parser, struct ps_rules_place pl
                            const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* The same for the current token: "expected X, found Y". */
 void ps_rules_expected(struct rules_parser *parser, const char *what, const char *cure);
+/* Returns "did you mean `x`?" about the token and the nearest of these words (NULL ends them), or NULL. */
+const char *ps_rules_nearest(struct rules_parser *parser, const char *const *words);
 bool ps_rules_take(struct rules_parser *parser, enum rules_token_kind kind, const char *what);
 bool ps_rules_take_word(struct rules_parser *parser, const char *word);
 bool ps_rules_at_word(const struct rules_parser *parser, const char *word);

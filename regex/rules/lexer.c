@@ -220,21 +220,11 @@ bool ps_rules_lexer_at_regex(struct rules_lexer *lexer)
 
 static void read_flags(struct rules_lexer *lexer, struct rules_token *token)
 {
-    static const struct {
-        char letter;
-        unsigned flag;
-    } flags[] = {
-        {'i', PS_REGEX_CASE_INSENSITIVE}, {'m', PS_REGEX_MULTILINE},
-        {'s', PS_REGEX_DOTALL},           {'x', PS_REGEX_COMMENTS},
-        {'u', PS_REGEX_UNICODE_CASE},     {'U', PS_REGEX_UNICODE_CHARACTER_CLASS},
-        {'d', PS_REGEX_UNIX_LINES},
-    };
+    static const char letters[] = PS_REGEX_FLAG_LETTERS;
     for (; lexer->at < lexer->end && isalnum((unsigned char)*lexer->at); step(lexer, 1)) {
-        size_t i = 0;
-        while (i < PS_COUNT_OF(flags) && flags[i].letter != *lexer->at)
-            i++;
-        if (i < PS_COUNT_OF(flags)) {
-            token->flags |= flags[i].flag;
+        const char *letter = strchr(letters, *lexer->at);
+        if (letter != NULL) {
+            token->flags |= 1U << (letter - letters);
         } else if (!lexer->quiet) {
             ps_rules_problem_add(lexer->problems, PS_RULES_ERROR, place_here(lexer),
                                  *lexer->at == 'g' ? "leave it out; `replace` replaces every match anyway"

@@ -18,6 +18,7 @@ static const char *const file_words[] = {"rule", "test", "include", "mode", "def
 
 void ps_rules_advance(struct rules_parser *parser)
 {
+    parser->token_end = parser->lexer.at;
     ps_rules_lexer_next(&parser->lexer, &parser->token);
     if (parser->token.kind == TOKEN_BAD) /* already reported by the lexer */
         parser->panic = parser->lexer.quiet = true;
@@ -25,6 +26,7 @@ void ps_rules_advance(struct rules_parser *parser)
 
 void ps_rules_advance_regex(struct rules_parser *parser)
 {
+    parser->token_end = parser->lexer.at;
     ps_rules_lexer_regex(&parser->lexer, &parser->token);
     if (parser->token.kind == TOKEN_BAD)
         parser->panic = parser->lexer.quiet = true;
@@ -76,6 +78,17 @@ bool ps_rules_take_word(struct rules_parser *parser, const char *word)
 const char *ps_rules_word(struct rules_parser *parser)
 {
     return ps_arena_copy(parser->arena, parser->token.text, parser->token.length);
+}
+
+const char *ps_rules_nearest(struct rules_parser *parser, const char *const *words)
+{
+    struct ps_nearest nearest;
+    if (parser->token.kind != TOKEN_WORD)
+        return NULL;
+    ps_nearest_init(&nearest, ps_rules_word(parser));
+    for (; *words != NULL; words++)
+        ps_nearest_offer(&nearest, *words);
+    return nearest.word == NULL ? NULL : ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
 }
 
 /* ---- names, headers, channels ---- */
@@ -329,15 +342,11 @@ static bool take_priority(struct rules_parser *parser, struct ps_rule *rule)
 
 static const char *head_cure(struct rules_parser *parser)
 {
-    struct ps_nearest nearest;
-    if (parser->token.kind != TOKEN_WORD)
-        return NULL;
-    ps_nearest_init(&nearest, ps_rules_word(parser));
-    ps_nearest_offer(&nearest, "priority");
-    ps_nearest_offer(&nearest, "disabled");
-    if (nearest.word != NULL)
-        return ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-    return "a name of several words must be in quotes: \"a name\"";
+    static const char *const words[] = {"priority", "disabled", NULL};
+    const char *cure = ps_rules_nearest(parser, words);
+    return cure != NULL || parser->token.kind != TOKEN_WORD
+               ? cure
+               : "a name of several words must be in quotes: \"a name\"";
 }
 
 /* Skips the rest of a head that has an error, to its brace. If something stands before the brace that belongs behind it, it is
@@ -512,19 +521,11 @@ static void take_include(struct rules_parser *parser)
 
 static void statement_missing(struct rules_parser *parser)
 {
-    const char *cure = NULL;
-    if (parser->token.kind == TOKEN_WORD) {
-        struct ps_nearest nearest;
-        ps_nearest_init(&nearest, ps_rules_word(parser));
-        for (size_t i = 0; file_words[i] != NULL; i++)
-            ps_nearest_offer(&nearest, file_words[i]);
-        if (nearest.word != NULL)
-            cure = ps_arena_format(parser->arena, "did you mean `%s`?", nearest.word);
-        else if (is_one_of(&parser->token, ps_rules_action_words))
-            cure = "it belongs in a rule: rule name { when ... }";
-    } else if (parser->token.kind == TOKEN_CLOSE) {
+    const char *cure = ps_rules_nearest(parser, file_words);
+    if (cure == NULL && is_one_of(&parser->token, ps_rules_action_words))
+        cure = "it belongs in a rule: rule name { when ... }";
+    else if (parser->token.kind == TOKEN_CLOSE)
         cure = "there is one } too many, here or before";
-    }
     ps_rules_expected(parser, "`rule`, `test`, `include`, `mode` or `default`", cure);
 }
 

@@ -231,6 +231,7 @@ struct ps_rules_channel {
 struct ps_action {
     enum ps_action_kind kind;
     struct ps_rules_place place;
+    const char *source; /* as written in the file */
     struct ps_rules_channel *channels;
     size_t channel_count;
     bool optional, unless_exists, per_key, deadletter;

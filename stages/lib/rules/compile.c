@@ -1,11 +1,12 @@
 /* Compiles the conditions of rules into programs (tests with jumps) and lists of their triggers. Works on
- * arrays in postorder instead of recursing, because conditions may be chains of any length.
+ * arrays of all rules' nodes in postorder.
  *
  * Thread: the one that makes the set. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
 #include "stages/lib/rules/set_internal.h"
 
 enum node_kind { NODE_AND, NODE_OR, NODE_LEAF };
@@ -16,7 +17,7 @@ struct node {
     bool negated; /* for leaves */
     bool needed;  /* its atoms are triggers of the rule */
     bool sure;
-    uint32_t left, right, first_leaf; /* leaves are numbered from the left */
+    uint32_t left, right, first_leaf; /* the leaves of all rules are numbered from the left */
     uint32_t yes, no;
     double cost; /* number of rules that its triggers also lead to; INFINITY: it has no triggers */
     const struct ps_condition *condition;
@@ -37,81 +38,22 @@ struct pairs {
     size_t count, room;
 };
 
-/* Doubles an array when it is full. Ends the process when there is no memory (set-up code). */
-static void *room_for(void *items, size_t count, size_t *room, size_t size)
+/* Adds the nodes of a condition. The last one added is its root. The parser limits the depth of conditions. */
+static uint32_t tree_add(struct trees *trees, const struct ps_condition *condition, bool negated)
 {
-    if (count < *room)
-        return items;
-    *room = *room < 64 ? 64 : 2 * *room;
-    items = ps_must_realloc(items, *room * size, "compiling rules");
-    return items;
-}
-
-/* ---- trees into postorder ---- */
-
-struct visit {
-    const struct ps_condition *condition;
-    bool negated;
-    uint32_t left; /* node of the left child; valid once that child was added */
-    int stage;
-};
-
-static uint32_t node_add(struct trees *trees, struct node node)
-{
-    size_t room = trees->room;
-    trees->nodes = room_for(trees->nodes, trees->count, &room, sizeof *trees->nodes);
-    trees->room = (uint32_t)room;
+    struct node node = {.kind = NODE_LEAF, .negated = negated, .condition = condition};
+    if (condition->kind == PS_CONDITION_NOT)
+        return tree_add(trees, condition->left, !negated);
+    if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR) {
+        node = (struct node){.kind = (condition->kind == PS_CONDITION_AND) != negated ? NODE_AND : NODE_OR};
+        node.left = tree_add(trees, condition->left, negated);
+        node.right = tree_add(trees, condition->right, negated);
+        node.first_leaf = trees->nodes[node.left].first_leaf;
+    } else
+        node.first_leaf = trees->leaf_count++;
+    PS_ARRAY_GROW(trees->nodes, trees->count, trees->room, "compiling rules");
     trees->nodes[trees->count] = node;
     return trees->count++;
-}
-
-static bool is_inner(const struct ps_condition *condition)
-{
-    return condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR;
-}
-
-static void leaf_add(struct trees *trees, const struct ps_condition *condition, bool negated, uint32_t *leaf)
-{
-    node_add(trees,
-             (struct node){
-                 .kind = NODE_LEAF, .negated = negated, .first_leaf = (*leaf)++, .condition = condition});
-}
-
-/* Adds the nodes of one condition. The last one added is its root. */
-static void tree_add(struct trees *trees, const struct ps_condition *root)
-{
-    struct visit *stack = NULL;
-    size_t depth = 0, room = 0;
-    uint32_t leaf = 0;
-    stack = room_for(stack, depth, &room, sizeof *stack);
-    stack[depth++] = (struct visit){.condition = root};
-    while (depth > 0) {
-        struct visit *visit = &stack[depth - 1];
-        const struct ps_condition *condition = visit->condition;
-        bool negated = visit->negated;
-        if (condition->kind == PS_CONDITION_NOT) {
-            visit->condition = condition->left;
-            visit->negated = !negated;
-        } else if (!is_inner(condition)) {
-            leaf_add(trees, condition, negated, &leaf);
-            depth--;
-        } else if (visit->stage < 2) {
-            const struct ps_condition *child = visit->stage == 0 ? condition->left : condition->right;
-            if (visit->stage++ == 1)
-                visit->left = trees->count - 1;
-            stack = room_for(stack, depth, &room, sizeof *stack);
-            stack[depth++] = (struct visit){.condition = child, .negated = negated};
-        } else {
-            enum node_kind kind = (condition->kind == PS_CONDITION_AND) != negated ? NODE_AND : NODE_OR;
-            node_add(trees, (struct node){.kind = kind,
-                                          .left = visit->left,
-                                          .right = trees->count - 1,
-                                          .first_leaf = trees->nodes[visit->left].first_leaf});
-            depth--;
-        }
-    }
-    trees->leaf_count += leaf;
-    free(stack);
 }
 
 /* ---- atoms ---- */
@@ -230,7 +172,7 @@ static void trigger_add(void *argument, uint32_t atom)
 {
     struct collect *collect = argument;
     struct pairs *pairs = collect->pairs;
-    pairs->items = room_for(pairs->items, pairs->count, &pairs->room, sizeof *pairs->items);
+    PS_ARRAY_GROW(pairs->items, pairs->count, pairs->room, "compiling rules");
     pairs->items[pairs->count++] =
         (struct pair){atom, collect->rule << 2 | (collect->sure ? 0 : RULES_ENTRY_UNSURE)};
     collect->count++;
@@ -360,28 +302,26 @@ static bool check_make(struct rules_build *build, const struct node *node, struc
     return check->name != NULL;
 }
 
-/* Makes the program of one rule: assigns jump targets from the root down. Each leaf is a step, numbered from
- * the left. */
-static bool rule_program(struct rules_build *build, struct trees *trees, uint32_t rule, uint32_t step_first)
+/* Makes the program of one rule: assigns jump targets from the root down. Each leaf is the step of its number. */
+static bool rule_program(struct rules_build *build, struct trees *trees, uint32_t rule)
 {
     struct ps_rules_set *set = build->set;
     uint32_t first = trees->first[rule], root = trees->first[rule + 1] - 1;
     trees->nodes[root].yes = RULES_YES;
     trees->nodes[root].no = RULES_NO;
-    set->rule[rule].program = step_first + trees->nodes[root].first_leaf;
+    set->rule[rule].program = trees->nodes[root].first_leaf;
     for (uint32_t i = root + 1; i-- > first;) {
         struct node *node = &trees->nodes[i];
         if (node->kind == NODE_LEAF) {
-            if (!check_make(build, node, &set->program[step_first + node->first_leaf]))
+            if (!check_make(build, node, &set->program[node->first_leaf]))
                 return false;
             continue;
         }
         struct node *left = &trees->nodes[node->left], *right = &trees->nodes[node->right];
-        uint32_t second = step_first + right->first_leaf;
         right->yes = node->yes;
         right->no = node->no;
-        left->yes = node->kind == NODE_AND ? second : node->yes;
-        left->no = node->kind == NODE_AND ? node->no : second;
+        left->yes = node->kind == NODE_AND ? right->first_leaf : node->yes;
+        left->no = node->kind == NODE_AND ? node->no : right->first_leaf;
     }
     return true;
 }
@@ -391,7 +331,7 @@ static void trees_make(const struct ps_rules_set *set, struct trees *trees)
     trees->first = ps_must_alloc((size_t)set->rule_count + 1, sizeof *trees->first, "compiling rules");
     for (uint32_t rule = 0; rule < set->rule_count; rule++) {
         trees->first[rule] = trees->count;
-        tree_add(trees, set->rules->rules[rule].when);
+        tree_add(trees, set->rules->rules[rule].when, false);
     }
     trees->first[set->rule_count] = trees->count;
 }
@@ -407,12 +347,9 @@ bool ps_rules_conditions_compile(struct rules_build *build)
     bool good = atoms_number(build, &trees);
     if (good)
         costs_fill(build, &trees);
-    uint32_t step = 0;
     for (uint32_t rule = 0; good && rule < set->rule_count; rule++) {
         rule_triggers(build, &trees, rule, &pairs);
-        good = rule_program(build, &trees, rule, step);
-        for (uint32_t i = trees.first[rule]; i < trees.first[rule + 1]; i++)
-            step += trees.nodes[i].kind == NODE_LEAF;
+        good = rule_program(build, &trees, rule);
     }
     if (good)
         lists_fill(set, &pairs);

@@ -139,50 +139,31 @@ static uint32_t saved_number(struct ps_rules_set *set, const struct ps_name *nam
     return set->saved_count++;
 }
 
-struct visit {
-    const struct ps_condition *condition;
-    bool negated;
-};
-
-/* Lists the patterns of a condition that are not under a `not` (those give no groups), the last one first,
- * each once. Does not recurse, because conditions may be long chains on either side. */
-static uint32_t patterns_list(struct ps_arena *arena, const struct ps_condition *root, uint32_t **patterns)
+/* Adds the patterns of a condition that are not under a `not` (those give no groups), the last one first,
+ * each once. */
+static void patterns_list(struct ps_arena *arena, const struct ps_condition *condition, bool negated,
+                          uint32_t **patterns, uint32_t *count)
 {
-    size_t depth = 0, room = 16;
-    uint32_t count = 0;
-    struct visit *stack = ps_must_alloc(room, sizeof *stack, "preparing rules");
-    stack[depth++] = (struct visit){root, false};
-    while (depth > 0) {
-        struct visit visit = stack[--depth];
-        const struct ps_condition *condition = visit.condition;
-        if (depth + 2 > room) {
-            room *= 2;
-            stack = ps_must_realloc(stack, room * sizeof *stack, "preparing rules");
+    if (condition->kind == PS_CONDITION_NOT) {
+        patterns_list(arena, condition->left, !negated, patterns, count);
+    } else if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR) {
+        patterns_list(arena, condition->right, negated, patterns, count);
+        patterns_list(arena, condition->left, negated, patterns, count);
+    } else if (condition->kind == PS_CONDITION_MATCH && !negated) {
+        for (uint32_t i = 0; i < *count; i++) {
+            if ((*patterns)[i] == condition->pattern)
+                return;
         }
-        if (condition->kind == PS_CONDITION_NOT) {
-            stack[depth++] = (struct visit){condition->left, !visit.negated};
-        } else if (condition->kind == PS_CONDITION_AND || condition->kind == PS_CONDITION_OR) {
-            stack[depth++] = (struct visit){condition->left, visit.negated};
-            stack[depth++] = (struct visit){condition->right, visit.negated};
-        } else if (condition->kind == PS_CONDITION_MATCH && !visit.negated) {
-            bool there = false;
-            for (uint32_t i = 0; i < count && !there; i++)
-                there = (*patterns)[i] == condition->pattern;
-            if (there)
-                continue;
-            *patterns = ps_arena_grow(arena, *patterns, count, sizeof **patterns);
-            (*patterns)[count++] = condition->pattern;
-        }
+        *patterns = ps_arena_grow(arena, *patterns, *count, sizeof **patterns);
+        (*patterns)[(*count)++] = condition->pattern;
     }
-    free(stack);
-    return count;
 }
 
 static bool rule_captures(struct rules_build *build, const struct ps_rule *source, struct rules_rule *rule)
 {
     struct ps_rules_set *set = build->set;
-    uint32_t *patterns = NULL, count = patterns_list(set->arena, source->when, &patterns);
-    uint32_t named = 0;
+    uint32_t *patterns = NULL, count = 0, named = 0;
+    patterns_list(set->arena, source->when, false, &patterns, &count);
     for (uint32_t i = 0; i < count; i++) {
         const struct ps_regex *regex = set->rules->patterns[patterns[i]].regex;
         unsigned group = 1, groups = ps_regex_group_count(regex);
