@@ -38,6 +38,9 @@ const struct ps_java_set *ps_java_set_or(struct ps_arena *arena, const struct ps
 const struct ps_java_set *ps_java_set_and(struct ps_arena *arena, const struct ps_java_set *left,
                                           const struct ps_java_set *right);
 
+/* Returns whether PCRE2 knows a property, as "\p{sc:Latin}". */
+bool ps_java_set_is_property(const char *property);
+
 /* ---- case-insensitive letters (regex/java/case.c) ---- */
 
 /* Returns the set of characters that match a character, or a range of characters, under these PS_REGEX_ flags. */
@@ -45,14 +48,13 @@ const struct ps_java_set *ps_java_case_one(struct ps_arena *arena, uint32_t code
 const struct ps_java_set *ps_java_case_range(struct ps_arena *arena, uint32_t first, uint32_t last,
                                              unsigned flags);
 
-/* ---- named properties, \p{...} (regex/java/property.c, java/blocks.c, java/scripts.c) ---- */
+/* ---- named properties, \p{...} (regex/java/property.c, java/blocks.c) ---- */
 
 /* Returns NULL if Java has no property of that name. */
 const struct ps_java_set *ps_java_property(struct ps_arena *arena, const char *name, unsigned flags);
 /* Returns the class of a letter. (?U) changes 'd', 's' and 'w', but not 'h' and 'v'. */
 const struct ps_java_set *ps_java_property_letter(struct ps_arena *arena, uint32_t letter, unsigned flags);
 bool ps_java_block(const char *name, struct ps_java_range *range);
-const char *ps_java_script(const char *name); /* four letters; NULL: no such script */
 
 /* ---- the tree ---- */
 

@@ -172,10 +172,13 @@ static const struct ps_java_set *find_property(struct ps_arena *arena, const cha
     return set != NULL ? set : find(arena, named, PS_COUNT_OF(named), name, false, flags);
 }
 
+/* A script by its name or by the four letters of ISO 15924, in any case. PCRE2 knows the same names; unlike Java it also
+ * takes a name without its underscores. */
 static const struct ps_java_set *find_script(struct ps_arena *arena, const char *name)
 {
-    const char *letters = ps_java_script(name);
-    return letters == NULL ? NULL : make(arena, ps_arena_format(arena, "\\p{sc:%s}", letters));
+    size_t length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_");
+    const char *property = ps_arena_format(arena, "\\p{sc:%s}", name);
+    return length == strlen(name) && ps_java_set_is_property(property) ? make(arena, property) : NULL;
 }
 
 static const struct ps_java_set *find_block(struct ps_arena *arena, const char *name)

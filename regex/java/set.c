@@ -4,6 +4,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,18 +47,31 @@ static struct ps_java_set *flat(struct ps_arena *arena, struct ps_java_range *ra
     return set;
 }
 
+/* Returns NULL if PCRE2 does not know a property. */
+static pcre2_code *compile(const char *properties)
+{
+    char pattern[512];
+    int error;
+    PCRE2_SIZE at;
+    int length = snprintf(pattern, sizeof pattern, "[%s]", properties);
+    if (length >= (int)sizeof pattern)
+        return NULL;
+    return pcre2_compile((PCRE2_SPTR)pattern, (size_t)length, PCRE2_UTF, &error, &at, NULL);
+}
+
+bool ps_java_set_is_property(const char *property)
+{
+    pcre2_code *code = compile(property);
+    bool is_known = code != NULL;
+    pcre2_code_free(code);
+    return is_known;
+}
+
 /* Finds with PCRE2 which ASCII characters have the properties. */
 static void ask(struct ps_java_set *set)
 {
-    char pattern[512], text[4];
-    int error;
-    PCRE2_SIZE at;
-    size_t length = strlen(set->properties);
-    PS_ASSERT(length + 3 <= sizeof pattern);
-    pattern[0] = '[';
-    memcpy(pattern + 1, set->properties, length);
-    pattern[length + 1] = ']';
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern, length + 2, PCRE2_UTF, &error, &at, NULL);
+    char text[4];
+    pcre2_code *code = compile(set->properties);
     PS_ASSERT(code != NULL);
     pcre2_match_data *data = pcre2_match_data_create(1, NULL);
     if (data == NULL)
