@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "core/name.h"
 #include "stages/lib/rules/set_internal.h"
@@ -32,9 +33,9 @@ struct held_meter {
 
 struct entry {
     char *name;
-    uint32_t hash, next;    /* next entry of the same hash list */
-    uint32_t references;    /* number of sets that contain the rule */
-    uint32_t before, after; /* neighbours in the list of retired entries */
+    uint32_t number, hash, next; /* next entry of the same hash list */
+    uint32_t references;         /* number of sets that contain the rule */
+    TAILQ_ENTRY(entry) retired;  /* without references */
     struct held_meter *meters;
 };
 
@@ -49,7 +50,8 @@ struct ps_rules_counters {
     struct chunk *chunks[CHUNKS_MAX];
     uint32_t entry_count;
     uint32_t *lists, list_count; /* of entries by hash */
-    uint32_t retired_count, retired_first, retired_last;
+    uint32_t retired_count;
+    TAILQ_HEAD(, entry) retired; /* the oldest first */
 };
 
 static struct entry *entry_at(const struct ps_rules_counters *counters, uint32_t number)
@@ -67,7 +69,7 @@ struct ps_rules_counters *ps_rules_counters_create(unsigned instances)
 {
     struct ps_rules_counters *counters = ps_must_alloc(1, sizeof *counters, "the counters of rules");
     counters->instances = instances > 0 ? instances : 1;
-    counters->retired_first = counters->retired_last = RULES_NONE;
+    TAILQ_INIT(&counters->retired);
     pthread_mutex_init(&counters->lock, NULL);
     return counters;
 }
@@ -134,31 +136,10 @@ static void lists_grow(struct ps_rules_counters *counters)
         entry_link(counters, i);
 }
 
-static void retired_remove(struct ps_rules_counters *counters, uint32_t number)
+static void retired_remove(struct ps_rules_counters *counters, struct entry *entry)
 {
-    struct entry *entry = entry_at(counters, number);
-    if (entry->before != RULES_NONE)
-        entry_at(counters, entry->before)->after = entry->after;
-    else
-        counters->retired_first = entry->after;
-    if (entry->after != RULES_NONE)
-        entry_at(counters, entry->after)->before = entry->before;
-    else
-        counters->retired_last = entry->before;
+    TAILQ_REMOVE(&counters->retired, entry, retired);
     counters->retired_count--;
-}
-
-static void retired_push(struct ps_rules_counters *counters, uint32_t number)
-{
-    struct entry *entry = entry_at(counters, number);
-    entry->after = RULES_NONE;
-    entry->before = counters->retired_last;
-    if (counters->retired_last != RULES_NONE)
-        entry_at(counters, counters->retired_last)->after = number;
-    else
-        counters->retired_first = number;
-    counters->retired_last = number;
-    counters->retired_count++;
 }
 
 static bool chunk_add(struct ps_rules_counters *counters)
@@ -177,9 +158,9 @@ static bool chunk_add(struct ps_rules_counters *counters)
 /* Clears and returns the entry that was retired first. No scratch points to it. */
 static uint32_t entry_reuse(struct ps_rules_counters *counters)
 {
-    uint32_t number = counters->retired_first;
-    struct entry *entry = entry_at(counters, number);
-    retired_remove(counters, number);
+    struct entry *entry = TAILQ_FIRST(&counters->retired);
+    uint32_t number = entry->number;
+    retired_remove(counters, entry);
     uint32_t *at = &counters->lists[entry->hash & (counters->list_count - 1)];
     while (*at != number)
         at = &entry_at(counters, *at)->next;
@@ -208,7 +189,8 @@ static uint32_t entry_new(struct ps_rules_counters *counters, const char *name, 
         counters->entry_count++;
     }
     struct entry *entry = entry_at(counters, number);
-    *entry = (struct entry){.name = ps_must_copy_text(name, "the counters of rules"), .hash = hash};
+    *entry = (struct entry){
+        .name = ps_must_copy_text(name, "the counters of rules"), .number = number, .hash = hash};
     entry_link(counters, number);
     return number;
 }
@@ -223,7 +205,7 @@ uint32_t ps_rules_counters_hold(struct ps_rules_counters *counters, const char *
         number = entry_new(counters, rule, hash);
     if (number != RULES_NONE) {
         if (!is_new && entry_at(counters, number)->references == 0)
-            retired_remove(counters, number);
+            retired_remove(counters, entry_at(counters, number));
         entry_at(counters, number)->references++;
     }
     pthread_mutex_unlock(&counters->lock);
@@ -235,8 +217,11 @@ void ps_rules_counters_drop(struct ps_rules_counters *counters, uint32_t number)
     if (number == RULES_NONE)
         return;
     pthread_mutex_lock(&counters->lock);
-    if (--entry_at(counters, number)->references == 0)
-        retired_push(counters, number);
+    struct entry *entry = entry_at(counters, number);
+    if (--entry->references == 0) {
+        TAILQ_INSERT_TAIL(&counters->retired, entry, retired);
+        counters->retired_count++;
+    }
     pthread_mutex_unlock(&counters->lock);
 }
 
