@@ -22,12 +22,10 @@ static unsigned flags_of(uint32_t flags)
            (flags & PS_HYPERSCAN_ALLOW_EMPTY ? HS_FLAG_ALLOWEMPTY : 0U);
 }
 
-/* The remaining expressions, as hs_compile_multi takes them. `place` maps each to its index in the full
- * list. */
+/* The remaining expressions, as hs_compile_multi takes them. The id of each is its index in the full list. */
 struct rest {
     const char **texts;
     unsigned *flags, *ids;
-    uint32_t *place;
     uint32_t count;
 };
 
@@ -36,7 +34,6 @@ static void rest_init(struct rest *rest, uint32_t count)
     rest->texts = ps_must_alloc(count, sizeof *rest->texts, "expressions for Hyperscan");
     rest->flags = ps_must_alloc(count, sizeof *rest->flags, "expressions for Hyperscan");
     rest->ids = ps_must_alloc(count, sizeof *rest->ids, "expressions for Hyperscan");
-    rest->place = ps_must_alloc(count, sizeof *rest->place, "expressions for Hyperscan");
 }
 
 static void rest_fini(struct rest *rest)
@@ -44,7 +41,6 @@ static void rest_fini(struct rest *rest)
     free(rest->texts);
     free(rest->flags);
     free(rest->ids);
-    free(rest->place);
 }
 
 static void rest_take(struct rest *rest, const struct ps_hyperscan_expression *expressions, uint32_t count,
@@ -59,8 +55,7 @@ static void rest_take(struct rest *rest, const struct ps_hyperscan_expression *e
             flags |= PS_HYPERSCAN_PREFILTER;
         rest->texts[rest->count] = expressions[i].text;
         rest->flags[rest->count] = flags_of(flags);
-        rest->ids[rest->count] = expressions[i].id;
-        rest->place[rest->count++] = i;
+        rest->ids[rest->count++] = i;
     }
 }
 
@@ -70,8 +65,8 @@ static uint32_t costliest(const struct rest *rest, const struct ps_hyperscan_exp
 {
     uint32_t place = UINT32_MAX, most = 1000; /* expressions with fewer states cannot be the cause */
     for (uint32_t i = 0; i < rest->count; i++) {
-        if (expressions[rest->place[i]].states > most) {
-            place = rest->place[i];
+        if (expressions[rest->ids[i]].states > most) {
+            place = rest->ids[i];
             most = expressions[place].states;
         }
     }
@@ -123,7 +118,7 @@ enum ps_status ps_hyperscan_build(const struct ps_hyperscan_expression *expressi
         bool named = error->expression >= 0 && (uint32_t)error->expression < rest.count;
         bool memory = strstr(error->message, "memory") != NULL; /* a retry would have no more memory */
         uint32_t place = memory  ? UINT32_MAX
-                         : named ? rest.place[error->expression]
+                         : named ? rest.ids[error->expression]
                                  : costliest(&rest, expressions);
         if (place == UINT32_MAX || tries == TRIES_MAX) {
             *failed = place;

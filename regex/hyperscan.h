@@ -15,7 +15,7 @@ enum ps_hyperscan_flags {
 
 struct ps_hyperscan_expression {
     const char *text;
-    uint32_t flags, id;
+    uint32_t flags;
     uint32_t states; /* estimated (struct ps_java_regex) */
 };
 

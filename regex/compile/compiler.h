@@ -22,7 +22,7 @@ struct ps_compile_limits {
 #define PS_COMPILE_REQUEST_BYTES_MAX (UINT64_C(1) << 30)
 #define PS_COMPILE_ANSWER_BYTES_MAX (UINT64_C(4) << 30)
 
-/* Writes only the expressions: texts, flags, ids. This is the cache's key and the tail of a request. */
+/* Writes only the expressions: texts, flags, states. This is the cache's key and the tail of a request. */
 void ps_compile_key_write(struct ps_bytes *key, const struct ps_hyperscan_expression *expressions,
                           uint32_t count);
 

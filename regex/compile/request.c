@@ -7,14 +7,13 @@
 
 #define REQUEST_MAGIC UINT64_C(0x3252514352535350) /* "PSSRCQR2" */
 #define ANSWER_MAGIC UINT64_C(0x31534E4152535350)  /* "PSSRANS1" */
-#define EXPRESSION_BYTES_MIN 20U                   /* id, flags, states, length, empty text */
+#define EXPRESSION_BYTES_MIN 16U                   /* flags, states, length, empty text */
 
 void ps_compile_key_write(struct ps_bytes *key, const struct ps_hyperscan_expression *expressions,
                           uint32_t count)
 {
     ps_bytes_put_u32(key, count);
     for (uint32_t i = 0; i < count; i++) {
-        ps_bytes_put_u32(key, expressions[i].id);
         ps_bytes_put_u32(key, expressions[i].flags);
         ps_bytes_put_u32(key, expressions[i].states);
         ps_bytes_put_block(key, expressions[i].text, strlen(expressions[i].text));
@@ -41,15 +40,14 @@ static enum ps_status expressions_read(struct ps_bytes_reader *reader, struct ps
         ps_must_alloc(request->count + 1, sizeof *request->expressions, "a request of the compiler");
     for (uint32_t i = 0; i < request->count; i++) {
         size_t length;
-        uint32_t id = ps_bytes_take_u32(reader), flags = ps_bytes_take_u32(reader),
-                 states = ps_bytes_take_u32(reader);
+        uint32_t flags = ps_bytes_take_u32(reader), states = ps_bytes_take_u32(reader);
         const unsigned char *text = ps_bytes_take_block(reader, &length);
         if (reader->failed)
             return ps_err_set(err, "expression %u is cut off", i);
         if (memchr(text, '\0', length) != NULL || (flags & ~(uint32_t)PS_HYPERSCAN_FLAGS_ALL) != 0)
             return ps_err_set(err, "expression %u has a NUL byte or unknown flags", i);
         request->expressions[i] =
-            (struct ps_hyperscan_expression){.text = to, .flags = flags, .id = id, .states = states};
+            (struct ps_hyperscan_expression){.text = to, .flags = flags, .states = states};
         memcpy(to, text, length);
         to[length] = '\0';
         to += length + 1;

@@ -38,7 +38,7 @@ struct ps_matcher {
 
 /* ---- regex/matcher/plan.c: the patterns that go to Hyperscan, and their form there ---- */
 
-/* Returns Hyperscan's expression for a pattern that has one, without its id. The text belongs to the pattern. */
+/* Returns Hyperscan's expression for a pattern that has one. The text belongs to the pattern. */
 struct ps_hyperscan_expression ps_matcher_expression_of(const struct ps_java_regex *java);
 
 /* The expressions for Hyperscan, and the patterns they stand for. */

@@ -33,7 +33,6 @@ static uint32_t intern(struct ps_matcher_plan *plan, uint32_t *slots, uint32_t m
         if (other->flags == expression.flags && strcmp(other->text, expression.text) == 0)
             return slots[at] - 1;
     }
-    expression.id = plan->count;
     plan->expressions[plan->count] = expression;
     slots[at] = ++plan->count;
     return plan->count - 1;

@@ -10,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 {
-    static const struct ps_hyperscan_expression expressions[] = {{.text = "foo", .id = 0},
-                                                                 {.text = "b[a-z]r", .flags = 1, .id = 1}};
+    static const struct ps_hyperscan_expression expressions[] = {{.text = "foo"},
+                                                                 {.text = "b[a-z]r", .flags = 1}};
     static const char platform[] = "a machine";
     struct ps_bytes key = {0}, file = {0};
     struct ps_compile_answer answer;

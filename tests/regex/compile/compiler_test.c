@@ -10,9 +10,9 @@
 #include "tests/support/support.h"
 
 static const struct ps_hyperscan_expression expressions[] = {
-    {.text = "foo", .flags = 0, .id = 0},
-    {.text = "", .flags = PS_HYPERSCAN_ALLOW_EMPTY, .id = 7},
-    {.text = "b[a-z]r", .flags = PS_HYPERSCAN_PREFILTER, .id = 3},
+    {.text = "foo", .flags = 0},
+    {.text = "", .flags = PS_HYPERSCAN_ALLOW_EMPTY, .states = 7},
+    {.text = "b[a-z]r", .flags = PS_HYPERSCAN_PREFILTER},
 };
 
 static void test_requests_come_back(void **state)
@@ -30,7 +30,7 @@ static void test_requests_come_back(void **state)
     for (unsigned i = 0; i < 3; i++) {
         assert_string_equal(request.expressions[i].text, expressions[i].text);
         assert_int_equal(request.expressions[i].flags, expressions[i].flags);
-        assert_int_equal(request.expressions[i].id, expressions[i].id);
+        assert_int_equal(request.expressions[i].states, expressions[i].states);
     }
     ps_compile_request_fini(&request);
     for (size_t length = 0; length < bytes.length; length++)
@@ -74,10 +74,10 @@ static void test_answers_come_back(void **state)
 static void test_what_is_too_much_is_left_out(void **state)
 {
     const struct ps_hyperscan_expression some[] = {
-        {.text = "foo", .id = 0},
-        {.text = "x(?:[\\x00-\\x7F]|[\\x80-\\xFE]{1,4}){1000}y", .id = 1}, /* "Pattern is too large." */
-        {.text = "a{40000}", .id = 2}, /* "Bounded repeat is too large." */
-        {.text = "(a)\\1", .id = 3},
+        {.text = "foo"},
+        {.text = "x(?:[\\x00-\\x7F]|[\\x80-\\xFE]{1,4}){1000}y"}, /* "Pattern is too large." */
+        {.text = "a{40000}"},                                     /* "Bounded repeat is too large." */
+        {.text = "(a)\\1"},
     };
     struct ps_hyperscan_built built;
     uint32_t failed;
@@ -96,7 +96,7 @@ static void test_what_is_too_much_is_left_out(void **state)
     assert_null(ps_hyperscan_open(built.bytes, built.length, &passing, &err));
     assert_false(passing);
     ps_hyperscan_built_fini(&built);
-    const struct ps_hyperscan_expression target_gone = {.text = "(", .id = 0};
+    const struct ps_hyperscan_expression target_gone = {.text = "("};
     assert_int_equal(ps_hyperscan_build(&target_gone, 1, &built, &failed, &err), PS_OK);
     assert_null(built.bytes);
     assert_int_equal(built.outcomes[0], PS_HYPERSCAN_LEFT_OUT);
@@ -156,7 +156,7 @@ static struct ps_hyperscan_expression *many(uint32_t count, struct ps_bytes *key
         char *text = malloc(80);
         assert_non_null(text);
         snprintf(text, 80, "service=[a-z]{3,%u}%u.*status=%u[0-9]", i % 37 + 10, i * 7919, i % 977);
-        made[i] = (struct ps_hyperscan_expression){.text = text, .id = i};
+        made[i] = (struct ps_hyperscan_expression){.text = text};
     }
     ps_compile_key_write(key, made, count);
     return made;

@@ -11,8 +11,8 @@
 #include "tests/support/support.h"
 
 static const struct ps_hyperscan_expression expressions[] = {
-    {.text = "foo", .flags = 0, .id = 0},
-    {.text = "b[a-z]r", .flags = PS_HYPERSCAN_PREFILTER, .id = 1},
+    {.text = "foo", .flags = 0},
+    {.text = "b[a-z]r", .flags = PS_HYPERSCAN_PREFILTER},
 };
 
 struct kept {
