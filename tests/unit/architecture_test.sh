@@ -182,7 +182,7 @@ while IFS=: read -r file header; do
         if matches "$header" "${may[@]}"; then allowed["$arrow $header"]=1; else wrong "$file" "includes \"$header\"; it may include ${may[*]}"; fi
     fi
     case $header in
-    commands/*) [[ $file == commands/* || $file == tests/commands/* ]] || wrong "$file" "includes \"$header\"" ;;
+    commands/*) [[ $file == commands/* || $file == tests/commands/* || $file == tests/world/life.c ]] || wrong "$file" "includes \"$header\"" ;;
     stages/@(sources|interceptors|selectors|channels|sinks|serializers|deserializers)/*)
         [[ ${header%/*} == stages/*/* && ${file#tests/} == "${header%/*}"/* ]] || wrong "$file" "includes a stage: \"$header\""
         ;;
@@ -385,12 +385,12 @@ done < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/support/fake_' | xargs 
 while IFS= read -r file; do
     wrong "${file#./}" "a test outside tests/"
 done < <(find . \( -name .git -o -path './build*' -o -path ./tests \) -prune -o -name '*_test.[cs]*' -print)
-no_mirror='@(unit|e2e|real|sim|crash|stress|fuzz|mutation|support|data|perf|bench|plugin)' # folders of tests/ that are about no folder, or about several
+no_mirror='@(unit|e2e|real|sim|world|crash|stress|fuzz|mutation|support|data|perf|bench|plugin)' # folders of tests/ that are about no folder, or about several
 for folder in tests/*/ tests/*/*/ tests/*/*/*/ tests/*/*/*/*/; do
     folder=${folder%/}
     # shellcheck disable=SC2254
     case ${folder#tests/} in
-    $no_mirror | @(unit|e2e|real|sim|crash|stress|fuzz|mutation|support|perf|plugin)/* | */data | */data/*) ;;
+    $no_mirror | @(unit|e2e|real|sim|world|crash|stress|fuzz|mutation|support|perf|plugin)/* | */data | */data/*) ;;
     *) [[ -d ${folder#tests/} ]] || wrong "$folder" "there is no folder ${folder#tests/} that its tests could be about" ;;
     esac
 done

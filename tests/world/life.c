@@ -1,0 +1,52 @@
+#include "tests/world/life.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "commands/commands.h"
+#include "tests/world/descriptor.h"
+#include "tests/world/guard.h"
+#include "tests/world/net.h"
+#include "tests/world/real.h"
+#include "tests/world/stdio.h"
+#include "tests/world/turn.h"
+
+static _Noreturn void live(const char *path)
+{
+    static char *environment[] = {(char *)"HOME=/w", (char *)"TZ=UTC0", (char *)"LC_ALL=C.UTF-8",
+                                  (char *)"PATH=/usr/bin", NULL};
+    guard_install();
+    environ = environment;
+    turn_begin();
+    descriptors_begin();
+    stdio_begin();
+    char file[256];
+    snprintf(file, sizeof file, "%s", path);
+    char *argv[] = {(char *)"agent", (char *)"-n", (char *)"a", (char *)"-f", file, NULL};
+    exit(ps_main_agent(5, argv));
+}
+
+enum world_end life_run(const char *path)
+{
+    world->end = WORLD_RUNS;
+    world->reason[0] = 0;
+    world->pending_signals = 0;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        live(path);
+    int status = 0;
+    while (real_call(SYS_wait4, pid, (long)&status, 0, 0, 0, 0) < 0)
+        ;
+    net_agent_died();
+    if (world->end == WORLD_RUNS)
+        snprintf(world->reason, sizeof world->reason, "the process ended by signal %d", WTERMSIG(status));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
+        exit(99); /* world_fatal has said why */
+    return world->end;
+}

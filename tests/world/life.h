@@ -1,0 +1,8 @@
+/* One life of an agent: a process of its own, which ends by itself, or as the world wants. */
+#pragma once
+
+#include "tests/world/shared.h"
+
+/* Runs `penstock agent` with the agent `a` and the file `path` of the world's disk, until it ends. Returns how; what is in
+ * world->reason belongs to it. Thread: the runner's. */
+enum world_end life_run(const char *path);

@@ -1,0 +1,292 @@
+/* Runs drawn agents in the world: several lives each, with faults of the disk and the network, kills and power cuts, then a last one without; and
+ * judges what arrived.
+ *
+ *   world [--from SEED] [--runs N] [--print] [--plant NAME]      (default 1, 1)
+ *
+ * --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck; the exit code is 0 if it finds one.
+ * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
+#include <errno.h>
+#include <iconv.h>
+#include <malloc.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/world/agent.h"
+#include "tests/world/disk.h"
+#include "tests/world/fault.h"
+#include "tests/world/ledger.h"
+#include "tests/world/life.h"
+#include "tests/world/net.h"
+#include "tests/world/peers/peers.h"
+#include "tests/world/turn.h"
+
+#define MS UINT64_C(1000000)
+#define LIVES_WITH_FAULTS 4
+#define LIFE_NS (UINT64_C(4000) * MS)
+#define PATIENCE_NS (UINT64_C(300000) * MS) /* for everything to arrive once the faults have ended */
+
+struct run {
+    struct drawn_agent agent;
+    enum world_end end;
+    unsigned lives, killed, cuts;
+    uint64_t failed_calls;
+    const char *verdict; /* NULL: good */
+};
+
+/* Ends the life: at a time, or, in the last one, when everything is there. */
+static void stop_step(struct world_peer *peer)
+{
+    const bool *is_last = peer->state;
+    if (*is_last && !peers_are_done() && world->now_ns < world->patience_ns) {
+        peer->due_ns = world->now_ns + 100 * MS;
+        return;
+    }
+    if (*is_last && peers_are_done() &&
+        world->settle_ns == 0) { /* the sink has a while for what was accepted last */
+        world->settle_ns = world->now_ns + 20000 * MS;
+        peer->due_ns = world->settle_ns;
+        return;
+    }
+    world->pending_signals |= UINT64_C(1) << SIGTERM;
+    turn_wake(&turn_io, TURN_THREADS_MAX);
+}
+
+/* ---- faults ---- */
+
+static void draw_disk_faults(void)
+{
+    static const int errors[FAULT_CALLS][3] = {[FAULT_READ] = {EIO, EIO, ESTALE},
+                                               [FAULT_WRITE] = {EIO, ENOSPC, EDQUOT},
+                                               [FAULT_SYNC] = {EIO, ENOSPC, EIO},
+                                               [FAULT_NAME] = {EIO, ENOSPC, EACCES}};
+    static const char *const places[] = {"/w/out", "/w/data", "/w/checkpoint", "/w/logs", "/w/spool", "/w"};
+    static const uint32_t shares[] = {65536, 30000, 3000};
+    for (uint64_t count = world_below(4); count > 0; count--) {
+        enum fault_call call = (enum fault_call)world_below(FAULT_CALLS);
+        uint64_t from_ns = world->now_ns + world_below(LIFE_NS);
+        struct fault *fault = fault_add(call, errors[call][world_below(3)], shares[world_below(3)], from_ns,
+                                        from_ns + world_below(LIFE_NS));
+        fault->below = disk_at(places[world_below(6)]);
+    }
+    world->faults->short_share[FAULT_WRITE] = world->faults->short_share[FAULT_READ] =
+        world_below(3) == 0 ? 6000 : 0;
+}
+
+static void draw_net_faults(void)
+{
+    struct net *net = net_get();
+    net->partial_share = world_below(3) == 0 ? 20000 : 0;
+    net->latency_ns = world_below(4) == 0 ? 20 * MS : 50000;
+    net->reset_share = world_below(2) == 0 ? 2000 : 0;
+    net->reset_from_ns = world->now_ns;
+    net->reset_to_ns = world->now_ns + LIFE_NS;
+}
+
+static void draw_faults(void)
+{
+    fault_clear();
+    draw_disk_faults();
+    draw_net_faults();
+}
+
+static void end_faults(void)
+{
+    fault_clear();
+    if (world->plant == PLANT_STUCK)
+        fault_add(FAULT_WRITE, ENOSPC, 65536, 0, WORLD_NEVER)->below = disk_at("/w/out");
+    net_get()->reset_share = 0;
+}
+
+static void sync_output(void *argument, const char *path, struct disk_inode *file)
+{
+    disk_sync(file);
+}
+
+/* The far end is another machine's disk: what it has taken it keeps. */
+static void cut_power(void)
+{
+    disk_walk("/w/out", sync_output, NULL);
+    disk_sync(disk_at("/w/out"));
+    disk_cut();
+}
+
+/* ---- the referee ---- */
+
+/* A line without an end was being written when the process was killed. */
+static void read_output(void *argument, const char *path, struct disk_inode *file)
+{
+    const bool *killed = argument;
+    size_t length = file->now.size;
+    char *text = malloc(length + 1);
+    text[disk_read(file, 0, text, length)] = 0;
+    for (char *line = text; *line != 0;) {
+        size_t line_length = strcspn(line, "\n");
+        if (line[line_length] == '\n' || !*killed)
+            ledger_arrived(line, line_length);
+        line += line_length + (line[line_length] == '\n');
+    }
+    free(text);
+}
+
+static const char *judge(const struct run *run)
+{
+    if (run->end != WORLD_EXIT)
+        return world->reason;
+    if (world->exit_code != 0)
+        return "it ended with an error";
+    bool killed = run->killed > 0;
+    disk_walk("/w/out", read_output, &killed);
+    const struct ledger *ledger = ledger_get();
+    if (!peers_are_done())
+        return "its peers still wait";
+    if (ledger->invented > 0)
+        return "an event arrived that nobody sent";
+    if (ledger_lost() > 0 && (run->agent.survives_kills || run->killed == 0))
+        return "acknowledged events are lost";
+    if (ledger_doubled() > 0 && run->killed == 0 && run->failed_calls == 0 && net_get()->resets == 0)
+        return "events came twice without a fault";
+    return NULL;
+}
+
+/* ---- a run ---- */
+
+static void run_lives(struct run *run)
+{
+    static bool *is_last;
+    is_last = world_allocate(sizeof *is_last);
+    struct world_peer *stop = peer_add("stop", stop_step, is_last, WORLD_NEVER);
+    do {
+        *is_last = run->lives == LIVES_WITH_FAULTS;
+        if (*is_last) {
+            end_faults();
+            world->patience_ns = world->now_ns + PATIENCE_NS;
+        } else
+            draw_faults();
+        world->kill_at = *is_last || world_below(4) == 0 ? 0 : 1 + world_below(6000);
+        stop->due_ns = world->now_ns + (*is_last ? 0 : world_below(LIFE_NS));
+        run->end = life_run("/w/agent.properties");
+        run->failed_calls += faults_struck();
+        run->lives++;
+        if (run->end != WORLD_KILLED)
+            continue;
+        run->killed++;
+        if (world_below(2) == 0) {
+            cut_power();
+            run->cuts++;
+        }
+    } while (!*is_last && (run->end == WORLD_EXIT || run->end == WORLD_KILLED));
+    run->verdict = judge(run);
+}
+
+static bool prints;
+static enum world_plant plant;
+static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost", "doubled", "invented", "stuck"};
+
+static bool run_seed(uint64_t seed)
+{
+    struct run run = {0};
+    world_reset(seed);
+    world->plant = plant;
+    world->pass_share = world_below(2) == 0 ? 2000 : 12000;
+    disk_format();
+    ledger_begin();
+    net_begin();
+    agent_draw(&run.agent);
+    run_lives(&run);
+    if (prints)
+        printf("%s\n%.*s", run.agent.text, (int)world->output_length, world->output);
+    if (prints || (run.verdict != NULL && plant == PLANT_NOTHING)) {
+        const struct ledger *ledger = ledger_get();
+        uint32_t acknowledged = 0;
+        for (uint32_t i = 0; i < ledger->count; i++)
+            acknowledged += ledger->acknowledged[i];
+        printf("seed %llu: %s: %s -> %s: %u lives, %u killed, %u power cuts, %llu calls failed, %llu resets; "
+               "%u events, %u acknowledged, %u lost, %u doubled, "
+               "%u invented%s%s; %llu s; history %016llx\n",
+               (unsigned long long)seed, run.verdict == NULL ? "good" : run.verdict, run.agent.source,
+               run.agent.channel, run.lives, run.killed, run.cuts, (unsigned long long)run.failed_calls,
+               (unsigned long long)net_get()->resets, ledger->count, acknowledged, ledger_lost(),
+               ledger_doubled(), ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
+               (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);
+    }
+    return run.verdict == NULL;
+}
+
+/* Same addresses in every process, and one CPU, so that no two threads ever run. */
+static void prepare(char **argv)
+{
+    if ((personality(0xffffffff) & ADDR_NO_RANDOMIZE) == 0 && getenv("PENSTOCK_WORLD_RANDOM") == NULL) {
+        personality(ADDR_NO_RANDOMIZE);
+        setenv("PENSTOCK_WORLD_RANDOM", "1", 1);
+        execv("/proc/self/exe", argv);
+    }
+    cpu_set_t cpus, one;
+    CPU_ZERO(&one);
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &cpus)) {
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+        }
+    sched_setaffinity(0, sizeof one, &one);
+    setenv("TZ", "UTC0", 1); /* libc reads the zone's file once, here */
+    tzset();
+    static const char *const sets[] = {"UTF-32",   "UTF-32BE", "UTF-32LE",  "UTF-16",
+                                       "UTF-16BE", "UTF-16LE", "ISO-8859-1"};
+    for (size_t i = 0; i < sizeof sets / sizeof *sets;
+         i++) /* and the modules of character sets, which stay loaded */
+        (void)iconv_open(sets[i], "UTF-8");
+    mallopt(M_ARENA_MAX,
+            1); /* addresses do not depend on which thread allocates, and libc asks the kernel nothing */
+    world_map();
+}
+
+/* Runs the seed of the last run again. */
+static bool has_same_history(uint64_t seed)
+{
+    uint64_t history = world->history;
+    (void)run_seed(seed);
+    if (history == world->history)
+        return true;
+    printf("seed %llu: two runs have different histories\n", (unsigned long long)seed);
+    return false;
+}
+
+static enum world_plant plant_named(const char *name)
+{
+    for (int i = 0; i < PLANTS; i++)
+        if (strcmp(plants[i], name) == 0)
+            return (enum world_plant)i;
+    world_fatal("there is no violation %s", name);
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t from = 1, runs = 1, bad = 0;
+    prepare(argv);
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--from") == 0 && i + 1 < argc)
+            from = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
+            runs = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--print") == 0)
+            prints = true;
+        else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
+            plant = plant_named(argv[++i]);
+        else
+            world_fatal("unknown argument %s", argv[i]);
+    }
+    for (uint64_t seed = from; seed < from + runs; seed++) {
+        bad += !run_seed(seed);
+        if (seed % 16 == 0)
+            bad += !has_same_history(seed);
+    }
+    printf("%llu runs, %llu bad\n", (unsigned long long)runs, (unsigned long long)bad);
+    return (bad > 0) != (plant != PLANT_NOTHING);
+}

@@ -1,0 +1,104 @@
+/* What outlives an agent's life: the clock, the disk, the peers, the history. It is in memory that the runner shares with
+ * the agent's process, at a fixed address, so that pointers hold in both.
+ *
+ * One thread at a time runs (turn.h), in one process at a time, so nothing here has a lock. Calls of the product arrive in
+ * calls/; the others may use memory of their process, and no call that the world defines. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WORLD_NEVER UINT64_MAX
+#define WORLD_NS_PER_S UINT64_C(1000000000)
+#define WORLD_OUTPUT_BYTES ((size_t)4 << 20)
+#define WORLD_WALL_START_S 1800000000 /* 15 January 2027, 08:00:00 UTC */
+
+/* How a life ended. The runner reads it after the process is gone. */
+enum world_end {
+    WORLD_RUNS,    /* the process was ended by something that the world did not see: a signal */
+    WORLD_EXIT,    /* the agent ended by itself; its code is in `exit_code` */
+    WORLD_KILLED,  /* at the call that the runner had named */
+    WORLD_HANGS,   /* no thread can run, and none waits for a time */
+    WORLD_ENDLESS, /* more calls than a life may make */
+    WORLD_ESCAPED, /* a system call that the world does not know; its name is in `reason` */
+};
+
+/* Violations of the world itself, with which the referee is tested: each must be found. */
+enum world_plant {
+    PLANT_NOTHING,
+    PLANT_NO_SYNC,  /* fsync and fdatasync of the agent do nothing */
+    PLANT_LOST,     /* the far end forgets an event */
+    PLANT_DOUBLED,  /* .. counts one twice */
+    PLANT_INVENTED, /* .. changes one */
+    PLANT_STUCK,    /* the far end's disk stays full */
+    PLANTS,
+};
+
+struct world_disk;
+struct world_faults;
+struct world_net;
+struct ledger;
+
+/* All of it is zero when a run begins. */
+struct world {
+    uint64_t random; /* state of world_draw */
+    uint64_t now_ns; /* since the world began; moves by a hair at each call, and jumps when nothing can run */
+    uint64_t wall_skew_ns; /* added to the wall clock: somebody set it */
+    uint64_t calls;        /* of this life */
+    uint64_t history;      /* a hash of all calls of all lives, their arguments and results */
+
+    uint64_t kill_at;    /* the call of this life at whose entry the process dies; 0: none */
+    uint64_t calls_max;  /* of a life; then it is WORLD_ENDLESS */
+    uint32_t pass_share; /* of 65536 calls, after how many the turn is passed */
+    enum world_plant plant;
+    enum world_end end;
+    int exit_code;
+    char reason[256];
+
+    /* Signals for the agent, by number; taken by signalfd or by the default action. */
+    uint64_t pending_signals;
+
+    struct world_disk *disk;
+    struct world_faults *faults;
+    struct world_net *net;
+    struct ledger *ledger;
+    struct world_peer *peers;
+    uint64_t patience_ns, settle_ns; /* of the last life: until when its peers may need; when it ends */
+    uint32_t peers_busy;             /* that have not sent all of their events */
+
+    size_t output_length; /* what the agent printed on 1 and 2, over all lives */
+    char output[WORLD_OUTPUT_BYTES];
+
+    size_t used;           /* bytes of the arena */
+    void *free_blocks[48]; /* by the logarithm of their size */
+};
+
+#define WORLD_ADDRESS ((uintptr_t)0x200000000000)
+#define WORLD_BYTES ((size_t)1 << 30)
+#define world ((struct world *)WORLD_ADDRESS)
+
+/* Maps the memory. Called once, by the runner. */
+void world_map(void);
+/* Makes the world new: everything is forgotten. Thread: the runner's, between lives. */
+void world_reset(uint64_t seed);
+
+/* Returns zeroed memory of the world; the process ends with a message when there is no more. */
+void *world_allocate(size_t bytes);
+void world_free(void *block, size_t bytes);
+/* Returns memory with the first `old_bytes` of `block`, which is freed. */
+void *world_grow(void *block, size_t old_bytes, size_t bytes);
+
+/* Returns a number that follows from the seed and all draws before. */
+uint64_t world_draw(void);
+/* Returns a number below `limit`, which is above 0. */
+uint64_t world_below(uint64_t limit);
+/* Returns whether an event with this share of 65536 happens. */
+bool world_chance(uint32_t share);
+
+/* Adds to the history. */
+void world_note(uint64_t value);
+void world_note_bytes(const void *bytes, size_t length);
+
+/* Prints a message to the real standard error and ends the process, from everywhere. */
+_Noreturn void world_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));

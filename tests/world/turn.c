@@ -1,0 +1,319 @@
+#include "tests/world/turn.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "tests/world/peer.h"
+#include "tests/world/real.h"
+
+#define HAIR_NS_MAX 1500U /* a call takes less than this */
+
+struct thread {
+    bool used, runnable, ended, detached, joined;
+    uint32_t go;          /* futex: it has the turn */
+    const void *key;      /* what it waits for */
+    uint64_t deadline_ns; /* of the wait */
+    bool woken;
+    pthread_t real;
+    char name[16];
+    void *(*run)(void *);
+    void *argument, *result;
+    struct thread *ending; /* the thread that passed the turn here as its last step; it is joined first */
+};
+
+static struct thread threads[TURN_THREADS_MAX];
+static __thread struct thread *self;
+static unsigned held; /* turn_hold */
+const char turn_io;
+
+static void futex(uint32_t *word, int operation, uint32_t value)
+{
+    real_call(SYS_futex, (long)word, operation | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
+}
+
+void turn_begin(void)
+{
+    memset(threads, 0, sizeof threads);
+    world->calls = 0;
+    world->end = WORLD_RUNS;
+    self = &threads[0];
+    self->used = self->runnable = true;
+    self->real = pthread_self();
+}
+
+bool turn_is_ours(void)
+{
+    return self != NULL;
+}
+
+static struct thread *find(pthread_t thread)
+{
+    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+        if (threads[i].used && pthread_equal(threads[i].real, thread))
+            return &threads[i];
+    return NULL;
+}
+
+int pthread_setname_np(pthread_t thread, const char *name)
+{
+    struct thread *named = find(thread);
+    if (named != NULL)
+        snprintf(named->name, sizeof named->name, "%s", name);
+    return 0;
+}
+
+int pthread_getname_np(pthread_t thread, char *to, size_t room)
+{
+    const struct thread *named = find(thread);
+    snprintf(to, room, "%s", named == NULL ? "" : named->name);
+    return 0;
+}
+
+unsigned turn_thread(void)
+{
+    return self == NULL ? 0 : (unsigned)(self - threads) + 1;
+}
+
+void turn_end_life(enum world_end end, int code, const char *reason)
+{
+    world->end = end;
+    world->exit_code = code;
+    snprintf(world->reason, sizeof world->reason, "%s", reason);
+    world_note((uint64_t)end << 32 | (uint32_t)code);
+    self = NULL;
+    if (end == WORLD_EXIT) {
+        REAL(exit);
+        real_exit(code);
+    }
+    real_call(SYS_exit_group, 137, 0, 0, 0, 0, 0);
+    __builtin_unreachable();
+}
+
+/* What every thread waits for, for a life that hangs. */
+static _Noreturn void hang(void)
+{
+    char reason[sizeof world->reason] = "no thread can run:";
+    size_t length = strlen(reason);
+    for (unsigned i = 0; i < TURN_THREADS_MAX; i++) {
+        if (!threads[i].used || threads[i].ended)
+            continue;
+        if (length < sizeof reason)
+            length += (size_t)snprintf(reason + length, sizeof reason - length, " %s (%s)", threads[i].name,
+                                       threads[i].key == &turn_io ? "descriptors" : "lock");
+    }
+    turn_end_life(WORLD_HANGS, 0, reason);
+}
+
+static void wake_expired(void)
+{
+    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+        if (threads[i].used && !threads[i].runnable && threads[i].deadline_ns <= world->now_ns)
+            threads[i].runnable = true;
+}
+
+static uint64_t next_deadline(void)
+{
+    uint64_t next = peers_due_ns();
+    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+        if (threads[i].used && !threads[i].runnable && threads[i].deadline_ns < next)
+            next = threads[i].deadline_ns;
+    return next;
+}
+
+/* Draws one of the threads that can run; lets time pass until there is one. */
+static struct thread *choose(void)
+{
+    for (;;) {
+        peers_run();
+        wake_expired();
+        struct thread *runnable[TURN_THREADS_MAX];
+        unsigned count = 0;
+        for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+            if (threads[i].used && threads[i].runnable)
+                runnable[count++] = &threads[i];
+        if (count > 0)
+            return runnable[count == 1 ? 0 : world_below(count)];
+        uint64_t next = next_deadline();
+        if (next == WORLD_NEVER)
+            hang();
+        if (next > world->now_ns)
+            world->now_ns = next;
+    }
+}
+
+static void await_turn(void)
+{
+    while (__atomic_load_n(&self->go, __ATOMIC_ACQUIRE) == 0)
+        futex(&self->go, FUTEX_WAIT, 0);
+    self->go = 0;
+    if (self->ending != NULL) {
+        REAL(pthread_join);
+        real_pthread_join(self->ending->real, NULL);
+        self->ending->joined = true;
+        if (self->ending->detached)
+            self->ending->used = false;
+        self->ending = NULL;
+    }
+}
+
+static void give_turn(struct thread *to)
+{
+    world_note((uint64_t)(to - threads));
+    __atomic_store_n(&to->go, 1, __ATOMIC_RELEASE);
+    futex(&to->go, FUTEX_WAKE, 1);
+}
+
+static void pass(void)
+{
+    struct thread *next = choose();
+    if (next == self)
+        return;
+    give_turn(next);
+    await_turn();
+}
+
+static void count_call(const char *name, uint64_t a, uint64_t b)
+{
+    world->calls++;
+    world->now_ns += world_draw() % HAIR_NS_MAX;
+    world_note_bytes(name, strlen(name));
+    world_note(a);
+    world_note(b);
+    if (world->calls == world->kill_at)
+        turn_end_life(WORLD_KILLED, 0, name);
+    if (world->calls >= world->calls_max)
+        turn_end_life(WORLD_ENDLESS, 0, name);
+}
+
+void call_enter(const char *name, uint64_t a, uint64_t b)
+{
+    count_call(name, a, b);
+    if (held == 0 && (world_chance(world->pass_share) || peers_due_ns() <= world->now_ns))
+        pass();
+}
+
+long call_leave(long result)
+{
+    world_note((uint64_t)result);
+    return result;
+}
+
+bool turn_wait(const void *key, uint64_t deadline_ns)
+{
+    if (held > 0)
+        world_fatal("a thread waits although it holds a lock of libc");
+    self->key = key;
+    self->deadline_ns = deadline_ns;
+    self->woken = false;
+    self->runnable = false;
+    pass();
+    self->key = NULL;
+    return self->woken;
+}
+
+unsigned turn_wake(const void *key, unsigned count)
+{
+    unsigned woken = 0;
+    while (woken < count) {
+        struct thread *waiting[TURN_THREADS_MAX];
+        unsigned found = 0;
+        for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+            if (threads[i].used && !threads[i].runnable && threads[i].key == key)
+                waiting[found++] = &threads[i];
+        if (found == 0)
+            return woken;
+        struct thread *one = waiting[found == 1 || count >= found ? 0 : world_below(found)];
+        one->runnable = one->woken = true;
+        woken++;
+    }
+    return woken;
+}
+
+static void *run_thread(void *argument)
+{
+    self = argument;
+    await_turn();
+    self->result = self->run(self->argument);
+    count_call("thread ends", turn_thread(), 0);
+    self->ended = true;
+    self->runnable = false;
+    self->deadline_ns = WORLD_NEVER;
+    struct thread *me = self;
+    turn_wake(me, TURN_THREADS_MAX);
+    struct thread *next = choose();
+    next->ending = me;
+    self = NULL;
+    give_turn(next);
+    return me->result;
+}
+
+int turn_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
+{
+    struct thread *started = threads;
+    while (started < threads + TURN_THREADS_MAX && started->used)
+        started++;
+    if (started == threads + TURN_THREADS_MAX)
+        return EAGAIN;
+    int detach_state = PTHREAD_CREATE_JOINABLE;
+    pthread_attr_t own;
+    if (attributes == NULL)
+        pthread_attr_init(&own);
+    else {
+        own = *attributes;
+        pthread_attr_getdetachstate(attributes, &detach_state);
+        pthread_attr_setdetachstate(&own, PTHREAD_CREATE_JOINABLE);
+    }
+    *started = (struct thread){.used = true,
+                               .runnable = true,
+                               .run = run,
+                               .argument = argument,
+                               .detached = detach_state == PTHREAD_CREATE_DETACHED};
+    REAL(pthread_create);
+    int error = real_pthread_create(&started->real, &own, run_thread, started);
+    if (error != 0)
+        started->used = false;
+    else
+        *thread = started->real;
+    return error;
+}
+
+void turn_hold(void)
+{
+    held++;
+}
+
+void turn_release(void)
+{
+    held--;
+}
+
+int turn_join(pthread_t thread, void **result, uint64_t deadline_ns)
+{
+    struct thread *other = find(thread);
+    if (other == NULL)
+        return ESRCH;
+    while (!other->ended || !other->joined) {
+        if (deadline_ns <= world->now_ns)
+            return ETIMEDOUT;
+        turn_wait(other, deadline_ns);
+    }
+    if (result != NULL)
+        *result = other->result;
+    other->used = false;
+    return 0;
+}
+
+int turn_detach(pthread_t thread)
+{
+    struct thread *other = find(thread);
+    if (other == NULL)
+        return ESRCH;
+    other->detached = true;
+    if (other->ended && other->joined)
+        other->used = false;
+    return 0;
+}
