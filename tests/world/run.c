@@ -1,9 +1,9 @@
 /* Runs drawn agents in the world: several lives each, with faults of the disk and the network, kills and power cuts, then a last one without; and
  * judges what arrived.
  *
- *   world [--from SEED] [--runs N] [--print] [--plant NAME]      (default 1, 1)
+ *   world [--from SEED] [--runs N] [--print] [--trace] [--plant NAME]      (default 1, 1)
  *
- * --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck; the exit code is 0 if it finds one.
+ * --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck; the exit code is 0 if it finds one.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
 #include <errno.h>
 #include <iconv.h>
@@ -184,7 +184,7 @@ static void run_lives(struct run *run)
     run->verdict = judge(run);
 }
 
-static bool prints;
+static bool prints, traces;
 static enum world_plant plant;
 static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost", "doubled", "invented", "stuck"};
 
@@ -193,6 +193,7 @@ static bool run_seed(uint64_t seed)
     struct run run = {0};
     world_reset(seed);
     world->plant = plant;
+    world->traces = traces;
     world->pass_share = world_below(2) == 0 ? 2000 : 12000;
     disk_format();
     ledger_begin();
@@ -277,6 +278,8 @@ int main(int argc, char **argv)
             runs = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--print") == 0)
             prints = true;
+        else if (strcmp(argv[i], "--trace") == 0)
+            traces = true;
         else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
             plant = plant_named(argv[++i]);
         else

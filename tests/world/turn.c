@@ -183,6 +183,13 @@ static void count_call(const char *name, uint64_t a, uint64_t b)
     world_note_bytes(name, strlen(name));
     world_note(a);
     world_note(b);
+    if (world->traces) {
+        char line[128];
+        int length = snprintf(line, sizeof line, "%llu %u %s %llx %llx %016llx\n",
+                              (unsigned long long)world->calls, turn_thread(), name, (unsigned long long)a,
+                              (unsigned long long)b, (unsigned long long)world->history);
+        real_call(SYS_write, 2, (long)line, length, 0, 0, 0);
+    }
     if (world->calls == world->kill_at)
         turn_end_life(WORLD_KILLED, 0, name);
     if (world->calls >= world->calls_max)

@@ -134,6 +134,8 @@ static int open_call(int directory, const char *path, int flags, mode_t mode)
 {
     if (!turn_is_ours())
         return (int)descriptor_result(real_call(SYS_openat, directory, (long)path, flags, (long)mode, 0, 0));
+    if ((flags & O_CREAT) == 0)
+        mode = 0; /* the caller gave none */
     call_enter("openat", (uint64_t)flags, mode);
     world_note_bytes(path, strlen(path));
     return (int)descriptor_result(call_leave(open_path(directory, path, flags, mode)));
