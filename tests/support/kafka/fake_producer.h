@@ -52,8 +52,6 @@ static struct {
     /* this many calls of `submit` find no memory after this many records */
     unsigned submits_fail, fails_after;
     int submit_code; /* the error of these calls; 0: no memory */
-    bool held;
-    unsigned hold_count;
 } fake;
 
 /* ---- the engine ---- */
@@ -222,12 +220,6 @@ static void fake_purge(struct ps_kafka_producer *producer, bool in_flight)
     fake.purge_sent = in_flight;
 }
 
-static void fake_hold(struct ps_kafka_producer *producer, bool hold)
-{
-    fake.hold_count += hold && !fake.held;
-    fake.held = hold;
-}
-
 static const struct ps_kafka_engine engine = {
     .name = "fake",
     .create = fake_create,
@@ -236,7 +228,6 @@ static const struct ps_kafka_engine engine = {
     .submit = fake_submit,
     .poll = fake_poll,
     .purge = fake_purge,
-    .hold = fake_hold,
 };
 
 static const struct ps_kafka_sender_plan plan = {

@@ -5,33 +5,42 @@
 #include "stages/lib/kafka/librdkafka/producer.h"
 
 #include "core/helper/wake_fd.h"
+#include "core/name.h"
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/librdkafka/statistics.h"
 #include "stages/lib/kafka/produce/partition.h"
-#include "stages/lib/kafka/librdkafka/topic_cache.h"
 
 #include <inttypes.h>
+#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RUN_MAX 256U     /* records per call of produce_batch */
 #define REPORTS_MAX 512U /* tokens per report */
 #define HEADERS_MAX 128U
-#define HELD_MAX 10000 /* partitions paused by a hold */
 #define PORTION_BYTES (256U * 1024U)
+#define TOPICS_MAX 1024U /* handles that are kept, because topics come from headers */
+
+struct ps_kafka_topic {
+    rd_kafka_topic_t *handle; /* NULL: the place is free */
+    char name[PS_KAFKA_TOPIC_LENGTH_MAX + 1];
+    uint32_t length;
+    int32_t sticky_partition;   /* the current partition of records without key */
+    uint32_t sticky_bytes_left; /* bytes until another partition is chosen */
+    uint32_t turn;              /* partition to try first next time */
+};
 
 struct ps_kafka_producer {
     rd_kafka_t *client;
     rd_kafka_queue_t *queue;
-    struct ps_kafka_topic_cache topics;
+    /* each at the place of its name's hash: a topic replaces another one with the same place */
+    struct ps_kafka_topic *topics;
     int wake_fd; /* a duplicate (core/helper/wake_fd.h); -1: none */
     enum ps_kafka_spread spread;
     uint32_t portion_bytes; /* records without key go to another partition after this many bytes */
     int flags;              /* RD_KAFKA_MSG_F_COPY or 0 */
-    rd_kafka_topic_partition_list_t *held; /* partitions paused by a hold, or NULL */
-    rd_kafka_event_t *event;               /* event with delivery reports that are not all handed over yet */
-    uint32_t event_count, event_left;      /* number of records of the event, and of those not handed over */
     rd_kafka_message_t run[RUN_MAX];
     rd_kafka_vu_t fields[HEADERS_MAX + 8];
     const rd_kafka_message_t *messages[REPORTS_MAX];
@@ -44,7 +53,6 @@ struct choice {
     uint32_t *turn;
     /* -1: the partitioner was not called, because the topic's partitions are not known yet */
     int32_t partition;
-    int32_t count; /* partitions of the topic, when the partitioner was called */
 };
 static _Thread_local struct choice *choosing;
 
@@ -70,10 +78,8 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
         partition = next_available(topic, *choosing->turn, count);
     else /* on the library's thread, the leaders are not known yet */
         partition = (int32_t)(((uintptr_t)token >> 10) * UINT64_C(0x9e3779b97f4a7c15) % (uint32_t)count);
-    if (choosing != NULL) {
+    if (choosing != NULL)
         choosing->partition = partition;
-        choosing->count = count;
-    }
     return partition;
 }
 
@@ -138,6 +144,7 @@ static void unmake(struct ps_kafka_producer *producer, rd_kafka_conf_t *conf)
 {
     ps_wake_fd_close(producer->wake_fd);
     rd_kafka_conf_destroy(conf);
+    free(producer->topics);
     free(producer);
 }
 
@@ -146,10 +153,14 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
 {
     char reason[512];
     struct ps_kafka_producer *producer = calloc(1, sizeof *producer);
-    if (producer == NULL) {
+    struct ps_kafka_topic *topics = calloc(TOPICS_MAX, sizeof *topics);
+    if (producer == NULL || topics == NULL) {
+        free(producer);
+        free(topics);
         ps_err_set(err, "no memory");
         return NULL;
     }
+    producer->topics = topics;
     producer->spread = config->spread;
     producer->portion_bytes = PORTION_BYTES;
     producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
@@ -167,7 +178,6 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
     }
     rd_kafka_set_log_queue(producer->client, NULL);
     producer->queue = rd_kafka_queue_get_main(producer->client);
-    ps_kafka_topic_cache_init(&producer->topics, producer->client);
     if (producer->wake_fd >= 0) {
         const uint64_t one = 1;
         rd_kafka_queue_io_event_enable(producer->queue, producer->wake_fd, &one, sizeof one);
@@ -178,11 +188,11 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
 static void producer_destroy(struct ps_kafka_producer *producer)
 {
     rd_kafka_queue_io_event_enable(producer->queue, -1, NULL, 0);
-    if (producer->event != NULL)
-        rd_kafka_event_destroy(producer->event);
-    if (producer->held != NULL)
-        rd_kafka_topic_partition_list_destroy(producer->held);
-    ps_kafka_topic_cache_fini(&producer->topics);
+    for (size_t i = 0; i < TOPICS_MAX; i++) {
+        if (producer->topics[i].handle != NULL)
+            rd_kafka_topic_destroy(producer->topics[i].handle);
+    }
+    free(producer->topics);
     rd_kafka_queue_destroy(producer->queue);
     rd_kafka_destroy(producer->client);
     ps_wake_fd_close(producer->wake_fd);
@@ -192,7 +202,22 @@ static void producer_destroy(struct ps_kafka_producer *producer)
 static struct ps_kafka_topic *producer_topic(struct ps_kafka_producer *producer, const char *name,
                                              uint32_t length)
 {
-    return ps_kafka_topic_cache_get(&producer->topics, name, length);
+    uint32_t hash = ps_name_keyed_hash32(name, length);
+    struct ps_kafka_topic *topic = &producer->topics[hash % TOPICS_MAX];
+    if (topic->handle != NULL && topic->length == length && memcmp(topic->name, name, length) == 0)
+        return topic;
+    if (!ps_kafka_topic_name_is_legal(name, length))
+        return NULL;
+    /* `turn`: agents started together begin with different partitions */
+    struct ps_kafka_topic made = {.length = length, .turn = hash ^ (uint32_t)getpid()};
+    memcpy(made.name, name, length);
+    made.handle = rd_kafka_topic_new(producer->client, made.name, NULL);
+    if (made.handle == NULL)
+        return NULL;
+    if (topic->handle != NULL) /* messages in flight keep the library's own topic alive */
+        rd_kafka_topic_destroy(topic->handle);
+    *topic = made;
+    return topic;
 }
 
 /* ---- sending ---- */
@@ -266,7 +291,7 @@ static bool is_plain(const struct ps_kafka_record *record)
 }
 
 /* Returns how many records, from the first one on, fit into one call: their partition is chosen in the same way, and
- * they have no headers. */
+ * they have no headers. The first record is plain. */
 static uint32_t run_length(const struct ps_kafka_record *records, uint32_t count, uint32_t bytes_max)
 {
     uint32_t length = 0, bytes = 0;
@@ -279,17 +304,20 @@ static uint32_t run_length(const struct ps_kafka_record *records, uint32_t count
     return length;
 }
 
+/* Submits records from the first one on to one partition, or to the partitioner's choice, in one call. */
 static uint32_t produce(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic, int32_t partition,
-                        const struct ps_kafka_record *records, uint32_t count, int *error)
+                        const struct ps_kafka_record *records, uint32_t count, uint32_t bytes_max, int *error)
 {
     if (is_plain(records))
-        return produce_run(producer, topic, partition, records, count, error);
+        return produce_run(producer, topic, partition, records, run_length(records, count, bytes_max), error);
     return produce_one(producer, topic, partition, records, error);
 }
 
 /* Submits records without key or partition: portion_bytes of them go to one partition. The first record of
  * each such group goes through the partitioner, which alone knows how many partitions there are and which
- * have a leader. */
+ * have a leader. While a topic's partitions are not known, one record waits for them in the library, and the sink keeps the
+ * others (Java's producer also waits for metadata): without known leaders, records would be spread badly, also to
+ * partitions without a leader. */
 static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                                const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -297,7 +325,7 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
     if (topic->sticky_bytes_left == 0) {
         struct choice choice = {.turn = &topic->turn, .partition = -1};
         choosing = &choice;
-        done = produce(producer, topic, RD_KAFKA_PARTITION_UA, records, 1, error);
+        done = produce(producer, topic, RD_KAFKA_PARTITION_UA, records, 1, 0, error);
         choosing = NULL;
         if (done == 0)
             return done;
@@ -305,47 +333,24 @@ static uint32_t produce_sticky(struct ps_kafka_producer *producer, struct ps_kaf
             *error = PS_KAFKA_FULL;
             return done;
         }
-        topic->known = true;
-        topic->partition_end = choice.count;
         topic->turn = (uint32_t)choice.partition + 1;
         topic->sticky_partition = choice.partition;
         topic->sticky_bytes_left = producer->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : producer->portion_bytes;
         return done;
     }
-    uint32_t want = is_plain(records) ? run_length(records, count, topic->sticky_bytes_left) : 1;
-    done = produce(producer, topic, topic->sticky_partition, records, want, error);
+    done = produce(producer, topic, topic->sticky_partition, records, count, topic->sticky_bytes_left, error);
     uint32_t bytes = 0;
     for (uint32_t i = 0; i < done; i++)
         bytes += records[i].value_length + 1;
     topic->sticky_bytes_left -= bytes < topic->sticky_bytes_left ? bytes : topic->sticky_bytes_left;
     /* The topic was deleted and created again with fewer partitions. */
-    if (done < want && *error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
+    if (*error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION) {
         topic->sticky_bytes_left = 0;
         *error = 0;
     }
     return done;
 }
 
-/* Submits records with a key: the partitioner chooses. */
-static uint32_t produce_keyed(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
-                              const struct ps_kafka_record *records, uint32_t count, int *error)
-{
-    uint32_t want = is_plain(records) && topic->known ? run_length(records, count, UINT32_MAX) : 1;
-    struct choice choice = {.turn = &topic->turn, .partition = -1};
-    choosing = &choice;
-    uint32_t done = produce(producer, topic, RD_KAFKA_PARTITION_UA, records, want, error);
-    choosing = NULL;
-    if (choice.partition >= 0) {
-        topic->known = true;
-        topic->partition_end = choice.count;
-    } else if (done > 0)
-        *error = PS_KAFKA_FULL;
-    return done;
-}
-
-/* While a topic's partitions are not known, one record waits for them in the library, and the sink keeps the others
- * (Java's producer also waits for metadata): without known leaders, records would be spread badly, also to partitions
- * without a leader. */
 static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                                 const struct ps_kafka_record *records, uint32_t count, int *error)
 {
@@ -353,43 +358,14 @@ static uint32_t producer_submit(struct ps_kafka_producer *producer, struct ps_ka
     *error = 0;
     while (done < count && *error == 0) {
         const struct ps_kafka_record *rest = records + done;
-        if (rest->partition == PS_KAFKA_PARTITION_ANY &&
-            (rest->key == NULL || producer->spread != PS_KAFKA_SPREAD_BY_KEY)) {
-            done += produce_sticky(producer, topic, rest, count - done, error);
-            continue;
-        }
-        if (rest->partition == PS_KAFKA_PARTITION_ANY) {
-            done += produce_keyed(producer, topic, rest, count - done, error);
-            continue;
-        }
-        uint32_t want = is_plain(rest) ? run_length(rest, count - done, UINT32_MAX) : 1;
-        uint32_t taken = produce(producer, topic, rest->partition, rest, want, error);
-        if (taken > 0 && rest->partition >= topic->partition_end && rest->partition < HELD_MAX)
-            topic->partition_end = rest->partition + 1;
-        done += taken;
+        bool sticky = rest->partition == PS_KAFKA_PARTITION_ANY &&
+                      (rest->key == NULL || producer->spread != PS_KAFKA_SPREAD_BY_KEY);
+        int32_t partition =
+            rest->partition == PS_KAFKA_PARTITION_ANY ? RD_KAFKA_PARTITION_UA : rest->partition;
+        done += sticky ? produce_sticky(producer, topic, rest, count - done, error)
+                       : produce(producer, topic, partition, rest, count - done, UINT32_MAX, error);
     }
     return done;
-}
-
-/* Asks the library's main thread and waits for its answer, about 100 us; called only when brokers do not
- * answer. */
-static void producer_hold(struct ps_kafka_producer *producer, bool hold)
-{
-    if (!hold && producer->held != NULL) {
-        rd_kafka_resume_partitions(producer->client, producer->held);
-        rd_kafka_topic_partition_list_destroy(producer->held);
-        producer->held = NULL;
-    }
-    if (!hold || producer->held != NULL)
-        return;
-    producer->held = rd_kafka_topic_partition_list_new(16);
-    for (uint32_t i = 1; i <= producer->topics.count; i++) {
-        const struct ps_kafka_topic *topic = &producer->topics.items[i];
-        for (int32_t partition = 0; partition < topic->partition_end && producer->held->cnt < HELD_MAX;
-             partition++)
-            rd_kafka_topic_partition_list_add(producer->held, topic->name, partition);
-    }
-    rd_kafka_pause_partitions(producer->client, producer->held);
 }
 
 static void producer_fill_requests(struct ps_kafka_producer *producer, uint64_t request_bytes)
@@ -406,31 +382,33 @@ static void producer_purge(struct ps_kafka_producer *producer, bool in_flight)
 
 /* ---- reports ---- */
 
-/* Reports the next part of the current event. */
-static uint32_t hand_over(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener)
+/* Hands over the delivery reports of an event. Returns their number. */
+static uint32_t hand_over(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
+                          rd_kafka_event_t *event)
 {
-    size_t count = rd_kafka_event_message_array(producer->event, producer->messages, REPORTS_MAX);
-    if (count == 0)
-        return 0;
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < count; i++) {
-        producer->tokens[i] = producer->messages[i]->_private;
-        bytes += producer->messages[i]->len + producer->messages[i]->key_len;
+    uint32_t total = (uint32_t)rd_kafka_event_message_count(event);
+    size_t count;
+    while ((count = rd_kafka_event_message_array(event, producer->messages, REPORTS_MAX)) > 0) {
+        uint64_t bytes = 0;
+        for (size_t i = 0; i < count; i++) {
+            producer->tokens[i] = producer->messages[i]->_private;
+            bytes += producer->messages[i]->len + producer->messages[i]->key_len;
+        }
+        const rd_kafka_message_t *first = producer->messages[0];
+        const struct ps_kafka_report report = {
+            .error = first->err,
+            .perhaps_written =
+                first->err != 0 && rd_kafka_message_status(first) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
+            .count = (uint32_t)count,
+            .group_count = total,
+            .group_bytes = count == total ? bytes : 0,
+            .partition = first->partition,
+            .topic = rd_kafka_topic_name(first->rkt),
+            .tokens = producer->tokens,
+        };
+        listener->report(listener->argument, &report);
     }
-    const rd_kafka_message_t *first = producer->messages[0];
-    const struct ps_kafka_report report = {
-        .error = first->err,
-        .perhaps_written =
-            first->err != 0 && rd_kafka_message_status(first) != RD_KAFKA_MSG_STATUS_NOT_PERSISTED,
-        .count = (uint32_t)count,
-        .group_count = producer->event_count,
-        .group_bytes = count == producer->event_count ? bytes : 0,
-        .partition = first->partition,
-        .topic = rd_kafka_topic_name(first->rkt),
-        .tokens = producer->tokens,
-    };
-    listener->report(listener->argument, &report);
-    return (uint32_t)count;
+    return total;
 }
 
 static void notify(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
@@ -474,28 +452,15 @@ static uint32_t producer_poll(struct ps_kafka_producer *producer, const struct p
                               uint32_t budget)
 {
     uint32_t total = 0;
-    while (total < budget) {
-        if (producer->event == NULL) {
-            rd_kafka_event_t *event = rd_kafka_queue_poll(producer->queue, 0);
-            if (event == NULL)
-                break;
-            if (rd_kafka_event_type(event) != RD_KAFKA_EVENT_DR) {
-                notify(producer, listener, event);
-                rd_kafka_event_destroy(event);
-                total++;
-                continue;
-            }
-            producer->event = event;
-            producer->event_count = producer->event_left = (uint32_t)rd_kafka_event_message_count(event);
+    rd_kafka_event_t *event;
+    while (total < budget && (event = rd_kafka_queue_poll(producer->queue, 0)) != NULL) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
+            total += hand_over(producer, listener, event);
+        } else {
+            notify(producer, listener, event);
+            total++;
         }
-        uint32_t count = hand_over(producer, listener);
-        total += count;
-        producer->event_left -= count;
-        /* The last part frees the queue's room immediately: when all records are reported, the queue is empty. */
-        if (count == 0 || producer->event_left == 0) {
-            rd_kafka_event_destroy(producer->event);
-            producer->event = NULL;
-        }
+        rd_kafka_event_destroy(event); /* when all records are reported, the library's queue is empty */
     }
     return total;
 }
@@ -518,7 +483,6 @@ const struct ps_kafka_engine ps_kafka_librdkafka = {
     .submit = producer_submit,
     .poll = producer_poll,
     .purge = producer_purge,
-    .hold = producer_hold,
     .fill_requests = producer_fill_requests,
     .answered = producer_answered,
 };
