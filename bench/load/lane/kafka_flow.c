@@ -62,6 +62,14 @@ static void pin_again(const struct affinity *mine)
         sched_setaffinity(0, sizeof mine->cpus, &mine->cpus);
 }
 
+static enum ps_status make_producer(struct ps_kafka_flow *flow, struct ps_err *err)
+{
+    struct affinity mine = unpin();
+    flow->producer = flow->plan->engine->create(&flow->config, err);
+    pin_again(&mine);
+    return flow->producer != NULL ? PS_OK : PS_FAIL;
+}
+
 static int32_t partition_of(const struct ps_kafka_flow_plan *plan, uint32_t number)
 {
     return plan->by_source ? (int32_t)(number % plan->partition_count) : plan->partition;
@@ -88,14 +96,10 @@ enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_ka
         .spread = plan->key == PS_KAFKA_KEY_NONE ? PS_KAFKA_SPREAD_STICKY : PS_KAFKA_SPREAD_BY_KEY,
         .wake_fd = flow->wake_fd,
     };
-    struct affinity mine = unpin();
-    flow->producer = plan->engine->create(&flow->config, err);
-    pin_again(&mine);
-    if (flow->producer == NULL) {
-        close(flow->wake_fd);
-        return PS_FAIL;
-    }
-    return PS_OK;
+    if (make_producer(flow, err) == PS_OK)
+        return PS_OK;
+    close(flow->wake_fd);
+    return PS_FAIL;
 }
 
 void ps_kafka_flow_give(struct ps_kafka_flow *flow, struct ps_load_block *block)
@@ -162,33 +166,11 @@ static void rewind_all(struct ps_kafka_flow *flow)
 static void renew(struct ps_kafka_flow *flow)
 {
     struct ps_err err = {0};
-    if (flow->maker == NULL) {
-        struct affinity mine = unpin();
-        const struct ps_kafka_making making = ps_kafka_making_producers(flow->plan->engine);
-        flow->maker = ps_kafka_client_factory_create(&making, flow->wake_fd, &err);
-        pin_again(&mine);
-    }
-    if (flow->maker == NULL) { /* no thread could be created: try again later */
+    if (flow->producer != NULL)
+        flow->plan->engine->destroy(flow->producer);
+    if (make_producer(flow, &err) != PS_OK) {
         flow->resume_ns = ps_lane_retry_at(flow->lane, flow->failures++, flow->now_ns);
         note_down(flow, err.text);
-        return;
-    }
-    ps_kafka_client_factory_ask(flow->maker, &flow->config, flow->producer);
-    flow->producer = NULL;
-    flow->phase = PS_KAFKA_FLOW_RENEWING;
-}
-
-static void take_renewed(struct ps_kafka_flow *flow)
-{
-    struct ps_err err = {0};
-    void *made;
-    if (!ps_kafka_client_factory_reply(flow->maker, &made, &err))
-        return;
-    flow->producer = made;
-    if (flow->producer == NULL) {
-        note_down(flow, err.text);
-        flow->phase = PS_KAFKA_FLOW_RESTING;
-        flow->resume_ns = ps_lane_retry_at(flow->lane, flow->failures++, flow->now_ns);
         return;
     }
     flow->phase = PS_KAFKA_FLOW_SENDING;
@@ -517,12 +499,8 @@ uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
         return now_ns + ANSWER_LOOK_NS;
     }
     wake_take(flow);
-    if (flow->phase == PS_KAFKA_FLOW_RENEWING)
-        take_renewed(flow);
     if (flow->phase == PS_KAFKA_FLOW_RESTING && now_ns >= flow->resume_ns)
         renew(flow);
-    if (flow->phase == PS_KAFKA_FLOW_RENEWING)
-        return PS_NEVER; /* the maker wakes this thread */
     bool more = flow->producer != NULL && poll_reports(flow);
     if (flow->phase == PS_KAFKA_FLOW_COLLECTING)
         return more ? now_ns : go_on_collecting(flow);
@@ -537,8 +515,6 @@ uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
 void ps_kafka_flow_close(struct ps_kafka_flow *flow)
 {
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = flow};
-    if (flow->maker != NULL)
-        ps_kafka_client_factory_destroy(flow->maker, NULL);
     if (flow->producer != NULL) {
         flow->phase = PS_KAFKA_FLOW_COLLECTING;
         if (flow->in_flight > 0)

@@ -10,12 +10,13 @@
  * outage: the flow purges the waiting records, collects their reports, makes a new producer, and submits the records
  * that were not delivered once more, in order.
  *
- * Thread: the lane's sender. Nothing blocks but open and close. */
+ * Thread: the lane's sender. Nothing blocks but open, close and the change of a producer, which takes milliseconds, or longer
+ * while a name server does not answer. */
 #pragma once
 
 #include "bench/load/target/target.h"
-#include "stages/lib/kafka/client_factory.h"
 #include "stages/lib/kafka/librdkafka/settings.h"
+#include "stages/lib/kafka/produce/seam.h"
 
 #define PS_KAFKA_FLOW_BLOCKS_MAX 256U
 #define PS_KAFKA_FLOW_RUN_MAX 256U /* records in one call of submit */
@@ -51,16 +52,14 @@ struct ps_kafka_slot {
 enum ps_kafka_flow_phase {
     PS_KAFKA_FLOW_SENDING,
     PS_KAFKA_FLOW_COLLECTING, /* nothing is submitted until every report has arrived */
-    PS_KAFKA_FLOW_RESTING,    /* until `resume_ns` */
-    PS_KAFKA_FLOW_RENEWING,   /* the maker is making a new producer */
+    PS_KAFKA_FLOW_RESTING,    /* until `resume_ns`, when a new producer is made */
 };
 
 struct ps_kafka_flow {
     const struct ps_kafka_flow_plan *plan;
     struct ps_lane *lane;
     struct ps_kafka_producer_config config;
-    struct ps_kafka_producer *producer;
-    struct ps_kafka_client_factory *maker; /* created when first needed */
+    struct ps_kafka_producer *producer; /* NULL: the last one could not be made */
     char component[32];
     int wake_fd;
     int32_t partition;

@@ -10,8 +10,8 @@
 #define ASKS 2U
 
 struct job {
-    const void *config; /* NULL: the job only destroys `old` */
-    void *old, *made;
+    const struct ps_kafka_producer_config *config; /* NULL: the job only destroys `old` */
+    struct ps_kafka_producer *old, *made;
     struct ps_err err;
 };
 
@@ -21,7 +21,7 @@ struct ask {
 
 /* The helper's thread frees the factory. */
 struct ps_kafka_client_factory {
-    struct ps_kafka_making making;
+    const struct ps_kafka_engine *engine;
     struct ps_helper *helper;
     struct job *asked; /* the request whose reply the worker has not read yet; NULL: none */
     unsigned next;
@@ -31,10 +31,10 @@ struct ps_kafka_client_factory {
 
 /* ---- the thread ---- */
 
-static void destroy(const struct ps_kafka_client_factory *factory, void **made)
+static void destroy(const struct ps_kafka_client_factory *factory, struct ps_kafka_producer **made)
 {
     if (*made != NULL)
-        factory->making.destroy(factory->making.argument, *made);
+        factory->engine->destroy(*made);
     *made = NULL;
 }
 
@@ -43,7 +43,7 @@ static void run(void *factory_, void *job_)
     const struct ps_kafka_client_factory *factory = factory_;
     struct job *job = job_;
     if (job->config != NULL)
-        job->made = factory->making.make(factory->making.argument, job->config, &job->err);
+        job->made = factory->engine->create(job->config, &job->err);
     else
         destroy(factory, &job->old);
 }
@@ -55,24 +55,9 @@ static void discard(void *factory, void *job_)
     destroy(factory, &job->old);
 }
 
-static void *make_producer(const void *engine, const void *config, struct ps_err *err)
-{
-    return ((const struct ps_kafka_engine *)engine)->create(config, err);
-}
-
-static void destroy_producer(const void *engine, void *producer)
-{
-    ((const struct ps_kafka_engine *)engine)->destroy(producer);
-}
-
-struct ps_kafka_making ps_kafka_making_producers(const struct ps_kafka_engine *engine)
-{
-    return (struct ps_kafka_making){make_producer, destroy_producer, engine};
-}
-
 /* ---- the worker ---- */
 
-struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_making *making,
+struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_kafka_engine *engine,
                                                                int wake_fd, struct ps_err *err)
 {
     struct ps_kafka_client_factory *factory = calloc(1, sizeof *factory);
@@ -87,7 +72,7 @@ struct ps_kafka_client_factory *ps_kafka_client_factory_create(const struct ps_k
                                                 .discard = discard,
                                                 .end = free,
                                                 .argument = factory};
-    factory->making = *making;
+    factory->engine = engine;
     factory->helper = ps_helper_create(&settings, err);
     if (factory->helper == NULL) {
         free(factory);
@@ -102,7 +87,8 @@ static void ask(struct ps_kafka_client_factory *factory, struct job *job)
     PS_ASSERT(has_room);
 }
 
-void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *factory, const void *config, void *old)
+void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *factory,
+                                 const struct ps_kafka_producer_config *config, struct ps_kafka_producer *old)
 {
     struct ask *this = &factory->asks[factory->next++ % ASKS];
     PS_ASSERT(factory->asked == NULL);
@@ -115,7 +101,8 @@ void ps_kafka_client_factory_ask(struct ps_kafka_client_factory *factory, const 
     ask(factory, &this->destroy);
 }
 
-bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *factory, void **made, struct ps_err *err)
+bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *factory, struct ps_kafka_producer **made,
+                                   struct ps_err *err)
 {
     const struct job *job;
     while ((job = ps_helper_answer(factory->helper)) != NULL && job->config == NULL) {
@@ -133,7 +120,7 @@ bool ps_kafka_client_factory_reply(struct ps_kafka_client_factory *factory, void
  * some milliseconds. If the thread is still destroying another client, does not wait, because that may take
  * long (a name server that does not answer): the thread will skip the request. Returns the client if the
  * thread has made it nevertheless; else NULL. */
-static void *cancel(struct ps_kafka_client_factory *factory)
+static struct ps_kafka_producer *cancel(struct ps_kafka_client_factory *factory)
 {
     struct job *asked = factory->asked;
     if (!ps_helper_withdraw(factory->helper, asked))
@@ -143,7 +130,7 @@ static void *cancel(struct ps_kafka_client_factory *factory)
     return asked->made;
 }
 
-void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *factory, void *old)
+void ps_kafka_client_factory_destroy(struct ps_kafka_client_factory *factory, struct ps_kafka_producer *old)
 {
     struct ps_helper *helper = factory->helper; /* the thread frees the factory */
     if (factory->asked != NULL) {

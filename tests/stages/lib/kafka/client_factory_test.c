@@ -1,4 +1,4 @@
-/* The thread that makes and destroys Kafka clients: its owner ends it at any time, and waits only for a client that is being
+/* The thread that makes and destroys producers: its owner ends it at any time, and waits only for a client that is being
  * made. */
 #include "stages/lib/kafka/client_factory.h"
 
@@ -15,6 +15,7 @@
 #define PATIENT_MS 60000U
 
 struct config {
+    struct ps_kafka_producer_config config;
     bool hangs; /* its client is made only after `go_on` */
     atomic_bool valid;
 };
@@ -30,10 +31,10 @@ static void wait_for(sem_t *what)
         assert_int_equal(errno, EINTR);
 }
 
-static void *make(const void *, const void *config_, struct ps_err *)
+static struct ps_kafka_producer *make(const struct ps_kafka_producer_config *config_, struct ps_err *)
 {
-    const struct config *config = config_;
-    void *client = malloc(1);
+    const struct config *config = (const struct config *)(const void *)config_;
+    struct ps_kafka_producer *client = malloc(1);
     if (config->hangs) {
         sem_post(&begun);
         wait_for(&go_on);
@@ -43,7 +44,7 @@ static void *make(const void *, const void *config_, struct ps_err *)
     return client;
 }
 
-static void destroy(const void *, void *client)
+static void destroy(struct ps_kafka_producer *client)
 {
     if (destroys_hang) {
         sem_post(&begun);
@@ -53,7 +54,7 @@ static void destroy(const void *, void *client)
     destroyed_count++;
 }
 
-static const struct ps_kafka_making making = {make, destroy, NULL};
+static const struct ps_kafka_engine engine = {.create = make, .destroy = destroy};
 
 static struct ps_kafka_client_factory *start(void)
 {
@@ -62,16 +63,16 @@ static struct ps_kafka_client_factory *start(void)
     destroys_hang = read_after_end = false;
     sem_init(&begun, 0, 0);
     sem_init(&go_on, 0, 0);
-    struct ps_kafka_client_factory *factory = ps_kafka_client_factory_create(&making, -1, &err);
+    struct ps_kafka_client_factory *factory = ps_kafka_client_factory_create(&engine, -1, &err);
     if (factory == NULL)
         fail_msg("%s", err.text);
     return factory;
 }
 
-static void *reply(struct ps_kafka_client_factory *factory)
+static struct ps_kafka_producer *reply(struct ps_kafka_client_factory *factory)
 {
     struct ps_err err = {0};
-    void *client = NULL;
+    struct ps_kafka_producer *client = NULL;
     for (uint64_t until_ns = ps_test_patience_end_ns();
          !ps_kafka_client_factory_reply(factory, &client, &err);) {
         assert_true(ps_test_patient_ns() < until_ns);
@@ -109,10 +110,10 @@ static void test_make_and_destroy(void **)
 {
     struct config config = {.valid = true};
     struct ps_kafka_client_factory *factory = start();
-    ps_kafka_client_factory_ask(factory, &config, NULL);
-    void *first = reply(factory);
-    ps_kafka_client_factory_ask(factory, &config, first);
-    void *second = reply(factory);
+    ps_kafka_client_factory_ask(factory, &config.config, NULL);
+    struct ps_kafka_producer *first = reply(factory);
+    ps_kafka_client_factory_ask(factory, &config.config, first);
+    struct ps_kafka_producer *second = reply(factory);
     ps_kafka_client_factory_destroy(factory, second);
     await_destroyed(2);
     assert_int_equal(made_count, 2);
@@ -123,14 +124,14 @@ static void test_request_behind_an_end_that_hangs(void **)
 {
     struct config config = {.valid = true};
     struct ps_kafka_client_factory *factory = start();
-    ps_kafka_client_factory_ask(factory, &config, NULL);
-    void *first = reply(factory);
+    ps_kafka_client_factory_ask(factory, &config.config, NULL);
+    struct ps_kafka_producer *first = reply(factory);
     destroys_hang = true;
-    ps_kafka_client_factory_ask(factory, &config, first);
-    void *second = reply(factory);
+    ps_kafka_client_factory_ask(factory, &config.config, first);
+    struct ps_kafka_producer *second = reply(factory);
     wait_for(&begun);
     free(second);
-    ps_kafka_client_factory_ask(factory, &config, NULL);
+    ps_kafka_client_factory_ask(factory, &config.config, NULL);
     struct ps_helper *ending = begin_end(factory);
     bool ended = ps_helper_wait(ending, PATIENT_MS) != NULL;
     destroys_hang = false;
@@ -148,7 +149,7 @@ static void test_end_while_a_client_is_made(void **)
 {
     struct config config = {.valid = true, .hangs = true};
     struct ps_kafka_client_factory *factory = start();
-    ps_kafka_client_factory_ask(factory, &config, NULL);
+    ps_kafka_client_factory_ask(factory, &config.config, NULL);
     wait_for(&begun);
     struct ps_helper *ending = begin_end(factory);
     assert_null(ps_helper_wait(ending, 100));
