@@ -9,6 +9,7 @@
 #include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
+#include "stages/lib/kafka/produce/partition.h"
 #include "stages/lib/kafka/properties/properties.h"
 #include "stages/lib/kafka/produce/sender.h"
 #include "stages/lib/kafka/librdkafka/settings.h"
@@ -254,10 +255,7 @@ static enum ps_status check_guarantee(const struct kafka_plan *plan, const struc
 /* Checks that no events go to the topic of positions, because consumers of the events would read the positions. */
 static enum ps_status check_positions(const struct kafka_plan *plan, const struct ps_context *context)
 {
-    size_t length = strlen(plan->positions_topic);
-    bool legal = length > 0 && length < PS_KAFKA_TOPIC_BYTES_MAX &&
-                 strspn(plan->positions_topic,
-                        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
+    bool legal = ps_kafka_topic_name_is_legal(plan->positions_topic, (uint32_t)strlen(plan->positions_topic));
     if (legal && strcmp(plan->positions_topic, plan->topic) != 0)
         return PS_OK;
     ps_report(context, PS_LOG_ERROR, "penstock.positions.topic", "%s %s", plan->positions_topic,

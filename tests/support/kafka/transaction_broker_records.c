@@ -287,9 +287,9 @@ char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, str
         at = put_node(at, 1, broker->absent_port);
     at = ps_wire_put_string(at, "here", 4);
     at = ps_wire_put_int32(at, 0);
-    at = ps_wire_put_int32(at, of_input ? 1 : 2);
+    at = ps_wire_put_int32(at, of_input ? 3 : 2);
     if (of_input)
-        return put_input(broker, at);
+        at = put_input(broker, at);
     at = put_topic(at, "out", broker->out_partitions);
     return put_topic(at, PS_TEST_POSITIONS, 1);
 }

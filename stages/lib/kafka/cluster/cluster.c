@@ -373,8 +373,10 @@ static void plan_look(struct ps_kafka_native *client, enum need need)
     client->metadata.look_ns = complete ? PS_NEVER : client->now.mono_ns + rest_ns;
 }
 
-bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in)
+bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client,
+                                     const struct ps_kafka_native_request *request, struct ps_wire_in *in)
 {
+    int16_t version = request->version;
     client->metadata.asked = false;
     bool has_brokers = read_brokers(client, in);
     enum need need = has_brokers ? NEED_NOTHING : NEED_NOW;
@@ -389,6 +391,8 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t ver
     if (client->all_topics && has_brokers)
         note_missing(client);
     client->metadata.answered_ns = client->now.mono_ns;
+    if (request->question_ns != 0 && request->question_ns == client->transaction.asked_ns)
+        client->transaction.answered = true;
     plan_look(client, need);
     if (need == NEED_NOW)
         client->metadata.wanted = true;

@@ -1,7 +1,7 @@
 /* Coordinators: the brokers that keep a transactional id or a consumer group. When a coordinator's broker
  * stops, another broker becomes the coordinator. So the native client asks the cluster again if the broker
  * cannot be reached, or answers that it is not the coordinator. */
-#include "stages/lib/kafka/transaction/lacking.h"
+#include "stages/lib/kafka/transaction/position.h"
 
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/least.h"
@@ -46,7 +46,7 @@ ps_kafka_native_coordinator_broker(struct ps_kafka_native *client,
         broker = NULL;
     }
     if (broker == NULL) {
-        ps_kafka_native_lacking_forget(client);
+        ps_kafka_native_missing_forget(client);
         coordinator->node = -1;
         find(client, coordinator);
         return NULL;

@@ -11,7 +11,6 @@
  *   cluster.c               the answers about brokers, leaders and coordinators
  *   login.c                 SASL
  *   transaction*.c          the steps of a transaction, and the handling of their answers
- *   lacking*.c              topics with positions that a group's coordinator does not know
  *   coordinator*.c          the brokers that keep transactions and groups, and the requests to them
  *   statistics.c            the figures of the sink's metrics
  *
@@ -152,14 +151,9 @@ struct ps_kafka_native_transaction {
     uint32_t compared;
     /* since when the group's coordinator has lacked topics of positions; 0: it has all */
     uint64_t missing_ns;
-    /* The question to all brokers whether they have these topics. (lacking.c) */
-    struct {
-        bool wanted;
-        int32_t number;         /* of the last question: answers to earlier ones are ignored */
-        uint32_t open, answers; /* requests without an answer; answers */
-        uint64_t rest_ns;       /* no question before this time */
-        uint64_t until_ns;      /* answers are awaited until then */
-    } lacking;
+    uint64_t asked_ns; /* when other brokers were asked for these topics; 0: not yet */
+    bool answered;     /* one of them has answered */
+    bool lacks;        /* not all positions could be left out: the brokers are asked again */
     struct ps_kafka_position *positions;
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
     /* `from` .. `end`: the positions that are being committed, of one member or of one group */
@@ -253,6 +247,11 @@ struct ps_kafka_native {
     const struct ps_kafka_listener *listener; /* during `poll` */
     uint32_t reported;                        /* records reported in this `poll` */
 };
+
+static inline struct ps_kafka_native *ps_kafka_native_of(struct ps_kafka_producer *producer)
+{
+    return (struct ps_kafka_native *)producer;
+}
 
 /* ---- topics.c ---- */
 
@@ -443,7 +442,6 @@ void ps_kafka_native_transaction_die(struct ps_kafka_native *client);
 /* Called when the connection was lost before the answer to the request. */
 void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
                                       const struct ps_kafka_native_request *request);
-bool ps_kafka_native_withdraw(struct ps_kafka_native *client);
 /* Handles an answer. Returns false if it cannot be read. */
 bool ps_kafka_native_transaction_answer(struct ps_kafka_native *client,
                                         struct ps_kafka_native_request *request, struct ps_wire_in *in);
@@ -457,12 +455,6 @@ static inline bool ps_kafka_native_has_joined(struct ps_kafka_native *client,
     client->transaction.joins_wanted = true;
     return false;
 }
-/* The engine's functions. */
-void ps_kafka_native_commit(struct ps_kafka_native *client, struct ps_kafka_position *positions,
-                            uint32_t count);
-void ps_kafka_native_resolve(struct ps_kafka_native *client, struct ps_kafka_position *positions,
-                             uint32_t count);
-bool ps_kafka_native_abort(struct ps_kafka_native *client);
 
 /* ---- login.c ---- */
 
@@ -488,7 +480,8 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
 /* ---- cluster.c ---- */
 
 /* Handle answers. Return false if they cannot be read. */
-bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client, int16_t version, struct ps_wire_in *in);
+bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client,
+                                     const struct ps_kafka_native_request *request, struct ps_wire_in *in);
 bool ps_kafka_native_coordinator_answer(struct ps_kafka_native *client,
                                         const struct ps_kafka_native_request *request, struct ps_wire_in *in);
 struct ps_kafka_native_broker *ps_kafka_native_broker_add(struct ps_kafka_native *client, int32_t node,

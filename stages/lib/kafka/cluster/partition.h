@@ -67,6 +67,7 @@ struct ps_kafka_native_topic {
         uint64_t until_ns;
     } formers[PS_KAFKA_NATIVE_FORMERS]; /* ring of the last former ids */
     bool has_id;                        /* the last metadata had the topic's id */
+    bool of_positions;                  /* nothing is written to it: a transaction has positions in it */
     uint64_t listed_ns;                 /* time of the last answer to Metadata that has the topic, */
     uint64_t described_ns;              /* and of the request that it answers */
     uint32_t lives;                     /* how often the id has changed: the topic was created again */
@@ -110,7 +111,6 @@ enum ps_kafka_native_kind {
     PS_KAFKA_NATIVE_COMMIT_OFFSETS,
     PS_KAFKA_NATIVE_END_TRANSACTION,
     PS_KAFKA_NATIVE_FETCH_OFFSETS,
-    PS_KAFKA_NATIVE_FIND_TOPICS,
     /* The remaining kinds belong to a reader (struct ps_kafka_native_reader). */
     PS_KAFKA_NATIVE_FETCH,
     PS_KAFKA_NATIVE_LIST_OFFSETS,
@@ -172,9 +172,11 @@ struct ps_kafka_native_request {
     uint64_t bytes, written; /* length of the request, and written bytes; length field included */
     uint64_t sent_ns;        /* when its last byte was written; 0: not yet */
     uint64_t timeout_ns;     /* time limit of the answer; 0: request_timeout_ns of the settings */
-    int32_t node;            /* Fetch: the node of the broker; FIND_TOPICS: number of the question */
+    int32_t node;            /* Fetch: the node of the broker */
     bool ignored;            /* METADATA: the answer is skipped, because the client asks another broker */
-    void *answer;            /* a reader's memory for the answer, which goes there directly; NULL: none */
+    /* METADATA: asked_ns of the transaction, if topics are asked for that a group's coordinator lacks; 0: they are not */
+    uint64_t question_ns;
+    void *answer; /* a reader's memory for the answer, which goes there directly; NULL: none */
 };
 
 /* Returns whether the request was written in full: a broker carries out only such requests. */

@@ -99,6 +99,7 @@ struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_nat
     request->timeout_ns = 0;
     request->answer = NULL;
     request->ignored = false;
+    request->question_ns = 0;
     return request;
 }
 

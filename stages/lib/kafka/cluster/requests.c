@@ -31,8 +31,6 @@ const struct ps_kafka_native_api ps_kafka_native_apis[PS_KAFKA_NATIVE_KINDS] = {
     [PS_KAFKA_NATIVE_END_TRANSACTION] = {"EndTxn", 26, 0, 0, 5, 3, 0},
     /* Earlier versions also return offsets that a transaction may still change. */
     [PS_KAFKA_NATIVE_FETCH_OFFSETS] = {"OffsetFetch", 9, 7, 7, 0, 6, 3},
-    /* Each broker that has transactions supports this version. */
-    [PS_KAFKA_NATIVE_FIND_TOPICS] = {"Metadata", 3, 7, 7, 0, 9, 3},
     /* Modern: with ids of topics, so that a broker does not read the log of another topic of the same name. */
     [PS_KAFKA_NATIVE_FETCH] = {"Fetch", 1, 2, 11, 13, 12, 1},
     [PS_KAFKA_NATIVE_LIST_OFFSETS] = {"ListOffsets", 2, 0, 2, 0, 6, 2},
@@ -213,8 +211,8 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
                            request->flexible); /* UINT32_MAX: a null array */
     if (!client->all_topics)
         at = put_topics(client, request->flexible, at);
-    if (version >= 4)
-        at = ps_wire_put_int8(at, client->settings.creates_topics);
+    if (version >= 4) /* a topic of positions that was deleted does not come back */
+        at = ps_wire_put_int8(at, client->settings.creates_topics && client->transaction.missing_ns == 0);
     if (request->flexible) {
         at = ps_wire_put_int8(at, 0); /* include_cluster_authorized_operations: no */
         at = ps_wire_put_int8(at, 0); /* include_topic_authorized_operations: no */

@@ -1,6 +1,6 @@
 /* Reads the brokers' responses, and decides the reaction to each. Lengths and counts from the broker are not trusted:
  * every read is bounded (wire.h). */
-#include "stages/lib/kafka/transaction/lacking.h"
+#include "stages/lib/kafka/cluster/native_internal.h"
 #include "stages/lib/kafka/wire/wire.h"
 
 #include "core/quantity.h"
@@ -316,7 +316,7 @@ static bool handle(struct ps_kafka_native_broker *broker, struct ps_kafka_native
     case PS_KAFKA_NATIVE_SASL_AUTHENTICATE:
         return ps_kafka_native_login_message(broker, in, reason);
     case PS_KAFKA_NATIVE_METADATA:
-        return request->ignored || ps_kafka_native_metadata_answer(broker->client, request->version, in);
+        return request->ignored || ps_kafka_native_metadata_answer(broker->client, request, in);
     case PS_KAFKA_NATIVE_INIT_PRODUCER_ID:
         return producer_id(broker, in);
     case PS_KAFKA_NATIVE_PRODUCE:
@@ -329,8 +329,6 @@ static bool handle(struct ps_kafka_native_broker *broker, struct ps_kafka_native
     case PS_KAFKA_NATIVE_END_TRANSACTION:
     case PS_KAFKA_NATIVE_FETCH_OFFSETS:
         return ps_kafka_native_transaction_answer(broker->client, request, in);
-    case PS_KAFKA_NATIVE_FIND_TOPICS:
-        return ps_kafka_native_lacking_answer(broker->client, request, in);
     default:
         return broker->client->reader->answer(broker, request, in);
     }

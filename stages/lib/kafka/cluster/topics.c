@@ -131,6 +131,8 @@ bool ps_kafka_native_topic_is_awaited(const struct ps_kafka_native *client,
 bool ps_kafka_native_topic_is_named(const struct ps_kafka_native *client,
                                     const struct ps_kafka_native_topic *topic)
 {
+    if (topic->of_positions)
+        return client->transaction.missing_ns != 0;
     return topic->listed_ns == 0 || client->now.mono_ns < topic->written_ns + UNUSED_NS ||
            ps_kafka_native_topic_is_awaited(client, topic);
 }
@@ -141,6 +143,7 @@ void ps_kafka_native_topic_note_use(struct ps_kafka_native *client, struct ps_ka
         topic->asked_ns = 0; /* nobody has asked for it lately: the patience with it begins anew */
         ps_kafka_native_want_metadata(client);
     }
+    topic->of_positions = false;
     topic->written_ns = client->now.mono_ns;
 }
 

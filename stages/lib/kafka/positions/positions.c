@@ -3,6 +3,7 @@
 #include "core/flow/identity.h"
 #include "core/flow/sink_positions.h"
 #include "core/quantity.h"
+#include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/produce/sender.h"
 #include "stages/lib/kafka/produce/partition.h"
 #include "stages/lib/least.h"
@@ -272,8 +273,7 @@ bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender)
         take_reply(sender);
     if (keeping->known_for == keeping->producers)
         return true;
-    if (keeping->asked || sender->now.mono_ns < keeping->rest_ns ||
-        !sender->plan->engine->begun(sender->producer))
+    if (keeping->asked || sender->now.mono_ns < keeping->rest_ns || !ps_kafka_native_begun(sender->producer))
         return false;
     keeping->asked = true;
     keeping->asked_for = keeping->producers;

@@ -19,11 +19,6 @@ _Static_assert((int)PS_KAFKA_NO_MEMORY == (int)PS_KAFKA_LIBRARY_FAIL, "the libra
 #define LOOKUPS 64U
 #define CONFIGURED_PORT 9092
 
-static struct ps_kafka_native *native_of(struct ps_kafka_producer *producer)
-{
-    return (struct ps_kafka_native *)producer;
-}
-
 /* ---- life cycle ---- */
 
 /* Adds the brokers of bootstrap.servers: HOST:PORT, [ADDRESS]:PORT, separated by commas. */
@@ -167,7 +162,7 @@ static struct ps_kafka_producer *native_create(const struct ps_kafka_producer_co
 
 static void native_destroy(struct ps_kafka_producer *producer)
 {
-    ps_kafka_native_free(native_of(producer));
+    ps_kafka_native_free(ps_kafka_native_of(producer));
 }
 
 /* ---- records ---- */
@@ -175,7 +170,7 @@ static void native_destroy(struct ps_kafka_producer *producer)
 static struct ps_kafka_topic *native_topic(struct ps_kafka_producer *producer, const char *name,
                                            uint32_t length)
 {
-    return (struct ps_kafka_topic *)ps_kafka_native_topic_get(native_of(producer), name, length);
+    return (struct ps_kafka_topic *)ps_kafka_native_topic_get(ps_kafka_native_of(producer), name, length);
 }
 
 static struct ps_kafka_native_batch *open_batch(struct ps_kafka_native *client,
@@ -320,7 +315,7 @@ static uint32_t values_in_turn(const struct ps_kafka_native *client, struct ps_k
 static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_,
                               const struct ps_kafka_record *records, uint32_t count, int *error)
 {
-    struct ps_kafka_native *client = native_of(producer);
+    struct ps_kafka_native *client = ps_kafka_native_of(producer);
     struct ps_kafka_native_topic *topic = (struct ps_kafka_native_topic *)topic_;
     *error = 0;
     ps_kafka_native_topic_note_use(client, topic);
@@ -360,30 +355,25 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
 static uint32_t native_poll(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
                             uint32_t)
 {
-    return ps_kafka_native_turn(native_of(producer), listener);
+    return ps_kafka_native_turn(ps_kafka_native_of(producer), listener);
 }
 
 static uint64_t native_due_ns(struct ps_kafka_producer *producer)
 {
-    return ps_kafka_native_turn_due_ns(native_of(producer));
+    return ps_kafka_native_turn_due_ns(ps_kafka_native_of(producer));
 }
 
 static void native_purge(struct ps_kafka_producer *producer, bool in_flight)
 {
-    ps_kafka_native_purge(native_of(producer), in_flight);
+    ps_kafka_native_purge(ps_kafka_native_of(producer), in_flight);
 }
 
 static void native_hurry(struct ps_kafka_producer *producer, bool hurry)
 {
-    struct ps_kafka_native *client = native_of(producer);
+    struct ps_kafka_native *client = ps_kafka_native_of(producer);
     if (hurry && !client->hurries && client->settings.linger_ns != 0)
         client->queued.resting_ns = 0; /* the next turn sends the batches that wait for more */
     client->hurries = hurry;
-}
-
-static bool native_answered(struct ps_kafka_producer *producer)
-{
-    return native_of(producer)->answered;
 }
 
 /* An answer with an error that may pass says nothing about the topic's partitions. Nor does one that refuses the topic,
@@ -391,7 +381,7 @@ static bool native_answered(struct ps_kafka_producer *producer)
 static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic_, uint64_t since_ns,
                          int *error)
 {
-    struct ps_kafka_native *client = native_of(producer);
+    struct ps_kafka_native *client = ps_kafka_native_of(producer);
     const struct ps_kafka_native_topic *topic = (const struct ps_kafka_native_topic *)topic_;
     bool refuses = topic->error != 0 && ps_kafka_error_find(topic->error)->outcome == PS_KAFKA_WAIT;
     *error = refuses ? topic->error : 0;
@@ -404,35 +394,7 @@ static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_top
 
 static bool native_reaches(struct ps_kafka_producer *producer)
 {
-    return native_of(producer)->answered && !native_of(producer)->all_down_told;
-}
-
-static bool native_begun(struct ps_kafka_producer *producer)
-{
-    const struct ps_kafka_native *client = native_of(producer);
-    return client->id_state == PS_KAFKA_NATIVE_ID_KNOWN && !client->fatal;
-}
-
-static void native_commit(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
-                          uint32_t count)
-{
-    ps_kafka_native_commit(native_of(producer), positions, count);
-}
-
-static bool native_withdraw(struct ps_kafka_producer *producer)
-{
-    return ps_kafka_native_withdraw(native_of(producer));
-}
-
-static void native_resolve(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
-                           uint32_t count)
-{
-    ps_kafka_native_resolve(native_of(producer), positions, count);
-}
-
-static bool native_abort(struct ps_kafka_producer *producer)
-{
-    return ps_kafka_native_abort(native_of(producer));
+    return ps_kafka_native_of(producer)->answered && !ps_kafka_native_of(producer)->all_down_told;
 }
 
 const struct ps_kafka_engine ps_kafka_native = {
@@ -445,12 +407,6 @@ const struct ps_kafka_engine ps_kafka_native = {
     .due_ns = native_due_ns,
     .purge = native_purge,
     .hurry = native_hurry,
-    .answered = native_answered,
     .heard = native_heard,
     .reaches = native_reaches,
-    .begun = native_begun,
-    .commit = native_commit,
-    .withdraw = native_withdraw,
-    .resolve = native_resolve,
-    .abort = native_abort,
 };

@@ -1,4 +1,5 @@
 /* A recall of a sender with transactions: the open transaction is committed if that is possible soon, else aborted. */
+#include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/produce/sender.h"
 
 /* limit of a recall whose last commit may have been carried out, if nobody finds that out before the events are delivered again */
@@ -17,7 +18,7 @@ bool ps_kafka_transaction_holds_recall(struct ps_kafka_sender *sender, bool pati
     struct ps_kafka_transaction *transaction = &sender->transaction;
     transaction->hurry = true;
     if (!patient && transaction->phase == PS_KAFKA_TRANSACTION_COMMITTING &&
-        sender->plan->engine->withdraw(sender->producer))
+        ps_kafka_native_withdraw(sender->producer))
         transaction->phase = PS_KAFKA_TRANSACTION_FILLING;
     if (transaction->phase >= PS_KAFKA_TRANSACTION_COMMITTING) {
         bool later = is_found_out_later(sender);
@@ -40,7 +41,7 @@ bool ps_kafka_transaction_is_aborted(struct ps_kafka_sender *sender)
         return true;
     if (transaction->abort_until_ns == 0)
         transaction->abort_until_ns = sender->now.mono_ns + ABORT_PATIENCE_NS;
-    if (sender->producer != NULL && !sender->fatal && sender->plan->engine->abort(sender->producer)) {
+    if (sender->producer != NULL && !sender->fatal && ps_kafka_native_abort(sender->producer)) {
         transaction->open = false;
         ps_count(sender->port->counters,
                  (enum ps_counter)(PS_COUNTER_extra + PS_KAFKA_GAUGE_transactions_aborted), 1);

@@ -82,7 +82,7 @@ struct ps_kafka_notice {
     const struct ps_kafka_measured *measured; /* valid during the call; NULL: none */
 };
 
-/* ---- transactions (KIP-98, KIP-447) ---- */
+/* ---- transactions (KIP-98, KIP-447), only of the native engine (kafka/cluster/native.h) ---- */
 
 /* The position of a source in a partition, which a transaction commits for the source's consumer group. */
 struct ps_kafka_position {
@@ -91,9 +91,8 @@ struct ps_kafka_position {
      * span. */
     int64_t next;
     int32_t epoch; /* epoch of the leader that wrote the record before `next`; -1: not known */
-    /* Set by the engine: the group's coordinator lacks the topic; a broker has it; no broker has it; so the position is
-     * not part of the transaction. */
-    bool lacked, seen, absent, left_out;
+    /* Set by the engine: the topic was deleted, and the position is not part of the transaction. */
+    bool left_out;
 };
 
 enum ps_kafka_ending {
@@ -172,10 +171,6 @@ struct ps_kafka_engine {
     /* Drops the waiting records (their reports have a purge code); with `in_flight` also those that were sent and
      * not answered. */
     void (*purge)(struct ps_kafka_producer *producer, bool in_flight);
-    /* `hold` true: the producer sends no new request until this is called with false; requests in flight
-     * continue. Used when brokers do not answer (kafka/produce/silence.c). NULL: the engine does no work while it waits
-     * for answers. */
-    void (*hold)(struct ps_kafka_producer *producer, bool hold);
     /* `hurry` true: until this is called with false, no record waits for linger.ms; present and later records
      * are sent as soon as a connection takes them. NULL: records wait for linger.ms at most. */
     void (*hurry)(struct ps_kafka_producer *producer, bool hurry);
@@ -184,7 +179,8 @@ struct ps_kafka_engine {
      * trip). 0: the engine's smaller number, which spreads the records more evenly. NULL: the engine always uses that. */
     void (*fill_requests)(struct ps_kafka_producer *producer, uint64_t request_bytes);
     /* Returns whether a broker has answered since `create`. The producer requests metadata from its first call
-     * of `topic` on. Does not wait. Used by tools that begin only when a broker answers. */
+     * of `topic` on. Does not wait. Used by tools that begin only when a broker answers. NULL: such tools do not use the
+     * engine. */
     bool (*answered)(struct ps_kafka_producer *producer);
     /* Returns whether the cluster has described the topic in an answer to a question that was asked at `since_ns` or
      * later; if not, asks again. An error of `submit` is then up to date, unless the answer refuses the topic: *error is
@@ -194,22 +190,6 @@ struct ps_kafka_engine {
     /* Returns whether a broker has answered, and since then not all of them were down. NULL: the engine says so in its
      * statistics. */
     bool (*reaches)(struct ps_kafka_producer *producer);
-    /* Returns whether the open transaction of the last producer with this transactional id has ended, so that
-     * the last producer can write nothing more. NULL: the engine has no transactions. */
-    bool (*begun)(struct ps_kafka_producer *producer);
-    /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
-     * the listener's `ended`. No record may be submitted meanwhile. NULL: the engine has no transactions. */
-    void (*commit)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
-    /* Gives up a commit that is under way. Returns false if the commit may have been carried out, or may still
-     * be carried out. */
-    bool (*withdraw)(struct ps_kafka_producer *producer);
-    /* Finds out whether a transaction that ended PS_KAFKA_END_UNKNOWN was committed: `ended` reports
-     * PS_KAFKA_END_COMMITTED or PS_KAFKA_END_ABORTED, or PS_KAFKA_END_UNKNOWN if this producer fails. Called
-     * before the first `submit`. */
-    void (*resolve)(struct ps_kafka_producer *producer, struct ps_kafka_position *positions, uint32_t count);
-    /* Aborts the open transaction. Returns whether no transaction of this id is open any more; call `poll`, and then this
-     * again, until it returns true. Called when every record is reported. Nothing may be submitted afterwards. */
-    bool (*abort)(struct ps_kafka_producer *producer);
 };
 
 /* librdkafka; kafka/librdkafka/producer.c */

@@ -39,7 +39,6 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
     }
     ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered && !transactional);
     sender->full = false;
-    ps_kafka_sender_release_hold(sender);
     if (PS_UNLIKELY(!delivered)) {
         ps_kafka_sender_failed(sender, report, error);
         return;
@@ -118,8 +117,7 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     case PS_KAFKA_NOTICE_ATTEMPT:
         ps_kafka_sender_attempted(sender, notice->code, notice->text);
         break;
-    case PS_KAFKA_NOTICE_ERROR: /* if a connection broke, records in flight must be sent again */
-        ps_kafka_sender_release_hold(sender);
+    case PS_KAFKA_NOTICE_ERROR:
         if (ps_kafka_error_is_of_connection(notice->code)) {
             ps_count(sender->port->counters, PS_COUNTER_ConnectionFailedCount, 1);
             sender->troubled = sender->broken = true;
@@ -196,7 +194,6 @@ static void purge_submitted(struct ps_kafka_sender *sender)
 
 static void ask_for_producer(struct ps_kafka_sender *sender)
 {
-    sender->hold.held = false;
     ps_kafka_client_factory_ask(sender->factory, &sender->config, sender->producer);
     sender->producer = NULL;
     sender->making = true;
@@ -219,13 +216,11 @@ static void begin_again(struct ps_kafka_sender *sender)
 static bool take_producer(struct ps_kafka_sender *sender)
 {
     struct ps_err err = {0};
-    void *made;
     if (sender->producer != NULL)
         return true;
-    if (!ps_kafka_client_factory_reply(sender->factory, &made, &err))
+    if (!ps_kafka_client_factory_reply(sender->factory, &sender->producer, &err))
         return false;
     sender->making = false;
-    sender->producer = made;
     sender->made_ns = sender->now.mono_ns;
     if (sender->producer == NULL) {
         ps_log(PS_LOG_ERROR, sender->port->component, "no Kafka producer: %s", err.text);
@@ -353,7 +348,6 @@ static void finish_settled(struct ps_kafka_sender *sender)
 static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                               struct ps_port *port, struct ps_err *err)
 {
-    const struct ps_kafka_making making = ps_kafka_making_producers(plan->engine);
     sender->plan = plan;
     sender->port = port;
     sender->statistics.counters = port->counters;
@@ -369,7 +363,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
     };
     if (plan->transaction.id != NULL && ps_kafka_transaction_open(sender, err) != PS_OK)
         return PS_FAIL;
-    sender->factory = ps_kafka_client_factory_create(&making, port->wake_fd, err);
+    sender->factory = ps_kafka_client_factory_create(plan->engine, port->wake_fd, err);
     if (sender->factory != NULL)
         return PS_OK;
     ps_kafka_transaction_close(sender);

@@ -111,12 +111,6 @@ struct ps_kafka_sender {
     uint64_t polled_ns;
     /* time of the last delivery, or the last time at which no record was in flight */
     uint64_t progress_ns;
-    struct {
-        bool held;            /* the engine sends no new requests (kafka/produce/silence.c) */
-        uint64_t due_ns;      /* earliest time of the next hold or release */
-        uint64_t held_ns;     /* duration of the last hold; 0: there was none */
-        uint64_t progress_ns; /* the sender's progress_ns when the last hold began */
-    } hold;
     /* time of the last warning about missing progress; equal to progress_ns: there was no warning yet */
     uint64_t warned_ns;
     uint64_t resume_ns;  /* no record is submitted before this time */
@@ -192,8 +186,6 @@ void ps_kafka_sender_submit(struct ps_kafka_sender *sender);
 
 /* Called at every tick. Returns the latest time of the next check. */
 uint64_t ps_kafka_sender_check_silence(struct ps_kafka_sender *sender);
-/* Lets the engine send again; called when a report or a connection error came. */
-void ps_kafka_sender_release_hold(struct ps_kafka_sender *sender);
 
 /* ---- the reaction to a failure (kafka/produce/recovery.c) ---- */
 

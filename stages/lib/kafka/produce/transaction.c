@@ -2,6 +2,7 @@
 
 #include "core/fnv.h"
 #include "core/quantity.h"
+#include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/produce/partition.h"
 #include "stages/lib/kafka/produce/sender.h"
 #include "stages/lib/kafka/wire/slice.h"
@@ -489,7 +490,7 @@ bool ps_kafka_transaction_restarts(struct ps_kafka_sender *sender)
     }
     if (!keeps(sender) && transaction->phase == PS_KAFKA_TRANSACTION_RESOLVING && transaction->count > 0) {
         if (!transaction->asked)
-            sender->plan->engine->resolve(sender->producer, transaction->positions, transaction->count);
+            ps_kafka_native_resolve(sender->producer, transaction->positions, transaction->count);
         transaction->asked = true;
         return false;
     }
@@ -520,8 +521,7 @@ static void commit(struct ps_kafka_sender *sender)
     transaction->phase = PS_KAFKA_TRANSACTION_COMMITTING;
     transaction->ending_ns = transaction->warned_ns = sender->now.mono_ns;
     /* If positions are records, they are written already, and no group has offsets to commit. */
-    sender->plan->engine->commit(sender->producer, transaction->positions,
-                                 keeps(sender) ? 0 : transaction->count);
+    ps_kafka_native_commit(sender->producer, transaction->positions, keeps(sender) ? 0 : transaction->count);
 }
 
 static bool is_full(const struct ps_kafka_sender *sender)

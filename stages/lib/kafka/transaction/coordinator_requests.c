@@ -9,37 +9,24 @@
 #define TOPIC_BYTES_MAX (PS_KAFKA_NATIVE_TOPIC_BYTES + 16U)
 #define PARTITION_BYTES_MAX 32U
 
-uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,
-                                       uint32_t from, bool of_member)
+static bool is_same_owner(const struct ps_stream_name *one, const struct ps_stream_name *other,
+                          bool of_member)
 {
-    const struct ps_stream_name *first = positions[from].name;
-    uint32_t end = from + 1;
-    for (; end < count; end++) {
-        const struct ps_stream_name *name = positions[end].name;
-        if (!ps_slice_same(name->group, first->group) ||
-            (of_member &&
-             (name->assignment != first->assignment || !ps_slice_same(name->member, first->member))))
-            break;
-    }
-    return end - from;
-}
-
-static bool is_same_member(const struct ps_stream_name *one, const struct ps_stream_name *other)
-{
-    return one->assignment == other->assignment && ps_slice_same(one->member, other->member) &&
-           ps_slice_same(one->group, other->group);
+    return ps_slice_same(one->group, other->group) &&
+           (!of_member ||
+            (one->assignment == other->assignment && ps_slice_same(one->member, other->member)));
 }
 
 /* Halves the rest, because the positions are often those of one member, and many. */
-uint32_t ps_kafka_native_positions_member_end(const struct ps_kafka_position *positions, uint32_t count,
-                                              uint32_t from)
+uint32_t ps_kafka_native_positions_end(const struct ps_kafka_position *positions, uint32_t count,
+                                       uint32_t from, bool of_member)
 {
     uint32_t low = from + 1, high = count;
-    if (is_same_member(positions[count - 1].name, positions[from].name))
+    if (is_same_owner(positions[count - 1].name, positions[from].name, of_member))
         return count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (is_same_member(positions[middle].name, positions[from].name))
+        if (is_same_owner(positions[middle].name, positions[from].name, of_member))
             low = middle + 1;
         else
             high = middle;

@@ -3,19 +3,32 @@
 #pragma once
 
 #include "stages/lib/kafka/cluster/native_internal.h"
+#include "stages/lib/least.h"
 
 /* ---- coordinator_requests.c ---- */
 
-/* Returns the number of positions from `from` on that are of the same group and, if `of_member`, of the same
- * member. */
-uint32_t ps_kafka_native_positions_run(const struct ps_kafka_position *positions, uint32_t count,
+/* Returns the end of the positions from `from` on that are of the same group and, if `of_member`, of the same member
+ * and assignment. */
+uint32_t ps_kafka_native_positions_end(const struct ps_kafka_position *positions, uint32_t count,
                                        uint32_t from, bool of_member);
-/* Returns the end of the positions from `from` on that are of the same member; positions are sorted by member. */
-uint32_t ps_kafka_native_positions_member_end(const struct ps_kafka_position *positions, uint32_t count,
-                                              uint32_t from);
 
-/* ---- transaction_answers.c ---- */
+/* ---- topics that the group's coordinator lacks (transaction.c asks other brokers for them) ---- */
 
-/* Returns the position of a partition among those that are being committed; NULL: it is not one of them. */
-struct ps_kafka_position *ps_kafka_native_position_find(const struct ps_kafka_native_transaction *transaction,
-                                                        struct ps_slice topic, int32_t part);
+/* A coordinator that starts, or whose metadata is out of date, may not know a topic that exists. The time is limited:
+ * a broker that lags behind the cluster's metadata for longer is fenced (broker.session.timeout.ms), and is no longer
+ * a coordinator. In its second half the other brokers are asked. */
+#define PS_KAFKA_NATIVE_MISSING_NS (10 * PS_NS_PER_S)
+#define PS_KAFKA_NATIVE_MISSING_PART_OF_TIMEOUT 4
+
+/* Returns the time for which a topic may be missing. */
+static inline uint64_t ps_kafka_native_missing_limit_ns(const struct ps_kafka_native *client)
+{
+    uint64_t timeout_ns = (uint64_t)client->settings.transaction_timeout_ms * PS_NS_PER_MS;
+    return ps_least(PS_KAFKA_NATIVE_MISSING_NS, timeout_ns / PS_KAFKA_NATIVE_MISSING_PART_OF_TIMEOUT);
+}
+
+/* Called when the coordinator has all topics, or is another one, which may have them. */
+static inline void ps_kafka_native_missing_forget(struct ps_kafka_native *client)
+{
+    client->transaction.missing_ns = client->transaction.asked_ns = 0;
+}

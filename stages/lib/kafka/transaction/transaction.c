@@ -10,13 +10,16 @@
  * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and
  * a group with its positions. */
 #include "stages/lib/kafka/errors.h"
-#include "stages/lib/kafka/transaction/lacking.h"
-
+#include "stages/lib/kafka/cluster/native.h"
+#include "stages/lib/kafka/transaction/position.h"
 #include "stages/lib/kafka/wire/slice.h"
-#include "stages/lib/least.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* A coordinator whose metadata lags behind for longer is fenced. The transaction must not time out before. */
+#define ALONE_NS (30 * PS_NS_PER_S)
+#define ALONE_PART_OF_TIMEOUT 2
 
 void ps_kafka_native_transaction_init(struct ps_kafka_native *client, const char *id)
 {
@@ -92,9 +95,8 @@ static struct ps_kafka_native_request *step_request(struct ps_kafka_native *clie
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     bool of_member = transaction->step != PS_KAFKA_NATIVE_STEP_RESOLVE;
     if (transaction->step != PS_KAFKA_NATIVE_STEP_END)
-        transaction->end =
-            transaction->from + ps_kafka_native_positions_run(transaction->positions, transaction->count,
-                                                              transaction->from, of_member);
+        transaction->end = ps_kafka_native_positions_end(transaction->positions, transaction->count,
+                                                         transaction->from, of_member);
     switch (transaction->step) {
     case PS_KAFKA_NATIVE_STEP_GROUP:
         return ps_kafka_native_request_group(client);
@@ -156,6 +158,60 @@ static void ask_step(struct ps_kafka_native *client)
     ps_kafka_native_broker_send(broker, request);
 }
 
+/* Returns whether the broker is the group's coordinator, and not the only node: its own word proves nothing for ALONE_NS,
+ * because it may lag behind the others. Then it counts: the other brokers may be out of reach for ever. */
+static bool is_doubted(const struct ps_kafka_native *client, const struct ps_kafka_native_broker *broker)
+{
+    uint64_t timeout_ns = (uint64_t)client->settings.transaction_timeout_ms * PS_NS_PER_MS;
+    uint64_t alone_ns =
+        client->transaction.missing_ns + ps_least(ALONE_NS, timeout_ns / ALONE_PART_OF_TIMEOUT);
+    unsigned nodes = 0;
+    for (const struct ps_kafka_native_broker *one = client->brokers; one != NULL; one = one->next)
+        nodes += !one->gone && one->node >= 0;
+    return nodes > 1 && broker->node == client->transaction.group.node && client->now.mono_ns < alone_ns;
+}
+
+/* Topics that the group's coordinator lacks, although the transaction has positions in them, either were deleted, and the
+ * transaction must go on without their positions, or the coordinator lags behind the cluster's metadata, and without their
+ * positions the records would come twice. So all brokers are asked for metadata of the topics: position_error() decides
+ * by the answers. */
+static void ask_for_missing(struct ps_kafka_native *client)
+{
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
+    uint64_t now_ns = client->now.mono_ns;
+    if (transaction->step != PS_KAFKA_NATIVE_STEP_OFFSETS || transaction->missing_ns == 0)
+        return;
+    bool due = now_ns >= transaction->missing_ns + ps_kafka_native_missing_limit_ns(client) / 2 &&
+               (transaction->asked_ns == 0 || transaction->lacks);
+    bool asked = false;
+    struct ps_kafka_native_topic *topic = NULL;
+    while (due && (topic = ps_kafka_native_topic_next(client, topic)) != NULL)
+        if (topic->of_positions)
+            ps_kafka_native_topic_shrink(topic, 0); /* the answers make it anew */
+    for (struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next) {
+        if (broker->gone || broker->node < 0)
+            continue;
+        if (broker->phase == PS_KAFKA_NATIVE_DOWN && now_ns >= broker->rest_ns)
+            ps_kafka_native_broker_connect(broker);
+        if (!due || broker->phase != PS_KAFKA_NATIVE_UP || ps_kafka_native_login_is_due(broker) ||
+            ps_kafka_native_broker_is_silent(broker) || is_doubted(client, broker))
+            continue;
+        struct ps_kafka_native_request *request = ps_kafka_native_request_metadata(
+            client, ps_kafka_native_version(broker, PS_KAFKA_NATIVE_METADATA));
+        if (request == NULL)
+            continue;
+        asked = true;
+        request->question_ns = now_ns;
+        ps_kafka_native_broker_send(broker, request);
+    }
+    if (due)
+        ps_kafka_native_want_metadata(client); /* the nodes that cannot be reached may be gone */
+    if (!asked)
+        return;
+    transaction->asked_ns = now_ns;
+    transaction->answered = transaction->lacks = false;
+}
+
 void ps_kafka_native_transaction_turn(struct ps_kafka_native *client)
 {
     if (!ps_kafka_native_is_transactional(client) || client->fatal)
@@ -164,7 +220,7 @@ void ps_kafka_native_transaction_turn(struct ps_kafka_native *client)
     if (client->id_state != PS_KAFKA_NATIVE_ID_KNOWN || client->now.mono_ns < client->transaction.rest_ns)
         return;
     ask_to_join(client);
-    ps_kafka_native_lacking_turn(client);
+    ask_for_missing(client);
     ask_step(client);
 }
 
@@ -198,29 +254,34 @@ static void begin(struct ps_kafka_native *client, enum ps_kafka_native_step step
     transaction->step = step;
     transaction->step_asked = transaction->end_lost = false;
     transaction->behind = transaction->proven = false;
-    transaction->lacking.wanted = false;
-    transaction->lacking.open = 0;
-    transaction->lacking.number++; /* answers about other positions are ignored */
     transaction->positions = positions;
     transaction->count = count;
     transaction->from = transaction->end = 0;
 }
 
-void ps_kafka_native_commit(struct ps_kafka_native *client, struct ps_kafka_position *positions,
+bool ps_kafka_native_begun(struct ps_kafka_producer *producer)
+{
+    const struct ps_kafka_native *client = ps_kafka_native_of(producer);
+    return client->id_state == PS_KAFKA_NATIVE_ID_KNOWN && !client->fatal;
+}
+
+void ps_kafka_native_commit(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
                             uint32_t count)
 {
+    struct ps_kafka_native *client = ps_kafka_native_of(producer);
     begin(client, count > 0 ? ps_kafka_native_member_step(&client->transaction) : PS_KAFKA_NATIVE_STEP_END,
           positions, count);
 }
 
-void ps_kafka_native_resolve(struct ps_kafka_native *client, struct ps_kafka_position *positions,
+void ps_kafka_native_resolve(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
                              uint32_t count)
 {
-    begin(client, PS_KAFKA_NATIVE_STEP_RESOLVE, positions, count);
+    begin(ps_kafka_native_of(producer), PS_KAFKA_NATIVE_STEP_RESOLVE, positions, count);
 }
 
-bool ps_kafka_native_abort(struct ps_kafka_native *client)
+bool ps_kafka_native_abort(struct ps_kafka_producer *producer)
 {
+    struct ps_kafka_native *client = ps_kafka_native_of(producer);
     struct ps_kafka_native_transaction *transaction = &client->transaction;
     bool has_id = client->id_state == PS_KAFKA_NATIVE_ID_KNOWN;
     if (transaction->aborts || (has_id && !transaction->any_joined && !transaction->joins_asked))

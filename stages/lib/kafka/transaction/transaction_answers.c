@@ -1,6 +1,7 @@
 /* The answers to the requests of a transaction, and how a commit ends. No function here uses a connection: broker.c
  * calls them. */
-#include "stages/lib/kafka/transaction/lacking.h"
+#include "stages/lib/kafka/cluster/native.h"
+#include "stages/lib/kafka/transaction/position.h"
 
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/wire/partitions.h"
@@ -12,12 +13,8 @@
 #include <string.h>
 
 #define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
-
-/* A coordinator that starts, or whose metadata is out of date, may not know a topic that exists. The time is limited:
- * a broker that lags behind the cluster's metadata for longer is fenced (broker.session.timeout.ms), and is no longer
- * a coordinator. */
-#define MISSING_NS (10 * PS_NS_PER_S)
-#define MISSING_PART_OF_TIMEOUT 4
+/* a broker has this part of the time for which a topic may be missing to say whether it has the topic */
+#define ANSWER_PART 4
 
 /* ---- its end ---- */
 
@@ -59,8 +56,9 @@ void ps_kafka_native_transaction_die(struct ps_kafka_native *client)
     finish(client, &end);
 }
 
-bool ps_kafka_native_withdraw(struct ps_kafka_native *client)
+bool ps_kafka_native_withdraw(struct ps_kafka_producer *producer)
 {
+    struct ps_kafka_native *client = ps_kafka_native_of(producer);
     if (is_unknown(&client->transaction))
         return false;
     client->transaction.step = PS_KAFKA_NATIVE_FILLING;
@@ -262,26 +260,34 @@ static int compare_part(const void *wanted_, const void *position_)
     return order != 0 ? order : (wanted->part > name->part) - (wanted->part < name->part);
 }
 
-/* Looks in the positions of one member after the other, each of which are sorted. */
-struct ps_kafka_position *ps_kafka_native_position_find(const struct ps_kafka_native_transaction *transaction,
-                                                        struct ps_slice topic, int32_t part)
+/* Returns the position of a partition among those that are being committed; NULL: it is not one of them. Looks in the
+ * positions of one member after the other, each of which are sorted. */
+static struct ps_kafka_position *find_position(const struct ps_kafka_native_transaction *transaction,
+                                               struct ps_slice topic, int32_t part)
 {
     const struct ps_stream_name wanted = {.name = topic, .part = part};
     struct ps_kafka_position *found = NULL;
     for (uint32_t from = transaction->from; from < transaction->end && found == NULL;) {
-        uint32_t end = ps_kafka_native_positions_member_end(transaction->positions, transaction->end, from);
+        uint32_t end = ps_kafka_native_positions_end(transaction->positions, transaction->end, from, true);
         found = bsearch(&wanted, &transaction->positions[from], end - from, sizeof *found, compare_part);
         from = end;
     }
     return found;
 }
 
-bool ps_kafka_native_lacks_long(const struct ps_kafka_native *client)
+/* Returns the topic of a position that the coordinator lacks. From now on Metadata requests name it. NULL: there is no
+ * memory. */
+static const struct ps_kafka_native_topic *missing_topic(struct ps_kafka_native *client, struct ps_slice name)
 {
-    uint64_t since_ns = client->transaction.missing_ns;
-    uint64_t timeout_ns = (uint64_t)client->settings.transaction_timeout_ms * PS_NS_PER_MS;
-    return since_ns != 0 &&
-           client->now.mono_ns >= since_ns + ps_least(MISSING_NS, timeout_ns / MISSING_PART_OF_TIMEOUT);
+    struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(client, name.data, name.length);
+    if (topic != NULL && ps_kafka_native_topic_is_named(client, topic))
+        return topic;
+    if (topic == NULL && (topic = ps_kafka_native_topic_get(client, name.data, name.length)) != NULL)
+        topic->of_positions = true;
+    if (topic != NULL)
+        topic->written_ns = client->now.mono_ns;
+    client->transaction.asked_ns = 0; /* the brokers were not asked for this one */
+    return topic;
 }
 
 /* Returns the error of a position that is not left out; else 0. A position is left out of the transaction if the
@@ -292,12 +298,17 @@ static int16_t position_error(struct ps_kafka_native *client, struct ps_slice to
 {
     if (error != PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
         return error;
-    struct ps_kafka_position *position = ps_kafka_native_position_find(&client->transaction, topic, part);
-    if (position == NULL)
+    struct ps_kafka_native_transaction *transaction = &client->transaction;
+    struct ps_kafka_position *position = find_position(transaction, topic, part);
+    const struct ps_kafka_native_topic *known = position != NULL ? missing_topic(client, topic) : NULL;
+    if (known == NULL)
         return error;
-    position->lacked = true;
-    position->left_out = position->absent && ps_kafka_native_lacks_long(client);
-    client->transaction.lacking.wanted |= !position->left_out;
+    uint64_t limit_ns = ps_kafka_native_missing_limit_ns(client), now_ns = client->now.mono_ns;
+    bool decided = transaction->asked_ns != 0 && now_ns >= transaction->asked_ns + limit_ns / ANSWER_PART &&
+                   now_ns >= transaction->missing_ns + limit_ns;
+    bool denied = known->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || known->partition_count > 0;
+    position->left_out = decided && transaction->answered && denied && part >= known->partition_count;
+    transaction->lacks |= decided && !position->left_out;
     return position->left_out ? 0 : error;
 }
 
@@ -320,7 +331,7 @@ static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *
     if (in->failed || (worst == 0 && named < transaction->end - transaction->from))
         return false;
     if (!missing)
-        transaction->missing_ns = 0;
+        ps_kafka_native_missing_forget(client);
     else if (transaction->missing_ns == 0)
         transaction->missing_ns = client->now.mono_ns;
     if (step_answered(client, PS_KAFKA_NATIVE_COMMIT_OFFSETS, worst))
@@ -332,7 +343,7 @@ static bool offsets_answered(struct ps_kafka_native *client, struct ps_wire_in *
 static int16_t compare(struct ps_kafka_native_transaction *transaction, struct ps_slice topic, int32_t part,
                        int64_t committed, int16_t error)
 {
-    const struct ps_kafka_position *position = ps_kafka_native_position_find(transaction, topic, part);
+    const struct ps_kafka_position *position = find_position(transaction, topic, part);
     if (position == NULL || (error != 0 && !position->left_out))
         return error;
     transaction->compared++;
@@ -462,15 +473,12 @@ void ps_kafka_native_transaction_lost(struct ps_kafka_native *client,
         transaction->step_asked = false;
         break;
     case PS_KAFKA_NATIVE_COMMIT_OFFSETS:
-        ps_kafka_native_lacking_forget(client);
+        ps_kafka_native_missing_forget(client);
         transaction->step_asked = false;
         break;
     case PS_KAFKA_NATIVE_ADD_OFFSETS:
     case PS_KAFKA_NATIVE_FETCH_OFFSETS:
         transaction->step_asked = false;
-        break;
-    case PS_KAFKA_NATIVE_FIND_TOPICS:
-        ps_kafka_native_lacking_lost(client, request);
         break;
     default:
         break;
