@@ -490,14 +490,13 @@ char *ps_result_text(const json_t *document)
 
 /* Returns the document with the numbers that a reader of its file gets, so that a page and verdicts that are made from the
  * file later are the same: 12 digits turn 0.014500000000000002 into 0.0145, which is printed as another percentage. Takes
- * ownership; returns the document as it is when there is no memory. */
+ * ownership. */
 static json_t *as_written(json_t *document)
 {
     char *text = ps_result_text(document);
-    json_t *read = text != NULL ? json_loads(text, 0, NULL) : NULL;
+    json_t *read = json_loads(text, 0, NULL);
+    PS_ASSERT(read != NULL);
     free(text);
-    if (read == NULL)
-        return document;
     json_decref(document);
     return read;
 }
@@ -541,8 +540,6 @@ json_t *ps_result_document(const struct ps_planning *planning)
 enum ps_status ps_result_write(const json_t *document, const char *path, struct ps_err *err)
 {
     char *text = ps_result_text(document);
-    if (text == NULL)
-        return ps_err_set(err, "no memory for the result");
     enum ps_status status = ps_output_write(path, text, strlen(text), err);
     if (status != PS_OK)
         ps_err_append(err, "writing the result");

@@ -10,7 +10,7 @@
 json_t *ps_result_document(const struct ps_planning *planning);
 /* Makes one trial's object of the document. */
 json_t *ps_result_trial(const struct ps_planning *planning, unsigned number);
-/* Returns the document as its file has it, or NULL without memory. Owns: the caller, free. */
+/* Returns the document as its file has it. Owns: the caller, free. */
 char *ps_result_text(const json_t *document);
 /* Writes the document to a temporary file next to `path` and renames it. */
 enum ps_status ps_result_write(const json_t *document, const char *path, struct ps_err *err);

@@ -6,14 +6,8 @@
 
 struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only, uint32_t run)
 {
-    struct ps_account *account = calloc(1, sizeof *account);
-    if (account == NULL)
-        return NULL;
+    struct ps_account *account = ps_must_alloc(1, sizeof *account, "the account");
     account->tracker = ps_tracker_create(memory_limit_bytes);
-    if (account->tracker == NULL) {
-        free(account);
-        return NULL;
-    }
     account->run_only = run_only;
     account->run = run;
     account->start_mono_ns = ps_clock_ns(CLOCK_MONOTONIC);

@@ -30,7 +30,7 @@ struct ps_account {
     struct ps_arrivals *arrivals;   /* NULL: not counted; owned */
 };
 
-/* Returns NULL when there is no memory. `run_only`: only the run `run` is tracked. Owns: the caller destroys it. */
+/* `run_only`: only the run `run` is tracked. Owns: the caller destroys it. */
 struct ps_account *ps_account_create(uint64_t memory_limit_bytes, bool run_only, uint32_t run);
 void ps_account_destroy(struct ps_account *account);
 

@@ -1,10 +1,9 @@
 /* Reads and parses manifests. */
 #include "bench/verify/manifest.h"
 #include "bench/support/stamp.h"
-#include "core/quantity.h"
+#include "conf/file.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -58,9 +57,7 @@ static enum ps_status sources_read(struct ps_manifest *manifest, const json_t *l
     size_t count = json_array_size(list);
     if (!json_is_array(list) || count > PS_STAMP_SOURCE_MAX + 1U)
         return ps_err_set(err, "it has no list of \"sources\"");
-    manifest->sources = calloc(count > 0 ? count : 1, sizeof *manifest->sources);
-    if (manifest->sources == NULL)
-        return ps_err_set(err, "no memory for its sources");
+    manifest->sources = ps_must_alloc(count > 0 ? count : 1, sizeof *manifest->sources, "a manifest");
     for (size_t i = 0; i < count; i++) {
         struct ps_manifest_source *source = &manifest->sources[i];
         const json_t *object = json_array_get(list, i);
@@ -106,37 +103,21 @@ enum ps_status ps_manifest_parse(struct ps_manifest *manifest, const char *text,
     return status;
 }
 
-/* Reads a whole file; returns NULL with the cause in `err`. */
-static char *file_read(const char *path, size_t length, struct ps_err *err)
-{
-    FILE *file = fopen(path, "re");
-    char *text = malloc(length + 1);
-    if (file == NULL || text == NULL || fread(text, 1, length, file) != length) {
-        ps_err_set(err, "--manifest %s: %s", path, file == NULL ? strerror(errno) : "cannot be read");
-        free(text);
-        text = NULL;
-    }
-    if (file != NULL)
-        fclose(file);
-    return text;
-}
-
 enum ps_status ps_manifest_read(struct ps_manifest *manifest, const char *path, bool *found,
                                 struct ps_err *err)
 {
     struct stat facts;
+    struct ps_file file;
     memset(manifest, 0, sizeof *manifest);
     *found = false;
     if (stat(path, &facts) != 0)
         return errno == ENOENT ? PS_OK : ps_err_set(err, "--manifest %s: %s", path, strerror(errno));
-    if (!S_ISREG(facts.st_mode) || facts.st_size > FILE_BYTES_MAX)
-        return ps_err_set(err, "--manifest %s: it is not a file of at most %s", path,
-                          ps_quantity_print_bytes(FILE_BYTES_MAX).text);
-    char *text = file_read(path, (size_t)facts.st_size, err);
-    if (text == NULL)
-        return PS_FAIL;
-    enum ps_status status = ps_manifest_parse(manifest, text, (size_t)facts.st_size, err);
-    free(text);
+    if (!S_ISREG(facts.st_mode))
+        return ps_err_set(err, "--manifest %s: it is not a file", path);
+    if (ps_file_read(path, FILE_BYTES_MAX, &file, err) != PS_OK)
+        return ps_err_append(err, "reading --manifest");
+    enum ps_status status = ps_manifest_parse(manifest, file.bytes, file.length, err);
+    ps_file_free(&file);
     if (status != PS_OK)
         return ps_err_append(err, "--manifest %s cannot be used", path);
     *found = true;

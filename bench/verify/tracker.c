@@ -37,9 +37,7 @@ static void *take(struct ps_tracker *tracker, size_t bytes)
 
 struct ps_tracker *ps_tracker_create(uint64_t memory_limit_bytes)
 {
-    struct ps_tracker *tracker = calloc(1, sizeof *tracker);
-    if (tracker == NULL)
-        return NULL;
+    struct ps_tracker *tracker = ps_must_alloc(1, sizeof *tracker, "the account");
     tracker->memory.limit_bytes = memory_limit_bytes;
     tracker->streams = take(tracker, STREAMS_MIN * sizeof *tracker->streams);
     tracker->stream_room = tracker->streams != NULL ? STREAMS_MIN : 0;
@@ -61,10 +59,9 @@ static void run_destroy(struct ps_tracker *tracker, struct ps_run *run)
 
 void ps_tracker_destroy(struct ps_tracker *tracker)
 {
-    for (unsigned i = 0; tracker != NULL && i < tracker->run_count; i++)
+    for (unsigned i = 0; i < tracker->run_count; i++)
         run_destroy(tracker, tracker->runs[i]);
-    if (tracker != NULL)
-        free(tracker->streams);
+    free(tracker->streams);
     free(tracker);
 }
 

@@ -46,7 +46,7 @@ struct ps_run {
 
 struct ps_tracker;
 
-/* Returns NULL when there is no memory. Owns: the caller destroys it. */
+/* Owns: the caller destroys it. */
 struct ps_tracker *ps_tracker_create(uint64_t memory_limit_bytes);
 void ps_tracker_destroy(struct ps_tracker *tracker);
 

@@ -405,14 +405,8 @@ static int run(struct verify *verify)
 
 int ps_verify_run(const struct ps_verify_options *options)
 {
-    struct verify *verify = calloc(1, sizeof *verify);
+    struct verify *verify = ps_must_alloc(1, sizeof *verify, "a run");
     struct ps_account *account = ps_account_create(options->memory_bytes, options->run_only, options->run);
-    if (verify == NULL || account == NULL) {
-        fprintf(stderr, "penstock verify: no memory\n");
-        ps_account_destroy(account);
-        free(verify);
-        return 2;
-    }
     verify->options = options;
     verify->account = account;
     if (options->arrivals_ns > 0)
