@@ -14,3 +14,15 @@ static inline uint64_t ps_bench_agent_delivered(struct ps_agent *agent)
 {
     return ps_bench_agent_sum(agent, PS_KIND_SINK, PS_COUNTER_EventDrainSuccessCount);
 }
+
+struct ps_agent_cost {
+    double events, per_second, per_cpu_second; /* CPU-seconds of this process, with all its threads */
+};
+
+/* Measures the agent from its first delivered events until `events` of them are delivered, then stops it, and checks that it has
+ * delivered all that it accepted. */
+struct ps_agent_cost ps_bench_agent_until(struct ps_agent *agent, uint64_t events);
+/* Measures the agent for some seconds after a while in which it settles. */
+struct ps_agent_cost ps_bench_agent_for(struct ps_agent *agent, double settle_s, double seconds);
+/* Stops the agent, and checks that it has delivered, or kept in a channel on disk, all that it accepted. */
+void ps_bench_agent_stop(struct ps_agent *agent);

@@ -1,5 +1,6 @@
 #include "bench/suite/clients.h"
 
+#include "bench/suite/paired.h"
 #include "bench/suite/pump.h"
 #include "bench/support/measure.h"
 
@@ -179,10 +180,8 @@ struct ps_clients_result ps_clients_run(const struct ps_clients *clients)
         run(clients, shared);
     }
     PS_ASSERT(waitpid(child, &status, 0) == child);
-    if (status != 0) {
-        fprintf(stderr, "bench: a client was disconnected, or its answer was not OK, or there was none\n");
-        exit(1);
-    }
+    if (status != 0)
+        ps_bench_fatal("a client was disconnected, or its answer was not OK, or there was none");
     struct ps_clients_result result = *shared;
     munmap(shared, sizeof *shared);
     return result;

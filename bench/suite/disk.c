@@ -1,4 +1,5 @@
 #include "bench/suite/disk.h"
+#include "bench/suite/paired.h"
 #include "bench/support/measure.h"
 
 #include <errno.h>
@@ -56,10 +57,8 @@ const char *ps_disk_directory(void)
         return directory_path;
     snprintf(directory_path, sizeof directory_path, "%s/penstock-bench-XXXXXX",
              above != NULL ? above : "/var/tmp");
-    if (mkdtemp(directory_path) == NULL) {
-        fprintf(stderr, "bench: %s cannot be made: %s\n", directory_path, strerror(errno));
-        exit(1);
-    }
+    if (mkdtemp(directory_path) == NULL)
+        ps_bench_fatal("%s cannot be made: %s", directory_path, strerror(errno));
     atexit(remove_directory);
     return directory_path;
 }
@@ -107,10 +106,8 @@ static int next_file(const char *directory, unsigned number)
     char path[4200];
     snprintf(path, sizeof path, "%s/bare.%u", directory, number);
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || (fallocate(fd, 0, 0, (off_t)FILE_BYTES) != 0 && errno != EOPNOTSUPP)) {
-        fprintf(stderr, "bench: %s: %s\n", path, strerror(errno));
-        exit(1);
-    }
+    if (fd < 0 || (fallocate(fd, 0, 0, (off_t)FILE_BYTES) != 0 && errno != EOPNOTSUPP))
+        ps_bench_fatal("%s: %s", path, strerror(errno));
     return fd;
 }
 
@@ -128,10 +125,8 @@ double ps_disk_bare(const char *directory, size_t bytes, double seconds, double 
             fd = next_file(directory, files++);
             offset = 0;
         }
-        if (pwrite(fd, block, bytes, (off_t)offset) != (ssize_t)bytes || fdatasync(fd) != 0) {
-            fprintf(stderr, "bench: the bare loop cannot write: %s\n", strerror(errno));
-            exit(1);
-        }
+        if (pwrite(fd, block, bytes, (off_t)offset) != (ssize_t)bytes || fdatasync(fd) != 0)
+            ps_bench_fatal("the bare loop cannot write: %s", strerror(errno));
         offset += bytes;
         written += bytes;
         next += pace_s;

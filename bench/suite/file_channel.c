@@ -57,25 +57,19 @@ static struct cpu cpu_now(void)
 
 static void run(struct subject *subject, const char *text)
 {
-    struct ps_agent_account account;
     struct ps_agent *agent = ps_bench_agent_start(text);
     ps_sleep_s(0.5);
     ps_disk_syncs_begin();
     struct cpu before = cpu_now();
-    double wall = ps_usage_self().wall_s;
-    uint64_t events = ps_bench_agent_delivered(agent);
-    ps_sleep_s(subject->options->seconds);
-    events = ps_bench_agent_delivered(agent) - events;
-    wall = ps_usage_self().wall_s - wall;
+    struct ps_agent_cost cost = ps_bench_agent_for(agent, 0, subject->options->seconds);
     struct cpu after = cpu_now();
     subject->syncs = ps_disk_syncs_end();
-    ps_agent_stop(agent, 5000, NULL, NULL, &account);
-    PS_ASSERT(account.accepted >= account.delivered);
-    subject->per_second = (double)events / wall;
-    subject->user_ns = (after.user_s - before.user_s) * 1e9 / (double)events;
-    subject->system_ns = (after.system_s - before.system_s) * 1e9 / (double)events;
+    ps_bench_agent_stop(agent);
+    subject->per_second = cost.per_second;
+    subject->user_ns = (after.user_s - before.user_s) * 1e9 / cost.events;
+    subject->system_ns = (after.system_s - before.system_s) * 1e9 / cost.events;
     if (subject->syncs.count > 0)
-        subject->sync_bytes = (size_t)(events * BODY_BYTES / subject->syncs.count) + 1;
+        subject->sync_bytes = (size_t)(cost.events * BODY_BYTES / (double)subject->syncs.count) + 1;
 }
 
 static void run_file(struct subject *subject)

@@ -1,4 +1,5 @@
 #include "bench/suite/harness.h"
+#include "bench/suite/paired.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +9,6 @@
 #include "stages/table.h"
 
 #define KEYS_MAX 16U
-
-static _Noreturn void fatal(const char *name, const char *why)
-{
-    fprintf(stderr, "bench: %s: %s\n", name, why);
-    exit(1);
-}
 
 void ps_bench_harness_init(struct ps_bench_harness *harness, uint64_t bytes)
 {
@@ -59,7 +54,7 @@ static const struct ps_stage_ops *stage_find(enum ps_kind kind, const char *name
         if (ps_stages[i]->kind == kind && strcasecmp(ps_stages[i]->name, name) == 0)
             return ps_stages[i];
     }
-    fatal(name, "there is no such stage");
+    ps_bench_fatal("%s: there is no such stage", name);
 }
 
 static void report(const struct ps_context *, enum ps_log_level severity, const char *key,
@@ -94,17 +89,17 @@ void ps_bench_harness_open(struct ps_bench_harness *harness, enum ps_kind kind, 
                                  .instances = 1};
     if (ps_bind_options(&bind, harness->ops->options, NULL, &(struct ps_pairs){count, pairs},
                         harness->plan) != PS_OK)
-        fatal(name, "its keys have errors");
+        ps_bench_fatal("%s: its keys have errors", name);
     if (harness->ops->check != NULL && harness->ops->check(harness->plan, &context) != PS_OK)
-        fatal(name, "its keys do not go together");
+        ps_bench_fatal("%s: its keys do not go together", name);
     if (harness->ops->build != NULL && harness->ops->build(harness->plan, &context, &err) != PS_OK)
-        fatal(name, err.text);
+        ps_bench_fatal("%s: %s", name, err.text);
     if (harness->chain_built.value != NULL &&
         harness->chain_built.finish(harness->chain_built.value, &err) != PS_OK)
-        fatal(name, err.text);
+        ps_bench_fatal("%s: %s", name, err.text);
     if (harness->ops->open != NULL &&
         harness->ops->open(harness->plan, harness->state, &harness->port, &err) != PS_OK)
-        fatal(name, err.text);
+        ps_bench_fatal("%s: %s", name, err.text);
 }
 
 /* Adds as many lines as the current block has room for, and repeats until all are added. */

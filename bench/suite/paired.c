@@ -7,6 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
+void ps_bench_fatal(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("bench: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    exit(1);
+}
+
 void ps_bench_options_parse(struct ps_bench_options *options, int argc, char **argv)
 {
     static const struct option known[] = {{"seconds", 1, NULL, 's'}, {"rounds", 1, NULL, 'r'},
@@ -74,8 +84,7 @@ static double one(double (*measure)(void *), void *argument)
         if (figure > 0)
             return figure;
     }
-    fprintf(stderr, "bench: nothing was counted during the measurement: try a larger --seconds\n");
-    exit(1);
+    ps_bench_fatal("nothing was counted during the measurement: try a larger --seconds");
 }
 
 void ps_paired_run(const struct ps_paired *paired, unsigned rounds, struct ps_paired_result *result)

@@ -8,6 +8,9 @@
 
 #define PS_ROUNDS_MAX 64U
 
+/* Ends the program with "bench: " and the text. */
+_Noreturn void ps_bench_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The options of every bench program: --seconds S --rounds N --events N --only NAME --brokers LIST --broker-pid PID. */
 struct ps_bench_options {
     double seconds; /* per measurement */

@@ -1,7 +1,5 @@
 #include "bench/suite/pump.h"
 
-#include "bench/support/port.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
@@ -47,11 +45,4 @@ void ps_pump_stop(pid_t child)
 {
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-}
-
-unsigned ps_pump_port(void)
-{
-    unsigned port = ps_unused_port(SOCK_STREAM);
-    PS_ASSERT(port != 0);
-    return port;
 }

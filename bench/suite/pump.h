@@ -15,6 +15,3 @@ void ps_pump_stop(pid_t child);
 
 /* Connects to a port of 127.0.0.1 on which a process will soon listen; tries for ten seconds, then ends the process. */
 int ps_pump_connect(unsigned port);
-
-/* Returns a port that was free a moment ago. */
-unsigned ps_pump_port(void);

@@ -7,12 +7,11 @@
  * Prints two records: events per CPU-second of both, and the hop's nanoseconds per event. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench/suite/agent.h"
+#include "bench/suite/harness.h"
 #include "bench/suite/paired.h"
 #include "bench/support/measure.h"
-#include "core/flow/bump.h"
 #include "core/flow/window.h"
 #include "rings/inbox.h"
 #include "rings/spsc.h"
@@ -29,18 +28,10 @@ static const char agent_text[] =
 /* Returns events per CPU-second. */
 static double run_agent(void *options)
 {
-    double seconds = ((struct ps_bench_options *)options)->seconds;
-    struct ps_agent_account account;
     struct ps_agent *agent = ps_bench_agent_start(agent_text);
-    nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
-    struct ps_usage before = ps_usage_self();
-    uint64_t events = ps_bench_agent_delivered(agent);
-    ps_sleep_s(seconds);
-    struct ps_usage after = ps_usage_self();
-    events = ps_bench_agent_delivered(agent) - events;
-    ps_agent_stop(agent, 5000, NULL, NULL, &account);
-    PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
-    return (double)events / (after.cpu_s - before.cpu_s);
+    struct ps_agent_cost cost = ps_bench_agent_for(agent, 0.2, ((struct ps_bench_options *)options)->seconds);
+    ps_bench_agent_stop(agent);
+    return cost.per_cpu_second;
 }
 
 /* Writes only the bytes: the same block repeatedly, one event's bytes at a time. */
@@ -73,18 +64,16 @@ static void nobody(void *, struct ps_batch *)
 static double run_hop(void *options)
 {
     double seconds = ((struct ps_bench_options *)options)->seconds / 4;
-    struct ps_depot *depot = ps_depot_create(UINT64_C(64) << 20, NULL);
-    struct ps_pool *pool = ps_pool_create(depot, 0);
+    struct ps_bench_harness harness;
     struct ps_spsc *there = ps_spsc_create(64);
     static struct ps_inbox home;
     struct ps_window *window = ps_window_create(false, nobody, NULL);
-    struct ps_bump bump;
     uint64_t events = 0;
-    ps_bump_init(&bump, pool);
+    ps_bench_harness_init(&harness, UINT64_C(64) << 20);
     struct ps_usage before = ps_usage_self(), after;
     do {
         for (int round = 0; round < 1000; round++) {
-            struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0, 0});
+            struct ps_batch *batch = ps_batch_take(&harness.bump, (struct ps_now){0, 0});
             batch->count = PS_BATCH_EVENTS_MAX; /* nothing reads the rows */
             ps_batch_close(batch);
             ps_window_enter(window, batch);
@@ -97,11 +86,9 @@ static double run_hop(void *options)
         }
         after = ps_usage_self();
     } while (after.cpu_s - before.cpu_s < seconds);
-    ps_bump_fini(&bump);
     ps_window_detach(window);
     ps_spsc_destroy(there);
-    ps_pool_destroy(pool);
-    ps_depot_destroy(depot);
+    ps_bench_harness_fini(&harness);
     return (after.cpu_s - before.cpu_s) * 1e9 / (double)events;
 }
 

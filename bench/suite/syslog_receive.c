@@ -197,23 +197,17 @@ static double run_agent(void *argument)
 {
     struct job *job = argument;
     const struct kind *kind = job->kind;
-    struct ps_agent_account account;
     unsigned port = ps_unused_port(kind->datagrams ? SOCK_DGRAM : SOCK_STREAM);
     struct ps_agent *agent = agent_start(kind, port);
     ps_sleep_s(0.3);
     pid_t sender = sender_start(kind, port);
     ps_sleep_s(0.3);
-    struct ps_usage before = ps_usage_self();
-    uint64_t first = ps_bench_agent_delivered(agent);
     uint64_t dropped = ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped);
-    ps_sleep_s(job->seconds);
-    struct ps_usage after = ps_usage_self();
-    uint64_t last = ps_bench_agent_delivered(agent);
+    struct ps_agent_cost cost = ps_bench_agent_for(agent, 0, job->seconds);
     job->kernel_dropped += ps_bench_agent_sum(agent, PS_KIND_SOURCE, PS_COUNTER_kernel_dropped) - dropped;
     ps_pump_stop(sender);
-    ps_agent_stop(agent, 5000, NULL, NULL, &account);
-    PS_ASSERT(account.undelivered == 0 && account.accepted == account.delivered);
-    return (double)(last - first) / (after.cpu_s - before.cpu_s);
+    ps_bench_agent_stop(agent);
+    return cost.per_cpu_second;
 }
 
 int main(int argc, char **argv)

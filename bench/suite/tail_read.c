@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/suite/agent.h"
@@ -44,16 +43,10 @@ struct job {
     double agent_per_second, bare_per_second; /* bytes by the wall clock, of the last round */
 };
 
-static _Noreturn void fatal(const char *what)
-{
-    fprintf(stderr, "bench: %s\n", what);
-    exit(1);
-}
-
 static void path_of(const struct job *job, const char *name, char *path, size_t room)
 {
     if (snprintf(path, room, "%s/%s", job->directory, name) >= (int)room)
-        fatal("the directory's name is too long");
+        ps_bench_fatal("the directory's name is too long");
 }
 
 static void write_file(const struct job *job)
@@ -61,18 +54,18 @@ static void write_file(const struct job *job)
     char path[4096];
     path_of(job, "logs", path, sizeof path);
     if (mkdir(path, 0700) != 0)
-        fatal("no directory for the file");
+        ps_bench_fatal("no directory for the file");
     path_of(job, "logs/log", path, sizeof path);
     FILE *file = fopen(path, "w");
     if (file == NULL)
-        fatal("the file cannot be made");
+        ps_bench_fatal("the file cannot be made");
     for (uint64_t i = 0; i < job->lines; i++) {
         char line[LINE_BYTES + 1];
         snprintf(line, sizeof line, "%0*llu\n", (int)LINE_BYTES - 1, (unsigned long long)i);
         fwrite(line, 1, LINE_BYTES, file);
     }
     if (fclose(file) != 0)
-        fatal("the file cannot be written");
+        ps_bench_fatal("the file cannot be written");
 }
 
 static void forget_positions(const struct job *job)
@@ -91,8 +84,6 @@ static void forget_positions(const struct job *job)
 static double run_agent(void *argument)
 {
     struct job *job = argument;
-    const struct timespec moment = {.tv_nsec = 1000000};
-    struct ps_agent_account account;
     static char text[16384];
     size_t length = (size_t)snprintf(text, sizeof text, "%s", agent_text);
     forget_positions(job);
@@ -100,20 +91,9 @@ static double run_agent(void *argument)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(text + length, sizeof text - length, job->kind->keys, job->directory, job->directory);
 #pragma GCC diagnostic pop
-    struct ps_agent *agent = ps_bench_agent_start(text);
-    uint64_t first;
-    while ((first = ps_bench_agent_delivered(agent)) == 0)
-        nanosleep(&moment, NULL);
-    struct ps_usage before = ps_usage_self();
-    while (ps_bench_agent_delivered(agent) < job->lines)
-        nanosleep(&moment, NULL);
-    struct ps_usage after = ps_usage_self();
-    ps_agent_stop(agent, 10000, NULL, NULL, &account);
-    if (account.undelivered != 0 || account.accepted != job->lines)
-        fatal("the agent's account does not add up");
-    double bytes = (double)(job->lines - first) * LINE_BYTES;
-    job->agent_per_second = bytes / (after.wall_s - before.wall_s);
-    return bytes / (after.cpu_s - before.cpu_s);
+    struct ps_agent_cost cost = ps_bench_agent_until(ps_bench_agent_start(text), job->lines);
+    job->agent_per_second = cost.per_second * LINE_BYTES;
+    return cost.per_cpu_second * LINE_BYTES;
 }
 
 static double run_bare(void *argument)
@@ -127,7 +107,7 @@ static double run_bare(void *argument)
     forget_positions(job);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        fatal("the file cannot be read");
+        ps_bench_fatal("the file cannot be read");
     struct ps_usage before = ps_usage_self();
     while ((length = read(fd, buffer, sizeof buffer)) > 0) {
         const char *end = buffer + length, *at = buffer;
@@ -140,7 +120,7 @@ static double run_bare(void *argument)
     struct ps_usage after = ps_usage_self();
     close(fd);
     if (lines != job->lines)
-        fatal("the file has other lines");
+        ps_bench_fatal("the file has other lines");
     job->bare_per_second = (double)bytes / (after.wall_s - before.wall_s);
     return (double)bytes / (after.cpu_s - before.cpu_s);
 }

@@ -21,20 +21,12 @@ void ps_kafka_account_number(char *body, uint64_t number)
 
 static rd_kafka_t *client_new(const struct ps_kafka_mark *mark)
 {
-    char text[512];
     const char *const settings[][2] = {
         {"bootstrap.servers", mark->brokers},  {"group.id", "bench-account"},
         {"enable.auto.commit", "false"},       {"enable.partition.eof", "true"},
-        {"isolation.level", "read_committed"},
+        {"isolation.level", "read_committed"}, {NULL, NULL},
     };
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < PS_COUNT_OF(settings); i++)
-        if (rd_kafka_conf_set(conf, settings[i][0], settings[i][1], text, sizeof text) != RD_KAFKA_CONF_OK)
-            ps_kafka_loop_fatal(text);
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-    if (client == NULL)
-        ps_kafka_loop_fatal(text);
-    return client;
+    return ps_kafka_loop_client(RD_KAFKA_CONSUMER, settings);
 }
 
 static int64_t end_of(rd_kafka_t *client, const struct ps_kafka_mark *mark, int32_t partition)
@@ -45,7 +37,7 @@ static int64_t end_of(rd_kafka_t *client, const struct ps_kafka_mark *mark, int3
     while (rd_kafka_query_watermark_offsets(client, mark->topic, partition, &low, &high, WAIT_MS) !=
            RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (++tries == 3000)
-            ps_kafka_loop_fatal("a partition does not answer");
+            ps_bench_fatal("a partition does not answer");
         usleep(100000);
     }
     return high;
@@ -95,10 +87,10 @@ static uint64_t number_in(const rd_kafka_message_t *message)
     const char *body = message->payload;
     uint64_t number = 0;
     if (message->len < PS_KAFKA_NUMBER_BYTES)
-        ps_kafka_loop_fatal("a body has no number");
+        ps_bench_fatal("a body has no number");
     for (unsigned i = 0; i + 1 < PS_KAFKA_NUMBER_BYTES; i++) {
         if (body[i] < '0' || body[i] > '9')
-            ps_kafka_loop_fatal("a body has no number");
+            ps_bench_fatal("a body has no number");
         number = 10 * number + (uint64_t)(body[i] - '0');
     }
     return number;
@@ -112,10 +104,10 @@ static void see(struct reading *reading, const rd_kafka_message_t *message)
         return;
     }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        ps_kafka_loop_fatal(rd_kafka_message_errstr(message));
+        ps_bench_fatal("%s", rd_kafka_message_errstr(message));
     uint64_t number = number_in(message);
     if (number >= account->events)
-        ps_kafka_loop_fatal("a body has a number that was never sent");
+        ps_bench_fatal("a body has a number that was never sent");
     uint64_t *last = &reading->last[(uint64_t)message->partition * reading->streams +
                                     number / reading->turn % reading->streams];
     account->records++;
@@ -134,7 +126,7 @@ static void assign(rd_kafka_t *client, const struct ps_kafka_mark *mark)
         rd_kafka_topic_partition_list_add(list, mark->topic, i)->offset = mark->ends[i];
     rd_kafka_poll_set_consumer(client);
     if (rd_kafka_assign(client, list) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        ps_kafka_loop_fatal("the far end cannot be read");
+        ps_bench_fatal("the far end cannot be read");
     rd_kafka_topic_partition_list_destroy(list);
 }
 
@@ -159,7 +151,7 @@ void ps_kafka_account_read(struct ps_kafka_mark *mark, uint64_t events, unsigned
         ssize_t count = rd_kafka_consume_batch_queue(queue, BATCH_WAIT_MS, taken, PER_CALL);
         waited_ms = count == 0 ? waited_ms + BATCH_WAIT_MS : 0;
         if (count < 0 || waited_ms >= WAIT_MS)
-            ps_kafka_loop_fatal("the far end does not answer");
+            ps_bench_fatal("the far end does not answer");
         for (ssize_t i = 0; i < count; i++) {
             see(&reading, taken[i]);
             rd_kafka_message_destroy(taken[i]);

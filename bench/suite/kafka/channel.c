@@ -47,7 +47,7 @@ static uint64_t consume(rd_kafka_queue_t *queue, int wait_ms)
     ssize_t count = rd_kafka_consume_batch_queue(queue, wait_ms, taken, PER_CALL);
     for (ssize_t i = 0; i < count; i++) {
         if (taken[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-            ps_kafka_loop_fatal(rd_kafka_message_errstr(taken[i]));
+            ps_bench_fatal("%s", rd_kafka_message_errstr(taken[i]));
         rd_kafka_message_destroy(taken[i]);
     }
     return count > 0 ? (uint64_t)count : 0;
@@ -119,7 +119,7 @@ int main(int argc, char **argv)
     struct ps_bench_options options = {.seconds = 1, .rounds = 5, .events = 2000000};
     ps_bench_options_parse(&options, argc, argv);
     if (options.brokers == NULL || options.events < PER_CALL)
-        ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
+        ps_bench_fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
     struct ps_kafka_loop_job job = {.brokers = options.brokers, .events = options.events};
     const struct ps_paired paired = {.bench = "kafka_channel",

@@ -6,50 +6,41 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_S 120
-
 uint64_t ps_kafka_loop_reported;
-
-void ps_kafka_loop_fatal(const char *what)
-{
-    fprintf(stderr, "bench: %s\n", what);
-    exit(1);
-}
-
-static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
-{
-    char text[512];
-    if (rd_kafka_conf_set(conf, name, value, text, sizeof text) != RD_KAFKA_CONF_OK)
-        ps_kafka_loop_fatal(text);
-}
 
 /* ---- producing ---- */
 
 static void on_report(rd_kafka_t *, const rd_kafka_message_t *message, void *)
 {
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-        ps_kafka_loop_fatal(rd_kafka_err2str(message->err));
+        ps_bench_fatal("%s", rd_kafka_err2str(message->err));
     if (message->_private != NULL)
         rd_kafka_message_destroy(message->_private);
     ps_kafka_loop_reported++;
 }
 
-rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression, const char *linger_ms)
+rd_kafka_t *ps_kafka_loop_client(rd_kafka_type_t type, const char *const (*settings)[2])
 {
     char text[512];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    set(conf, "bootstrap.servers", brokers);
-    set(conf, "enable.idempotence", "true");
-    set(conf, "message.timeout.ms", "0");
-    set(conf, "batch.size", "1000000");
-    set(conf, "batch.num.messages", "10000");
-    set(conf, "linger.ms", linger_ms);
-    set(conf, "compression.type", compression);
-    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    for (; (*settings)[0] != NULL; settings++)
+        if (rd_kafka_conf_set(conf, (*settings)[0], (*settings)[1], text, sizeof text) != RD_KAFKA_CONF_OK)
+            ps_bench_fatal("%s", text);
+    if (type == RD_KAFKA_PRODUCER)
+        rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_t *client = rd_kafka_new(type, conf, text, sizeof text);
     if (client == NULL)
-        ps_kafka_loop_fatal(text);
+        ps_bench_fatal("%s", text);
     return client;
+}
+
+rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression, const char *linger_ms)
+{
+    const char *const settings[][2] = {{"bootstrap.servers", brokers},    {"enable.idempotence", "true"},
+                                       {"message.timeout.ms", "0"},       {"batch.size", "1000000"},
+                                       {"batch.num.messages", "10000"},   {"linger.ms", linger_ms},
+                                       {"compression.type", compression}, {NULL, NULL}};
+    return ps_kafka_loop_client(RD_KAFKA_PRODUCER, settings);
 }
 
 void ps_kafka_loop_produce(rd_kafka_t *client, rd_kafka_topic_t *topic, int32_t partition,
@@ -68,11 +59,11 @@ void ps_kafka_loop_topic(rd_kafka_t *client, const char *name, int partitions)
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, 1, text, sizeof text);
     if (topic == NULL)
-        ps_kafka_loop_fatal(text);
+        ps_bench_fatal("%s", text);
     rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10000);
     if (event == NULL || rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        ps_kafka_loop_fatal("the broker does not create topics");
+        ps_bench_fatal("the broker does not create topics");
     rd_kafka_event_destroy(event);
     rd_kafka_NewTopic_destroy(topic);
     rd_kafka_queue_destroy(queue);
@@ -94,18 +85,13 @@ void ps_kafka_loop_topic_delete(rd_kafka_t *client, const char *name)
 
 rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic)
 {
-    char text[512], group[64];
+    char group[64];
     static unsigned number;
     snprintf(group, sizeof group, "bare-%d-%u-%lld", (int)getpid(), number++, (long long)time(NULL));
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    set(conf, "bootstrap.servers", brokers);
-    set(conf, "group.id", group);
-    set(conf, "auto.offset.reset", "earliest");
-    set(conf, "enable.auto.commit", "false");
-    set(conf, "enable.auto.offset.store", "true");
-    rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-    if (client == NULL)
-        ps_kafka_loop_fatal(text);
+    const char *const settings[][2] = {{"bootstrap.servers", brokers},       {"group.id", group},
+                                       {"auto.offset.reset", "earliest"},    {"enable.auto.commit", "false"},
+                                       {"enable.auto.offset.store", "true"}, {NULL, NULL}};
+    rd_kafka_t *client = ps_kafka_loop_client(RD_KAFKA_CONSUMER, settings);
     rd_kafka_poll_set_consumer(client);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(list, topic, RD_KAFKA_PARTITION_UA);
@@ -114,33 +100,11 @@ rd_kafka_t *ps_kafka_loop_consumer(const char *brokers, const char *topic)
     return client;
 }
 
-/* Waits until the agent has delivered more than `count` events, at most PATIENCE_S. Returns how many it has. */
-static uint64_t await_more_than(struct ps_agent *agent, uint64_t count)
-{
-    const struct timespec moment = {.tv_nsec = 5000000};
-    double until_s = ps_usage_self().wall_s + PATIENCE_S;
-    uint64_t delivered;
-    while ((delivered = ps_bench_agent_delivered(agent)) <= count) {
-        if (ps_usage_self().wall_s > until_s)
-            ps_kafka_loop_fatal("the agent delivers nothing");
-        nanosleep(&moment, NULL);
-    }
-    return delivered;
-}
-
 double ps_kafka_loop_agent_rate(struct ps_agent *agent, struct ps_kafka_loop_job *job)
 {
-    struct ps_agent_account account;
-    uint64_t first = await_more_than(agent, 0), last;
-    struct ps_usage before = ps_usage_self();
-    for (last = first; last < job->events;)
-        last = await_more_than(agent, last);
-    struct ps_usage after = ps_usage_self();
-    ps_agent_stop(agent, 10000, NULL, NULL, &account);
-    if (account.undelivered != 0 || account.accepted < job->events)
-        ps_kafka_loop_fatal("the agent's account does not add up");
-    job->agent_per_second = (double)(last - first) / (after.wall_s - before.wall_s);
-    return (double)(last - first) / (after.cpu_s - before.cpu_s);
+    struct ps_agent_cost cost = ps_bench_agent_until(agent, job->events);
+    job->agent_per_second = cost.per_second;
+    return cost.per_cpu_second;
 }
 
 /* ---- sides ---- */

@@ -15,8 +15,8 @@
  * ps_kafka_loop_produce and rd_kafka_poll. */
 extern uint64_t ps_kafka_loop_reported;
 
-_Noreturn void ps_kafka_loop_fatal(const char *what);
-
+/* Makes a client with these settings, {NULL, NULL} at the end. */
+rd_kafka_t *ps_kafka_loop_client(rd_kafka_type_t type, const char *const (*settings)[2]);
 /* Makes a producer: idempotent, acks=all. A report destroys the message that the record's _private points
  * to, if any. */
 rd_kafka_t *ps_kafka_loop_producer(const char *brokers, const char *compression, const char *linger_ms);

@@ -362,7 +362,7 @@ static void fill_ring(struct ps_bump *bump, struct ring *ring, const char (*keys
             random = random * 6364136223846793005U + 1442695040888963407U;
             if (keys != NULL && !ps_batch_header_add(batch, event, name, keys[(random >> 40) % KEYS],
                                                      PS_KAFKA_NUMBER_BYTES - 1))
-                ps_kafka_loop_fatal("no memory for keys");
+                ps_bench_fatal("no memory for keys");
         }
         ps_batch_close(batch);
         batch->sequence = i;

@@ -83,7 +83,7 @@ static void fill_topic(const struct job *job, rd_kafka_t *client)
         ps_kafka_loop_produce(client, topic, (int32_t)(first / PER_CALL % PARTITIONS), messages, PER_CALL);
     }
     if (rd_kafka_flush(client, 60000) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        ps_kafka_loop_fatal("the broker does not accept the input");
+        ps_bench_fatal("the broker does not accept the input");
     rd_kafka_topic_destroy(topic);
     free(bodies);
 }
@@ -95,7 +95,7 @@ static void fill_file(struct job *job)
     snprintf(job->folder, sizeof job->folder, "%.40s/bench-file-XXXXXX",
              temporary != NULL ? temporary : "/tmp");
     if (mkdtemp(job->folder) == NULL)
-        ps_kafka_loop_fatal("no folder for the input");
+        ps_bench_fatal("no folder for the input");
     snprintf(job->file, sizeof job->file, "%s/input.log", job->folder);
     FILE *file = fopen(job->file, "we");
     for (uint64_t first = 0; file != NULL && first < job->base.events; first += PER_CALL) {
@@ -106,7 +106,7 @@ static void fill_file(struct job *job)
         }
     }
     if (file == NULL || fclose(file) != 0)
-        ps_kafka_loop_fatal("the input file is not written");
+        ps_bench_fatal("the input file is not written");
 }
 
 /* Makes the input and the topics. */
@@ -178,7 +178,7 @@ static double run_bare(struct job *job)
         int good = 0;
         for (ssize_t i = 0; i < count; i++) {
             if (taken[i]->err != RD_KAFKA_RESP_ERR_NO_ERROR)
-                ps_kafka_loop_fatal(rd_kafka_message_errstr(taken[i]));
+                ps_bench_fatal("%s", rd_kafka_message_errstr(taken[i]));
             messages[good++] = (rd_kafka_message_t){
                 .payload = taken[i]->payload, .len = taken[i]->len, ._private = taken[i]};
         }
@@ -300,7 +300,7 @@ int main(int argc, char **argv)
     struct ps_bench_options options = {.seconds = 1, .rounds = 3, .events = 2000000};
     ps_bench_options_parse(&options, argc, argv);
     if (options.brokers == NULL || options.events < PER_CALL)
-        ps_kafka_loop_fatal("--brokers is needed, and --events above 1,023");
+        ps_bench_fatal("--brokers is needed, and --events above 1,023");
     ps_log_set_level(PS_LOG_WARN);
     for (size_t i = 0; i < PS_COUNT_OF(variants); i++) {
         if (!ps_bench_wants(&options, variants[i].name))
