@@ -9,6 +9,7 @@
 
 #define EVENTS_MAX 600U
 #define PORT 4141
+#define SERVER_PORT 8080
 
 static void put(struct drawn_agent *agent, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void put(struct drawn_agent *agent, const char *format, ...)
@@ -98,16 +99,36 @@ static void draw_channel(struct drawn_agent *agent)
     }
 }
 
+static void draw_sink(struct drawn_agent *agent)
+{
+    put(agent, "a.sinks = k\na.sinks.k.channel = c\n");
+    if (world_below(3) == 0) {
+        agent->sink = "http";
+        put(agent,
+            "a.sinks.k.type = http\na.sinks.k.endpoint = http://localhost:%d/\na.sinks.k.connectTimeout = "
+            "2000\na.sinks.k.requestTimeout = 5000\n"
+            "a.sinks.k.acceptHeader = */*\na.sinks.k.contentTypeHeader = "
+            "text/plain\na.sinks.k.defaultBackoff = true\n"
+            "a.sinks.k.defaultRollback = true\na.sinks.k.backoff.200 = false\na.sinks.k.rollback.200 = "
+            "false\n",
+            SERVER_PORT);
+        http_server_add(SERVER_PORT);
+        return;
+    }
+    agent->sink = "file_roll";
+    put(agent,
+        "a.sinks.k.type = file_roll\na.sinks.k.sink.directory = /w/out\na.sinks.k.sink.rollInterval = %u\n"
+        "a.sinks.k.sink.batchSize = %u\n",
+        (unsigned)one_of(0, 1, 30), (unsigned)one_of(1, 10, 100));
+}
+
 void agent_draw(struct drawn_agent *agent)
 {
     *agent = (struct drawn_agent){0};
     draw_source(agent);
     draw_channel(agent);
-    put(agent,
-        "a.sinks = k\na.sinks.k.type = file_roll\na.sinks.k.channel = c\na.sinks.k.sink.directory = "
-        "/w/out\na.sinks.k.sink.rollInterval = %u\n"
-        "a.sinks.k.sink.batchSize = %u\na.penstock.memory.budget = 67108864\n",
-        (unsigned)one_of(0, 1, 30), (unsigned)one_of(1, 10, 100));
+    draw_sink(agent);
+    put(agent, "a.penstock.memory.budget = 67108864\n");
     disk_put("/w/out/.none", "", 0);
     disk_put("/w/agent.properties", agent->text, strlen(agent->text));
 }

@@ -5,7 +5,7 @@
 
 struct drawn_agent {
     char text[4096];
-    const char *source, *channel;
+    const char *source, *channel, *sink;
     bool survives_kills; /* what was acknowledged arrives although the process was killed */
 };
 

@@ -55,6 +55,7 @@ void ledger_arrived(const char *text, size_t length)
 {
     struct ledger *ledger = ledger_get();
     char expected[LEDGER_TEXT_MAX];
+    ledger->arrivals++;
     if (length > 6 && memcmp(text, "event ", 6) == 0) {
         uint32_t number = (uint32_t)strtoul(text + 6, NULL, 10);
         if (number < ledger->count && ledger->sent[number] > 0 && ledger_text(number, expected) == length &&

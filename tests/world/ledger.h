@@ -11,6 +11,7 @@ struct ledger {
     uint8_t acknowledged[LEDGER_EVENTS_MAX];
     uint8_t sent[LEDGER_EVENTS_MAX]; /* times, completely; 255: 255 and more */
     uint8_t arrived[LEDGER_EVENTS_MAX];
+    uint64_t arrivals;
     uint32_t invented;   /* arrived, and was never sent */
     char invention[128]; /* the first one */
 };

@@ -29,6 +29,7 @@
 #define MS UINT64_C(1000000)
 #define LIVES_WITH_FAULTS 4
 #define LIFE_NS (UINT64_C(4000) * MS)
+#define SETTLE_NS (UINT64_C(20000) * MS)
 #define PATIENCE_NS (UINT64_C(300000) * MS) /* for everything to arrive once the faults have ended */
 
 struct run {
@@ -39,18 +40,20 @@ struct run {
     const char *verdict; /* NULL: good */
 };
 
-/* Ends the life: at a time, or, in the last one, when everything is there. */
+/* What is done so far: grows as long as anything arrives. */
+static uint64_t progress(void)
+{
+    return ledger_get()->arrivals + disk_get()->writes;
+}
+
+/* Ends the life: at a time, or, in the last one, when the peers are done and nothing has arrived for a while. */
 static void stop_step(struct world_peer *peer)
 {
     const bool *is_last = peer->state;
-    if (*is_last && !peers_are_done() && world->now_ns < world->patience_ns) {
-        peer->due_ns = world->now_ns + 100 * MS;
-        return;
-    }
-    if (*is_last && peers_are_done() &&
-        world->settle_ns == 0) { /* the sink has a while for what was accepted last */
-        world->settle_ns = world->now_ns + 20000 * MS;
-        peer->due_ns = world->settle_ns;
+    bool settles = *is_last && world->now_ns < world->patience_ns;
+    if (settles && (!peers_are_done() || world->settled != progress())) {
+        world->settled = progress();
+        peer->due_ns = world->now_ns + SETTLE_NS;
         return;
     }
     world->pending_signals |= UINT64_C(1) << SIGTERM;
@@ -90,6 +93,7 @@ static void draw_net_faults(void)
 
 static void draw_faults(void)
 {
+    world->server_faults = world_below(2) == 0;
     fault_clear();
     draw_disk_faults();
     draw_net_faults();
@@ -97,6 +101,7 @@ static void draw_faults(void)
 
 static void end_faults(void)
 {
+    world->server_faults = false;
     fault_clear();
     if (world->plant == PLANT_STUCK)
         fault_add(FAULT_WRITE, ENOSPC, 65536, 0, WORLD_NEVER)->below = disk_at("/w/out");
@@ -188,6 +193,15 @@ static bool prints, traces;
 static enum world_plant plant;
 static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost", "doubled", "invented", "stuck"};
 
+/* Prints the numbers of lost events. */
+static void print_lost(void)
+{
+    const struct ledger *ledger = ledger_get();
+    for (uint32_t i = 0; i < ledger->count; i++)
+        if (ledger->acknowledged[i] && ledger->arrived[i] == 0)
+            printf("lost: event %u\n", i);
+}
+
 static bool run_seed(uint64_t seed)
 {
     struct run run = {0};
@@ -207,15 +221,19 @@ static bool run_seed(uint64_t seed)
         uint32_t acknowledged = 0;
         for (uint32_t i = 0; i < ledger->count; i++)
             acknowledged += ledger->acknowledged[i];
-        printf("seed %llu: %s: %s -> %s: %u lives, %u killed, %u power cuts, %llu calls failed, %llu resets; "
+        printf("seed %llu: %s: %s -> %s -> %s: %u lives, %u killed, %u power cuts, %llu calls failed, %llu "
+               "resets; "
                "%u events, %u acknowledged, %u lost, %u doubled, "
                "%u invented%s%s; %llu s; history %016llx\n",
                (unsigned long long)seed, run.verdict == NULL ? "good" : run.verdict, run.agent.source,
-               run.agent.channel, run.lives, run.killed, run.cuts, (unsigned long long)run.failed_calls,
-               (unsigned long long)net_get()->resets, ledger->count, acknowledged, ledger_lost(),
-               ledger_doubled(), ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
+               run.agent.channel, run.agent.sink, run.lives, run.killed, run.cuts,
+               (unsigned long long)run.failed_calls, (unsigned long long)net_get()->resets, ledger->count,
+               acknowledged, ledger_lost(), ledger_doubled(), ledger->invented,
+               ledger->invented > 0 ? ": " : "", ledger->invention,
                (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);
     }
+    if (prints)
+        print_lost();
     return run.verdict == NULL;
 }
 

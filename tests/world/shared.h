@@ -65,8 +65,10 @@ struct world {
     struct world_net *net;
     struct ledger *ledger;
     struct world_peer *peers;
-    uint64_t patience_ns, settle_ns; /* of the last life: until when its peers may need; when it ends */
-    uint32_t peers_busy;             /* that have not sent all of their events */
+    uint64_t patience_ns,
+        settled; /* of the last life: until when its peers may need; how much had arrived when it was looked last */
+    bool server_faults;  /* servers misbehave */
+    uint32_t peers_busy; /* that have not sent all of their events */
 
     size_t output_length; /* what the agent printed on 1 and 2, over all lives */
     char output[WORLD_OUTPUT_BYTES];

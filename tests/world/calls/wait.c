@@ -1,4 +1,4 @@
-/* What waits on descriptors: poll and epoll; and the descriptors that exist to be waited for: eventfd, signalfd, timerfd, pipes. */
+/* What waits on descriptors: poll and epoll; and the descriptors that exist to be waited for: eventfd, signalfd. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -477,86 +477,4 @@ int sigwait(const sigset_t *restrict signals, int *restrict number)
 {
     *number = sigtimedwait(signals, NULL, NULL);
     return 0;
-}
-
-/* ---- pipes, inside of the process ---- */
-
-#define PIPE_BYTES 65536U
-
-struct pipe {
-    struct description *ends[2];
-    size_t length;
-    char bytes[PIPE_BYTES];
-};
-
-static ssize_t pipe_read(struct description *open, void *to, size_t length)
-{
-    struct pipe *pipe = open->state;
-    if (pipe->length == 0)
-        return pipe->ends[1] == NULL ? 0 : -EAGAIN;
-    size_t got = length < pipe->length ? length : pipe->length;
-    memcpy(to, pipe->bytes, got);
-    memmove(pipe->bytes, pipe->bytes + got, pipe->length -= got);
-    if (pipe->ends[1] != NULL)
-        descriptor_changed(pipe->ends[1]);
-    return (ssize_t)got;
-}
-
-static ssize_t pipe_write(struct description *open, const void *from, size_t length)
-{
-    struct pipe *pipe = open->state;
-    if (pipe->ends[0] == NULL)
-        return -EPIPE;
-    size_t room = PIPE_BYTES - pipe->length, part = length < room ? length : room;
-    if (part == 0)
-        return -EAGAIN;
-    memcpy(pipe->bytes + pipe->length, from, part);
-    pipe->length += part;
-    descriptor_changed(pipe->ends[0]);
-    return (ssize_t)part;
-}
-
-static short pipe_reader_ready(struct description *open)
-{
-    const struct pipe *pipe = open->state;
-    return (short)((pipe->length > 0 ? POLLIN : 0) | (pipe->ends[1] == NULL ? POLLHUP : 0));
-}
-
-static short pipe_writer_ready(struct description *open)
-{
-    const struct pipe *pipe = open->state;
-    return (short)((pipe->length < PIPE_BYTES ? POLLOUT : 0) | (pipe->ends[0] == NULL ? POLLERR : 0));
-}
-
-static void pipe_close(struct description *open)
-{
-    struct pipe *pipe = open->state;
-    int end = pipe->ends[0] == open ? 0 : 1;
-    pipe->ends[end] = NULL;
-    if (pipe->ends[1 - end] != NULL)
-        descriptor_changed(pipe->ends[1 - end]);
-    else
-        free(pipe);
-}
-
-static const struct description_kind kind_pipe_reader = {"pipe",     pipe_read,     NULL, pipe_reader_ready,
-                                                         pipe_close, S_IFIFO | 0600};
-static const struct description_kind kind_pipe_writer = {
-    "pipe", NULL, pipe_write, pipe_writer_ready, pipe_close, S_IFIFO | 0600};
-
-int pipe2(int fds[2], int flags)
-{
-    call_enter("pipe2", (uint64_t)flags, 0);
-    struct pipe *pipe = calloc(1, sizeof *pipe);
-    bool close_on_exec = (flags & O_CLOEXEC) != 0;
-    fds[0] = descriptor_open(&kind_pipe_reader, pipe, O_RDONLY | (flags & O_NONBLOCK), close_on_exec,
-                             &pipe->ends[0]);
-    fds[1] = descriptor_open(&kind_pipe_writer, pipe, O_WRONLY | (flags & O_NONBLOCK), close_on_exec,
-                             &pipe->ends[1]);
-    return (int)call_leave(0);
-}
-
-int pipe(int fds[2])
-{
-    return pipe2(fds, 0);
 }

@@ -14,6 +14,10 @@ void netcat_add(uint16_t port, uint32_t events);
 /* Posts JSON to the http source, and repeats what was not answered with 200. */
 void http_client_add(uint16_t port, uint32_t events);
 
+/* Takes what the http sink posts, an event a request. While world->server_faults holds it refuses, breaks off before or after it has taken an event, and
+ * answers late. */
+void http_server_add(uint16_t port);
+
 /* Returns whether all of them have sent all of their events. */
 bool peers_are_done(void);
 /* Peers that are not done; each peer counts itself. */
