@@ -1,5 +1,5 @@
-/* Memory that lives as long as its plan: strings and small tables made while a configuration is bound. All of it is
- * freed together. Thread: the control thread only. Never used in `work`. */
+/* Memory that is freed together: strings and small tables that live as long as a plan, or as a snapshot of metrics.
+ * Thread: one at a time, the one that made it; of a plan, the control thread. Never used in `work`. */
 #pragma once
 
 #include "core/base.h"

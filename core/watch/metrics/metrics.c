@@ -2,164 +2,133 @@
  * core/watch/metrics/prometheus.c. */
 #include "core/watch/metrics/metrics.h"
 
+#include "core/arena.h"
 #include "core/watch/metrics/foreign.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-static void *grow(void *items, size_t count, size_t size)
+static const char *text_copy(const struct ps_metrics *metrics, const char *text)
 {
-    if ((count & (count - 1)) != 0) /* the room doubles at powers of two */
-        return items;
-    return ps_must_realloc(items, (count == 0 ? 1 : 2 * count) * size, "a snapshot of metrics");
+    return text != NULL ? ps_arena_text(metrics->arena, text) : NULL;
 }
 
-static char *text_copy(const char *text)
+static void *bytes_copy(const struct ps_metrics *metrics, const void *bytes, size_t length)
 {
-    return text != NULL ? ps_must_copy_text(text, "a snapshot of metrics") : NULL;
+    return length > 0 ? ps_arena_copy(metrics->arena, bytes, length) : NULL;
 }
 
-static struct ps_histogram *histogram_copy(const struct ps_histogram *histogram)
+static const struct ps_histogram *histogram_copy(const struct ps_metrics *metrics,
+                                                 const struct ps_histogram *histogram)
 {
     if (histogram == NULL)
         return NULL;
-    struct ps_histogram *copy = ps_must_alloc(1, sizeof *copy, "a snapshot of metrics");
+    struct ps_histogram *copy = ps_arena_alloc(metrics->arena, sizeof *copy);
     ps_histogram_add(copy, histogram);
     return copy;
 }
 
 /* Copies a list that ends with NULL: a plug-in that has a component's texts may be unloaded while the snapshot is
  * served. */
-static const char *const *words_copy(const char *const *words)
+static const char *const *words_copy(const struct ps_metrics *metrics, const char *const *words)
 {
     if (words == NULL)
         return NULL;
     size_t count = 0;
     while (words[count] != NULL)
         count++;
-    const char **copy = ps_must_alloc(count + 1, sizeof *copy, "a snapshot of metrics");
+    const char **copy = ps_arena_alloc(metrics->arena, (count + 1) * sizeof *copy);
     for (size_t i = 0; i < count; i++)
-        copy[i] = text_copy(words[i]);
+        copy[i] = text_copy(metrics, words[i]);
     return copy;
 }
 
-static void words_free(const char *const *words)
+static const enum ps_counter *counters_copy(const struct ps_metrics *metrics, const enum ps_counter *counters)
 {
-    for (size_t i = 0; words != NULL && words[i] != NULL; i++)
-        free((void *)(uintptr_t)words[i]);
-    free((void *)(uintptr_t)words);
-}
-
-static const enum ps_counter *counters_copy(const enum ps_counter *counters)
-{
-    if (counters == NULL)
-        return NULL;
     size_t count = 0;
-    while (counters[count] != PS_COUNTER_COUNT)
-        count++;
-    enum ps_counter *copy = ps_must_alloc(count + 1, sizeof *copy, "a snapshot of metrics");
-    memcpy(copy, counters, (count + 1) * sizeof *copy);
-    return copy;
+    while (counters != NULL && counters[count++] != PS_COUNTER_COUNT)
+        ;
+    return bytes_copy(metrics, counters, count * sizeof *counters);
 }
 
 /* Returns a copy of a text; `copy_before` if the series before has the same text, as many series in a row do. */
-static const char *shared_copy(const char *text, const char *before, const char *copy_before)
+static const char *shared_copy(const struct ps_metrics *metrics, const char *text, const char *before,
+                               const char *copy_before)
 {
-    return text == before ? copy_before : text_copy(text);
+    return text == before ? copy_before : text_copy(metrics, text);
 }
 
-static struct ps_series *series_copy(const struct ps_series *series, size_t count)
+static const struct ps_series *series_copy(const struct ps_metrics *metrics, const struct ps_series *series,
+                                           size_t count)
 {
-    if (count == 0)
-        return NULL;
-    struct ps_series *copy = ps_must_alloc(count, sizeof *copy, "a snapshot of metrics");
-    for (size_t i = 0; i < count; i++) {
-        const struct ps_series none = {.name = NULL}, *before = i > 0 ? &series[i - 1] : &none,
-                               *copied = i > 0 ? &copy[i - 1] : &none;
-        copy[i] = series[i];
-        copy[i].name = shared_copy(series[i].name, before->name, copied->name);
-        copy[i].help = shared_copy(series[i].help, before->help, copied->help);
-        copy[i].label = shared_copy(series[i].label, before->label, copied->label);
-        copy[i].label_value = text_copy(series[i].label_value);
+    struct ps_series *copy = bytes_copy(metrics, series, count * sizeof *series);
+    const struct ps_series none = {.name = NULL}, *before = &none, *copied = &none;
+    for (size_t i = 0; i < count; i++, before = &series[i - 1], copied = &copy[i - 1]) {
+        copy[i].name = shared_copy(metrics, series[i].name, before->name, copied->name);
+        copy[i].help = shared_copy(metrics, series[i].help, before->help, copied->help);
+        copy[i].label = shared_copy(metrics, series[i].label, before->label, copied->label);
+        copy[i].label_value = text_copy(metrics, series[i].label_value);
     }
     return copy;
-}
-
-static void shared_free(const char *text, const char *before)
-{
-    if (text != before)
-        free((void *)(uintptr_t)text);
-}
-
-static void series_free(const struct ps_series *series, size_t count)
-{
-    for (size_t i = count; i-- > 0;) {
-        const struct ps_series none = {.name = NULL}, *before = i > 0 ? &series[i - 1] : &none;
-        shared_free(series[i].name, before->name);
-        shared_free(series[i].help, before->help);
-        shared_free(series[i].label, before->label);
-        free((void *)(uintptr_t)series[i].label_value);
-    }
-    free((void *)(uintptr_t)series);
 }
 
 static void take_process(void *argument, const struct ps_metrics_process *process)
 {
     struct ps_metrics *metrics = argument;
     metrics->process = *process;
-    metrics->process.agent = text_copy(process->agent);
-    metrics->process.reload_failure = text_copy(process->reload_failure);
-    metrics->process.dropped = text_copy(process->dropped);
+    metrics->process.agent = text_copy(metrics, process->agent);
+    metrics->process.reload_failure = text_copy(metrics, process->reload_failure);
+    metrics->process.dropped = text_copy(metrics, process->dropped);
 }
 
 static void take_component(void *argument, const struct ps_metrics_component *component)
 {
     struct ps_metrics *metrics = argument;
-    metrics->components = grow(metrics->components, metrics->component_count, sizeof *component);
+    metrics->components =
+        ps_arena_grow(metrics->arena, metrics->components, metrics->component_count, sizeof *component);
     struct ps_metrics_component *copy = &metrics->components[metrics->component_count++];
     *copy = *component;
-    copy->name = text_copy(component->name);
-    copy->type = text_copy(component->type);
-    copy->error = text_copy(component->error);
-    copy->outdated = text_copy(component->outdated);
-    copy->group = text_copy(component->group);
-    copy->extra = words_copy(component->extra);
-    copy->extra_help = words_copy(component->extra_help);
-    copy->json_counters = counters_copy(component->json_counters);
-    copy->latency_ns = histogram_copy(component->latency_ns);
-    copy->batch_events = histogram_copy(component->batch_events);
-    copy->series = series_copy(component->series, component->series_count);
+    copy->name = text_copy(metrics, component->name);
+    copy->type = text_copy(metrics, component->type);
+    copy->error = text_copy(metrics, component->error);
+    copy->outdated = text_copy(metrics, component->outdated);
+    copy->group = text_copy(metrics, component->group);
+    copy->extra = words_copy(metrics, component->extra);
+    copy->extra_help = words_copy(metrics, component->extra_help);
+    copy->json_counters = counters_copy(metrics, component->json_counters);
+    copy->latency_ns = histogram_copy(metrics, component->latency_ns);
+    copy->batch_events = histogram_copy(metrics, component->batch_events);
+    copy->series = series_copy(metrics, component->series, component->series_count);
 }
 
 static void take_link(void *argument, const struct ps_metrics_link *link)
 {
     struct ps_metrics *metrics = argument;
-    metrics->links = grow(metrics->links, metrics->link_count, sizeof *link);
-    metrics->links[metrics->link_count++] =
-        (struct ps_metrics_link){link->kind, text_copy(link->component), text_copy(link->channel)};
+    metrics->links = ps_arena_grow(metrics->arena, metrics->links, metrics->link_count, sizeof *link);
+    metrics->links[metrics->link_count++] = (struct ps_metrics_link){
+        link->kind, text_copy(metrics, link->component), text_copy(metrics, link->channel)};
 }
 
 static void take_ring(void *argument, const struct ps_metrics_ring *ring)
 {
     struct ps_metrics *metrics = argument;
-    metrics->rings = grow(metrics->rings, metrics->ring_count, sizeof *ring);
+    metrics->rings = ps_arena_grow(metrics->arena, metrics->rings, metrics->ring_count, sizeof *ring);
     struct ps_metrics_ring *copy = &metrics->rings[metrics->ring_count++];
     *copy = *ring;
-    copy->channel = text_copy(ring->channel);
+    copy->channel = text_copy(metrics, ring->channel);
 }
 
 static void take_worker(void *argument, const struct ps_metrics_worker *worker)
 {
     struct ps_metrics *metrics = argument;
-    metrics->workers = grow(metrics->workers, metrics->worker_count, sizeof *worker);
+    metrics->workers = ps_arena_grow(metrics->arena, metrics->workers, metrics->worker_count, sizeof *worker);
     struct ps_metrics_worker *copy = &metrics->workers[metrics->worker_count++];
     *copy = *worker;
-    copy->doing = text_copy(worker->doing);
+    copy->doing = text_copy(metrics, worker->doing);
 }
 
 void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source *source)
 {
-    *metrics = (struct ps_metrics){0};
+    *metrics = (struct ps_metrics){.arena = ps_arena_create()};
     const struct ps_metrics_visitor visitor = {
         .argument = metrics,
         .process = take_process,
@@ -173,35 +142,7 @@ void ps_metrics_take(struct ps_metrics *metrics, const struct ps_metrics_source 
 
 void ps_metrics_fini(struct ps_metrics *metrics)
 {
-    for (size_t i = 0; i < metrics->component_count; i++) {
-        struct ps_metrics_component *component = &metrics->components[i];
-        free((void *)(uintptr_t)component->name);
-        free((void *)(uintptr_t)component->type);
-        free((void *)(uintptr_t)component->error);
-        free((void *)(uintptr_t)component->outdated);
-        free((void *)(uintptr_t)component->group);
-        words_free(component->extra);
-        words_free(component->extra_help);
-        free((void *)(uintptr_t)component->json_counters);
-        free((void *)(uintptr_t)component->latency_ns);
-        free((void *)(uintptr_t)component->batch_events);
-        series_free(component->series, component->series_count);
-    }
-    for (size_t i = 0; i < metrics->link_count; i++) {
-        free((void *)(uintptr_t)metrics->links[i].component);
-        free((void *)(uintptr_t)metrics->links[i].channel);
-    }
-    for (size_t i = 0; i < metrics->ring_count; i++)
-        free((void *)(uintptr_t)metrics->rings[i].channel);
-    for (size_t i = 0; i < metrics->worker_count; i++)
-        free((void *)(uintptr_t)metrics->workers[i].doing);
-    free((void *)(uintptr_t)metrics->process.agent);
-    free((void *)(uintptr_t)metrics->process.reload_failure);
-    free((void *)(uintptr_t)metrics->process.dropped);
-    free(metrics->components);
-    free(metrics->links);
-    free(metrics->rings);
-    free(metrics->workers);
+    ps_arena_destroy(metrics->arena);
     *metrics = (struct ps_metrics){0};
 }
 

@@ -145,6 +145,7 @@ struct ps_metrics_source {
 
 /* A copy of everything. */
 struct ps_metrics {
+    struct ps_arena *arena; /* owns all that follows */
     struct ps_metrics_process process;
     struct ps_metrics_component *components;
     struct ps_metrics_link *links;
