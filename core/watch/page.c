@@ -1,5 +1,7 @@
 #include "core/watch/page.h"
 
+#include "core/text/utf8.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -53,44 +55,13 @@ void ps_page_format(struct ps_page *page, const char *format, ...)
     va_end(again);
 }
 
-/* Returns the length of the UTF-8 sequence at `text` (RFC 3629: no overlong forms, no surrogates), 0 when it is
- * malformed. */
-static size_t utf8_length(const unsigned char *text, size_t left)
-{
-    unsigned char first = text[0], low = 0x80, high = 0xbf;
-    size_t length;
-    if (first < 0x80)
-        return 1;
-    if (first >= 0xc2 && first <= 0xdf)
-        length = 2;
-    else if (first >= 0xe0 && first <= 0xef)
-        length = 3;
-    else if (first >= 0xf0 && first <= 0xf4)
-        length = 4;
-    else
-        return 0;
-    if (first == 0xe0)
-        low = 0xa0;
-    else if (first == 0xed)
-        high = 0x9f;
-    else if (first == 0xf0)
-        low = 0x90;
-    else if (first == 0xf4)
-        high = 0x8f;
-    if (left < length || text[1] < low || text[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    return length;
-}
-
 static void page_quote(struct ps_page *page, const char *text, size_t length, bool json)
 {
     ps_page_append(page, "\"", 1);
     for (size_t at = 0; at < length;) {
         unsigned char byte = (unsigned char)text[at];
-        size_t step = utf8_length((const unsigned char *)text + at, length - at);
+        uint32_t code;
+        size_t step = ps_utf8_get(text + at, length - at, &code);
         if (step == 0) {
             ps_page_text(page, REPLACEMENT);
             step = 1;
@@ -113,9 +84,28 @@ void ps_page_json(struct ps_page *page, const char *text, size_t length)
     page_quote(page, text, length, true);
 }
 
+void ps_page_family(struct ps_page *page, const char *name, const char *type, const char *help)
+{
+    ps_page_format(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
 void ps_page_label(struct ps_page *page, const char *text)
 {
     page_quote(page, text, strlen(text), false);
+}
+
+void ps_page_sample(struct ps_page *page, const char *name, ...)
+{
+    va_list labels;
+    const char *between = "{";
+    va_start(labels, name);
+    ps_page_text(page, name);
+    for (const char *label; (label = va_arg(labels, const char *)) != NULL; between = ",") {
+        ps_page_format(page, "%s%s=", between, label);
+        ps_page_label(page, va_arg(labels, const char *));
+    }
+    ps_page_text(page, "}");
+    va_end(labels);
 }
 
 void ps_page_java_double(struct ps_page *page, double value)

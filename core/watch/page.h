@@ -21,6 +21,10 @@ void ps_page_json(struct ps_page *page, const char *text, size_t length);
 /* Appends a Prometheus label value with its quotes (text exposition format 0.0.4); bytes that are not UTF-8 become
  * U+FFFD. */
 void ps_page_label(struct ps_page *page, const char *text);
+/* Appends the HELP and TYPE lines of a family, and a sample up to its value: its name, and in braces the labels, given
+ * as names and values with NULL after the last. */
+void ps_page_family(struct ps_page *page, const char *name, const char *type, const char *help);
+void ps_page_sample(struct ps_page *page, const char *name, ...) __attribute__((sentinel));
 
 /* Appends a double as Java's Double.toString writes it: "0.0", "66.66666666666667", "1.0E-5", "NaN". */
 void ps_page_java_double(struct ps_page *page, double value);

@@ -59,7 +59,7 @@ arrows='
 commands/client/*       core/* conf/* stages/* version.h
 commands/*              *
 core/flow/*             core/FLAT core/log/* rings/*
-core/watch/*            core/FLAT core/log/* core/flow/* core/text/ends.h core/text/list.h rings/* version.h
+core/watch/*            core/FLAT core/log/* core/flow/* core/text/* rings/* version.h
 core/deadletter/*       core/FLAT core/log/* core/flow/* core/text/*
 core/helper/*           core/FLAT core/log/* rings/*
 core/plugin/*           core/FLAT core/log/* core/flow/* core/text/ends.h core/helper/* core/deadletter/*

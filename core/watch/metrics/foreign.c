@@ -107,11 +107,6 @@ bool ps_foreign_next(const char **at, const char **name, size_t *name_length, co
 
 /* ---- Prometheus' text ---- */
 
-static void head(struct ps_page *page, const char *name, const char *type, const char *help)
-{
-    ps_page_format(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static bool is_number(const char *text, size_t length)
 {
     char copy[64], *end;
@@ -136,11 +131,9 @@ static void component_write(struct ps_page *page, const struct ps_foreign_compon
             continue;
         memcpy(attribute, name, name_length);
         attribute[name_length] = '\0';
-        ps_page_text(page, "penstock_java_attribute{component=");
-        ps_page_label(page, component->name);
-        ps_page_text(page, ",attribute=");
-        ps_page_label(page, attribute);
-        ps_page_format(page, "} %.*s\n", (int)value_length, value);
+        ps_page_sample(page, "penstock_java_attribute", "component", component->name, "attribute", attribute,
+                       NULL);
+        ps_page_format(page, " %.*s\n", (int)value_length, value);
     }
 }
 
@@ -150,12 +143,12 @@ void ps_foreign_prometheus(struct ps_page *page)
     ps_foreign_take(&foreign);
     for (size_t i = 0; i < foreign.number_count; i++) {
         const struct ps_foreign_number *number = &foreign.numbers[i];
-        head(page, number->name, number->type, number->help);
+        ps_page_family(page, number->name, number->type, number->help);
         ps_page_format(page, "%s %.15g\n", number->name, number->value);
     }
     if (foreign.component_count > 0)
-        head(page, "penstock_java_attribute", "gauge",
-             "Attributes of the MBeans of Flume's counters in the Java process");
+        ps_page_family(page, "penstock_java_attribute", "gauge",
+                       "Attributes of the MBeans of Flume's counters in the Java process");
     for (size_t i = 0; i < foreign.component_count; i++)
         component_write(page, &foreign.components[i]);
     ps_foreign_fini(&foreign);

@@ -86,11 +86,6 @@ static const struct family families[] = {
      "Failures to open the component, and failures while it was open; the agent opens it again after 3 s"},
 };
 
-static void head(struct ps_page *page, const char *name, const char *type, const char *help)
-{
-    ps_page_format(page, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
 static void number(struct ps_page *page, uint64_t value, double scale)
 {
     if (scale == 0)
@@ -102,9 +97,7 @@ static void number(struct ps_page *page, uint64_t value, double scale)
 static void sample(struct ps_page *page, const char *name, const struct ps_metrics_component *component,
                    uint64_t value, double scale)
 {
-    ps_page_format(page, "%s{component=", name);
-    ps_page_label(page, component->name);
-    ps_page_text(page, "}");
+    ps_page_sample(page, name, "component", component->name, NULL);
     number(page, value, scale);
 }
 
@@ -122,7 +115,7 @@ static void family_write(struct ps_page *page, const struct ps_metrics *metrics,
         if (!shown)
             continue;
         if (!begun)
-            head(page, name, family->gauge ? "gauge" : "counter", family->help);
+            ps_page_family(page, name, family->gauge ? "gauge" : "counter", family->help);
         begun = true;
         sample(page, name, component, value, family->scale);
     }
@@ -209,8 +202,8 @@ static void extra_family(struct ps_page *page, const struct ps_metrics *metrics,
             if (i < first)
                 return;
             if (i == first)
-                head(page, extra.name, extra.gauge ? "gauge" : "counter",
-                     extra_help(metrics, kind, text, extra.gauge));
+                ps_page_family(page, extra.name, extra.gauge ? "gauge" : "counter",
+                               extra_help(metrics, kind, text, extra.gauge));
             sample(page, extra.name, component, component->counters[PS_COUNTER_extra + own], extra.scale);
         }
     }
@@ -241,16 +234,6 @@ static bool series_written(const struct ps_metrics *metrics, size_t component, s
     return false;
 }
 
-static void series_sample(struct ps_page *page, const char *name,
-                          const struct ps_metrics_component *component, const struct ps_series *series)
-{
-    ps_page_format(page, "%s{component=", name);
-    ps_page_label(page, component->name);
-    ps_page_format(page, ",%s=", series->label);
-    ps_page_label(page, series->label_value);
-    ps_page_format(page, "} %.15g\n", series->value);
-}
-
 /* Writes all series of one name, of components of one kind, from component `first` on. */
 static void series_family(struct ps_page *page, const struct ps_metrics *metrics, size_t first,
                           const struct ps_series *series)
@@ -259,12 +242,15 @@ static void series_family(struct ps_page *page, const struct ps_metrics *metrics
     enum ps_kind kind = metrics->components[first].kind;
     snprintf(name, sizeof name, "penstock_%s_%s%s", ps_stage_kind_word(kind), series->name,
              series->gauge ? "" : "_total");
-    head(page, name, series->gauge ? "gauge" : "counter", series->help);
+    ps_page_family(page, name, series->gauge ? "gauge" : "counter", series->help);
     for (size_t i = first; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
         for (size_t k = 0; k < component->series_count && component->kind == kind; k++) {
-            if (strcmp(component->series[k].name, series->name) == 0)
-                series_sample(page, name, component, &component->series[k]);
+            const struct ps_series *item = &component->series[k];
+            if (strcmp(item->name, series->name) != 0)
+                continue;
+            ps_page_sample(page, name, "component", component->name, item->label, item->label_value, NULL);
+            ps_page_format(page, " %.15g\n", item->value);
         }
     }
 }
@@ -317,7 +303,7 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
         if (component->kind != kind || component->latency_ns == NULL)
             continue;
         if (!latency_begun)
-            head(page, latency, "histogram", "Seconds from reading an event to its delivery");
+            ps_page_family(page, latency, "histogram", "Seconds from reading an event to its delivery");
         latency_begun = true;
         histogram_write(page, latency, component, component->latency_ns, latencies_ns,
                         PS_COUNT_OF(latencies_ns), 1e-9);
@@ -327,7 +313,7 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
         if (component->kind != kind || component->batch_events == NULL)
             continue;
         if (!events_begun)
-            head(page, events, "histogram", "Events per batch");
+            ps_page_family(page, events, "histogram", "Events per batch");
         events_begun = true;
         histogram_write(page, events, component, component->batch_events, sizes, PS_COUNT_OF(sizes), 1);
     }
@@ -337,25 +323,24 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
 
 static void components_write(struct ps_page *page, const struct ps_metrics *metrics)
 {
-    head(page, "penstock_component_info", "gauge", "Components and their types");
+    ps_page_family(page, "penstock_component_info", "gauge", "Components and their types");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
-        ps_page_format(page,
-                       "penstock_component_info{kind=\"%s\",component=", ps_stage_kind_word(component->kind));
-        ps_page_label(page, component->name);
-        ps_page_text(page, ",type=");
-        ps_page_label(page, component->type);
-        ps_page_format(page, ",instances=\"%u\"} 1\n", component->instances);
+        char instances[16];
+        snprintf(instances, sizeof instances, "%u", component->instances);
+        ps_page_sample(page, "penstock_component_info", "kind", ps_stage_kind_word(component->kind),
+                       "component", component->name, "type", component->type, "instances", instances, NULL);
+        number(page, 1, 0);
     }
-    head(page, "penstock_component_up", "gauge",
-         "1 if the component is open and works: a sink delivers, a source reaches its input, a channel can "
-         "write; else 0");
+    ps_page_family(
+        page, "penstock_component_up", "gauge",
+        "1 if the component is open and works: a sink delivers, a source reaches its input, a channel can "
+        "write; else 0");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *component = &metrics->components[i];
-        ps_page_format(page,
-                       "penstock_component_up{kind=\"%s\",component=", ps_stage_kind_word(component->kind));
-        ps_page_label(page, component->name);
-        ps_page_format(page, "} %d\n", ps_metrics_component_is_up(metrics, component));
+        ps_page_sample(page, "penstock_component_up", "kind", ps_stage_kind_word(component->kind),
+                       "component", component->name, NULL);
+        number(page, ps_metrics_component_is_up(metrics, component), 0);
     }
 }
 
@@ -364,7 +349,8 @@ static void states_write(struct ps_page *page, const struct ps_metrics *metrics)
 {
     static const char *const states[] = {"reads", "nothing_to_read", "never_reached", "lost",
                                          "gone",  "not_open",        "halted",        "closed"};
-    head(page, "penstock_source_state", "gauge", "1 for the state that the source has, 0 for the others");
+    ps_page_family(page, "penstock_source_state", "gauge",
+                   "1 for the state that the source has, 0 for the others");
     for (size_t i = 0; i < metrics->component_count; i++) {
         const struct ps_metrics_component *is = &metrics->components[i];
         size_t state = is->state == PS_METRICS_OPENING  ? 5
@@ -372,9 +358,8 @@ static void states_write(struct ps_page *page, const struct ps_metrics *metrics)
                        : is->state == PS_METRICS_CLOSED ? 7
                                                         : (size_t)is->lack;
         for (size_t k = 0; k < PS_COUNT_OF(states) && is->kind == PS_KIND_SOURCE; k++) {
-            ps_page_text(page, "penstock_source_state{component=");
-            ps_page_label(page, is->name);
-            ps_page_format(page, ",state=\"%s\"} %d\n", states[k], state == k);
+            ps_page_sample(page, "penstock_source_state", "component", is->name, "state", states[k], NULL);
+            number(page, state == k, 0);
         }
     }
 }
@@ -393,13 +378,9 @@ static void members_write(struct ps_page *page, const struct ps_metrics *metrics
             if (component->group == NULL)
                 continue;
             if (!begun)
-                head(page, names[which], "gauge", helps[which]);
+                ps_page_family(page, names[which], "gauge", helps[which]);
             begun = true;
-            ps_page_format(page, "%s{group=", names[which]);
-            ps_page_label(page, component->group);
-            ps_page_text(page, ",component=");
-            ps_page_label(page, component->name);
-            ps_page_text(page, "}");
+            ps_page_sample(page, names[which], "group", component->group, "component", component->name, NULL);
             if (which == 0)
                 number(page, component->member == PS_METRICS_MEMBER_ACTIVE, 0);
             else
@@ -411,16 +392,13 @@ static void members_write(struct ps_page *page, const struct ps_metrics *metrics
 static void links_write(struct ps_page *page, const struct ps_metrics *metrics)
 {
     if (metrics->link_count > 0)
-        head(page, "penstock_component_channel_info", "gauge",
-             "Channels that a source puts into, or a sink takes from");
+        ps_page_family(page, "penstock_component_channel_info", "gauge",
+                       "Channels that a source puts into, or a sink takes from");
     for (size_t i = 0; i < metrics->link_count; i++) {
         const struct ps_metrics_link *link = &metrics->links[i];
-        ps_page_format(
-            page, "penstock_component_channel_info{kind=\"%s\",component=", ps_stage_kind_word(link->kind));
-        ps_page_label(page, link->component);
-        ps_page_text(page, ",channel=");
-        ps_page_label(page, link->channel);
-        ps_page_text(page, "} 1\n");
+        ps_page_sample(page, "penstock_component_channel_info", "kind", ps_stage_kind_word(link->kind),
+                       "component", link->component, "channel", link->channel, NULL);
+        number(page, 1, 0);
     }
 }
 
@@ -437,7 +415,7 @@ static void channels_write(struct ps_page *page, const struct ps_metrics *metric
          offsetof(struct ps_fill, bytes_capacity)},
     };
     for (size_t field = 0; field < PS_COUNT_OF(fields); field++) {
-        head(page, fields[field].name, "gauge", fields[field].help);
+        ps_page_family(page, fields[field].name, "gauge", fields[field].help);
         for (size_t i = 0; i < metrics->component_count; i++) {
             const struct ps_metrics_component *component = &metrics->components[i];
             uint64_t value;
@@ -454,7 +432,7 @@ static void rings_write(struct ps_page *page, const struct ps_metrics *metrics)
     static const char *const helps[] = {"Leases in a ring between two workers",
                                         "Capacity of the ring in leases"};
     for (unsigned which = 0; which < 2 && metrics->ring_count > 0; which++) {
-        head(page, names[which], "gauge", helps[which]);
+        ps_page_family(page, names[which], "gauge", helps[which]);
         for (size_t i = 0; i < metrics->ring_count; i++) {
             const struct ps_metrics_ring *ring = &metrics->rings[i];
             ps_page_format(page, "%s{channel=", names[which]);
@@ -492,7 +470,7 @@ static void workers_write(struct ps_page *page, const struct ps_metrics *metrics
          offsetof(struct ps_metrics_worker, blocks_cached), 0},
     };
     for (size_t field = 0; field < PS_COUNT_OF(fields) && metrics->worker_count > 0; field++) {
-        head(page, fields[field].name, fields[field].type, fields[field].help);
+        ps_page_family(page, fields[field].name, fields[field].type, fields[field].help);
         for (size_t i = 0; i < metrics->worker_count; i++) {
             const struct ps_metrics_worker *worker = &metrics->workers[i];
             uint64_t value;
@@ -507,7 +485,7 @@ static void workers_write(struct ps_page *page, const struct ps_metrics *metrics
 
 static void one(struct ps_page *page, const char *name, const char *type, const char *help, double value)
 {
-    head(page, name, type, help);
+    ps_page_family(page, name, type, help);
     ps_page_format(page, "%s %.15g\n", name, value);
 }
 
@@ -542,25 +520,23 @@ static void process_write(struct ps_page *page, const struct ps_metrics_process 
     struct rlimit files;
     getrusage(RUSAGE_SELF, &usage);
     getrlimit(RLIMIT_NOFILE, &files);
-    head(page, "penstock_build_info", "gauge", "Version of the program and name of the agent");
-    ps_page_text(page, "penstock_build_info{version=");
-    ps_page_label(page, PS_VERSION);
-    ps_page_text(page, ",agent=");
-    ps_page_label(page, process->agent != NULL ? process->agent : "");
-    ps_page_text(page, "} 1\n");
+    ps_page_family(page, "penstock_build_info", "gauge", "Version of the program and name of the agent");
+    ps_page_sample(page, "penstock_build_info", "version", PS_VERSION, "agent",
+                   process->agent != NULL ? process->agent : "", NULL);
+    number(page, 1, 0);
     one(page, "penstock_memory_budget_bytes", "gauge", "Bytes of the memory budget",
         (double)process->budget_bytes);
     one(page, "penstock_memory_used_bytes", "gauge", "Bytes used of the memory budget",
         (double)process->used_bytes);
-    head(page, "penstock_reloads_total", "counter", "Reloads of the configuration, by result");
+    ps_page_family(page, "penstock_reloads_total", "counter", "Reloads of the configuration, by result");
     ps_page_format(
         page, "penstock_reloads_total{result=\"ok\"} %llu\npenstock_reloads_total{result=\"failed\"} %llu\n",
         (unsigned long long)process->reload_count, (unsigned long long)process->reload_failed_count);
     one(page, "penstock_configuration_reload_successful", "gauge",
         "0 after a failed reload (the previous configuration still runs), else 1",
         process->reload_failure == NULL);
-    head(page, "penstock_log_lines_total", "counter",
-         "Log lines, including those that the rate limit held back");
+    ps_page_family(page, "penstock_log_lines_total", "counter",
+                   "Log lines, including those that the rate limit held back");
     for (unsigned level = PS_LOG_INFO; level <= PS_LOG_ERROR; level++)
         ps_page_format(page, "penstock_log_lines_total{level=\"%s\"} %llu\n", levels[level],
                        (unsigned long long)ps_log_count((enum ps_log_level)level));
