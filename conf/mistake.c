@@ -1,7 +1,7 @@
 /* See mistake.h. */
 #include "conf/mistake.h"
 
-#include "conf/validate/component.h"
+#include "conf/parts.h"
 
 #include <string.h>
 
@@ -87,15 +87,6 @@ static bool source_put(const struct ps_agent_spec *old, const char *name, unsign
     return false;
 }
 
-static struct ps_place key_place(struct ps_conf *fresh, const struct ps_conf_part *part, const char *section,
-                                 const char *key)
-{
-    const struct ps_component_maker maker = {.conf = fresh, .stages = fresh->stages, .arena = fresh->arena};
-    return ps_component_place(
-        &maker, part, ps_arena_format(fresh->arena, "%s.%s.%s.", fresh->agent.name, section, part->name),
-        key);
-}
-
 /* Adds a mistake when the last sinks of this channel now take from other channels and its sources stay: their events
  * would never be delivered. Sinks that are no longer listed were removed on purpose. */
 static void add_sinks_moved(struct ps_conf *fresh, const struct ps_agent_spec *old, const char *channel,
@@ -106,7 +97,7 @@ static void add_sinks_moved(struct ps_conf *fresh, const struct ps_agent_spec *o
         if (!sink_took(old, sink->part.name, before))
             continue;
         ps_problem_add(
-            &fresh->problems, PS_SEVERITY_WARNING, key_place(fresh, &sink->part, "sinks", "channel"),
+            &fresh->problems, PS_SEVERITY_WARNING, ps_conf_part_place(fresh, &sink->part, "channel"),
             ps_arena_format(fresh->arena,
                             "give %s another sink, or take it out of the channels of its sources", channel),
             "channel %s has sources, and loses its last sink: %s now takes from %s instead", channel,
@@ -124,7 +115,7 @@ static void add_sources_moved(struct ps_conf *fresh, const struct ps_agent_spec 
         if (!source_put(old, source->part.name, before))
             continue;
         ps_problem_add(
-            &fresh->problems, PS_SEVERITY_WARNING, key_place(fresh, &source->part, "sources", "channels"),
+            &fresh->problems, PS_SEVERITY_WARNING, ps_conf_part_place(fresh, &source->part, "channels"),
             ps_arena_format(fresh->arena, "give %s another source, or take its sinks out of %s.sinks",
                             channel, fresh->agent.name),
             "channel %s has sinks, and loses its last source: %s no longer puts events into it", channel,

@@ -2,6 +2,7 @@
  * while they are built. */
 #include "conf/bind.h"
 #include "conf/conf.h"
+#include "conf/parts.h"
 #include "conf/properties/properties.h"
 #include "conf/state_directory.h"
 #include "conf/text.h"
@@ -11,7 +12,6 @@
 #include "core/plugin/loader.h"
 #include "core/plugin/module.h"
 #include "core/stage_call.h"
-#include "conf/validate/validate_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -171,10 +171,9 @@ static struct ps_stage_spec stage_spec(const struct ps_conf *conf, const struct 
 
 static unsigned channel_number(const struct ps_conf_agent *agent, const char *name)
 {
-    for (size_t i = 0; i < agent->channel_count; i++)
-        if (strcmp(agent->channels[i].part.name, name) == 0)
-            return (unsigned)i;
-    ps_assert_failed(__FILE__, __LINE__, "a valid component names a valid channel");
+    const struct ps_conf_channel *channel = ps_conf_channel_named(agent, name);
+    PS_ASSERT(channel != NULL);
+    return (unsigned)(channel - agent->channels);
 }
 
 /* Returns one more than the number of the channel for dead letters; 0: there is none. */

@@ -10,3 +10,9 @@ const char *ps_pairs_get(const struct ps_pairs *pairs, const char *key)
     }
     return NULL;
 }
+
+const char *ps_pairs_value(const struct ps_pairs *pairs, const char *key, const char *fallback)
+{
+    const char *value = ps_pairs_get(pairs, key);
+    return value != NULL ? value : fallback;
+}

@@ -52,6 +52,8 @@ struct ps_pairs {
 
 /* Returns the value of `key` in a map, or NULL. */
 const char *ps_pairs_get(const struct ps_pairs *pairs, const char *key);
+/* Returns the value of `key`, or `fallback`. */
+const char *ps_pairs_value(const struct ps_pairs *pairs, const char *key, const char *fallback);
 
 enum ps_option_flags {
     PS_OPTION_REQUIRED = 1 << 0,    /* without a value the component is dropped, as Flume does */

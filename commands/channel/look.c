@@ -4,6 +4,7 @@
 #include "conf/conf.h"
 #include "conf/java/class_path.h"
 #include "conf/java/tools.h"
+#include "conf/parts.h"
 #include "conf/text.h"
 #include "commands/channel/channel.h"
 #include "stages/lib/flume_log/directory.h"
@@ -49,11 +50,9 @@ static enum ps_status from_agent_file(struct ps_channel_command *command, struct
                                .ask_classes = true,
                                .tools = &said};
     struct ps_conf *conf;
-    const struct ps_conf_part *part = NULL;
     (void)ps_conf_load(&agent, ps_stages, &conf); /* `penstock check` reports its problems */
-    for (size_t i = 0; i < conf->agent.channel_count; i++)
-        if (strcmp(conf->agent.channels[i].part.name, command->channel) == 0)
-            part = &conf->agent.channels[i].part;
+    const struct ps_conf_channel *channel = ps_conf_channel_named(&conf->agent, command->channel);
+    const struct ps_conf_part *part = channel != NULL ? &channel->part : NULL;
     enum ps_status status = PS_OK;
     if (part == NULL) {
         status = ps_err_set(err, "%s: agent %s has no valid channel %s; `penstock check` tells more",

@@ -3,6 +3,7 @@
 #include "commands/graph/graph.h"
 
 #include "conf/bind.h"
+#include "conf/parts.h"
 #include "stages/lib/rules/stage.h"
 #include "core/quantity.h"
 
@@ -188,14 +189,12 @@ static void routes_draw(struct routes *routes, size_t selector, const size_t *ch
         if (route->optional)
             label = ps_arena_format(graph->arena, "optional%s%s", label != NULL ? "\n" : "",
                                     label != NULL ? label : "");
-        size_t to = SIZE_MAX;
-        for (size_t c = 0; c < agent->channel_count && route->channel != NULL; c++)
-            if (strcmp(agent->channels[c].part.name, route->channel) == 0)
-                to = channel_nodes[c];
+        const struct ps_conf_channel *to =
+            route->channel != NULL ? ps_conf_channel_named(agent, route->channel) : NULL;
         if (route->channel == NULL)
-            to = node_add(graph, GRAPH_DROPPED, "dropped", 0);
-        if (to != SIZE_MAX)
-            edge_add(graph, selector, to, label, route->optional);
+            edge_add(graph, selector, node_add(graph, GRAPH_DROPPED, "dropped", 0), label, route->optional);
+        else if (to != NULL)
+            edge_add(graph, selector, channel_nodes[to - agent->channels], label, route->optional);
     }
 }
 
@@ -397,9 +396,9 @@ void ps_graph_make(struct graph *graph, const struct ps_conf *conf, struct ps_ar
         const struct ps_conf_sink *sink = &agent->sinks[i];
         size_t node = node_add(graph, GRAPH_SINK, part_label(arena, &sink->part),
                                group_cluster(groups, agent, sink->group));
-        for (size_t c = 0; c < agent->channel_count; c++)
-            if (strcmp(agent->channels[c].part.name, sink->channel) == 0)
-                edge_add(graph, channels[c], node, NULL, false);
+        const struct ps_conf_channel *from = ps_conf_channel_named(agent, sink->channel);
+        if (from != NULL)
+            edge_add(graph, channels[from - agent->channels], node, NULL, false);
         sink_topics(graph, &sink->part, node);
     }
 }

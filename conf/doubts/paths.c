@@ -1,6 +1,7 @@
 /* See paths.h. Identifies the stages by name and reads Flume's keys, never their plans. */
 #include "conf/doubts/paths.h"
 
+#include "conf/parts.h"
 #include "conf/text.h"
 #include "conf/validate/component.h"
 
@@ -349,13 +350,9 @@ static void look_at_part(struct ps_conf *conf, const struct ps_conf_part *part)
 
 void ps_doubt_paths(struct ps_conf *conf)
 {
-    const struct ps_conf_agent *agent = &conf->agent;
-    for (size_t i = 0; i < agent->source_count; i++)
-        look_at_part(conf, &agent->sources[i].part);
-    for (size_t i = 0; i < agent->channel_count; i++)
-        look_at_part(conf, &agent->channels[i].part);
-    for (size_t i = 0; i < agent->sink_count; i++)
-        look_at_part(conf, &agent->sinks[i].part);
+    const struct ps_conf_part *part;
+    for (size_t i = 0; (part = ps_conf_part_at(&conf->agent, i)) != NULL; i++)
+        look_at_part(conf, part);
     for (const struct ps_conf_aside *aside = conf->aside; aside != NULL; aside = aside->next)
         look_at_part(conf, &aside->part);
 }

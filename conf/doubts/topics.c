@@ -2,17 +2,15 @@
 #include "conf/doubts/topics.h"
 
 #include "conf/bind.h"
+#include "conf/doubts/headers.h"
 #include "conf/text.h"
+#include "stages/lib/kafka/produce/partition.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-#define NAME_BYTES_MAX 249U
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
 /* What a sink takes from a header. */
 struct use {
@@ -31,31 +29,18 @@ struct path {
     const char *header;
 };
 
-static const char *value_or(const struct ps_conf_part *part, const char *key, const char *fallback)
-{
-    const char *value = ps_pairs_get(&part->pairs, key);
-    return value != NULL ? value : fallback;
-}
-
-static bool is_true(const struct ps_conf_part *part, const char *key, const char *fallback)
-{
-    return strcasecmp(value_or(part, key, fallback), "true") == 0;
-}
-
-/* The rule of ps_kafka_topic_name_is_legal (stages/lib/kafka/produce/partition.h). */
 static bool is_topic(const char *name)
 {
     size_t length = strlen(name);
-    return length > 0 && length <= NAME_BYTES_MAX && strspn(name, NAME_CHARACTERS) == length &&
-           strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    return length <= PS_KAFKA_TOPIC_LENGTH_MAX && ps_kafka_topic_name_is_legal(name, (uint32_t)length);
 }
 
 /* Returns the name with a - for each character that Kafka does not allow. */
 static const char *legal_name(struct ps_arena *arena, const char *name)
 {
-    char *text = ps_arena_format(arena, "%.*s", (int)NAME_BYTES_MAX, name);
+    char *text = ps_arena_format(arena, "%.*s", (int)PS_KAFKA_TOPIC_LENGTH_MAX, name);
     for (char *at = text; *at != '\0'; at++)
-        if (strchr(NAME_CHARACTERS, *at) == NULL)
+        if (*at != '.' && !ps_kafka_topic_name_is_legal(at, 1))
             *at = '-';
     return is_topic(text) ? text : "topic";
 }
@@ -92,70 +77,25 @@ static void report(const struct path *path, const struct ps_pair *pair, const ch
                                                          : "such events are never delivered");
 }
 
-/* ---- what gives the header its value ---- */
-
-enum effect {
-    EFFECT_NONE,
-    EFFECT_SETS,    /* a value that is known, unless the event has the header */
-    EFFECT_UNKNOWN, /* perhaps another value, or none */
-};
-
-static bool may_remove(const struct ps_conf_part *interceptor, const char *header)
+static bool selects_by(const struct ps_conf_part *selector, const char *header)
 {
-    return strcmp(value_or(interceptor, "withName", ""), header) == 0 ||
-           ps_pairs_get(&interceptor->pairs, "matching") != NULL ||
-           strstr(value_or(interceptor, "fromList", ""), header) != NULL;
-}
-
-/* Returns what an interceptor does with the header; `*pair` is the key with the value, or with the beginning of it. */
-static enum effect effect_of(const struct ps_conf_part *interceptor, const char *header,
-                             const struct ps_pair **pair)
-{
-    const char *type = interceptor->ops->name;
-    *pair = NULL;
-    if (strcmp(type, "search_replace") == 0 || strcmp(type, "regex_filter") == 0)
-        return EFFECT_NONE;
-    if (strcmp(type, "static") == 0) {
-        *pair = ps_pairs_find(&interceptor->pairs, "value");
-        return strcmp(value_or(interceptor, "key", "key"), header) == 0 ? EFFECT_SETS : EFFECT_NONE;
-    }
-    if (strcmp(type, "uuid") == 0) {
-        *pair = ps_pairs_find(&interceptor->pairs, "prefix");
-        return strcmp(value_or(interceptor, "headerName", "id"), header) == 0 ? EFFECT_SETS : EFFECT_NONE;
-    }
-    if (strcmp(type, "timestamp") == 0)
-        return strcmp(value_or(interceptor, "headerName", value_or(interceptor, "header", "timestamp")),
-                      header) == 0
-                   ? EFFECT_UNKNOWN
-                   : EFFECT_NONE;
-    if (strcmp(type, "host") == 0)
-        return strcmp(value_or(interceptor, "hostHeader", "host"), header) == 0 ? EFFECT_UNKNOWN
-                                                                                : EFFECT_NONE;
-    if (strcmp(type, "remove_header") == 0)
-        return may_remove(interceptor, header) ? EFFECT_UNKNOWN : EFFECT_NONE;
-    if (strcmp(type, "regex_extractor") == 0) {
-        for (size_t i = 0; i < interceptor->pairs.count; i++)
-            if (strcmp(interceptor->pairs.items[i].value, header) == 0)
-                return EFFECT_UNKNOWN;
-        return EFFECT_NONE;
-    }
-    return EFFECT_UNKNOWN; /* a Java class, rules, a plug-in */
+    return strcmp(selector->ops->name, "multiplexing") == 0 &&
+           strcmp(ps_pairs_value(&selector->pairs, "header", "flume.selector.header"), header) == 0;
 }
 
 /* Returns whether events with this value of the header come into the sink's channel. */
 static bool reaches(const struct path *path, const char *value)
 {
     const struct ps_conf_part *selector = &path->source->selector;
-    if (strcmp(selector->ops->name, "multiplexing") != 0 ||
-        strcmp(value_or(selector, "header", "flume.selector.header"), path->header) != 0)
+    if (!selects_by(selector, path->header))
         return true;
     struct ps_arena *arena = path->conf->arena;
     const char *channels = ps_pairs_get(&selector->pairs, ps_arena_format(arena, "mapping.%s", value));
-    const char *optional = ps_pairs_get(&selector->pairs, ps_arena_format(arena, "optional.%s", value));
+    const char *optional = ps_pairs_value(&selector->pairs, ps_arena_format(arena, "optional.%s", value), "");
     if (channels == NULL)
-        channels = value_or(selector, "default", "");
+        channels = ps_pairs_value(&selector->pairs, "default", "");
     struct ps_texts required = ps_text_split_blanks(arena, channels),
-                    further = ps_text_split_blanks(arena, optional != NULL ? optional : "");
+                    further = ps_text_split_blanks(arena, optional);
     return ps_texts_have(&required, path->sink->channel) || ps_texts_have(&further, path->sink->channel);
 }
 
@@ -165,9 +105,8 @@ static bool is_changed_behind(const struct path *path, size_t number)
     for (size_t i = number + 1; i < path->source->interceptor_count; i++) {
         const struct ps_conf_part *interceptor = &path->source->interceptors[i];
         const struct ps_pair *pair;
-        enum effect effect = effect_of(interceptor, path->header, &pair);
-        if (effect == EFFECT_UNKNOWN ||
-            (effect == EFFECT_SETS && !is_true(interceptor, "preserveExisting", "true")))
+        if (ps_header_effect(interceptor, path->header, &pair) == PS_HEADER_UNKNOWN ||
+            ps_header_is_replaced(interceptor, path->header))
             return true;
     }
     return false;
@@ -191,7 +130,7 @@ static void look_at_interceptors(const struct path *path)
     for (size_t i = 0; i < path->source->interceptor_count; i++) {
         const struct ps_conf_part *interceptor = &path->source->interceptors[i];
         const struct ps_pair *pair;
-        if (effect_of(interceptor, path->header, &pair) == EFFECT_SETS && is_doubtful(path, pair) &&
+        if (ps_header_effect(interceptor, path->header, &pair) == PS_HEADER_SETS && is_doubtful(path, pair) &&
             !is_changed_behind(path, i))
             report(path, pair, ps_arena_format(arena, "interceptors.%s.", interceptor->name),
                    cure_for(path, pair), pair->value);
@@ -203,8 +142,7 @@ static void look_at_selector(const struct path *path)
 {
     static const char *const words[] = {"mapping.", "optional."};
     const struct ps_conf_part *selector = &path->source->selector;
-    if (strcmp(selector->ops->name, "multiplexing") != 0 ||
-        strcmp(value_or(selector, "header", "flume.selector.header"), path->header) != 0)
+    if (!selects_by(selector, path->header))
         return;
     for (size_t i = 0; i < selector->pairs.count; i++) {
         const struct ps_pair *pair = &selector->pairs.items[i];
@@ -230,7 +168,7 @@ static void look_at_source(const struct path *path)
         const struct ps_pair *pair = &part->pairs.items[i];
         const char *dot = strrchr(pair->key, '.');
         bool is_path = strcmp(pair->key, "fileHeaderKey") == 0 && strcmp(pair->value, path->header) == 0;
-        if (is_path && is_true(part, "fileHeader", "false") && reaches(path, "/"))
+        if (is_path && ps_key_is_true(part, "fileHeader", "false") && reaches(path, "/"))
             report(path, pair, "", "write file", "/..");
         else if (is_tail && ps_text_begins(pair->key, "headers.") && strcmp(dot + 1, path->header) == 0 &&
                  is_doubtful(path, pair))
@@ -256,10 +194,10 @@ void ps_doubt_topics(struct ps_conf *conf)
             if (strcmp(sink->part.ops->name, "kafka") != 0)
                 continue;
             const struct path topic = {conf, &agent->sources[i], sink, &topic_use,
-                                       value_or(&sink->part, "topicHeader", "topic")};
+                                       ps_pairs_value(&sink->part.pairs, "topicHeader", "topic")};
             const struct path partition = {conf, &agent->sources[i], sink, &partition_use,
                                            ps_pairs_get(&sink->part.pairs, "partitionIdHeader")};
-            if (is_true(&sink->part, "allowTopicOverride", "true"))
+            if (ps_key_is_true(&sink->part, "allowTopicOverride", "true"))
                 look(&topic);
             look(&partition);
         }

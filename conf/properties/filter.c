@@ -65,8 +65,8 @@ static void filter_make(struct filters *filters, const char *name, const struct 
         filter.kind = FILTER_ENV;
     } else if (type_is(type, "external", CLASS "ExternalProcessConfigFilter")) {
         filter.kind = FILTER_EXTERNAL;
-        const char *command = ps_pairs_get(&pairs, "command");
-        filter.command = ps_text_split_blanks(filters->arena, command != NULL ? command : "");
+        const char *command = ps_pairs_value(&pairs, "command", "");
+        filter.command = ps_text_split_blanks(filters->arena, command);
         if (filter.command.count == 0) {
             ps_problem_add(filters->problems, PS_SEVERITY_DROPPED, place, "add its command",
                            "config filter %s has no command", name);

@@ -2,48 +2,32 @@
 #include "conf/validate/check.h"
 
 #include "conf/bind.h"
-#include "conf/text.h"
+#include "conf/doubts/headers.h"
 
 #include <ctype.h>
 #include <string.h>
-#include <strings.h>
-
-static const char *value_or(const struct ps_conf_part *part, const char *key, const char *fallback)
-{
-    const char *value = ps_pairs_get(&part->pairs, key);
-    return value != NULL ? value : fallback;
-}
 
 /* Returns whether an interceptor removes the header or overwrites its value. */
 static bool header_is_replaced(const struct ps_conf_source *source, const char *header)
 {
-    for (size_t i = 0; i < source->interceptor_count; i++) {
-        const struct ps_conf_part *interceptor = &source->interceptors[i];
-        if (strcmp(interceptor->ops->name, "remove_header") == 0 &&
-            (strcmp(value_or(interceptor, "withName", ""), header) == 0 ||
-             ps_pairs_get(&interceptor->pairs, "matching") != NULL ||
-             strstr(value_or(interceptor, "fromList", ""), header) != NULL))
+    for (size_t i = 0; i < source->interceptor_count; i++)
+        if (ps_header_is_replaced(&source->interceptors[i], header))
             return true;
-        if (strcmp(interceptor->ops->name, "static") == 0 &&
-            strcmp(value_or(interceptor, "key", "key"), header) == 0 &&
-            strcasecmp(value_or(interceptor, "preserveExisting", "true"), "true") != 0)
-            return true;
-    }
     return false;
 }
 
 static void check_loop(struct ps_conf *conf, const struct ps_conf_source *source,
                        const struct ps_conf_sink *sink)
 {
-    const char *header = value_or(&sink->part, "topicHeader", "topic");
-    if (strcasecmp(value_or(&sink->part, "allowTopicOverride", "true"), "true") != 0 ||
-        strcasecmp(value_or(&source->part, "setTopicHeader", "true"), "true") != 0 ||
-        strcmp(value_or(&source->part, "topicHeader", "topic"), header) != 0 ||
+    const char *header = ps_pairs_value(&sink->part.pairs, "topicHeader", "topic");
+    if (!ps_key_is_true(&sink->part, "allowTopicOverride", "true") ||
+        !ps_key_is_true(&source->part, "setTopicHeader", "true") ||
+        strcmp(ps_pairs_value(&source->part.pairs, "topicHeader", "topic"), header) != 0 ||
         header_is_replaced(source, header))
         return;
     const char *prefix = ps_arena_format(conf->arena, "%s.sinks.%s", conf->agent.name, sink->part.name);
-    bool same = strcmp(value_or(&source->part, "kafka.bootstrap.servers", ""),
-                       value_or(&sink->part, "kafka.bootstrap.servers", "-")) == 0;
+    bool same = strcmp(ps_pairs_value(&source->part.pairs, "kafka.bootstrap.servers", ""),
+                       ps_pairs_value(&sink->part.pairs, "kafka.bootstrap.servers", "-")) == 0;
     ps_problem_add(
         &conf->problems, PS_SEVERITY_WARNING, (struct ps_place){sink->part.file, sink->part.line, prefix},
         ps_arena_format(conf->arena,
@@ -88,21 +72,6 @@ static bool names_timestamp(const struct ps_pairs *pairs)
     return false;
 }
 
-static bool interceptor_may_set_timestamp(const struct ps_conf_part *interceptor)
-{
-    const char *type = interceptor->ops->name;
-    if (strcmp(type, "timestamp") == 0)
-        return strcmp(value_or(interceptor, "headerName", value_or(interceptor, "header", "timestamp")),
-                      "timestamp") == 0;
-    /* what a Java class, the rules or a plug-in set is not known */
-    static const char *const known[] = {"host",          "static",         "regex_filter", "regex_extractor",
-                                        "remove_header", "search_replace", "uuid"};
-    for (size_t i = 0; i < PS_COUNT_OF(known); i++)
-        if (strcmp(type, known[i]) == 0)
-            return names_timestamp(&interceptor->pairs);
-    return true;
-}
-
 /* Returns whether no event of the source has a header `timestamp`. Other sources set it (kafka, the syslog ones) or
  * pass on the headers of their senders. */
 static bool lacks_timestamp(const struct ps_conf_source *source)
@@ -115,7 +84,9 @@ static bool lacks_timestamp(const struct ps_conf_source *source)
     if (!plain || names_timestamp(&source->part.pairs))
         return false;
     for (size_t i = 0; i < source->interceptor_count; i++) {
-        if (interceptor_may_set_timestamp(&source->interceptors[i]))
+        const struct ps_pair *pair;
+        enum ps_header_effect effect = ps_header_effect(&source->interceptors[i], "timestamp", &pair);
+        if (effect == PS_HEADER_SETS || effect == PS_HEADER_UNKNOWN)
             return false;
     }
     return true;
@@ -146,7 +117,7 @@ static void check_times(struct ps_conf *conf, const struct ps_conf_source *sourc
     for (size_t i = 0; i < PS_COUNT_OF(timed_sinks); i++) {
         const struct timed_sink *timed = &timed_sinks[i];
         if (strcmp(sink->part.ops->name, timed->type) != 0 ||
-            strcasecmp(value_or(&sink->part, timed->local, "false"), "true") == 0)
+            ps_key_is_true(&sink->part, timed->local, "false"))
             continue;
         for (size_t k = 0; timed->patterns[k] != NULL; k++) {
             const struct ps_pair *pattern = ps_pairs_find(&sink->part.pairs, timed->patterns[k]);

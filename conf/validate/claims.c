@@ -2,7 +2,7 @@
 #include "conf/validate/claims.h"
 
 #include "conf/validate/clash.h"
-#include "conf/validate/component.h"
+#include "conf/parts.h"
 #include "conf/properties/properties.h"
 #include "core/array.h"
 
@@ -12,7 +12,6 @@
 
 struct owner {
     const struct ps_conf_part *part;
-    const char *kind;      /* "sources"; a constant */
     struct ps_claim claim; /* its path is resolved */
 };
 
@@ -57,8 +56,8 @@ static bool is_twice(const struct owner *a, const struct owner *b)
 
 static bool conflict(const struct owner *a, const struct owner *b)
 {
-    bool is_kind =
-        a->part->ops == b->part->ops || (a->part->ops->kind == PS_KIND_CHANNEL && a->kind == b->kind);
+    bool is_kind = a->part->ops == b->part->ops ||
+                   (a->part->ops->kind == PS_KIND_CHANNEL && b->part->ops->kind == PS_KIND_CHANNEL);
     return a->part != b->part && is_kind && strcmp(a->claim.key, b->claim.key) == 0 &&
            strcmp(a->claim.path, b->claim.path) == 0 && same_text(a->claim.part, b->claim.part);
 }
@@ -66,11 +65,8 @@ static bool conflict(const struct owner *a, const struct owner *b)
 /* Reports a component that would lock, or write, its own path: `check` refuses it. */
 static void report_twice(struct ps_conf *conf, const struct owner *owner)
 {
-    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const char *prefix =
-        ps_arena_format(conf->arena, "%s.%s.%s.", conf->agent.name, owner->kind, owner->part->name);
     ps_problem_add(&conf->problems, PS_SEVERITY_ERROR,
-                   ps_component_place(&maker, owner->part, prefix, owner->claim.key), "name it once",
+                   ps_conf_part_place(conf, owner->part, owner->claim.key), "name it once",
                    "%s names %s twice, perhaps by a link", owner->part->label, owner->claim.path);
     ps_problem_mistake(&conf->problems, PS_MISTAKE_CAUSE);
 }
@@ -78,10 +74,8 @@ static void report_twice(struct ps_conf *conf, const struct owner *owner)
 static void report(struct ps_conf *conf, const struct owner *owner, const struct owner *earlier)
 {
     const struct ps_clash clash = {.part = owner->part,
-                                   .section = owner->kind,
                                    .key = owner->claim.key,
                                    .other = earlier->part,
-                                   .other_section = earlier->kind,
                                    .other_key = earlier->claim.key,
                                    .cure = owner->claim.cure};
     ps_clash_report(conf, &clash,
@@ -109,7 +103,7 @@ static void add_claim(void *argument, const struct ps_claim *claim)
     }
 }
 
-static void add_claims(struct owners *owners, const struct ps_conf_part *part, const char *kind)
+static void add_claims(struct owners *owners, const struct ps_conf_part *part)
 {
     struct ps_conf *conf = owners->conf;
     const struct ps_context context = {.agent = conf->agent.name,
@@ -119,7 +113,7 @@ static void add_claims(struct owners *owners, const struct ps_conf_part *part, c
                                        .system_property = ps_conf_system_property,
                                        .read_properties = ps_properties_read,
                                        .argument = conf};
-    owners->adding = (struct owner){.part = part, .kind = kind};
+    owners->adding = (struct owner){.part = part};
     owners->reported = false;
     if (part->ops->claims != NULL)
         part->ops->claims(part->plan, &context, add_claim, owners);
@@ -128,9 +122,8 @@ static void add_claims(struct owners *owners, const struct ps_conf_part *part, c
 void ps_check_claims(struct ps_conf *conf)
 {
     struct owners owners = {.conf = conf};
-    for (size_t i = 0; i < conf->agent.source_count; i++)
-        add_claims(&owners, &conf->agent.sources[i].part, "sources");
-    for (size_t i = 0; i < conf->agent.channel_count; i++)
-        add_claims(&owners, &conf->agent.channels[i].part, "channels");
+    const struct ps_conf_part *part;
+    for (size_t i = 0; (part = ps_conf_part_at(&conf->agent, i)) != NULL; i++)
+        add_claims(&owners, part);
     free(owners.items);
 }

@@ -6,11 +6,10 @@
 
 struct ps_clash {
     const struct ps_conf_part *part;
-    const char *section; /* section of the component: "sources"; a constant */
-    const char *key;     /* the key that names the thing */
+    const char *key; /* the key that names the thing */
     /* the component that has the thing; NULL: no component, or the same component */
     const struct ps_conf_part *other;
-    const char *other_section, *other_key;
+    const char *other_key;
     const char *cure;
 };
 

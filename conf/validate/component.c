@@ -191,39 +191,6 @@ struct ps_place ps_component_place(const struct ps_component_maker *maker, const
     return place;
 }
 
-static const struct ps_conf_part *part_labelled(const struct ps_conf *conf, const char *label)
-{
-    const struct ps_conf_agent *agent = &conf->agent;
-    for (size_t i = 0; i < agent->source_count; i++) {
-        if (strcmp(agent->sources[i].part.label, label) == 0)
-            return &agent->sources[i].part;
-    }
-    for (size_t i = 0; i < agent->channel_count; i++) {
-        if (strcmp(agent->channels[i].part.label, label) == 0)
-            return &agent->channels[i].part;
-    }
-    for (size_t i = 0; i < agent->sink_count; i++) {
-        if (strcmp(agent->sinks[i].part.label, label) == 0)
-            return &agent->sinks[i].part;
-    }
-    for (const struct ps_conf_aside *aside = conf->aside; aside != NULL; aside = aside->next) {
-        if (strcmp(aside->part.label, label) == 0)
-            return &aside->part;
-    }
-    return NULL;
-}
-
-struct ps_place ps_conf_place(struct ps_conf *conf, const char *component, const char *key)
-{
-    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const struct ps_conf_part *part = part_labelled(conf, component);
-    if (part == NULL)
-        return (struct ps_place){.file = NULL};
-    const char *prefix = ps_arena_format(conf->arena, "%s.%ss.%s.", conf->agent.name,
-                                         ps_kind_word(part->ops->kind), part->name);
-    return ps_component_place(&maker, part, prefix, key);
-}
-
 /* Returns whether the key was reported as missing: then the stage sees another value in its place. */
 static bool is_missing(const struct ps_problems *problems, const struct ps_place *place)
 {

@@ -7,11 +7,6 @@
 
 #define CURE "name a directory: /var/lib/penstock/dead, or ./dead"
 
-bool ps_dead_letters_go_to_channel(const char *deadletter)
-{
-    return deadletter != NULL && strchr(deadletter, '/') == NULL;
-}
-
 static void report(struct ps_validation *validation, const struct ps_conf_part *part, const char *prefix,
                    const char *cure, const char *what)
 {
@@ -23,7 +18,8 @@ static void report(struct ps_validation *validation, const struct ps_conf_part *
 bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,
                            const char *prefix, const char *deadletter)
 {
-    if (!ps_dead_letters_go_to_channel(deadletter) || ps_validation_channel(validation, deadletter) != NULL)
+    if (!ps_dead_letters_go_to_channel(deadletter) ||
+        ps_conf_channel_named(&validation->conf->agent, deadletter) != NULL)
         return true;
     report(
         validation, part, prefix,
@@ -64,22 +60,6 @@ static const struct ps_conf_sink *own_drain(const struct ps_conf_agent *agent,
     return NULL;
 }
 
-/* Returns the label of a component whose letters go to the channel; NULL: none. */
-static const char *writer_of(const struct ps_conf_agent *agent, const char *channel)
-{
-    for (size_t i = 0; i < agent->source_count; i++) {
-        const char *target = agent->sources[i].common.deadletter;
-        if (ps_dead_letters_go_to_channel(target) && strcmp(target, channel) == 0)
-            return agent->sources[i].part.label;
-    }
-    for (size_t i = 0; i < agent->sink_count; i++) {
-        const struct ps_conf_sink *sink = &agent->sinks[i];
-        if (has_letters_channel(sink) && strcmp(sink->common.deadletter, channel) == 0)
-            return sink->part.label;
-    }
-    return NULL;
-}
-
 /* Returns why the letters of this sink must not go to the channel that it names; NULL: they may. */
 static const char *objection(struct ps_validation *validation, const struct ps_conf_sink *sink)
 {
@@ -94,7 +74,7 @@ static const char *objection(struct ps_validation *validation, const struct ps_c
         return ps_arena_format(validation->arena,
                                "the dead letters of %s would come back to its group: %s takes from %s",
                                sink->part.label, own->part.label, target);
-    const char *writer = writer_of(agent, sink->channel);
+    const char *writer = ps_conf_letters_of(agent, sink->channel);
     if (writer == NULL)
         return NULL;
     return ps_arena_format(validation->arena,
@@ -105,17 +85,17 @@ static const char *objection(struct ps_validation *validation, const struct ps_c
 
 void ps_validate_letters(struct ps_validation *validation)
 {
-    struct ps_conf_agent *agent = &validation->conf->agent;
+    const struct ps_conf_agent *agent = &validation->conf->agent;
     for (size_t i = 0; i < agent->source_count; i++) {
         const char *target = agent->sources[i].common.deadletter;
         if (ps_dead_letters_go_to_channel(target))
-            ps_validation_channel(validation, target)->source_count++;
+            ps_conf_channel_named(agent, target)->source_count++;
     }
     for (size_t i = 0; i < agent->sink_count; i++) {
         const struct ps_conf_sink *sink = &agent->sinks[i];
         if (!has_letters_channel(sink))
             continue;
-        ps_validation_channel(validation, sink->common.deadletter)->source_count++;
+        ps_conf_channel_named(agent, sink->common.deadletter)->source_count++;
         const char *what = objection(validation, sink);
         if (what != NULL)
             report(validation, &sink->part,

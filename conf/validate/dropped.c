@@ -1,21 +1,19 @@
 /* See dropped.h. */
 #include "conf/validate/dropped.h"
 
+#include "conf/parts.h"
 #include "conf/text.h"
+#include "conf/validate/types.h"
 
 #include <string.h>
 
 /* Returns whether the agent has a component of this name. */
 static bool is_kept(const struct ps_conf_agent *agent, enum ps_section section, const char *name)
 {
-    for (size_t i = 0; section == PS_SECTION_SOURCES && i < agent->source_count; i++)
-        if (strcmp(agent->sources[i].part.name, name) == 0)
-            return true;
-    for (size_t i = 0; section == PS_SECTION_CHANNELS && i < agent->channel_count; i++)
-        if (strcmp(agent->channels[i].part.name, name) == 0)
-            return true;
-    for (size_t i = 0; section == PS_SECTION_SINKS && i < agent->sink_count; i++)
-        if (strcmp(agent->sinks[i].part.name, name) == 0)
+    const struct ps_conf_part *part;
+    for (size_t i = 0; (part = ps_conf_part_at(agent, i)) != NULL; i++)
+        if (strcmp(ps_kind_word(part->ops->kind), ps_section_noun(section)) == 0 &&
+            strcmp(part->name, name) == 0)
             return true;
     return false;
 }
@@ -54,8 +52,8 @@ static struct ps_problem *reason_of_group(struct ps_validation *validation, cons
     struct ps_problem *problem = NULL;
     for (size_t i = 0; problem == NULL && i < groups->count; i++) {
         struct ps_pairs pairs = ps_entry_pairs(&groups->entries[i]);
-        const char *value = ps_pairs_get(&pairs, "sinks");
-        struct ps_texts names = ps_text_split_blanks(validation->arena, value != NULL ? value : "");
+        const char *value = ps_pairs_value(&pairs, "sinks", "");
+        struct ps_texts names = ps_text_split_blanks(validation->arena, value);
         if (groups->entries[i].listed && ps_texts_have(&names, sink))
             problem = reason_of(validation, PS_SECTION_SINKGROUPS, groups->entries[i].name);
     }

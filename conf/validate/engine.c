@@ -181,8 +181,8 @@ static struct found_list find_classes(const struct ps_component_maker *maker, co
             add_class(maker, part, row, row->key, &list);
             continue;
         }
-        const char *value = ps_pairs_get(&part->pairs, row->key);
-        struct ps_texts names = ps_text_split_blanks(maker->arena, value != NULL ? value : "");
+        const char *value = ps_pairs_value(&part->pairs, row->key, "");
+        struct ps_texts names = ps_text_split_blanks(maker->arena, value);
         for (size_t i = 0; i < names.count; i++)
             add_class(maker, part, row,
                       ps_arena_format(maker->arena, "%s.%s.%s", row->key, names.items[i], row->each), &list);

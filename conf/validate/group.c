@@ -370,5 +370,5 @@ void ps_validate_groups(struct ps_validation *validation)
     for (size_t i = 0; i < listed.count; i++)
         group_make(validation, listed.entries[i]);
     for (size_t i = 0; i < agent->sink_count; i++)
-        ps_validation_channel(validation, agent->sinks[i].channel)->sink_count++;
+        ps_conf_channel_named(agent, agent->sinks[i].channel)->sink_count++;
 }

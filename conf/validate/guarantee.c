@@ -1,6 +1,7 @@
 #include "conf/validate/guarantee.h"
 
 #include "conf/bind.h"
+#include "conf/parts.h"
 #include "conf/text.h"
 #include "conf/validate/component.h"
 #include "conf/validate/engine.h"
@@ -20,19 +21,8 @@ static void refuse(const struct flow *flow, const char *cure, const char *what)
 {
     struct ps_conf *conf = flow->conf;
     const struct ps_conf_part *part = &flow->sink->part;
-    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const char *prefix = ps_arena_format(conf->arena, "%s.sinks.%s.", conf->agent.name, part->name);
-    ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, ps_component_place(&maker, part, prefix, KEY), cure,
+    ps_problem_add(&conf->problems, PS_SEVERITY_ERROR, ps_conf_part_place(conf, part, KEY), cure,
                    "%s cannot deliver exactly once: %s", part->label, what);
-}
-
-static const struct ps_conf_channel *channel_of(const struct flow *flow)
-{
-    const struct ps_conf_agent *agent = &flow->conf->agent;
-    for (size_t i = 0; i < agent->channel_count; i++)
-        if (strcmp(agent->channels[i].part.name, flow->sink->channel) == 0)
-            return &agent->channels[i];
-    return NULL;
 }
 
 /* ---- the channel ---- */
@@ -43,23 +33,6 @@ static const struct ps_conf_sink *other_sink(const struct flow *flow)
     for (size_t i = 0; i < agent->sink_count; i++)
         if (&agent->sinks[i] != flow->sink && strcmp(agent->sinks[i].channel, flow->sink->channel) == 0)
             return &agent->sinks[i];
-    return NULL;
-}
-
-static const char *letter_writer(const struct flow *flow)
-{
-    const struct ps_conf_agent *agent = &flow->conf->agent;
-    const char *channel = flow->sink->channel;
-    for (size_t i = 0; i < agent->source_count; i++) {
-        const char *target = agent->sources[i].common.deadletter;
-        if (target != NULL && strcmp(target, channel) == 0)
-            return agent->sources[i].part.label;
-    }
-    for (size_t i = 0; i < agent->sink_count; i++) {
-        const char *target = agent->sinks[i].common.deadletter;
-        if (target != NULL && strcmp(target, channel) == 0)
-            return agent->sinks[i].part.label;
-    }
     return NULL;
 }
 
@@ -93,9 +66,9 @@ static bool check_channel(const struct flow *flow)
 {
     struct ps_arena *arena = flow->conf->arena;
     const char *channel = flow->sink->channel;
-    const struct ps_conf_channel *found = channel_of(flow);
+    const struct ps_conf_channel *found = ps_conf_channel_named(&flow->conf->agent, flow->sink->channel);
     const struct ps_conf_sink *other = other_sink(flow);
-    const char *writer = letter_writer(flow);
+    const char *writer = ps_conf_letters_of(&flow->conf->agent, channel);
     if (found == NULL)
         return false; /* the channel was dropped, and the sink with it */
     if (flow->sink->group != NULL)
@@ -206,7 +179,7 @@ static void check_flow(const struct flow *flow, struct ps_conf_part *sink)
     struct ps_conf_agent *agent = &flow->conf->agent;
     if (!check_channel(flow))
         return;
-    if (is_kept(flow, channel_of(flow))) {
+    if (is_kept(flow, ps_conf_channel_named(&flow->conf->agent, flow->sink->channel))) {
         let_sink_keep(flow, sink);
         return;
     }

@@ -1,5 +1,6 @@
 #include "conf/validate/identities.h"
 
+#include "conf/parts.h"
 #include "conf/text.h"
 #include "conf/validate/engine.h"
 #include "core/flow/engine_channel.h"
@@ -20,12 +21,8 @@ static bool reads_identities(const struct ps_conf_sink *sink)
 /* Returns whether the channel hands on the events of its sources as they are. A channel that stores events gives them identities. */
 static bool hands_on(const struct ps_conf *conf, const char *channel)
 {
-    for (size_t i = 0; i < conf->agent.channel_count; i++) {
-        const struct ps_conf_part *part = &conf->agent.channels[i].part;
-        if (strcmp(part->name, channel) == 0)
-            return !ps_channel_is_durable(part->ops->channel);
-    }
-    return false;
+    const struct ps_conf_channel *found = ps_conf_channel_named(&conf->agent, channel);
+    return found != NULL && !ps_channel_is_durable(found->part.ops->channel);
 }
 
 static void ask(const struct ps_conf *conf, struct ps_conf_source *source)

@@ -3,6 +3,7 @@
 
 #include "conf/validate/clash.h"
 #include "conf/validate/host.h"
+#include "core/array.h"
 #include "core/watch/metrics/server.h"
 
 #include <stdlib.h>
@@ -28,14 +29,7 @@ static void add_use(void *argument, const struct ps_listens *address)
     struct uses *uses = argument;
     if (address->port == 0)
         return;
-    if (uses->count == uses->room) {
-        uses->room = uses->room > 0 ? 2 * uses->room : 64;
-        struct use *items = ps_must_alloc(uses->room, sizeof *items, "the ports of the configuration");
-        if (uses->count > 0)
-            memcpy(items, uses->items, uses->count * sizeof *items);
-        free(uses->items);
-        uses->items = items;
-    }
+    PS_ARRAY_GROW(uses->items, uses->count, uses->room, "the ports of the configuration");
     struct use *use = &uses->items[uses->count];
     *use = (struct use){.source = uses->source, .listens = *address, .order = uses->count++};
     use->host = ps_host_read(address->host, address->host != NULL ? strlen(address->host) : 0);
@@ -69,7 +63,6 @@ static void report(struct ps_conf *conf, const struct use *use, const struct use
     const struct ps_listens *listens = &use->listens;
     const char *as = "the metrics server (-Dflume.monitoring.port) does";
     struct ps_clash clash = {.part = &use->source->part,
-                             .section = "sources",
                              .key = listens->key,
                              .cure = "set another port here, or for the metrics server"};
     if (earlier->source == use->source) {
@@ -79,7 +72,6 @@ static void report(struct ps_conf *conf, const struct use *use, const struct use
         as = ps_arena_format(conf->arena, "source %s does", earlier->source->part.name);
         clash.cure = "set another port or address for one of the two";
         clash.other = &earlier->source->part;
-        clash.other_section = "sources";
         clash.other_key = earlier->listens.key;
     }
     bool every = listens->host == NULL || strcmp(listens->host, "::") == 0;

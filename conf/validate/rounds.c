@@ -1,8 +1,8 @@
 /* See rounds.h. */
 #include "conf/validate/rounds.h"
 
+#include "conf/parts.h"
 #include "conf/text.h"
-#include "conf/validate/component.h"
 #include "conf/validate/host.h"
 
 #include <stdlib.h>
@@ -184,13 +184,11 @@ static bool leads_to(struct search *search, size_t from, const struct ps_conf_si
 
 static void report(struct ps_conf *conf, const struct ps_conf_sink *sink, const struct ps_conf_source *source)
 {
-    const struct ps_component_maker maker = {.conf = conf, .stages = conf->stages, .arena = conf->arena};
-    const char *prefix = ps_arena_format(conf->arena, "%s.sinks.%s.", conf->agent.name, sink->part.name);
     bool writes = writes_into(&sink->part, &source->part);
     const char *key = writes                                      ? "sink.directory"
                       : strcmp(sink->part.ops->name, "http") == 0 ? "endpoint"
                                                                   : "port";
-    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, ps_component_place(&maker, &sink->part, prefix, key),
+    ps_problem_add(&conf->problems, PS_SEVERITY_WARNING, ps_conf_part_place(conf, &sink->part, key),
                    ps_arena_format(conf->arena, "%s another place, or give source %s another channel",
                                    writes ? "write into" : "send to", source->part.name),
                    "%s source %s of this agent, whose events come to this sink again: they go round for ever",

@@ -93,10 +93,10 @@ static struct ps_texts source_channels(struct ps_validation *validation,
     struct ps_texts valid = {0, items};
     struct ps_place place = ps_component_place(&validation->maker, part, prefix, "channels");
     for (size_t i = 0; i < written.count; i++)
-        if (ps_validation_channel(validation, written.items[i]) != NULL)
+        if (ps_conf_channel_named(&validation->conf->agent, written.items[i]) != NULL)
             items[valid.count++] = written.items[i];
     for (size_t i = 0; i < written.count; i++)
-        if (ps_validation_channel(validation, written.items[i]) == NULL)
+        if (ps_conf_channel_named(&validation->conf->agent, written.items[i]) == NULL)
             report_channel(validation, place, written.items[i],
                            valid.count == 0 ? PS_SEVERITY_DROPPED : PS_SEVERITY_WARNING);
     if (written.count == 0)
@@ -273,8 +273,9 @@ static bool source_make(struct ps_validation *validation, const struct ps_entry 
         source->interceptor_count -= in_java;
     }
     for (size_t i = 0; bound && i < source->channels.count; i++)
-        good &= ps_validation_batch_fits(validation, part, prefix,
-                                         ps_validation_channel(validation, source->channels.items[i]));
+        good &= ps_validation_batch_fits(
+            validation, part, prefix,
+            ps_conf_channel_named(&validation->conf->agent, source->channels.items[i]));
     if (!good || !listed)
         ps_component_set_aside(&validation->maker, part, source->common.deadletter);
     return good;
@@ -318,7 +319,7 @@ void ps_validate_sources(struct ps_validation *validation)
             continue;
         agent->source_count++;
         for (size_t j = 0; j < source->channels.count; j++)
-            ps_validation_channel(validation, source->channels.items[j])->source_count++;
+            ps_conf_channel_named(&validation->conf->agent, source->channels.items[j])->source_count++;
     }
     struct ps_listed unlisted = ps_validation_unlisted(validation, PS_SECTION_SOURCES);
     for (size_t i = 0; i < unlisted.count; i++) {
@@ -362,7 +363,7 @@ static bool sink_make(struct ps_validation *validation, const struct ps_entry *e
     good &= ps_validation_letters(validation, part, prefix, sink->common.deadletter);
     sink->channel = common.channel;
     const struct ps_conf_channel *channel =
-        sink->channel != NULL ? ps_validation_channel(validation, sink->channel) : NULL;
+        sink->channel != NULL ? ps_conf_channel_named(&validation->conf->agent, sink->channel) : NULL;
     struct ps_place place = ps_component_place(&validation->maker, part, prefix, "channel");
     if (sink->channel == NULL)
         report_no_channel(validation, part, prefix, place, "channel", "channels",

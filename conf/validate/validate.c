@@ -29,15 +29,6 @@ struct ps_place ps_validation_place(struct ps_validation *validation, const stru
     return (struct ps_place){at->file, at->line, ps_arena_format(validation->arena, "%s%s", prefix, key)};
 }
 
-struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, const char *name)
-{
-    struct ps_conf_agent *agent = &validation->conf->agent;
-    for (size_t i = 0; i < agent->channel_count; i++)
-        if (strcmp(agent->channels[i].part.name, name) == 0)
-            return &agent->channels[i];
-    return NULL;
-}
-
 /* ---- lists ---- */
 
 static struct ps_place list_place(struct ps_validation *validation, enum ps_section section)
@@ -208,7 +199,7 @@ void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_c
     if (strcmp(part->ops->name, PS_TYPE_JAVA) != 0)
         return;
     for (size_t i = 0; i < count; i++) {
-        const struct ps_conf_channel *channel = ps_validation_channel(validation, channels[i]);
+        const struct ps_conf_channel *channel = ps_conf_channel_named(&validation->conf->agent, channels[i]);
         int64_t capacity;
         if (part_int(&channel->part, capacity_keys, &capacity))
             told = ps_arena_format(validation->arena, "%s%s%s %" PRId64, told, told[0] != '\0' ? " " : "",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "conf/agent.h"
+#include "conf/parts.h"
 #include "conf/validate/component.h"
 #include "conf/text.h"
 #include "conf/validate/validate.h"
@@ -43,8 +44,6 @@ void ps_validation_part(struct ps_validation *validation, enum ps_kind kind, con
 const char *ps_validation_type_cure(struct ps_validation *validation, enum ps_kind kind, const char *prefix,
                                     const struct ps_pairs *pairs);
 
-struct ps_conf_channel *ps_validation_channel(struct ps_validation *validation, const char *name);
-
 /* Returns the place of a key of an entry; if the entry does not have this key, the place of its first key. */
 struct ps_place ps_validation_place(struct ps_validation *validation, const struct ps_entry *entry,
                                     const char *prefix, const char *key);
@@ -60,8 +59,6 @@ bool ps_validation_batch_fits(struct ps_validation *validation, const struct ps_
 void ps_validation_tell_capacities(struct ps_validation *validation, struct ps_conf_part *part,
                                    const char *const *channels, size_t count);
 
-/* Returns whether this value of penstock.deadletter names a channel: it has no slash. False for NULL. */
-bool ps_dead_letters_go_to_channel(const char *deadletter);
 /* Reports a value of penstock.deadletter that is neither a path nor a channel. Returns whether it is valid. */
 bool ps_validation_letters(struct ps_validation *validation, const struct ps_conf_part *part,
                            const char *prefix, const char *deadletter);

@@ -75,7 +75,7 @@ regex/rules/*           regex/FLAT regex/java/* core/base.h core/fnv.h core/stat
 regex/compile/*         regex/FLAT regex/java/* core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/spawn.h core/text/ends.h
 regex/java/*            core/base.h core/status.h core/log/log.h core/quantity.h core/arena.h core/text/nearest.h core/text/hex.h core/text/utf8.h
 regex/FLAT              regex/java/* core/base.h core/status.h core/log/log.h core/arena.h core/text/hex.h core/text/utf8.h
-conf/*                  core/* stages/lib/java/class_path.h
+conf/*                  core/* stages/lib/java/class_path.h stages/lib/kafka/produce/partition.h
 stages/channels/*       LIB rings/*
 stages/sources/*        LIB
 stages/interceptors/*   LIB
