@@ -24,22 +24,29 @@ static void take_bean(const struct ps_java_message *message)
     ps_foreign_set_component(name, end + 1);
 }
 
-static void take_process(pid_t pid)
+const char *ps_java_process_stat(pid_t pid, char text[static PS_JAVA_STAT_BYTES])
 {
-    char path[64], text[1024];
-    unsigned long user = 0, system = 0;
-    long pages = 0;
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return;
-    size_t length = fread(text, 1, sizeof text - 1, file);
+        return NULL;
+    size_t length = fread(text, 1, PS_JAVA_STAT_BYTES - 1, file);
     fclose(file);
     text[length] = '\0';
-    const char *behind = strrchr(text, ')');
-    if (behind == NULL ||
-        sscanf(behind + 1,
-               " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %ld",
+    const char *name_end = strrchr(text, ')');
+    return name_end != NULL && strlen(name_end) > 2 ? name_end + 2 : NULL;
+}
+
+static void take_process(pid_t pid)
+{
+    char text[PS_JAVA_STAT_BYTES];
+    unsigned long user = 0, system = 0;
+    long pages = 0;
+    const char *stat = ps_java_process_stat(pid, text);
+    if (stat == NULL ||
+        sscanf(stat,
+               "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %*u %*u %ld",
                &user, &system, &pages) != 3)
         return;
     set("penstock_java_cpu_seconds_total", "counter",

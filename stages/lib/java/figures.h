@@ -7,6 +7,11 @@
 
 #include <sys/types.h>
 
+#define PS_JAVA_STAT_BYTES 1024
+
+/* Reads /proc/PID/stat. Returns its fields from the state on ("S 1 ..."), in `text`; NULL: there is no such process. */
+const char *ps_java_process_stat(pid_t pid, char text[static PS_JAVA_STAT_BYTES]);
+
 /* Handles a message of link 0 if it is PS_JAVA_BEAN or PS_JAVA_STATE. */
 void ps_java_figures_take(const struct ps_java_message *message, pid_t pid);
 /* Call it when the host has ended: removes its metrics. */

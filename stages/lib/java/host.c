@@ -287,16 +287,9 @@ static size_t read_messages(void *host_)
 /* Returns whether a signal has stopped the process: its silence has a reason then. */
 static bool is_stopped(pid_t pid)
 {
-    char path[64], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    size_t length = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[length] = '\0';
-    const char *name_end = strrchr(text, ')');
-    return name_end != NULL && strlen(name_end) > 2 && (name_end[2] == 'T' || name_end[2] == 't');
+    char text[PS_JAVA_STAT_BYTES];
+    const char *stat = ps_java_process_stat(pid, text);
+    return stat != NULL && (stat[0] == 'T' || stat[0] == 't');
 }
 
 static void look_at_life(struct ps_java_host *host)

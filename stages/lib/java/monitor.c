@@ -6,6 +6,7 @@
 #include "core/log/log.h"
 #include "core/spawn.h"
 #include "core/quantity.h"
+#include "stages/lib/java/jars.h"
 #include "stages/lib/java/launch.h"
 #include "stages/lib/java/lines.h"
 #include "stages/lib/java/texts.h"
@@ -181,18 +182,12 @@ struct ps_java_monitor *ps_java_monitor_create_command(const char *const *argv, 
 {
     struct ps_java_monitor *monitor = ps_must_alloc(1, sizeof *monitor, "the monitor");
     struct ps_arena *arena = ps_arena_create();
-    size_t count = 0;
-    while (argv[count] != NULL)
-        count++;
-    const char **words = ps_arena_alloc(arena, (count + 1) * sizeof *words);
-    for (size_t i = 0; i < count; i++)
-        words[i] = ps_arena_text(arena, argv[i]);
     struct ps_pair *pairs = ps_arena_alloc(arena, (settings->count + 1) * sizeof *pairs);
     for (size_t i = 0; i < settings->count; i++)
         pairs[i] = (struct ps_pair){.key = ps_arena_text(arena, settings->items[i].key),
                                     .value = ps_arena_text(arena, settings->items[i].value)};
     *monitor = (struct ps_java_monitor){.arena = arena,
-                                        .argv = words,
+                                        .argv = ps_java_argv_copy(argv),
                                         .class_name = ps_arena_text(arena, class_name),
                                         .settings = {settings->count, pairs},
                                         .least_rest_ns = rest_ns};
@@ -236,5 +231,6 @@ void ps_java_monitor_destroy(struct ps_java_monitor *monitor)
         forget(monitor);
     }
     ps_arena_destroy(monitor->arena);
+    ps_java_argv_free(monitor->argv);
     free(monitor);
 }

@@ -9,18 +9,17 @@ import org.apache.flume.ChannelSelector;
 import org.apache.flume.Context;
 import org.apache.flume.Event;
 import org.apache.flume.Transaction;
+import org.apache.flume.channel.AbstractChannel;
 import org.apache.flume.channel.ChannelSelectorFactory;
-import org.apache.flume.lifecycle.LifecycleState;
 
 /**
  * A channel of a source, for classes that ask where their events go. It has a name; its events are in the agent, and a put past the
  * selector would be in one channel and not in the others.
  */
-final class AgentChannel implements Channel {
-    private String name;
-
+final class AgentChannel extends AbstractChannel {
     private AgentChannel(String name) {
-        this.name = name;
+        setName(name);
+        start();
     }
 
     /** Makes the selector of a source with these keys: Flume's own, which only answers questions. The agent has one of its own. */
@@ -37,7 +36,7 @@ final class AgentChannel implements Channel {
     }
 
     private UnsupportedOperationException refusal(String call) {
-        return new UnsupportedOperationException(call + "() of channel " + name + ": it is in the agent, not in Java; a source puts events by "
+        return new UnsupportedOperationException(call + "() of channel " + getName() + ": it is in the agent, not in Java; a source puts events by "
                                                  + "getChannelProcessor().processEvent(event) or processEventBatch(events)");
     }
 
@@ -57,29 +56,8 @@ final class AgentChannel implements Channel {
     }
 
     @Override
-    public void start() {}
-
-    @Override
-    public void stop() {}
-
-    @Override
-    public LifecycleState getLifecycleState() {
-        return LifecycleState.START;
-    }
-
-    @Override
-    public void setName(String name) {
-        this.name = name;
-    }
-
-    @Override
-    public String getName() {
-        return name;
-    }
-
-    @Override
     public String toString() {
-        return "channel " + name + " of the agent";
+        return "channel " + getName() + " of the agent";
     }
 
     /** A selector of a type that only penstock has: it knows all channels, and not which of them an event goes to. */

@@ -11,11 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import javax.management.Attribute;
 import javax.management.JMException;
 import javax.management.MBeanAttributeInfo;
@@ -23,20 +18,17 @@ import javax.management.MBeanServer;
 import javax.management.ObjectName;
 
 /**
- * Reports the MBeans of Flume's counters, as Flume's JMXPollUtil reads them, and the state of this process. A bean may be a class's own, and wait for
- * a database: threads of their own read the beans, and the others are reported while one does not answer.
+ * Reports the MBeans of Flume's counters, as Flume's JMXPollUtil reads them, and the state of this process. The others are reported while a bean does
+ * not answer.
  */
 final class Figures {
-    private static final long PATIENCE_MS = 1000; // until a bean counts as one that hangs
-
     private final Host host;
     private final MBeanServer server = ManagementFactory.getPlatformMBeanServer();
     private final MemoryMXBean memory = ManagementFactory.getMemoryMXBean();
     private final List<GarbageCollectorMXBean> collectors = ManagementFactory.getGarbageCollectorMXBeans();
     private final ObjectName pattern; // of the counters
     private Map<String, String> told = new HashMap<>(); // attributes, by component
-    private final ExecutorService readers = Executors.newCachedThreadPool(Figures::thread);
-    private final Map<ObjectName, Future<Map.Entry<String, String>>> unanswered = new HashMap<>();
+    private final Beans<Map.Entry<String, String>> beans = new Beans<>();
     private final Map<ObjectName, Map.Entry<String, String>> last = new HashMap<>(); // component and attributes, by bean
 
     Figures(Host host) {
@@ -65,16 +57,10 @@ final class Figures {
         }
     }
 
-    private static Thread thread(Runnable work) {
-        Thread thread = new Thread(work, "penstock-bean");
-        thread.setDaemon(true);
-        return thread;
-    }
-
     void report() throws IOException {
         Map<String, String> now = new HashMap<>();
         Set<ObjectName> names = server.queryNames(pattern, null);
-        unanswered.keySet().retainAll(names);
+        beans.keep(names);
         last.keySet().retainAll(names);
         for (ObjectName name : names) {
             ask(name);
@@ -94,27 +80,13 @@ final class Figures {
 
     /** Asks the bean for its attributes, and notes them. While it does not answer, what it said last counts, and it is not asked again. */
     private void ask(ObjectName name) {
-        Future<Map.Entry<String, String>> question = unanswered.remove(name);
-        boolean isNew = question == null;
         try {
-            question = isNew ? readers.submit(() -> read(name)) : question;
-            last.put(name, answer(question, isNew ? PATIENCE_MS : 0));
-        } catch (TimeoutException hangs) {
-            unanswered.put(name, question);
-            if (isNew)
+            last.put(name, beans.ask(name, () -> read(name)));
+        } catch (Beans.Hangs hangs) {
+            if (hangs.isNew)
                 LogStream.log("WARN", "java", "the counters of " + name + " do not answer: the metrics have their last values", null);
         } catch (ExecutionException | RuntimeException | OutOfMemoryError gone) { // it was unregistered just now, or does not work; no thread
             last.remove(name);
-        }
-    }
-
-    private static <T> T answer(Future<T> question, long milliseconds) throws ExecutionException, TimeoutException {
-        while (true) {
-            try {
-                return question.get(milliseconds, TimeUnit.MILLISECONDS);
-            } catch (InterruptedException byClass) {
-                continue;
-            }
         }
     }
 

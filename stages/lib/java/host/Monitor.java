@@ -1,15 +1,16 @@
 package penstock.host;
 
+import com.google.gson.Gson;
 import java.io.DataInputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
+import java.lang.reflect.Type;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -94,7 +95,8 @@ public final class Monitor {
         } catch (EOFException ended) {
             return false;
         }
-        Map<String, Map<String, String>> all = new Parser(new String(text, StandardCharsets.UTF_8)).read();
+        Type kind = Map.class; // of maps of texts
+        Map<String, Map<String, String>> all = new Gson().fromJson(new String(text, StandardCharsets.UTF_8), kind);
         Set<String> gone = new HashSet<>(beans.keySet());
         for (Map.Entry<String, Map<String, String>> one : all.entrySet()) {
             gone.remove(one.getKey());
@@ -186,81 +188,6 @@ public final class Monitor {
         @Override
         public Object invoke(String action, Object[] arguments, String[] signature) {
             return null;
-        }
-    }
-
-    /** Reads {"SOURCE.r1":{"Type":"SOURCE"}}: an object of objects of texts. */
-    private static final class Parser {
-        private final String text;
-        private int at;
-
-        Parser(String text) {
-            this.text = text;
-        }
-
-        Map<String, Map<String, String>> read() throws IOException {
-            Map<String, Map<String, String>> all = new LinkedHashMap<>();
-            for (boolean more = begins(); more; more = next()) {
-                String key = string();
-                expect(':');
-                Map<String, String> values = new LinkedHashMap<>();
-                for (boolean inner = begins(); inner; inner = next()) {
-                    String name = string();
-                    expect(':');
-                    values.put(name, string());
-                }
-                all.put(key, values);
-            }
-            return all;
-        }
-
-        private char peek() throws IOException {
-            while (at < text.length() && text.charAt(at) <= ' ')
-                at++;
-            if (at >= text.length())
-                throw new IOException("the agent's metrics are cut short");
-            return text.charAt(at);
-        }
-
-        private void expect(char one) throws IOException {
-            if (peek() != one)
-                throw new IOException("the agent's metrics have `" + peek() + "` at " + at + ", not `" + one + "`");
-            at++;
-        }
-
-        private boolean begins() throws IOException {
-            expect('{');
-            boolean empty = peek() == '}';
-            if (empty)
-                at++;
-            return !empty;
-        }
-
-        private boolean next() throws IOException {
-            boolean more = peek() == ',';
-            if (!more)
-                expect('}');
-            else
-                at++;
-            return more;
-        }
-
-        private String string() throws IOException {
-            StringBuilder read = new StringBuilder();
-            expect('"');
-            for (char one; (one = text.charAt(at++)) != '"';) {
-                if (one == '\\') {
-                    one = text.charAt(at++);
-                    if (one == 'u') {
-                        one = (char) Integer.parseInt(text.substring(at, at + 4), 16);
-                        at += 4;
-                    } else if ("bfnrt".indexOf(one) >= 0) {
-                        one = "\b\f\n\r\t".charAt("bfnrt".indexOf(one));
-                    }
-                }
-                read.append(one);
-            }
-            return read.toString();
         }
     }
 }

@@ -5,12 +5,11 @@ import java.nio.ByteBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.flume.Channel;
 import org.apache.flume.ChannelException;
 import org.apache.flume.Event;
 import org.apache.flume.Transaction;
+import org.apache.flume.channel.AbstractChannel;
 import org.apache.flume.event.SimpleEvent;
-import org.apache.flume.lifecycle.LifecycleState;
 
 /**
  * The channel as a sink sees it: the batches that the agent handed over. A transaction belongs to the thread that
@@ -20,7 +19,7 @@ import org.apache.flume.lifecycle.LifecycleState;
  * As long as the component's own thread is the only one that takes, its transaction gets some events in advance, and takes these
  * without the lock. Other threads take one event at a time, and read it with the lock, so that none reads after close().
  */
-final class SinkChannel implements Channel {
+final class SinkChannel extends AbstractChannel {
     /** How long the first take of a transaction waits for an event, as Flume's memory channel does. */
     private static final long KEEP_ALIVE_MS = 3000;
     private static final int PARTS_MAX = Message.NUMBERS_MAX / 3;
@@ -81,7 +80,6 @@ final class SinkChannel implements Channel {
     private final ArrayDeque<Range> queue = new ArrayDeque<>();
     private final ThreadLocal<SinkTransaction> transactions = new ThreadLocal<>();
     private SinkTransaction ownTransaction; // of the component's own thread
-    private String name;
     private final ArrayDeque<Range> commits = new ArrayDeque<>(); // that the agent was not told yet
     private boolean hasWhole; // all events of a batch are among them
     private long toldNs; // when it was told the last ones
@@ -94,7 +92,8 @@ final class SinkChannel implements Channel {
 
     SinkChannel(Component component, String name) {
         this.component = component;
-        this.name = name;
+        setName(name);
+        start();
         boolean letters = component.retries != null && component.retries[3] != 0;
         suspect = letters ? new Suspect(this, component.retries[0]) : null;
     }
@@ -429,26 +428,5 @@ final class SinkChannel implements Channel {
     @Override
     public void put(Event event) {
         throw new ChannelException("a sink takes from its channel, and does not put into it");
-    }
-
-    @Override
-    public void start() {}
-
-    @Override
-    public void stop() {}
-
-    @Override
-    public LifecycleState getLifecycleState() {
-        return LifecycleState.START;
-    }
-
-    @Override
-    public void setName(String name) {
-        this.name = name;
-    }
-
-    @Override
-    public String getName() {
-        return name;
     }
 }
