@@ -2,6 +2,7 @@
  * channel that gets the events. */
 #include "commands/channel/channel.h"
 #include "commands/dumpable.h"
+#include "conf/text.h"
 
 #include <string.h>
 
@@ -11,13 +12,10 @@ bool ps_channel_flume_password_add(struct ps_channel_command *command, const cha
     const char *equals = strchr(argument, '=');
     if (equals == NULL || equals == argument || equals[1] == '\0')
         return false;
-    struct ps_pair *pairs = ps_arena_alloc(command->arena, (source->properties.count + 1) * sizeof *pairs);
-    for (size_t i = 0; i < source->properties.count; i++)
-        pairs[i] = source->properties.items[i];
-    pairs[source->properties.count] = (struct ps_pair){
-        .key = ps_arena_format(command->arena, "%.*s.passwordFile", (int)(equals - argument), argument),
-        .value = equals + 1};
-    source->properties = (struct ps_pairs){source->properties.count + 1, pairs};
+    ps_pairs_add(command->arena, &source->properties,
+                 (struct ps_pair){.key = ps_arena_format(command->arena, "%.*s.passwordFile",
+                                                         (int)(equals - argument), argument),
+                                  .value = equals + 1});
     return true;
 }
 

@@ -22,20 +22,14 @@ bool ps_channel_key_add(struct ps_channel_command *command, const char *argument
     const char *equals = strchr(argument, '=');
     if (equals == NULL || equals == argument || equals[1] == '\0')
         return false;
-    size_t count = source->names.count;
-    const char **names = ps_arena_alloc(command->arena, (count + 1) * sizeof *names);
-    struct ps_pair *pairs = ps_arena_alloc(command->arena, (count + 1) * sizeof *pairs);
-    for (size_t i = 0; i < count; i++) {
-        names[i] = source->names.items[i];
-        pairs[i] = source->properties.items[i];
-    }
-    names[count] = ps_arena_copy(command->arena, argument, (size_t)(equals - argument));
-    pairs[count] = (struct ps_pair){.key = ps_arena_format(command->arena, "%s.keyFile", names[count]),
-                                    .value = equals + 1};
-    *source = (struct ps_key_source){
-        .provider = "KEYFILE", .names = {count + 1, names}, .properties = {count + 1, pairs}};
+    const char *name = ps_arena_copy(command->arena, argument, (size_t)(equals - argument));
+    source->provider = "KEYFILE";
+    ps_texts_add(command->arena, &source->names, name);
+    ps_pairs_add(
+        command->arena, &source->properties,
+        (struct ps_pair){.key = ps_arena_format(command->arena, "%s.keyFile", name), .value = equals + 1});
     if (command->active_key == NULL)
-        command->active_key = names[0];
+        command->active_key = name;
     return true;
 }
 

@@ -145,13 +145,9 @@ static struct completion_value proposed(struct ps_arena *arena, const char *valu
 static void option_add(struct completion *completion, struct completion_command *command,
                        struct ps_command_option option, struct completion_value value)
 {
-    struct completion_option *items =
-        ps_arena_alloc(completion->arena, (command->option_count + 1) * sizeof *items);
-    if (command->option_count > 0)
-        memcpy(items, command->options, command->option_count * sizeof *items);
-    items[command->option_count] = (struct completion_option){.option = option, .value = value};
-    command->options = items;
-    command->option_count++;
+    command->options =
+        ps_arena_grow(completion->arena, command->options, command->option_count, sizeof *command->options);
+    command->options[command->option_count++] = (struct completion_option){.option = option, .value = value};
 }
 
 static void row_add(struct completion *completion, struct completion_command *command,
@@ -178,12 +174,9 @@ static void add_rows(struct completion *completion, struct completion_command *c
 static struct completion_command *command_add(struct completion *completion, const char *name,
                                               const char *summary, struct completion_value operand)
 {
-    struct completion_command *items =
-        ps_arena_alloc(completion->arena, (completion->count + 1) * sizeof *items);
-    if (completion->count > 0)
-        memcpy(items, completion->commands, completion->count * sizeof *items);
-    completion->commands = items;
-    items += completion->count++;
+    completion->commands = ps_arena_grow(completion->arena, completion->commands, completion->count,
+                                         sizeof *completion->commands);
+    struct completion_command *items = &completion->commands[completion->count++];
     *items = (struct completion_command){.name = name, .summary = summary, .operand = operand};
     return items;
 }

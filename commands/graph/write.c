@@ -49,7 +49,7 @@ static void label_write(FILE *to, enum form form, const char *label)
     fputc('"', to);
 }
 
-/* ---- DOT ---- */
+/* ---- nodes ---- */
 
 static const char *const dot_shapes[GRAPH_SHAPE_COUNT] = {
     [GRAPH_SOURCE] = "shape=box, style=\"rounded,filled\", fillcolor=\"#d8e8f8\"",
@@ -61,17 +61,30 @@ static const char *const dot_shapes[GRAPH_SHAPE_COUNT] = {
     [GRAPH_DROPPED] = "shape=plaintext, fontcolor=\"#a02020\"",
 };
 
-static void dot_nodes(FILE *to, const struct graph *graph, size_t cluster)
+static const char *const mermaid_shapes[GRAPH_SHAPE_COUNT][2] = {
+    [GRAPH_SOURCE] = {"(", ")"},    [GRAPH_INTERCEPTOR] = {"[", "]"}, [GRAPH_SELECTOR] = {"{{", "}}"},
+    [GRAPH_CHANNEL] = {"[(", ")]"}, [GRAPH_SINK] = {"(", ")"},        [GRAPH_TOPIC] = {"[/", "/]"},
+    [GRAPH_DROPPED] = {"([", "])"},
+};
+
+/* Writes the nodes of a cluster; 0: those of none. */
+static void nodes_write(FILE *to, enum form form, const struct graph *graph, size_t cluster)
 {
     for (size_t i = 0; i < graph->node_count; i++) {
         const struct graph_node *node = &graph->nodes[i];
+        const char *const *shape = mermaid_shapes[node->shape];
         if (node->cluster != cluster)
             continue;
-        fprintf(to, "%s  n%zu [label=", cluster > 0 ? "  " : "", i);
-        label_write(to, FORM_DOT, node->label);
-        fprintf(to, ", %s];\n", dot_shapes[node->shape]);
+        fprintf(to, "%s  n%zu%s", cluster > 0 ? "  " : "", i, form == FORM_DOT ? " [label=" : shape[0]);
+        label_write(to, form, node->label);
+        if (form == FORM_DOT)
+            fprintf(to, ", %s];\n", dot_shapes[node->shape]);
+        else
+            fprintf(to, "%s\n", shape[1]);
     }
 }
+
+/* ---- DOT ---- */
 
 void ps_graph_write_dot(FILE *to, const struct graph *graph)
 {
@@ -86,10 +99,10 @@ void ps_graph_write_dot(FILE *to, const struct graph *graph)
         fprintf(to, "  subgraph cluster_%zu {\n    label=", i);
         label_write(to, FORM_DOT, graph->clusters[i]);
         fputs(";\n    style=rounded;\n    color=\"#a0a0a0\";\n", to);
-        dot_nodes(to, graph, i + 1);
+        nodes_write(to, FORM_DOT, graph, i + 1);
         fputs("  }\n", to);
     }
-    dot_nodes(to, graph, 0);
+    nodes_write(to, FORM_DOT, graph, 0);
     for (size_t i = 0; i < graph->edge_count; i++) {
         const struct graph_edge *edge = &graph->edges[i];
         fprintf(to, "  n%zu -> n%zu", edge->from, edge->to);
@@ -108,24 +121,6 @@ void ps_graph_write_dot(FILE *to, const struct graph *graph)
 
 /* ---- Mermaid ---- */
 
-static const char *const mermaid_shapes[GRAPH_SHAPE_COUNT][2] = {
-    [GRAPH_SOURCE] = {"(", ")"},    [GRAPH_INTERCEPTOR] = {"[", "]"}, [GRAPH_SELECTOR] = {"{{", "}}"},
-    [GRAPH_CHANNEL] = {"[(", ")]"}, [GRAPH_SINK] = {"(", ")"},        [GRAPH_TOPIC] = {"[/", "/]"},
-    [GRAPH_DROPPED] = {"([", "])"},
-};
-
-static void mermaid_nodes(FILE *to, const struct graph *graph, size_t cluster)
-{
-    for (size_t i = 0; i < graph->node_count; i++) {
-        const struct graph_node *node = &graph->nodes[i];
-        if (node->cluster != cluster)
-            continue;
-        fprintf(to, "%s  n%zu%s", cluster > 0 ? "  " : "", i, mermaid_shapes[node->shape][0]);
-        label_write(to, FORM_MERMAID, node->label);
-        fprintf(to, "%s\n", mermaid_shapes[node->shape][1]);
-    }
-}
-
 void ps_graph_write_mermaid(FILE *to, const struct graph *graph)
 {
     fputs("flowchart LR\n", to);
@@ -133,10 +128,10 @@ void ps_graph_write_mermaid(FILE *to, const struct graph *graph)
         fprintf(to, "  subgraph cluster_%zu[", i);
         label_write(to, FORM_MERMAID, graph->clusters[i]);
         fputs("]\n", to);
-        mermaid_nodes(to, graph, i + 1);
+        nodes_write(to, FORM_MERMAID, graph, i + 1);
         fputs("  end\n", to);
     }
-    mermaid_nodes(to, graph, 0);
+    nodes_write(to, FORM_MERMAID, graph, 0);
     for (size_t i = 0; i < graph->edge_count; i++) {
         const struct graph_edge *edge = &graph->edges[i];
         fprintf(to, "  n%zu %s", edge->from, edge->optional ? "-.->" : "-->");

@@ -27,23 +27,6 @@ static void write_line(const struct lines *lines, const char *format, ...)
     lines->line(lines->argument, text);
 }
 
-static struct ps_context context_for(const struct ps_plan *plan, const struct ps_stage_spec *stage)
-{
-    return (struct ps_context){.agent = plan->spec->name,
-                               .component = stage->component,
-                               .name = stage->name,
-                               .arena = plan->spec->arena,
-                               .system_property = plan->spec->system_property,
-                               .read_properties = plan->spec->read_properties,
-                               .sub_stage = plan->spec->sub_stage,
-                               .argument = plan->spec->argument,
-                               .instances = 1,
-                               .batch_events_max = (uint32_t)plan->spec->options.batch_events,
-                               .memory_budget_bytes = plan->memory_budget_bytes,
-                               .program = plan->spec->program,
-                               .class_path = plan->spec->class_path};
-}
-
 static void describe_budget(const struct lines *lines)
 {
     const struct ps_plan *plan = lines->plan;
@@ -60,7 +43,7 @@ static void describe_budget(const struct lines *lines)
 
 static const char *outline_of(const struct ps_plan *plan, const struct ps_stage_spec *stage)
 {
-    struct ps_context context = context_for(plan, stage);
+    struct ps_context context = ps_plan_context(plan, stage);
     const char *outline = ps_stage_outline(stage->ops, stage->plan, &context);
     return outline != NULL ? ps_arena_format(plan->spec->arena, " %s", outline) : "";
 }
@@ -214,7 +197,7 @@ static void describe_flows(const struct lines *lines)
 
 static void describe_stage(const struct lines *lines, const struct ps_stage_spec *stage)
 {
-    struct ps_context context = context_for(lines->plan, stage);
+    struct ps_context context = ps_plan_context(lines->plan, stage);
     if (stage->ops->describe != NULL)
         stage->ops->describe(stage->plan, &context, lines->line, lines->argument);
 }
@@ -276,7 +259,7 @@ void ps_plan_describe(const struct ps_plan *plan, unsigned parts,
 
 static void probe_stage(const struct ps_plan *plan, const struct ps_stage_spec *stage, struct ps_probe *probe)
 {
-    struct ps_context context = context_for(plan, stage);
+    struct ps_context context = ps_plan_context(plan, stage);
     probe->component = stage->component;
     if (stage->ops->probe != NULL && !stage->unchanged)
         stage->ops->probe(stage->plan, &context, probe);

@@ -29,24 +29,6 @@ struct places {
     unsigned units[PS_WORKERS_MAX];
 };
 
-static const struct ps_source_plan *source_before(const struct ps_plan *before, const char *name)
-{
-    for (size_t i = 0; before != NULL && i < before->spec->source_count; i++) {
-        if (strcmp(before->spec->sources[i].stage.name, name) == 0)
-            return &before->sources[i];
-    }
-    return NULL;
-}
-
-static const struct ps_sink_plan *sink_before(const struct ps_plan *before, const char *name)
-{
-    for (size_t i = 0; before != NULL && i < before->spec->sink_count; i++) {
-        if (strcmp(before->spec->sinks[i].stage.name, name) == 0)
-            return &before->sinks[i];
-    }
-    return NULL;
-}
-
 static bool is_among(const unsigned *workers, unsigned count, unsigned worker)
 {
     for (unsigned i = 0; i < count; i++) {
@@ -75,14 +57,14 @@ static void keep_places(struct ps_plan *plan, struct places *places)
 {
     for (size_t i = 0; i < plan->spec->source_count; i++) {
         struct ps_source_plan *source = &plan->sources[i];
-        const struct ps_source_plan *old = source_before(places->before, source->spec->stage.name);
+        const struct ps_source_plan *old = ps_plan_source_named(places->before, source->spec->stage.name);
         for (unsigned k = 0; old != NULL && k < old->instance_count && k < source->instance_count; k++) {
             source->workers[k] = old->workers[k];
             places->units[old->workers[k]]++;
         }
     }
     for (size_t i = 0; i < plan->spec->sink_count; i++) {
-        const struct ps_sink_plan *old = sink_before(places->before, plan->sinks[i].spec->stage.name);
+        const struct ps_sink_plan *old = ps_plan_sink_named(places->before, plan->sinks[i].spec->stage.name);
         if (old != NULL) {
             plan->sinks[i].worker = old->worker;
             places->units[old->worker]++;
@@ -94,7 +76,7 @@ static void place_new_instances(struct ps_plan *plan, struct places *places)
 {
     for (size_t i = 0; i < plan->spec->source_count; i++) {
         struct ps_source_plan *source = &plan->sources[i];
-        const struct ps_source_plan *old = source_before(places->before, source->spec->stage.name);
+        const struct ps_source_plan *old = ps_plan_source_named(places->before, source->spec->stage.name);
         for (unsigned k = old != NULL ? old->instance_count : 0; k < source->instance_count; k++) {
             source->workers[k] = least_loaded(plan, places, source->workers, k);
             places->units[source->workers[k]]++;
@@ -116,7 +98,7 @@ static const struct ps_sink_plan *first_of_group(const struct ps_plan *plan, siz
 /* Puts a sink on the worker of the first sink of its group (docs/decisions/0025-sinks-that-are-down.md). */
 static void follow(struct ps_sink_plan *sink, const struct ps_sink_plan *first, struct places *places)
 {
-    if (sink_before(places->before, sink->spec->stage.name) != NULL)
+    if (ps_plan_sink_named(places->before, sink->spec->stage.name) != NULL)
         places->units[sink->worker]--;
     sink->worker = first->worker;
     places->units[sink->worker]++;
@@ -153,7 +135,7 @@ static void place_sinks(struct ps_plan *plan, struct places *places)
             continue;
         }
         unsigned best = least_loaded(plan, places, NULL, 0);
-        if (sink_before(places->before, sink->spec->stage.name) == NULL) {
+        if (ps_plan_sink_named(places->before, sink->spec->stage.name) == NULL) {
             sink->worker = best;
             places->units[best]++;
         } else if (places->units[sink->worker] > places->units[best] + 1 &&

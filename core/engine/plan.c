@@ -289,7 +289,7 @@ static void report_to_log(const struct ps_context *context, enum ps_log_level se
     ps_log(severity, context->component, "%s: %s", key, message);
 }
 
-static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage_spec *stage)
+struct ps_context ps_plan_context(const struct ps_plan *plan, const struct ps_stage_spec *stage)
 {
     const struct ps_agent_spec *spec = plan->spec;
     return (struct ps_context){
@@ -300,7 +300,6 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
         .system_property = spec->system_property,
         .read_properties = spec->read_properties,
         .sub_stage = spec->sub_stage,
-        .report = report_to_log,
         .argument = spec->argument,
         .instances = 1,
         .batch_events_max = (uint32_t)spec->options.batch_events,
@@ -316,6 +315,7 @@ static struct ps_context context_for(struct ps_plan *plan, const struct ps_stage
 static enum ps_status build_stage(const struct ps_stage_spec *stage, struct ps_context *context,
                                   struct ps_err *err)
 {
+    context->report = report_to_log;
     if (ps_stage_build(stage->ops, stage->plan, context, err) == PS_OK)
         return PS_OK;
     return ps_err_append(err, "while building %s", stage->component);
@@ -347,7 +347,7 @@ static struct ps_context context_with_channels(struct ps_plan *plan, const struc
                                                const struct ps_stage_spec *stage)
 {
     const struct ps_source_spec *spec = source->spec;
-    struct ps_context context = context_for(plan, stage);
+    struct ps_context context = ps_plan_context(plan, stage);
     const char **names = ps_arena_alloc(plan->spec->arena, (spec->channel_count + 1) * sizeof *names);
     for (size_t i = 0; i < spec->channel_count; i++)
         names[i] = plan->channels[spec->channels[i]].spec->stage.name;
@@ -363,7 +363,7 @@ static enum ps_status build_chain(struct ps_plan *plan, struct ps_source_plan *s
     size_t interceptors = 0;
     bool selector = false;
     for (; interceptors < spec->interceptor_count; interceptors++) {
-        struct ps_context context = context_for(plan, &spec->interceptors[interceptors]);
+        struct ps_context context = ps_plan_context(plan, &spec->interceptors[interceptors]);
         context.instances = source->instance_count;
         context.chain = &source->chain;
         context.source_type = spec->stage.ops->name;
@@ -454,7 +454,7 @@ void ps_plan_destroy(struct ps_plan *plan)
 
 static enum ps_status build_channel(struct ps_plan *plan, struct ps_channel_plan *channel, struct ps_err *err)
 {
-    struct ps_context context = context_for(plan, &channel->spec->stage);
+    struct ps_context context = ps_plan_context(plan, &channel->spec->stage);
     context.producers = channel->producer_count;
     context.consumers = channel->consumer_count;
     size_t sides = channel->producer_count + channel->consumer_count + 1;
@@ -473,7 +473,7 @@ static enum ps_status build_channel(struct ps_plan *plan, struct ps_channel_plan
 
 static enum ps_status build_sink(struct ps_plan *plan, struct ps_sink_plan *sink, struct ps_err *err)
 {
-    struct ps_context context = context_for(plan, sink->stage);
+    struct ps_context context = ps_plan_context(plan, sink->stage);
     return build_stage(sink->stage, &context, err);
 }
 

@@ -228,6 +228,14 @@ void ps_machine_read(struct ps_machine *machine, const char *root);
 struct ps_plan *ps_plan_create(struct ps_agent_spec *spec, const struct ps_machine *machine,
                                const struct ps_plan *before, struct ps_err *err);
 
+/* Returns the context in which a stage of the plan describes itself and is built; it reports nothing. The fields that
+ * belong to one kind of stage are empty. */
+struct ps_context ps_plan_context(const struct ps_plan *plan, const struct ps_stage_spec *stage);
+
+/* Return the source, or the sink, of this name; NULL: there is none, or no plan. */
+const struct ps_source_plan *ps_plan_source_named(const struct ps_plan *plan, const char *name);
+struct ps_sink_plan *ps_plan_sink_named(const struct ps_plan *plan, const char *name);
+
 /* Sets plan->worker_count, and the worker of every unit (core/engine/placement.c). For ps_plan_create. */
 void ps_plan_place(struct ps_plan *plan, const struct ps_machine *machine, const struct ps_plan *before);
 

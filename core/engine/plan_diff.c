@@ -273,18 +273,18 @@ static size_t place_of(const struct ps_source_plan *source, size_t channel)
     return place;
 }
 
-static const struct ps_source_plan *source_named(const struct ps_plan *plan, const char *name)
+const struct ps_source_plan *ps_plan_source_named(const struct ps_plan *plan, const char *name)
 {
-    for (size_t i = 0; i < plan->spec->source_count; i++) {
+    for (size_t i = 0; plan != NULL && i < plan->spec->source_count; i++) {
         if (strcmp(plan->spec->sources[i].stage.name, name) == 0)
             return &plan->sources[i];
     }
     return NULL;
 }
 
-static struct ps_sink_plan *sink_named(const struct ps_plan *plan, const char *name)
+struct ps_sink_plan *ps_plan_sink_named(const struct ps_plan *plan, const char *name)
 {
-    for (size_t i = 0; i < plan->spec->sink_count; i++) {
+    for (size_t i = 0; plan != NULL && i < plan->spec->sink_count; i++) {
         if (strcmp(plan->spec->sinks[i].stage.name, name) == 0)
             return &plan->sinks[i];
     }
@@ -341,7 +341,7 @@ static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct p
         return false;
     for (size_t i = 0; i < a->spec->source_count; i++) {
         const struct ps_source_plan *source = &a->sources[i];
-        const struct ps_source_plan *other = source_named(b, source->spec->stage.name);
+        const struct ps_source_plan *other = ps_plan_source_named(b, source->spec->stage.name);
         if (!same_letters(source, a_channel, other, b_channel))
             return false;
         if (place_of(source, a_channel) == source->spec->channel_count)
@@ -351,7 +351,7 @@ static bool same_sides(const struct ps_plan *a, size_t a_channel, const struct p
     }
     for (size_t i = 0; i < a->spec->sink_count; i++) {
         const struct ps_sink_plan *sink = &a->sinks[i];
-        const struct ps_sink_plan *other = sink_named(b, sink->spec->stage.name);
+        const struct ps_sink_plan *other = ps_plan_sink_named(b, sink->spec->stage.name);
         bool writes = sink->letters.is_channel && sink->letters.channel == a_channel;
         if (writes && (other == NULL || other->worker != sink->worker ||
                        !same_target(&sink->letters, a_channel, &other->letters, b_channel)))
@@ -439,7 +439,7 @@ static void adopt_channel(struct ps_plan *next, size_t number, struct ps_plan *p
 static struct ps_sink_plan *same_sink(const struct ps_plan *next, const struct ps_sink_plan *sink,
                                       const struct ps_plan *plan)
 {
-    struct ps_sink_plan *old = sink_named(plan, sink->spec->stage.name);
+    struct ps_sink_plan *old = ps_plan_sink_named(plan, sink->spec->stage.name);
     if (old == NULL || !ps_stage_is_same(&sink->spec->stage, &old->spec->stage) ||
         next->channels[sink->spec->channel].adopts != &plan->channels[old->spec->channel] ||
         sink->worker != old->worker || !same_group(sink->spec, old->spec) ||
