@@ -149,7 +149,7 @@ struct ps_conf {
     /* number of components that need a resource that another component uses (conf/validate/clash.h) */
     unsigned clashes;
     unsigned gone;   /* number of components that the Flume of --for no longer has */
-    unsigned doubts; /* number of values that name a path which nobody can have meant (conf/doubts/paths.h) */
+    unsigned doubts; /* number of values that name a path which nobody can have meant (conf/doubts/paths.c) */
     struct ps_texts other_agents; /* names of the other agents in the files */
     /* Java's system properties, from -D and FLUME_JAVA_OPTS; if a key occurs several times, the last one counts */
     struct ps_pairs system;

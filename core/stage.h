@@ -404,7 +404,7 @@ struct ps_sink_ops {
      * events. A channel that hands on the batches of its sources therefore gives it a lease of every batch
      * that has positions, even when the chain left no events of the batch for that channel. */
     bool commits;
-    /* Returns whether the sink commits events and positions together or not at all: conf/validate/guarantee.h says
+    /* Returns whether the sink commits events and positions together or not at all: conf/validate/guarantee.c says
      * in which flows. NULL: no. The plan is bound. Thread, also of the next function: control. */
     bool (*transactional)(const void *plan);
     /* Makes the sink itself keep the positions of such a flow, in its transactions. NULL: it cannot. Before `build`. */
@@ -471,7 +471,7 @@ struct ps_stage_ops {
     /* Writes one line for the operator: addresses, brokers, topics, directories, and what they promise; no secrets.
      * For the start of the log and `penstock check`. The plan is bound but not built. Thread: control. */
     void (*outline)(const void *plan, const struct ps_context *context, FILE *out);
-    /* Source: calls `add` for each address on which it listens (conf/validate/ports.h); several workers of
+    /* Source: calls `add` for each address on which it listens (conf/validate/ports.c); several workers of
      * one source share an address. The plan is bound but not built. Does not wait. Thread: control. */
     void (*listens)(const void *plan, void (*add)(void *argument, const struct ps_listens *address),
                     void *argument);
@@ -503,7 +503,7 @@ struct ps_stage_ops {
     };
 
     /* Source, channel: calls `add` for each file or directory that only one source of its type, or one
-     * channel, may use (conf/validate/claims.h). The plan is bound but not built. Thread: control. */
+     * channel, may use (conf/validate/claims.c). The plan is bound but not built. Thread: control. */
     void (*claims)(const void *plan, const struct ps_context *context,
                    void (*add)(void *argument, const struct ps_claim *claim), void *argument);
     const char *const *counter_helps; /* a sentence for each of `counters`; NULL-terminated; or NULL */

@@ -2,7 +2,7 @@
 
 #include "conf/state_directory.h"
 #include "conf/text.h"
-#include "conf/validate/guarantee.h"
+#include "conf/validate/check.h"
 #include "core/durable.h"
 #include "core/probe.h"
 #include "stages/lib/kafka/place.h"

@@ -1,5 +1,5 @@
-/* See paths.h. Identifies the stages by name and reads Flume's keys, never their plans. */
-#include "conf/doubts/paths.h"
+/* See conf/validate/check.h. Identifies the stages by name and reads Flume's keys, never their plans. */
+#include "conf/validate/check.h"
 
 #include "conf/parts.h"
 #include "conf/text.h"

@@ -1,5 +1,5 @@
-/* See topics.h. Identifies the stages by name and reads Flume's keys, never their plans. */
-#include "conf/doubts/topics.h"
+/* See conf/validate/check.h. Identifies the stages by name and reads Flume's keys, never their plans. */
+#include "conf/validate/check.h"
 
 #include "conf/bind.h"
 #include "conf/doubts/headers.h"

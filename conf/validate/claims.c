@@ -1,5 +1,5 @@
-/* See claims.h. */
-#include "conf/validate/claims.h"
+/* See check.h. */
+#include "conf/validate/check.h"
 
 #include "conf/validate/clash.h"
 #include "conf/parts.h"

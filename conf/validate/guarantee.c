@@ -1,4 +1,4 @@
-#include "conf/validate/guarantee.h"
+#include "conf/validate/check.h"
 
 #include "conf/bind.h"
 #include "conf/parts.h"

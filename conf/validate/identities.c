@@ -1,4 +1,4 @@
-#include "conf/validate/identities.h"
+#include "conf/validate/check.h"
 
 #include "conf/parts.h"
 #include "conf/text.h"

@@ -1,5 +1,5 @@
-/* See ports.h. */
-#include "conf/validate/ports.h"
+/* See check.h. */
+#include "conf/validate/check.h"
 
 #include "conf/validate/clash.h"
 #include "conf/validate/host.h"

@@ -1,5 +1,5 @@
-/* See rounds.h. */
-#include "conf/validate/rounds.h"
+/* See check.h. */
+#include "conf/validate/check.h"
 
 #include "conf/parts.h"
 #include "conf/text.h"

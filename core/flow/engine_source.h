@@ -21,7 +21,7 @@ struct ps_engine_source_ops {
      * from which the source starts. The names of its later spans have a `detail`; their position is the one to start
      * from, or -1 for a stream that no longer exists. */
     bool starts_from_records;
-    /* Called between `check` and `build` if a sink reads the identities of this source's events (conf/validate/identities.h):
+    /* Called between `check` and `build` if a sink reads the identities of this source's events (conf/validate/identities.c):
      * the source gives its events identities, although that costs it something. NULL: it always gives them, or never. Thread:
      * control. */
     void (*gives_identities)(void *plan);
