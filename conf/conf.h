@@ -156,7 +156,7 @@ struct ps_conf {
     int64_t heap_bytes; /* -Xmx from the command line, FLUME_JAVA_OPTS or flume-env.sh; 0 = none */
     struct ps_conf_log log;
     struct ps_conf_monitoring monitoring;
-    bool core_dumps; /* the process may leave core dumps (conf/command/dumps.h) */
+    bool core_dumps; /* the process may leave core dumps (-Dpenstock.core.dumps) */
     size_t origin_count;
     struct ps_conf_origin *origins;
     char *backup; /* the text that ps_conf_backup writes; NULL without -b, or when there are errors */

@@ -11,7 +11,6 @@
 #include "conf/file.h"
 #include "conf/properties/filter.h"
 #include "conf/command/log4j.h"
-#include "conf/command/dumps.h"
 #include "conf/command/monitoring.h"
 #include "conf/java/class_path.h"
 #include "conf/java/classes.h"
@@ -490,7 +489,6 @@ enum ps_status ps_conf_load(const struct ps_command *command, const struct ps_st
     ps_log4j_properties(conf);
     ps_log4j_hand_over(conf);
     ps_conf_monitoring(conf);
-    ps_conf_core_dumps(conf);
     enum ps_status status =
         finish(conf, command, &properties, conf->origin_count > 0 ? conf->origins[0].shown : NULL);
     if (status == PS_OK)

@@ -1,6 +1,5 @@
 #include "conf/command/monitoring.h"
 #include "conf/bind.h"
-#include "conf/command/dumps.h"
 #include "conf/command/log4j.h"
 #include "core/text/nearest.h"
 
@@ -11,6 +10,8 @@
 #include <strings.h>
 
 static const char flume_server[] = "org.apache.flume.instrumentation.http.HTTPMetricsServer";
+
+#define CORE_DUMPS "penstock.core.dumps"
 
 static const char ganglia[] = "org.apache.flume.instrumentation.GangliaServer";
 
@@ -98,7 +99,7 @@ const char *const ps_conf_property_names[] = {"flume.monitoring.type",
                                               "penstock.monitoring.hosts",
                                               "penstock.monitoring.token",
                                               "penstock.monitoring.token.file",
-                                              PS_CONF_CORE_DUMPS,
+                                              CORE_DUMPS,
                                               PS_CONF_LOG_FORMAT,
                                               NULL};
 
@@ -129,6 +130,15 @@ static void warn_names(struct ps_conf *conf)
     }
 }
 
+static void read_core_dumps(struct ps_conf *conf)
+{
+    const char *text = ps_conf_system_property(conf, CORE_DUMPS);
+    conf->core_dumps = text != NULL && strcasecmp(text, "true") == 0;
+    if (text != NULL && !conf->core_dumps && strcasecmp(text, "false") != 0)
+        warn(conf, CORE_DUMPS, "write true or false", "%s is neither true nor false: there are no core dumps",
+             text);
+}
+
 void ps_conf_monitoring(struct ps_conf *conf)
 {
     read_type(conf);
@@ -143,4 +153,5 @@ void ps_conf_monitoring(struct ps_conf *conf)
         warn(conf, "penstock.monitoring.token", NULL,
              "is not used, because penstock.monitoring.token.file=%s is set", conf->monitoring.token_path);
     warn_names(conf);
+    read_core_dumps(conf);
 }

@@ -1,10 +1,10 @@
-/* The system properties of the metrics server: -Dflume.monitoring.* and -Dpenstock.monitoring.*. Thread: the
- * control thread. */
+/* The system properties of the metrics server, -Dflume.monitoring.* and -Dpenstock.monitoring.*, and
+ * -Dpenstock.core.dumps. Thread: the control thread. */
 #pragma once
 
 #include "conf/conf.h"
 
-/* Reads the properties into conf->monitoring. Adds a warning for each one that is misspelt or has a bad value; then
+/* Reads the properties into conf->monitoring and conf->core_dumps. Adds a warning for each one that is misspelt or has a bad value; then
  * the agent runs without metrics, as Flume does (org.apache.flume.node.Application, loadMonitoring). */
 void ps_conf_monitoring(struct ps_conf *conf);
 

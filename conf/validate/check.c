@@ -3,6 +3,7 @@
 
 #include "conf/bind.h"
 #include "conf/doubts/headers.h"
+#include "conf/text.h"
 
 #include <ctype.h>
 #include <string.h>
