@@ -71,6 +71,16 @@ static int week_of_month(const struct tm *tm)
 
 static bool put_field(struct writer *writer, char letter, int count, const struct tm *tm, int ms)
 {
+    static const struct {
+        char letter;
+        const char *format; /* of strftime */
+    } numbers[] = {{'D', "%j"}, {'d', "%d"}, {'u', "%u"}, {'H', "%H"}, {'h', "%I"}, {'m', "%M"}, {'s', "%S"}};
+    for (size_t i = 0; i < PS_COUNT_OF(numbers); i++) {
+        if (letter != numbers[i].letter)
+            continue;
+        put_number(writer, strftime_number(tm, numbers[i].format), count);
+        return true;
+    }
     switch (letter) {
     case 'G':
         put_text(writer, "AD", 2);
@@ -102,41 +112,20 @@ static bool put_field(struct writer *writer, char letter, int count, const struc
     case 'W':
         put_number(writer, week_of_month(tm), count);
         return true;
-    case 'D':
-        put_number(writer, tm->tm_yday + 1, count);
-        return true;
-    case 'd':
-        put_number(writer, tm->tm_mday, count);
-        return true;
     case 'F':
         put_number(writer, (tm->tm_mday - 1) / 7 + 1, count);
         return true;
     case 'E':
         put_word(writer, count >= 4 ? "%A" : "%a", tm);
         return true;
-    case 'u':
-        put_number(writer, tm->tm_wday == 0 ? 7 : tm->tm_wday, count);
-        return true;
     case 'a':
         put_text(writer, tm->tm_hour < 12 ? "AM" : "PM", 2);
-        return true;
-    case 'H':
-        put_number(writer, tm->tm_hour, count);
         return true;
     case 'k':
         put_number(writer, tm->tm_hour == 0 ? 24 : tm->tm_hour, count);
         return true;
     case 'K':
         put_number(writer, tm->tm_hour % 12, count);
-        return true;
-    case 'h':
-        put_number(writer, strftime_number(tm, "%I"), count);
-        return true;
-    case 'm':
-        put_number(writer, tm->tm_min, count);
-        return true;
-    case 's':
-        put_number(writer, tm->tm_sec, count);
         return true;
     case 'S':
         put_number(writer, ms, count);
