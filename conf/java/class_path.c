@@ -154,19 +154,6 @@ static struct ps_texts entries_of(struct ps_class_path *path, struct ps_arena *a
     "install a Java runtime (package default-jre-headless), or set JAVA_HOME to the folder that has "        \
     "bin/java"
 
-/* Returns the program `java` of a folder of PATH, or NULL. */
-static const char *java_of_path(struct ps_arena *arena, const char *path_of_programs)
-{
-    for (const char *at = path_of_programs; at != NULL && *at != '\0'; at += *at == ':') {
-        size_t length = strcspn(at, ":");
-        const char *path = ps_arena_format(arena, "%.*s/java", (int)length, at);
-        if (length > 0 && access(path, X_OK) == 0 && !ps_directory_exists(path))
-            return path;
-        at += length;
-    }
-    return NULL;
-}
-
 /* Returns why the program, which exists, cannot be started, and the cure. */
 static const char *cannot_execute(struct ps_arena *arena, const char *java, int error)
 {
@@ -184,8 +171,8 @@ static const char *cannot_execute(struct ps_arena *arena, const char *java, int 
 static void find_java(struct ps_arena *arena, const struct ps_command *command, struct ps_class_path *path)
 {
     const char *home = ps_command_variable(command, "JAVA_HOME");
-    const char *java = home != NULL ? ps_arena_format(arena, "%s/bin/java", home)
-                                    : java_of_path(arena, ps_command_variable(command, "PATH"));
+    const char *java =
+        home != NULL ? ps_arena_format(arena, "%s/bin/java", home) : ps_tools_in_path(arena, command, "java");
     if (java == NULL)
         path->java_lacks = "there is no `java` in PATH, and JAVA_HOME is not set; " INSTALL_JAVA;
     else if ((access(java, X_OK) != 0 && ps_unread_is_absent(errno)) || ps_directory_exists(java))

@@ -30,6 +30,19 @@ static bool is_program(const char *path)
     return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
+const char *ps_tools_in_path(struct ps_arena *arena, const struct ps_command *command, const char *name)
+{
+    const char *folders = ps_command_variable(command, "PATH");
+    for (const char *at = folders; at != NULL && *at != '\0'; at += *at == ':') {
+        size_t length = strcspn(at, ":");
+        const char *path = ps_arena_format(arena, "%.*s/%s", (int)length, at, name);
+        if (length > 0 && is_program(path))
+            return path;
+        at += length;
+    }
+    return NULL;
+}
+
 /* Looks in `bin` of the command's folder, then in PATH. When no variable names the folder, looks in /bin first, as
  * Flume's script does. */
 static const char *find(const struct ps_command *command, const struct tool *tool)
@@ -40,15 +53,7 @@ static const char *find(const struct ps_command *command, const struct tool *too
     const char *path = ps_arena_format(command->arena, "%s/bin/%s", home != NULL ? home : "", tool->name);
     if (is_program(path))
         return path;
-    const char *folders = ps_command_variable(command, "PATH");
-    for (const char *at = folders; at != NULL && *at != '\0'; at += *at == ':') {
-        size_t length = strcspn(at, ":");
-        path = ps_arena_format(command->arena, "%.*s/%s", (int)length, at, tool->name);
-        if (length > 0 && is_program(path))
-            return path;
-        at += length;
-    }
-    return NULL;
+    return ps_tools_in_path(command->arena, command, tool->name);
 }
 
 /* ---- the environment of a command ---- */

@@ -18,6 +18,9 @@ struct ps_tools_said {
     struct ps_tool_said hadoop, hbase;
 };
 
+/* Returns the program of this name in the first folder of PATH that has it, or NULL. */
+const char *ps_tools_in_path(struct ps_arena *arena, const struct ps_command *command, const char *name);
+
 /* Asks the questions that were not asked yet. `class_path` is Flume's, which the commands get. Each question about
  * libraries starts a JVM, so it is asked only with `libraries`. */
 void ps_tools_ask(struct ps_tools_said *said, const struct ps_command *command, const char *class_path,

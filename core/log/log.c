@@ -193,13 +193,9 @@ static size_t line_head(char *line, enum form form, enum ps_log_level level)
 
 /* ---- lines of JSON ---- */
 
-/* Writes a hidden character, which is UTF-8, as JSON spells it out: \uHHHH, or two of them. Returns the length. */
-static size_t json_hidden(char form[16], const char *text, size_t length)
+/* Writes a hidden character as JSON spells it out: \uHHHH, or two of them. Returns the length. */
+static size_t json_hidden(char form[16], uint32_t code)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    unsigned code = at[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++)
-        code = code << 6 | (at[i] & 0x3fu);
     if (code < 0x10000)
         return (size_t)snprintf(form, 16, "\\u%04x", code);
     return (size_t)snprintf(form, 16, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10),
@@ -213,21 +209,17 @@ static size_t json_escape(char *out, size_t room, const char *text, size_t text_
     for (size_t at = 0; at < text_length;) {
         unsigned char c = (unsigned char)text[at];
         char form[16];
-        size_t taken = 1, need = 1, hidden = ps_printable_hidden(text + at, text_length - at);
-        form[0] = (char)c;
-        if (c == '"' || c == '\\' || c < 0x20 || c == 0x7f) {
+        uint32_t code;
+        size_t taken = ps_utf8_get(text + at, text_length - at, &code), need = taken;
+        if (taken == 0) {
+            taken = 1;
+            need = (size_t)snprintf(form, sizeof form, "\\ufffd");
+        } else if (c == '"' || c == '\\' || c < 0x20 || c == 0x7f) {
             need = (size_t)snprintf(form, sizeof form, c < 0x20 || c == 0x7f ? "\\u%04x" : "\\%c", c);
-        } else if (hidden > 0 && ps_utf8_valid_length(text + at, hidden) == hidden) {
-            taken = hidden;
-            need = json_hidden(form, text + at, hidden);
-        } else if (c >= 0x80) {
-            size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-            bool valid = text_length - at >= whole && ps_utf8_valid_length(text + at, whole) == whole;
-            taken = need = valid ? whole : 1;
-            if (valid)
-                memcpy(form, text + at, whole);
-            else
-                need = (size_t)snprintf(form, sizeof form, "\\ufffd");
+        } else if (ps_printable_hidden(text + at, text_length - at) > 0) {
+            need = json_hidden(form, code);
+        } else {
+            memcpy(form, text + at, taken);
         }
         if (length + need + 3 > room) {
             memcpy(out + length, "...", 3);
