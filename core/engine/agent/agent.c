@@ -166,19 +166,25 @@ void ps_agent_rest(void)
     nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
+/* A part of a wait of control, which serves the watchdog and signals meanwhile. Complains again and again. */
+static void rest_in_wait(uint64_t *said_ns, uint64_t complain_ms, const struct ps_agent_patience *patience,
+                         const char *complaint)
+{
+    uint64_t now_ns = ps_clock_now().mono_ns;
+    ps_agent_patience_ends(patience);
+    if (now_ns - *said_ns >= complain_ms * PS_NS_PER_MS) {
+        *said_ns = now_ns;
+        ps_log(PS_LOG_WARN, "agent", "%s", complaint);
+    }
+    ps_agent_rest();
+}
+
 void ps_agent_await(struct ps_agent *agent, uint64_t number, uint64_t complain_ms,
                     const struct ps_agent_patience *patience, const char *complaint)
 {
-    uint64_t complain_ns = complain_ms * PS_NS_PER_MS, said_ns = ps_clock_now().mono_ns;
-    while (!ps_engine_reached(agent->engine, number)) {
-        uint64_t now_ns = ps_clock_now().mono_ns;
-        ps_agent_patience_ends(patience); /* so that control serves the watchdog and signals */
-        if (now_ns - said_ns >= complain_ns) {
-            said_ns = now_ns;
-            ps_log(PS_LOG_WARN, "agent", "%s", complaint);
-        }
-        ps_agent_rest();
-    }
+    uint64_t said_ns = ps_clock_now().mono_ns;
+    while (!ps_engine_reached(agent->engine, number))
+        rest_in_wait(&said_ns, complain_ms, patience, complaint);
 }
 
 /* ---- leaving a plan ---- */
@@ -232,15 +238,9 @@ static void halt_channels(struct ps_agent *agent, const struct ps_plan *next,
                           const struct ps_agent_patience *patience)
 {
     uint64_t said_ns = ps_clock_now().mono_ns;
-    while (!ps_engine_halt_channels(agent->plan, next)) {
-        uint64_t now_ns = ps_clock_now().mono_ns;
-        ps_agent_patience_ends(patience); /* so that control serves the watchdog and signals */
-        if (now_ns - said_ns >= PS_AGENT_ANSWER_MS * PS_NS_PER_MS) {
-            said_ns = now_ns;
-            ps_log(PS_LOG_WARN, "agent", "a channel takes long to write its last events; still waiting");
-        }
-        ps_agent_rest();
-    }
+    while (!ps_engine_halt_channels(agent->plan, next))
+        rest_in_wait(&said_ns, PS_AGENT_ANSWER_MS, patience,
+                     "a channel takes long to write its last events; still waiting");
 }
 
 /* ---- reload ---- */
@@ -322,8 +322,10 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
                                      struct ps_err *err)
 {
     *next = ps_plan_create(spec, machine, agent->plan, err);
-    if (*next == NULL)
-        goto failed;
+    if (*next == NULL) {
+        reload_note(agent, err->text);
+        return PS_FAIL;
+    }
     if (ps_plan_needs_restart(agent->plan, *next))
         ps_log(PS_LOG_WARN, "agent",
                "fewer penstock.workers, other penstock.cpus for running workers, penstock.idle and "
@@ -342,11 +344,6 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
     ps_plan_adopt(*next, agent->plan);
     (*next)->running = true;
     return PS_OK;
-failed:
-    ps_plan_destroy(*next);
-    *next = NULL;
-    reload_note(agent, err->text);
-    return PS_FAIL;
 }
 
 /* Adds workers. They run the old plan, which has no units for them, until `next` replaces it. */

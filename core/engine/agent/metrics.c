@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/array.h"
+#include "core/arena.h"
 #include "core/flow/engine_channel.h"
 #include "core/engine/agent/internal.h"
 
@@ -139,36 +139,30 @@ static struct sum *sum_begin(struct sum *sum, const struct ps_stage_spec *spec, 
 /* ---- numbers with a label: of the stages of a chain ---- */
 
 struct series_list {
+    struct ps_arena *arena;
     struct ps_series *items;
-    size_t count, room;
+    size_t count;
 };
 
 static void series_add(void *argument, const struct ps_series *series)
 {
     struct series_list *list = argument;
-    PS_ARRAY_GROW(list->items, list->count, list->room, "metrics with labels");
+    list->items = ps_arena_grow(list->arena, list->items, list->count, sizeof *list->items);
     struct ps_series *item = &list->items[list->count++];
     *item = *series;
     /* Copied, because the stage may free its text after `add`, for example when a rule is removed. */
-    item->label_value = ps_must_copy_text(series->label_value, "metrics with labels");
-}
-
-static void series_free(struct series_list *list)
-{
-    for (size_t i = 0; i < list->count; i++)
-        free((void *)(uintptr_t)list->items[i].label_value);
-    free(list->items);
+    item->label_value = ps_arena_text(list->arena, series->label_value);
 }
 
 static void visit_link(const struct ps_link *link, const char *name, const struct ps_metrics_visitor *visitor)
 {
     const struct ps_stage_ops *ops = link->spec->ops;
-    struct series_list list = {NULL, 0, 0};
     char outdated[OUTDATED_BYTES], opening[OUTDATED_BYTES];
     if (ops->series == NULL && ops->outdated == NULL && ops->opening == NULL)
         return;
     bool is_opening = ops->opening != NULL && ops->opening(link->spec->plan, opening, sizeof opening);
     bool is_outdated = ops->outdated != NULL && ops->outdated(link->spec->plan, outdated, sizeof outdated);
+    struct series_list list = {.arena = ps_arena_create()};
     if (ops->series != NULL)
         ops->series(link->spec->plan, series_add, &list);
     struct ps_metrics_component component = {.kind = ops->kind,
@@ -181,7 +175,7 @@ static void visit_link(const struct ps_link *link, const char *name, const struc
                                              .series = list.items,
                                              .series_count = list.count};
     visitor->component(visitor->argument, &component);
-    series_free(&list);
+    ps_arena_destroy(list.arena);
 }
 
 struct links_visit {
@@ -217,14 +211,14 @@ static void visit_channel(const struct ps_agent *agent, const struct ps_channel_
     ops->fill(channel->spec->stage.plan, &sum.component.fill);
     if (ops->trouble != NULL && ops->trouble(channel->spec->stage.plan, trouble, sizeof trouble))
         sum.component.outdated = trouble;
-    struct series_list list = {NULL, 0, 0};
+    struct series_list list = {.arena = ps_arena_create()};
     const struct ps_stage_spec *stage = &channel->spec->stage;
     if (stage->ops->series != NULL)
         stage->ops->series(stage->plan, series_add, &list);
     sum.component.series = list.items;
     sum.component.series_count = list.count;
     visitor->component(visitor->argument, &sum.component);
-    series_free(&list);
+    ps_arena_destroy(list.arena);
 }
 
 static void visit_channel_of(const struct ps_agent_spec *spec, const struct ps_stage_spec *stage,
