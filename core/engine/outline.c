@@ -112,34 +112,32 @@ static void describe_components(const struct lines *lines)
 
 /* Returns what happens to an event of this source in this channel when the process is killed, and when the channel
  * is full. */
-static const char *promise_of(const struct ps_source_ops *source, const struct ps_channel_ops *channel,
-                              const struct ps_stage_spec *sink)
+static const char *promise_of(struct ps_arena *arena, const struct ps_source_ops *source,
+                              const struct ps_channel_ops *channel, const struct ps_stage_spec *sink)
 {
     const struct ps_sink_ops *ops = sink->ops->sink;
     bool transactional = ops->transactional != NULL && ops->transactional(sink->plan);
+    bool refuses = source->needs == PS_LEVEL_ACCEPTED && source->when_full != PS_WAIT;
+    const char *full = refuses ? "the sender is refused" : "the source waits";
     if (transactional && ps_channel_is_durable(channel))
-        return source->needs == PS_LEVEL_ACCEPTED && source->when_full != PS_WAIT
-                   ? "at least once up to the channel (while it is full, the sender is refused), exactly "
-                     "once from the channel on: the sink commits events and the channel's progress in one "
-                     "transaction"
-                   : "at least once up to the channel (while it is full, the source waits), exactly once "
-                     "from the channel on: the sink commits events and the channel's progress in one "
-                     "transaction";
+        return ps_arena_format(
+            arena,
+            "at least once up to the channel (while it is full, %s), exactly once from the "
+            "channel on: the sink commits events and the channel's progress in one "
+            "transaction",
+            full);
     if (transactional)
         return "exactly once: the sink commits events and positions in one transaction; after a crash the "
                "source reads the uncommitted events again";
     if (ps_channel_is_durable(channel))
-        return source->when_full != PS_WAIT && source->needs == PS_LEVEL_ACCEPTED
-                   ? "at least once: acknowledged events survive a crash in the channel; while it is full, "
-                     "the sender is refused"
-                   : "at least once: acknowledged events survive a crash in the channel; while it is full, "
-                     "the source waits";
+        return ps_arena_format(
+            arena, "at least once: acknowledged events survive a crash in the channel; while it is full, %s",
+            full);
     if (source->needs != PS_LEVEL_ACCEPTED)
         return "at least once: after a crash the source reads the events again that the sink has not "
                "confirmed";
-    return source->when_full != PS_WAIT
-               ? "delivered unless the process is killed; while the channel is full the sender is refused"
-               : "delivered unless the process is killed; while the channel is full the source waits";
+    return ps_arena_format(arena, "delivered unless the process is killed; while the channel is full %s",
+                           full);
 }
 
 /* Returns what must be changed so that the flow delivers exactly once, if its sink can (conf/validate/guarantee.c). */
@@ -174,7 +172,7 @@ static void describe_flow(const struct lines *lines, const struct ps_stage_spec 
 {
     const char *weakness = weakness_of(channel, sink);
     write_line(lines, "flow %s -> %s -> %s: %s%s%s%s", source->name, channel->name, sink->name,
-               promise_of(source->ops->source, channel->ops->channel, sink),
+               promise_of(lines->plan->spec->arena, source->ops->source, channel->ops->channel, sink),
                weakness[0] != '\0' ? "; but " : "", weakness, cure_of(source, channel, sink));
 }
 
