@@ -81,7 +81,6 @@ enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_ka
     flow->plan = plan;
     flow->lane = lane;
     flow->partition = partition_of(plan, ps_lane_number(lane));
-    snprintf(flow->component, sizeof flow->component, "load lane %u", ps_lane_number(lane));
     for (size_t i = 0; i < PS_KAFKA_FLOW_BLOCKS_MAX; i++) {
         flow->slots[i].free = flow->free;
         flow->free = &flow->slots[i];
@@ -90,7 +89,6 @@ enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_ka
     if (flow->wake_fd < 0)
         return ps_err_set(err, "cannot create an eventfd: %s", strerror(errno));
     flow->config = (struct ps_kafka_producer_config){
-        .component = flow->component,
         .pairs = plan->settings.items,
         .pair_count = plan->settings.count,
         .spread = plan->key == PS_KAFKA_KEY_NONE ? PS_KAFKA_SPREAD_STICKY : PS_KAFKA_SPREAD_BY_KEY,

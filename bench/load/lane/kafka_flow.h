@@ -60,7 +60,6 @@ struct ps_kafka_flow {
     struct ps_lane *lane;
     struct ps_kafka_producer_config config;
     struct ps_kafka_producer *producer; /* NULL: the last one could not be made */
-    char component[32];
     int wake_fd;
     int32_t partition;
 

@@ -221,7 +221,6 @@ static void fake_purge(struct ps_kafka_producer *producer, bool in_flight)
 }
 
 static const struct ps_kafka_engine engine = {
-    .name = "fake",
     .create = fake_create,
     .destroy = fake_destroy,
     .topic = fake_topic,

@@ -114,7 +114,6 @@ static void take_turn(struct ps_kafka_fetch *fetch)
 static struct ps_kafka_native *make_client(const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
     const struct ps_kafka_producer_config producer = {
-        .component = config->port->component,
         .pairs = config->pairs,
         .pair_count = config->pair_count,
         .wake_fd = config->port->wake_fd,

@@ -1,4 +1,5 @@
 #include "stages/lib/kafka/librdkafka/partition_count.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include <librdkafka/rdkafka.h>
 #include <string.h>
@@ -10,14 +11,11 @@
 static rd_kafka_t *client_make(const struct ps_pair *pairs, size_t pair_count, struct ps_err *err)
 {
     char reason[512];
+    const struct ps_kafka_settings list = {.count = pair_count, .items = (struct ps_pair *)(uintptr_t)pairs};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    for (size_t i = 0; i < pair_count; i++) {
-        if (rd_kafka_conf_set(conf, pairs[i].key, pairs[i].value, reason, sizeof reason) !=
-            RD_KAFKA_CONF_OK) {
-            rd_kafka_conf_destroy(conf);
-            ps_err_set(err, "%s: %s", pairs[i].key, reason);
-            return NULL;
-        }
+    if (ps_kafka_settings_apply(&list, conf, err) != PS_OK) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
     }
     rd_kafka_conf_set(conf, "log_level", "0", NULL, 0); /* the reason is in `err` */
     rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);

@@ -7,6 +7,7 @@
 #include "core/helper/wake_fd.h"
 #include "core/name.h"
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/kafka/librdkafka/statistics.h"
 #include "stages/lib/kafka/produce/partition.h"
 
@@ -19,7 +20,6 @@
 
 #define RUN_MAX 256U     /* records per call of produce_batch */
 #define REPORTS_MAX 512U /* tokens per report */
-#define HEADERS_MAX 128U
 #define PORTION_BYTES (256U * 1024U)
 #define TOPICS_MAX 1024U /* handles that are kept, because topics come from headers */
 
@@ -42,7 +42,6 @@ struct ps_kafka_producer {
     uint32_t portion_bytes; /* records without key go to another partition after this many bytes */
     int flags;              /* RD_KAFKA_MSG_F_COPY or 0 */
     rd_kafka_message_t run[RUN_MAX];
-    rd_kafka_vu_t fields[HEADERS_MAX + 8];
     const rd_kafka_message_t *messages[REPORTS_MAX];
     void *tokens[REPORTS_MAX];
 };
@@ -88,19 +87,8 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
 static enum ps_status set_pairs(rd_kafka_conf_t *conf, const struct ps_pair *pairs, size_t count,
                                 struct ps_err *err)
 {
-    char reason[256];
-    for (size_t i = 0; i < count; i++) {
-        if (rd_kafka_conf_set(conf, pairs[i].key, pairs[i].value, reason, sizeof reason) != RD_KAFKA_CONF_OK)
-            return ps_err_set(err, "%s: %s", pairs[i].key, reason);
-    }
-    return PS_OK;
-}
-
-static enum ps_status set_number(rd_kafka_conf_t *conf, const char *key, uint64_t value, struct ps_err *err)
-{
-    char text[24];
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    return set_pairs(conf, &(struct ps_pair){.key = key, .value = text}, 1, err);
+    const struct ps_kafka_settings list = {.count = count, .items = (struct ps_pair *)(uintptr_t)pairs};
+    return ps_kafka_settings_apply(&list, conf, err);
 }
 
 enum ps_status ps_kafka_pairs_check(const struct ps_pair *pairs, size_t count, struct ps_err *err)
@@ -116,8 +104,10 @@ static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_con
 {
     if (set_pairs(conf, config->pairs, config->pair_count, err) != PS_OK)
         return PS_FAIL;
-    if (config->request_bytes_max != 0 &&
-        set_number(conf, "batch.size", config->request_bytes_max, err) != PS_OK)
+    char request_bytes[24];
+    snprintf(request_bytes, sizeof request_bytes, "%" PRIu64, config->request_bytes_max);
+    const struct ps_pair lowered = {.key = "batch.size", .value = request_bytes};
+    if (config->request_bytes_max != 0 && set_pairs(conf, &lowered, 1, err) != PS_OK)
         return PS_FAIL;
     static const struct ps_pair ours[] = {
         {.key = "log.queue", .value = "true"},
@@ -250,38 +240,24 @@ static uint32_t produce_run(struct ps_kafka_producer *producer, struct ps_kafka_
 static uint32_t produce_one(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic,
                             int32_t partition, const struct ps_kafka_record *record, int *error)
 {
-    rd_kafka_vu_t *fields = producer->fields;
-    size_t count = 0;
-    fields[count].vtype = RD_KAFKA_VTYPE_RKT;
-    fields[count++].u.rkt = topic->handle;
-    fields[count].vtype = RD_KAFKA_VTYPE_PARTITION;
-    fields[count++].u.i32 = partition;
-    fields[count].vtype = RD_KAFKA_VTYPE_VALUE;
-    fields[count].u.mem.ptr = (void *)(uintptr_t)record->value;
-    fields[count++].u.mem.size = record->value_length;
-    fields[count].vtype = RD_KAFKA_VTYPE_KEY;
-    fields[count].u.mem.ptr = (void *)(uintptr_t)record->key;
-    fields[count++].u.mem.size = record->key_length;
-    fields[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
-    fields[count++].u.ptr = record->token;
-    fields[count].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
-    fields[count++].u.i = producer->flags;
-    if (record->timestamp_ms != PS_KAFKA_TIMESTAMP_NONE) {
-        fields[count].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
-        fields[count++].u.i64 = record->timestamp_ms;
-    }
-    for (uint32_t i = 0; i < record->header_count && i < HEADERS_MAX; i++) {
-        fields[count].vtype = RD_KAFKA_VTYPE_HEADER;
-        fields[count].u.header.name = record->headers[i].name;
-        fields[count].u.header.val = record->headers[i].value;
-        fields[count++].u.header.size = (ssize_t)record->headers[i].value_length;
-    }
-    rd_kafka_error_t *failed = rd_kafka_produceva(producer->client, fields, count);
-    if (PS_LIKELY(failed == NULL))
-        return 1;
-    rd_kafka_resp_err_t code = rd_kafka_error_code(failed);
+    rd_kafka_headers_t *headers =
+        record->header_count > 0 ? rd_kafka_headers_new(record->header_count) : NULL;
+    for (uint32_t i = 0; i < record->header_count; i++)
+        rd_kafka_header_add(headers, record->headers[i].name, -1, record->headers[i].value,
+                            (ssize_t)record->headers[i].value_length);
+    int64_t timestamp_ms =
+        record->timestamp_ms != PS_KAFKA_TIMESTAMP_NONE ? record->timestamp_ms : 0; /* 0: now */
+    rd_kafka_resp_err_t code =
+        rd_kafka_producev(producer->client, RD_KAFKA_V_RKT(topic->handle), RD_KAFKA_V_PARTITION(partition),
+                          RD_KAFKA_V_VALUE((void *)(uintptr_t)record->value, record->value_length),
+                          RD_KAFKA_V_KEY(record->key, record->key_length), RD_KAFKA_V_OPAQUE(record->token),
+                          RD_KAFKA_V_MSGFLAGS(producer->flags), RD_KAFKA_V_TIMESTAMP(timestamp_ms),
+                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+    if (PS_LIKELY(code == RD_KAFKA_RESP_ERR_NO_ERROR))
+        return 1; /* the library owns the headers */
+    if (headers != NULL)
+        rd_kafka_headers_destroy(headers);
     *error = code == RD_KAFKA_RESP_ERR__QUEUE_FULL ? PS_KAFKA_FULL : (int)code;
-    rd_kafka_error_destroy(failed);
     return 0;
 }
 
@@ -476,7 +452,6 @@ static bool producer_answered(struct ps_kafka_producer *producer)
 }
 
 const struct ps_kafka_engine ps_kafka_librdkafka = {
-    .name = "librdkafka",
     .create = producer_create,
     .destroy = producer_destroy,
     .topic = producer_topic,

@@ -398,7 +398,6 @@ static bool native_reaches(struct ps_kafka_producer *producer)
 }
 
 const struct ps_kafka_engine ps_kafka_native = {
-    .name = "native",
     .create = native_create,
     .destroy = native_destroy,
     .topic = native_topic,

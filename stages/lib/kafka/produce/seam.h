@@ -131,7 +131,6 @@ enum ps_kafka_spread {
 
 /* How to make a producer. Owned by the caller; read only during `create`. */
 struct ps_kafka_producer_config {
-    const char *component;       /* for the log */
     const struct ps_pair *pairs; /* the library's own properties */
     size_t pair_count;
     uint64_t request_bytes_max; /* upper limit of a request; 0: the properties set the limit */
@@ -148,7 +147,6 @@ struct ps_kafka_producer;
 struct ps_kafka_topic;
 
 struct ps_kafka_engine {
-    const char *name;
     /* Makes a producer. It connects in the background; does not wait for brokers. Takes milliseconds.
      * Thread: any. */
     struct ps_kafka_producer *(*create)(const struct ps_kafka_producer_config *config, struct ps_err *err);

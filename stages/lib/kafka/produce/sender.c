@@ -353,7 +353,6 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
     sender->statistics.counters = port->counters;
     ps_kafka_window_init(&sender->window, plan->in_flight_bytes_max);
     sender->config = (struct ps_kafka_producer_config){
-        .component = port->component,
         .pairs = plan->pairs,
         .pair_count = plan->pair_count,
         .spread = plan->spread,

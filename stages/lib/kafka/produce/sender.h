@@ -146,7 +146,6 @@ struct ps_kafka_sender {
     /* Records of one topic that are submitted together. */
     struct {
         struct ps_kafka_record records[PS_KAFKA_RUN_MAX];
-        uint32_t plain_count; /* this many records at the front have the constant fields of plain records */
         struct ps_kafka_fields fields;
         char topic[PS_KAFKA_TOPIC_BYTES_MAX];
         char *datums; /* useFlumeEventFormat, serializer: the encoded events */

@@ -117,8 +117,6 @@ static bool add_mapped(struct ps_kafka_sender *sender, struct run *run, struct p
     struct ps_kafka_record *record = &sender->run.records[run->count];
     struct ps_slice topic = {0};
     bool timestamp_ignored = false;
-    if (sender->run.plain_count > run->count)
-        sender->run.plain_count = run->count;
     enum ps_kafka_flaw flaw = ps_kafka_mapping_apply(mapping, batch, event, &sender->run.fields, &sender->now,
                                                      record, &topic, &timestamp_ignored);
     if (timestamp_ignored)
@@ -168,14 +166,13 @@ static bool add_plain(struct ps_kafka_sender *sender, struct run *run, struct ps
 {
     const struct ps_event *event = ps_lease_event(lease, position);
     struct ps_kafka_record *record = &sender->run.records[run->count];
-    if (PS_UNLIKELY(run->count >= sender->run.plain_count)) {
-        *record = (struct ps_kafka_record){.partition = sender->plan->mapping.default_partition,
-                                           .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE};
-        sender->run.plain_count = run->count + 1;
-    }
-    record->value = event->body_length > 0 ? event->body : "";
-    record->value_length = event->body_length;
-    record->token = ps_kafka_token(lease, position);
+    *record = (struct ps_kafka_record){
+        .value = event->body_length > 0 ? event->body : "",
+        .value_length = event->body_length,
+        .partition = sender->plan->mapping.default_partition,
+        .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE,
+        .token = ps_kafka_token(lease, position),
+    };
     if (PS_UNLIKELY(event->body_length + RECORD_OVERHEAD_BYTES > sender->plan->record_bytes_max)) {
         if (run->count == 0)
             run->code = 10;

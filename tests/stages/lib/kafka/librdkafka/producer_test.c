@@ -60,8 +60,7 @@ static struct ps_kafka_producer *create(void)
                                     {.key = "linger.ms", .value = LINGER_MS},
                                     {.key = "log_level", .value = "0"}};
     struct ps_kafka_producer *producer = engine->create(
-        &(struct ps_kafka_producer_config){
-            .component = "test", .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1},
+        &(struct ps_kafka_producer_config){.pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1},
         &err);
     if (producer == NULL)
         fail_msg("%s", err.text);
@@ -166,10 +165,8 @@ static void test_no_descriptor_to_wake(void **unused)
 {
     struct ps_err err = {0};
     const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = ps_test_cluster.bootstrap}};
-    struct ps_kafka_producer_config config = {.component = "test",
-                                              .pairs = pairs,
-                                              .pair_count = PS_COUNT_OF(pairs),
-                                              .wake_fd = 1000000}; /* it cannot be copied */
+    struct ps_kafka_producer_config config = {
+        .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = 1000000}; /* it cannot be copied */
     assert_null(engine->create(&config, &err));
     assert_non_null(strstr(err.text, "cannot copy a file descriptor: Bad file descriptor"));
 }
@@ -194,7 +191,7 @@ static void test_descriptors_come_back(void **unused)
                                         rows[row].pair};
         struct ps_err err = {0};
         const struct ps_kafka_producer_config config = {
-            .component = "test", .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = wake_fd};
+            .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = wake_fd};
         struct ps_kafka_producer *producer = engine->create(&config, &err);
         assert_int_equal(producer != NULL, rows[row].refused == NULL);
         if (producer != NULL)

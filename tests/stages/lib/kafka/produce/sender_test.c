@@ -82,7 +82,6 @@ static void fake_hurry(struct ps_kafka_producer *producer, bool hurry)
 }
 
 static const struct ps_kafka_engine engine = {
-    .name = "fake",
     .create = fake_create,
     .destroy = fake_destroy,
     .topic = fake_topic,
