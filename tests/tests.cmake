@@ -248,7 +248,8 @@ endforeach()
 
 # The world: the whole agent, whose calls of the system the program itself defines (tests/world). Sanitizers have symbols of their own there.
 if(NOT PS_SANITIZE)
-  file(GLOB world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/world/*.c ${CMAKE_SOURCE_DIR}/tests/world/calls/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/*.c)
+  file(GLOB world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/world/*.c ${CMAKE_SOURCE_DIR}/tests/world/calls/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/*.c
+    ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c)
   set_source_files_properties(${world_sources} PROPERTIES COMPILE_OPTIONS "-Wno-unused-parameter;-Wno-missing-prototypes;-U_FORTIFY_SOURCE;-fno-builtin")
   add_executable(world ${world_sources})
   target_link_libraries(world PRIVATE ps_commands ps_bench ps_engine)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/world/disk.h"
+#include "tests/world/peers/kafka/cluster.h"
 #include "tests/world/peers/peers.h"
 
 #define EVENTS_MAX 600U
@@ -102,7 +103,18 @@ static void draw_channel(struct drawn_agent *agent)
 static void draw_sink(struct drawn_agent *agent)
 {
     put(agent, "a.sinks = k\na.sinks.k.channel = c\n");
-    if (world_below(3) == 0) {
+    uint64_t kind = world_below(4);
+    if (kind == 0) {
+        agent->sink = "kafka";
+        put(agent,
+            "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\na.sinks.k.kafka.bootstrap.servers = "
+            "kafka1:9092,kafka2:9092,kafka3:9092\n"
+            "a.sinks.k.kafka.topic = t\na.sinks.k.flumeBatchSize = %u\n",
+            (unsigned)one_of(1, 10, 100));
+        kafka_add();
+        return;
+    }
+    if (kind == 1) {
         agent->sink = "http";
         put(agent,
             "a.sinks.k.type = http\na.sinks.k.endpoint = http://localhost:%d/\na.sinks.k.connectTimeout = "

@@ -37,6 +37,7 @@ struct run {
     enum world_end end;
     unsigned lives, killed, cuts;
     uint64_t failed_calls;
+    bool servers_failed; /* in one of the lives */
     const char *verdict; /* NULL: good */
 };
 
@@ -152,9 +153,11 @@ static const char *judge(const struct run *run)
         return "its peers still wait";
     if (ledger->invented > 0)
         return "an event arrived that nobody sent";
-    if (ledger_lost() > 0 && (run->agent.survives_kills || run->killed == 0))
+    bool undisturbed =
+        run->killed == 0 && run->failed_calls == 0 && !run->servers_failed && net_get()->resets == 0;
+    if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed))
         return "acknowledged events are lost";
-    if (ledger_doubled() > 0 && run->killed == 0 && run->failed_calls == 0 && net_get()->resets == 0)
+    if (ledger_doubled() > 0 && undisturbed)
         return "events came twice without a fault";
     return NULL;
 }
@@ -177,6 +180,7 @@ static void run_lives(struct run *run)
         stop->due_ns = world->now_ns + (*is_last ? 0 : world_below(LIFE_NS));
         run->end = life_run("/w/agent.properties");
         run->failed_calls += faults_struck();
+        run->servers_failed |= world->server_faults;
         run->lives++;
         if (run->end != WORLD_KILLED)
             continue;

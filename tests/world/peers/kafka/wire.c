@@ -1,0 +1,101 @@
+#include "tests/world/peers/kafka/wire.h"
+
+#include <string.h>
+
+const unsigned char *kafka_get_bytes(struct kafka_in *in, int64_t length)
+{
+    if (length < 0 || length > in->end - in->at) {
+        in->bad = true;
+        in->at = in->end;
+        return NULL;
+    }
+    const unsigned char *begin = in->at;
+    in->at += length;
+    return begin;
+}
+
+int64_t kafka_get(struct kafka_in *in, unsigned bytes)
+{
+    const unsigned char *at = kafka_get_bytes(in, bytes);
+    if (at == NULL)
+        return 0;
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value = value << 8 | at[i];
+    unsigned unused = 64 - 8 * bytes;
+    return (int64_t)(value << unused) >> unused;
+}
+
+int64_t kafka_get_varint(struct kafka_in *in)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = (uint8_t)kafka_get(in, 1);
+        value |= (uint64_t)(byte & 127) << shift;
+        if ((byte & 128) == 0)
+            break;
+    }
+    return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
+}
+
+int kafka_get_string(struct kafka_in *in, char *to, size_t room)
+{
+    int length = (int)kafka_get(in, 2);
+    to[0] = 0;
+    if (length < 0)
+        return -1;
+    const unsigned char *at = kafka_get_bytes(in, length);
+    size_t part = at == NULL ? 0 : (size_t)length < room - 1 ? (size_t)length : room - 1;
+    if (part > 0)
+        memcpy(to, at, part);
+    to[part] = 0;
+    return length;
+}
+
+void kafka_put_bytes(struct kafka_out *out, const void *bytes, size_t length)
+{
+    if (length > out->room - out->length) {
+        out->full = true;
+        return;
+    }
+    memcpy(out->bytes + out->length, bytes, length);
+    out->length += length;
+}
+
+void kafka_put(struct kafka_out *out, int64_t value, unsigned bytes)
+{
+    unsigned char text[8];
+    for (unsigned i = 0; i < bytes; i++)
+        text[i] = (unsigned char)((uint64_t)value >> 8 * (bytes - 1 - i));
+    kafka_put_bytes(out, text, bytes);
+}
+
+void kafka_put_string(struct kafka_out *out, const char *text)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+    kafka_put(out, text == NULL ? -1 : (int64_t)length, 2);
+    kafka_put_bytes(out, text, length);
+}
+
+void kafka_patch(struct kafka_out *out, size_t at, int64_t value, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        out->bytes[at + i] = (unsigned char)((uint64_t)value >> 8 * (bytes - 1 - i));
+}
+
+/* Castagnoli's polynomial, reflected (RFC 3720, appendix B.4) */
+uint32_t kafka_crc32c(const unsigned char *bytes, size_t length)
+{
+    static uint32_t table[256];
+    if (table[1] == 0)
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t crc = i;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc & 1) != 0 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+            table[i] = crc;
+        }
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < length; i++)
+        crc = table[(crc ^ bytes[i]) & 255] ^ crc >> 8;
+    return ~crc;
+}
