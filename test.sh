@@ -406,7 +406,7 @@ servers)
     real_servers "^real_$(join "${servers[@]}")\$" "$slots"
     ;;
 quick)
-    whole "${preset:-debug}" -LE '^(e2e|real|stress|sim|crash)$'
+    whole "${preset:-debug}" -LE '^(e2e|real|stress|sim|world|crash)$'
     ;;
 full)
     look_for_neighbours
