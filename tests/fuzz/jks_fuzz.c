@@ -9,15 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned round = 0; round < 3; round++) {
         struct ps_keystore_input input = {
             .data = data, .length = size, .key_password = "changeit", .trust_only = round == 2};
-        enum ps_keystore_fault fault = PS_KEYSTORE_SOUND;
         struct ps_err err = {.length = 0};
         if (round == 1)
             input.password = "changeit";
         struct ps_keystore *store = ps_keystore_create();
-        enum ps_status status = ps_keystore_jks(store, &input, &fault, &err);
-        PS_ASSERT((status == PS_OK) == (fault == PS_KEYSTORE_SOUND));
+        enum ps_status status = ps_keystore_jks(store, &input, &err);
         if (status == PS_OK && store->key_count > 0)
-            ps_keystore_wipe(ps_keystore_certificates_pem(store->keys[0].chain, 0));
+            ps_keystore_wipe(ps_keystore_certificates_pem(store->keys[0].chain));
         ps_keystore_close(store);
     }
     return 0;

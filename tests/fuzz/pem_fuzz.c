@@ -7,11 +7,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     for (unsigned round = 0; round < 2; round++) {
         struct ps_keystore_input input = {.data = data, .length = size, .trust_only = round == 1};
-        enum ps_keystore_fault fault = PS_KEYSTORE_SOUND;
         struct ps_err err = {.length = 0};
         struct ps_keystore *store = ps_keystore_create();
-        enum ps_status status = ps_keystore_pem(store, &input, &fault, &err);
-        PS_ASSERT((status == PS_OK) == (fault == PS_KEYSTORE_SOUND));
+        (void)ps_keystore_pem(store, &input, &err);
         if (store->key_count > 0)
             ps_keystore_wipe(ps_keystore_key_pem(&store->keys[0]));
         ps_keystore_close(store);

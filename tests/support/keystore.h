@@ -12,17 +12,17 @@
  * next three calls. */
 const char *ps_test_store_fixture(const char *name);
 
-/* Opens a store. Returns NULL with a fault and a message, after asserting that they agree. */
+/* Opens a store. Returns NULL with a message. */
 struct ps_keystore *ps_test_store_open(const char *path, const char *type, const char *password,
-                                       const char *key_password, enum ps_keystore_fault *fault,
-                                       struct ps_err *err);
+                                       const char *key_password, struct ps_err *err);
 /* Expects a sound store of this kind with this number of keys, which fit their certificates, and trust anchors. */
 struct ps_keystore *ps_test_store_expect(const char *path, const char *type, const char *password,
                                          const char *key_password, const char *kind, size_t keys,
                                          int trusted);
-/* Expects that fault, with a message that has `words`, the path and the key, and no password. */
+/* Expects a message that has `words`, the path and the key, and no password. `blamed`: the message names the source
+ * of this password ("password", "key password"); NULL: of none. */
 void ps_test_store_expect_fault(const char *path, const char *type, const char *password,
-                                const char *key_password, enum ps_keystore_fault expected, const char *words);
+                                const char *key_password, const char *blamed, const char *words);
 
 void ps_test_store_write(const char *path, const void *data, size_t length);
 /* Returns the length; the file must be shorter than `room`. */

@@ -58,24 +58,16 @@ enum ps_status ps_keystore_add_trusted(struct ps_keystore *store, X509 *certific
 enum ps_status ps_keystore_add_key(struct ps_keystore *store, const char *alias, size_t alias_length,
                                    EVP_PKEY *key, STACK_OF(X509) * chain)
 {
-    struct ps_keystore_key *keys = NULL;
-    char *copy = NULL;
-    if (store->key_count >= PS_KEYSTORE_ENTRIES_MAX)
-        goto fail;
-    keys = realloc(store->keys, (store->key_count + 1) * sizeof *keys);
-    if (keys == NULL)
-        goto fail;
-    store->keys = keys;
-    copy = strndup(alias, alias_length);
-    if (copy == NULL || ps_keystore_add_trusted(store, sk_X509_value(chain, 0)) != PS_OK)
-        goto fail;
-    keys[store->key_count++] = (struct ps_keystore_key){.alias = copy, .key = key, .chain = chain};
+    if (store->key_count >= PS_KEYSTORE_ENTRIES_MAX ||
+        ps_keystore_add_trusted(store, sk_X509_value(chain, 0)) != PS_OK) {
+        EVP_PKEY_free(key);
+        sk_X509_pop_free(chain, X509_free);
+        return PS_FAIL;
+    }
+    store->keys = ps_must_realloc(store->keys, (store->key_count + 1) * sizeof *store->keys, "a key store");
+    store->keys[store->key_count++] =
+        (struct ps_keystore_key){.alias = strndup(alias, alias_length), .key = key, .chain = chain};
     return PS_OK;
-fail:
-    free(copy);
-    EVP_PKEY_free(key);
-    sk_X509_pop_free(chain, X509_free);
-    return PS_FAIL;
 }
 
 /* Reads the whole file. Returns NULL with a message that does not name the file. */
@@ -93,11 +85,7 @@ static uint8_t *file_read(const struct ps_keystore_request *request, size_t *len
                    S_ISREG(facts.st_mode) ? "larger than 8 MiB: not a key store" : "not a regular file");
         goto out;
     }
-    data = malloc((size_t)facts.st_size + 1);
-    if (data == NULL) {
-        ps_err_set(err, "no memory");
-        goto out;
-    }
+    data = ps_must_alloc(1, (size_t)facts.st_size + 1, "a key store");
     size_t got = 0;
     while (got < (size_t)facts.st_size) {
         ssize_t n = read(fd, data + got, (size_t)facts.st_size - got);
@@ -114,46 +102,43 @@ out:
     return data;
 }
 
-static bool begins_with(const struct ps_keystore_input *input, uint32_t magic)
+static bool begins_with(struct ps_keystore_input *input, uint32_t magic)
 {
     return input->length >= 4 && input->data[0] == (uint8_t)(magic >> 24) &&
            input->data[1] == (uint8_t)(magic >> 16) && input->data[2] == (uint8_t)(magic >> 8) &&
            input->data[3] == (uint8_t)magic;
 }
 
-static enum ps_status read_by_kind(struct ps_keystore *store, const struct ps_keystore_input *input,
-                                   const char *type, const char *path, enum ps_keystore_fault *fault,
-                                   struct ps_err *err)
+static enum ps_status read_by_kind(struct ps_keystore *store, struct ps_keystore_input *input,
+                                   const char *type, const char *path, struct ps_err *err)
 {
     static const char *const foreign[] = {"JCEKS", "DKS", "BKS", "UBER", "BCFKS", "BCPKCS12", "PKCS11"};
     if (begins_with(input, 0xfeedfeed)) {
         store->kind = "JKS";
-        return ps_keystore_jks(store, input, fault, err);
+        return ps_keystore_jks(store, input, err);
     }
     if (begins_with(input, 0xcececece))
-        return PS_KEYSTORE_FAULT(
-            fault, PS_KEYSTORE_UNSUPPORTED, err,
-            "a JCEKS store cannot be read; convert it: keytool -importkeystore -srcstoretype "
-            "JCEKS -srckeystore %s -deststoretype PKCS12 -destkeystore %s.p12",
-            path, path);
+        return ps_err_set(err,
+                          "a JCEKS store cannot be read; convert it: keytool -importkeystore -srcstoretype "
+                          "JCEKS -srckeystore %s -deststoretype PKCS12 -destkeystore %s.p12",
+                          path, path);
     if (memmem(input->data, input->length, "-----BEGIN ", 11) != NULL) {
         store->kind = "PEM";
-        return ps_keystore_pem(store, input, fault, err);
+        return ps_keystore_pem(store, input, err);
     }
     if (input->length > 2 && input->data[0] == 0x30) {
         store->kind = "PKCS12";
-        return ps_keystore_pkcs12(store, input, fault, err);
+        return ps_keystore_pkcs12(store, input, err);
     }
     for (size_t i = 0; type != NULL && i < PS_COUNT_OF(foreign); i++) {
         if (strcasecmp(type, foreign[i]) == 0)
-            return PS_KEYSTORE_FAULT(
-                fault, PS_KEYSTORE_UNSUPPORTED, err,
+            return ps_err_set(
+                err,
                 "stores of type %s cannot be read; convert it: keytool -importkeystore -srcstoretype %s "
                 "-srckeystore %s -deststoretype PKCS12 -destkeystore %s.p12",
                 foreign[i], foreign[i], path, path);
     }
-    return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "%s",
-                             input->length == 0 ? "the file is empty" : "not a JKS, PKCS12 or PEM store");
+    return ps_err_set(err, "%s", input->length == 0 ? "the file is empty" : "not a JKS, PKCS12 or PEM store");
 }
 
 static const char *path_of(const struct ps_keystore_request *request)
@@ -169,8 +154,7 @@ static bool is_too_long(const char *password)
 /* Checks the passwords and gets the store's bytes. *owned: the bytes if they were read from a file; the caller
  * frees them. */
 static enum ps_status input_get(struct ps_keystore_input *input, uint8_t **owned,
-                                const struct ps_keystore_request *request, enum ps_keystore_fault *fault,
-                                struct ps_err *err)
+                                const struct ps_keystore_request *request, struct ps_err *err)
 {
     *owned = NULL;
     *input = (struct ps_keystore_input){
@@ -179,57 +163,52 @@ static enum ps_status input_get(struct ps_keystore_input *input, uint8_t **owned
         .trust_only = request->trust_only,
     };
     if (is_too_long(input->password) || is_too_long(input->key_password))
-        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_PASSWORD, err, "a password is longer than %d bytes",
-                                 PS_KEYSTORE_PASSWORD_MAX);
+        input->blame = PS_KEYSTORE_PASSWORD;
+    if (input->blame == PS_KEYSTORE_PASSWORD)
+        return ps_err_set(err, "a password is longer than %d bytes", PS_KEYSTORE_PASSWORD_MAX);
     if (request->path != NULL) {
         input->data = *owned = file_read(request, &input->length, err);
-        if (*owned == NULL)
-            *fault = PS_KEYSTORE_UNREADABLE;
         return *owned != NULL ? PS_OK : PS_FAIL;
     }
     input->data = (const uint8_t *)request->text;
     input->length = strlen(request->text);
     if (input->length > PS_KEYSTORE_BYTES_MAX)
-        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_UNREADABLE, err, "larger than 8 MiB: not a key store");
+        return ps_err_set(err, "larger than 8 MiB: not a key store");
     return PS_OK;
 }
 
 /* Names the store in the message, and the configuration key of the password that did not open the store. */
-static void name_store(const struct ps_keystore_request *request, enum ps_keystore_fault fault,
+static void name_store(const struct ps_keystore_request *request, enum ps_keystore_blame blame,
                        struct ps_err *err)
 {
     const char *path = path_of(request);
     bool own_password = request->key_password_key != NULL && request->key_password != NULL;
-    if (fault == PS_KEYSTORE_WRONG_KEY_PASSWORD)
+    if (blame == PS_KEYSTORE_KEY_PASSWORD)
         ps_err_append(err, "%s: store %s, key password from %s", request->path_key, path,
                       own_password ? request->key_password_key : request->password_key);
-    else if (fault == PS_KEYSTORE_WRONG_PASSWORD)
+    else if (blame == PS_KEYSTORE_PASSWORD)
         ps_err_append(err, "%s: store %s, password from %s", request->path_key, path, request->password_key);
     else
         ps_err_append(err, "%s: store %s", request->path_key, path);
 }
 
 enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keystore_request *request,
-                                enum ps_keystore_fault *fault, struct ps_err *err)
+                                struct ps_err *err)
 {
-    enum ps_keystore_fault unused;
-    if (fault == NULL)
-        fault = &unused;
-    *fault = PS_KEYSTORE_SOUND;
     *store = NULL;
     struct ps_keystore *made = ps_keystore_create();
     struct ps_keystore_input input;
     uint8_t *file;
-    enum ps_status status = input_get(&input, &file, request, fault, err);
+    enum ps_status status = input_get(&input, &file, request, err);
     if (status == PS_OK) {
         ERR_clear_error();
-        status = read_by_kind(made, &input, request->type, path_of(request), fault, err);
+        status = read_by_kind(made, &input, request->type, path_of(request), err);
         ERR_clear_error();
     }
     if (status == PS_OK) {
         *store = made;
     } else {
-        name_store(request, *fault, err);
+        name_store(request, input.blame, err);
         ps_keystore_close(made);
     }
     if (file != NULL) {
@@ -243,16 +222,10 @@ enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keys
 static char *bio_text(BIO *bio)
 {
     char *data = NULL;
-    char *text = NULL;
     long length = BIO_get_mem_data(bio, &data);
-    if (length > 0) {
-        text = malloc((size_t)length + 1);
-        if (text != NULL) {
-            memcpy(text, data, (size_t)length);
-            text[length] = '\0';
-        }
+    char *text = length > 0 ? strndup(data, (size_t)length) : NULL;
+    if (length > 0)
         OPENSSL_cleanse(data, (size_t)length);
-    }
     BIO_free(bio);
     return text;
 }
@@ -269,12 +242,12 @@ char *ps_keystore_key_pem(const struct ps_keystore_key *key)
     return bio_text(bio);
 }
 
-char *ps_keystore_certificates_pem(const struct stack_st_X509 *certificates, int from)
+char *ps_keystore_certificates_pem(const struct stack_st_X509 *certificates)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     if (bio == NULL)
         return NULL;
-    for (int i = from; i < sk_X509_num(certificates); i++) {
+    for (int i = 0; i < sk_X509_num(certificates); i++) {
         if (!PEM_write_bio_X509(bio, sk_X509_value(certificates, i))) {
             BIO_free(bio);
             return NULL;

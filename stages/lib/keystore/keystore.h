@@ -22,15 +22,6 @@ struct stack_st_X509; /* OpenSSL's STACK_OF(X509) */
 #define PS_KEYSTORE_ENTRIES_MAX 4096            /* keys and certificates together */
 #define PS_KEYSTORE_PASSWORD_MAX 1024           /* bytes of UTF-8 */
 
-enum ps_keystore_fault {
-    PS_KEYSTORE_SOUND,
-    PS_KEYSTORE_UNREADABLE, /* no such file, no permission, too large */
-    PS_KEYSTORE_CORRUPT,    /* not a store, or a broken one */
-    PS_KEYSTORE_WRONG_PASSWORD, /* wrong password of the store; for JKS also: the store was changed after it was written */
-    PS_KEYSTORE_WRONG_KEY_PASSWORD, /* the store opened, but its private key did not */
-    PS_KEYSTORE_UNSUPPORTED,        /* known kind, but not read: the message says how to convert it */
-};
-
 struct ps_keystore_request {
     const char *path;         /* the file; NULL: the store is `text` */
     const char *text;         /* PEM text in the configuration itself, if `path` is NULL */
@@ -59,19 +50,19 @@ struct ps_keystore {
     struct stack_st_X509 *trusted;
 };
 
-/* Reads a store. On PS_FAIL `*fault` is the kind of error (`fault` may be NULL), and `err` has store, key, reason
- * and remedy. Owns: the caller closes the result. Thread: control. */
+/* Reads a store. On PS_FAIL `err` has store, key, reason and remedy. Owns: the caller closes the result.
+ * Thread: control. */
 enum ps_status ps_keystore_open(struct ps_keystore **store, const struct ps_keystore_request *request,
-                                enum ps_keystore_fault *fault, struct ps_err *err);
+                                struct ps_err *err);
 
 /* Frees the store and overwrites its private keys. NULL is allowed. */
 void ps_keystore_close(struct ps_keystore *store);
 
-/* Return the PEM text of a private key (PKCS#8, not encrypted), and of the certificates `from`.. of a chain
- * or of all trust anchors. Terminated; NULL when there is nothing to write or no memory. Owns: the caller,
+/* Return the PEM text of a private key (PKCS#8, not encrypted), and of the certificates of a chain or
+ * of all trust anchors. Terminated; NULL when there is nothing to write or no memory. Owns: the caller,
  * which frees it with ps_keystore_wipe. */
 char *ps_keystore_key_pem(const struct ps_keystore_key *key);
-char *ps_keystore_certificates_pem(const struct stack_st_X509 *certificates, int from);
+char *ps_keystore_certificates_pem(const struct stack_st_X509 *certificates);
 
 /* Overwrites and frees a text of these functions; NULL is allowed. */
 void ps_keystore_wipe(char *pem);

@@ -114,12 +114,11 @@ static int password_give(char *buffer, int size, int, void *argument)
     return (int)length;
 }
 
-static EVP_PKEY *key_read(const struct block *block, const struct ps_keystore_input *input,
-                          enum ps_keystore_fault *fault, struct ps_err *err)
+static EVP_PKEY *key_read(const struct block *block, struct ps_keystore_input *input, struct ps_err *err)
 {
     if (block->sealed && input->key_password == NULL) {
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_KEY_PASSWORD, err,
-                          "the private key is encrypted and no key password is configured");
+        input->blame = PS_KEYSTORE_KEY_PASSWORD;
+        ps_err_set(err, "the private key is encrypted and no key password is configured");
         return NULL;
     }
     BIO *bio = BIO_new_mem_buf(block->text, -1);
@@ -127,26 +126,25 @@ static EVP_PKEY *key_read(const struct block *block, const struct ps_keystore_in
                                                           (void *)(uintptr_t)input->key_password)
                                 : NULL;
     BIO_free(bio);
-    if (key == NULL && block->sealed)
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_WRONG_KEY_PASSWORD, err, "wrong password for the private key");
-    else if (key == NULL)
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "a block \"%s\" is not a private key",
-                          block->label);
+    if (key == NULL && block->sealed) {
+        input->blame = PS_KEYSTORE_KEY_PASSWORD;
+        ps_err_set(err, "wrong password for the private key");
+    } else if (key == NULL) {
+        ps_err_set(err, "a block \"%s\" is not a private key", block->label);
+    }
     return key;
 }
 
-static enum ps_status certificate_read(const struct block *block, STACK_OF(X509) * out,
-                                       enum ps_keystore_fault *fault, struct ps_err *err)
+static enum ps_status certificate_read(const struct block *block, STACK_OF(X509) * out, struct ps_err *err)
 {
     BIO *bio = BIO_new_mem_buf(block->text, -1);
     X509 *certificate = bio != NULL ? PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL) : NULL;
     BIO_free(bio);
     if (certificate == NULL)
-        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "certificate %d is broken",
-                                 sk_X509_num(out) + 1);
+        return ps_err_set(err, "certificate %d is broken", sk_X509_num(out) + 1);
     if (sk_X509_num(out) >= PS_KEYSTORE_ENTRIES_MAX || sk_X509_push(out, certificate) <= 0) {
         X509_free(certificate);
-        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "too many certificates");
+        return ps_err_set(err, "too many certificates");
     }
     return PS_OK;
 }
@@ -178,29 +176,27 @@ static bool leaf_to_front(STACK_OF(X509) * chain, EVP_PKEY *key)
 }
 
 static enum ps_status entries_make(struct ps_keystore *store, EVP_PKEY **key, STACK_OF(X509) * *certificates,
-                                   enum ps_keystore_fault *fault, struct ps_err *err)
+                                   struct ps_err *err)
 {
     if (*key == NULL) {
         for (int i = 0; i < sk_X509_num(*certificates); i++) {
             if (ps_keystore_add_trusted(store, sk_X509_value(*certificates, i)) != PS_OK)
-                return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "too many certificates");
+                return ps_err_set(err, "too many certificates");
         }
         return PS_OK;
     }
     if (!leaf_to_front(*certificates, *key))
-        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err,
-                                 "no certificate belongs to the private key");
+        return ps_err_set(err, "no certificate belongs to the private key");
     EVP_PKEY *given_key = *key;
     STACK_OF(X509) *given = *certificates;
     *key = NULL;
     *certificates = NULL;
     if (ps_keystore_add_key(store, "", 0, given_key, given) != PS_OK)
-        return PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "too many entries");
+        return ps_err_set(err, "too many entries");
     return PS_OK;
 }
 
-enum ps_status ps_keystore_pem(struct ps_keystore *store, const struct ps_keystore_input *input,
-                               enum ps_keystore_fault *fault, struct ps_err *err)
+enum ps_status ps_keystore_pem(struct ps_keystore *store, struct ps_keystore_input *input, struct ps_err *err)
 {
     const char *cursor = (const char *)input->data, *end = cursor + input->length;
     STACK_OF(X509) *certificates = sk_X509_new_null();
@@ -211,17 +207,17 @@ enum ps_status ps_keystore_pem(struct ps_keystore *store, const struct ps_keysto
 
     while (status == PS_OK && block_next(&cursor, end, &block, &broken)) {
         if (is_private_key(block.label) && key == NULL && !input->trust_only) {
-            key = key_read(&block, input, fault, err);
+            key = key_read(&block, input, err);
             status = key != NULL ? PS_OK : PS_FAIL;
         } else if (is_certificate(block.label)) {
-            status = certificate_read(&block, certificates, fault, err);
+            status = certificate_read(&block, certificates, err);
         }
         block_wipe(&block);
     }
     if (status == PS_OK && broken)
-        status = PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "a PEM block is cut off");
+        status = ps_err_set(err, "a PEM block is cut off");
     if (status == PS_OK)
-        status = entries_make(store, &key, &certificates, fault, err);
+        status = entries_make(store, &key, &certificates, err);
     EVP_PKEY_free(key);
     sk_X509_pop_free(certificates, X509_free);
     return status;

@@ -33,11 +33,10 @@ struct bag_certificate {
 };
 
 struct walk {
-    const struct ps_keystore_input *input;
+    struct ps_keystore_input *input;
     OSSL_LIB_CTX *context;
     OSSL_PROVIDER *standard, *legacy;
     const char *password; /* verified with the MAC; "" or NULL: none */
-    enum ps_keystore_fault *fault;
     struct ps_err *err;
     struct bag_key keys[64];
     size_t key_count;
@@ -112,13 +111,12 @@ static int64_t pbe_iterations(const X509_ALGOR *algorithm, bool inner)
 
 static enum ps_status too_slow(struct walk *walk)
 {
-    return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err,
-                             "the PKCS12 store requires more than %d password iterations",
-                             PKCS12_ITERATIONS_MAX);
+    return ps_err_set(walk->err, "the PKCS12 store requires more than %d password iterations",
+                      PKCS12_ITERATIONS_MAX);
 }
 
 /* Finds out why OpenSSL could not decrypt: it does not have the algorithm, or the password is wrong. */
-static enum ps_status decrypt_failed(struct walk *walk, enum ps_keystore_fault otherwise, const char *what)
+static enum ps_status decrypt_failed(struct walk *walk, enum ps_keystore_blame otherwise, const char *what)
 {
     bool missing = false;
     for (unsigned long code; (code = ERR_get_error()) != 0;) {
@@ -130,13 +128,14 @@ static enum ps_status decrypt_failed(struct walk *walk, enum ps_keystore_fault o
             missing = true;
     }
     if (missing)
-        return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_UNSUPPORTED, walk->err,
-                                 "the %s is encrypted with an algorithm that this OpenSSL does not have%s; "
-                                 "convert the store: keytool "
-                                 "-importkeystore -srckeystore OLD -destkeystore NEW -deststoretype PKCS12",
-                                 what, walk->legacy == NULL ? " (its legacy provider is not installed)" : "");
-    return PS_KEYSTORE_FAULT(walk->fault, otherwise, walk->err, "wrong password for the %s%s", what,
-                             otherwise == PS_KEYSTORE_WRONG_PASSWORD ? " (or the store was altered)" : "");
+        return ps_err_set(walk->err,
+                          "the %s is encrypted with an algorithm that this OpenSSL does not have%s; "
+                          "convert the store: keytool "
+                          "-importkeystore -srckeystore OLD -destkeystore NEW -deststoretype PKCS12",
+                          what, walk->legacy == NULL ? " (its legacy provider is not installed)" : "");
+    walk->input->blame = otherwise;
+    return ps_err_set(walk->err, "wrong password for the %s%s", what,
+                      otherwise == PS_KEYSTORE_PASSWORD ? " (or the store was altered)" : "");
 }
 
 static const ASN1_OCTET_STRING *bag_id(const PKCS12_SAFEBAG *bag)
@@ -163,8 +162,7 @@ static enum ps_status key_bag(struct walk *walk, const PKCS12_SAFEBAG *bag)
     if (walk->input->trust_only)
         return PS_OK;
     if (walk->key_count == PS_COUNT_OF(walk->keys))
-        return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err, "more than %zu private keys",
-                                 PS_COUNT_OF(walk->keys));
+        return ps_err_set(walk->err, "more than %zu private keys", PS_COUNT_OF(walk->keys));
     PKCS8_PRIV_KEY_INFO *opened = NULL;
     const PKCS8_PRIV_KEY_INFO *info;
     if (PKCS12_SAFEBAG_get_nid(bag) == NID_keyBag) {
@@ -182,14 +180,13 @@ static enum ps_status key_bag(struct walk *walk, const PKCS12_SAFEBAG *bag)
             opened = PKCS12_decrypt_skey_ex(bag, walk->password, password_length(walk->password),
                                             walk->context, NULL);
         if (opened == NULL)
-            return decrypt_failed(walk, PS_KEYSTORE_WRONG_KEY_PASSWORD, "private key");
+            return decrypt_failed(walk, PS_KEYSTORE_KEY_PASSWORD, "private key");
         info = opened;
     }
     EVP_PKEY *key = EVP_PKCS82PKEY(info);
     PKCS8_PRIV_KEY_INFO_free(opened);
     if (key == NULL)
-        return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err,
-                                 "a private key was decrypted, but OpenSSL cannot use it");
+        return ps_err_set(walk->err, "a private key was decrypted, but OpenSSL cannot use it");
     walk->keys[walk->key_count++] = (struct bag_key){
         .key = key, .alias = PKCS12_get_friendlyname((PKCS12_SAFEBAG *)(uintptr_t)bag), .id = bag_id(bag)};
     return PS_OK;
@@ -200,10 +197,10 @@ static enum ps_status certificate_bag(struct walk *walk, const PKCS12_SAFEBAG *b
     if (PKCS12_SAFEBAG_get_bag_nid(bag) != NID_x509Certificate)
         return PS_OK;
     if (walk->certificate_count == PS_KEYSTORE_ENTRIES_MAX)
-        return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err, "too many certificates");
+        return ps_err_set(walk->err, "too many certificates");
     X509 *certificate = PKCS12_SAFEBAG_get1_cert(bag);
     if (certificate == NULL)
-        return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err, "a certificate is broken");
+        return ps_err_set(walk->err, "a certificate is broken");
     bool trusted = bag_marked_trusted(bag);
     walk->marked |= trusted;
     walk->certificates[walk->certificate_count++] =
@@ -255,7 +252,7 @@ static enum ps_status mac_verify(struct walk *walk, PKCS12 *p12)
     } else if (PKCS12_verify_mac(p12, walk->password, password_length(walk->password))) {
         return PS_OK;
     }
-    return decrypt_failed(walk, PS_KEYSTORE_WRONG_PASSWORD, "store");
+    return decrypt_failed(walk, PS_KEYSTORE_PASSWORD, "store");
 }
 
 static enum ps_status safes_read(struct walk *walk, const STACK_OF(PKCS7) * safes,
@@ -265,26 +262,24 @@ static enum ps_status safes_read(struct walk *walk, const STACK_OF(PKCS7) * safe
         PKCS7 *safe = sk_PKCS7_value(safes, i);
         STACK_OF(PKCS12_SAFEBAG) *bags = NULL;
         if (i >= kept_max)
-            return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err, "more than %d safes",
-                                     kept_max);
+            return ps_err_set(walk->err, "more than %d safes", kept_max);
         ERR_clear_error();
         if (PKCS7_type_is_data(safe)) {
             bags = PKCS12_unpack_p7data(safe);
             if (bags == NULL)
-                return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err,
-                                         "the PKCS12 store is broken");
+                return ps_err_set(walk->err, "the PKCS12 store is broken");
         } else if (PKCS7_type_is_encrypted(safe)) {
             if (safe->d.encrypted == NULL || safe->d.encrypted->enc_data == NULL)
-                return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err,
-                                         "the PKCS12 store is broken");
+                return ps_err_set(walk->err, "the PKCS12 store is broken");
             if (pbe_iterations(safe->d.encrypted->enc_data->algorithm, false) > PKCS12_ITERATIONS_MAX)
                 return too_slow(walk);
             bags = PKCS12_unpack_p7encdata(safe, walk->password, password_length(walk->password));
-            if (bags == NULL && walk->input->password == NULL)
-                return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_WRONG_PASSWORD, walk->err,
-                                         "the PKCS12 store is encrypted and no password is configured");
+            if (bags == NULL && walk->input->password == NULL) {
+                walk->input->blame = PS_KEYSTORE_PASSWORD;
+                return ps_err_set(walk->err, "the PKCS12 store is encrypted and no password is configured");
+            }
             if (bags == NULL)
-                return decrypt_failed(walk, PS_KEYSTORE_WRONG_PASSWORD, "certificates of the store");
+                return decrypt_failed(walk, PS_KEYSTORE_PASSWORD, "certificates of the store");
         } else {
             continue;
         }
@@ -344,41 +339,41 @@ static enum ps_status entries_make(struct ps_keystore *store, struct walk *walk)
         key->key = NULL;
         const char *alias = key->alias != NULL ? key->alias : "";
         if (ps_keystore_add_key(store, alias, strlen(alias), taken, chain) != PS_OK)
-            return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err, "too many entries");
+            return ps_err_set(walk->err, "too many entries");
     }
     for (size_t i = 0; i < walk->certificate_count; i++) {
         const struct bag_certificate *c = &walk->certificates[i];
         bool anchor = c->trusted || (!walk->marked && !walk->key_entries) ||
                       (walk->input->trust_only && c->id != NULL); /* the leaf of a key that was not opened */
         if (anchor && ps_keystore_add_trusted(store, c->certificate) != PS_OK)
-            return PS_KEYSTORE_FAULT(walk->fault, PS_KEYSTORE_CORRUPT, walk->err, "too many certificates");
+            return ps_err_set(walk->err, "too many certificates");
     }
     return PS_OK;
 }
 
-enum ps_status ps_keystore_pkcs12(struct ps_keystore *store, const struct ps_keystore_input *input,
-                                  enum ps_keystore_fault *fault, struct ps_err *err)
+enum ps_status ps_keystore_pkcs12(struct ps_keystore *store, struct ps_keystore_input *input,
+                                  struct ps_err *err)
 {
     enum { SAFES_MAX = 64 };
     STACK_OF(PKCS12_SAFEBAG) * bags[SAFES_MAX] = {NULL};
     STACK_OF(PKCS7) *safes = NULL;
     enum ps_status status = PS_FAIL;
     struct walk *walk = ps_must_alloc(1, sizeof *walk, "a key store");
-    *walk = (struct walk){.input = input, .fault = fault, .err = err};
+    *walk = (struct walk){.input = input, .err = err};
     walk_init(walk);
 
     const unsigned char *at = input->data;
     PKCS12 *p12 = PKCS12_init_ex(NID_pkcs7_data, walk->context, NULL);
     if (p12 == NULL || d2i_PKCS12(&p12, &at, (long)input->length) == NULL) {
         p12 = NULL; /* d2i freed it */
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "not a PKCS12 store, or a broken one");
+        ps_err_set(err, "not a PKCS12 store, or a broken one");
         goto out;
     }
     if (mac_verify(walk, p12) != PS_OK)
         goto out;
     safes = PKCS12_unpack_authsafes(p12);
     if (safes == NULL) {
-        PS_KEYSTORE_FAULT(fault, PS_KEYSTORE_CORRUPT, err, "the PKCS12 store is broken");
+        ps_err_set(err, "the PKCS12 store is broken");
         goto out;
     }
     if (safes_read(walk, safes, bags, SAFES_MAX) == PS_OK)

@@ -67,9 +67,9 @@ static enum ps_status trust_read(char **text, const struct ps_tls_client_options
     *text = NULL;
     if (request.path == NULL || options->trust_all)
         return PS_OK;
-    if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
+    if (ps_keystore_open(&store, &request, err) != PS_OK)
         return PS_FAIL;
-    *text = ps_keystore_certificates_pem(store->trusted, 0);
+    *text = ps_keystore_certificates_pem(store->trusted);
     ps_keystore_close(store);
     return *text != NULL ? PS_OK
                          : ps_err_set(err, "%s: the store %s has no trusted certificate", request.path_key,

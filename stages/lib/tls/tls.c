@@ -309,7 +309,7 @@ enum ps_status ps_tls_server_build(struct ps_tls_server **server, const struct p
         .password_key =
             options->keystore_password != NULL ? "keystore-password" : "javax.net.ssl.keyStorePassword",
     };
-    if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
+    if (ps_keystore_open(&store, &request, err) != PS_OK)
         return PS_FAIL;
     ERR_clear_error();
     context = SSL_CTX_new(TLS_server_method());

@@ -126,9 +126,9 @@ static enum ps_status read_trust_store(struct opening *opening, struct ps_err *e
     };
     if (request.path == NULL)
         return PS_OK; /* the system's authorities, by libcurl */
-    if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
+    if (ps_keystore_open(&store, &request, err) != PS_OK)
         return PS_FAIL;
-    opening->ca_text = ps_keystore_certificates_pem(store->trusted, 0);
+    opening->ca_text = ps_keystore_certificates_pem(store->trusted);
     ps_keystore_close(store);
     return opening->ca_text != NULL
                ? PS_OK
@@ -150,11 +150,11 @@ static enum ps_status read_key_store(struct opening *opening, struct ps_err *err
     };
     if (request.path == NULL)
         return PS_OK;
-    if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
+    if (ps_keystore_open(&store, &request, err) != PS_OK)
         return PS_FAIL;
     if (store->key_count > 0) {
         opening->key_text = ps_keystore_key_pem(&store->keys[0]);
-        opening->cert_text = ps_keystore_certificates_pem(store->keys[0].chain, 0);
+        opening->cert_text = ps_keystore_certificates_pem(store->keys[0].chain);
     }
     ps_keystore_close(store);
     return PS_OK;

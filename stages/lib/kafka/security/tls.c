@@ -48,7 +48,7 @@ static enum ps_status key_store(const struct ps_kafka_properties *properties, co
                                           .path_key = source->location_key,
                                           .password_key = source->password_key,
                                           .key_password_key = "ssl.key.password"};
-    if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
+    if (ps_keystore_open(&store, &request, err) != PS_OK)
         return PS_FAIL;
     if (store->key_count == 0) {
         ps_note_add(properties->notes, PS_LOG_WARN, source->location_key,
@@ -61,7 +61,7 @@ static enum ps_status key_store(const struct ps_kafka_properties *properties, co
                     "the store has %zu private keys; \"%s\" is used", store->key_count, store->keys[0].alias);
     const struct ps_keystore_key *key = &store->keys[0];
     char *key_pem = ps_keystore_key_pem(key);
-    char *chain_pem = ps_keystore_certificates_pem(key->chain, 0);
+    char *chain_pem = ps_keystore_certificates_pem(key->chain);
     enum ps_status status = PS_OK;
     if (key_pem == NULL || chain_pem == NULL) {
         status = ps_err_set(err, "%s: the private key cannot be written as PEM", source->location_key);
@@ -93,7 +93,7 @@ static enum ps_status trust_store(const struct ps_kafka_properties *properties, 
                                           .path_key = source->location_key,
                                           .password_key = source->password_key,
                                           .trust_only = true};
-    if (ps_keystore_open(&store, &request, NULL, err) != PS_OK)
+    if (ps_keystore_open(&store, &request, err) != PS_OK)
         return PS_FAIL;
     enum ps_status status = PS_OK;
     unsigned foreign = 0;
@@ -228,7 +228,7 @@ enum ps_status ps_kafka_tls_translate(const struct ps_kafka_properties *properti
         if (sk_X509_push(authorities, certificate) <= 0)
             X509_free(certificate);
     }
-    char *pem = ps_keystore_certificates_pem(authorities, 0);
+    char *pem = ps_keystore_certificates_pem(authorities);
     if (pem != NULL && (trusting || ps_kafka_settings_get(settings, "ssl.ca.pem") == NULL))
         ps_kafka_settings_set(settings, "ssl.ca.pem", pem);
     ps_keystore_wipe(pem);
