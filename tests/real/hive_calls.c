@@ -112,7 +112,7 @@ static void write_delta(int64_t write_id, int64_t first, int64_t rows)
 {
     char folder[1536], name[PS_ORC_ACID_NAME_BYTES], type_text[1100];
     struct ps_err err;
-    ps_orc_acid_delta_name(write_id, write_id, -1, name);
+    ps_orc_acid_delta_name(write_id, name);
     snprintf(folder, sizeof(folder), "%s/%s", location + strlen("file:"), name);
     PS_ASSERT(mkdir(folder, 0777) == 0);
     FILE *version = create(folder, PS_ORC_ACID_VERSION_FILE);
@@ -124,15 +124,14 @@ static void write_delta(int64_t write_id, int64_t first, int64_t rows)
     struct ps_orc_type *type = ps_orc_type_parse(type_text, &err);
     PS_ASSERT(type != NULL);
     struct ps_orc_settings settings = ps_orc_settings_usual(type);
-    struct ps_orc_acid *acid = ps_orc_acid_open(&settings, 0, -1, &file.output, &err);
+    struct ps_orc_acid *acid = ps_orc_acid_open(&settings, 0, write_id, &file.output, &err);
     PS_ASSERT(acid != NULL);
     for (int64_t i = 0; i < rows; i++) {
         char text[32];
         struct ps_orc_value values[2] = {{.integer = first + i}, {.null = i % 10 == 9}};
         values[1].bytes = text;
         values[1].length = (uint32_t)snprintf(text, sizeof(text), "name %" PRId64, first + i);
-        PS_ASSERT(
-            ps_orc_acid_insert(acid, write_id, &(struct ps_orc_value){.items = values, .item_count = 2}));
+        PS_ASSERT(ps_orc_acid_insert(acid, &(struct ps_orc_value){.items = values, .item_count = 2}));
     }
     PS_ASSERT(ps_orc_acid_end(acid));
     ps_orc_acid_close(acid);

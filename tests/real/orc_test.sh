@@ -95,5 +95,5 @@ grep -qx 'hive.acid.version=2' "$work/about" || fail "hive.acid.version"
 stripes=$(sed -n 's/.*stripes \([0-9]*\),.*/\1/p' "$work/about")
 keys=$(sed -n 's/^hive.acid.key.index=//p' "$work/about")
 ((stripes >= 10)) || fail "$stripes stripes"
-[[ ${keys//[^;]/} == "$(printf ';%.0s' $(seq "$stripes"))" && $keys == *"19,537067520,199;" ]] || fail "hive.acid.key.index: $keys"
+[[ ${keys//[^;]/} == "$(printf ';%.0s' $(seq "$stripes"))" && $keys == *"5,537067520,9999;" ]] || fail "hive.acid.key.index: $keys"
 echo "all rows are read as they were written"

@@ -288,15 +288,14 @@ int main(int argc, char **argv)
     settings.dictionary_ratio = strtod(argv[9], NULL);
     settings.bloom_filter_columns = "serial, name,number,wide,money,at,day,code";
     bool acid = has_word(argc, argv, "acid"), parts = has_word(argc, argv, "parts");
-    struct ps_orc_acid *table = acid ? ps_orc_acid_open(&settings, 3, -1, &file.output, &err) : NULL;
+    struct ps_orc_acid *table = acid ? ps_orc_acid_open(&settings, 3, 5, &file.output, &err) : NULL;
     struct ps_orc_writer *writer =
         acid ? ps_orc_acid_writer(table) : ps_orc_writer_open(&settings, &file.output, &err);
     PS_ASSERT(writer != NULL);
     uint64_t held = 0;
     for (uint64_t i = 0; i < count; i++) {
         struct ps_orc_value row = make_row(type, i);
-        PS_ASSERT(acid ? ps_orc_acid_insert(table, (int64_t)(5 + i / 700), &row)
-                       : ps_orc_writer_add(writer, &row));
+        PS_ASSERT(acid ? ps_orc_acid_insert(table, &row) : ps_orc_writer_add(writer, &row));
         held = ps_orc_writer_held(writer) > held ? ps_orc_writer_held(writer) : held;
         if (parts && i % 1000 == 999)
             PS_ASSERT(acid ? ps_orc_acid_end(table) : ps_orc_writer_end(writer));

@@ -19,30 +19,23 @@ struct ps_orc_acid {
     struct ps_orc_type *type; /* the wrapper's type, with a copy of the table's type as its last field */
     struct ps_orc_writer *writer;
     char *bloom_filter_columns;
-    int32_t bucket_number;
-    int64_t write_id, row_id; /* of the last row */
+    int32_t
+        bucket_number; /* in column `bucket`: org.apache.hadoop.hive.ql.io.BucketCodec V1, of no statement */
+    int64_t write_id;
+    int64_t row_count;
     struct ps_orc_memory memory;
     struct ps_orc_buffer key_index;
     char stats[64];
 };
 
-int32_t ps_orc_acid_bucket_number(int bucket, int statement)
+void ps_orc_acid_delta_name(int64_t write_id, char name[PS_ORC_ACID_NAME_BYTES])
 {
-    return CODEC_VERSION << 29 | bucket << 16 | (statement < 0 ? 0 : statement);
+    snprintf(name, PS_ORC_ACID_NAME_BYTES, "delta_%07" PRId64 "_%07" PRId64, write_id, write_id);
 }
 
-void ps_orc_acid_delta_name(int64_t write_id_min, int64_t write_id_max, int statement,
-                            char name[PS_ORC_ACID_NAME_BYTES])
+void ps_orc_acid_bucket_name(uint32_t bucket, char name[PS_ORC_ACID_NAME_BYTES])
 {
-    int length =
-        snprintf(name, PS_ORC_ACID_NAME_BYTES, "delta_%07" PRId64 "_%07" PRId64, write_id_min, write_id_max);
-    if (statement >= 0)
-        snprintf(name + length, PS_ORC_ACID_NAME_BYTES - (size_t)length, "_%04d", statement);
-}
-
-void ps_orc_acid_bucket_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES])
-{
-    snprintf(name, PS_ORC_ACID_NAME_BYTES, "bucket_%05d", bucket);
+    snprintf(name, PS_ORC_ACID_NAME_BYTES, "bucket_%05" PRIu32, bucket);
 }
 
 /* Copies the table's type, with column numbers after those of the wrapper's fields. */
@@ -99,19 +92,19 @@ static void stripe_ended(void *owner)
     struct ps_orc_acid *acid = owner;
     char key[80];
     int length = snprintf(key, sizeof(key), "%" PRId64 ",%" PRId32 ",%" PRId64 ";", acid->write_id,
-                          acid->bucket_number, acid->row_id);
+                          acid->bucket_number, acid->row_count - 1);
     ps_orc_buffer_append(&acid->key_index, key, (size_t)length);
     ps_orc_writer_set(acid->writer, KEY_INDEX, acid->key_index.data, acid->key_index.length);
 }
 
-struct ps_orc_acid *ps_orc_acid_open(const struct ps_orc_settings *settings, int bucket, int statement,
-                                     struct ps_output *output, struct ps_err *err)
+struct ps_orc_acid *ps_orc_acid_open(const struct ps_orc_settings *settings, uint32_t bucket,
+                                     int64_t write_id, struct ps_output *output, struct ps_err *err)
 {
-    PS_ASSERT(bucket >= 0 && bucket < (int)PS_ORC_BUCKETS_MAX && statement >= -1 && statement < 4096);
+    PS_ASSERT(bucket < PS_ORC_BUCKETS_MAX);
     struct ps_orc_acid *acid = ps_must_alloc(1, sizeof(*acid), "an ORC file");
     acid->key_index.memory = &acid->memory;
-    acid->bucket_number = ps_orc_acid_bucket_number(bucket, statement);
-    acid->write_id = -1;
+    acid->bucket_number = CODEC_VERSION << 29 | (int32_t)bucket << 16;
+    acid->write_id = write_id;
     acid->type = wrap(settings->type);
     acid->bloom_filter_columns = wrap_names(settings->bloom_filter_columns);
     struct ps_orc_settings wrapped = *settings;
@@ -140,16 +133,14 @@ void ps_orc_acid_close(struct ps_orc_acid *acid)
     free(acid);
 }
 
-bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct ps_orc_value *row)
+bool ps_orc_acid_insert(struct ps_orc_acid *acid, const struct ps_orc_value *row)
 {
-    acid->row_id = write_id == acid->write_id ? acid->row_id + 1 : 0;
-    acid->write_id = write_id;
     struct ps_orc_value fields[FIELDS] = {
         [OPERATION] = {.integer = INSERT},
-        [ORIGINAL_TRANSACTION] = {.integer = write_id},
+        [ORIGINAL_TRANSACTION] = {.integer = acid->write_id},
         [BUCKET] = {.integer = acid->bucket_number},
-        [ROW_ID] = {.integer = acid->row_id},
-        [CURRENT_TRANSACTION] = {.integer = write_id},
+        [ROW_ID] = {.integer = acid->row_count++},
+        [CURRENT_TRANSACTION] = {.integer = acid->write_id},
         [ROW] = *row,
     };
     struct ps_orc_value wrapped = {.items = fields, .item_count = FIELDS};

@@ -18,28 +18,22 @@
 struct ps_orc_acid;
 
 /* `settings` are the table's: the type is the table's row, and bloom filters name its columns. The callback
- * for stripes is not called. `bucket`: from 0. `statement`: 0 to 4095, or -1 for none. Returns NULL and the
- * reason on errors. */
-struct ps_orc_acid *ps_orc_acid_open(const struct ps_orc_settings *settings, int bucket, int statement,
-                                     struct ps_output *output, struct ps_err *err);
+ * for stripes is not called. `bucket`: from 0. `write_id`: of the transaction, which has a file for each bucket. Returns NULL and
+ * the reason on errors. */
+struct ps_orc_acid *ps_orc_acid_open(const struct ps_orc_settings *settings, uint32_t bucket,
+                                     int64_t write_id, struct ps_output *output, struct ps_err *err);
 void ps_orc_acid_close(struct ps_orc_acid *acid);
 
-/* Adds a row that this transaction inserts. Write ids must not decrease. Returns false as ps_orc_writer_add
- * does. */
-bool ps_orc_acid_insert(struct ps_orc_acid *acid, int64_t write_id, const struct ps_orc_value *row);
+/* Adds a row that the transaction inserts. Returns false as ps_orc_writer_add does. */
+bool ps_orc_acid_insert(struct ps_orc_acid *acid, const struct ps_orc_value *row);
 
-/* Completes the file. Called at the end of each transaction, and at the end of the file; after the end of a
- * transaction more rows may follow. Returns false as ps_orc_writer_add does. */
+/* Completes the file. Returns false as ps_orc_writer_add does. */
 bool ps_orc_acid_end(struct ps_orc_acid *acid);
 
 /* Returns the wrapped writer, for its rows and memory. */
 struct ps_orc_writer *ps_orc_acid_writer(struct ps_orc_acid *acid);
 
-/* Prints "delta_0000004_0000013" or, for a statement, "delta_0000004_0000004_0000". */
-void ps_orc_acid_delta_name(int64_t write_id_min, int64_t write_id_max, int statement,
-                            char name[PS_ORC_ACID_NAME_BYTES]);
+/* Prints "delta_0000004_0000004". */
+void ps_orc_acid_delta_name(int64_t write_id, char name[PS_ORC_ACID_NAME_BYTES]);
 /* Prints "bucket_00000". */
-void ps_orc_acid_bucket_name(int bucket, char name[PS_ORC_ACID_NAME_BYTES]);
-/* Returns the number in column `bucket` (org.apache.hadoop.hive.ql.io.BucketCodec V1). Statement -1 counts as
- * 0. */
-int32_t ps_orc_acid_bucket_number(int bucket, int statement);
+void ps_orc_acid_bucket_name(uint32_t bucket, char name[PS_ORC_ACID_NAME_BYTES]);

@@ -146,11 +146,10 @@ static void ignored(void *, const struct ps_file_answer *)
 
 static struct ps_file_stream *create(struct ps_hive_txn *txn, const char *name, ps_file_done *done)
 {
-    const struct ps_file_creation creation = {.overwrite = false};
     char *path = NULL;
     if (asprintf(&path, "%s/%s", txn->directory, name) < 0)
         abort();
-    struct ps_file_stream *stream = ps_file_create(txn->sink->filesystem, path, &creation, done, txn);
+    struct ps_file_stream *stream = ps_file_create(txn->sink->filesystem, path, done, txn);
     free(path);
     return stream;
 }
@@ -167,7 +166,7 @@ static void write_version(struct ps_hive_txn *txn)
 static void begin_file(struct ps_hive_txn *txn, struct ps_hive_file *file, uint32_t bucket)
 {
     char name[PS_ORC_ACID_NAME_BYTES];
-    ps_orc_acid_bucket_name((int)bucket, name);
+    ps_orc_acid_bucket_name(bucket, name);
     file->stream = create(txn, name, created);
     txn->pending++;
 }
@@ -185,7 +184,7 @@ static struct ps_hive_file *open_file(struct ps_hive_txn *txn, uint32_t bucket)
     struct ps_hive_file *file = ps_must_alloc(1, sizeof(*file), PURPOSE);
     file->txn = txn;
     file->output.write = output_write;
-    file->acid = ps_orc_acid_open(&txn->sink->table.orc, (int)bucket, -1, &file->output, &err);
+    file->acid = ps_orc_acid_open(&txn->sink->table.orc, bucket, txn->write_id, &file->output, &err);
     if (file->acid == NULL) {
         free(file);
         ps_hive_txn_fail(txn, true, "a file cannot be begun", ps_err_join(&err));
@@ -241,7 +240,7 @@ struct ps_hive_txn *ps_hive_txn_begin(struct ps_hive_partition *partition)
     partition->id_next++;
     txn->first_ns = sink->now.mono_ns;
     txn->used = ps_must_alloc(buckets, sizeof(*txn->used), PURPOSE);
-    ps_orc_acid_delta_name(txn->write_id, txn->write_id, -1, name);
+    ps_orc_acid_delta_name(txn->write_id, name);
     if (asprintf(&txn->directory, "%s/%s", partition->directory, name) < 0)
         abort();
     TAILQ_INSERT_TAIL(&partition->txns, txn, list);
@@ -257,7 +256,7 @@ static bool write_row(struct ps_hive_txn *txn, const struct ps_orc_value *row)
     struct ps_hive_file *file = txn->files[bucket] != NULL ? txn->files[bucket] : open_file(txn, bucket);
     if (file == NULL)
         return false;
-    if (ps_orc_acid_insert(file->acid, txn->write_id, row))
+    if (ps_orc_acid_insert(file->acid, row))
         return true;
     ps_hive_txn_fail(txn, true, "a row cannot be written",
                      "there is no memory, or an earlier write of the file failed");

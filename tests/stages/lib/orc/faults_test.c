@@ -44,7 +44,7 @@ static bool add_row(struct ps_orc_acid *acid, int64_t number)
                                        {.integer = number},
                                        {.seconds = number},
                                        {.bytes = letters, .length = 20}};
-    return ps_orc_acid_insert(acid, 1, &(struct ps_orc_value){.items = row, .item_count = PS_COUNT_OF(row)});
+    return ps_orc_acid_insert(acid, &(struct ps_orc_value){.items = row, .item_count = PS_COUNT_OF(row)});
 }
 
 /* Writes a file and returns the result of its end. A writer that has returned false once keeps returning false. */
@@ -54,7 +54,7 @@ static bool write_file(struct orc_file *file, uint64_t fails)
     bool well = true;
     *file = (struct orc_file){.output.write = orc_file_write, .room = 1 << 20, .data = malloc(1 << 20)};
     assert_non_null(file->data);
-    struct ps_orc_acid *acid = ps_orc_acid_open(&settings, 0, -1, &file->output, &err);
+    struct ps_orc_acid *acid = ps_orc_acid_open(&settings, 0, 1, &file->output, &err);
     assert_non_null(acid);
     ps_test_allocation_fails = fails;
     for (int64_t i = 0; i < ROWS; i++) {
