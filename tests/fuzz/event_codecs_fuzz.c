@@ -391,10 +391,10 @@ static void through_container(const struct ps_batch *batch, int64_t sync_interva
     ps_byte_buffer_clear(&file.bytes, 0);
 }
 
-static void through_sequence(const struct ps_batch *batch, enum ps_hadoop_compression compression)
+static void through_sequence(const struct ps_batch *batch, bool blocks)
 {
     const struct ps_hadoop_format format = {
-        .compression = compression, .codec = PS_HADOOP_CODEC_SNAPPY, .text = batch->count % 2 == 0};
+        .blocks = blocks, .codec = PS_HADOOP_CODEC_SNAPPY, .text = batch->count % 2 == 0};
     struct ps_port port = {.wake_fd = -1};
     struct ps_err err = {0};
     struct collected file = {.output.write = collect};
@@ -503,8 +503,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     through_rows(batch);
     through_container(batch, 32);
     through_container(batch, 2048000);
-    through_sequence(batch, PS_HADOOP_COMPRESSION_NONE);
-    through_sequence(batch, PS_HADOOP_COMPRESSION_BLOCK);
+    through_sequence(batch, false);
+    through_sequence(batch, true);
     for (uint32_t i = 0; i < batch->count; i++) {
         const struct ps_event *event = &batch->events[i];
         through_avro(batch, event);

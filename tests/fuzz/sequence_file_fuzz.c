@@ -1,5 +1,5 @@
-/* SequenceFiles of events of any lengths, flushed anywhere, in each compression and codec: a reader of the format finds
- * exactly the events that were written. Input: compression (1 byte), codec, Text or Writable; then for each event its
+/* SequenceFiles of events of any lengths, flushed anywhere, with each codec and without one: a reader of the format finds
+ * exactly the events that were written. Input: blocks or not (1 byte), codec, Text or Writable; then for each event its
  * length (2 bytes; with the top bit: flush after it) and a byte that its body consists of. */
 #include "stages/lib/hadoop/file/writer.h"
 #include "tests/support/hadoop_file.h"
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     struct ps_hadoop_format format = {
-        .compression = data[0] % 3, .codec = data[1] % PS_HADOOP_CODECS, .text = data[2] & 1};
+        .blocks = data[0] & 1, .codec = data[1] % PS_HADOOP_CODECS, .text = data[2] & 1};
     struct collected file = {.output.write = collect};
     struct ps_test_sequence read;
     size_t count = (size - 3) / 3 < EVENTS_MAX ? (size - 3) / 3 : EVENTS_MAX;

@@ -99,14 +99,13 @@ static void write_file(struct session *session, struct ps_hadoop_format format, 
 
 static void write_sequence(struct session *session, struct ps_hadoop_format format)
 {
-    static const char *const types[] = {"NONE", "RECORD", "BLOCK"};
+    const char *type = format.blocks ? "BLOCK" : "NONE";
     const struct ps_hadoop_codec_facts *codec = &ps_hadoop_codecs[format.codec];
     char name[128];
-    (void)snprintf(name, sizeof name, "sequence_%s_%s_%s", types[format.compression], codec->simple_name,
+    (void)snprintf(name, sizeof name, "sequence_%s_%s_%s", type, codec->simple_name,
                    format.text ? "Text" : "Writable");
     printf("%s org.apache.hadoop.io.LongWritable org.apache.hadoop.io.%s %s %s\n", name,
-           format.text ? "Text" : "BytesWritable", types[format.compression],
-           format.compression == PS_HADOOP_COMPRESSION_NONE ? "-" : codec->class_name);
+           format.text ? "Text" : "BytesWritable", type, format.blocks ? codec->class_name : "-");
     write_file(session, format, name, false);
 }
 
@@ -131,10 +130,7 @@ int main(int argc, char **argv)
         write_sequence(&session, (struct ps_hadoop_format){.text = text != 0});
     for (unsigned codec = 0; codec < PS_HADOOP_CODECS; codec++) {
         for (unsigned text = 0; text < 2; text++) {
-            struct ps_hadoop_format format = {
-                .compression = PS_HADOOP_COMPRESSION_BLOCK, .codec = codec, .text = text != 0};
-            write_sequence(&session, format);
-            format.compression = PS_HADOOP_COMPRESSION_RECORD;
+            const struct ps_hadoop_format format = {.blocks = true, .codec = codec, .text = text != 0};
             write_sequence(&session, format);
         }
         write_stream(&session, codec, false);

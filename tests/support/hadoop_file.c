@@ -258,15 +258,9 @@ static void take_block(struct ps_test_sequence *file, struct cursor *cursor)
 static void take_record(struct ps_test_sequence *file, struct cursor *cursor, size_t length)
 {
     PS_ASSERT(get_int(take(cursor, 4)) == 8 && length > 8);
+    PS_ASSERT(!file->compressed);
     const char *key = take(cursor, 8), *value = take(cursor, length - 8);
-    struct cursor plain = {value, value + length - 8};
-    if (file->compressed) {
-        size_t plain_length;
-        char *unpacked = ps_test_hadoop_unpack(codec_of(file), value, length - 8, &plain_length);
-        own(file, unpacked);
-        plain = (struct cursor){unpacked, unpacked + plain_length};
-    }
-    add_record(file, key, plain);
+    add_record(file, key, (struct cursor){value, value + length - 8});
 }
 
 void ps_test_sequence_read(struct ps_test_sequence *file, const void *bytes, size_t length)

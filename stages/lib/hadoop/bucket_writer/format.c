@@ -22,7 +22,7 @@ enum ps_status ps_bucket_format_find(const struct ps_bucket_format_names *names,
     if (format->type == PS_HADOOP_COMPRESSED_STREAM && !has_codec(names))
         return ps_err_set(err, "hdfs.fileType CompressedStream needs a codec");
     if (names->codec != NULL) {
-        format->compression = PS_HADOOP_COMPRESSION_BLOCK;
+        format->blocks = true;
         switch (ps_hadoop_codec_find(names->codec, &format->codec)) {
         case PS_HADOOP_CODEC_LZO:
             return ps_err_set(

@@ -2,12 +2,12 @@
  *
  *   header   "SEQ" 6, class names of keys and values, whether values are compressed, whether in blocks, the class
  *            of the codec if compressed, metadata (none), the sync marker: 16 random bytes
- *   record   length, length of its key, key, value                                            (NONE, RECORD)
+ *   record   length, length of its key, key, value                                            (NONE)
  *   block    sync marker, number of records, then four times a length and compressed bytes:
  *            lengths of the keys, keys, lengths of the values, values                         (BLOCK)
  *
  * Lengths of records are 4 bytes, big endian; all other lengths are Hadoop's variable-length integers
- * (WritableUtils.writeVLong). A sync marker in the file follows -1 in the place of a length. NONE and RECORD have
+ * (WritableUtils.writeVLong). A sync marker in the file follows -1 in the place of a length. NONE has
  * one every 100 KiB, as in Hadoop 3 (Hadoop 2: every 2,000 bytes), and at every flush, like Flume's
  * HDFSSequenceFile.sync. With a sync marker readers find the next record from any place. */
 #include "core/name.h"
@@ -77,9 +77,9 @@ bool ps_hadoop_sequence_begin(struct ps_hadoop_writer *writer)
     memcpy(at, "SEQ\x06", 4);
     at = put_text(at + 4, "org.apache.hadoop.io.LongWritable");
     at = put_text(at, format->text ? "org.apache.hadoop.io.Text" : "org.apache.hadoop.io.BytesWritable");
-    *at++ = format->compression != PS_HADOOP_COMPRESSION_NONE;
-    *at++ = format->compression == PS_HADOOP_COMPRESSION_BLOCK;
-    if (format->compression != PS_HADOOP_COMPRESSION_NONE)
+    *at++ = format->blocks; /* compressed */
+    *at++ = format->blocks; /* in blocks */
+    if (format->blocks)
         at = put_text(at, ps_hadoop_codecs[format->codec].class_name);
     memset(at, 0, 4); /* no metadata */
     memcpy(at + 4, writer->sync, PS_HADOOP_SYNC_BYTES);
@@ -96,7 +96,7 @@ static bool append_sync(struct ps_hadoop_writer *writer)
     return good;
 }
 
-/* ---- records: NONE, RECORD ---- */
+/* ---- records ---- */
 
 /* Writes the length before a body in its value: 4 bytes (BytesWritable), or a variable-length integer (Text). */
 static size_t put_value_head(char *to, bool text, uint32_t body_length)
@@ -119,26 +119,6 @@ static bool append_record(struct ps_hadoop_writer *writer, const char *key, cons
     memcpy(head + 8 + KEY_BYTES, value_head, head_length);
     writer->records++;
     return append(writer, head, 8 + KEY_BYTES + head_length) && append(writer, value, value_length);
-}
-
-/* Appends a record whose value is compressed by itself. */
-static bool append_packed_record(struct ps_hadoop_writer *writer, const char *key, const char *value_head,
-                                 size_t head_length, const char *body, size_t body_length)
-{
-    struct ps_byte_buffer *packed = &writer->writers->packed;
-    char *plain;
-    bool good = ps_hadoop_plain_reserve(writer, head_length + body_length);
-    if (good) {
-        plain = writer->plain.data;
-        memcpy(plain, value_head, head_length);
-        if (body_length > 0)
-            memcpy(plain + head_length, body, body_length);
-        good = ps_hadoop_pack(writer->writers->compressor, plain, head_length + body_length, packed) &&
-               append_record(writer, key, "", 0, packed->data, packed->length);
-    }
-    ps_byte_buffer_clear(packed, PACKED_KEPT_BYTES_MAX);
-    ps_hadoop_plain_clear(writer);
-    return good;
 }
 
 /* ---- blocks ---- */
@@ -219,19 +199,17 @@ enum ps_hadoop_answer ps_hadoop_sequence_event(struct ps_hadoop_writer *writer, 
     uint64_t big_endian = __builtin_bswap64((uint64_t)millis);
     memcpy(key, &big_endian, sizeof key);
     size_t head_length = put_value_head(value_head, format->text, event->body_length);
-    bool (*add)(struct ps_hadoop_writer *, const char *, const char *, size_t, const char *, size_t) =
-        format->compression == PS_HADOOP_COMPRESSION_NONE     ? append_record
-        : format->compression == PS_HADOOP_COMPRESSION_RECORD ? append_packed_record
-                                                              : add_to_block;
-    return add(writer, key, value_head, head_length, event->body, event->body_length) ? PS_HADOOP_WRITTEN
-                                                                                      : PS_HADOOP_FAILED;
+    bool good = format->blocks
+                    ? add_to_block(writer, key, value_head, head_length, event->body, event->body_length)
+                    : append_record(writer, key, value_head, head_length, event->body, event->body_length);
+    return good ? PS_HADOOP_WRITTEN : PS_HADOOP_FAILED;
 }
 
 bool ps_hadoop_sequence_flush(struct ps_hadoop_writer *writer)
 {
     if (writer->records == 0)
         return true;
-    if (writer->writers->format->compression == PS_HADOOP_COMPRESSION_BLOCK)
+    if (writer->writers->format->blocks)
         return append_block(writer);
     writer->records = 0;
     return append_sync(writer);

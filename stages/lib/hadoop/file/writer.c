@@ -40,7 +40,7 @@ bool ps_hadoop_write_format_find(const char *name, bool *text)
 static bool is_compressed(const struct ps_hadoop_format *format)
 {
     return format->type == PS_HADOOP_COMPRESSED_STREAM ||
-           (format->type == PS_HADOOP_SEQUENCE_FILE && format->compression != PS_HADOOP_COMPRESSION_NONE);
+           (format->type == PS_HADOOP_SEQUENCE_FILE && format->blocks);
 }
 
 struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
@@ -79,26 +79,16 @@ void ps_hadoop_writers_close(struct ps_hadoop_writers *writers)
     free(writers);
 }
 
-size_t ps_hadoop_writers_bytes(const struct ps_hadoop_writers *writers)
-{
-    return writers->held_bytes + writers->packed.room + writers->spare.room + writers->key_lengths.room;
-}
-
 /* ---- plain bytes of a file ---- */
 
 bool ps_hadoop_plain_reserve(struct ps_hadoop_writer *writer, size_t more)
 {
-    size_t room = writer->plain.room;
-    bool good = ps_byte_buffer_reserve_spare(&writer->plain, more, &writer->writers->spare);
-    writer->writers->held_bytes += writer->plain.room - room;
-    return good;
+    return ps_byte_buffer_reserve_spare(&writer->plain, more, &writer->writers->spare);
 }
 
 void ps_hadoop_plain_clear(struct ps_hadoop_writer *writer)
 {
-    writer->writers->held_bytes -= writer->plain.room;
     ps_byte_buffer_clear_spare(&writer->plain, &writer->writers->spare, 2 * PLAIN_MAX);
-    writer->writers->held_bytes += writer->plain.room;
 }
 
 /* ---- compressed streams ---- */
@@ -160,11 +150,9 @@ static bool serializer_open(struct ps_hadoop_writer *writer, struct ps_err *err)
         (void)ps_err_set(err, "no memory for serializer %s", stage->name);
         return false;
     }
-    writer->writers->held_bytes += stage->state_size;
     if (ps_stage_open(stage, format->serializer_plan, writer->serializer, &writer->writers->serializer_port,
                       err) == PS_OK)
         return true;
-    writer->writers->held_bytes -= stage->state_size;
     free(writer->serializer);
     writer->serializer = NULL;
     return false;
@@ -177,7 +165,6 @@ static void serializer_close(struct ps_hadoop_writer *writer)
         return;
     if (format->serializer->close != NULL)
         format->serializer->close(format->serializer_plan, writer->serializer);
-    writer->writers->held_bytes -= format->serializer->state_size;
     free(writer->serializer);
 }
 
@@ -216,7 +203,6 @@ struct ps_hadoop_writer *ps_hadoop_writer_open(struct ps_hadoop_writers *writers
         free(writer);
         return NULL;
     }
-    writers->held_bytes += sizeof *writer;
     return writer;
 }
 
@@ -226,7 +212,6 @@ void ps_hadoop_writer_close(struct ps_hadoop_writer *writer)
         return;
     serializer_close(writer);
     ps_hadoop_plain_clear(writer);
-    writer->writers->held_bytes -= sizeof *writer + writer->plain.room;
     free(writer->plain.data);
     free(writer->keys.data);
     free(writer->lengths.data);
@@ -272,7 +257,7 @@ bool ps_hadoop_writer_is_direct(const struct ps_hadoop_writer *writer)
 {
     const struct ps_hadoop_format *format = writer->writers->format;
     if (format->type == PS_HADOOP_SEQUENCE_FILE)
-        return format->compression != PS_HADOOP_COMPRESSION_BLOCK;
+        return !format->blocks;
     return format->type == PS_HADOOP_DATA_STREAM && format->serializer->serializer->flush == NULL;
 }
 

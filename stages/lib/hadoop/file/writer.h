@@ -16,7 +16,7 @@
  * has everything that was flushed.
  *
  * Memory of each open file: 300 bytes and the serializer's state; between two flushes also the plain bytes of its events
- * (CompressedStream, SequenceFile with BLOCK), at most 1 MiB. The events of one transaction are in memory anyway, so a thousand files
+ * (CompressedStream, SequenceFile in blocks), at most 1 MiB. The events of one transaction are in memory anyway, so a thousand files
  * that share a transaction need no more than its size. Files have no compressors of their own: each open sink has one, of 0.3 MB (gzip,
  * deflate), 1.3 MB (zstd), 7.6 MB (bzip2) or 16 kB (lz4, snappy).
  *
@@ -36,18 +36,13 @@ enum ps_hadoop_file_type {
     PS_HADOOP_COMPRESSED_STREAM, /* CompressedStream: the same bytes, compressed */
 };
 
-/* org.apache.hadoop.io.SequenceFile.CompressionType. Flume's sink uses BLOCK if hdfs.codeC is set, else NONE. */
-enum ps_hadoop_compression {
-    PS_HADOOP_COMPRESSION_NONE,
-    PS_HADOOP_COMPRESSION_RECORD, /* each value separately */
-    PS_HADOOP_COMPRESSION_BLOCK, /* 1,000,000 bytes of keys and values (io.seqfile.compress.blocksize), and at every flush */
-};
-
 /* Format of the files, from the configuration. Constant, shared by all workers. */
 struct ps_hadoop_format {
     enum ps_hadoop_file_type type;
-    enum ps_hadoop_codec codec;             /* CompressedStream; SequenceFile with RECORD or BLOCK */
-    enum ps_hadoop_compression compression; /* SequenceFile */
+    enum ps_hadoop_codec codec; /* CompressedStream; SequenceFile in blocks */
+    /* SequenceFile: blocks of 1,000,000 bytes of keys and values (io.seqfile.compress.blocksize), and at every flush, as Flume's sink
+     * writes with hdfs.codeC (org.apache.hadoop.io.SequenceFile.CompressionType.BLOCK; else NONE). */
+    bool blocks;
     bool text; /* SequenceFile: values are Text (hdfs.writeFormat = Text), else BytesWritable (Writable) */
     /* DataStream, CompressedStream: the bound serializer; SequenceFile has none, as in Flume. */
     const struct ps_stage_ops *serializer;
@@ -74,10 +69,6 @@ void ps_hadoop_writers_read_schemas(struct ps_hadoop_writers *writers, struct ps
                                     const char *url);
 /* Call it after all writers of the format were closed. NULL is allowed. */
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers);
-
-/* For tests: returns the memory of the common part and of all its writers, in bytes, without the blocks of Avro
- * serializers. */
-size_t ps_hadoop_writers_bytes(const struct ps_hadoop_writers *writers);
 
 struct ps_hadoop_writer;
 

@@ -19,7 +19,6 @@ struct ps_hadoop_writers {
     struct ps_port serializer_port;
     struct ps_filesystem *schema_filesystem; /* NULL: none */
     const char *schema_url;
-    size_t held_bytes; /* memory of all writers, for ps_hadoop_writers_bytes */
 };
 
 struct ps_hadoop_writer {
@@ -28,12 +27,12 @@ struct ps_hadoop_writer {
     struct ps_output *below; /* during a call: output for the file's bytes */
     void *serializer;        /* state of the serializer; NULL: SequenceFile */
     bool has_bytes;          /* CompressedStream: bytes were appended */
-    /* CompressedStream: bytes that are not compressed yet. SequenceFile with BLOCK: the values of the incomplete block. */
+    /* CompressedStream: bytes that are not compressed yet. SequenceFile in blocks: the values of the incomplete block. */
     struct ps_byte_buffer plain;
 
     /* Only for SequenceFile: */
-    struct ps_byte_buffer keys, lengths; /* BLOCK: keys of the records; lengths of the values */
-    /* BLOCK: number of records in the block; else: number of records since the last flush. */
+    struct ps_byte_buffer keys, lengths; /* blocks: keys of the records; lengths of the values */
+    /* Blocks: number of records in the block; else: number of records since the last flush. */
     uint32_t records;
     uint64_t position,
         synced_position; /* number of appended bytes, and of bytes up to the end of the last sync marker */
