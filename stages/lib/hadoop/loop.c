@@ -151,13 +151,13 @@ static struct ps_hadoop_timer *merge_siblings(struct ps_hadoop_timer *first)
     return whole;
 }
 
-void ps_hadoop_loop_unset(struct ps_hadoop_loop *loop, struct ps_hadoop_timer *timer)
+void ps_hadoop_timer_unset(struct ps_hadoop_timer **first, struct ps_hadoop_timer *timer)
 {
     if (!timer->set)
         return;
     struct ps_hadoop_timer *rest = merge_siblings(timer->child);
-    if (timer == loop->first) {
-        loop->first = rest;
+    if (timer == *first) {
+        *first = rest;
     } else {
         if (timer->before->child == timer)
             timer->before->child = timer->sibling;
@@ -165,22 +165,32 @@ void ps_hadoop_loop_unset(struct ps_hadoop_loop *loop, struct ps_hadoop_timer *t
             timer->before->sibling = timer->sibling;
         if (timer->sibling != NULL)
             timer->sibling->before = timer->before;
-        loop->first = merge(loop->first, rest);
+        *first = merge(*first, rest);
     }
     timer->child = timer->sibling = timer->before = NULL;
     timer->set = false;
 }
 
-void ps_hadoop_loop_set(struct ps_hadoop_loop *loop, struct ps_hadoop_timer *timer, uint64_t due_ns)
+void ps_hadoop_timer_set(struct ps_hadoop_timer **first, struct ps_hadoop_timer *timer, uint64_t due_ns)
 {
     if (timer->set && timer->due_ns == due_ns)
         return;
-    ps_hadoop_loop_unset(loop, timer);
+    ps_hadoop_timer_unset(first, timer);
     if (due_ns == PS_NEVER)
         return;
     timer->due_ns = due_ns;
     timer->set = true;
-    loop->first = merge(loop->first, timer);
+    *first = merge(*first, timer);
+}
+
+void ps_hadoop_loop_unset(struct ps_hadoop_loop *loop, struct ps_hadoop_timer *timer)
+{
+    ps_hadoop_timer_unset(&loop->first, timer);
+}
+
+void ps_hadoop_loop_set(struct ps_hadoop_loop *loop, struct ps_hadoop_timer *timer, uint64_t due_ns)
+{
+    ps_hadoop_timer_set(&loop->first, timer, due_ns);
 }
 
 static void fire_due(struct ps_hadoop_loop *loop)

@@ -40,6 +40,10 @@ struct ps_hadoop_timer {
         *before; /* a pairing heap; `before`: the parent, or the previous sibling */
 };
 
+/* The heap of timers by their time, without a loop: *first is the timer that is due first; NULL: none is set. */
+void ps_hadoop_timer_set(struct ps_hadoop_timer **first, struct ps_hadoop_timer *timer, uint64_t due_ns);
+void ps_hadoop_timer_unset(struct ps_hadoop_timer **first, struct ps_hadoop_timer *timer);
+
 /* Sets the timer, or changes its time. `fire` is called once, in the first turn at or after `due_ns`; PS_NEVER unsets the
  * timer. A time in the past fires in this turn or the next. */
 void ps_hadoop_loop_set(struct ps_hadoop_loop *loop, struct ps_hadoop_timer *timer, uint64_t due_ns);

@@ -36,6 +36,11 @@ char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use)
 
 static void perform(struct ps_bucket_file *file);
 
+static void go_on_after_rest(struct ps_hadoop_timer *timer)
+{
+    perform((struct ps_bucket_file *)(void *)((char *)timer - offsetof(struct ps_bucket_file, retry.timer)));
+}
+
 static void leave(struct ps_bucket_file *file)
 {
     struct ps_bucket_writer *sink = file->sink;
@@ -49,8 +54,8 @@ static void rest(struct ps_bucket_file *file, uint64_t rest_ns)
 {
     struct ps_bucket_writer *sink = file->sink;
     ps_bucket_file_set_state(file, PS_BUCKET_FILE_RESTS);
-    file->retry.due_ns = sink->now.mono_ns + rest_ns;
-    ps_bucket_resting_add(&sink->ending.resting, file);
+    file->retry.timer.fire = go_on_after_rest;
+    ps_hadoop_timer_set(&sink->ending.resting, &file->retry.timer, sink->now.mono_ns + rest_ns);
 }
 
 /* ---- tries ---- */
@@ -283,7 +288,7 @@ static void perform(struct ps_bucket_file *file)
             ps_file_rename(sink->filesystem, file->path, file->target, renamed, file);
         return;
     case PS_BUCKET_REMOVE:
-        ps_file_remove(sink->filesystem, file->path, false, removed, file);
+        ps_file_remove(sink->filesystem, file->path, removed, file);
         return;
     }
 }
@@ -302,17 +307,19 @@ void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next)
 uint64_t ps_bucket_finish_due(struct ps_bucket_writer *sink)
 {
     /* each file once: one that fails at once may be due again */
-    for (uint32_t left = sink->ending.count; left > 0 && sink->ending.resting != NULL; left--) {
-        if (sink->ending.resting->retry.due_ns > sink->now.mono_ns)
+    struct ps_hadoop_timer *timer;
+    for (uint32_t left = sink->ending.count; left > 0 && (timer = sink->ending.resting) != NULL; left--) {
+        if (timer->due_ns > sink->now.mono_ns)
             break;
-        perform(ps_bucket_resting_take(&sink->ending.resting));
+        ps_hadoop_timer_unset(&sink->ending.resting, timer);
+        timer->fire(timer);
     }
-    return sink->ending.resting != NULL ? sink->ending.resting->retry.due_ns : PS_NEVER;
+    return sink->ending.resting != NULL ? sink->ending.resting->due_ns : PS_NEVER;
 }
 
 void ps_bucket_finish_hurry(struct ps_bucket_writer *sink)
 {
     struct ps_bucket_file *file;
     TAILQ_FOREACH(file, &sink->ending.files, finishing)
-    file->retry.due_ns = 0; /* of all files, so that the heap stays in order */
+    file->retry.timer.due_ns = 0; /* of all files, so that the heap stays in order */
 }

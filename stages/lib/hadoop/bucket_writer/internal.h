@@ -5,6 +5,7 @@
 #include "core/sink/deadletter_pending.h"
 #include "core/sink/finish_held.h"
 #include "stages/lib/hadoop/bucket_writer/sink.h"
+#include "stages/lib/hadoop/loop.h"
 #include "stages/lib/least.h"
 #include "core/log/backoff.h"
 
@@ -111,12 +112,11 @@ struct ps_bucket_file {
     uint64_t acknowledged;     /* number of acknowledged events */
     uint64_t roll_ns, idle_ns; /* due times; PS_NEVER: none */
     struct {
-        uint64_t due_ns; /* state RESTS: when to try again */
+        struct ps_hadoop_timer timer; /* state RESTS: when to try again */
         /* next operation RECOVER: until soon_until_ns the file is tried each second; at give_up_ns a try ends */
         uint64_t soon_until_ns, give_up_ns;
         uint32_t tries;
-        struct ps_bucket_file *below, *beside; /* state RESTS: in the heap of these files (resting.c) */
-        struct ps_bucket_trouble *trouble;     /* last failure to close, complete or rename; NULL: none */
+        struct ps_bucket_trouble *trouble; /* last failure to close, complete or rename; NULL: none */
     } retry;
     uint64_t counter; /* the number in the final name */
     TAILQ_ENTRY(ps_bucket_file) all, rolls, idles, touches, finishing;
@@ -220,8 +220,8 @@ struct ps_bucket_opened {
 struct ps_bucket_ending {
     struct ps_bucket_files files;
     uint32_t count;
-    uint32_t busy_count;            /* number of files in the states CLOSING and ASKED */
-    struct ps_bucket_file *resting; /* the file in state RESTS that is due first; NULL: there is none */
+    uint32_t busy_count;             /* number of files in the states CLOSING and ASKED */
+    struct ps_hadoop_timer *resting; /* of the file in state RESTS that is due first; NULL: there is none */
 };
 
 /* The search for files of agents that were killed (orphans.c). */
@@ -331,11 +331,6 @@ bool ps_bucket_file_is_under_replicated(const struct ps_bucket_file *file);
 void ps_bucket_file_free(struct ps_bucket_file *file);
 /* Returns the file's name in use or its final name, which the caller frees; NULL if there is no memory. */
 char *ps_bucket_file_name(const struct ps_bucket_file *file, bool in_use);
-
-/* resting.c: adds a file to the heap of files that rest, by its due_ns. *heap is the file that is due first; NULL: there is none. */
-void ps_bucket_resting_add(struct ps_bucket_file **heap, struct ps_bucket_file *file);
-/* Takes the file that is due first out of the heap, which has one. */
-struct ps_bucket_file *ps_bucket_resting_take(struct ps_bucket_file **heap);
 
 /* finish.c: takes a file whose stream is closed or abandoned, and begins the next operation on its name. */
 void ps_bucket_finish(struct ps_bucket_file *file, enum ps_bucket_next next);
