@@ -315,8 +315,8 @@ static bool choose_transport(struct ps_metastore *metastore, char *reason)
     metastore->plan.transport = &ps_transport_plain;
     if (metastore->settings.security == NULL)
         return true;
-    if (address->sasl.initiator == NULL && ps_hive_security_enter(metastore->settings.security, address->host,
-                                                                  -1, &address->sasl, &err) != PS_OK) {
+    if (address->sasl.initiator == NULL &&
+        ps_hive_security_enter(metastore->settings.security, address->host, &address->sasl, &err) != PS_OK) {
         snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.255s", err.text);
         return false;
     }

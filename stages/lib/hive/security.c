@@ -68,14 +68,14 @@ void ps_hive_security_close(struct ps_hive_security *security)
     free(security);
 }
 
-enum ps_status ps_hive_security_enter(const struct ps_hive_security *security, const char *host, int wake_fd,
+enum ps_status ps_hive_security_enter(const struct ps_hive_security *security, const char *host,
                                       struct ps_hive_sasl *sasl, struct ps_err *err)
 {
     const struct ps_gss_initiator_settings settings = {.principal = security->principal,
                                                        .keytab = security->keytab,
                                                        .server = security->server,
                                                        .server_host = host,
-                                                       .wake_fd = wake_fd};
+                                                       .wake_fd = -1};
     *sasl = (struct ps_hive_sasl){.protection = security->protection};
     return ps_gss_initiator_build(&sasl->initiator, &settings, err);
 }

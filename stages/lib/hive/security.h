@@ -26,9 +26,8 @@ enum ps_status ps_hive_security_open(struct ps_hive_security **security,
 /* Call it after ps_hive_security_leave was called for each ps_hive_security_enter. NULL is allowed. */
 void ps_hive_security_close(struct ps_hive_security *security);
 
-/* Sets the transport's settings for the metastore on this host, and begins to fetch tickets. `wake_fd`: written when
- * a ticket has come. Returns PS_FAIL if the principal is invalid. The caller calls ps_hive_security_leave. Does not
+/* Sets the transport's settings for the metastore on this host, and begins to fetch tickets. Returns PS_FAIL if the principal is invalid. The caller calls ps_hive_security_leave. Does not
  * wait. Thread: a worker. */
-enum ps_status ps_hive_security_enter(const struct ps_hive_security *security, const char *host, int wake_fd,
+enum ps_status ps_hive_security_enter(const struct ps_hive_security *security, const char *host,
                                       struct ps_hive_sasl *sasl, struct ps_err *err);
 void ps_hive_security_leave(struct ps_hive_sasl *sasl);
