@@ -87,12 +87,13 @@ static void write_file(struct run *run, const char *directory)
     snprintf(file, sizeof file, "%s/a.tmp", directory);
     snprintf(final, sizeof final, "%s/a", directory);
     const struct ps_namenode_creation creation = {.path = file, .create_parent = true, .replication = 1};
+    const struct ps_hdfs_nodes none = {.count = 0};
     ps_namenode_create(namenode, call, &creation, done);
     wait_for(run, "create");
     ps_namenode_hold_lease(namenode);
     ps_namenode_create(namenode, call, &creation, done);
     wait_for(run, "create-again");
-    ps_namenode_add_block(namenode, call, file, run->file_id, NULL, NULL, done);
+    ps_namenode_add_block(namenode, call, file, run->file_id, NULL, &none, done);
     wait_for(run, "addBlock");
     if (run->error == PS_FILE_OK) {
         ps_namenode_update_block_for_pipeline(namenode, call, &run->block, done);
@@ -111,19 +112,17 @@ static void write_file(struct run *run, const char *directory)
     ps_namenode_release_lease(namenode);
     ps_namenode_is_file_closed(namenode, call, file, done);
     wait_for(run, "isFileClosed");
-    ps_namenode_rename(namenode, call, file, final, false, done);
+    ps_namenode_rename(namenode, call, file, final, done);
     wait_for(run, "rename");
-    ps_namenode_rename(namenode, call, file, final, false, done);
+    ps_namenode_rename(namenode, call, file, final, done);
     wait_for(run, "rename-missing");
-    ps_namenode_append(namenode, call, final, false, done);
-    wait_for(run, "append");
     ps_namenode_create(namenode, call, &creation, done);
     wait_for(run, "create");
-    ps_namenode_rename(namenode, call, file, final, false, done);
+    ps_namenode_rename(namenode, call, file, final, done);
     wait_for(run, "rename-exists");
     ps_namenode_recover_lease(namenode, call, final, done);
     wait_for(run, "recoverLease");
-    ps_namenode_get_block_locations(namenode, call, final, 0, 1, done);
+    ps_namenode_get_block_locations(namenode, call, final, 1, done);
     wait_for(run, "getBlockLocations");
 }
 
@@ -139,9 +138,9 @@ static void look_around(struct run *run, const char *directory)
     wait_for(run, "getFileInfo");
     ps_namenode_get_data_encryption_key(namenode, call, done);
     wait_for(run, "getDataEncryptionKey");
-    ps_namenode_delete(namenode, call, directory, true, done);
+    ps_namenode_delete(namenode, call, directory, done);
     wait_for(run, "delete");
-    ps_namenode_delete(namenode, call, directory, true, done);
+    ps_namenode_delete(namenode, call, directory, done);
     wait_for(run, "delete-missing");
     ps_namenode_get_file_info(namenode, call, directory, done);
     wait_for(run, "getFileInfo-missing");
@@ -206,7 +205,7 @@ static void begin_step(struct making *making)
     } else if (making->step == 1) {
         ps_namenode_complete(namenode, &making->call, making->file, making->file_id, NULL, step_done);
     } else {
-        ps_namenode_rename(namenode, &making->call, making->file, making->final, false, step_done);
+        ps_namenode_rename(namenode, &making->call, making->file, making->final, step_done);
     }
 }
 

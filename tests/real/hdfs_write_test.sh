@@ -10,12 +10,11 @@ source "$PENSTOCK_SOURCE/tests/real/hdfs_files.sh"
 step "an HDFS"
 hdfs_share
 
-step "hflush, hsync, blocks of 1 MiB, many files, appends at odd places"
+step "hflush, hsync, blocks of 1 MiB, many files"
 write plain --batches 30
 write sync --hsync --batches 10
 write blocks --batches 30 --batch 150000 --block-size 1048576 --read
 write small --batches 100 --batch 200 --block-size 1048576
-write small --append --batches 20 --batch 333
 write many --files 50 --batches 5 --batch 3000
 write left --batches 10 --leave
 timeout 120 "$writer" --url "$hdfs_url" --path /test/left --recover || fail "a file that was left open cannot be closed"

@@ -6,8 +6,8 @@
  *   --files N           /DIR/NAME.0 .. (default 1)         --batches N        for each file (default 10)
  *   --batch BYTES       (default 20000)                    --rest MS          between an acknowledgement and the next batch
  *   --block-size BYTES  --replication N                    (default: the server's)
- *   --hsync             instead of hflush                  --append           to files that are there
- *   --timeout MS        of a call (default 30000)          --conf DIR         of core-site.xml and hdfs-site.xml
+ *   --hsync             instead of hflush                  --timeout MS       of a call (default 30000)
+ *   --conf DIR          of core-site.xml and hdfs-site.xml, without --block-size and --replication
  *   --copy DIR          also writes DIR/NAME.0 ..: what was acknowledged, for comparing
  *   --recover           writes nothing: closes files that another process left open
  *   --until FILE        ends with the first batch that is acknowledged once this file is there
@@ -48,11 +48,17 @@ struct writer {
 };
 
 static struct {
+    const char *block_bytes, *replication; /* "": the server's */
     const char *url, *path, *copy, *configuration, *progress, *until, *principal, *keytab, *proxy_user;
-    unsigned files, batches, rest_ms, replication;
-    unsigned long batch_bytes, block_bytes, timeout_ms, idle_ms;
-    bool hsync, append, leave, read, recover;
-} options = {.files = 1, .batches = 10, .batch_bytes = 20000, .timeout_ms = 30000};
+    unsigned files, batches, rest_ms;
+    unsigned long batch_bytes, timeout_ms, idle_ms;
+    bool hsync, leave, read, recover;
+} options = {.files = 1,
+             .batches = 10,
+             .batch_bytes = 20000,
+             .timeout_ms = 30000,
+             .block_bytes = "",
+             .replication = ""};
 
 static struct ps_filesystem *filesystem;
 static struct writer *writers;
@@ -181,12 +187,16 @@ static void recovered(void *argument, const struct ps_file_answer *answer)
     done_count++;
 }
 
+/* Creates the file when one of an earlier run is removed. */
+static void removed(void *argument, const struct ps_file_answer *)
+{
+    struct writer *writer = argument;
+    writer->stream = ps_file_create(filesystem, writer->path, created, writer);
+    next_batch(writer); /* before the file is there: allowed */
+}
+
 static void begin(struct writer *writer, unsigned number)
 {
-    struct ps_file_creation creation = {.append = options.append,
-                                        .overwrite = !options.append,
-                                        .replication = options.replication,
-                                        .block_size_bytes = options.block_bytes};
     const char *name = strrchr(options.path, '/');
     snprintf(writer->path, sizeof writer->path, "%s.%u", options.path, number);
     snprintf(writer->name, sizeof writer->name, "%s.%u", name + 1, number);
@@ -199,12 +209,11 @@ static void begin(struct writer *writer, unsigned number)
     if (options.copy != NULL) {
         char path[1024];
         snprintf(path, sizeof path, "%s/%s", options.copy, writer->name);
-        writer->copy = fopen(path, options.append ? "a" : "w");
+        writer->copy = fopen(path, "w");
         if (writer->copy == NULL)
             exit(2);
     }
-    writer->stream = ps_file_create(filesystem, writer->path, &creation, created, writer);
-    next_batch(writer); /* before the file is there: allowed */
+    ps_file_remove(filesystem, writer->path, removed, writer);
 }
 
 static int ascending(const void *a, const void *b)
@@ -251,29 +260,17 @@ static void run(struct ps_port *port, uint64_t until_ns)
 static void read_options(int count, char **words)
 {
     static const struct option known[] = {
-        {"url", 1, 0, 'u'},
-        {"path", 1, 0, 'p'},
-        {"files", 1, 0, 'f'},
-        {"batches", 1, 0, 'n'},
-        {"batch", 1, 0, 'b'},
-        {"rest", 1, 0, 'r'},
-        {"block-size", 1, 0, 's'},
-        {"replication", 1, 0, 'R'},
-        {"hsync", 0, 0, 'y'},
-        {"append", 0, 0, 'a'},
-        {"timeout", 1, 0, 't'},
-        {"conf", 1, 0, 'c'},
-        {"copy", 1, 0, 'C'},
-        {"leave", 0, 0, 'l'},
-        {"read", 0, 0, 'e'},
-        {"progress", 1, 0, 'P'},
-        {"idle", 1, 0, 'i'},
-        {"recover", 0, 0, 'v'},
-        {"until", 1, 0, 'U'},
-        {"principal", 1, 0, 'k'},
-        {"keytab", 1, 0, 'K'},
-        {"proxy", 1, 0, 'x'},
-        {0},
+        {"url", 1, 0, 'u'},        {"path", 1, 0, 'p'},
+        {"files", 1, 0, 'f'},      {"batches", 1, 0, 'n'},
+        {"batch", 1, 0, 'b'},      {"rest", 1, 0, 'r'},
+        {"block-size", 1, 0, 's'}, {"replication", 1, 0, 'R'},
+        {"hsync", 0, 0, 'y'},      {"timeout", 1, 0, 't'},
+        {"conf", 1, 0, 'c'},       {"copy", 1, 0, 'C'},
+        {"leave", 0, 0, 'l'},      {"read", 0, 0, 'e'},
+        {"progress", 1, 0, 'P'},   {"idle", 1, 0, 'i'},
+        {"recover", 0, 0, 'v'},    {"until", 1, 0, 'U'},
+        {"principal", 1, 0, 'k'},  {"keytab", 1, 0, 'K'},
+        {"proxy", 1, 0, 'x'},      {0},
     };
     for (int letter; (letter = getopt_long(count, words, "", known, NULL)) != -1;) {
         switch (letter) {
@@ -296,16 +293,13 @@ static void read_options(int count, char **words)
             options.rest_ms = (unsigned)atoi(optarg);
             break;
         case 's':
-            options.block_bytes = (unsigned long)atol(optarg);
+            options.block_bytes = optarg;
             break;
         case 'R':
-            options.replication = (unsigned)atoi(optarg);
+            options.replication = optarg;
             break;
         case 'y':
             options.hsync = true;
-            break;
-        case 'a':
-            options.append = true;
             break;
         case 't':
             options.timeout_ms = (unsigned long)atol(optarg);
@@ -362,8 +356,15 @@ int main(int count, char **words)
     port.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     struct epoll_event wake = {.events = EPOLLIN};
     epoll_ctl(port.epoll_fd, EPOLL_CTL_ADD, port.wake_fd, &wake);
-    if (options.configuration != NULL &&
-        ps_hadoop_configuration_load(&configuration, options.configuration, &err) != PS_OK) {
+    char *sizes;
+    int length = asprintf(&sizes,
+                          "<configuration><property name=\"dfs.blocksize\" value=\"%s\"/>"
+                          "<property name=\"dfs.replication\" value=\"%s\"/></configuration>",
+                          options.block_bytes, options.replication);
+    if ((options.configuration != NULL
+             ? ps_hadoop_configuration_load(&configuration, options.configuration, &err)
+             : ps_hadoop_configuration_parse(&configuration, "the options", sizes, (size_t)length, &err)) !=
+        PS_OK) {
         fprintf(stderr, "%s\n", ps_err_join(&err));
         return 2;
     }
@@ -414,6 +415,7 @@ int main(int count, char **words)
         _exit(0); /* as a process that is killed */
     ps_filesystem_close(filesystem);
     ps_hadoop_configuration_free(configuration);
+    free(sizes);
     free(writers);
     free(flush_ns);
     free(close_ns);

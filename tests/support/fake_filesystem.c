@@ -219,11 +219,9 @@ static void leave(struct stream *stream)
 }
 
 static struct ps_file_stream *fake_create(struct ps_filesystem *filesystem, const char *path,
-                                          const struct ps_file_creation *creation, ps_file_done *done,
-                                          void *argument)
+                                          ps_file_done *done, void *argument)
 {
     struct stream *stream = calloc(1, sizeof *stream);
-    assert_false(creation->overwrite || creation->append);
     stream->base.filesystem = filesystem;
     stream->path = strdup(path);
     fake.open++;
@@ -333,10 +331,9 @@ static void fake_rename(struct ps_filesystem *filesystem, const char *from, cons
     begin(PS_TEST_RENAME, NULL, from, done, argument)->to = strdup(to);
 }
 
-static void fake_remove(struct ps_filesystem *filesystem, const char *path, bool recursive,
-                        ps_file_done *done, void *argument)
+static void fake_remove(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                        void *argument)
 {
-    assert_false(recursive);
     begin(PS_TEST_REMOVE, NULL, path, done, argument);
 }
 

@@ -52,7 +52,7 @@ static bool serve_operation(struct ps_test_stream *bench)
     struct ps_slice message;
     size_t consumed;
     if (bench->in_length < 4 ||
-        ps_message_find(bench->in + 3, bench->in_length - 3, 4096, &message, &consumed) != PS_MESSAGE_WHOLE)
+        ps_message_find(bench->in + 3, bench->in_length - 3, &message, &consumed) != PS_MESSAGE_WHOLE)
         return false;
     if (bench->operation != NULL)
         ps_hadoop__op_write_block__free_unpacked(bench->operation, NULL);
@@ -363,9 +363,7 @@ void ps_test_stream_answer_true(struct ps_test_stream *bench, const char *method
 /* Opens a file, and keeps the bytes written to it before. */
 void ps_test_stream_create(struct ps_test_stream *bench)
 {
-    struct ps_file_creation creation = {0};
-    bench->stream =
-        ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
+    bench->stream = ps_file_create(bench->filesystem, "/d/f", ps_test_stream_noted, &bench->created);
 }
 
 void ps_test_stream_write_and_flush(struct ps_test_stream *bench, const char *bytes, size_t length)

@@ -76,13 +76,6 @@ typedef void ps_file_done(void *argument, const struct ps_file_answer *answer);
 struct ps_filesystem;
 struct ps_file_stream;
 
-struct ps_file_creation {
-    bool overwrite;            /* else PS_FILE_EXISTS */
-    bool append;               /* append to an existing file; create it if it is missing */
-    unsigned replication;      /* 0: the configuration's (dfs.replication) */
-    uint64_t block_size_bytes; /* 0: the configuration's (dfs.blocksize) */
-};
-
 enum ps_file_flush {
     PS_FILE_HFLUSH, /* readers see the bytes, and every datanode of the pipeline has them in memory, as with
                      * Flume's sink */
@@ -97,8 +90,8 @@ enum ps_file_recovery {
 
 /* The implementations of a file system. Each function is documented below, at the call that users make. */
 struct ps_filesystem_ops {
-    struct ps_file_stream *(*create)(struct ps_filesystem *, const char *path,
-                                     const struct ps_file_creation *, ps_file_done *, void *argument);
+    struct ps_file_stream *(*create)(struct ps_filesystem *, const char *path, ps_file_done *,
+                                     void *argument);
     bool (*write)(struct ps_file_stream *, const void *bytes, size_t length);
     char *(*reserve)(struct ps_file_stream *, size_t *room); /* NULL: there is never any room */
     void (*commit)(struct ps_file_stream *, size_t length);
@@ -107,7 +100,7 @@ struct ps_filesystem_ops {
     void (*abandon)(struct ps_file_stream *);
     unsigned (*replicas)(const struct ps_file_stream *);
     void (*rename)(struct ps_filesystem *, const char *from, const char *to, ps_file_done *, void *argument);
-    void (*remove)(struct ps_filesystem *, const char *path, bool recursive, ps_file_done *, void *argument);
+    void (*remove)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
     void (*stat)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
     void (*list)(struct ps_filesystem *, const char *path, ps_file_done *, void *argument);
     void (*read)(struct ps_filesystem *, const char *path, size_t length_max, ps_file_done *, void *argument);
@@ -135,19 +128,17 @@ struct ps_filesystem {
 /* First member of every implementation's own structure. */
 struct ps_file_stream {
     struct ps_filesystem *filesystem;
-    uint64_t written_bytes, acknowledged_bytes; /* since the stream was created, without the bytes that an
-                                                 * append found */
+    uint64_t written_bytes, acknowledged_bytes;
 };
 
 /* Paths are absolute, without scheme and authority: "/logs/a.tmp"; they are copied. */
 
-/* Begins to create a file and its missing parent directories. The stream can be written at once, before the callback.
- * After an error the only call that is allowed is ps_file_abandon. Never NULL. */
+/* Begins to create a file and its missing parent directories; PS_FILE_EXISTS if there is a file of the name. The stream can
+ * be written at once, before the callback. After an error the only call that is allowed is ps_file_abandon. Never NULL. */
 static inline struct ps_file_stream *ps_file_create(struct ps_filesystem *filesystem, const char *path,
-                                                    const struct ps_file_creation *creation,
                                                     ps_file_done *done, void *argument)
 {
-    return filesystem->ops->create(filesystem, path, creation, done, argument);
+    return filesystem->ops->create(filesystem, path, done, argument);
 }
 
 /* Copies the bytes; they are sent when a packet is full, or by a flush. Unacknowledged bytes are counted in
@@ -210,10 +201,11 @@ static inline void ps_file_rename(struct ps_filesystem *filesystem, const char *
     filesystem->ops->rename(filesystem, from, to, done, argument);
 }
 
-static inline void ps_file_remove(struct ps_filesystem *filesystem, const char *path, bool recursive,
-                                  ps_file_done *done, void *argument)
+/* Removes a file, or an empty directory. */
+static inline void ps_file_remove(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                                  void *argument)
 {
-    filesystem->ops->remove(filesystem, path, recursive, done, argument);
+    filesystem->ops->remove(filesystem, path, done, argument);
 }
 
 static inline void ps_file_stat(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,

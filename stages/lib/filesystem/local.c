@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -35,7 +34,6 @@ struct stream {
     struct stream *next, **place;
     struct buffer *buffer; /* NULL: nothing was written since the last flush */
     size_t used;
-    off_t found_bytes; /* length of the file that an append found */
     int fd;
     int error; /* errno of the first failed call; 0: none */
     uint64_t
@@ -164,17 +162,10 @@ static void local_rename(struct ps_filesystem *filesystem, const char *from, con
     answer(filesystem, done, argument, rename_new(from, to), "rename", from);
 }
 
-static int remove_one(const char *path, const struct stat *, int, struct FTW *)
+static void local_remove(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                         void *argument)
 {
-    return remove(path);
-}
-
-static void local_remove(struct ps_filesystem *filesystem, const char *path, bool recursive,
-                         ps_file_done *done, void *argument)
-{
-    enum { DIRECTORIES_OPEN = 16 };
-    int result = recursive ? nftw(path, remove_one, DIRECTORIES_OPEN, FTW_DEPTH | FTW_PHYS) : remove(path);
-    answer(filesystem, done, argument, result == 0 ? 0 : errno, "remove", path);
+    answer(filesystem, done, argument, remove(path) == 0 ? 0 : errno, "remove", path);
 }
 
 static void fill_status(struct ps_file_status *status, const char *name, const struct stat *facts)
@@ -482,21 +473,18 @@ static bool local_write(struct ps_file_stream *base, const void *bytes, size_t l
     return stream->error == 0;
 }
 
-static int open_file(const char *path, const struct ps_file_creation *creation)
+static int open_file(const char *path)
 {
-    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
-    if (!creation->append)
-        flags |= creation->overwrite ? O_TRUNC : O_EXCL;
-    int fd = open(path, flags, 0666);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd >= 0)
         (void)flock(fd, LOCK_EX | LOCK_NB); /* marks the file as in use (local_recover); excludes no writer */
     return fd;
 }
 
 /* Makes the parent directories only when opening fails: they exist for all but the first file of a directory. */
-static int create_file(const char *path, const struct ps_file_creation *creation)
+static int create_file(const char *path)
 {
-    int fd = open_file(path, creation);
+    int fd = open_file(path);
     const char *name = strrchr(path, '/');
     if (fd >= 0 || errno != ENOENT || name == NULL || name == path)
         return fd;
@@ -507,21 +495,18 @@ static int create_file(const char *path, const struct ps_file_creation *creation
         errno = error;
         return -1;
     }
-    return open_file(path, creation);
+    return open_file(path);
 }
 
 static struct ps_file_stream *local_create(struct ps_filesystem *filesystem, const char *path,
-                                           const struct ps_file_creation *creation, ps_file_done *done,
-                                           void *argument)
+                                           ps_file_done *done, void *argument)
 {
     struct ps_local *local = local_of(filesystem);
     struct stream *stream = ps_must_alloc(1, sizeof *stream + strlen(path) + 1, "a file");
     strcpy(stream->path, path);
     stream->base.filesystem = filesystem;
-    stream->fd = create_file(path, creation);
+    stream->fd = create_file(path);
     stream->error = stream->fd < 0 ? errno : 0;
-    if (creation->append && stream->fd >= 0)
-        stream->found_bytes = lseek(stream->fd, 0, SEEK_END);
     stream->next = local->streams;
     stream->place = &local->streams;
     if (stream->next != NULL)
@@ -577,8 +562,7 @@ static void local_flush(struct ps_file_stream *base, enum ps_file_flush how, ps_
 /* Cuts the file back to its first `kept` bytes: the caller writes the other bytes to another file. */
 static void cut_back(struct stream *stream, uint64_t kept)
 {
-    if (stream->fd >= 0 && stream->base.written_bytes > kept &&
-        ftruncate(stream->fd, stream->found_bytes + (off_t)kept) != 0)
+    if (stream->fd >= 0 && stream->base.written_bytes > kept && ftruncate(stream->fd, (off_t)kept) != 0)
         stream_fail(stream, errno);
 }
 

@@ -185,10 +185,9 @@ bool ps_bucket_file_open(struct ps_bucket_writer *sink, struct ps_bucket *bucket
     struct ps_bucket_file *file = make(sink, bucket);
     if (file == NULL)
         return false;
-    const struct ps_file_creation creation = {.overwrite = false};
     const struct ps_bucket_name name = {bucket->name, bucket->length, bucket->directory_length};
     ps_bucket_writer_look(sink, &name);
-    file->stream = ps_file_create(sink->filesystem, file->path, &creation, created, file);
+    file->stream = ps_file_create(sink->filesystem, file->path, created, file);
     join_bucket(file, bucket);
     file->broken = !ps_hadoop_writer_begin(file->writer, &file->output);
     if (file->broken)

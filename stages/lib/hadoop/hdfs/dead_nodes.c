@@ -103,25 +103,12 @@ static void link_lost(struct ps_datanode_link *link, const char *reason)
 
 static const struct ps_datanode_link_ops link_ops = {.ready = link_ready, .lost = link_lost};
 
-static char *encode_question(const struct ps_hdfs_inquiry *inquiry, size_t *length)
-{
-    PsHadoop__BaseHeader base = PS_HADOOP__BASE_HEADER__INIT;
-    PsHadoop__ClientOperationHeader header = PS_HADOOP__CLIENT_OPERATION_HEADER__INIT;
-    PsHadoop__OpReadBlock operation = PS_HADOOP__OP_READ_BLOCK__INIT;
-    base.block = inquiry->located->b;
-    base.token = inquiry->located->block_token;
-    header.base_header = &base;
-    header.client_name = (char *)(uintptr_t)ps_namenode_client(inquiry->hdfs->namenode);
-    operation.header = &header;
-    operation.len = 0;
-    return ps_operation_encode(PS_OPERATION_READ_BLOCK, &operation.base, length);
-}
-
 static void ask(struct ps_hdfs_inquiry *inquiry)
 {
     size_t length = 0;
     uint64_t now_ns = now_of(inquiry->hdfs);
-    char *operation = encode_question(inquiry, &length);
+    char *operation =
+        ps_operation_encode_read(inquiry->located, ps_namenode_client(inquiry->hdfs->namenode), 0, &length);
     inquiry->asks = true;
     inquiry->asked_ns = now_ns;
     ps_hadoop_loop_set(inquiry->hdfs->loop, &inquiry->timer, now_ns + inquiry->hdfs->datanodes.probe_ns);
@@ -181,7 +168,8 @@ static struct ps_hdfs_inquiry *inquiry_about(struct ps_hdfs *hdfs, const PsHadoo
                                              size_t at)
 {
     struct ps_hdfs_inquiry *inquiry = find(hdfs, located->locs[at]->id);
-    PsHadoop__LocatedBlock *copy = inquiry == NULL || !inquiry->asks ? ps_hdfs_copy_located(located) : NULL;
+    PsHadoop__LocatedBlock *copy =
+        inquiry == NULL || !inquiry->asks ? ps_hdfs_copy_message(&located->base) : NULL;
     if (copy == NULL)
         return inquiry;
     if (inquiry == NULL) {
@@ -279,7 +267,9 @@ static void judge(struct ps_hdfs_stream *stream)
 
 static void judge_all(struct ps_hdfs *hdfs)
 {
-    for (struct ps_hdfs_stream *stream = hdfs->streams; stream != NULL; stream = stream->next) {
+    struct ps_hdfs_stream *stream;
+    LIST_FOREACH(stream, &hdfs->streams, all)
+    {
         if (stream->suspects_ns != 0)
             judge(stream);
     }

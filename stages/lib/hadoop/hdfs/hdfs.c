@@ -30,7 +30,7 @@
 
 struct ps_hdfs_call {
     struct ps_hdfs *hdfs;
-    struct ps_hdfs_call *previous, *next;
+    LIST_ENTRY(ps_hdfs_call) entry;
     ps_file_done *done;
     void *argument;
     struct ps_namenode_call call;
@@ -52,19 +52,14 @@ static struct ps_hdfs_call *begin(struct ps_filesystem *filesystem, const char *
     call->argument = argument;
     call->path = ps_must_copy_text(path, "a path");
     call->call.argument = call;
-    call->next = hdfs->calls;
-    if (call->next != NULL)
-        call->next->previous = call;
-    hdfs->calls = call;
+    LIST_INSERT_HEAD(&hdfs->calls, call, entry);
     filesystem->under_way++;
     return call;
 }
 
 static void free_call(struct ps_hdfs_call *call)
 {
-    *(call->previous == NULL ? &call->hdfs->calls : &call->previous->next) = call->next;
-    if (call->next != NULL)
-        call->next->previous = call->previous;
+    LIST_REMOVE(call, entry);
     ps_namenode_cancel(&call->call);
     ps_hadoop_loop_unset(call->hdfs->loop, &call->timer);
     for (size_t i = 0; i < call->entry_count; i++)
@@ -92,7 +87,7 @@ static void hdfs_rename(struct ps_filesystem *filesystem, const char *from, cons
                         ps_file_done *done, void *argument)
 {
     struct ps_hdfs_call *call = begin(filesystem, from, done, argument);
-    ps_namenode_rename(call->hdfs->namenode, &call->call, from, to, false, finish_plain);
+    ps_namenode_rename(call->hdfs->namenode, &call->call, from, to, finish_plain);
 }
 
 static void removed(struct ps_namenode_call *rpc, const struct ps_namenode_answer *answer)
@@ -107,11 +102,11 @@ static void removed(struct ps_namenode_call *rpc, const struct ps_namenode_answe
     finish(call, &outcome);
 }
 
-static void hdfs_remove(struct ps_filesystem *filesystem, const char *path, bool recursive,
-                        ps_file_done *done, void *argument)
+static void hdfs_remove(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                        void *argument)
 {
     struct ps_hdfs_call *call = begin(filesystem, path, done, argument);
-    ps_namenode_delete(call->hdfs->namenode, &call->call, path, recursive, removed);
+    ps_namenode_delete(call->hdfs->namenode, &call->call, path, removed);
 }
 
 /* ---- stat and list ---- */
@@ -256,7 +251,7 @@ static void claimed(struct ps_namenode_call *rpc, const struct ps_namenode_answe
     if (answer->error == PS_FILE_EXISTS)
         finish(call, &(struct ps_file_answer){.error = PS_FILE_OK, .reason = ""});
     else if (answer->error == PS_FILE_OK) /* the file was renamed meanwhile, so this call created a new one */
-        ps_namenode_delete(namenode, &call->call, call->path, false, vanished);
+        ps_namenode_delete(namenode, &call->call, call->path, vanished);
     else if (ended || is_being_recovered(answer))
         ps_namenode_recover_lease(namenode, &call->call, call->path, recovered);
     else if (answer->error == PS_FILE_LEASE)
@@ -308,7 +303,9 @@ static bool use_defaults(struct ps_hdfs *hdfs, const PsHadoop__FsServerDefaults 
 static void end_defaults(struct ps_hdfs *hdfs, const struct ps_namenode_answer *outcome)
 {
     hdfs->defaults = outcome->error == PS_FILE_OK ? PS_DEFAULTS_KNOWN : PS_DEFAULTS_NONE;
-    for (struct ps_hdfs_stream *one = hdfs->streams; one != NULL; one = one->next) {
+    struct ps_hdfs_stream *one;
+    LIST_FOREACH(one, &hdfs->streams, all)
+    {
         if (one->phase == PS_STREAM_OPENING && !ps_namenode_call_is_busy(&one->call))
             ps_hdfs_stream_open(one, outcome);
     }
@@ -369,12 +366,11 @@ bool ps_hdfs_ask_defaults(struct ps_hdfs *hdfs)
 }
 
 static struct ps_file_stream *hdfs_create(struct ps_filesystem *filesystem, const char *path,
-                                          const struct ps_file_creation *creation, ps_file_done *done,
-                                          void *argument)
+                                          ps_file_done *done, void *argument)
 {
     static const struct ps_namenode_answer good = {.error = PS_FILE_OK, .reason = ""};
     struct ps_hdfs *hdfs = (struct ps_hdfs *)filesystem;
-    struct ps_file_stream *stream = ps_hdfs_stream_create(filesystem, path, creation, done, argument);
+    struct ps_file_stream *stream = ps_hdfs_stream_create(filesystem, path, done, argument);
     if (ps_hdfs_ask_defaults(hdfs))
         ps_hdfs_stream_open((struct ps_hdfs_stream *)stream, &good);
     return stream;
@@ -389,16 +385,15 @@ static uint64_t hdfs_turn(struct ps_filesystem *filesystem, const struct ps_now 
     renew_key(hdfs, now);
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         uint64_t due_ns = ps_hadoop_loop_turn(hdfs->loop, now);
-        struct ps_hdfs_stream *stream = hdfs->attended;
-        if (stream == NULL)
+        struct ps_hdfs_stream *stream;
+        if (LIST_EMPTY(&hdfs->attended))
             return due_ns < look_ns ? due_ns : look_ns;
         /* streams that get work meanwhile are handled in the next round */
         unsigned count = 0;
-        for (; stream != NULL; stream = stream->attended_next)
-            count++;
-        for (; count > 0 && hdfs->attended != NULL; count--) {
-            stream = hdfs->attended;
-            hdfs->attended = stream->attended_next;
+        LIST_FOREACH(stream, &hdfs->attended, attended_entry)
+        count++;
+        for (; count > 0 && (stream = LIST_FIRST(&hdfs->attended)) != NULL; count--) {
+            LIST_REMOVE(stream, attended_entry);
             stream->attended = false;
             hdfs->current = stream;
             ps_hdfs_stream_advance(stream);
@@ -411,12 +406,12 @@ static uint64_t hdfs_turn(struct ps_filesystem *filesystem, const struct ps_now 
 static void hdfs_close(struct ps_filesystem *filesystem)
 {
     struct ps_hdfs *hdfs = (struct ps_hdfs *)filesystem;
-    while (hdfs->streams != NULL)
-        ps_hdfs_stream_destroy(hdfs->streams);
-    while (hdfs->readers != NULL)
-        ps_hdfs_reader_free(hdfs->readers);
-    while (hdfs->calls != NULL)
-        free_call(hdfs->calls);
+    while (!LIST_EMPTY(&hdfs->streams))
+        ps_hdfs_stream_destroy(LIST_FIRST(&hdfs->streams));
+    while (!LIST_EMPTY(&hdfs->readers))
+        ps_hdfs_reader_free(LIST_FIRST(&hdfs->readers));
+    while (!LIST_EMPTY(&hdfs->calls))
+        free_call(LIST_FIRST(&hdfs->calls));
     ps_hdfs_free_inquiries(hdfs);
     ps_namenode_close(hdfs->namenode);
     ps_hadoop_loop_close(hdfs->loop);

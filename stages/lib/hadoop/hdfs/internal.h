@@ -13,6 +13,8 @@
 #include "stages/lib/hadoop/hdfs/namenode.h"
 #include "stages/lib/hadoop/hdfs/security.h"
 
+#include <sys/queue.h>
+
 struct ps_hdfs_stream;
 struct ps_hdfs_reader;
 struct ps_hdfs_inquiry;
@@ -62,12 +64,12 @@ struct ps_hdfs {
     void *space_argument;
     unsigned replication;
     uint64_t block_size_bytes;
-    struct ps_hdfs_stream *streams;
-    struct ps_hdfs_stream *attended; /* streams that have work in this turn */
+    LIST_HEAD(, ps_hdfs_stream) streams;
+    LIST_HEAD(ps_hdfs_attended, ps_hdfs_stream) attended; /* streams that have work in this turn */
     /* Stream whose callbacks are being called; NULL: a callback abandoned it. */
     struct ps_hdfs_stream *current;
-    struct ps_hdfs_call *calls;
-    struct ps_hdfs_reader *readers;
+    LIST_HEAD(, ps_hdfs_call) calls;
+    LIST_HEAD(, ps_hdfs_reader) readers;
     bool refuses_blocks;               /* the namenode has no datanode for a new block, and that was logged */
     struct ps_hdfs_inquiry *inquiries; /* about suspected datanodes */
 };
@@ -87,7 +89,7 @@ struct ps_hdfs_operation {
 };
 
 enum ps_stream_phase {
-    PS_STREAM_OPENING,    /* create or append is in flight */
+    PS_STREAM_OPENING,    /* create is in flight */
     PS_STREAM_RESTING,    /* there is no pipeline, and none is needed */
     PS_STREAM_ALLOCATING, /* addBlock is in flight, or abandonBlock before it */
     PS_STREAM_SETTING_UP, /* sets up the pipeline of a new block */
@@ -97,16 +99,11 @@ enum ps_stream_phase {
     PS_STREAM_FAILED,
 };
 
-struct ps_hdfs_nodes { /* copies of datanodes */
-    PsHadoop__DatanodeInfo **nodes;
-    size_t count;
-};
-
 /* A recovery that is in progress. */
 struct ps_hdfs_recovery {
-    enum ps_block_stage stage; /* STREAMING, CLOSE or SETUP_APPEND */
-    int bad, restarting;       /* indexes of datanodes; -1: none */
-    bool wait_for_restart, failed_once;
+    bool closes;         /* only the last packet of the block is not acknowledged */
+    int bad, restarting; /* indexes of datanodes; -1: none */
+    bool wait_for_restart;
     uint64_t restart_until_ns;
     unsigned replacements_tried;
     struct ps_datanode_link transfer; /* for the copy of the block to a replacement */
@@ -137,12 +134,10 @@ struct ps_hdfs_existence {
 struct ps_hdfs_stream {
     struct ps_file_stream stream;
     struct ps_hdfs *hdfs;
-    struct ps_hdfs_stream *previous, *next; /* in hdfs->streams */
-    struct ps_hdfs_stream *attended_next;
+    LIST_ENTRY(ps_hdfs_stream) all, attended_entry;
     bool attended;
     enum ps_stream_phase phase;
     char *path;
-    struct ps_file_creation creation;
     uint64_t file_id, block_size_bytes;
     unsigned replication;
     bool lazy_persist;
@@ -152,9 +147,9 @@ struct ps_hdfs_stream {
     struct ps_hdfs_existence existence;
     struct ps_namenode_call *fsync; /* for the first flush of a block; NULL: not in flight */
     struct ps_hdfs_packets packets;
-    bool leased, append, sync, hflushed;
+    bool leased, sync, hflushed;
     struct {
-        bool is_known;         /* a block is being written, or will be after an append */
+        bool is_known;         /* a block is being written */
         bool must_persist;     /* the namenode has not recorded the block durably yet */
         uint64_t written;      /* offset of the next byte in the block */
         uint64_t acknowledged; /* bytes of the block that all datanodes have */
@@ -175,8 +170,7 @@ struct ps_hdfs_stream {
 };
 
 struct ps_file_stream *ps_hdfs_stream_create(struct ps_filesystem *filesystem, const char *path,
-                                             const struct ps_file_creation *creation, ps_file_done *done,
-                                             void *argument);
+                                             ps_file_done *done, void *argument);
 bool ps_hdfs_stream_write(struct ps_file_stream *stream, const void *bytes, size_t length);
 char *ps_hdfs_stream_reserve(struct ps_file_stream *stream, size_t *room);
 void ps_hdfs_stream_commit(struct ps_file_stream *stream, size_t length);
@@ -205,14 +199,10 @@ void ps_hdfs_stream_go_on(struct ps_hdfs_stream *stream);
 void ps_hdfs_stream_end_block(struct ps_hdfs_stream *stream);
 /* Returns the located block, unpacked. Returns NULL if there is no memory; the stream has failed then. */
 PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream);
-void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block);
-/* Returns whether the datanodes of a block in the namenode's answer can form a pipeline; otherwise fails the stream. `block` NULL: the
- * answer has no block. */
-bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block);
 
 /* ---- recovery.c ---- */
 
-/* Recovers a pipeline that was lost, or sets one up for an append (`failure` NULL). Ends with ps_hdfs_stream_go_on, _end_block or _fail. */
+/* Recovers a pipeline that was lost. Ends with ps_hdfs_stream_go_on, _end_block or _fail. */
 void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_failure *failure);
 /* Called when the pipeline that a recovery set up is ready, or has failed. */
 void ps_hdfs_recovery_ready(struct ps_hdfs_stream *stream);
@@ -223,13 +213,11 @@ void ps_hdfs_recovery_transfer_failed(struct ps_hdfs_stream *stream, const char 
 void ps_hdfs_recovery_free(struct ps_hdfs_stream *stream);
 /* Returns whether a pipeline with this number of datanodes needs another one (ReplaceDatanodeOnFailure.satisfy). */
 bool ps_replace_is_wanted(const struct ps_replace_rules *rules, unsigned replication, size_t nodes,
-                          bool append, bool hflushed);
+                          bool hflushed);
 
 /* Adds a copy of the datanode. Without memory it adds nothing. */
 void ps_hdfs_nodes_add(struct ps_hdfs_nodes *nodes, const PsHadoop__DatanodeInfo *node);
 void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes);
-/* Returns a copy that the caller frees, or NULL if there is no memory. */
-PsHadoop__LocatedBlock *ps_hdfs_copy_located(const PsHadoop__LocatedBlock *located);
 
 /* ---- existence.c ---- */
 

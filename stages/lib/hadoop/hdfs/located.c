@@ -2,6 +2,25 @@
 
 #include <stdlib.h>
 
+/* Returns the packed message; NULL without memory. */
+static uint8_t *pack(const ProtobufCMessage *message, size_t *length)
+{
+    *length = protobuf_c_message_get_packed_size(message);
+    uint8_t *packed = malloc(*length + 1);
+    if (packed != NULL)
+        (void)protobuf_c_message_pack(message, packed);
+    return packed;
+}
+
+void *ps_hdfs_copy_message(const ProtobufCMessage *message)
+{
+    size_t length;
+    uint8_t *packed = pack(message, &length);
+    void *copy = packed != NULL ? protobuf_c_message_unpack(message->descriptor, NULL, length, packed) : NULL;
+    free(packed);
+    return copy;
+}
+
 void ps_hdfs_located_replace(struct ps_hdfs_located *located, PsHadoop__LocatedBlock *block)
 {
     if (located->block != NULL)
@@ -11,11 +30,10 @@ void ps_hdfs_located_replace(struct ps_hdfs_located *located, PsHadoop__LocatedB
 
 bool ps_hdfs_located_set(struct ps_hdfs_located *located, const PsHadoop__LocatedBlock *block)
 {
-    size_t length = ps_hadoop__located_block__get_packed_size(block);
-    uint8_t *packed = malloc(length);
+    size_t length;
+    uint8_t *packed = pack(&block->base, &length);
     if (packed == NULL)
         return false;
-    ps_hadoop__located_block__pack(block, packed);
     ps_hdfs_located_replace(located, NULL);
     free(located->packed);
     located->packed = packed;

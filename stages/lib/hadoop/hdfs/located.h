@@ -11,6 +11,9 @@ struct ps_hdfs_located {
     size_t packed_length;
 };
 
+/* Returns a copy of a message, which the caller frees as an unpacked one; NULL without memory. */
+void *ps_hdfs_copy_message(const ProtobufCMessage *message);
+
 /* Takes a packed copy. Without memory it returns false, and keeps the previous block. */
 bool ps_hdfs_located_set(struct ps_hdfs_located *located, const PsHadoop__LocatedBlock *block);
 /* Takes over an unpacked block in place of the present one. */

@@ -17,13 +17,13 @@
 #define COMPLETE_REST_NS (5 * PS_NS_PER_MS)
 #define COMPLETE_REST_MAX_NS                                                                                 \
     (400 * PS_NS_PER_MS) /* dfs.client.block.write.locateFollowingBlock.initial.delay.ms */
-#define CREATE_NEW 1U    /* values of CreateFlag */
-#define CREATE_OVERWRITE 2U
-#define CREATE_APPEND 4U
-#define CREATE_NEW_BLOCK 0x20U
+#define CREATE_NEW 1U    /* of CreateFlag */
 
 struct ps_namenode {
     struct ps_hadoop_rpc *rpc;
+    struct ps_name_service service;
+    char url[PS_HOST_NAME_BYTES + 16], user[PS_HADOOP_USER_BYTES];
+    char *proxy_user; /* NULL: none */
     struct ps_hadoop_loop *loop;
     const char *component;
     char client[PS_HDFS_HOLDER_BYTES];
@@ -34,83 +34,51 @@ struct ps_namenode {
     struct ps_namenode_call renewal;
 };
 
-/* Turns the message of a response into a struct ps_namenode_answer. */
+/* How the message of a response becomes a struct ps_namenode_answer. */
 struct ps_namenode_kind {
     const ProtobufCMessageDescriptor *descriptor;
-    void (*fill)(struct ps_namenode_answer *answer, const ProtobufCMessage *message);
+    /* The member of the message that is wanted, and the member of the answer that points to it, both by their offsets; `field` 0:
+     * the message itself. `member` 0: the answer has none. */
+    size_t field, member;
     bool wanted;   /* a response without a value means PS_FILE_MISSING */
     bool repeated; /* the call is repeated until `result` is true */
 };
 
 /* ---- answers ---- */
 
-static void fill_nothing(struct ps_namenode_answer *, const ProtobufCMessage *)
-{
-}
-
-static void fill_boolean(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->result = ((const PsHadoop__BooleanResponse *)message)->result;
-}
-
-static void fill_status(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->status = ((const PsHadoop__StatusResponse *)message)->fs;
-    answer->result = answer->status != NULL;
-}
-
-static void fill_block(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->block = ((const PsHadoop__BlockResponse *)message)->block;
-}
-
-static void fill_append(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->block = ((const PsHadoop__AppendResponse *)message)->block;
-    answer->status = ((const PsHadoop__AppendResponse *)message)->stat;
-}
-
-static void fill_defaults(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->defaults = ((const PsHadoop__GetServerDefaultsResponse *)message)->server_defaults;
-}
-
-static void fill_stats(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->stats = (const PsHadoop__GetFsStatsResponse *)message;
-}
-
-static void fill_listing(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->listing = ((const PsHadoop__GetListingResponse *)message)->dir_list;
-    answer->result = answer->listing != NULL;
-}
-
-static void fill_blocks(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->blocks = ((const PsHadoop__GetBlockLocationsResponse *)message)->locations;
-    answer->result = answer->blocks != NULL;
-}
-
-static void fill_encryption_key(struct ps_namenode_answer *answer, const ProtobufCMessage *message)
-{
-    answer->encryption_key = ((const PsHadoop__GetDataEncryptionKeyResponse *)message)->data_encryption_key;
-}
+#define DESCRIPTOR(response) .descriptor = &ps_hadoop__##response##__descriptor
+#define VALUE(type, field_, member_)                                                                         \
+    .field = offsetof(type, field_), .member = offsetof(struct ps_namenode_answer, member_)
 
 static const struct ps_namenode_kind
-    nothing = {&ps_hadoop__nothing__descriptor, fill_nothing, false, false},
-    boolean = {&ps_hadoop__boolean_response__descriptor, fill_boolean, false, false},
-    completed = {&ps_hadoop__boolean_response__descriptor, fill_boolean, false, true},
-    created = {&ps_hadoop__status_response__descriptor, fill_status, false, false},
-    file_info = {&ps_hadoop__status_response__descriptor, fill_status, true, false},
-    located_block = {&ps_hadoop__block_response__descriptor, fill_block, false, false},
-    appended = {&ps_hadoop__append_response__descriptor, fill_append, false, false},
-    server_defaults = {&ps_hadoop__get_server_defaults_response__descriptor, fill_defaults, false, false},
-    fs_stats = {&ps_hadoop__get_fs_stats_response__descriptor, fill_stats, false, false},
-    listing = {&ps_hadoop__get_listing_response__descriptor, fill_listing, true, false},
-    block_locations = {&ps_hadoop__get_block_locations_response__descriptor, fill_blocks, true, false},
-    encryption_key = {&ps_hadoop__get_data_encryption_key_response__descriptor, fill_encryption_key, false,
-                      false};
+    nothing = {DESCRIPTOR(nothing)},
+    boolean = {DESCRIPTOR(boolean_response)}, completed = {DESCRIPTOR(boolean_response), .repeated = true},
+    created = {DESCRIPTOR(status_response), VALUE(PsHadoop__StatusResponse, fs, status)},
+    file_info = {DESCRIPTOR(status_response), VALUE(PsHadoop__StatusResponse, fs, status), .wanted = true},
+    located_block = {DESCRIPTOR(block_response), VALUE(PsHadoop__BlockResponse, block, block)},
+    server_defaults = {DESCRIPTOR(get_server_defaults_response),
+                       VALUE(PsHadoop__GetServerDefaultsResponse, server_defaults, defaults)},
+    fs_stats = {DESCRIPTOR(get_fs_stats_response), .member = offsetof(struct ps_namenode_answer, stats)},
+    listing = {DESCRIPTOR(get_listing_response), VALUE(PsHadoop__GetListingResponse, dir_list, listing),
+               .wanted = true},
+    block_locations = {DESCRIPTOR(get_block_locations_response),
+                       VALUE(PsHadoop__GetBlockLocationsResponse, locations, blocks), .wanted = true},
+    encryption_key = {DESCRIPTOR(get_data_encryption_key_response),
+                      VALUE(PsHadoop__GetDataEncryptionKeyResponse, data_encryption_key, encryption_key)};
+
+static void fill(struct ps_namenode_answer *answer, const struct ps_namenode_kind *kind,
+                 const ProtobufCMessage *message)
+{
+    const void *value = message;
+    if (kind->descriptor == &ps_hadoop__boolean_response__descriptor)
+        answer->result = ((const PsHadoop__BooleanResponse *)message)->result;
+    if (kind->member == 0)
+        return;
+    if (kind->field > 0)
+        memcpy(&value, (const char *)message + kind->field, sizeof value);
+    memcpy((char *)answer + kind->member, &value, sizeof value);
+    answer->result = value != NULL;
+}
 
 /* Asks again after a growing wait, because not enough datanodes have reported the last block to the namenode. */
 static void repeat(struct ps_namenode_call *call)
@@ -136,7 +104,7 @@ static void answered(struct ps_hadoop_rpc_call *rpc, const struct ps_hadoop_rpc_
             answer.error = PS_FILE_FAILED;
             answer.reason = "the namenode's answer is not valid";
         } else {
-            kind->fill(&answer, message);
+            fill(&answer, kind, message);
         }
     }
     if (message != NULL && kind->wanted && !answer.result) {
@@ -179,12 +147,6 @@ static char *text(const char *constant)
 static PsHadoop__ExtendedBlock *block_of(const PsHadoop__ExtendedBlock *block)
 {
     return (PsHadoop__ExtendedBlock *)block;
-}
-
-static PsHadoop__DatanodeInfo **nodes_of(const struct ps_namenode_datanodes *datanodes, size_t *count)
-{
-    *count = datanodes != NULL ? datanodes->count : 0;
-    return datanodes != NULL ? (PsHadoop__DatanodeInfo **)datanodes->nodes : NULL;
 }
 
 static void begin_path(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *method,
@@ -237,13 +199,13 @@ void ps_namenode_create(struct ps_namenode *namenode, struct ps_namenode_call *c
 {
     PsHadoop__CreateRequest request = PS_HADOOP__CREATE_REQUEST__INIT;
     PsHadoop__Permission masked = PS_HADOOP__PERMISSION__INIT, unmasked = PS_HADOOP__PERMISSION__INIT;
-    unmasked.mode = creation->mode != 0 ? creation->mode : 0666U;
-    masked.mode = creation->mode != 0 ? creation->mode : 0666U & ~namenode->umask;
+    unmasked.mode = 0666U;
+    masked.mode = 0666U & ~namenode->umask;
     request.src = text(creation->path);
     request.masked = &masked;
     request.unmasked = &unmasked;
     request.client_name = namenode->client;
-    request.create_flag = CREATE_NEW | (creation->overwrite ? CREATE_OVERWRITE : 0);
+    request.create_flag = CREATE_NEW;
     request.create_parent = creation->create_parent;
     request.replication = creation->replication != 0 ? creation->replication : namenode->replication;
     request.block_size =
@@ -251,26 +213,16 @@ void ps_namenode_create(struct ps_namenode *namenode, struct ps_namenode_call *c
     begin(namenode, call, "create", &request.base, &created, done);
 }
 
-void ps_namenode_append(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
-                        bool new_block, ps_namenode_done *done)
-{
-    PsHadoop__AppendRequest request = PS_HADOOP__APPEND_REQUEST__INIT;
-    request.src = text(path);
-    request.client_name = namenode->client;
-    request.has_flag = true;
-    request.flag = CREATE_APPEND | (new_block ? CREATE_NEW_BLOCK : 0);
-    begin(namenode, call, "append", &request.base, &appended, done);
-}
-
 void ps_namenode_add_block(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                            uint64_t file_id, const PsHadoop__ExtendedBlock *previous,
-                           const struct ps_namenode_datanodes *excluded, ps_namenode_done *done)
+                           const struct ps_hdfs_nodes *excluded, ps_namenode_done *done)
 {
     PsHadoop__AddBlockRequest request = PS_HADOOP__ADD_BLOCK_REQUEST__INIT;
     request.src = text(path);
     request.client_name = namenode->client;
     request.previous = block_of(previous);
-    request.exclude_nodes = nodes_of(excluded, &request.n_exclude_nodes);
+    request.exclude_nodes = excluded->nodes;
+    request.n_exclude_nodes = excluded->count;
     request.has_file_id = true;
     request.file_id = file_id;
     begin(namenode, call, "addBlock", &request.base, &located_block, done);
@@ -291,18 +243,19 @@ void ps_namenode_abandon_block(struct ps_namenode *namenode, struct ps_namenode_
 void ps_namenode_get_additional_datanode(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                          const char *path, uint64_t file_id,
                                          const PsHadoop__ExtendedBlock *block,
-                                         const struct ps_namenode_datanodes *existing, char *const *storages,
-                                         const struct ps_namenode_datanodes *excluded, unsigned wanted,
-                                         ps_namenode_done *done)
+                                         const struct ps_hdfs_nodes *existing, char *const *storages,
+                                         const struct ps_hdfs_nodes *excluded, ps_namenode_done *done)
 {
     PsHadoop__GetAdditionalDatanodeRequest request = PS_HADOOP__GET_ADDITIONAL_DATANODE_REQUEST__INIT;
     request.src = text(path);
     request.blk = block_of(block);
-    request.existings = nodes_of(existing, &request.n_existings);
-    request.excludes = nodes_of(excluded, &request.n_excludes);
-    request.n_existing_storage_uuids = request.n_existings;
+    request.existings = existing->nodes;
+    request.excludes = excluded->nodes;
+    request.n_excludes = excluded->count;
+    request.n_existings = existing->count;
+    request.n_existing_storage_uuids = storages != NULL ? existing->count : 0;
     request.existing_storage_uuids = (char **)storages;
-    request.num_additional_nodes = wanted;
+    request.num_additional_nodes = 1;
     request.client_name = namenode->client;
     request.has_file_id = true;
     request.file_id = file_id;
@@ -320,9 +273,8 @@ void ps_namenode_update_block_for_pipeline(struct ps_namenode *namenode, struct 
 
 void ps_namenode_update_pipeline(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                  const PsHadoop__ExtendedBlock *old_block,
-                                 const PsHadoop__ExtendedBlock *new_block,
-                                 const struct ps_namenode_datanodes *nodes, char *const *storages,
-                                 ps_namenode_done *done)
+                                 const PsHadoop__ExtendedBlock *new_block, const struct ps_hdfs_nodes *nodes,
+                                 char *const *storages, ps_namenode_done *done)
 {
     PsHadoop__UpdatePipelineRequest request = PS_HADOOP__UPDATE_PIPELINE_REQUEST__INIT;
     PsHadoop__DatanodeId *ids[PS_NAMENODE_PIPELINE_MAX];
@@ -332,7 +284,8 @@ void ps_namenode_update_pipeline(struct ps_namenode *namenode, struct ps_namenod
     request.client_name = namenode->client;
     request.old_block = block_of(old_block);
     request.new_block = block_of(new_block);
-    request.n_new_nodes = request.n_storage_ids = nodes->count;
+    request.n_new_nodes = nodes->count;
+    request.n_storage_ids = storages != NULL ? nodes->count : 0;
     request.new_nodes = ids;
     request.storage_ids = (char **)storages;
     begin(namenode, call, "updatePipeline", &request.base, &nothing, done);
@@ -363,21 +316,19 @@ void ps_namenode_complete(struct ps_namenode *namenode, struct ps_namenode_call 
 }
 
 void ps_namenode_rename(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *from,
-                        const char *to, bool overwrite, ps_namenode_done *done)
+                        const char *to, ps_namenode_done *done)
 {
     PsHadoop__Rename2Request request = PS_HADOOP__RENAME2_REQUEST__INIT;
     request.src = text(from);
     request.dst = text(to);
-    request.overwrite_dest = overwrite;
     begin(namenode, call, "rename2", &request.base, &nothing, done);
 }
 
 void ps_namenode_delete(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
-                        bool recursive, ps_namenode_done *done)
+                        ps_namenode_done *done)
 {
     PsHadoop__DeleteRequest request = PS_HADOOP__DELETE_REQUEST__INIT;
     request.src = text(path);
-    request.recursive = recursive;
     begin(namenode, call, "delete", &request.base, &boolean, done);
 }
 
@@ -392,12 +343,10 @@ void ps_namenode_get_listing(struct ps_namenode *namenode, struct ps_namenode_ca
 }
 
 void ps_namenode_get_block_locations(struct ps_namenode *namenode, struct ps_namenode_call *call,
-                                     const char *path, uint64_t offset, uint64_t length,
-                                     ps_namenode_done *done)
+                                     const char *path, uint64_t length, ps_namenode_done *done)
 {
     PsHadoop__GetBlockLocationsRequest request = PS_HADOOP__GET_BLOCK_LOCATIONS_REQUEST__INIT;
     request.src = text(path);
-    request.offset = offset;
     request.length = length;
     begin(namenode, call, "getBlockLocations", &request.base, &block_locations, done);
 }
@@ -494,29 +443,30 @@ static void set_rests(struct ps_hadoop_rpc_settings *rpc, const struct ps_hadoop
         ps_hadoop_configuration_number(configuration, max, high_availability ? 15000 : 1000) * PS_NS_PER_MS;
 }
 
-static struct ps_hadoop_rpc *open_rpc(const struct ps_namenode_settings *settings,
-                                      const struct ps_name_service *service)
+static void open_rpc(struct ps_namenode *namenode, const struct ps_namenode_settings *settings)
 {
-    char name[PS_HOST_NAME_BYTES + 16], user[PS_HADOOP_USER_BYTES];
-    ps_hadoop_user(user);
-    snprintf(name, sizeof name, "hdfs://%s", settings->authority);
+    const struct ps_name_service *service = &namenode->service;
+    bool is_proxy = settings->proxy_user != NULL;
+    namenode->proxy_user = is_proxy ? ps_must_copy_text(settings->proxy_user, "a proxy user") : NULL;
+    ps_hadoop_user(namenode->user);
+    snprintf(namenode->url, sizeof namenode->url, "hdfs://%s", settings->authority);
     struct ps_hadoop_rpc_settings rpc = {
         .loop = settings->loop,
-        .service = name,
+        .service = namenode->url,
         .servers = service->servers,
         .server_count = service->count,
         .limits = limits_of(settings->configuration),
         .protocol = PROTOCOL,
         .protocol_version = 1,
-        .user = settings->proxy_user != NULL ? settings->proxy_user : user,
-        .real_user = settings->proxy_user != NULL ? user : NULL,
+        .user = is_proxy ? namenode->proxy_user : namenode->user,
+        .real_user = is_proxy ? namenode->user : NULL,
         .auth = settings->auth,
         .call_timeout_ns = settings->call_timeout_ns,
         .component = settings->component,
         .port = settings->port,
     };
     set_rests(&rpc, settings->configuration, service->high_availability);
-    return ps_hadoop_rpc_open(&rpc);
+    namenode->rpc = ps_hadoop_rpc_open(&rpc);
 }
 
 static void read_configuration(struct ps_namenode *namenode,
@@ -531,16 +481,13 @@ static void read_configuration(struct ps_namenode *namenode,
 enum ps_status ps_namenode_open(const struct ps_namenode_settings *settings, struct ps_namenode **namenode_,
                                 struct ps_err *err)
 {
-    struct ps_name_service service;
-    if (ps_name_service_find(settings->configuration, settings->authority, &service, err) != PS_OK)
-        return PS_FAIL;
-    struct ps_namenode *namenode = calloc(1, sizeof *namenode);
-    if (namenode != NULL)
-        namenode->rpc = open_rpc(settings, &service);
-    if (namenode == NULL || namenode->rpc == NULL) {
+    struct ps_namenode *namenode = ps_must_alloc(1, sizeof *namenode, "a namenode");
+    if (ps_name_service_find(settings->configuration, settings->authority, &namenode->service, err) !=
+        PS_OK) {
         free(namenode);
-        return ps_err_set(err, "no memory");
+        return PS_FAIL;
     }
+    open_rpc(namenode, settings);
     ps_hdfs_lease_holder_name(namenode->client);
     namenode->loop = settings->loop;
     namenode->component = settings->component;
@@ -556,5 +503,6 @@ void ps_namenode_close(struct ps_namenode *namenode)
         return;
     ps_hadoop_rpc_close(namenode->rpc);
     ps_hadoop_loop_unset(namenode->loop, &namenode->renewal_timer);
+    free(namenode->proxy_user);
     free(namenode);
 }

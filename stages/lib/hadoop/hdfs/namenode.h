@@ -52,7 +52,7 @@ void ps_namenode_close(struct ps_namenode *namenode);
 const char *ps_namenode_client(const struct ps_namenode *namenode);
 
 /* Counts files whose lease is renewed. All leases of the client are renewed together every 30 s (LeaseRenewer.java; the soft
- * limit is 60 s). A file is held from `create` or `append` on, and released when it is complete or given up. */
+ * limit is 60 s). A file is held from `create` on, and released when it is complete or given up. */
 void ps_namenode_hold_lease(struct ps_namenode *namenode);
 void ps_namenode_release_lease(struct ps_namenode *namenode);
 
@@ -109,50 +109,42 @@ void ps_namenode_get_file_info(struct ps_namenode *namenode, struct ps_namenode_
 
 struct ps_namenode_creation {
     const char *path;
-    /* 0: 0666 without the bits of the configured umask (fs.permissions.umask-mode, 022). */
-    unsigned mode;
-    bool overwrite;            /* false: PS_FILE_EXISTS if the file exists */
     bool create_parent;        /* creates missing directories; false: PS_FILE_MISSING */
     unsigned replication;      /* 0: dfs.replication of the configuration, or 3, as in Hadoop's client */
     uint64_t block_size_bytes; /* 0: dfs.blocksize, or 128 MiB */
 };
 
-/* Sets answer->status to the status of the new file, which has its id. answer->status is NULL with Hadoop before
- * 2.2. */
+/* Fails with PS_FILE_EXISTS if the file exists. Its mode is 0666 without the bits of fs.permissions.umask-mode. Sets
+ * answer->status to the status of the new file, which has its id; NULL with Hadoop before 2.2. */
 void ps_namenode_create(struct ps_namenode *namenode, struct ps_namenode_call *call,
                         const struct ps_namenode_creation *creation, ps_namenode_done *done);
-/* Sets answer->block, the last block if it is not full, and answer->status. `new_block`: writes begin a new block in any case. */
-void ps_namenode_append(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
-                        bool new_block, ps_namenode_done *done);
 
-struct ps_namenode_datanodes {
-    PsHadoop__DatanodeInfo *const *nodes;
+struct ps_hdfs_nodes {
+    PsHadoop__DatanodeInfo **nodes;
     size_t count;
 };
 
-/* Sets answer->block, the next block of the file. `previous`: the block before it, with its length; NULL: none. `excluded` may be NULL. */
+/* Sets answer->block, the next block of the file. `previous`: the block before it, with its length; NULL: none. */
 void ps_namenode_add_block(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                            uint64_t file_id, const PsHadoop__ExtendedBlock *previous,
-                           const struct ps_namenode_datanodes *excluded, ps_namenode_done *done);
+                           const struct ps_hdfs_nodes *excluded, ps_namenode_done *done);
 void ps_namenode_abandon_block(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                                uint64_t file_id, const PsHadoop__ExtendedBlock *block,
                                ps_namenode_done *done);
-/* Sets answer->block: the existing datanodes and `wanted` more. `storages`: those of the existing datanodes, in the same order. */
+/* Sets answer->block: the existing datanodes and one more. `storages`: those of the existing datanodes, in the same order. */
 void ps_namenode_get_additional_datanode(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                          const char *path, uint64_t file_id,
                                          const PsHadoop__ExtendedBlock *block,
-                                         const struct ps_namenode_datanodes *existing, char *const *storages,
-                                         const struct ps_namenode_datanodes *excluded, unsigned wanted,
-                                         ps_namenode_done *done);
+                                         const struct ps_hdfs_nodes *existing, char *const *storages,
+                                         const struct ps_hdfs_nodes *excluded, ps_namenode_done *done);
 /* Sets answer->block: the block with a new generation stamp and token, for the recovery of a pipeline. */
 void ps_namenode_update_block_for_pipeline(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                            const PsHadoop__ExtendedBlock *block, ps_namenode_done *done);
 /* `nodes` and `storages` are those of the new pipeline. */
 void ps_namenode_update_pipeline(struct ps_namenode *namenode, struct ps_namenode_call *call,
                                  const PsHadoop__ExtendedBlock *old_block,
-                                 const PsHadoop__ExtendedBlock *new_block,
-                                 const struct ps_namenode_datanodes *nodes, char *const *storages,
-                                 ps_namenode_done *done);
+                                 const PsHadoop__ExtendedBlock *new_block, const struct ps_hdfs_nodes *nodes,
+                                 char *const *storages, ps_namenode_done *done);
 /* Reports the length of the last block to the namenode. Used for hsync with UPDATE_LENGTH, and for the first hflush of a block. */
 void ps_namenode_fsync(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                        uint64_t file_id, int64_t last_block_length, ps_namenode_done *done);
@@ -160,21 +152,20 @@ void ps_namenode_fsync(struct ps_namenode *namenode, struct ps_namenode_call *ca
 void ps_namenode_complete(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                           uint64_t file_id, const PsHadoop__ExtendedBlock *last, ps_namenode_done *done);
 
-/* Calls rename2. Fails with PS_FILE_MISSING if `from` or the directory of `to` does not exist, and without
- * `overwrite` with PS_FILE_EXISTS if `to` exists. */
+/* Calls rename2. Fails with PS_FILE_MISSING if `from` or the directory of `to` does not exist, and with PS_FILE_EXISTS if `to`
+ * exists. */
 void ps_namenode_rename(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *from,
-                        const char *to, bool overwrite, ps_namenode_done *done);
-/* Sets answer->result: whether the path existed. */
+                        const char *to, ps_namenode_done *done);
+/* Deletes a file or an empty directory. Sets answer->result: whether the path existed. */
 void ps_namenode_delete(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
-                        bool recursive, ps_namenode_done *done);
+                        ps_namenode_done *done);
 /* Sets answer->listing: entries after the name `after` ("": from the first), and the number of remaining ones.
  * Fails with PS_FILE_MISSING if the path does not exist. */
 void ps_namenode_get_listing(struct ps_namenode *namenode, struct ps_namenode_call *call, const char *path,
                              const char *after, ps_namenode_done *done);
-/* Sets answer->blocks. Fails with PS_FILE_MISSING if the path does not exist. */
+/* Sets answer->blocks, those of the first `length` bytes. Fails with PS_FILE_MISSING if the path does not exist. */
 void ps_namenode_get_block_locations(struct ps_namenode *namenode, struct ps_namenode_call *call,
-                                     const char *path, uint64_t offset, uint64_t length,
-                                     ps_namenode_done *done);
+                                     const char *path, uint64_t length, ps_namenode_done *done);
 void ps_namenode_renew_lease(struct ps_namenode *namenode, struct ps_namenode_call *call,
                              ps_namenode_done *done);
 /* Sets answer->result: whether the file is closed. If not, its recovery was begun. */

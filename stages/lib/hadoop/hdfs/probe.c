@@ -132,9 +132,8 @@ static bool find_directory(struct trial *trial)
 
 static enum ps_file_error write_file(struct trial *trial, const char *path, bool *made)
 {
-    const struct ps_file_creation creation = {.overwrite = false};
     begin(trial);
-    struct ps_file_stream *stream = ps_file_create(trial->filesystem, path, &creation, answered, trial);
+    struct ps_file_stream *stream = ps_file_create(trial->filesystem, path, answered, trial);
     *made = await(trial) == PS_FILE_OK;
     if (*made) {
         begin(trial);
@@ -166,7 +165,7 @@ static void try_file(struct trial *trial)
         fail(trial, what);
     if (made) {
         begin(trial);
-        ps_file_remove(trial->filesystem, path, false, answered, trial);
+        ps_file_remove(trial->filesystem, path, answered, trial);
         (void)await(trial);
     }
     if (error == PS_FILE_OK && trial->error != PS_FILE_OK)

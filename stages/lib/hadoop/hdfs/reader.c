@@ -16,15 +16,15 @@
 
 struct ps_hdfs_reader {
     struct ps_hdfs *hdfs;
-    struct ps_hdfs_reader *previous, *next;
+    LIST_ENTRY(ps_hdfs_reader) entry;
     ps_file_done *done;
     void *argument;
     char *path;
     size_t length_max;
     struct ps_namenode_call call;
-    struct ps_hadoop_timer timer;                 /* the call time-out */
-    PsHadoop__GetBlockLocationsResponse *located; /* NULL: not known yet */
-    size_t block, node;                           /* indexes of the block that is read, and of its datanode */
+    struct ps_hadoop_timer timer;     /* the call time-out */
+    PsHadoop__LocatedBlocks *located; /* NULL: not known yet */
+    size_t block, node;               /* indexes of the block that is read, and of its datanode */
     struct ps_datanode_link link;
     bool waits;    /* the reader waits for the server's defaults */
     bool answered; /* OP_READ_BLOCK was answered */
@@ -41,14 +41,12 @@ struct ps_hdfs_reader {
 
 void ps_hdfs_reader_free(struct ps_hdfs_reader *reader)
 {
-    *(reader->previous == NULL ? &reader->hdfs->readers : &reader->previous->next) = reader->next;
-    if (reader->next != NULL)
-        reader->next->previous = reader->previous;
+    LIST_REMOVE(reader, entry);
     ps_datanode_link_close(&reader->link);
     ps_namenode_cancel(&reader->call);
     ps_hadoop_loop_unset(reader->hdfs->loop, &reader->timer);
     if (reader->located != NULL)
-        ps_hadoop__get_block_locations_response__free_unpacked(reader->located, NULL);
+        ps_hadoop__located_blocks__free_unpacked(reader->located, NULL);
     reader->hdfs->filesystem.under_way--;
     free(reader->content);
     free(reader->path);
@@ -69,7 +67,7 @@ static void finish(struct ps_hdfs_reader *reader, enum ps_file_error error, cons
 
 static const PsHadoop__LocatedBlock *block_of(const struct ps_hdfs_reader *reader)
 {
-    return reader->located->locations->blocks[reader->block];
+    return reader->located->blocks[reader->block];
 }
 
 /* ---- one block ---- */
@@ -85,31 +83,12 @@ static void try_next_node(struct ps_hdfs_reader *reader, const char *reason)
     read_block(reader);
 }
 
-static char *encode_read(const struct ps_hdfs_reader *reader, size_t *length)
-{
-    const PsHadoop__LocatedBlock *located = block_of(reader);
-    PsHadoop__BaseHeader base = PS_HADOOP__BASE_HEADER__INIT;
-    PsHadoop__ClientOperationHeader header = PS_HADOOP__CLIENT_OPERATION_HEADER__INIT;
-    PsHadoop__CachingStrategy caching = PS_HADOOP__CACHING_STRATEGY__INIT;
-    PsHadoop__OpReadBlock operation = PS_HADOOP__OP_READ_BLOCK__INIT;
-    base.block = located->b;
-    base.token = located->block_token;
-    header.base_header = &base;
-    header.client_name = (char *)(uintptr_t)ps_namenode_client(reader->hdfs->namenode);
-    operation.header = &header;
-    operation.len = located->b->num_bytes;
-    operation.has_send_checksums = true;
-    operation.send_checksums = true;
-    operation.caching_strategy = &caching;
-    return ps_operation_encode(PS_OPERATION_READ_BLOCK, &operation.base, length);
-}
-
 /* Starts reading the current block, or finishes. */
 static void read_block(struct ps_hdfs_reader *reader)
 {
     char reason[PS_FILE_REASON_BYTES];
     size_t length = 0;
-    const PsHadoop__LocatedBlocks *blocks = reader->located->locations;
+    const PsHadoop__LocatedBlocks *blocks = reader->located;
     while (reader->block < blocks->n_blocks && block_of(reader)->b->num_bytes == 0)
         reader->block++;
     if (reader->block == blocks->n_blocks) {
@@ -123,7 +102,8 @@ static void read_block(struct ps_hdfs_reader *reader)
         return;
     }
     const PsHadoop__LocatedBlock *located = block_of(reader);
-    char *operation = encode_read(reader, &length);
+    char *operation = ps_operation_encode_read(located, ps_namenode_client(reader->hdfs->namenode),
+                                               located->b->num_bytes, &length);
     reader->answered = false;
     reader->next_offset = 0;
     ps_datanode_link_open(&reader->link, located->locs[reader->node]->id, located->block_token, operation,
@@ -152,22 +132,13 @@ static void block_read(struct ps_hdfs_reader *reader)
 /* Takes the response to OP_READ_BLOCK. Returns the number of bytes that it took, 0 if more bytes are needed, -1 with *reason on failure. */
 static ssize_t take_response(struct ps_hdfs_reader *reader, const char **reason)
 {
-    struct ps_slice message;
     struct ps_block_response response;
     size_t consumed = 0;
-    switch (ps_message_find(reader->link.in, reader->link.in_length, PS_TRANSFER_MESSAGE_BYTES_MAX, &message,
-                            &consumed)) {
-    case PS_MESSAGE_MORE:
-        return 0;
-    case PS_MESSAGE_BAD:
-        *reason = "its answer is not valid";
-        return -1;
-    case PS_MESSAGE_WHOLE:
-        break;
-    }
+    enum ps_message_part part =
+        ps_block_response_take(reader->link.in, reader->link.in_length, &response, &consumed);
     *reason = "its answer is not valid";
-    if (!ps_block_response_parse(&message, &response))
-        return -1;
+    if (part != PS_MESSAGE_WHOLE)
+        return part == PS_MESSAGE_MORE ? 0 : -1;
     *reason = ps_transfer_status_name(response.status);
     if (response.status != PS_TRANSFER_SUCCESS)
         return -1;
@@ -285,25 +256,10 @@ static const struct ps_datanode_link_ops link_ops = {.ready = link_ready, .lost 
 
 /* ---- the whole file ---- */
 
-/* Copies the blocks, because the answer is only valid during the callback. */
-static bool keep_blocks(struct ps_hdfs_reader *reader, const PsHadoop__LocatedBlocks *blocks)
-{
-    PsHadoop__GetBlockLocationsResponse response = PS_HADOOP__GET_BLOCK_LOCATIONS_RESPONSE__INIT;
-    response.locations = (PsHadoop__LocatedBlocks *)(uintptr_t)blocks;
-    size_t length = ps_hadoop__get_block_locations_response__get_packed_size(&response);
-    uint8_t *packed = malloc(length + 1);
-    if (packed != NULL) {
-        ps_hadoop__get_block_locations_response__pack(&response, packed);
-        reader->located = ps_hadoop__get_block_locations_response__unpack(NULL, length, packed);
-    }
-    free(packed);
-    return reader->located != NULL;
-}
-
 /* Returns the total length of the blocks; SIZE_MAX if it exceeds length_max. */
 static size_t length_of(const struct ps_hdfs_reader *reader)
 {
-    const PsHadoop__LocatedBlocks *blocks = reader->located->locations;
+    const PsHadoop__LocatedBlocks *blocks = reader->located;
     uint64_t length = 0;
     for (size_t i = 0; i < blocks->n_blocks; i++) {
         if (blocks->blocks[i]->b->num_bytes > reader->length_max - length)
@@ -321,7 +277,9 @@ static void blocks_told(struct ps_namenode_call *call, const struct ps_namenode_
         finish(reader, answer->error, answer->reason);
         return;
     }
-    if (answer->blocks == NULL || !keep_blocks(reader, answer->blocks)) {
+    /* a copy, because the answer is only valid during the callback */
+    reader->located = answer->blocks != NULL ? ps_hdfs_copy_message(&answer->blocks->base) : NULL;
+    if (reader->located == NULL) {
         finish(reader, PS_FILE_FAILED, "no memory for a file's blocks");
         return;
     }
@@ -347,15 +305,14 @@ static void too_late(struct ps_hadoop_timer *timer)
 static void ask_blocks(struct ps_hdfs_reader *reader)
 {
     reader->waits = false;
-    ps_namenode_get_block_locations(reader->hdfs->namenode, &reader->call, reader->path, 0,
+    ps_namenode_get_block_locations(reader->hdfs->namenode, &reader->call, reader->path,
                                     (uint64_t)reader->length_max + 1, blocks_told);
 }
 
 void ps_hdfs_readers_go_on(struct ps_hdfs *hdfs, const struct ps_namenode_answer *outcome)
 {
-    struct ps_hdfs_reader *next;
-    for (struct ps_hdfs_reader *reader = hdfs->readers; reader != NULL; reader = next) {
-        next = reader->next;
+    for (struct ps_hdfs_reader *reader = LIST_FIRST(&hdfs->readers), *next; reader != NULL; reader = next) {
+        next = LIST_NEXT(reader, entry);
         if (reader->waits && outcome->error == PS_FILE_OK)
             ask_blocks(reader);
         else if (reader->waits)
@@ -376,10 +333,7 @@ void ps_hdfs_read(struct ps_filesystem *filesystem, const char *path, size_t len
     reader->call.argument = reader;
     reader->timer.fire = too_late;
     ps_datanode_link_init(&reader->link, &link_ops, &hdfs->datanodes);
-    reader->next = hdfs->readers;
-    if (reader->next != NULL)
-        reader->next->previous = reader;
-    hdfs->readers = reader;
+    LIST_INSERT_HEAD(&hdfs->readers, reader, entry);
     filesystem->under_way++;
     /* Before the first turn the clock is not set; then the call to the namenode has a time-out of its own, which
      * begins in the turn. */

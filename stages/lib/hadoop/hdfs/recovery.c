@@ -1,7 +1,6 @@
 /* Recovers a pipeline (DataStreamer.setupPipelineForAppendOrRecovery). The failed datanode is left out, or replaced by another one to
  * which the block's bytes are copied first. The namenode gives the block a new generation stamp, which marks replicas that were left
- * behind as old. Then the pipeline is set up again, the namenode is informed, and unacknowledged packets are sent again. An append to a
- * block sets up its pipeline in the same way. */
+ * behind as old. Then the pipeline is set up again, the namenode is informed, and unacknowledged packets are sent again. */
 #include "stages/lib/hadoop/hdfs/internal.h"
 
 #include "core/log/log.h"
@@ -20,7 +19,7 @@ static void ask_replacement(struct ps_hdfs_stream *stream);
 /* With replication 3 or more, a replacement is needed if at most half of the datanodes are left, or if bytes of the block were
  * promised (ReplaceDatanodeOnFailure). */
 bool ps_replace_is_wanted(const struct ps_replace_rules *rules, unsigned replication, size_t nodes,
-                          bool append, bool hflushed)
+                          bool hflushed)
 {
     if (nodes == 0 || nodes >= replication)
         return false;
@@ -32,7 +31,7 @@ bool ps_replace_is_wanted(const struct ps_replace_rules *rules, unsigned replica
     case PS_REPLACE_DEFAULT:
         break;
     }
-    return replication >= 3 && (nodes <= replication / 2 || append || hflushed);
+    return replication >= 3 && (nodes <= replication / 2 || hflushed);
 }
 
 /* ---- memory of a recovery ---- */
@@ -261,22 +260,15 @@ static void transfer_ready(struct ps_datanode_link *link)
     struct ps_hdfs_stream *stream = stream_of_link(link);
     char reason[PS_DATANODE_REASON_BYTES];
     struct ps_block_response response;
-    struct ps_slice message;
     size_t consumed;
     if (ps_datanode_link_receive(link, PS_TRANSFER_MESSAGE_BYTES_MAX, reason) < 0) {
         ps_hdfs_recovery_transfer_failed(stream, reason);
         return;
     }
-    switch (ps_message_find(link->in, link->in_length, PS_TRANSFER_MESSAGE_BYTES_MAX, &message, &consumed)) {
-    case PS_MESSAGE_MORE:
+    enum ps_message_part part = ps_block_response_take(link->in, link->in_length, &response, &consumed);
+    if (part == PS_MESSAGE_MORE)
         return;
-    case PS_MESSAGE_BAD:
-        ps_hdfs_recovery_transfer_failed(stream, "the answer of a datanode is not valid");
-        return;
-    case PS_MESSAGE_WHOLE:
-        break;
-    }
-    if (!ps_block_response_parse(&message, &response))
+    if (part == PS_MESSAGE_BAD)
         ps_hdfs_recovery_transfer_failed(stream, "the answer of a datanode is not valid");
     else if (response.status == PS_TRANSFER_SUCCESS)
         take_candidate(stream);
@@ -343,7 +335,7 @@ static void replacement_found(struct ps_namenode_call *call, const struct ps_nam
         give_up_replacement(stream, "the namenode knows no other datanode");
         return;
     }
-    stream->recovery->candidate = ps_hdfs_copy_located(proposed);
+    stream->recovery->candidate = ps_hdfs_copy_message(&proposed->base);
     if (stream->recovery->candidate == NULL)
         ps_hdfs_stream_fail(stream, PS_FILE_NO_MEMORY, "%s: no memory", stream->path);
     else
@@ -353,34 +345,20 @@ static void replacement_found(struct ps_namenode_call *call, const struct ps_nam
 static void ask_replacement(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__LocatedBlock *located = stream->block.located.block;
-    struct ps_namenode_datanodes existing = {.nodes = located->locs, .count = located->n_locs};
+    const struct ps_hdfs_nodes existing = {.nodes = located->locs, .count = located->n_locs};
     struct ps_hdfs_nodes all = {0};
     for (size_t i = 0; i < stream->failed.count; i++)
         ps_hdfs_nodes_add(&all, stream->failed.nodes[i]);
     for (size_t i = 0; i < stream->recovery->not_again.count; i++)
         ps_hdfs_nodes_add(&all, stream->recovery->not_again.nodes[i]);
     ps_hdfs_add_dead_nodes(stream->hdfs, &all);
-    struct ps_namenode_datanodes excluded = {.nodes = all.nodes, .count = all.count};
     ps_namenode_get_additional_datanode(
         stream->hdfs->namenode, &stream->call, stream->path, stream->file_id, located->b, &existing,
-        located->n_storage_ids == located->n_locs ? located->storage_ids : NULL, &excluded, 1,
-        replacement_found);
+        located->n_storage_ids == located->n_locs ? located->storage_ids : NULL, &all, replacement_found);
     ps_hdfs_nodes_clear(&all);
 }
 
 /* ---- setting the pipeline up again ---- */
-
-static enum ps_block_stage setup_stage(const struct ps_hdfs_recovery *recovery)
-{
-    switch (recovery->stage) {
-    case PS_STAGE_SETUP_APPEND:
-        return recovery->failed_once ? PS_STAGE_SETUP_APPEND_RECOVERY : PS_STAGE_SETUP_APPEND;
-    case PS_STAGE_CLOSE:
-        return PS_STAGE_CLOSE_RECOVERY;
-    default:
-        return PS_STAGE_SETUP_STREAMING_RECOVERY;
-    }
-}
 
 static void block_updated(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
 {
@@ -398,7 +376,7 @@ static void block_updated(struct ps_namenode_call *call, const struct ps_namenod
     struct ps_pipeline_setup setup = {
         .located = &located,
         .client = ps_namenode_client(stream->hdfs->namenode),
-        .stage = setup_stage(recovery),
+        .stage = recovery->closes ? PS_STAGE_CLOSE_RECOVERY : PS_STAGE_SETUP_STREAMING_RECOVERY,
         .block_size_bytes = stream->block_size_bytes,
         .acknowledged_bytes = stream->block.acknowledged,
         .sent_bytes = sent_bytes > stream->block.acknowledged ? sent_bytes : stream->block.acknowledged,
@@ -424,7 +402,7 @@ static void prepare(struct ps_hdfs_stream *stream)
     if (!leave_out(stream))
         return;
     if (ps_replace_is_wanted(&limits->replace, stream->replication, stream->block.located.block->n_locs,
-                             stream->append, stream->hflushed))
+                             stream->hflushed))
         ask_replacement(stream);
     else
         update_block(stream);
@@ -450,15 +428,7 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
     stream->packets.queue.unsent = stream->packets.queue.first;
     if (ps_hdfs_stream_located(stream) == NULL)
         return;
-    if (failure == NULL) {
-        recovery->stage = PS_STAGE_SETUP_APPEND;
-        stream->pipeline.sent_bytes = stream->block.acknowledged;
-        prepare(stream);
-        return;
-    }
-    recovery->stage = stream->packets.queue.first != NULL && stream->packets.queue.first->last
-                          ? PS_STAGE_CLOSE
-                          : PS_STAGE_STREAMING;
+    recovery->closes = stream->packets.queue.first != NULL && stream->packets.queue.first->last;
     note_failure(stream, failure);
     if (!failure->restarting && ++stream->recoveries > stream->hdfs->limits.recoveries_max) {
         ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE, "%s: the pipeline failed %u times in a row: %s",
@@ -473,7 +443,6 @@ void ps_hdfs_recover(struct ps_hdfs_stream *stream, const struct ps_pipeline_fai
 void ps_hdfs_recovery_failed(struct ps_hdfs_stream *stream, const struct ps_pipeline_failure *failure)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
-    recovery->failed_once = true;
     ps_namenode_cancel(&stream->call); /* the pipeline was lost before the namenode was informed */
     int waited_for = recovery->wait_for_restart ? recovery->restarting : -1;
     note_failure(stream, failure);
@@ -496,7 +465,7 @@ static void pipeline_updated(struct ps_namenode_call *call, const struct ps_name
         return;
     }
     stream->block.located.block->b->generation_stamp = recovery->generation_new;
-    bool closed = recovery->stage == PS_STAGE_CLOSE;
+    bool closed = recovery->closes;
     ps_hdfs_recovery_free(stream);
     if (!closed) {
         stream->block.must_persist = true;
@@ -514,9 +483,9 @@ void ps_hdfs_recovery_ready(struct ps_hdfs_stream *stream)
 {
     struct ps_hdfs_recovery *recovery = stream->recovery;
     const PsHadoop__LocatedBlock *located = stream->block.located.block;
-    struct ps_namenode_datanodes nodes = {.nodes = located->locs, .count = located->n_locs};
+    const struct ps_hdfs_nodes nodes = {.nodes = located->locs, .count = located->n_locs};
     PsHadoop__ExtendedBlock old_block = *located->b, new_block = *located->b;
-    if (recovery->stage == PS_STAGE_CLOSE)
+    if (recovery->closes)
         ps_pipeline_close(&stream->pipeline);
     old_block.has_num_bytes = new_block.has_num_bytes = true;
     old_block.num_bytes = new_block.num_bytes = stream->block.acknowledged;

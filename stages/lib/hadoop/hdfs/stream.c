@@ -16,8 +16,7 @@ void ps_hdfs_stream_attend(struct ps_hdfs_stream *stream)
     if (stream->attended)
         return;
     stream->attended = true;
-    stream->attended_next = stream->hdfs->attended;
-    stream->hdfs->attended = stream;
+    LIST_INSERT_HEAD(&stream->hdfs->attended, stream, attended_entry);
 }
 
 /* ---- the end of a stream ---- */
@@ -72,18 +71,11 @@ void ps_hdfs_stream_fail(struct ps_hdfs_stream *stream, enum ps_file_error error
 
 static void unlink_stream(struct ps_hdfs_stream *stream)
 {
-    struct ps_hdfs *hdfs = stream->hdfs;
-    if (stream->attended) {
-        struct ps_hdfs_stream **at = &hdfs->attended;
-        while (*at != stream)
-            at = &(*at)->attended_next;
-        *at = stream->attended_next;
-    }
-    *(stream->previous == NULL ? &hdfs->streams : &stream->previous->next) = stream->next;
-    if (stream->next != NULL)
-        stream->next->previous = stream->previous;
-    if (hdfs->current == stream)
-        hdfs->current = NULL;
+    if (stream->attended)
+        LIST_REMOVE(stream, attended_entry);
+    LIST_REMOVE(stream, all);
+    if (stream->hdfs->current == stream)
+        stream->hdfs->current = NULL;
 }
 
 void ps_hdfs_stream_destroy(struct ps_hdfs_stream *stream)
@@ -115,23 +107,6 @@ void ps_hdfs_stream_abandon(struct ps_file_stream *stream)
 
 /* ---- the located block ---- */
 
-bool ps_hdfs_stream_can_use(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block)
-{
-    size_t count = block != NULL ? block->n_locs : 0;
-    if (count > 0 && count <= PS_PIPELINE_NODES_MAX)
-        return true;
-    ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE, "%s: a block of %zu datanodes", stream->path, count);
-    return false;
-}
-
-void ps_hdfs_stream_set_located(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block)
-{
-    if (ps_hdfs_located_set(&stream->block.located, block))
-        stream->block.is_known = true;
-    else
-        ps_hdfs_stream_fail(stream, PS_FILE_NO_MEMORY, "%s: no memory", stream->path);
-}
-
 PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream)
 {
     PsHadoop__LocatedBlock *block = ps_hdfs_located_get(&stream->block.located);
@@ -145,11 +120,9 @@ PsHadoop__LocatedBlock *ps_hdfs_stream_located(struct ps_hdfs_stream *stream)
 /* Returns the length of the packet that begins at `begin`. */
 static uint32_t packet_limit(const struct ps_hdfs_stream *stream, uint64_t begin)
 {
-    const struct ps_packet_pool *pool = &stream->hdfs->pool;
-    uint64_t odd = begin % pool->chunk_bytes, left = stream->block_size_bytes - begin;
-    if (odd > 0)
-        return pool->chunk_bytes - (uint32_t)odd;
-    return left < pool->data_max ? (uint32_t)left : pool->data_max;
+    uint64_t left = stream->block_size_bytes - begin;
+    uint32_t data_max = stream->hdfs->pool.data_max;
+    return left < data_max ? (uint32_t)left : data_max;
 }
 
 static bool begin_packet(struct ps_hdfs_stream *stream)
@@ -185,7 +158,7 @@ static bool finish_packet(struct ps_hdfs_stream *stream, bool sync)
             stream->packets.tail = malloc(pool->chunk_bytes);
         if (stream->packets.tail == NULL)
             return false;
-        stream->packets.tail_length = ps_packet_copy_tail(pool, packet, stream->packets.tail);
+        stream->packets.tail_length = ps_packet_copy_tail(packet, stream->packets.tail);
     }
     stream->packets.open = NULL;
     ps_packet_queue_add(&stream->packets.queue, packet);
@@ -353,9 +326,7 @@ static void end_file(struct ps_hdfs_stream *stream)
 {
     seal_written(stream, stream->sync);
     if (stream->phase != PS_STREAM_FAILED && stream->phase != PS_STREAM_OPENING &&
-        stream->block.written > 0 &&
-        !(stream->phase == PS_STREAM_RESTING && stream->append && stream->packets.queue.first == NULL) &&
-        !close_block(stream))
+        stream->block.written > 0 && !close_block(stream))
         no_memory(stream);
 }
 
@@ -372,7 +343,7 @@ unsigned ps_hdfs_stream_replicas(const struct ps_file_stream *file_stream)
     return stream->phase == PS_STREAM_STREAMING ? stream->pipeline.node_count : 0;
 }
 
-/* ---- create and append ---- */
+/* ---- create ---- */
 
 /* Turns bytes that were written before the file was created into packets, and assigns packets to the flushes and the
  * close that came meanwhile. */
@@ -428,42 +399,9 @@ static void opened(struct ps_namenode_call *call, const struct ps_namenode_answe
     use_status(stream, answer->status);
     if (stream->phase == PS_STREAM_FAILED)
         return;
-    const PsHadoop__LocatedBlock *block = answer->block;
-    if (stream->append && block != NULL && block->b->num_bytes < stream->block_size_bytes) {
-        if (!ps_hdfs_stream_can_use(stream, block)) /* all datanodes of the last block may be down */
-            return;
-        ps_hdfs_stream_set_located(stream, block);
-        stream->block.written = stream->block.acknowledged = block->b->num_bytes;
-        if (stream->phase == PS_STREAM_FAILED)
-            return;
-    } else {
-        stream->append = false;
-    }
     stream->phase = PS_STREAM_RESTING;
     put_early(stream);
     ps_hdfs_stream_attend(stream);
-}
-
-static void create_file(struct ps_hdfs_stream *stream)
-{
-    struct ps_namenode_creation creation = {
-        .path = stream->path,
-        .overwrite = stream->creation.overwrite,
-        .create_parent = true,
-        .replication = stream->replication,
-        .block_size_bytes = stream->block_size_bytes,
-    };
-    stream->append = false;
-    ps_namenode_create(stream->hdfs->namenode, &stream->call, &creation, opened);
-}
-
-static void appended(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
-{
-    struct ps_hdfs_stream *stream = call->argument;
-    if (answer->error == PS_FILE_MISSING)
-        create_file(stream);
-    else
-        opened(call, answer);
 }
 
 void ps_hdfs_stream_open(struct ps_hdfs_stream *stream, const struct ps_namenode_answer *answer)
@@ -473,27 +411,26 @@ void ps_hdfs_stream_open(struct ps_hdfs_stream *stream, const struct ps_namenode
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
         return;
     }
-    stream->replication = stream->creation.replication > 0 ? stream->creation.replication : hdfs->replication;
-    stream->block_size_bytes =
-        stream->creation.block_size_bytes > 0 ? stream->creation.block_size_bytes : hdfs->block_size_bytes;
-    stream->append = stream->creation.append;
+    stream->replication = hdfs->replication;
+    stream->block_size_bytes = hdfs->block_size_bytes;
     stream->call.argument = stream;
-    if (stream->append)
-        ps_namenode_append(hdfs->namenode, &stream->call, stream->path, false, appended);
-    else
-        create_file(stream);
+    const struct ps_namenode_creation creation = {
+        .path = stream->path,
+        .create_parent = true,
+        .replication = stream->replication,
+        .block_size_bytes = stream->block_size_bytes,
+    };
+    ps_namenode_create(hdfs->namenode, &stream->call, &creation, opened);
 }
 
 struct ps_file_stream *ps_hdfs_stream_create(struct ps_filesystem *filesystem, const char *path,
-                                             const struct ps_file_creation *creation, ps_file_done *done,
-                                             void *argument)
+                                             ps_file_done *done, void *argument)
 {
     struct ps_hdfs *hdfs = (struct ps_hdfs *)filesystem;
     struct ps_hdfs_stream *stream = ps_must_alloc(1, sizeof *stream, "a stream of HDFS");
     stream->stream.filesystem = filesystem;
     stream->hdfs = hdfs;
     stream->path = ps_must_copy_text(path, "a path");
-    stream->creation = *creation;
     stream->packets.number_acknowledged = -1;
     stream->timer.fire = too_late;
     stream->again.fire = ps_hdfs_stream_allocate_again;
@@ -501,10 +438,7 @@ struct ps_file_stream *ps_hdfs_stream_create(struct ps_filesystem *filesystem, c
     stream->pipeline.queue = &stream->packets.queue;
     stream->pipeline.pool = &hdfs->pool;
     ps_pipeline_init(&stream->pipeline, &hdfs->datanodes);
-    stream->next = hdfs->streams;
-    if (stream->next != NULL)
-        stream->next->previous = stream;
-    hdfs->streams = stream;
+    LIST_INSERT_HEAD(&hdfs->streams, stream, all);
     add_operation(stream, PS_OPERATION_CREATE, done, argument);
     return &stream->stream;
 }

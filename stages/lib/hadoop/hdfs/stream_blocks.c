@@ -19,18 +19,12 @@ static struct ps_hdfs_stream *stream_of(struct ps_pipeline *pipeline)
 
 void ps_hdfs_nodes_add(struct ps_hdfs_nodes *nodes, const PsHadoop__DatanodeInfo *node)
 {
-    size_t length = ps_hadoop__datanode_info__get_packed_size(node);
-    uint8_t *packed = malloc(length + 1);
     PsHadoop__DatanodeInfo **grown = realloc(nodes->nodes, (nodes->count + 1) * sizeof *grown);
-    if (grown != NULL)
-        nodes->nodes = grown;
-    if (packed != NULL && grown != NULL) {
-        ps_hadoop__datanode_info__pack(node, packed);
-        PsHadoop__DatanodeInfo *copy = ps_hadoop__datanode_info__unpack(NULL, length, packed);
-        if (copy != NULL)
-            nodes->nodes[nodes->count++] = copy;
-    }
-    free(packed);
+    if (grown == NULL)
+        return;
+    nodes->nodes = grown;
+    grown[nodes->count] = ps_hdfs_copy_message(&node->base);
+    nodes->count += grown[nodes->count] != NULL;
 }
 
 void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes)
@@ -39,19 +33,6 @@ void ps_hdfs_nodes_clear(struct ps_hdfs_nodes *nodes)
         ps_hadoop__datanode_info__free_unpacked(nodes->nodes[i], NULL);
     free(nodes->nodes);
     *nodes = (struct ps_hdfs_nodes){0};
-}
-
-PsHadoop__LocatedBlock *ps_hdfs_copy_located(const PsHadoop__LocatedBlock *located)
-{
-    size_t length = ps_hadoop__located_block__get_packed_size(located);
-    uint8_t *packed = malloc(length + 1);
-    PsHadoop__LocatedBlock *copy = NULL;
-    if (packed != NULL) {
-        ps_hadoop__located_block__pack(located, packed);
-        copy = ps_hadoop__located_block__unpack(NULL, length, packed);
-    }
-    free(packed);
-    return copy;
 }
 
 /* ---- a new block ---- */
@@ -121,23 +102,33 @@ static bool may_ask_again(struct ps_hdfs_stream *stream, const char *reason)
     return true;
 }
 
+/* Takes the block of the namenode's answer; NULL: the answer has none. Otherwise fails the stream: the datanodes cannot form a
+ * pipeline, or there is no memory. */
+static bool take_block(struct ps_hdfs_stream *stream, const PsHadoop__LocatedBlock *block)
+{
+    size_t count = block != NULL ? block->n_locs : 0;
+    if (count == 0 || count > PS_PIPELINE_NODES_MAX)
+        ps_hdfs_stream_fail(stream, PS_FILE_UNAVAILABLE, "%s: a block of %zu datanodes", stream->path, count);
+    else if (!ps_hdfs_located_set(&stream->block.located, block))
+        ps_hdfs_stream_fail(stream, PS_FILE_NO_MEMORY, "%s: no memory", stream->path);
+    else
+        stream->block.is_known = true;
+    return stream->phase != PS_STREAM_FAILED && ps_hdfs_stream_located(stream) != NULL;
+}
+
 static void block_allocated(struct ps_namenode_call *call, const struct ps_namenode_answer *answer)
 {
     struct ps_hdfs_stream *stream = call->argument;
-    const PsHadoop__LocatedBlock *block = answer->block;
     if (answer->error == PS_FILE_UNAVAILABLE && may_ask_again(stream, answer->reason))
         return;
     if (answer->error != PS_FILE_OK) {
         ps_hdfs_stream_fail(stream, answer->error, "%s", answer->reason);
         return;
     }
-    if (!ps_hdfs_stream_can_use(stream, block))
+    if (!take_block(stream, answer->block))
         return;
     stream->again_until_ns = 0;
     stream->hdfs->refuses_blocks = false;
-    ps_hdfs_stream_set_located(stream, block);
-    if (stream->phase == PS_STREAM_FAILED || ps_hdfs_stream_located(stream) == NULL)
-        return;
     stream->block.must_persist = true;
     /* sent now, in parallel, because the next flush will wait for the answer */
     if (stream->hflushed && stream->fsync == NULL)
@@ -152,10 +143,9 @@ static void allocate(struct ps_hdfs_stream *stream)
         ps_hdfs_nodes_add(&excluded, stream->excluded.nodes[i]);
     if (stream->again_until_ns == 0)
         ps_hdfs_add_dead_nodes(stream->hdfs, &excluded);
-    struct ps_namenode_datanodes nodes = {.nodes = excluded.nodes, .count = excluded.count};
     stream->phase = PS_STREAM_ALLOCATING;
     ps_namenode_add_block(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id,
-                          stream->block.prior.pool_id != NULL ? &stream->block.prior : NULL, &nodes,
+                          stream->block.prior.pool_id != NULL ? &stream->block.prior : NULL, &excluded,
                           block_allocated);
     ps_hdfs_nodes_clear(&excluded);
 }
@@ -335,16 +325,9 @@ static void completed(struct ps_namenode_call *call, const struct ps_namenode_an
     ps_hdfs_stream_attend(stream);
 }
 
-/* Completes the file with its last block: the current one (after an append without new bytes), else the previous
- * one. */
 static void complete(struct ps_hdfs_stream *stream)
 {
     const PsHadoop__ExtendedBlock *last = stream->block.prior.pool_id != NULL ? &stream->block.prior : NULL;
-    if (stream->block.is_known) {
-        if (ps_hdfs_stream_located(stream) == NULL)
-            return;
-        last = stream->block.located.block->b;
-    }
     stream->phase = PS_STREAM_COMPLETING;
     ps_namenode_complete(stream->hdfs->namenode, &stream->call, stream->path, stream->file_id, last,
                          completed);
@@ -377,12 +360,8 @@ void ps_hdfs_stream_advance(struct ps_hdfs_stream *stream)
 {
     static const struct ps_file_answer good = {.error = PS_FILE_OK, .reason = ""};
     watch_time(stream);
-    if (stream->phase == PS_STREAM_RESTING && stream->packets.queue.first != NULL) {
-        if (stream->block.is_known)
-            ps_hdfs_recover(stream, NULL);
-        else
-            allocate(stream);
-    }
+    if (stream->phase == PS_STREAM_RESTING && stream->packets.queue.first != NULL)
+        allocate(stream);
     ps_pipeline_send(&stream->pipeline);
     while (stream->phase != PS_STREAM_FAILED && stream->first != NULL && is_done(stream)) {
         if (!answer_first(stream, &good))

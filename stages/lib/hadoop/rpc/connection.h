@@ -66,7 +66,6 @@ struct ps_hadoop_rpc_connection {
     uint64_t heard_ns, active_ns, begun_ns;
     struct ps_byte_buffer out, in;
     size_t out_at;
-    struct ps_address address;
 };
 
 void ps_hadoop_rpc_connection_init(struct ps_hadoop_rpc_connection *connection);

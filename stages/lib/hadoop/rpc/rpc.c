@@ -69,12 +69,9 @@ static void leave_sent(struct ps_hadoop_rpc_call *call)
 
 static void leave_list(struct ps_hadoop_rpc_call *call)
 {
-    struct ps_hadoop_rpc_list *list = call->list;
-    if (list == &call->rpc->sent)
+    if (call->list == &call->rpc->sent)
         leave_sent(call);
-    *(call->previous != NULL ? &call->previous->next : &list->first) = call->next;
-    *(call->next != NULL ? &call->next->previous : &list->last) = call->previous;
-    call->previous = call->next = NULL;
+    TAILQ_REMOVE(call->list, call, entry);
     call->list = NULL;
 }
 
@@ -82,9 +79,7 @@ static void enter_list(struct ps_hadoop_rpc_list *list, struct ps_hadoop_rpc_cal
 {
     if (call->list != NULL)
         leave_list(call);
-    call->previous = list->last;
-    *(list->last != NULL ? &list->last->next : &list->first) = call;
-    list->last = call;
+    TAILQ_INSERT_TAIL(list, call, entry);
     call->list = list;
     if (list == &call->rpc->sent)
         enter_sent(call);
@@ -174,7 +169,7 @@ static void send_waiting(struct ps_hadoop_rpc *rpc)
 {
     struct ps_hadoop_rpc_connection *connection = &rpc->connection;
     for (struct ps_hadoop_rpc_call *call;
-         connection->phase == PS_HADOOP_RPC_UP && (call = rpc->waiting.first) != NULL;) {
+         connection->phase == PS_HADOOP_RPC_UP && (call = TAILQ_FIRST(&rpc->waiting)) != NULL;) {
         pick_up(rpc, call);
         if (call->request == NULL || !ps_hadoop_rpc_connection_send(connection, call->id, call->retry_count,
                                                                     call->request, call->request_length)) {
@@ -191,10 +186,11 @@ static void look(struct ps_hadoop_timer *timer)
 {
     struct ps_hadoop_rpc *rpc =
         (struct ps_hadoop_rpc *)((char *)timer - offsetof(struct ps_hadoop_rpc, timer));
+    struct ps_hadoop_rpc_call *call;
     send_waiting(rpc);
-    for (struct ps_hadoop_rpc_call *call = rpc->waiting.first; call != NULL; call = call->next)
-        pick_up(rpc, call);
-    if (rpc->waiting.first == NULL || rpc->connection.phase != PS_HADOOP_RPC_CLOSED)
+    TAILQ_FOREACH(call, &rpc->waiting, entry)
+    pick_up(rpc, call);
+    if (TAILQ_EMPTY(&rpc->waiting) || rpc->connection.phase != PS_HADOOP_RPC_CLOSED)
         return;
     if (now_ns(rpc) >= rpc->open_ns)
         open_connection(rpc);
@@ -227,19 +223,16 @@ static void rest(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *call, uin
 /* Moves the sent calls to the front of the waiting ones, in order. */
 static void take_back_sent(struct ps_hadoop_rpc *rpc, const char *reason)
 {
-    struct ps_hadoop_rpc_list later = rpc->waiting;
-    rpc->waiting = (struct ps_hadoop_rpc_list){0};
-    for (struct ps_hadoop_rpc_call *call; (call = rpc->sent.first) != NULL;) {
-        enter_list(&rpc->waiting, call);
+    struct ps_hadoop_rpc_call *call;
+    while ((call = TAILQ_LAST(&rpc->sent, ps_hadoop_rpc_list)) != NULL) {
+        leave_list(call);
+        call->list = &rpc->waiting;
+        TAILQ_INSERT_HEAD(&rpc->waiting, call, entry);
         call->retry_count++;
         call->uncertain = true;
-        call->error = PS_FILE_UNAVAILABLE;
-        snprintf(call->reason, sizeof call->reason, "%s", reason);
     }
-    for (struct ps_hadoop_rpc_call *call = later.first, *next; call != NULL; call = next) {
-        next = call->next;
-        call->list = NULL;
-        enter_list(&rpc->waiting, call);
+    TAILQ_FOREACH(call, &rpc->waiting, entry)
+    {
         call->error = PS_FILE_UNAVAILABLE;
         snprintf(call->reason, sizeof call->reason, "%s", reason);
     }
@@ -263,7 +256,7 @@ static void try_next(struct ps_hadoop_rpc *rpc, const char *reason)
         rpc->open_ns += rest_of(rpc, settings->rest_ns, settings->rest_max_ns, rounds - 1);
     if (settings->server_count > 1)
         rpc->server = (rpc->server + 1) % settings->server_count;
-    if (rpc->waiting.first != NULL && !rpc->complained && rounds > 0) {
+    if (!TAILQ_EMPTY(&rpc->waiting) && !rpc->complained && rounds > 0) {
         rpc->complained = true;
         ps_log(outage_level(settings), settings->component, "%s: %s; tried again", settings->service, reason);
     }
@@ -276,12 +269,12 @@ static void try_next(struct ps_hadoop_rpc *rpc, const char *reason)
 static void fail_all(struct ps_hadoop_rpc *rpc, enum ps_file_error error, const char *exception,
                      const char *reason)
 {
-    struct ps_hadoop_rpc_list ending = {0};
+    struct ps_hadoop_rpc_list ending = TAILQ_HEAD_INITIALIZER(ending);
     struct ps_hadoop_rpc_call *call;
     take_back_sent(rpc, reason);
-    while ((call = rpc->waiting.first) != NULL)
+    while ((call = TAILQ_FIRST(&rpc->waiting)) != NULL)
         enter_list(&ending, call);
-    while ((call = ending.first) != NULL)
+    while ((call = TAILQ_FIRST(&ending)) != NULL)
         fail(call, error, exception);
 }
 
@@ -300,7 +293,7 @@ static void lost(struct ps_hadoop_rpc_connection *connection, const char *reason
     struct ps_hadoop_rpc *rpc =
         (struct ps_hadoop_rpc *)((char *)connection - offsetof(struct ps_hadoop_rpc, connection));
     struct ps_hadoop_rpc_judgement judgement = {PS_FILE_UNAVAILABLE, PS_HADOOP_RPC_FAIL_OVER};
-    if (rpc->sent.first == NULL && rpc->waiting.first == NULL)
+    if (TAILQ_EMPTY(&rpc->sent) && TAILQ_EMPTY(&rpc->waiting))
         return; /* no call needs the connection: servers close idle ones */
     if (exception != NULL)
         judgement = ps_hadoop_rpc_judge(exception->exception, exception->message, exception->detail);
@@ -476,45 +469,14 @@ void ps_hadoop_rpc_repeat(struct ps_hadoop_rpc *rpc, struct ps_hadoop_rpc_call *
 static const struct ps_hadoop_rpc_connection_ops connection_ops = {
     .up = up, .response = response, .lost = lost};
 
-static void free_settings(struct ps_hadoop_rpc_settings *settings)
-{
-    for (unsigned i = 0; settings->servers != NULL && i < settings->server_count; i++)
-        free((char *)settings->servers[i].host);
-    free((struct ps_hadoop_rpc_server *)settings->servers);
-    free((char *)settings->service);
-    free((char *)settings->protocol);
-    free((char *)settings->user);
-    free((char *)settings->real_user);
-}
-
-static bool copy_settings(struct ps_hadoop_rpc_settings *to, const struct ps_hadoop_rpc_settings *from)
-{
-    struct ps_hadoop_rpc_server *servers = calloc(from->server_count, sizeof *servers);
-    *to = *from;
-    to->service = strdup(from->service);
-    to->protocol = strdup(from->protocol);
-    to->user = strdup(from->user);
-    to->real_user = from->real_user != NULL ? strdup(from->real_user) : NULL;
-    to->servers = servers;
-    bool good = servers != NULL && to->service != NULL && to->protocol != NULL && to->user != NULL &&
-                (from->real_user == NULL || to->real_user != NULL);
-    for (unsigned i = 0; good && i < from->server_count; i++) {
-        servers[i] = (struct ps_hadoop_rpc_server){strdup(from->servers[i].host), from->servers[i].port};
-        good = servers[i].host != NULL;
-    }
-    return good;
-}
-
 struct ps_hadoop_rpc *ps_hadoop_rpc_open(const struct ps_hadoop_rpc_settings *settings)
 {
-    struct ps_hadoop_rpc *rpc = calloc(1, sizeof *rpc);
+    struct ps_hadoop_rpc *rpc = ps_must_alloc(1, sizeof *rpc, "a service of Hadoop");
     PS_ASSERT(settings->server_count > 0);
-    if (rpc == NULL || !copy_settings(&rpc->settings, settings)) {
-        if (rpc != NULL)
-            free_settings(&rpc->settings);
-        free(rpc);
-        return NULL;
-    }
+    rpc->settings = *settings;
+    TAILQ_INIT(&rpc->waiting);
+    TAILQ_INIT(&rpc->sent);
+    TAILQ_INIT(&rpc->resting);
     ps_random_init(&rpc->random);
     rpc->timer.fire = look;
     rpc->connection = (struct ps_hadoop_rpc_connection){.ops = &connection_ops,
@@ -534,8 +496,8 @@ struct ps_hadoop_rpc *ps_hadoop_rpc_open(const struct ps_hadoop_rpc_settings *se
 
 static void cancel_all(struct ps_hadoop_rpc_list *list)
 {
-    while (list->first != NULL)
-        ps_hadoop_rpc_cancel(list->first);
+    while (!TAILQ_EMPTY(list))
+        ps_hadoop_rpc_cancel(TAILQ_FIRST(list));
 }
 
 void ps_hadoop_rpc_close(struct ps_hadoop_rpc *rpc)
@@ -547,6 +509,5 @@ void ps_hadoop_rpc_close(struct ps_hadoop_rpc *rpc)
     cancel_all(&rpc->resting);
     ps_hadoop_loop_unset(rpc->settings.loop, &rpc->timer);
     ps_hadoop_rpc_connection_fini(&rpc->connection);
-    free_settings(&rpc->settings);
     free(rpc);
 }

@@ -13,12 +13,12 @@
 #include "stages/lib/hadoop/loop.h"
 #include "stages/lib/hadoop/rpc/connection.h"
 
+#include <sys/queue.h>
+
 struct ps_hadoop_rpc;
 struct ps_hadoop_rpc_call;
 
-struct ps_hadoop_rpc_list {
-    struct ps_hadoop_rpc_call *first, *last;
-};
+TAILQ_HEAD(ps_hadoop_rpc_list, ps_hadoop_rpc_call);
 
 /* The result of a call, valid during the callback. */
 struct ps_hadoop_rpc_outcome {
@@ -38,7 +38,7 @@ struct ps_hadoop_rpc_call {
     /* Used by rpc.c: */
     struct ps_hadoop_rpc *rpc; /* NULL: not in flight */
     struct ps_hadoop_rpc_list *list;
-    struct ps_hadoop_rpc_call *previous, *next;
+    TAILQ_ENTRY(ps_hadoop_rpc_call) entry;
     struct ps_hadoop_rpc_call *same_chain; /* hash chain of calls that wait for a response, by id */
     struct ps_hadoop_timer timer;          /* for the deadline, or the end of a backoff */
     uint64_t deadline_ns;                  /* 0: not known before the next turn */
@@ -63,7 +63,7 @@ struct ps_hadoop_rpc_server {
     unsigned port;
 };
 
-/* All texts are copied. */
+/* The texts and servers must outlive the service. */
 struct ps_hadoop_rpc_settings {
     struct ps_hadoop_loop *loop;
     const char *service; /* for messages: "hdfs://nameservice" */
@@ -82,7 +82,7 @@ struct ps_hadoop_rpc_settings {
     const struct ps_port *port; /* ps_port_outage_level is that of new tries; NULL: they are warnings */
 };
 
-/* Opens the service without connecting. Returns NULL if there is no memory. */
+/* Opens the service without connecting. */
 struct ps_hadoop_rpc *ps_hadoop_rpc_open(const struct ps_hadoop_rpc_settings *settings);
 /* Closes the client without calling the callbacks of calls in flight. NULL is allowed. */
 void ps_hadoop_rpc_close(struct ps_hadoop_rpc *rpc);

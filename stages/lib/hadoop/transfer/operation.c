@@ -44,12 +44,31 @@ char *ps_operation_encode(enum ps_operation_code code, const ProtobufCMessage *m
     return encode(head, sizeof head, message, length);
 }
 
+char *ps_operation_encode_read(const PsHadoop__LocatedBlock *located, const char *client, uint64_t bytes,
+                               size_t *length)
+{
+    PsHadoop__BaseHeader base = PS_HADOOP__BASE_HEADER__INIT;
+    PsHadoop__ClientOperationHeader header = PS_HADOOP__CLIENT_OPERATION_HEADER__INIT;
+    PsHadoop__CachingStrategy caching = PS_HADOOP__CACHING_STRATEGY__INIT;
+    PsHadoop__OpReadBlock operation = PS_HADOOP__OP_READ_BLOCK__INIT;
+    base.block = located->b;
+    base.token = located->block_token;
+    header.base_header = &base;
+    header.client_name = (char *)(uintptr_t)client;
+    operation.header = &header;
+    operation.len = bytes;
+    operation.has_send_checksums = true;
+    operation.send_checksums = true;
+    operation.caching_strategy = &caching;
+    return ps_operation_encode(PS_OPERATION_READ_BLOCK, &operation.base, length);
+}
+
 char *ps_message_encode(const ProtobufCMessage *message, size_t *length)
 {
     return encode((const unsigned char *)"", 0, message, length);
 }
 
-enum ps_message_part ps_message_find(const char *bytes, size_t length, size_t limit, struct ps_slice *message,
+enum ps_message_part ps_message_find(const char *bytes, size_t length, struct ps_slice *message,
                                      size_t *consumed)
 {
     uint64_t value;
@@ -57,7 +76,7 @@ enum ps_message_part ps_message_find(const char *bytes, size_t length, size_t li
         ps_varint_get((const uint8_t *)bytes, length < LENGTH_BYTES_MAX ? length : LENGTH_BYTES_MAX, &value);
     if (head == 0)
         return length < LENGTH_BYTES_MAX ? PS_MESSAGE_MORE : PS_MESSAGE_BAD;
-    if (value > limit)
+    if (value > PS_TRANSFER_MESSAGE_BYTES_MAX)
         return PS_MESSAGE_BAD;
     if (length - head < value)
         return PS_MESSAGE_MORE;
@@ -109,6 +128,14 @@ bool ps_block_response_parse(const struct ps_slice *message, struct ps_block_res
     }
     ps_hadoop__block_op_response__free_unpacked(parsed, NULL);
     return true;
+}
+
+enum ps_message_part ps_block_response_take(const char *bytes, size_t length,
+                                            struct ps_block_response *response, size_t *consumed)
+{
+    struct ps_slice message;
+    enum ps_message_part part = ps_message_find(bytes, length, &message, consumed);
+    return part == PS_MESSAGE_WHOLE && !ps_block_response_parse(&message, response) ? PS_MESSAGE_BAD : part;
 }
 
 /* flag of an acknowledgement: status 4 bits, reserved 1, congestion 2, slow 2 (PipelineAck.java). */

@@ -15,15 +15,11 @@ enum ps_operation_code {
     PS_OPERATION_TRANSFER_BLOCK = 86,
 };
 
-/* Stages of BlockConstructionStage.java, numbered as on the wire. */
+/* The stages of BlockConstructionStage.java that this client sends, numbered as on the wire. */
 enum ps_block_stage {
-    PS_STAGE_SETUP_APPEND,
-    PS_STAGE_SETUP_APPEND_RECOVERY,
-    PS_STAGE_STREAMING,
-    PS_STAGE_SETUP_STREAMING_RECOVERY,
-    PS_STAGE_CLOSE,
-    PS_STAGE_CLOSE_RECOVERY,
-    PS_STAGE_SETUP_CREATE,
+    PS_STAGE_SETUP_STREAMING_RECOVERY = 3,
+    PS_STAGE_CLOSE_RECOVERY = 5,
+    PS_STAGE_SETUP_CREATE = 6,
 };
 
 /* Status of datatransfer.proto, numbered as on the wire. */
@@ -45,21 +41,25 @@ const char *ps_transfer_status_name(unsigned status);
 
 /* Returns version, code and message as sent, or NULL when there is no memory. The caller frees them. */
 char *ps_operation_encode(enum ps_operation_code code, const ProtobufCMessage *message, size_t *length);
+/* Encodes a read of the first `bytes` bytes of the block, with their checksums. */
+char *ps_operation_encode_read(const PsHadoop__LocatedBlock *located, const char *client, uint64_t bytes,
+                               size_t *length);
 /* Returns the message without version and code. */
 char *ps_message_encode(const ProtobufCMessage *message, size_t *length);
 
 enum ps_message_part {
     PS_MESSAGE_WHOLE,
     PS_MESSAGE_MORE, /* bytes are missing */
-    PS_MESSAGE_BAD,  /* longer than the limit, or the length is malformed */
+    PS_MESSAGE_BAD,  /* longer than PS_TRANSFER_MESSAGE_BYTES_MAX, or malformed */
 };
-
-/* Finds the message at the beginning of `bytes`: sets its bounds, and how many bytes it takes with its length. */
-enum ps_message_part ps_message_find(const char *bytes, size_t length, size_t limit, struct ps_slice *message,
-                                     size_t *consumed);
 
 #define PS_PIPELINE_NODES_MAX 64U
 #define PS_TRANSFER_MESSAGE_BYTES_MAX 65536U
+
+/* Finds the message at the beginning of `bytes`: sets its bounds, and how many bytes it takes with its length. */
+enum ps_message_part ps_message_find(const char *bytes, size_t length, struct ps_slice *message,
+                                     size_t *consumed);
+
 #define PS_TRANSFER_TEXT_BYTES 256U
 
 /* BlockOpResponseProto; texts that are too long are cut. */
@@ -76,6 +76,9 @@ struct ps_block_response {
 
 /* Decodes the answer. Returns false if it is malformed. */
 bool ps_block_response_parse(const struct ps_slice *message, struct ps_block_response *response);
+/* Finds the answer at the beginning of `bytes`, and decodes it. */
+enum ps_message_part ps_block_response_take(const char *bytes, size_t length,
+                                            struct ps_block_response *response, size_t *consumed);
 
 #define PS_ACK_CONGESTED 3U
 

@@ -203,7 +203,7 @@ void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet)
     packet->sealed = true;
 }
 
-uint32_t ps_packet_copy_tail(const struct ps_packet_pool *, const struct ps_packet *packet, char *to)
+uint32_t ps_packet_copy_tail(const struct ps_packet *packet, char *to)
 {
     if (packet->sum_bytes > 0) /* a chunk is never in two segments */
         memcpy(to, packet->last_segment->data + packet->last_segment->length - packet->sum_bytes,
@@ -245,8 +245,7 @@ static int put_part(struct iovec *parts, int count, int room, size_t *skip, cons
     return count;
 }
 
-int ps_packet_parts(const struct ps_packet_pool *, const struct ps_packet *packet, size_t skip,
-                    struct iovec *parts, int room)
+int ps_packet_parts(const struct ps_packet *packet, size_t skip, struct iovec *parts, int room)
 {
     int count = put_part(parts, 0, room, &skip, packet->head, packet->head_length);
     for (const struct ps_packet_segment *one = packet->first_segment; one != NULL; one = one->next)

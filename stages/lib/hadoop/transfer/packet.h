@@ -8,10 +8,7 @@
  *
  * A chunk is `chunk_bytes` (512) of the block; chunks begin at multiples of `chunk_bytes`. A packet begins where a
  * chunk begins. If a flush ends in the middle of a chunk, the next packet repeats that chunk from its beginning,
- * because the datanode replaces the chunk's checksum (BlockReceiver.receivePacket). One exception: an append to a
- * block that ends in the middle of a chunk. The writer does not have the chunk's beginning, so packets begin inside
- * the chunk and are sent one at a time up to the chunk's end, with a checksum of their own bytes only; the datanode
- * computes the chunk's checksum.
+ * because the datanode replaces the chunk's checksum (BlockReceiver.receivePacket).
  *
  * A packet's bytes are in segments of 8 KiB with their sums, so that a small flush holds little memory. Bytes
  * are copied once, into the segment, and checksummed there when the segment is full: whole chunks cost half the CPU
@@ -95,15 +92,14 @@ static inline bool ps_packet_put(struct ps_packet *packet, const void *bytes, si
 void ps_packet_seal(struct ps_packet_pool *pool, struct ps_packet *packet);
 /* If the last chunk is not full, copies its bytes to `to`, which has chunk_bytes. Returns their number. Call it
  * after _seal. */
-uint32_t ps_packet_copy_tail(const struct ps_packet_pool *pool, const struct ps_packet *packet, char *to);
+uint32_t ps_packet_copy_tail(const struct ps_packet *packet, char *to);
 void ps_packet_free(struct ps_packet_pool *pool, struct ps_packet *packet);
 
 /* Returns the length of a sealed packet on the wire. */
 size_t ps_packet_wire_length(const struct ps_packet_pool *pool, const struct ps_packet *packet);
 /* Describes a sealed packet's bytes on the wire from `skip` on, in at most `room` parts. Returns the number
  * of parts. */
-int ps_packet_parts(const struct ps_packet_pool *pool, const struct ps_packet *packet, size_t skip,
-                    struct iovec *parts, int room);
+int ps_packet_parts(const struct ps_packet *packet, size_t skip, struct iovec *parts, int room);
 
 /* Returns the checksum of `length` bytes, continued from `sum` (0 to begin); 0 for PS_CHECKSUM_NONE. */
 uint32_t ps_checksum(enum ps_checksum_type type, uint32_t sum, const void *bytes, size_t length);

@@ -120,7 +120,7 @@ static int gather(const struct ps_pipeline *pipeline, struct iovec *parts)
          one = one->next) {
         if (!may_go(pipeline, one))
             break;
-        count += ps_packet_parts(pipeline->pool, one, skip, parts + count, PARTS_MAX - count);
+        count += ps_packet_parts(one, skip, parts + count, PARTS_MAX - count);
         skip = 0;
     }
     return count;
@@ -335,8 +335,7 @@ static bool take_messages(struct ps_pipeline *pipeline)
     struct ps_slice message;
     size_t consumed;
     for (;;) {
-        switch (
-            ps_message_find(link->in, link->in_length, PS_TRANSFER_MESSAGE_BYTES_MAX, &message, &consumed)) {
+        switch (ps_message_find(link->in, link->in_length, &message, &consumed)) {
         case PS_MESSAGE_MORE:
             return true;
         case PS_MESSAGE_BAD:

@@ -79,21 +79,11 @@ struct ps_webhdfs_call *ps_webhdfs_call_begin(struct ps_webhdfs *webhdfs, const 
     made->webhdfs = webhdfs;
     made->path = ps_must_copy_text(call->path, PURPOSE);
     made->server = webhdfs->active;
-    made->previous = webhdfs->last;
     if (made->answer_max == 0)
         made->answer_max = PS_WEBHDFS_ANSWER_BYTES;
-    *(webhdfs->last != NULL ? &webhdfs->last->next : &webhdfs->first) = made;
-    webhdfs->last = made;
+    TAILQ_INSERT_TAIL(&webhdfs->calls, made, entry);
     webhdfs->begun++;
     return made;
-}
-
-static void unlink_call(struct ps_webhdfs_call *call)
-{
-    struct ps_webhdfs *webhdfs = call->webhdfs;
-    *(call->previous != NULL ? &call->previous->next : &webhdfs->first) = call->next;
-    *(call->next != NULL ? &call->next->previous : &webhdfs->last) = call->previous;
-    call->previous = call->next = NULL;
 }
 
 static void free_slot(struct ps_webhdfs_call *call)
@@ -122,7 +112,7 @@ static void free_call(struct ps_webhdfs_call *call)
 
 void ps_webhdfs_call_drop(struct ps_webhdfs_call *call)
 {
-    unlink_call(call);
+    TAILQ_REMOVE(&call->webhdfs->calls, call, entry);
     free_call(call);
 }
 
@@ -132,7 +122,7 @@ static void end(struct ps_webhdfs_call *call, const struct ps_webhdfs_outcome *o
 {
     if (call->slot != NULL) /* ends the request of a call that timed out */
         ps_http_request_cancel(&call->slot->request, &call->webhdfs->client);
-    unlink_call(call);
+    TAILQ_REMOVE(&call->webhdfs->calls, call, entry);
     call->ended(call, outcome);
     free_call(call);
 }
@@ -400,9 +390,9 @@ static bool work_on(struct ps_webhdfs_call *call, bool *full)
 static void work_on_all(struct ps_webhdfs *webhdfs)
 {
     bool full = false;
-    for (struct ps_webhdfs_call *call = webhdfs->first; call != NULL;) {
+    for (struct ps_webhdfs_call *call = TAILQ_FIRST(&webhdfs->calls); call != NULL;) {
         bool ended = work_on(call, &full);
-        call = ended ? webhdfs->first : call->next;
+        call = ended ? TAILQ_FIRST(&webhdfs->calls) : TAILQ_NEXT(call, entry);
         full = full && !ended;
     }
 }
@@ -410,7 +400,9 @@ static void work_on_all(struct ps_webhdfs *webhdfs)
 static uint64_t next_ns(const struct ps_webhdfs *webhdfs)
 {
     uint64_t next = webhdfs->client.timer_ns;
-    for (const struct ps_webhdfs_call *call = webhdfs->first; call != NULL; call = call->next) {
+    const struct ps_webhdfs_call *call;
+    TAILQ_FOREACH(call, &webhdfs->calls, entry)
+    {
         uint64_t due = call->deadline_ns;
         if (call->slot != NULL && !call->slot->request.busy && call->wake_ns < due)
             due = call->wake_ns;
@@ -422,7 +414,7 @@ static uint64_t next_ns(const struct ps_webhdfs *webhdfs)
 uint64_t ps_webhdfs_calls_turn(struct ps_webhdfs *webhdfs)
 {
     struct ps_http_request *request;
-    if (webhdfs->first == NULL) /* idle connections need no work */
+    if (TAILQ_EMPTY(&webhdfs->calls)) /* idle connections need no work */
         return PS_NEVER;
     for (unsigned round = 0; round < ROUNDS_MAX; round++) {
         ps_http_client_work(&webhdfs->client, webhdfs->now.mono_ns);

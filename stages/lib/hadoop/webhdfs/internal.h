@@ -5,6 +5,8 @@
 #include "stages/lib/hadoop/webhdfs/answer.h"
 #include "stages/lib/hadoop/webhdfs/webhdfs.h"
 
+#include <sys/queue.h>
+
 struct ps_gss_context;
 struct ps_gss_initiator;
 
@@ -40,12 +42,13 @@ struct ps_webhdfs {
     struct ps_webhdfs_server servers[PS_WEBHDFS_SERVERS_MAX];
     size_t server_count, active; /* index of the server that answered last */
     struct ps_webhdfs_slot slots[PS_WEBHDFS_SLOTS];
-    unsigned begun;                       /* total number of calls that were begun */
-    struct ps_webhdfs_call *first, *last; /* list of all calls that have not ended, oldest first */
-    /* List of all streams; list of the streams with work; position of the turn in the list of streams with work. */
-    struct ps_webhdfs_stream *all_streams, *streams, *cursor;
-    bool listed_more;  /* a stream got work since the turn began */
-    struct ps_now now; /* time of this turn */
+    unsigned begun;                         /* total number of calls that were begun */
+    TAILQ_HEAD(, ps_webhdfs_call) calls;    /* those that have not ended, oldest first */
+    LIST_HEAD(, ps_webhdfs_stream) streams; /* all streams */
+    LIST_HEAD(, ps_webhdfs_stream) busy;    /* the streams with work */
+    struct ps_webhdfs_stream *cursor;       /* position of the turn in `busy` */
+    bool listed_more;                       /* a stream got work since the turn began */
+    struct ps_now now;                      /* time of this turn */
 };
 
 /* The result of a call. */
@@ -83,7 +86,7 @@ struct ps_webhdfs_call {
     /* Used by call.c: */
 
     struct ps_webhdfs *webhdfs;
-    struct ps_webhdfs_call *previous, *next;
+    TAILQ_ENTRY(ps_webhdfs_call) entry;
     struct ps_webhdfs_slot *slot; /* NULL: the call waits for a slot */
     size_t server;
     unsigned attempts, hops;
@@ -124,8 +127,7 @@ void ps_webhdfs_login_drop(struct ps_webhdfs_call *call);
 /* ---- streams: stream.c ---- */
 
 struct ps_file_stream *ps_webhdfs_stream_create(struct ps_filesystem *filesystem, const char *path,
-                                                const struct ps_file_creation *creation, ps_file_done *done,
-                                                void *argument);
+                                                ps_file_done *done, void *argument);
 bool ps_webhdfs_stream_write(struct ps_file_stream *stream, const void *bytes, size_t length);
 void ps_webhdfs_stream_flush(struct ps_file_stream *stream, enum ps_file_flush how, ps_file_done *done,
                              void *argument);

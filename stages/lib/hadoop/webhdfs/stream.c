@@ -16,8 +16,7 @@
 #define ASK_NS (250 * PS_NS_PER_MS)
 
 enum stream_state {
-    STREAM_CREATING,  /* CREATE, or an empty APPEND to an existing file, is in flight */
-    STREAM_MEASURING, /* requests the length of an existing file before the first APPEND */
+    STREAM_CREATING, /* CREATE is in flight */
     STREAM_READY,
     STREAM_APPENDING,
     STREAM_DOUBTING, /* an APPEND may have been carried out: waits, then requests the length */
@@ -35,20 +34,15 @@ struct waiter {
 };
 
 struct ps_webhdfs_stream {
-    struct ps_file_stream stream;              /* must be first */
-    struct ps_webhdfs_stream *previous, *next; /* in the list of streams with work */
-    struct ps_webhdfs_stream *previous_of_all, *next_of_all;
-    bool listed;
+    struct ps_file_stream stream; /* must be first */
+    LIST_ENTRY(ps_webhdfs_stream) all, busy;
+    bool listed;             /* in the list of streams with work */
     bool calling, abandoned; /* its callback is running; the callback abandoned the stream */
-    bool appends;            /* to an existing file */
     enum stream_state state;
     char *path;
-    char *creation; /* the parameters of CREATE */
-    bool overwrites;
     /* `sent` is one APPEND, of which the bytes from `confirmed` on are outstanding. */
     struct ps_byte_buffer gathered, sent;
     size_t confirmed;
-    uint64_t found_bytes; /* length of the file when it was opened */
     struct ps_webhdfs_call *call;
     uint64_t ask_ns; /* STREAM_DOUBTING: when to request the length */
     struct waiter *first, *last;
@@ -76,11 +70,7 @@ static void list(struct ps_webhdfs_stream *stream)
     if (stream->listed)
         return;
     stream->listed = webhdfs->listed_more = true;
-    stream->previous = NULL;
-    stream->next = webhdfs->streams;
-    if (webhdfs->streams != NULL)
-        webhdfs->streams->previous = stream;
-    webhdfs->streams = stream;
+    LIST_INSERT_HEAD(&webhdfs->busy, stream, busy);
 }
 
 static void unlist(struct ps_webhdfs_stream *stream)
@@ -90,10 +80,8 @@ static void unlist(struct ps_webhdfs_stream *stream)
         return;
     stream->listed = false;
     if (webhdfs->cursor == stream)
-        webhdfs->cursor = stream->next;
-    *(stream->previous != NULL ? &stream->previous->next : &webhdfs->streams) = stream->next;
-    if (stream->next != NULL)
-        stream->next->previous = stream->previous;
+        webhdfs->cursor = LIST_NEXT(stream, busy);
+    LIST_REMOVE(stream, busy);
 }
 
 /* ---- buffers ---- */
@@ -127,17 +115,13 @@ static void free_stream(struct ps_webhdfs_stream *stream)
         ps_webhdfs_call_drop(stream->call);
     free_buffers(stream);
     unlist(stream);
-    *(stream->previous_of_all != NULL ? &stream->previous_of_all->next_of_all
-                                      : &webhdfs_of(stream)->all_streams) = stream->next_of_all;
-    if (stream->next_of_all != NULL)
-        stream->next_of_all->previous_of_all = stream->previous_of_all;
+    LIST_REMOVE(stream, all);
     for (struct waiter *waiter; (waiter = stream->first) != NULL;) {
         stream->first = waiter->next;
         stream->stream.filesystem->under_way--;
         free(waiter);
     }
     free(stream->path);
-    free(stream->creation);
     free(stream);
 }
 
@@ -192,10 +176,17 @@ static void on_created(struct ps_webhdfs_call *call_, const struct ps_webhdfs_ou
 
 static void send_create(struct ps_webhdfs_stream *stream)
 {
-    struct ps_webhdfs_call order = {
-        .operation = "CREATE", .method = "PUT", .redirects = true, .repeats = stream->overwrites};
-    stream->state = STREAM_CREATING;
-    call(stream, &order, stream->creation, on_created);
+    const struct ps_webhdfs *webhdfs = webhdfs_of(stream);
+    struct ps_webhdfs_call order = {.operation = "CREATE", .method = "PUT", .redirects = true};
+    char more[128];
+    int length = snprintf(more, sizeof more, "&overwrite=false");
+    if (webhdfs->replication > 0)
+        length +=
+            snprintf(more + length, sizeof more - (size_t)length, "&replication=%u", webhdfs->replication);
+    if (webhdfs->block_size_bytes > 0)
+        snprintf(more + length, sizeof more - (size_t)length, "&blocksize=%" PRIu64,
+                 webhdfs->block_size_bytes);
+    call(stream, &order, more, on_created);
 }
 
 /* Reads the length of the file from an answer. Returns false if the answer has none; the stream is dead then. */
@@ -211,43 +202,6 @@ static bool read_length(struct ps_webhdfs_stream *stream, const struct ps_webhdf
         die(stream, PS_FILE_FAILED, "webhdfs: the answer to GETFILESTATUS is not a file status");
     ps_webhdfs_statuses_free(&statuses);
     return good;
-}
-
-static void on_measured(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outcome *outcome)
-{
-    struct ps_webhdfs_stream *stream = stream_of(call_);
-    if (outcome->error != PS_FILE_OK)
-        die(stream, outcome->error, outcome->reason);
-    else if (read_length(stream, outcome, &stream->found_bytes))
-        stream->state = STREAM_READY;
-}
-
-static void ask_length(struct ps_webhdfs_stream *stream,
-                       void (*ended)(struct ps_webhdfs_call *, const struct ps_webhdfs_outcome *))
-{
-    struct ps_webhdfs_call order = {.operation = "GETFILESTATUS", .method = "GET", .repeats = true};
-    call(stream, &order, "", ended);
-}
-
-static void on_opened(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outcome *outcome)
-{
-    struct ps_webhdfs_stream *stream = stream_of(call_);
-    if (outcome->error == PS_FILE_MISSING) {
-        send_create(stream);
-    } else if (outcome->error != PS_FILE_OK) {
-        die(stream, outcome->error, outcome->reason);
-    } else {
-        stream->state = STREAM_MEASURING;
-        ask_length(stream, on_measured);
-    }
-}
-
-/* Sends an empty APPEND, to test that the file can be appended to and has no other writer. */
-static void send_open(struct ps_webhdfs_stream *stream)
-{
-    struct ps_webhdfs_call order = {
-        .operation = "APPEND", .method = "POST", .redirects = true, .repeats = true};
-    call(stream, &order, "", on_opened);
 }
 
 /* ---- appending ---- */
@@ -288,7 +242,7 @@ static void on_appended(struct ps_webhdfs_call *call_, const struct ps_webhdfs_o
 static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outcome *outcome)
 {
     struct ps_webhdfs_stream *stream = stream_of(call_);
-    uint64_t length_bytes = 0, known_bytes = stream->found_bytes + stream->stream.acknowledged_bytes;
+    uint64_t length_bytes = 0, known_bytes = stream->stream.acknowledged_bytes;
     uint64_t now_ns = webhdfs_of(stream)->now.mono_ns;
     if (ps_file_error_may_pass(outcome->error)) {
         stream->ask_ns = now_ns + ASK_NS;
@@ -323,6 +277,12 @@ static void on_asked(struct ps_webhdfs_call *call_, const struct ps_webhdfs_outc
         stream->state = STREAM_READY;
         stream->resent = true;
     }
+}
+
+static void ask_length(struct ps_webhdfs_stream *stream)
+{
+    struct ps_webhdfs_call order = {.operation = "GETFILESTATUS", .method = "GET", .repeats = true};
+    call(stream, &order, "", on_asked);
 }
 
 /* Sends the rest of an APPEND that was carried out in part, or the gathered bytes. */
@@ -383,7 +343,7 @@ static bool end_waiters(struct ps_webhdfs_stream *stream)
 {
     while (stream->first != NULL) {
         const struct waiter *waiter = stream->first;
-        bool is_there = stream->state > STREAM_MEASURING &&
+        bool is_there = stream->state > STREAM_CREATING &&
                         stream->stream.acknowledged_bytes >= waiter->offset && stream->state != STREAM_DEAD;
         if (!is_there && stream->state != STREAM_DEAD)
             return true;
@@ -439,7 +399,7 @@ static uint64_t work_on(struct ps_webhdfs_stream *stream)
     if (has_to_send(stream)) {
         send_append(stream);
     } else if (asks && now_ns >= stream->ask_ns) {
-        ask_length(stream, on_asked);
+        ask_length(stream);
         asks = false;
     }
     if (stream->first == NULL && !asks) {
@@ -455,8 +415,9 @@ uint64_t ps_webhdfs_streams_turn(struct ps_webhdfs *webhdfs)
 {
     uint64_t next = PS_NEVER;
     webhdfs->listed_more = false;
-    for (struct ps_webhdfs_stream *stream = webhdfs->streams; stream != NULL; stream = webhdfs->cursor) {
-        webhdfs->cursor = stream->next;
+    for (struct ps_webhdfs_stream *stream = LIST_FIRST(&webhdfs->busy); stream != NULL;
+         stream = webhdfs->cursor) {
+        webhdfs->cursor = LIST_NEXT(stream, busy);
         uint64_t due = work_on(stream);
         next = due < next ? due : next;
     }
@@ -476,40 +437,16 @@ static void wait_for(struct ps_webhdfs_stream *stream, const struct waiter *wait
     list(stream);
 }
 
-static char *print_creation(const struct ps_webhdfs *webhdfs, const struct ps_file_creation *creation)
-{
-    unsigned replication = creation->replication > 0 ? creation->replication : webhdfs->replication;
-    uint64_t block_size_bytes =
-        creation->block_size_bytes > 0 ? creation->block_size_bytes : webhdfs->block_size_bytes;
-    char text[128];
-    int length = snprintf(text, sizeof text, "&overwrite=%s", creation->overwrite ? "true" : "false");
-    if (replication > 0)
-        length += snprintf(text + length, sizeof text - (size_t)length, "&replication=%u", replication);
-    if (block_size_bytes > 0)
-        snprintf(text + length, sizeof text - (size_t)length, "&blocksize=%" PRIu64, block_size_bytes);
-    return ps_must_copy_text(text, PURPOSE);
-}
-
 struct ps_file_stream *ps_webhdfs_stream_create(struct ps_filesystem *filesystem, const char *path,
-                                                const struct ps_file_creation *creation, ps_file_done *done,
-                                                void *argument)
+                                                ps_file_done *done, void *argument)
 {
     struct ps_webhdfs *webhdfs = (struct ps_webhdfs *)filesystem;
     struct ps_webhdfs_stream *stream = ps_must_alloc(1, sizeof *stream, PURPOSE);
     stream->stream.filesystem = filesystem;
     stream->path = ps_must_copy_text(path, PURPOSE);
-    stream->creation = print_creation(webhdfs, creation);
-    stream->appends = creation->append;
-    stream->overwrites = creation->overwrite;
-    stream->next_of_all = webhdfs->all_streams;
-    if (stream->next_of_all != NULL)
-        stream->next_of_all->previous_of_all = stream;
-    webhdfs->all_streams = stream;
+    LIST_INSERT_HEAD(&webhdfs->streams, stream, all);
     wait_for(stream, &(struct waiter){.done = done, .argument = argument});
-    if (stream->appends)
-        send_open(stream);
-    else
-        send_create(stream);
+    send_create(stream);
     return &stream->stream;
 }
 

@@ -109,12 +109,12 @@ static void on_removed(struct ps_webhdfs_call *call, const struct ps_webhdfs_out
         answer_error(call, PS_FILE_OK, "");
 }
 
-static void remove_path(struct ps_filesystem *filesystem, const char *path, bool recursive,
-                        ps_file_done *done, void *argument)
+static void remove_path(struct ps_filesystem *filesystem, const char *path, ps_file_done *done,
+                        void *argument)
 {
     struct ps_webhdfs_call call = {
         .operation = "DELETE", .method = "DELETE", .path = path, .ended = on_removed};
-    begin(filesystem, &call, recursive ? "&recursive=true" : "&recursive=false", done, argument);
+    begin(filesystem, &call, "&recursive=false", done, argument);
 }
 
 /* ---- looking ---- */
@@ -222,10 +222,10 @@ static uint64_t turn(struct ps_filesystem *filesystem, const struct ps_now *now)
 static void close_all(struct ps_filesystem *filesystem)
 {
     struct ps_webhdfs *webhdfs = (struct ps_webhdfs *)filesystem;
-    while (webhdfs->all_streams != NULL)
-        ps_webhdfs_stream_abandon((struct ps_file_stream *)webhdfs->all_streams);
-    while (webhdfs->first != NULL)
-        ps_webhdfs_call_drop(webhdfs->first);
+    while (!LIST_EMPTY(&webhdfs->streams))
+        ps_webhdfs_stream_abandon((struct ps_file_stream *)LIST_FIRST(&webhdfs->streams));
+    while (!TAILQ_EMPTY(&webhdfs->calls))
+        ps_webhdfs_call_drop(TAILQ_FIRST(&webhdfs->calls));
     for (size_t i = 0; i < PS_WEBHDFS_SLOTS; i++)
         ps_http_request_close(&webhdfs->slots[i].request, &webhdfs->client);
     /* Closing the client's epoll descriptor removes it from the port's epoll. */
@@ -352,6 +352,7 @@ enum ps_status ps_webhdfs_create(const struct ps_webhdfs_settings *settings,
                  .key_text = copy_text(settings->key_text),
                  .verify = true},
     };
+    TAILQ_INIT(&webhdfs->calls);
     curl_global_init(CURL_GLOBAL_DEFAULT); /* libcurl counts these calls */
     struct epoll_event event = {.events = EPOLLIN};
     if (ps_http_client_open(&webhdfs->client, PS_WEBHDFS_SLOTS, err) == PS_OK &&

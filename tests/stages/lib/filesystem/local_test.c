@@ -100,13 +100,10 @@ static void assert_outcome(struct outcome *outcome, enum ps_file_error error)
     assert_int_equal(outcome->reason[0] == '\0', error == PS_FILE_OK);
 }
 
-static const struct ps_file_creation fresh = {.overwrite = false};
-
-static struct ps_file_stream *create(const char *name, const struct ps_file_creation *creation)
+static struct ps_file_stream *create(const char *name)
 {
     struct outcome outcome = {0};
-    struct ps_file_stream *stream =
-        ps_file_create(filesystem, ps_test_folder_path(name), creation, note, &outcome);
+    struct ps_file_stream *stream = ps_file_create(filesystem, ps_test_folder_path(name), note, &outcome);
     assert_outcome(&outcome, PS_FILE_OK);
     return stream;
 }
@@ -139,7 +136,7 @@ static int finish(void **state)
 
 static void test_write(void **unused)
 {
-    struct ps_file_stream *stream = create("a/b/c", &fresh); /* its parents are created */
+    struct ps_file_stream *stream = create("a/b/c"); /* its parents are created */
     assert_true(ps_file_write(stream, "one\n", 4));
     assert_int_equal(filesystem->held_bytes, 4);
     assert_string_equal(ps_test_folder_read("a/b/c"), "");
@@ -163,7 +160,7 @@ static void test_write(void **unused)
 /* A power cut after an hsync leaves the file under its name: the first hsync also syncs the directory. */
 static void test_hsync_keeps_the_name(void **unused)
 {
-    struct ps_file_stream *stream = create("synced", &fresh);
+    struct ps_file_stream *stream = create("synced");
     for (unsigned syncs = 2; syncs >= 1; syncs--) {
         struct outcome outcome = {0};
         sync_count = 0;
@@ -173,7 +170,7 @@ static void test_hsync_keeps_the_name(void **unused)
         assert_int_equal(sync_count, syncs);
     }
     close_stream(stream, PS_FILE_OK);
-    stream = create("unsynced", &fresh);
+    stream = create("unsynced");
     struct outcome outcome = {0};
     sync_fails = true; /* the sync of the directory */
     sync_count = 0;
@@ -192,7 +189,7 @@ static void test_large_writes(void **unused)
     memset(all, 'x', sizeof all);
     all[0] = 'a';
     all[sizeof block + 1] = 'b';
-    struct ps_file_stream *stream = create("large", &fresh);
+    struct ps_file_stream *stream = create("large");
     assert_true(ps_file_write(stream, "a", 1));
     assert_true(ps_file_write(stream, block, sizeof block));
     assert_true(ps_file_write(stream, "b", 1));
@@ -211,7 +208,7 @@ static void test_many(void **unused)
     char name[32];
     for (unsigned i = 0; i < 100; i++) {
         snprintf(name, sizeof name, "many/%u", i);
-        streams[i] = create(name, &fresh);
+        streams[i] = create(name);
     }
     for (unsigned round = 0; round < 3; round++) {
         memset(outcomes, 0, sizeof outcomes);
@@ -232,30 +229,20 @@ static void test_many(void **unused)
 static void test_creation(void **unused)
 {
     struct outcome outcome = {0};
-    close_stream(create("file", &fresh), PS_FILE_OK);
-    struct ps_file_stream *stream =
-        ps_file_create(filesystem, ps_test_folder_path("file"), &fresh, note, &outcome);
+    close_stream(create("file"), PS_FILE_OK);
+    struct ps_file_stream *stream = ps_file_create(filesystem, ps_test_folder_path("file"), note, &outcome);
     assert_false(ps_file_write(stream, "x", 1));
     assert_outcome(&outcome, PS_FILE_EXISTS);
     ps_file_abandon(stream);
-    stream = create("file", &(struct ps_file_creation){.append = true});
-    assert_true(ps_file_write(stream, "more", 4));
-    close_stream(stream, PS_FILE_OK);
-    stream = create("file", &(struct ps_file_creation){.append = true});
-    assert_true(ps_file_write(stream, "lost", 4));
-    ps_file_abandon(stream);
-    assert_string_equal(ps_test_folder_read("file"), "more");
-    close_stream(create("file", &(struct ps_file_creation){.overwrite = true}), PS_FILE_OK);
-    assert_string_equal(ps_test_folder_read("file"), "");
     outcome = (struct outcome){0};
-    stream = ps_file_create(filesystem, ps_test_folder_path("file/below"), &fresh, note, &outcome);
+    stream = ps_file_create(filesystem, ps_test_folder_path("file/below"), note, &outcome);
     assert_outcome(&outcome, PS_FILE_PARENT);
     ps_file_abandon(stream);
     char long_name[300];
     memset(long_name, 'x', sizeof long_name);
     memcpy(long_name + 256, "/y", 3); /* a directory of 256 bytes */
     outcome = (struct outcome){0};
-    stream = ps_file_create(filesystem, ps_test_folder_path(long_name), &fresh, note, &outcome);
+    stream = ps_file_create(filesystem, ps_test_folder_path(long_name), note, &outcome);
     assert_outcome(&outcome, PS_FILE_NAME);
     ps_file_abandon(stream);
 }
@@ -278,7 +265,8 @@ static void test_name_of_an_open_file(void **unused)
                 {.moved = true, .replaced = true, .kept = "away"},
                 {.linked = true, .removed = true, .kept = "linked"}};
     for (size_t i = 0; i < PS_COUNT_OF(rows); i++) {
-        struct ps_file_stream *stream = create("named", &(struct ps_file_creation){.overwrite = true});
+        (void)unlink(ps_test_folder_path("named"));
+        struct ps_file_stream *stream = create("named");
         assert_true(ps_file_write(stream, "one", 3));
         flush(stream, PS_FILE_OK);
         if (rows[i].linked)
@@ -303,7 +291,7 @@ static void test_name_of_an_open_file(void **unused)
 static void test_abandon(void **unused)
 {
     struct outcome outcome = {0}, other = {0};
-    struct ps_file_stream *stream = create("abandoned", &fresh);
+    struct ps_file_stream *stream = create("abandoned");
     assert_true(ps_file_write(stream, "kept", 4));
     flush(stream, PS_FILE_OK);
     assert_true(ps_file_write(stream, "one", 3));
@@ -327,7 +315,7 @@ static void abandon(void *argument, const struct ps_file_answer *answer)
 static void test_abandon_in_callback(void **unused)
 {
     struct outcome outcome = {0};
-    struct ps_file_stream *stream = create("file2", &fresh);
+    struct ps_file_stream *stream = create("file2");
     ps_file_flush(stream, PS_FILE_HFLUSH, abandon, stream);
     ps_file_flush(stream, PS_FILE_HFLUSH, note, &outcome);
     turn();
@@ -337,7 +325,7 @@ static void test_abandon_in_callback(void **unused)
 /* A disk is full, simulated by a limit of file sizes: the bytes after the last flush are cut off. */
 static void test_no_room(void **unused)
 {
-    struct ps_file_stream *stream = create("full", &fresh);
+    struct ps_file_stream *stream = create("full");
     struct rlimit limit, small;
     assert_true(ps_file_write(stream, "kept", 4));
     flush(stream, PS_FILE_OK);
@@ -359,7 +347,7 @@ static void test_no_room(void **unused)
 /* A stream that fails is closed before the outcome of an earlier flush was delivered: what that flush wrote stays. */
 static void test_no_room_after_a_flush(void **unused)
 {
-    struct ps_file_stream *stream = create("half", &fresh);
+    struct ps_file_stream *stream = create("half");
     struct rlimit limit, small;
     struct outcome first = {0}, second = {0}, last = {0};
     assert_true(ps_file_write(stream, "kept", 4));
@@ -384,7 +372,7 @@ static void test_names(void **unused)
 {
     struct outcome outcome;
     char from[512], to[512];
-    close_stream(create("from", &fresh), PS_FILE_OK);
+    close_stream(create("from"), PS_FILE_OK);
     snprintf(from, sizeof from, "%s/from", ps_test_folder());
     snprintf(to, sizeof to, "%s/to", ps_test_folder());
     static const struct {
@@ -403,13 +391,13 @@ static void test_names(void **unused)
     assert_true(outcome.status.directory && outcome.entry_count == 1);
     assert_string_equal(outcome.names, "e ");
     outcome = (struct outcome){0};
-    ps_file_remove(filesystem, ps_test_folder_path("d"), false, note, &outcome);
+    ps_file_remove(filesystem, ps_test_folder_path("d"), note, &outcome);
     assert_outcome(&outcome, PS_FILE_EXISTS); /* not empty */
     outcome = (struct outcome){0};
-    ps_file_remove(filesystem, ps_test_folder_path("d"), true, note, &outcome);
+    ps_file_remove(filesystem, ps_test_folder_path("d/e"), note, &outcome);
     assert_outcome(&outcome, PS_FILE_OK);
     outcome = (struct outcome){0};
-    ps_file_stat(filesystem, ps_test_folder_path("d"), note, &outcome);
+    ps_file_stat(filesystem, ps_test_folder_path("d/e"), note, &outcome);
     assert_outcome(&outcome, PS_FILE_MISSING);
     outcome = (struct outcome){0};
     ps_file_recover(filesystem, to, PS_FILE_OWN, note, &outcome);
@@ -422,7 +410,7 @@ static void test_names(void **unused)
 /* A file that another agent writes is left alone, also while this process cannot look at its lock. */
 static void test_abandoned(void **unused)
 {
-    struct ps_file_stream *stream = create("used", &fresh);
+    struct ps_file_stream *stream = create("used");
     struct rlimit limit, none;
     struct outcome outcome = {0};
     ps_file_recover(filesystem, ps_test_folder_path("used"), PS_FILE_ABANDONED, note, &outcome);
@@ -522,7 +510,7 @@ static void test_list_and_read(void **unused)
     struct outcome outcome = {0};
     ps_file_list(filesystem, ps_test_folder_path("none"), note, &outcome);
     assert_outcome(&outcome, PS_FILE_MISSING);
-    struct ps_file_stream *stream = create("l/one", &fresh);
+    struct ps_file_stream *stream = create("l/one");
     assert_true(ps_file_write(stream, "schema", 6));
     close_stream(stream, PS_FILE_OK);
     outcome = (struct outcome){0};
@@ -548,9 +536,8 @@ static void test_close(void **unused)
 {
     struct outcome outcome = {0};
     struct ps_filesystem *other = ps_filesystem_local_open();
-    struct ps_file_stream *open_one = ps_file_create(other, ps_test_folder_path("x"), &fresh, note, &outcome);
-    struct ps_file_stream *closed_one =
-        ps_file_create(other, ps_test_folder_path("y"), &fresh, note, &outcome);
+    struct ps_file_stream *open_one = ps_file_create(other, ps_test_folder_path("x"), note, &outcome);
+    struct ps_file_stream *closed_one = ps_file_create(other, ps_test_folder_path("y"), note, &outcome);
     assert_true(ps_file_write(open_one, "1", 1) && ps_file_write(closed_one, "2", 1));
     ps_file_close(closed_one, note, &outcome);
     ps_file_list(other, ps_test_folder(), note, &outcome);

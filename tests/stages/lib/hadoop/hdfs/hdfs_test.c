@@ -121,9 +121,7 @@ static void test_a_file_that_is_gone_stays_so(void **state)
 static void test_safe_mode_is_named(void **state)
 {
     struct ps_test_stream *bench = *state;
-    const struct ps_file_creation creation = {.overwrite = false};
-    bench->stream =
-        ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
+    ps_test_stream_create(bench);
     ps_test_stream_answer_defaults(bench);
     ps_test_stream_expect(bench, "create");
     refuse(bench, "org.apache.hadoop.hdfs.server.namenode.SafeModeException",
@@ -142,13 +140,12 @@ static void test_the_answers_to_operations_on_names(void **state)
 {
     static const struct {
         const char *method;
-        bool recursive, has_answer, result;
+        bool has_answer, result;
         enum ps_file_error error;
     } cases[] = {
-        {"delete", false, true, true, PS_FILE_OK},        {"delete", true, true, false, PS_FILE_MISSING},
-        {"delete", true, true, true, PS_FILE_OK},         {"delete", false, true, false, PS_FILE_MISSING},
-        {"delete", false, false, false, PS_FILE_DENIED},  {"rename2", false, true, true, PS_FILE_OK},
-        {"rename2", false, false, false, PS_FILE_DENIED}, {"delete", false, true, true, PS_FILE_OK},
+        {"delete", true, true, PS_FILE_OK},        {"delete", true, false, PS_FILE_MISSING},
+        {"delete", false, false, PS_FILE_DENIED},  {"rename2", true, true, PS_FILE_OK},
+        {"rename2", false, false, PS_FILE_DENIED}, {"delete", true, true, PS_FILE_OK},
     };
     struct ps_test_stream *bench = *state;
     for (unsigned i = 0; i < PS_COUNT_OF(cases); i++) {
@@ -156,7 +153,7 @@ static void test_the_answers_to_operations_on_names(void **state)
         PsHadoop__BooleanResponse answer = PS_HADOOP__BOOLEAN_RESPONSE__INIT;
         char kind = cases[i].method[0];
         if (kind == 'd')
-            ps_file_remove(bench->filesystem, "/d/f", cases[i].recursive, ps_test_stream_noted, &outcome);
+            ps_file_remove(bench->filesystem, "/d/f", ps_test_stream_noted, &outcome);
         else
             ps_file_rename(bench->filesystem, "/d/f", "/d/g", ps_test_stream_noted, &outcome);
         ps_test_stream_expect(bench, cases[i].method);
@@ -164,7 +161,7 @@ static void test_the_answers_to_operations_on_names(void **state)
             PsHadoop__DeleteRequest *request = ps_hadoop__delete_request__unpack(
                 NULL, bench->namenode.message_length, bench->namenode.message);
             assert_string_equal(request->src, "/d/f");
-            assert_int_equal(request->recursive, cases[i].recursive);
+            assert_false(request->recursive);
             ps_hadoop__delete_request__free_unpacked(request, NULL);
         }
         answer.result = cases[i].result;

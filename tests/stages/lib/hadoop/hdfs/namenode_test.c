@@ -184,8 +184,7 @@ static void test_create(void **state)
 {
     struct test test;
     const struct ps_namenode_creation plain = {.path = "/a.tmp", .create_parent = true};
-    const struct ps_namenode_creation other = {
-        .path = "/a.tmp", .mode = 0600, .overwrite = true, .replication = 3, .block_size_bytes = 4096};
+    const struct ps_namenode_creation other = {.path = "/a.tmp", .replication = 3, .block_size_bytes = 4096};
     set_up(&test, 1);
     ps_namenode_create(test.namenode, &test.call, &plain, done);
     assert_true(ps_namenode_call_is_busy(&test.call));
@@ -202,8 +201,6 @@ static void test_create(void **state)
     answer_status(&test);
     ps_namenode_create(test.namenode, &test.call, &other, done);
     request = expect(&test.fake[0], "create", &ps_hadoop__create_request__descriptor);
-    assert_int_equal(request->create_flag, 3);
-    assert_int_equal(request->masked->mode, 0600);
     assert_int_equal(request->replication, 3);
     assert_int_equal(request->block_size, 4096);
     assert_false(request->create_parent);
@@ -215,11 +212,11 @@ static void test_create(void **state)
 static void test_blocks(void **state)
 {
     struct test test;
-    const struct ps_namenode_datanodes nodes = {.nodes = block.nodes, .count = 1};
+    const struct ps_hdfs_nodes nodes = {.nodes = block.nodes, .count = 1}, none = {.count = 0};
     make_block();
     set_up(&test, 1);
     struct ps_test_namenode *fake = &test.fake[0];
-    ps_namenode_add_block(test.namenode, &test.call, "/a", 5, NULL, NULL, done);
+    ps_namenode_add_block(test.namenode, &test.call, "/a", 5, NULL, &none, done);
     PsHadoop__AddBlockRequest *add = expect(fake, "addBlock", &ps_hadoop__add_block_request__descriptor);
     assert_null(add->previous);
     assert_int_equal(add->n_exclude_nodes, 0);
@@ -233,7 +230,7 @@ static void test_blocks(void **state)
     forget(add);
     answer_block(&test);
     ps_namenode_get_additional_datanode(test.namenode, &test.call, "/a", 5, &block.extended, &nodes,
-                                        block.storages, &nodes, 1, done);
+                                        block.storages, &nodes, done);
     PsHadoop__GetAdditionalDatanodeRequest *additional =
         expect(fake, "getAdditionalDatanode", &ps_hadoop__get_additional_datanode_request__descriptor);
     assert_string_equal(additional->existing_storage_uuids[0], "DS-1");
@@ -316,7 +313,7 @@ static void test_missing_entries(void **state)
     forget(request);
     ps_test_namenode_answer(fake, fake->id, NULL);
     expect_end(&test, PS_FILE_MISSING);
-    ps_namenode_get_block_locations(test.namenode, &test.call, "/none", 0, 10, done);
+    ps_namenode_get_block_locations(test.namenode, &test.call, "/none", 10, done);
     ps_test_namenode_expect(fake, "getBlockLocations");
     ps_test_namenode_answer(fake, fake->id, NULL);
     expect_end(&test, PS_FILE_MISSING);
@@ -332,7 +329,7 @@ static void test_answers_that_are_not_valid(void **state)
 {
     struct test test;
     set_up(&test, 1);
-    ps_namenode_delete(test.namenode, &test.call, "/a", true, done);
+    ps_namenode_delete(test.namenode, &test.call, "/a", done);
     ps_test_namenode_expect(&test.fake[0], "delete");
     ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL); /* a required field is missing */
     expect_end(&test, PS_FILE_FAILED);
@@ -389,7 +386,7 @@ static void test_lease(void **state)
         forget(request);
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);
         /* The answer to this call arrives after that to renewLease, so both were read when the call ends. */
-        ps_namenode_rename(test.namenode, &test.call, "/a", "/b", false, done);
+        ps_namenode_rename(test.namenode, &test.call, "/a", "/b", done);
         ps_test_namenode_expect(&test.fake[0], "rename2");
         ps_test_namenode_answer(&test.fake[0], test.fake[0].id, NULL);
         expect_end(&test, PS_FILE_OK);
@@ -405,7 +402,7 @@ static void test_high_availability(void **state)
 {
     struct test test;
     set_up(&test, 2);
-    ps_namenode_rename(test.namenode, &test.call, "/a.tmp", "/a", false, done);
+    ps_namenode_rename(test.namenode, &test.call, "/a.tmp", "/a", done);
     ps_test_namenode_expect(&test.fake[0], "rename2");
     int32_t id = test.fake[0].id;
     ps_test_namenode_refuse(&test.fake[0], id, "org.apache.hadoop.ipc.StandbyException", "standby");

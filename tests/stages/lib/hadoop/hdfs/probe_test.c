@@ -116,10 +116,9 @@ static void test_a_file_in_the_way(void **unused)
     static const char *const directories[] = {"/logs", "/logs/web/today"};
     for (size_t i = 0; i < PS_COUNT_OF(directories); i++) {
         ps_test_files_setup(unused);
-        const struct ps_file_creation creation = {.overwrite = false};
         const struct ps_now now = {.mono_ns = 1};
         struct ps_filesystem *filesystem = ps_test_files();
-        struct ps_file_stream *stream = ps_file_create(filesystem, "/logs", &creation, ignore, NULL);
+        struct ps_file_stream *stream = ps_file_create(filesystem, "/logs", ignore, NULL);
         (void)ps_filesystem_turn(filesystem, &now);
         ps_file_close(stream, ignore, NULL);
         (void)ps_filesystem_turn(filesystem, &now);

@@ -174,7 +174,7 @@ static void operation_take(struct told *told)
     struct ps_slice message;
     size_t consumed;
     assert_int_equal(t.in[2], PS_OPERATION_READ_BLOCK);
-    assert_int_equal(ps_message_find(t.in + 3, t.in_length - 3, 4096, &message, &consumed), PS_MESSAGE_WHOLE);
+    assert_int_equal(ps_message_find(t.in + 3, t.in_length - 3, &message, &consumed), PS_MESSAGE_WHOLE);
     PsHadoop__OpReadBlock *operation =
         ps_hadoop__op_read_block__unpack(NULL, message.length, (const uint8_t *)message.data);
     assert_non_null(operation);

@@ -5,17 +5,16 @@
 static void test_a_replacement_is_wanted_by_hadoops_rules(void **state)
 {
     struct ps_replace_rules rules = {.policy = PS_REPLACE_DEFAULT};
-    assert_false(ps_replace_is_wanted(&rules, 3, 3, true, true)); /* none is missing */
-    assert_false(ps_replace_is_wanted(&rules, 3, 0, true, true));
-    assert_false(ps_replace_is_wanted(&rules, 2, 1, true, true)); /* only blocks of three replicas or more */
-    assert_false(ps_replace_is_wanted(&rules, 3, 2, false, false));
-    assert_true(ps_replace_is_wanted(&rules, 3, 2, false, true));
-    assert_true(ps_replace_is_wanted(&rules, 3, 2, true, false));
-    assert_true(ps_replace_is_wanted(&rules, 3, 1, false, false)); /* half or less */
+    assert_false(ps_replace_is_wanted(&rules, 3, 3, true)); /* none is missing */
+    assert_false(ps_replace_is_wanted(&rules, 3, 0, true));
+    assert_false(ps_replace_is_wanted(&rules, 2, 1, true)); /* only blocks of three replicas or more */
+    assert_false(ps_replace_is_wanted(&rules, 3, 2, false));
+    assert_true(ps_replace_is_wanted(&rules, 3, 2, true));
+    assert_true(ps_replace_is_wanted(&rules, 3, 1, false)); /* half or less */
     rules.policy = PS_REPLACE_ALWAYS;
-    assert_true(ps_replace_is_wanted(&rules, 2, 1, false, false));
+    assert_true(ps_replace_is_wanted(&rules, 2, 1, false));
     rules.policy = PS_REPLACE_NEVER;
-    assert_false(ps_replace_is_wanted(&rules, 3, 1, true, true));
+    assert_false(ps_replace_is_wanted(&rules, 3, 1, true));
 }
 
 int main(void)

@@ -46,7 +46,7 @@ static void test_a_call(void **state)
     ps_test_stream_begin_file(bench, "0123456789", 2);
     ps_test_allocation_fails =
         PS_TEST_ALLOCATIONS ? 3 : 0; /* after the call and its path, which must not fail */
-    ps_file_remove(bench->filesystem, "/d/g", false, ps_test_stream_noted, &removed);
+    ps_file_remove(bench->filesystem, "/d/g", ps_test_stream_noted, &removed);
     assert_int_equal(ps_test_allocation_fails, 0);
     if (PS_TEST_ALLOCATIONS) {
         ps_test_stream_pump(bench, &removed.calls, 1);

@@ -399,8 +399,8 @@ static void test_a_deleted_file_is_noticed(void **state)
     assert_non_null(strstr(bench->flushed.reason, "4 bytes that were acknowledged"));
 }
 
-/* Sends the namenode's answer to an append: a last block with `nodes` datanodes. */
-static void answer_append(struct ps_test_stream *bench, size_t nodes)
+/* Sends the namenode's answer to the request for a block: one with `nodes` datanodes. */
+static void answer_block(struct ps_test_stream *bench, size_t nodes)
 {
     static char pool[] = "BP-1", address[] = "127.0.0.1", empty[] = "";
     static PsHadoop__DatanodeInfo *list[PS_PIPELINE_NODES_MAX + 1];
@@ -409,8 +409,8 @@ static void answer_append(struct ps_test_stream *bench, size_t nodes)
     PsHadoop__DatanodeId id = PS_HADOOP__DATANODE_ID__INIT;
     PsHadoop__DatanodeInfo node = PS_HADOOP__DATANODE_INFO__INIT;
     PsHadoop__LocatedBlock located = PS_HADOOP__LOCATED_BLOCK__INIT;
-    PsHadoop__AppendResponse response = PS_HADOOP__APPEND_RESPONSE__INIT;
-    ps_test_stream_expect(bench, "append");
+    PsHadoop__BlockResponse response = PS_HADOOP__BLOCK_RESPONSE__INIT;
+    ps_test_stream_expect(bench, "addBlock");
     block.pool_id = pool;
     token.kind = token.service = empty;
     id.ip_addr = id.host_name = id.datanode_uuid = address;
@@ -425,46 +425,40 @@ static void answer_append(struct ps_test_stream *bench, size_t nodes)
     ps_test_stream_answer(bench, &response.base);
 }
 
-/* The last block has no datanode, or more than a pipeline can have: no pipeline is made. */
-static void test_an_append_to_a_block_without_datanodes_fails(void **state)
+/* The block has no datanode, or more than a pipeline can have: no pipeline is made. */
+static void test_a_block_without_datanodes_fails(void **state)
 {
     static const size_t counts[] = {0, PS_PIPELINE_NODES_MAX + 1};
     struct ps_test_stream *bench = *state;
-    const struct ps_file_creation creation = {.append = true};
     for (unsigned i = 0; i < PS_COUNT_OF(counts); i++) {
         char reason[32];
-        struct ps_file_stream *stream =
-            ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
-        assert_true(ps_file_write(stream, "x", 1));
-        ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_stream_noted, &bench->flushed);
+        ps_test_stream_create(bench);
+        ps_test_stream_write_and_flush(bench, "x", 1);
         if (i == 0)
             ps_test_stream_answer_defaults(bench);
-        answer_append(bench, counts[i]);
+        ps_test_stream_answer_create(bench);
+        answer_block(bench, counts[i]);
         ps_test_stream_pump(bench, &bench->flushed.calls, i + 1);
         assert_int_equal(bench->flushed.error, PS_FILE_UNAVAILABLE);
         snprintf(reason, sizeof reason, "a block of %zu datanodes", counts[i]);
         assert_non_null(strstr(bench->flushed.reason, reason));
-        ps_file_abandon(stream);
+        ps_file_abandon(bench->stream);
     }
 }
 
 /* The maximum number of datanodes in a pipeline is accepted. */
-static void test_an_append_to_a_block_with_the_most_datanodes(void **state)
+static void test_a_block_with_the_most_datanodes(void **state)
 {
     struct ps_test_stream *bench = *state;
-    const struct ps_file_creation creation = {.append = true};
-    struct ps_file_stream *stream =
-        ps_file_create(bench->filesystem, "/d/f", &creation, ps_test_stream_noted, &bench->created);
-    assert_true(ps_file_write(stream, "x", 1));
-    ps_file_flush(stream, PS_FILE_HFLUSH, ps_test_stream_noted, &bench->flushed);
+    ps_test_stream_create(bench);
+    ps_test_stream_write_and_flush(bench, "x", 1);
     ps_test_stream_answer_defaults(bench);
-    answer_append(bench, PS_PIPELINE_NODES_MAX);
-    ps_test_stream_pump(bench, &bench->created.calls, 1);
-    assert_int_equal(bench->created.error, PS_FILE_OK);
+    ps_test_stream_answer_create(bench);
+    answer_block(bench, PS_PIPELINE_NODES_MAX);
     for (unsigned i = 0; i < 5; i++)
         ps_test_stream_turn(bench);
     assert_int_equal(bench->flushed.calls, 0);
-    ps_file_abandon(stream);
+    ps_file_abandon(bench->stream);
 }
 
 /* A file system is closed whatever is under way: no callback follows. */
@@ -476,8 +470,7 @@ static void test_a_file_system_is_closed_at_any_time(void **state)
     ps_test_stream_answer_defaults(bench);
     ps_test_stream_answer_create(bench);
     ps_test_stream_expect(bench, "addBlock");
-    struct ps_file_creation creation = {0};
-    ps_file_create(bench->filesystem, "/d/g", &creation, ps_test_stream_noted, &bench->closed);
+    ps_file_create(bench->filesystem, "/d/g", ps_test_stream_noted, &bench->closed);
     ps_file_stat(bench->filesystem, "/d", ps_test_stream_noted, &bench->closed);
     ps_file_read(bench->filesystem, "/d/h", 100, ps_test_stream_noted, &bench->closed);
     ps_test_stream_turn(bench);
@@ -536,8 +529,8 @@ int main(void)
         TEST(test_the_call_time_out_ends_a_flush),
         TEST(test_a_deleted_file_is_noticed),
         TEST(test_a_block_is_persisted_early),
-        TEST(test_an_append_to_a_block_without_datanodes_fails),
-        TEST(test_an_append_to_a_block_with_the_most_datanodes),
+        TEST(test_a_block_without_datanodes_fails),
+        TEST(test_a_block_with_the_most_datanodes),
         TEST(test_a_file_system_is_closed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

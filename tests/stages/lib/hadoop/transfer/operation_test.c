@@ -28,19 +28,18 @@ static void test_a_message_is_found_when_it_is_whole(void **state)
     char bytes[300] = {(char)0xac, 0x02}; /* 300 as a varint: more than is there */
     struct ps_slice message;
     size_t consumed;
-    assert_int_equal(ps_message_find(bytes, 0, 1000, &message, &consumed), PS_MESSAGE_MORE);
-    assert_int_equal(ps_message_find(bytes, 1, 1000, &message, &consumed), PS_MESSAGE_MORE);
-    assert_int_equal(ps_message_find(bytes, 300, 1000, &message, &consumed), PS_MESSAGE_MORE);
-    assert_int_equal(ps_message_find(bytes, 300, 299, &message, &consumed), PS_MESSAGE_BAD);
+    assert_int_equal(ps_message_find(bytes, 0, &message, &consumed), PS_MESSAGE_MORE);
+    assert_int_equal(ps_message_find(bytes, 1, &message, &consumed), PS_MESSAGE_MORE);
+    assert_int_equal(ps_message_find(bytes, 300, &message, &consumed), PS_MESSAGE_MORE);
+    assert_int_equal(ps_message_find("\x81\x80\x04", 3, &message, &consumed), PS_MESSAGE_BAD); /* 65,537 */
     bytes[0] = 3;
-    assert_int_equal(ps_message_find(bytes, 4, 3, &message, &consumed), PS_MESSAGE_WHOLE);
+    assert_int_equal(ps_message_find(bytes, 4, &message, &consumed), PS_MESSAGE_WHOLE);
     assert_int_equal(consumed, 4);
     assert_int_equal(message.length, 3);
     assert_ptr_equal(message.data, bytes + 1);
-    assert_int_equal(ps_message_find("\x00", 1, 3, &message, &consumed), PS_MESSAGE_WHOLE);
+    assert_int_equal(ps_message_find("\x00", 1, &message, &consumed), PS_MESSAGE_WHOLE);
     assert_int_equal(message.length, 0);
-    assert_int_equal(ps_message_find("\xff\xff\xff\xff\xff\x01", 6, SIZE_MAX, &message, &consumed),
-                     PS_MESSAGE_BAD);
+    assert_int_equal(ps_message_find("\xff\xff\xff\xff\xff\x01", 6, &message, &consumed), PS_MESSAGE_BAD);
 }
 
 static void test_a_response_names_the_bad_link(void **state)

@@ -12,7 +12,7 @@ static char *wire_of(const struct ps_packet_pool *pool, const struct ps_packet *
     *length = ps_packet_wire_length(pool, packet);
     char *wire = malloc(*length + 1);
     size_t at = 0;
-    int count = ps_packet_parts(pool, packet, 0, parts, 64);
+    int count = ps_packet_parts(packet, 0, parts, 64);
     for (int i = 0; i < count; i++) {
         memcpy(wire + at, parts[i].iov_base, parts[i].iov_len);
         at += parts[i].iov_len;
@@ -134,7 +134,7 @@ static void test_pieces_of_any_size_become_packets(void **state)
         struct iovec parts[256];
         if (packet->length / pool.segment_bytes < 100) {
             char *tail = malloc(pool.chunk_bytes);
-            uint32_t tail_length = ps_packet_copy_tail(&pool, packet, tail);
+            uint32_t tail_length = ps_packet_copy_tail(packet, tail);
             assert_int_equal(tail_length, wanted % pool.chunk_bytes);
             assert_memory_equal(tail, bytes + wanted - tail_length, tail_length);
             free(tail);
@@ -143,7 +143,7 @@ static void test_pieces_of_any_size_become_packets(void **state)
         char *wire = malloc(length + 1);
         /* Takes the bytes in pieces, as partial writes to a socket would. */
         for (size_t at = 0; at < length;) {
-            int count = ps_packet_parts(&pool, packet, at, parts, 3);
+            int count = ps_packet_parts(packet, at, parts, 3);
             size_t step = 1 + ps_test_random(&seed) % 5000;
             assert_true(count > 0);
             for (int i = 0; i < count && step > 0; i++) {

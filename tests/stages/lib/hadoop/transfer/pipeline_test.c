@@ -222,8 +222,7 @@ static PsHadoop__OpWriteBlock *take_operation(struct bench *bench)
     peer_accept(bench);
     peer_read(bench, 4);
     assert_memory_equal(bench->in, "\x00\x1c\x50", 3);
-    while (ps_message_find(bench->in + 3, bench->in_length - 3, 4096, &message, &consumed) !=
-           PS_MESSAGE_WHOLE)
+    while (ps_message_find(bench->in + 3, bench->in_length - 3, &message, &consumed) != PS_MESSAGE_WHOLE)
         peer_read(bench, bench->in_length + 1);
     assert_int_equal(bench->in_length, 3 + consumed);
     bench->in_length = 0;

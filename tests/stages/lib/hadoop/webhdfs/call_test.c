@@ -161,7 +161,7 @@ static void test_cut(void **unused)
     expect(PS_FILE_TIMEOUT);
     ps_test_webhdfs_play(&first, PS_WORDS("cut"));
     result.calls = 0;
-    ps_file_remove(client.filesystem, "/f", false, ps_test_file_done, &result);
+    ps_file_remove(client.filesystem, "/f", ps_test_file_done, &result);
     expect(PS_FILE_TIMEOUT);
 }
 

@@ -145,8 +145,7 @@ static void test_creation(void **unused)
     open_url("webhdfs://127.0.0.1:%u", first.peer.port);
     ps_test_webhdfs_play(&first, PS_WORDS("307"));
     ps_test_webhdfs_play(&datanode, PS_WORDS("201"));
-    struct ps_file_stream *stream = ps_file_create(
-        client.filesystem, "/f", &(struct ps_file_creation){.append = false}, ps_test_file_done, &result);
+    struct ps_file_stream *stream = ps_file_create(client.filesystem, "/f", ps_test_file_done, &result);
     ps_test_file_expect(&client, &result, PS_FILE_OK);
     ps_test_webhdfs_expect(&first, "PUT /webhdfs/v1/f?op=CREATE&overwrite=false&replication=2&"
                                    "blocksize=67108864&user.name=joe \n");

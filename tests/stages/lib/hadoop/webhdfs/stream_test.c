@@ -47,9 +47,9 @@ static void play(const char *const *at_server, const char *const *at_datanode)
     ps_test_webhdfs_play(&datanode, at_datanode);
 }
 
-static void create(const struct ps_file_creation *creation)
+static void create(void)
 {
-    stream = ps_file_create(client.filesystem, "/f", creation, ps_test_file_done, &created);
+    stream = ps_file_create(client.filesystem, "/f", ps_test_file_done, &created);
 }
 
 static void write_text(const char *text)
@@ -73,7 +73,7 @@ static void begin(void)
 {
     static const char *const at_server[] = {"307", "307", NULL}, *const at_datanode[] = {"201", "200", NULL};
     play(at_server, at_datanode);
-    create(&(struct ps_file_creation){.overwrite = false});
+    create();
     write_text("one\n");
     flush();
     expect_flushed(PS_FILE_OK);
@@ -125,22 +125,11 @@ static void test_nothing_to_send(void **unused)
     ps_test_webhdfs_expect(&server, "");
 }
 
-static void test_creation(void **unused)
-{
-    play(PS_WORDS("307"), PS_WORDS("201"));
-    create(&(struct ps_file_creation){.overwrite = true, .replication = 2, .block_size_bytes = 1048576});
-    ps_test_file_expect(&client, &created, PS_FILE_OK);
-    ps_test_webhdfs_expect(
-        &server,
-        "PUT /webhdfs/v1/f?op=CREATE&overwrite=true&replication=2&blocksize=1048576&user.name=joe \n");
-    close_stream();
-}
-
 static void test_exists(void **unused)
 {
     play(PS_WORDS("307"),
          PS_WORDS("403 {\"RemoteException\":{\"exception\":\"FileAlreadyExistsException\"}}"));
-    create(&(struct ps_file_creation){.overwrite = false});
+    create();
     write_text("one\n");
     flush();
     ps_test_file_expect(&client, &created, PS_FILE_EXISTS);
@@ -191,52 +180,6 @@ static void test_much_without_flush(void **unused)
         ps_test_webhdfs_turn(&client);
     assert_int_equal(stream->acknowledged_bytes, 4 + 5 * sizeof bytes);
     close_stream();
-}
-
-static void test_append(void **unused)
-{
-    play(PS_WORDS("307", LENGTH(7), "307"), PS_WORDS("200", "200"));
-    create(&(struct ps_file_creation){.append = true});
-    write_text("one\n");
-    flush();
-    ps_test_file_expect(&client, &created, PS_FILE_OK);
-    expect_flushed(PS_FILE_OK);
-    ps_test_webhdfs_expect(&server, APPEND " \n" STAT APPEND " \n");
-    ps_test_webhdfs_expect(&datanode, APPEND AT_DATANODE "\n" APPEND AT_DATANODE "one\n\n");
-    assert_int_equal(stream->acknowledged_bytes, 4);
-    close_stream();
-}
-
-/* The answer with the length is lost: the request is repeated. */
-static void test_append_measures_again(void **unused)
-{
-    play(PS_WORDS("307", "cut", LENGTH(7)), PS_WORDS("200"));
-    create(&(struct ps_file_creation){.append = true});
-    await_request(&server, 2);
-    for (unsigned i = 0; i < 5 && created.calls == 0; i++) {
-        ps_test_webhdfs_turn(&client);
-        ps_test_webhdfs_pass_ms(&client, 1000);
-    }
-    ps_test_file_expect(&client, &created, PS_FILE_OK);
-    ps_test_webhdfs_expect(&server, APPEND " \n" STAT STAT);
-    close_stream();
-}
-
-static void test_append_creates(void **unused)
-{
-    play(PS_WORDS(MISSING, "307"), PS_WORDS("201"));
-    create(&(struct ps_file_creation){.append = true});
-    ps_test_file_expect(&client, &created, PS_FILE_OK);
-    ps_test_webhdfs_expect(&server, APPEND " \n" CREATE " \n");
-    close_stream();
-}
-
-static void test_append_busy(void **unused)
-{
-    play(PS_WORDS(BUSY), PS_WORDS(NULL));
-    create(&(struct ps_file_creation){.append = true});
-    ps_test_file_expect(&client, &created, PS_FILE_LEASE);
-    ps_file_abandon(stream);
 }
 
 /* ---- an answer is lost ---- */
@@ -480,15 +423,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_create_write_close),
         TEST(test_nothing_to_send),
-        TEST(test_creation),
         TEST(test_exists),
         TEST(test_flushes_together),
         TEST(test_no_hsync),
         TEST(test_much_without_flush),
-        TEST(test_append),
-        TEST(test_append_measures_again),
-        TEST(test_append_creates),
-        TEST(test_append_busy),
         TEST(test_lost_and_there),
         TEST(test_lost_and_missing),
         TEST(test_lost_behind_a_late_one),

@@ -47,17 +47,17 @@ static void expect(enum ps_file_error error, const char *log)
 static void test_remove(void **unused)
 {
     play(PS_WORDS("200 {\"boolean\":true}", "200 {\"boolean\":false}"));
-    ps_file_remove(client.filesystem, "/a", true, ps_test_file_done, &result);
+    ps_file_remove(client.filesystem, "/a", ps_test_file_done, &result);
     ps_test_file_expect(&client, &result, PS_FILE_OK);
     result.calls = 0;
-    ps_file_remove(client.filesystem, "/b", false, ps_test_file_done, &result);
-    expect(PS_FILE_MISSING, "DELETE /webhdfs/v1/a?op=DELETE&recursive=true&user.name=joe \n"
+    ps_file_remove(client.filesystem, "/b", ps_test_file_done, &result);
+    expect(PS_FILE_MISSING, "DELETE /webhdfs/v1/a?op=DELETE&recursive=false&user.name=joe \n"
                             "DELETE /webhdfs/v1/b?op=DELETE&recursive=false&user.name=joe \n");
     play(PS_WORDS("200 {\"boolean\":true}"));
-    ps_file_remove(client.filesystem, "/a b/+%c", false, ps_test_file_done, &result);
+    ps_file_remove(client.filesystem, "/a b/+%c", ps_test_file_done, &result);
     expect(PS_FILE_OK, "DELETE /webhdfs/v1/a%20b/%2B%25c?op=DELETE&recursive=false&user.name=joe \n");
     play(PS_WORDS("200 hello"));
-    ps_file_remove(client.filesystem, "/a", false, ps_test_file_done, &result);
+    ps_file_remove(client.filesystem, "/a", ps_test_file_done, &result);
     expect(PS_FILE_FAILED, "DELETE /webhdfs/v1/a?op=DELETE&recursive=false&user.name=joe \n");
 }
 
@@ -151,7 +151,7 @@ static void test_callback_begins(void **unused)
 {
     static char next[] = "/b";
     play(PS_WORDS("200 {\"boolean\":true}", STATUS));
-    ps_file_remove(client.filesystem, "/a", false, begin_next, next);
+    ps_file_remove(client.filesystem, "/a", begin_next, next);
     expect(PS_FILE_OK, "DELETE /webhdfs/v1/a?op=DELETE&recursive=false&user.name=joe \n"
                        "GET /webhdfs/v1/b?op=GETFILESTATUS&user.name=joe \n");
 }
@@ -164,7 +164,7 @@ static void test_many(void **unused)
     for (size_t i = 0; i < PS_COUNT_OF(results); i++) {
         char path[16];
         snprintf(path, sizeof path, "/%zu", i);
-        ps_file_remove(client.filesystem, path, false, ps_test_file_done, &results[i]);
+        ps_file_remove(client.filesystem, path, ps_test_file_done, &results[i]);
     }
     assert_int_equal(client.filesystem->under_way, PS_COUNT_OF(results));
     for (size_t i = 0; i < PS_COUNT_OF(results); i++)
