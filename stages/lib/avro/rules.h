@@ -2,13 +2,14 @@
  * symbols and aliases, no name twice, unions without unions and without two of one type, and defaults of the field's type. Java opens
  * no container whose schema breaks most of these, and Flume writes none whose schema breaks any.
  *
- * Internal to schema.c, which reads the JSON and calls this on any thread. */
+ * Internal to schema.c, which parses the JSON and calls this on any thread. All return false with the reason. */
 #pragma once
 
-#include "core/base.h"
-#include "core/status.h"
+#include "stages/lib/avro/schema.h"
 
 #include <jansson.h>
+
+/* ---- the types of a schema, which schema.c makes ---- */
 
 enum ps_avro_type {
     PS_AVRO_NULL,
@@ -29,9 +30,48 @@ enum ps_avro_type {
     PS_AVRO_UNION = PS_AVRO_TYPE_NAMES
 };
 
-extern const char *const ps_avro_type_names[PS_AVRO_TYPE_NAMES];
-/* Returns the type of this name in a schema; PS_AVRO_TYPE_NAMES: the name of a type that the schema defines. */
-enum ps_avro_type ps_avro_type_find(const char *name);
+struct ps_avro_node {
+    enum ps_avro_type type;
+    /* the node's parts in `parts`; `count` of an enum: number of symbols, of a fixed: of bytes */
+    uint32_t first, count;
+    char *name; /* full name of a named type */
+    bool is_body;
+    const json_t *fields; /* of a record that is parsed completely; valid until the schema is made */
+};
 
-/* Returns false with the reason when Java refuses the schema. The schema has passed ps_avro_schema_create, which bounds its depth. */
-bool ps_avro_rules_check(const json_t *root, struct ps_err *err);
+struct ps_avro_schema {
+    struct ps_avro_node *nodes;
+    uint32_t node_count, node_room;
+    uint32_t *parts; /* numbers of nodes */
+    uint32_t part_count, part_room;
+    uint64_t fingerprint;
+};
+
+/* Sets the reason why the JSON is no schema; returns false. `name`: what is wrong; NULL: nothing has a name. */
+static inline bool ps_avro_schema_is_wrong(struct ps_err *err, const char *what, const char *name)
+{
+    (void)ps_err_set(err, "the schema is wrong: %s%s%.200s", what, name != NULL ? " " : "",
+                     name != NULL ? name : "");
+    return false;
+}
+
+/* ---- the rules ---- */
+
+struct ps_avro_rules {
+    const struct ps_avro_schema *schema; /* as far as it is parsed */
+    struct ps_err *err;
+    struct ps_regex *letters; /* names that are not ASCII; NULL: none was met */
+    struct ps_regex_scratch *scratch;
+    uint32_t steps;
+};
+
+void ps_avro_rules_fini(struct ps_avro_rules *rules);
+
+/* Adds the name to the names, which must not have it. */
+bool ps_avro_rules_once(struct ps_avro_rules *rules, json_t *names, const char *name, const char *what);
+/* Checks name and aliases of a record, an enum or a fixed. */
+bool ps_avro_rules_type(struct ps_avro_rules *rules, const json_t *json);
+/* Checks a field, whose type is parsed: name, aliases and default. Adds the name to the names. */
+bool ps_avro_rules_field(struct ps_avro_rules *rules, const json_t *field, uint32_t type, json_t *names);
+/* Checks symbols and default of an enum. */
+bool ps_avro_rules_symbols(struct ps_avro_rules *rules, const json_t *json);

@@ -17,29 +17,14 @@
 #define STEPS_FREE 100000U
 #define EMPTY_FINGERPRINT UINT64_C(0xc15d213aa4d7a795)
 
-const char *const ps_avro_type_names[PS_AVRO_TYPE_NAMES] = {"null",   "boolean", "int",    "long",   "float",
-                                                            "double", "bytes",   "string", "record", "enum",
-                                                            "fixed",  "array",   "map"};
-
-struct node {
-    enum ps_avro_type type;
-    /* the node's parts in `parts`; `count` of an enum: number of symbols, of a fixed: of bytes */
-    uint32_t first, count;
-    char *name; /* full name of a named type */
-    bool is_body;
-};
-
-struct ps_avro_schema {
-    struct node *nodes;
-    uint32_t node_count, node_room;
-    uint32_t *parts; /* numbers of nodes */
-    uint32_t part_count, part_room;
-    uint64_t fingerprint;
-};
+static const char *const type_names[PS_AVRO_TYPE_NAMES] = {"null",   "boolean", "int",    "long",   "float",
+                                                           "double", "bytes",   "string", "record", "enum",
+                                                           "fixed",  "array",   "map"};
 
 struct parser {
     struct ps_avro_schema *schema;
-    FILE *out; /* the canonical form */
+    FILE *out;                   /* the canonical form */
+    struct ps_avro_rules *rules; /* NULL: only what reading data asks for */
     struct ps_err *err;
 };
 
@@ -52,7 +37,7 @@ static bool node_add(struct parser *parser, enum ps_avro_type type, uint32_t *nu
         return ps_err_set(parser->err, "the schema has too many types") == PS_OK;
     PS_ARRAY_GROW(schema->nodes, schema->node_count, schema->node_room, "an Avro schema");
     *number = schema->node_count++;
-    schema->nodes[*number] = (struct node){.type = type};
+    schema->nodes[*number] = (struct ps_avro_node){.type = type};
     return true;
 }
 
@@ -75,9 +60,15 @@ static bool parts_take(struct parser *parser, uint32_t node, size_t count)
 
 static bool wrong(struct parser *parser, const char *what, const char *name)
 {
-    ps_err_set(parser->err, "the schema is wrong: %s%s%.200s", what, name != NULL ? " " : "",
-               name != NULL ? name : "");
-    return false;
+    return ps_avro_schema_is_wrong(parser->err, what, name);
+}
+
+/* Returns NULL for what is no text, and by the rules for a text with a NUL. */
+static const char *text_of(const struct parser *parser, const json_t *json)
+{
+    const char *text = json_string_value(json);
+    bool has_nul = text != NULL && strlen(text) < json_string_length(json);
+    return parser->rules != NULL && has_nul ? NULL : text;
 }
 
 static int find_named(const struct ps_avro_schema *schema, const char *name)
@@ -89,10 +80,11 @@ static int find_named(const struct ps_avro_schema *schema, const char *name)
     return -1;
 }
 
-enum ps_avro_type ps_avro_type_find(const char *name)
+/* Returns the type of this name in a schema; PS_AVRO_TYPE_NAMES: the name of a type that the schema defines. */
+static enum ps_avro_type find_type(const char *name)
 {
     enum ps_avro_type type = PS_AVRO_NULL;
-    while (type < PS_AVRO_TYPE_NAMES && strcmp(ps_avro_type_names[type], name) != 0)
+    while (type < PS_AVRO_TYPE_NAMES && strcmp(type_names[type], name) != 0)
         type++;
     return strcmp(name, "error") == 0 ? PS_AVRO_RECORD : type;
 }
@@ -111,10 +103,15 @@ static bool full_name(struct parser *parser, const char *name, const char *space
 static bool parse(struct parser *parser, const json_t *json, const char *space, unsigned depth,
                   uint32_t *number);
 
-static bool parse_name(struct parser *parser, const char *name, const char *space, uint32_t *number)
+/* Finds the type of a name. One that is not in the namespace is looked for outside any, as in Java; by the rules not if the name is the
+ * "type" of an object. */
+static bool parse_name(struct parser *parser, const char *name, const char *space, bool in_object,
+                       uint32_t *number)
 {
     char full[NAME_BYTES];
-    enum ps_avro_type type = ps_avro_type_find(name);
+    if (name == NULL)
+        return wrong(parser, "there is no type", NULL);
+    enum ps_avro_type type = find_type(name);
     if (type < PS_AVRO_PRIMITIVES) {
         fprintf(parser->out, "\"%s\"", name);
         return node_add(parser, type, number);
@@ -122,13 +119,22 @@ static bool parse_name(struct parser *parser, const char *name, const char *spac
     if (!full_name(parser, name, space, full))
         return false;
     int found = find_named(parser->schema, full);
-    if (found < 0 && full_name(parser, name, "", full)) /* as Java: then a type of no namespace */
+    if (found < 0 && !(in_object && parser->rules != NULL) && full_name(parser, name, "", full))
         found = find_named(parser->schema, full);
     if (found < 0)
         return wrong(parser, "there is no type", full);
     fprintf(parser->out, "\"%s\"", full);
     *number = (uint32_t)found;
     return true;
+}
+
+static bool check_branch(struct parser *parser, uint32_t part, json_t *names)
+{
+    const struct ps_avro_node *node = &parser->schema->nodes[part];
+    if (node->type == PS_AVRO_UNION)
+        return wrong(parser, "a union in a union", NULL);
+    return ps_avro_rules_once(parser->rules, names, node->name != NULL ? node->name : type_names[node->type],
+                              "a union with two of");
 }
 
 static bool parse_union(struct parser *parser, const json_t *json, const char *space, unsigned depth,
@@ -138,17 +144,20 @@ static bool parse_union(struct parser *parser, const json_t *json, const char *s
     if (!node_add(parser, PS_AVRO_UNION, number) || !parts_take(parser, *number, count))
         return false;
     uint32_t first = parser->schema->nodes[*number].first;
+    json_t *names = json_object();
+    bool good = true;
     fputc('[', parser->out);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t part;
+    for (size_t i = 0; good && i < count; i++) {
+        uint32_t part = 0;
         if (i > 0)
             fputc(',', parser->out);
-        if (!parse(parser, json_array_get(json, i), space, depth, &part))
-            return false;
+        good = parse(parser, json_array_get(json, i), space, depth, &part) &&
+               (parser->rules == NULL || check_branch(parser, part, names));
         parser->schema->parts[first + i] = part;
     }
     fputc(']', parser->out);
-    return true;
+    json_decref(names);
+    return good;
 }
 
 static bool parse_items(struct parser *parser, const json_t *json, enum ps_avro_type type, const char *space,
@@ -158,7 +167,7 @@ static bool parse_items(struct parser *parser, const json_t *json, enum ps_avro_
     uint32_t part;
     if (!node_add(parser, type, number) || !parts_take(parser, *number, 1))
         return false;
-    fprintf(parser->out, "{\"type\":\"%s\",\"%s\":", ps_avro_type_names[type], key);
+    fprintf(parser->out, "{\"type\":\"%s\",\"%s\":", type_names[type], key);
     if (json_object_get(json, key) == NULL)
         return wrong(parser, "no", key);
     if (!parse(parser, json_object_get(json, key), space, depth, &part))
@@ -171,7 +180,7 @@ static bool parse_items(struct parser *parser, const json_t *json, enum ps_avro_
 /* Marks the outermost type, or the type of its field `body`, and the branches if it is a union. */
 static void mark_body(struct ps_avro_schema *schema, uint32_t number)
 {
-    struct node *node = &schema->nodes[number];
+    struct ps_avro_node *node = &schema->nodes[number];
     node->is_body = true;
     for (uint32_t i = 0; node->type == PS_AVRO_UNION && i < node->count; i++)
         schema->nodes[schema->parts[node->first + i]].is_body = true;
@@ -186,35 +195,48 @@ static bool is_order(const json_t *order)
                              strcasecmp(text, "ignore") == 0));
 }
 
+static bool parse_field(struct parser *parser, const json_t *field, const char *space, unsigned depth,
+                        json_t *names, uint32_t *part)
+{
+    const char *name = json_string_value(json_object_get(field, "name"));
+    if (name == NULL || strpbrk(name, "\"\\") != NULL || json_object_get(field, "type") == NULL)
+        return wrong(parser, "a field without name or type", NULL);
+    if (!is_order(json_object_get(field, "order")))
+        return wrong(parser, "an order that is not ascending, descending or ignore, of the field", name);
+    fprintf(parser->out, "{\"name\":\"%s\",\"type\":", name);
+    if (!parse(parser, json_object_get(field, "type"), space, depth, part))
+        return false;
+    fputc('}', parser->out);
+    return parser->rules == NULL || ps_avro_rules_field(parser->rules, field, *part, names);
+}
+
 static bool parse_fields(struct parser *parser, const json_t *json, const char *space, unsigned depth,
                          uint32_t number)
 {
     const json_t *fields = json_object_get(json, "fields");
     size_t count = json_array_size(fields);
+    bool good = true;
     if (!json_is_array(fields))
         return wrong(parser, "a record without fields", NULL);
     if (!parts_take(parser, number, count))
         return false;
     uint32_t first = parser->schema->nodes[number].first;
+    json_t *names = json_object();
     fputs(",\"fields\":[", parser->out);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; good && i < count; i++) {
         const json_t *field = json_array_get(fields, i);
-        const char *name = json_string_value(json_object_get(field, "name"));
-        uint32_t part;
-        if (name == NULL || strpbrk(name, "\"\\") != NULL || json_object_get(field, "type") == NULL)
-            return wrong(parser, "a field without name or type", NULL);
-        if (!is_order(json_object_get(field, "order")))
-            return wrong(parser, "an order that is not ascending, descending or ignore, of the field", name);
-        fprintf(parser->out, "%s{\"name\":\"%s\",\"type\":", i > 0 ? "," : "", name);
-        if (!parse(parser, json_object_get(field, "type"), space, depth, &part))
-            return false;
+        uint32_t part = 0;
+        if (i > 0)
+            fputc(',', parser->out);
+        good = parse_field(parser, field, space, depth, names, &part);
         parser->schema->parts[first + i] = part;
-        if (number == 0 && strcmp(name, "body") == 0)
+        if (good && number == 0 && strcmp(json_string_value(json_object_get(field, "name")), "body") == 0)
             mark_body(parser->schema, part);
-        fputc('}', parser->out);
     }
     fputc(']', parser->out);
-    return true;
+    json_decref(names);
+    parser->schema->nodes[number].fields = fields;
+    return good;
 }
 
 static bool parse_symbols(struct parser *parser, const json_t *json, uint32_t number)
@@ -232,7 +254,7 @@ static bool parse_symbols(struct parser *parser, const json_t *json, uint32_t nu
         fprintf(parser->out, "%s\"%s\"", i > 0 ? "," : "", symbol);
     }
     fputc(']', parser->out);
-    return true;
+    return parser->rules == NULL || ps_avro_rules_symbols(parser->rules, json);
 }
 
 static bool parse_named(struct parser *parser, const json_t *json, enum ps_avro_type type, const char *space,
@@ -247,13 +269,17 @@ static bool parse_named(struct parser *parser, const json_t *json, enum ps_avro_
         return false;
     if (find_named(parser->schema, full) >= 0)
         return wrong(parser, "there are two types", full);
+    if (parser->rules != NULL && find_type(full) < PS_AVRO_PRIMITIVES)
+        return wrong(parser, "a type that exists already:", full);
+    if (parser->rules != NULL && !ps_avro_rules_type(parser->rules, json))
+        return false;
     if (!node_add(parser, type, number))
         return false;
     parser->schema->nodes[*number].name = ps_must_copy_text(full, "an Avro schema");
     snprintf(inner, sizeof inner, "%s", full);
     char *dot = strrchr(inner, '.');
     inner[dot != NULL ? dot - inner : 0] = '\0';
-    fprintf(parser->out, "{\"name\":\"%s\",\"type\":\"%s\"", full, ps_avro_type_names[type]);
+    fprintf(parser->out, "{\"name\":\"%s\",\"type\":\"%s\"", full, type_names[type]);
     if (type == PS_AVRO_RECORD && !parse_fields(parser, json, inner, depth, *number))
         return false;
     if (type == PS_AVRO_ENUM && !parse_symbols(parser, json, *number))
@@ -275,21 +301,25 @@ static bool parse(struct parser *parser, const json_t *json, const char *space, 
     if (depth == DEPTH_MAX)
         return wrong(parser, "it is nested too deeply", NULL);
     if (json_is_string(json))
-        return parse_name(parser, json_string_value(json), space, number);
+        return parse_name(parser, text_of(parser, json), space, false, number);
     if (json_is_array(json))
         return parse_union(parser, json, space, depth + 1, number);
     const json_t *type = json_object_get(json, "type");
     if (type == NULL)
         return wrong(parser, "no type", NULL);
+    if (!json_is_string(type) && parser->rules != NULL)
+        return wrong(parser, "a type must be a name", NULL);
     if (!json_is_string(type)) /* {"type": {..}} */
         return parse(parser, type, space, depth + 1, number);
     const char *word = json_string_value(type);
-    enum ps_avro_type found = ps_avro_type_find(word);
+    if (text_of(parser, type) == NULL)
+        return wrong(parser, "there is no type", word);
+    enum ps_avro_type found = find_type(word);
     if (found == PS_AVRO_ARRAY || found == PS_AVRO_MAP)
         return parse_items(parser, json, found, space, depth + 1, number);
     if (found >= PS_AVRO_RECORD && found <= PS_AVRO_FIXED)
         return parse_named(parser, json, found, space, depth + 1, number);
-    return parse_name(parser, word, space, number);
+    return parse_name(parser, word, space, true, number);
 }
 
 static uint64_t fingerprint_of(const char *text)
@@ -376,18 +406,25 @@ static json_t *load(const char *json, size_t length, size_t *used, struct ps_err
     return root;
 }
 
-static struct ps_avro_schema *create(const json_t *root, struct ps_err *err)
+/* Makes a schema, and sets `*length` to where its text ends. `by_rules`: the rules are checked. */
+static struct ps_avro_schema *create(const char *json, size_t *length, bool by_rules, struct ps_err *err)
 {
+    json_t *root = load(json, *length, length, err);
+    if (root == NULL)
+        return NULL;
     struct ps_avro_schema *schema = ps_must_alloc(1, sizeof *schema, "an Avro schema");
     char *canonical;
     size_t canonical_length;
-    struct parser parser = {.schema = schema, .err = err};
+    struct ps_avro_rules rules = {.schema = schema, .err = err};
+    struct parser parser = {.schema = schema, .rules = by_rules ? &rules : NULL, .err = err};
     parser.out = ps_must_open_text(&canonical, &canonical_length, "an Avro schema");
     uint32_t number;
     bool good = parse(&parser, root, "", 0, &number);
     fclose(parser.out);
     schema->fingerprint = fingerprint_of(canonical);
     free(canonical);
+    ps_avro_rules_fini(&rules);
+    json_decref(root);
     if (!good) {
         ps_avro_schema_destroy(schema);
         return NULL;
@@ -398,21 +435,15 @@ static struct ps_avro_schema *create(const json_t *root, struct ps_err *err)
 
 struct ps_avro_schema *ps_avro_schema_create(const char *json, size_t length, struct ps_err *err)
 {
-    size_t used;
-    json_t *root = load(json, length, &used, err);
-    struct ps_avro_schema *schema = root != NULL ? create(root, err) : NULL;
-    json_decref(root);
-    return schema;
+    return create(json, &length, false, err);
 }
 
 bool ps_avro_schema_check(const char *json, size_t *length, struct ps_err *err)
 {
-    size_t used;
-    json_t *root = load(json, *length, &used, err);
-    struct ps_avro_schema *schema = root != NULL ? create(root, err) : NULL;
-    bool good = schema != NULL && ps_avro_rules_check(root, err);
+    size_t used = *length;
+    struct ps_avro_schema *schema = create(json, &used, true, err);
+    bool good = schema != NULL;
     ps_avro_schema_destroy(schema);
-    json_decref(root);
     if (good)
         *length = used;
     return good;
@@ -447,8 +478,8 @@ static bool skip_node(const struct ps_avro_schema *schema, uint32_t number, cons
                       const uint8_t *end, struct walk *walk);
 
 /* Skips the blocks of an array or a map. A block with a negative count also has its length. */
-static bool skip_blocks(const struct ps_avro_schema *schema, const struct node *node, const uint8_t **at,
-                        const uint8_t *end, struct walk *walk)
+static bool skip_blocks(const struct ps_avro_schema *schema, const struct ps_avro_node *node,
+                        const uint8_t **at, const uint8_t *end, struct walk *walk)
 {
     for (;;) {
         int64_t count, length;
@@ -475,7 +506,7 @@ static bool skip_blocks(const struct ps_avro_schema *schema, const struct node *
 static bool skip_here(const struct ps_avro_schema *schema, uint32_t number, const uint8_t **at,
                       const uint8_t *end, struct walk *walk)
 {
-    const struct node *node = &schema->nodes[number];
+    const struct ps_avro_node *node = &schema->nodes[number];
     int64_t value;
     if (walk->steps-- == 0)
         return false;
