@@ -1,6 +1,7 @@
 #include "stages/lib/hadoop/sasl_pipe.h"
 
-#include <endian.h>
+#include "core/big_endian.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,14 +11,16 @@
 #define IN_BYTES 4096U
 #define TEXT_BYTES_MAX 65536U /* caller's bytes in one message, as in Hadoop's own streams */
 
-void *ps_sasl_pipe_open(size_t session_bytes, int fd, char *reason)
+void *ps_sasl_pipe_open(size_t session_bytes, const struct ps_sasl_framing *framing, int fd, char *reason)
 {
     PS_ASSERT(session_bytes >= sizeof(struct ps_sasl_pipe));
     struct ps_sasl_pipe *pipe = calloc(1, session_bytes);
-    if (pipe == NULL)
+    if (pipe == NULL) {
         (void)ps_transport_lose(reason, "no memory");
-    else
-        pipe->fd = fd;
+        return NULL;
+    }
+    pipe->fd = fd;
+    pipe->framing = framing;
     return pipe;
 }
 
@@ -79,6 +82,16 @@ int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason)
     return 1;
 }
 
+ssize_t ps_sasl_pipe_flush_taken(struct ps_sasl_pipe *pipe, short *wants, char *reason)
+{
+    int sent = ps_sasl_pipe_flush(pipe, wants, reason);
+    if (sent <= 0)
+        return sent;
+    ssize_t taken = (ssize_t)pipe->taken;
+    pipe->taken = 0;
+    return taken;
+}
+
 /* ---- receiving ---- */
 
 static void tidy(struct ps_sasl_pipe *pipe)
@@ -121,13 +134,11 @@ static void skip_frame(struct ps_sasl_pipe *pipe)
 
 int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *length, short *wants, char *reason)
 {
-    uint32_t number;
     skip_frame(pipe);
     int done = ps_sasl_pipe_fill(pipe, LENGTH_BYTES, wants, reason);
     if (done <= 0)
         return done;
-    memcpy(&number, pipe->in + pipe->in_at, sizeof number);
-    *length = be32toh(number);
+    *length = ps_big_endian_get_32(pipe->in + pipe->in_at);
     if (*length > PS_SASL_FRAME_BYTES_MAX)
         return ps_transport_lose(reason, "a message is too long: is it a Hadoop server with security?");
     done = ps_sasl_pipe_fill(pipe, LENGTH_BYTES + *length, wants, reason);
@@ -146,9 +157,17 @@ static bool is_protected(const struct ps_sasl_pipe *pipe)
 }
 
 /* Returns whether bytes are sent without frames. */
-static bool is_plain(const struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing)
+static bool is_plain(const struct ps_sasl_pipe *pipe)
 {
-    return pipe->sasl == NULL || (!is_protected(pipe) && !framing->frames_plain);
+    return pipe->sasl == NULL || (!is_protected(pipe) && !pipe->framing->frames_plain);
+}
+
+static size_t put_head(const struct ps_sasl_pipe *pipe, uint8_t *end, size_t length)
+{
+    if (pipe->framing->put_head != NULL)
+        return pipe->framing->put_head(end, length);
+    ps_big_endian_put_32(end - LENGTH_BYTES, (uint32_t)length);
+    return LENGTH_BYTES;
 }
 
 /* Collects the caller's bytes in place of the message. */
@@ -164,8 +183,7 @@ static size_t gather(uint8_t *to, size_t room, const struct iovec *parts, int co
     return length;
 }
 
-static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
-                   const struct iovec *parts, int count, char *reason)
+static int protect(struct ps_sasl_pipe *pipe, const struct iovec *parts, int count, char *reason)
 {
     size_t most = TEXT_BYTES_MAX, given = 0;
     if (is_protected(pipe) && pipe->sasl->wrap_text_max < most)
@@ -184,27 +202,22 @@ static int protect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fram
         length = ps_sasl_wrap(pipe->sasl, message, pipe->taken, message, pipe->out_room - PS_SASL_HEAD_BYTES);
     if (length == 0)
         return ps_transport_lose(reason, pipe->sasl->reason);
-    pipe->out_at = PS_SASL_HEAD_BYTES - framing->put_head(message, length);
+    pipe->out_at = PS_SASL_HEAD_BYTES - put_head(pipe, message, length);
     pipe->out_length = PS_SASL_HEAD_BYTES + length;
     return 1;
 }
 
-ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
-                           const struct iovec *parts, int count, short *wants, char *reason)
+ssize_t ps_sasl_pipe_write(void *session, const struct iovec *parts, int count, short *wants, char *reason)
 {
-    if (is_plain(pipe, framing))
+    struct ps_sasl_pipe *pipe = session;
+    if (is_plain(pipe))
         return ps_transport_send(pipe->fd, parts, count, wants, reason);
     if (pipe->taken == 0) {
-        int made = protect(pipe, framing, parts, count, reason);
+        int made = protect(pipe, parts, count, reason);
         if (made <= 0)
             return made;
     }
-    int sent = ps_sasl_pipe_flush(pipe, wants, reason);
-    if (sent <= 0)
-        return sent;
-    ssize_t taken = (ssize_t)pipe->taken;
-    pipe->taken = 0;
-    return taken;
+    return ps_sasl_pipe_flush_taken(pipe, wants, reason);
 }
 
 /* Copies bytes at in_at to the caller. */
@@ -231,15 +244,16 @@ static ssize_t read_plain(struct ps_sasl_pipe *pipe, char *to, size_t room, shor
 }
 
 /* Unwraps the next message, so that its text is at in_at. */
-static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, short *wants,
-                     char *reason)
+static int unprotect(struct ps_sasl_pipe *pipe, short *wants, char *reason)
 {
     uint8_t *frame, *message;
     size_t length, text;
     int done = ps_sasl_pipe_frame(pipe, &frame, &length, wants, reason);
     if (done <= 0)
         return done;
-    if (!framing->find(frame, length, &message, &text, reason))
+    message = frame;
+    text = length;
+    if (pipe->framing->find != NULL && !pipe->framing->find(frame, length, &message, &text, reason))
         return -1;
     size_t end = pipe->in_at + pipe->frame_left;
     if (is_protected(pipe) && !ps_sasl_unwrap(pipe->sasl, message, &text))
@@ -250,17 +264,17 @@ static int unprotect(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *fr
     return 1;
 }
 
-ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,
-                          size_t room, short *wants, char *reason)
+ssize_t ps_sasl_pipe_read(void *session, char *to, size_t room, short *wants, char *reason)
 {
+    struct ps_sasl_pipe *pipe = session;
     size_t got = 0;
-    if (is_plain(pipe, framing))
+    if (is_plain(pipe))
         return room > 0 ? read_plain(pipe, to, room, wants, reason) : 0;
     if (pipe->broken)
         return ps_transport_lose(reason, pipe->reason);
     while (got < room) {
         if (pipe->text_left == 0) {
-            int done = unprotect(pipe, framing, wants, reason);
+            int done = unprotect(pipe, wants, reason);
             if (done < 0 && got > 0) { /* the bytes before the error are valid */
                 snprintf(pipe->reason, sizeof pipe->reason, "%.255s", reason);
                 pipe->broken = true;

@@ -16,15 +16,17 @@
 #define PS_SASL_HEAD_BYTES 64U /* limit of the head of a message */
 
 struct ps_sasl_framing {
-    /* Writes the head of a message of `length` bytes, so that the head ends at `end`. Returns its length. */
+    /* Writes the head of a message of `length` bytes, so that the head ends at `end`. Returns its length. NULL: the head is the length
+     * in four bytes. */
     size_t (*put_head)(uint8_t *end, size_t length);
-    /* Finds the message in the bytes after a frame's length. Returns false with `reason`. */
+    /* Finds the message in the bytes after a frame's length. Returns false with `reason`. NULL: these bytes are the message. */
     bool (*find)(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *reason);
     bool frames_plain; /* unprotected bytes are also in frames */
 };
 
 struct ps_sasl_pipe {
     int fd;
+    const struct ps_sasl_framing *framing;
     struct ps_sasl *sasl; /* owned; set by the transport; NULL: not protected */
     uint8_t *in, *out;
     /* Bytes that were read from the socket and not taken are from in_at up to in_length. */
@@ -40,8 +42,9 @@ struct ps_sasl_pipe {
 
 /* ---- the session of a transport, whose first member is its pipe: see struct ps_transport ---- */
 
-/* Allocates a session of `session_bytes`, all 0 except the pipe's descriptor. Returns NULL with `reason` if there is no memory. */
-void *ps_sasl_pipe_open(size_t session_bytes, int fd, char *reason);
+/* Allocates a session of `session_bytes`, all 0 except the pipe's descriptor and framing. Returns NULL with `reason` if there is no
+ * memory. */
+void *ps_sasl_pipe_open(size_t session_bytes, const struct ps_sasl_framing *framing, int fd, char *reason);
 void ps_sasl_pipe_end(void *session);
 /* Frees the session and all memory that its pipe owns. */
 void ps_sasl_pipe_close(void *session);
@@ -52,6 +55,8 @@ void ps_sasl_pipe_close(void *session);
 bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t length);
 /* Sends the bytes that wait to be sent. */
 int ps_sasl_pipe_flush(struct ps_sasl_pipe *pipe, short *wants, char *reason);
+/* Sends them, which are `taken` bytes of the caller. Returns that number when all are sent, else as _flush. */
+ssize_t ps_sasl_pipe_flush_taken(struct ps_sasl_pipe *pipe, short *wants, char *reason);
 /* Reads until `in` has at least `length` bytes. */
 int ps_sasl_pipe_fill(struct ps_sasl_pipe *pipe, size_t length, short *wants, char *reason);
 /* Reads a frame: a length in four bytes, and that number of bytes. `*frame` is valid until the next call, which
@@ -61,10 +66,8 @@ int ps_sasl_pipe_frame(struct ps_sasl_pipe *pipe, uint8_t **frame, size_t *lengt
 
 /* ---- after the exchange ---- */
 
-/* Write and read as in struct ps_transport. Without `sasl`, or with the level PS_SASL_AUTHENTICATION, they transfer the socket's own
+/* Write and read as in struct ps_transport; `session` begins with the pipe. Without `sasl`, or with the level PS_SASL_AUTHENTICATION, they transfer the socket's own
  * bytes, unless unprotected bytes are framed. If a read does not fill its room, the pipe has no bytes left, so the
  * caller may wait for the socket. */
-ssize_t ps_sasl_pipe_write(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing,
-                           const struct iovec *parts, int count, short *wants, char *reason);
-ssize_t ps_sasl_pipe_read(struct ps_sasl_pipe *pipe, const struct ps_sasl_framing *framing, char *to,
-                          size_t room, short *wants, char *reason);
+ssize_t ps_sasl_pipe_write(void *session, const struct iovec *parts, int count, short *wants, char *reason);
+ssize_t ps_sasl_pipe_read(void *session, char *to, size_t room, short *wants, char *reason);

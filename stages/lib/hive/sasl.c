@@ -1,11 +1,11 @@
 #include "stages/lib/hive/sasl.h"
 
+#include "core/big_endian.h"
 #include "core/text/printable.h"
 #include "stages/lib/hadoop/sasl_pipe.h"
 #include "stages/lib/sasl/digest_md5/digest_md5.h"
 #include "stages/lib/sasl/sasl_gssapi.h"
 
-#include <endian.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,6 @@
 #define DIGEST "DIGEST-MD5"
 #define HEAD_BYTES 5U
 #define MESSAGE_BYTES_MAX 65536U /* of a message of the exchange; Kerberos tokens are shorter */
-#define LENGTH_BYTES 4U
 
 enum status { START = 1, OK = 2, BAD = 3, ERROR = 4, COMPLETE = 5 };
 
@@ -34,7 +33,8 @@ struct session {
 
 static void *open_session(const void *settings, int fd, char *reason)
 {
-    struct session *session = ps_sasl_pipe_open(sizeof(*session), fd, reason);
+    static const struct ps_sasl_framing framing = {.frames_plain = true};
+    struct session *session = ps_sasl_pipe_open(sizeof(*session), &framing, fd, reason);
     if (session != NULL)
         session->settings = settings;
     return session;
@@ -45,8 +45,7 @@ static void *open_session(const void *settings, int fd, char *reason)
 static bool put_message(struct session *session, enum status status, const void *bytes, size_t length)
 {
     uint8_t head[HEAD_BYTES] = {(uint8_t)status};
-    uint32_t number = htobe32((uint32_t)length);
-    memcpy(head + 1, &number, sizeof(number));
+    ps_big_endian_put_32(head + 1, (uint32_t)length);
     return ps_sasl_pipe_put(&session->pipe, head, sizeof(head)) &&
            ps_sasl_pipe_put(&session->pipe, bytes, length);
 }
@@ -154,8 +153,7 @@ static int read_message(struct session *session, short *wants, char *reason)
     if (done <= 0)
         return done;
     session->answered = true;
-    memcpy(&length, pipe->in + pipe->in_at + 1, sizeof(length));
-    length = be32toh(length);
+    length = ps_big_endian_get_32(pipe->in + pipe->in_at + 1);
     if (length > MESSAGE_BYTES_MAX)
         return ps_transport_lose(reason, "that is not a SASL message of a metastore");
     done = ps_sasl_pipe_fill(pipe, HEAD_BYTES + length, wants, reason);
@@ -194,41 +192,11 @@ static int shake(void *opened, short *wants, char *reason)
     return done;
 }
 
-/* ---- after the exchange ---- */
-
-static size_t put_head(uint8_t *end, size_t length)
-{
-    uint32_t number = htobe32((uint32_t)length);
-    memcpy(end - LENGTH_BYTES, &number, sizeof(number));
-    return LENGTH_BYTES;
-}
-
-static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *)
-{
-    *message = frame;
-    *length = frame_length;
-    return true;
-}
-
-static const struct ps_sasl_framing framing = {.put_head = put_head, .find = find, .frames_plain = true};
-
-static ssize_t write_session(void *opened, const struct iovec *parts, int count, short *wants, char *reason)
-{
-    struct session *session = opened;
-    return ps_sasl_pipe_write(&session->pipe, &framing, parts, count, wants, reason);
-}
-
-static ssize_t read_session(void *opened, char *to, size_t room, short *wants, char *reason)
-{
-    struct session *session = opened;
-    return ps_sasl_pipe_read(&session->pipe, &framing, to, room, wants, reason);
-}
-
 const struct ps_transport ps_hive_sasl_transport = {
     .open = open_session,
     .handshake = shake,
-    .write = write_session,
-    .read = read_session,
+    .write = ps_sasl_pipe_write,
+    .read = ps_sasl_pipe_read,
     .end = ps_sasl_pipe_end,
     .close = ps_sasl_pipe_close,
 };

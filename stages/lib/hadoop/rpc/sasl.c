@@ -28,7 +28,7 @@ enum state {
 };
 
 struct session {
-    struct ps_sasl_pipe pipe;
+    struct ps_sasl_pipe pipe; /* must be first */
     const struct ps_hadoop_rpc_sasl *settings;
     enum state state;
     enum ps_hadoop_rpc_method method;
@@ -389,16 +389,6 @@ static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t 
 
 static const struct ps_sasl_framing framing = {.put_head = put_head, .find = find};
 
-static ssize_t write_session(void *opened, const struct iovec *parts, int count, short *wants, char *reason)
-{
-    return ps_sasl_pipe_write(opened, &framing, parts, count, wants, reason);
-}
-
-static ssize_t read_session(void *opened, char *to, size_t room, short *wants, char *reason)
-{
-    return ps_sasl_pipe_read(opened, &framing, to, room, wants, reason);
-}
-
 /* ---- the session ---- */
 
 /* Chooses the token by the server's address (hadoop.security.token.service.use_ip), which only the connection knows. */
@@ -427,7 +417,7 @@ static void choose_token(struct session *session, int fd)
 static void *open_session(const void *settings, int fd, char *reason)
 {
     static const uint8_t greeting[] = {'h', 'r', 'p', 'c', 9, 0, 0xdf};
-    struct session *session = ps_sasl_pipe_open(sizeof *session, fd, reason);
+    struct session *session = ps_sasl_pipe_open(sizeof *session, &framing, fd, reason);
     if (session == NULL)
         return NULL;
     session->settings = settings;
@@ -443,8 +433,8 @@ static void *open_session(const void *settings, int fd, char *reason)
 const struct ps_transport ps_hadoop_rpc_sasl_transport = {
     .open = open_session,
     .handshake = shake,
-    .write = write_session,
-    .read = read_session,
+    .write = ps_sasl_pipe_write,
+    .read = ps_sasl_pipe_read,
     .end = ps_sasl_pipe_end,
     .close = ps_sasl_pipe_close,
 };

@@ -27,7 +27,7 @@ enum state {
 };
 
 struct session {
-    struct ps_sasl_pipe pipe;
+    struct ps_sasl_pipe pipe; /* must be first */
     enum state state;
     bool offers_aes, *key_unknown;
     bool wonders;                  /* as in the settings; cleared when bytes were read */
@@ -193,22 +193,6 @@ static int shake(void *opened, short *wants, char *reason)
 
 /* ---- protected bytes ---- */
 
-static size_t put_length(uint8_t *end, size_t length)
-{
-    uint32_t number = htobe32((uint32_t)length);
-    memcpy(end - sizeof number, &number, sizeof number);
-    return sizeof number;
-}
-
-static bool find(uint8_t *frame, size_t frame_length, uint8_t **message, size_t *length, char *)
-{
-    *message = frame;
-    *length = frame_length;
-    return true;
-}
-
-static const struct ps_sasl_framing framing = {.put_head = put_length, .find = find};
-
 static bool encipher(EVP_CIPHER_CTX *cipher, void *bytes, size_t length)
 {
     int made;
@@ -247,23 +231,18 @@ static ssize_t write_session(void *opened, const struct iovec *parts, int count,
 {
     struct session *session = opened;
     if (session->seal == NULL) {
-        ssize_t written = ps_sasl_pipe_write(&session->pipe, &framing, parts, count, wants, reason);
+        ssize_t written = ps_sasl_pipe_write(session, parts, count, wants, reason);
         return written < 0 ? note_end(session, written, reason) : written;
     }
     if (session->pipe.taken == 0 && seal(session, parts, count, reason) < 0)
         return -1;
-    int sent = ps_sasl_pipe_flush(&session->pipe, wants, reason);
-    if (sent <= 0)
-        return sent;
-    ssize_t taken = (ssize_t)session->pipe.taken;
-    session->pipe.taken = 0;
-    return taken;
+    return ps_sasl_pipe_flush_taken(&session->pipe, wants, reason);
 }
 
 static ssize_t read_session(void *opened, char *to, size_t room, short *wants, char *reason)
 {
     struct session *session = opened;
-    ssize_t length = ps_sasl_pipe_read(&session->pipe, &framing, to, room, wants, reason);
+    ssize_t length = ps_sasl_pipe_read(session, to, room, wants, reason);
     if (length > 0 && session->unseal != NULL && !encipher(session->unseal, to, (size_t)length))
         return ps_transport_lose(reason, "the library cannot decipher");
     return note_end(session, length, reason);
@@ -303,8 +282,9 @@ static bool begin(struct session *session, const struct ps_transfer_sasl *settin
 
 static void *open_session(const void *wanted, int fd, char *reason)
 {
+    static const struct ps_sasl_framing framing = {.frames_plain = false};
     const struct ps_transfer_sasl *settings = wanted;
-    struct session *session = ps_sasl_pipe_open(sizeof *session, fd, reason);
+    struct session *session = ps_sasl_pipe_open(sizeof *session, &framing, fd, reason);
     if (session == NULL)
         return NULL;
     session->state = settings->name != NULL ? CHALLENGE : OPEN;

@@ -48,7 +48,7 @@ static int setup(void **unused)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes), 0);
     theirs = ends[1];
-    pipe_of_test = ps_sasl_pipe_open(sizeof *pipe_of_test, ends[0], reason);
+    pipe_of_test = ps_sasl_pipe_open(sizeof *pipe_of_test, &framing, ends[0], reason);
     assert_non_null(pipe_of_test);
     sasl.protection = PS_SASL_AUTHENTICATION;
     pipe_of_test->sasl = &sasl;
@@ -109,7 +109,7 @@ static void test_reads(void **unused)
             size_t room = 1 + draw(room_max);
             room = room < length - got ? room : length - got;
             short wants = 7;
-            some = ps_sasl_pipe_read(pipe_of_test, &framing, (char *)back + got, room, &wants, reason);
+            some = ps_sasl_pipe_read(pipe_of_test, (char *)back + got, room, &wants, reason);
             assert_in_range(some, 0, room);
             got += (size_t)some;
             assert_memory_equal(back + got - some, bytes + got - some, (size_t)some);
@@ -134,11 +134,11 @@ static void test_broken(void **unused)
     char got[8];
     short wants;
     assert_int_equal(send(theirs, frames, sizeof frames, 0), sizeof frames);
-    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &framing, got, sizeof got, &wants, reason), 3);
+    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, sizeof got, &wants, reason), 3);
     assert_memory_equal(got, "abc", 3);
     for (unsigned again = 0; again < 3; again++) {
         reason[0] = '\0';
-        assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &framing, got, sizeof got, &wants, reason), -1);
+        assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, sizeof got, &wants, reason), -1);
         assert_string_equal(reason, "a message is too long: is it a Hadoop server with security?");
     }
 }
@@ -150,7 +150,7 @@ static void test_longest(void **unused)
     char got[8];
     short wants = 0;
     assert_int_equal(send(theirs, longest, sizeof longest, 0), sizeof longest);
-    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &framing, got, sizeof got, &wants, reason), 0);
+    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, sizeof got, &wants, reason), 0);
     assert_int_equal(wants, POLLIN);
 }
 
@@ -160,7 +160,7 @@ static void test_refused(void **unused)
     short wants;
     refuses = true;
     assert_int_equal(send(theirs, "\0\0\0\1a", 5, 0), 5);
-    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &framing, got, sizeof got, &wants, reason), -1);
+    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, sizeof got, &wants, reason), -1);
     assert_string_equal(reason, "it is refused");
 }
 
@@ -177,11 +177,11 @@ static void test_end(void **unused)
         assert_int_equal(send(theirs, "\0\0\0\2ab\0\0", rows[i].sent, 0), rows[i].sent);
         close(theirs);
         theirs = -1;
-        ssize_t some = ps_sasl_pipe_read(pipe_of_test, &framing, got, sizeof got, &wants, reason);
+        ssize_t some = ps_sasl_pipe_read(pipe_of_test, got, sizeof got, &wants, reason);
         if (some != rows[i].got)
             fail_msg("row %zu: %zd", i, some);
         if (some > 0)
-            some = ps_sasl_pipe_read(pipe_of_test, &framing, got, sizeof got, &wants, reason);
+            some = ps_sasl_pipe_read(pipe_of_test, got, sizeof got, &wants, reason);
         assert_int_equal(some, -1);
         assert_string_equal(reason, "the other side closed the connection");
         teardown(NULL);
@@ -192,23 +192,24 @@ static void test_end(void **unused)
 /* Bytes that came with the end of the exchange are read first, when the rest is not framed. */
 static void test_plain(void **unused)
 {
-    const struct ps_sasl_framing plain = {.put_head = put_head, .find = find};
+    static const struct ps_sasl_framing plain = {.put_head = put_head, .find = find};
     char got[8];
     short wants = 7;
     uint8_t *frame;
     size_t length;
+    pipe_of_test->framing = &plain;
     assert_int_equal(send(theirs, "\0\0\0\1xabcd", 9, 0), 9);
     assert_int_equal(ps_sasl_pipe_frame(pipe_of_test, &frame, &length, &wants, reason), 1);
     assert_int_equal(length, 1);
     assert_int_equal(frame[0], 'x');
-    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &plain, got, 3, &wants, reason), 3);
+    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, 3, &wants, reason), 3);
     assert_memory_equal(got, "abc", 3);
     assert_int_equal(send(theirs, "ef", 2, 0), 2);
-    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &plain, got, 8, &wants, reason), 3);
+    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, 8, &wants, reason), 3);
     assert_memory_equal(got, "def", 3);
-    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &plain, got, 8, &wants, reason), 0);
+    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, 8, &wants, reason), 0);
     assert_int_equal(wants, POLLIN);
-    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, &plain, got, 0, &wants, reason), 0);
+    assert_int_equal(ps_sasl_pipe_read(pipe_of_test, got, 0, &wants, reason), 0);
 }
 
 /* ---- writing ---- */
@@ -242,7 +243,7 @@ static void test_writes(void **unused)
             short wants = 7;
             ssize_t some = 0;
             if (pipe_of_test->taken == 0 || first + second >= pipe_of_test->taken)
-                some = ps_sasl_pipe_write(pipe_of_test, &framing, parts, 3, &wants, reason);
+                some = ps_sasl_pipe_write(pipe_of_test, parts, 3, &wants, reason);
             assert_in_range(some, 0, left < 65536 ? left : 65536);
             written += (size_t)some;
             if (some == 0 && pipe_of_test->taken > 0 && wants != 7)
