@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/array.h"
+#include "stages/lib/byte_buffer.h"
 #include "stages/lib/hadoop/user.h"
 
 struct entry {
@@ -122,8 +123,7 @@ struct file {
     bool final;
     unsigned long line; /* of the property */
     bool collects;      /* the text of the present element is collected */
-    char *token;
-    size_t token_length, token_room;
+    struct ps_byte_buffer token;
     /* `missing`: the file of the <include> does not exist; `fallback`: the <include> has a <fallback>. */
     bool missing, fallback;
     unsigned fallback_depth; /* depth of the <fallback>; 0: not in one */
@@ -250,16 +250,7 @@ static void XMLCALL begin_element(void *file_, const XML_Char *name, const XML_C
         file->fallback_depth = file->depth;
     }
     file->collects = strcmp(name, "name") == 0 || strcmp(name, "value") == 0 || strcmp(name, "final") == 0;
-    file->token_length = 0;
-}
-
-/* Doubles the buffer, because expat passes the text of an entity in pieces of a few bytes. */
-static void token_reserve(struct file *file, size_t room)
-{
-    if (room <= file->token_room)
-        return;
-    file->token_room = room > 2 * file->token_room ? room : 2 * file->token_room;
-    file->token = ps_must_realloc(file->token, file->token_room, "Hadoop's configuration");
+    file->token.length = 0;
 }
 
 static void XMLCALL add_text(void *file_, const XML_Char *text, int length)
@@ -267,20 +258,18 @@ static void XMLCALL add_text(void *file_, const XML_Char *text, int length)
     struct file *file = file_;
     if (!file->collects)
         return;
-    if (file->token_length + (size_t)length > TOKEN_BYTES_MAX) {
+    if (file->token.length + (size_t)length > TOKEN_BYTES_MAX)
         fail(file, "the text is longer than 1 MiB");
-        return;
-    }
-    token_reserve(file, file->token_length + (size_t)length + 1);
-    memcpy(file->token + file->token_length, text, (size_t)length);
-    file->token_length += (size_t)length;
-    file->token[file->token_length] = '\0';
+    else if (!ps_byte_buffer_append(&file->token, text, (size_t)length))
+        ps_out_of_memory((size_t)length, "Hadoop's configuration");
 }
 
 static void XMLCALL end_element(void *file_, const XML_Char *name)
 {
     struct file *file = file_;
-    const char *token = file->token_length > 0 ? file->token : "";
+    if (!ps_byte_buffer_append(&file->token, "", 1))
+        ps_out_of_memory(1, "Hadoop's configuration");
+    const char *token = file->token.data;
     name = local_name(name);
     if (strcmp(name, "name") == 0)
         set_text(&file->name, trimmed(token));
@@ -296,7 +285,7 @@ static void XMLCALL end_element(void *file_, const XML_Char *name)
         file->fallback_depth = 0;
     file->depth--;
     file->collects = false;
-    file->token_length = 0;
+    file->token.length = 0;
 }
 
 static enum ps_status parse(struct file *file, const char *text, size_t length)
@@ -312,7 +301,7 @@ static enum ps_status parse(struct file *file, const char *text, size_t length)
     XML_ParserFree(file->parser);
     free(file->name);
     free(file->value);
-    free(file->token);
+    free(file->token.data);
     return file->failed ? PS_FAIL : PS_OK;
 }
 
@@ -340,14 +329,6 @@ static enum ps_status read_file(struct ps_hadoop_configuration *configuration, c
                                  : ps_err_set(err, "%s: %s", path, strerror(error));
     free(text);
     return status;
-}
-
-/* Reads a file and the files that it includes. `text` NULL: reads the file `path`. */
-static enum ps_status read_source(struct ps_hadoop_configuration *configuration, const char *path,
-                                  const char *text, size_t length, struct ps_err *err)
-{
-    return text != NULL ? parse_text(configuration, path, 0, text, length, err)
-                        : read_file(configuration, path, 0, err);
 }
 
 /* ---- variables ---- */
@@ -456,31 +437,34 @@ bool ps_hadoop_configuration_boolean(const struct ps_hadoop_configuration *confi
     return text != NULL && strcasecmp(text, "false") == 0 ? false : missing;
 }
 
-struct unit {
-    const char *name;
-    uint64_t factor;
-};
+/* MILLISECONDS and SECONDS: a time; the name says what a number without a unit means. */
+enum form { NUMBER, PLAIN_BYTES, BYTES, MILLISECONDS, SECONDS, UMASK };
 
-static const struct unit plain_units[] = {{"", 1}};
-static const struct unit byte_units[] = {
-    {"", 1},
-    {"k", UINT64_C(1) << 10},
-    {"m", UINT64_C(1) << 20},
-    {"g", UINT64_C(1) << 30},
-    {"t", UINT64_C(1) << 40},
-    {"p", UINT64_C(1) << 50},
-    {"e", UINT64_C(1) << 60},
+#define TAKES(form) (1U << (form))
+#define TIMES (TAKES(MILLISECONDS) | TAKES(SECONDS))
+
+static const struct {
+    const char *name;
+    unsigned forms; /* that take the unit */
+    uint64_t factor;
+} units[] = {
+    {"", ~TAKES(SECONDS), 1},
+    {"", TAKES(SECONDS), 1000},
+    {"k", TAKES(BYTES), UINT64_C(1) << 10},
+    {"m", TAKES(BYTES), UINT64_C(1) << 20},
+    {"g", TAKES(BYTES), UINT64_C(1) << 30},
+    {"t", TAKES(BYTES), UINT64_C(1) << 40},
+    {"p", TAKES(BYTES), UINT64_C(1) << 50},
+    {"e", TAKES(BYTES), UINT64_C(1) << 60},
+    {"ms", TIMES, 1},
+    {"s", TIMES, 1000},
+    {"m", TIMES, 60000},
+    {"h", TIMES, 3600000},
+    {"d", TIMES, 86400000},
 };
-#define TIME_UNITS                                                                                           \
-    {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000},                                                    \
-    {                                                                                                        \
-        "d", 86400000                                                                                        \
-    }
-static const struct unit time_units[] = {{"", 1}, TIME_UNITS};
-static const struct unit second_units[] = {{"", 1000}, TIME_UNITS};
 
 /* Parses a number with a unit. Negative numbers become 0; parts of a millisecond are dropped. */
-static bool parse_number(const char *text, const struct unit *units, size_t unit_count, uint64_t *number)
+static bool parse_number(const char *text, enum form form, uint64_t *number)
 {
     char *end;
     bool negative = text[0] == '-';
@@ -492,8 +476,8 @@ static bool parse_number(const char *text, const struct unit *units, size_t unit
     unsigned long long value = strtoull(digits, &end, hexadecimal ? 16 : 10);
     if (errno != 0)
         return false;
-    for (size_t i = 0; i < unit_count; i++) {
-        if (strcasecmp(end, units[i].name) != 0)
+    for (size_t i = 0; i < PS_COUNT_OF(units); i++) {
+        if ((units[i].forms & TAKES(form)) == 0 || strcasecmp(end, units[i].name) != 0)
             continue;
         if (__builtin_mul_overflow(value, units[i].factor, number))
             return false;
@@ -501,8 +485,7 @@ static bool parse_number(const char *text, const struct unit *units, size_t unit
             *number = 0;
         return true;
     }
-    if ((units == time_units || units == second_units) &&
-        (strcasecmp(end, "us") == 0 || strcasecmp(end, "ns") == 0)) {
+    if ((TAKES(form) & TIMES) != 0 && (strcasecmp(end, "us") == 0 || strcasecmp(end, "ns") == 0)) {
         *number = negative ? 0 : value / (end[0] == 'u' || end[0] == 'U' ? 1000 : 1000000);
         return true;
     }
@@ -510,35 +493,35 @@ static bool parse_number(const char *text, const struct unit *units, size_t unit
 }
 
 static uint64_t number_of(const struct ps_hadoop_configuration *configuration, const char *key,
-                          const struct unit *units, size_t unit_count, uint64_t missing)
+                          enum form form, uint64_t missing)
 {
     const char *text = ps_hadoop_configuration_text(configuration, key);
     uint64_t number;
-    return text != NULL && parse_number(text, units, unit_count, &number) ? number : missing;
+    return text != NULL && parse_number(text, form, &number) ? number : missing;
 }
 
 uint64_t ps_hadoop_configuration_number(const struct ps_hadoop_configuration *configuration, const char *key,
                                         uint64_t missing)
 {
-    return number_of(configuration, key, plain_units, PS_COUNT_OF(plain_units), missing);
+    return number_of(configuration, key, NUMBER, missing);
 }
 
 uint64_t ps_hadoop_configuration_bytes(const struct ps_hadoop_configuration *configuration, const char *key,
                                        uint64_t missing)
 {
-    return number_of(configuration, key, byte_units, PS_COUNT_OF(byte_units), missing);
+    return number_of(configuration, key, BYTES, missing);
 }
 
 uint64_t ps_hadoop_configuration_ms(const struct ps_hadoop_configuration *configuration, const char *key,
                                     uint64_t missing)
 {
-    return number_of(configuration, key, time_units, PS_COUNT_OF(time_units), missing);
+    return number_of(configuration, key, MILLISECONDS, missing);
 }
 
 uint64_t ps_hadoop_configuration_seconds_ms(const struct ps_hadoop_configuration *configuration,
                                             const char *key, uint64_t missing)
 {
-    return number_of(configuration, key, second_units, PS_COUNT_OF(second_units), missing);
+    return number_of(configuration, key, SECONDS, missing);
 }
 
 /* ---- the umask ---- */
@@ -593,8 +576,6 @@ unsigned ps_hadoop_configuration_umask(const struct ps_hadoop_configuration *con
 #define PACKET_KEY "dfs.client-write-packet-size"
 #define CHUNK_BYTES_DEFAULT 512U
 
-enum form { NUMBER, PLAIN_BYTES, BYTES, MILLISECONDS, SECONDS, UMASK };
-
 static const struct {
     const char *key;
     enum form form;
@@ -621,25 +602,6 @@ static const struct {
     {"ipc.ping.interval", NUMBER, 1, INT32_MAX},
 };
 
-static bool parse_form(enum form form, const char *text, uint64_t *number)
-{
-    unsigned umask;
-    switch (form) {
-    case NUMBER:
-    case PLAIN_BYTES:
-        return parse_number(text, plain_units, PS_COUNT_OF(plain_units), number);
-    case BYTES:
-        return parse_number(text, byte_units, PS_COUNT_OF(byte_units), number);
-    case MILLISECONDS:
-        return parse_number(text, time_units, PS_COUNT_OF(time_units), number);
-    case SECONDS:
-        return parse_number(text, second_units, PS_COUNT_OF(second_units), number);
-    case UMASK:
-        return parse_umask(text, &umask);
-    }
-    return false;
-}
-
 static enum ps_status check_forms(const struct ps_hadoop_configuration *configuration, struct ps_err *err)
 {
     static const char *const names[] = {
@@ -652,10 +614,10 @@ static enum ps_status check_forms(const struct ps_hadoop_configuration *configur
         const char *place = ps_hadoop_configuration_place(configuration, forms[i].key);
         enum form form = forms[i].form;
         uint64_t number = 0;
+        unsigned umask;
         if (text == NULL)
             continue;
-        bool good = parse_form(form, text, &number);
-        if (!good)
+        if (form == UMASK ? !parse_umask(text, &umask) : !parse_number(text, form, &number))
             return ps_err_set(err, "%s: %s = '%s' is not %s", place, forms[i].key, text, names[form]);
         if (number < forms[i].min || number > forms[i].max)
             return ps_err_set(err, "%s: %s = '%s' is not between %llu and %llu", place, forms[i].key, text,
@@ -773,7 +735,7 @@ enum ps_status ps_hadoop_configuration_load_files(struct ps_hadoop_configuration
     for (; *names != NULL && read == PS_OK; names++) {
         snprintf(path, sizeof path, "%s/%s", directory, *names);
         if (stat(path, &status) == 0 || errno != ENOENT)
-            read = read_source(configuration, path, NULL, 0, err);
+            read = read_file(configuration, path, 0, err);
     }
     return finish(configuration, read, result, err);
 }
@@ -790,6 +752,6 @@ enum ps_status ps_hadoop_configuration_parse(struct ps_hadoop_configuration **re
 {
     struct ps_hadoop_configuration *configuration =
         ps_must_alloc(1, sizeof *configuration, "Hadoop's configuration");
-    enum ps_status status = read_source(configuration, name, xml, length, err);
+    enum ps_status status = parse_text(configuration, name, 0, xml, length, err);
     return finish(configuration, status, result, err);
 }
