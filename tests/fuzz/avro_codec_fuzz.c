@@ -2,6 +2,7 @@
  * must not exceed the limit, whatever size the block claims; a packed block is unpacked to the same bytes. Input: the codec
  * (1 byte), then the block. */
 #include "stages/lib/avro/codec/codec.h"
+#include "stages/lib/avro/codec/packer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,14 +24,14 @@ static bool grow(struct ps_avro_plain *plain, size_t room)
 static void there_and_back(struct ps_avro_unpacker *unpacker, enum ps_avro_codec codec, const uint8_t *data,
                            size_t size)
 {
-    struct ps_avro_plain packed = {.length_max = SIZE_MAX, .grow = grow};
+    struct ps_byte_buffer packed = {.data = NULL};
     struct ps_avro_plain plain = {.length_max = size + 1, .grow = grow};
-    struct ps_avro_packer *packer = ps_avro_packer_open(codec);
-    PS_ASSERT(packer != NULL && ps_avro_pack(packer, (const char *)data, size, &packed));
+    struct ps_packer *packer = ps_avro_packer_open(codec);
+    PS_ASSERT(packer != NULL && ps_avro_pack(packer, codec, (const char *)data, size, &packed));
     PS_ASSERT(ps_avro_unpack(unpacker, codec, (uint8_t *)packed.data, packed.length, &plain) ==
               PS_AVRO_UNPACKED);
     PS_ASSERT(plain.length == size && (size == 0 || memcmp(plain.data, data, size) == 0));
-    ps_avro_packer_close(packer);
+    ps_packer_close(packer);
     free(packed.data);
     free(plain.data);
 }

@@ -12,7 +12,6 @@ static const ProtobufCMessageDescriptor *const messages[] = {
     &ps_hadoop__boolean_response__descriptor,
     &ps_hadoop__status_response__descriptor,
     &ps_hadoop__block_response__descriptor,
-    &ps_hadoop__append_response__descriptor,
     &ps_hadoop__get_server_defaults_response__descriptor,
     &ps_hadoop__get_listing_response__descriptor,
     &ps_hadoop__get_block_locations_response__descriptor,

@@ -41,8 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *bytes = (const char *)data;
     size_t at = size > 0, consumed = 0;
     struct ps_slice message;
-    while (at < size &&
-           ps_message_find(bytes + at, size - at, 4096, &message, &consumed) == PS_MESSAGE_WHOLE) {
+    while (at < size && ps_message_find(bytes + at, size - at, &message, &consumed) == PS_MESSAGE_WHOLE) {
         PS_ASSERT(consumed > message.length && consumed <= size - at);
         switch (data[0] % 3) {
         case 0:

@@ -119,7 +119,7 @@ stages/lib/hadoop/webhdfs/* ENGINE L/hadoop/FLAT L/hadoop/rpc/* L/filesystem/* L
 stages/lib/hadoop/hdfs/* ENGINE L/hadoop/FLAT L/hadoop/proto/* L/hadoop/rpc/* L/hadoop/transfer/* L/hadoop/webhdfs/* L/filesystem/* L/sasl/*
 stages/lib/hadoop/file/* ENGINE L/avro/* L/text/* L/filesystem/*
 stages/lib/hadoop/bucket_writer/* ENGINE L/filesystem/* L/hadoop/FLAT L/hadoop/hdfs/* L/hadoop/file/* L/text/*
-stages/lib/orc/*        ENGINE L/orc/proto/*
+stages/lib/orc/*        ENGINE L/avro/codec/* L/orc/proto/*
 stages/lib/hive/FLAT    ENGINE L/date/* L/orc/* L/text/* L/thrift/* L/net/* L/sasl/* L/tls/* L/hadoop/FLAT
 stages/lib/hive/text/*  ENGINE L/date/* L/hive/FLAT L/orc/* L/text/*
 stages/lib/FLAT         ENGINE

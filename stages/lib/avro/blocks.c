@@ -31,26 +31,15 @@ bool ps_avro_blocks_begin(struct ps_avro_blocks *blocks, const char *schema, siz
            output->write(output, blocks->sync, PS_AVRO_SYNC_BYTES);
 }
 
-static bool packed_grow(struct ps_avro_plain *plain, size_t room)
-{
-    struct ps_byte_buffer *packed = plain->owner;
-    if (!ps_byte_buffer_reserve(packed, room))
-        return false;
-    plain->data = packed->data;
-    plain->room = packed->room;
-    return true;
-}
-
 /* Returns the block as the file has it: in the shared buffer if it is compressed. */
 static bool block_pack(struct ps_avro_blocks *blocks, struct ps_slice *body)
 {
     struct ps_byte_buffer *packed = &blocks->share->packed;
-    struct ps_avro_packer *packer = ps_avro_share_packer(blocks->share, blocks->codec);
-    struct ps_avro_plain into = {
-        .data = packed->data, .room = packed->room, .grow = packed_grow, .owner = packed};
-    if (packer == NULL || !ps_avro_pack(packer, blocks->block.data, blocks->block.length, &into))
+    struct ps_packer *packer = ps_avro_share_packer(blocks->share, blocks->codec);
+    if (packer == NULL ||
+        !ps_avro_pack(packer, blocks->codec, blocks->block.data, blocks->block.length, packed))
         return false;
-    *body = (struct ps_slice){packed->data, (uint32_t)into.length};
+    *body = (struct ps_slice){packed->data, (uint32_t)packed->length};
     return true;
 }
 

@@ -1,5 +1,6 @@
 /* Memory that Avro serializers share. See share.h. */
 #include "stages/lib/avro/share.h"
+#include "stages/lib/avro/codec/packer.h"
 
 #include <stdlib.h>
 
@@ -7,7 +8,7 @@ static void destroy(void *share_)
 {
     struct ps_avro_share *share = share_;
     for (unsigned i = 0; i < PS_AVRO_CODECS; i++)
-        ps_avro_packer_close(share->packers[i]);
+        ps_packer_close(share->packers[i]);
     ps_avro_schemas_destroy(share->schemas);
     free(share->packed.data);
     free(share->spare.data);
@@ -36,7 +37,7 @@ void ps_avro_share_close(struct ps_avro_share *share, const struct ps_port *port
         destroy(share);
 }
 
-struct ps_avro_packer *ps_avro_share_packer(struct ps_avro_share *share, enum ps_avro_codec codec)
+struct ps_packer *ps_avro_share_packer(struct ps_avro_share *share, enum ps_avro_codec codec)
 {
     if (share->packers[codec] == NULL)
         share->packers[codec] = ps_avro_packer_open(codec);

@@ -12,9 +12,9 @@
 
 struct ps_avro_share {
     struct ps_port *port;
-    struct ps_avro_packer *packers[PS_AVRO_CODECS]; /* made at the first use */
-    struct ps_byte_buffer packed;                   /* empty between calls */
-    struct ps_byte_buffer spare;                    /* a long buffer that a file gave back */
+    struct ps_packer *packers[PS_AVRO_CODECS]; /* made at the first use */
+    struct ps_byte_buffer packed;              /* empty between calls */
+    struct ps_byte_buffer spare;               /* a long buffer that a file gave back */
     struct ps_random random;
     struct ps_avro_schemas *schemas; /* NULL: not needed yet */
 };
@@ -25,5 +25,5 @@ struct ps_avro_share *ps_avro_share_open(struct ps_port *port);
 void ps_avro_share_close(struct ps_avro_share *share, const struct ps_port *port);
 
 /* NULL: no memory. */
-struct ps_avro_packer *ps_avro_share_packer(struct ps_avro_share *share, enum ps_avro_codec codec);
+struct ps_packer *ps_avro_share_packer(struct ps_avro_share *share, enum ps_avro_codec codec);
 struct ps_avro_schemas *ps_avro_share_schemas(struct ps_avro_share *share);

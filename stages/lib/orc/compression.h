@@ -20,8 +20,8 @@ bool ps_orc_compression_find(const char *name, enum ps_orc_compression *compress
 
 struct ps_orc_compressor {
     enum ps_orc_compression kind;
-    uint32_t chunk_bytes; /* orc.compress.size: the plain length of a chunk at most */
-    void *state;
+    uint32_t chunk_bytes;     /* orc.compress.size: the plain length of a chunk at most */
+    struct ps_packer *packer; /* NULL: chunks are not compressed */
 };
 
 /* Returns false when there is no memory. */

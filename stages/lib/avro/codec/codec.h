@@ -2,10 +2,11 @@
  * compressed as a whole, with the settings of Java's CodecFactory.fromString. deflate is raw (RFC 1951), snappy is followed by
  * the CRC-32 of the plain bytes, big endian; bzip2, xz and zstandard are files of these formats.
  *
- * Thread: the owner's. The libraries of bzip2 and xz allocate for each block. */
+ * Thread: the owner's. */
 #pragma once
 
 #include "core/status.h"
+#include "stages/lib/byte_buffer.h"
 
 enum ps_avro_codec {
     PS_AVRO_CODEC_NULL,
@@ -33,18 +34,13 @@ struct ps_avro_plain {
     void *owner;
 };
 
-/* The state of one thread that compresses or decompresses. _open makes it; it serves any number of blocks. */
-struct ps_avro_packer;
+struct ps_packer; /* stages/lib/avro/codec/packer.h */
 
 /* Returns NULL when there is no memory. Not for the null codec, whose blocks are not compressed. */
-struct ps_avro_packer *ps_avro_packer_open(enum ps_avro_codec codec);
-/* NULL is allowed. */
-void ps_avro_packer_close(struct ps_avro_packer *packer);
-
-/* Writes the compressed block to `packed`, whose length and limit do not matter. Returns false when there is
- * no memory. */
-bool ps_avro_pack(struct ps_avro_packer *packer, const char *data, size_t length,
-                  struct ps_avro_plain *packed);
+struct ps_packer *ps_avro_packer_open(enum ps_avro_codec codec);
+/* Appends the compressed block. Returns false when there is no memory. */
+bool ps_avro_pack(struct ps_packer *packer, enum ps_avro_codec codec, const char *data, size_t length,
+                  struct ps_byte_buffer *packed);
 
 enum ps_avro_unpacked {
     PS_AVRO_UNPACKED,

@@ -8,7 +8,7 @@
  *
  * Hadoop's readers accept a sequence of several streams as one file.
  *
- * Thread: any; a compressor belongs to its owner. */
+ * Thread: any; a packer belongs to its owner. */
 #pragma once
 
 #include "stages/lib/byte_buffer.h"
@@ -46,16 +46,14 @@ enum ps_hadoop_codec_found {
  * without "Codec": org.apache.hadoop.io.compress.GzipCodec, GzipCodec, gzip. Also accepts "zstd" and "bz2". */
 enum ps_hadoop_codec_found ps_hadoop_codec_find(const char *name, enum ps_hadoop_codec *codec);
 
-struct ps_hadoop_compressor;
+struct ps_packer; /* stages/lib/avro/codec/packer.h */
 
 /* Returns NULL if there is no memory. */
-struct ps_hadoop_compressor *ps_hadoop_compressor_open(enum ps_hadoop_codec codec);
-/* NULL is allowed. */
-void ps_hadoop_compressor_close(struct ps_hadoop_compressor *compressor);
+struct ps_packer *ps_hadoop_packer_open(enum ps_hadoop_codec codec);
 
 /* Appends all of these bytes, compressed, as one complete stream (member, frame) at whose end a reader can stop. LZ4 and Snappy: as blocks
  * of plain length (4 bytes, big endian), compressed length (the same), compressed bytes. A block has at most 261,100 (LZ4) or 218,421
  * (Snappy) plain bytes, which fit into Hadoop's buffers of 256 KiB even if they do not shrink. For no bytes appends an empty stream, or the
  * length 0, at which Hadoop's readers end. Returns false if there is no memory. */
-bool ps_hadoop_pack(struct ps_hadoop_compressor *compressor, const void *data, size_t length,
+bool ps_hadoop_pack(struct ps_packer *packer, enum ps_hadoop_codec codec, const void *bytes, size_t length,
                     struct ps_byte_buffer *packed);

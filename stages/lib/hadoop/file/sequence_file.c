@@ -127,9 +127,9 @@ static bool append_section(struct ps_hadoop_writer *writer, const char *data, si
 {
     struct ps_byte_buffer *packed = &writer->writers->packed;
     char head[VINT_BYTES_MAX];
-    bool good = ps_hadoop_pack(writer->writers->compressor, data, length, packed) &&
-                append(writer, head, put_vint(head, packed->length)) &&
-                append(writer, packed->data, packed->length);
+    bool good =
+        ps_hadoop_pack(writer->writers->packer, writer->writers->format->codec, data, length, packed) &&
+        append(writer, head, put_vint(head, packed->length)) && append(writer, packed->data, packed->length);
     ps_byte_buffer_clear(packed, PACKED_KEPT_BYTES_MAX);
     return good;
 }

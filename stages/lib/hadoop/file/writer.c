@@ -2,6 +2,7 @@
 #include "core/name.h"
 #include "core/stage_call.h"
 #include "stages/lib/hadoop/file/writer_internal.h"
+#include "stages/lib/avro/codec/packer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,27 +44,19 @@ static bool is_compressed(const struct ps_hadoop_format *format)
            (format->type == PS_HADOOP_SEQUENCE_FILE && format->blocks);
 }
 
-struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
-                                                 struct ps_err *err)
+struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port)
 {
-    struct ps_hadoop_writers *writers = calloc(1, sizeof *writers);
-    if (writers != NULL) {
-        writers->format = format;
-        writers->port = port;
-        /* The serializers share what they read, like the stages of a source's chain. */
-        writers->serializer_port = *port;
-        writers->serializer_port.chain = &writers->share;
-        ps_random_init(&writers->random);
-        writers->timestamp = ps_name_intern("timestamp");
-        if (!is_compressed(format))
-            return writers;
-        writers->compressor = ps_hadoop_compressor_open(format->codec);
-        if (writers->compressor != NULL)
-            return writers;
-    }
-    free(writers);
-    (void)ps_err_set(err, "no memory to write files");
-    return NULL;
+    struct ps_hadoop_writers *writers = ps_must_alloc(1, sizeof *writers, "files of Hadoop");
+    writers->format = format;
+    writers->port = port;
+    /* The serializers share what they read, like the stages of a source's chain. */
+    writers->serializer_port = *port;
+    writers->serializer_port.chain = &writers->share;
+    ps_random_init(&writers->random);
+    writers->timestamp = ps_name_intern("timestamp");
+    if (is_compressed(format) && (writers->packer = ps_hadoop_packer_open(format->codec)) == NULL)
+        ps_out_of_memory(0, "files of Hadoop");
+    return writers;
 }
 
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers)
@@ -72,7 +65,7 @@ void ps_hadoop_writers_close(struct ps_hadoop_writers *writers)
         return;
     if (writers->share.destroy != NULL)
         writers->share.destroy(writers->share.value);
-    ps_hadoop_compressor_close(writers->compressor);
+    ps_packer_close(writers->packer);
     free(writers->packed.data);
     free(writers->spare.data);
     free(writers->key_lengths.data);
@@ -98,8 +91,9 @@ void ps_hadoop_plain_clear(struct ps_hadoop_writer *writer)
 static bool append_packed(struct ps_hadoop_writer *writer, const char *data, size_t length)
 {
     struct ps_byte_buffer *packed = &writer->writers->packed;
-    bool good = ps_hadoop_pack(writer->writers->compressor, data, length, packed) &&
-                writer->below->write(writer->below, packed->data, packed->length);
+    bool good =
+        ps_hadoop_pack(writer->writers->packer, writer->writers->format->codec, data, length, packed) &&
+        writer->below->write(writer->below, packed->data, packed->length);
     ps_byte_buffer_clear(packed, 2 * PLAIN_MAX);
     writer->has_bytes = true;
     return good;
@@ -138,7 +132,7 @@ static bool plain_write(struct ps_output *output, const void *data, size_t lengt
 
 static struct ps_output *serializer_output(struct ps_hadoop_writer *writer)
 {
-    return writer->writers->compressor != NULL ? &writer->plain_output : writer->below;
+    return writer->writers->packer != NULL ? &writer->plain_output : writer->below;
 }
 
 static bool serializer_open(struct ps_hadoop_writer *writer, struct ps_err *err)

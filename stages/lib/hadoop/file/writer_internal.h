@@ -9,10 +9,10 @@
 struct ps_hadoop_writers {
     const struct ps_hadoop_format *format;
     struct ps_port *port;
-    struct ps_hadoop_compressor *compressor; /* NULL: no compression */
-    struct ps_byte_buffer packed;            /* empty between calls */
-    struct ps_byte_buffer spare;             /* a long buffer that a file has returned */
-    struct ps_byte_buffer key_lengths;       /* of a block */
+    struct ps_packer *packer;          /* NULL: no compression */
+    struct ps_byte_buffer packed;      /* empty between calls */
+    struct ps_byte_buffer spare;       /* a long buffer that a file has returned */
+    struct ps_byte_buffer key_lengths; /* of a block */
     struct ps_random random;
     const struct ps_name *timestamp;
     struct ps_chain_share share; /* shared by the serializers of all writers */

@@ -1,6 +1,7 @@
 /* Codecs of Avro container files: a packed block is unpacked to the same bytes; little room, too little memory, limits,
  * damage. */
 #include "stages/lib/avro/codec/codec.h"
+#include "stages/lib/avro/codec/packer.h"
 
 #include "tests/support/support.h"
 
@@ -45,15 +46,17 @@ static char *make_bytes(size_t length, bool random)
     return bytes;
 }
 
-static struct ps_avro_plain packed_of(enum ps_avro_codec codec, const char *bytes, size_t length)
+static struct ps_byte_buffer packed_of(enum ps_avro_codec codec, const char *bytes, size_t length)
 {
-    struct ps_avro_plain packed = buffer(SIZE_MAX);
-    struct ps_avro_packer *packer = ps_avro_packer_open(codec);
+    struct ps_byte_buffer packed = {.data = NULL};
+    struct ps_packer *packer = ps_avro_packer_open(codec);
     assert_non_null(packer);
-    assert_true(ps_avro_pack(packer, bytes, length, &packed));
-    if (length == 16) /* a packer can be used again */
-        assert_true(ps_avro_pack(packer, bytes, length, &packed));
-    ps_avro_packer_close(packer);
+    assert_true(ps_avro_pack(packer, codec, bytes, length, &packed));
+    if (length == 16) { /* a packer can be used again */
+        packed.length = 0;
+        assert_true(ps_avro_pack(packer, codec, bytes, length, &packed));
+    }
+    ps_packer_close(packer);
     return packed;
 }
 
@@ -77,7 +80,8 @@ static void test_there_and_back(void **unused)
         for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) {
             size_t length = lengths[i / 2];
             char *bytes = make_bytes(length, i & 1);
-            struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(1 << 20);
+            struct ps_byte_buffer packed = packed_of(codec, bytes, length);
+            struct ps_avro_plain plain = buffer(1 << 20);
             assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
                              PS_AVRO_UNPACKED);
             assert_int_equal(plain.length, length);
@@ -96,7 +100,8 @@ static void test_no_bytes(void **unused)
 {
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
-        struct ps_avro_plain packed = packed_of(codec, NULL, 0), plain = buffer(1 << 20);
+        struct ps_byte_buffer packed = packed_of(codec, NULL, 0);
+        struct ps_avro_plain plain = buffer(1 << 20);
         assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
                          PS_AVRO_UNPACKED);
         assert_int_equal(plain.length, 0);
@@ -113,7 +118,8 @@ static void test_limits(void **unused)
     size_t length = 600000;
     char *bytes = make_bytes(length, false);
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
-        struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(1 << 17);
+        struct ps_byte_buffer packed = packed_of(codec, bytes, length);
+        struct ps_avro_plain plain = buffer(1 << 17);
         assert_int_equal(ps_avro_unpack(&unpacker, codec, (uint8_t *)packed.data, packed.length, &plain),
                          PS_AVRO_UNPACK_LONG);
         no_memory = true;
@@ -141,7 +147,8 @@ static void test_exact_limits(void **unused)
         for (size_t i = 0; i < 2 * PS_COUNT_OF(lengths); i++) {
             size_t length = lengths[i / 2];
             char *bytes = make_bytes(length, i & 1);
-            struct ps_avro_plain packed = packed_of(codec, bytes, length), plain = buffer(length - 1);
+            struct ps_byte_buffer packed = packed_of(codec, bytes, length);
+            struct ps_avro_plain plain = buffer(length - 1);
             for (size_t limit = length - 1; limit <= length + 1; limit++) {
                 plain.length_max = limit;
                 enum ps_avro_unpacked result =
@@ -169,7 +176,8 @@ static void test_damage(void **unused)
     struct ps_avro_unpacker unpacker = {.deflate = NULL};
     char *bytes = make_bytes(2000, false);
     for (enum ps_avro_codec codec = PS_AVRO_CODEC_DEFLATE; codec < PS_AVRO_CODECS; codec++) {
-        struct ps_avro_plain packed = packed_of(codec, bytes, 2000), plain = buffer(1 << 20);
+        struct ps_byte_buffer packed = packed_of(codec, bytes, 2000);
+        struct ps_avro_plain plain = buffer(1 << 20);
         uint8_t *copy = malloc(packed.length);
         assert_non_null(copy);
         for (size_t i = 0; i < packed.length; i += codec == PS_AVRO_CODEC_BZIP2 ? 7 : 1) { /* bzip2 is slow */

@@ -1,5 +1,6 @@
 /* Hadoop's codecs: names as Flume's sink finds them; concatenated streams are read back; blocks fit Hadoop's buffers;
  * bytes that Hadoop itself wrote (tests/stages/lib/hadoop/file/data) are read by the reader that reads ours. */
+#include "stages/lib/avro/codec/packer.h"
 #include "tests/support/hadoop_file.h"
 
 #include "tests/support/support.h"
@@ -53,20 +54,20 @@ static char *make_bytes(size_t length, bool random)
 /* Packs pieces of these lengths one after the other, and reads them back. */
 static void there_and_back(enum ps_hadoop_codec codec, const size_t *lengths, size_t count, bool random)
 {
-    struct ps_hadoop_compressor *compressor = ps_hadoop_compressor_open(codec);
+    struct ps_packer *packer = ps_hadoop_packer_open(codec);
     struct ps_byte_buffer packed = {.data = NULL};
     size_t all = 0, length;
     for (size_t i = 0; i < count; i++)
         all += lengths[i];
     char *bytes = make_bytes(all, random);
-    assert_non_null(compressor);
+    assert_non_null(packer);
     for (size_t i = 0, at = 0; i < count; at += lengths[i++])
-        assert_true(ps_hadoop_pack(compressor, bytes + at, lengths[i], &packed));
+        assert_true(ps_hadoop_pack(packer, codec, bytes + at, lengths[i], &packed));
     char *plain = ps_test_hadoop_unpack(codec, packed.data, packed.length, &length);
     assert_int_equal(length, all);
     assert_memory_equal(plain, bytes, all);
     ps_byte_buffer_clear(&packed, 0);
-    ps_hadoop_compressor_close(compressor);
+    ps_packer_close(packer);
     free(plain);
     free(bytes);
 }
