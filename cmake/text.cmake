@@ -26,3 +26,10 @@ function(ps_report_page out)
   file(CONFIGURE OUTPUT ${out} @ONLY CONTENT
     "#include \"bench/report/page.h\"\n\nconst char ps_report_page[] =\n    @page@;\n")
 endfunction()
+
+# The names of Unicode's blocks, for expressions.
+function(ps_java_blocks out)
+  ps_read_text(blocks ${CMAKE_SOURCE_DIR}/regex/java/blocks.txt)
+  ps_c_text(blocks "${blocks}")
+  file(CONFIGURE OUTPUT ${out} @ONLY CONTENT "static const char ps_java_blocks[] =\n    @blocks@;\n")
+endfunction()
