@@ -2,7 +2,7 @@
  * it chooses a request of the login. The rest is the response after its length, without the correlation id. No response may
  * harm the client: it is accepted, or the connection is closed. */
 #include "stages/lib/kafka/cluster/native.h"
-#include "stages/lib/kafka/cluster/turn.h"
+#include "stages/lib/kafka/cluster/native_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

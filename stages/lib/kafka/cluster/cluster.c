@@ -270,26 +270,18 @@ static void note_listed(const struct ps_kafka_native *client, struct ps_kafka_na
     topic->described_ns = client->metadata.sent_ns;
 }
 
-/* Whether the client must request metadata again: each partition, each topic and the answer itself may need that. The greatest need
- * counts. */
-enum need {
-    NEED_NOTHING,
-    NEED_LATER, /* another answer, but nobody waits for it */
-    NEED_NOW,
-};
-
-static enum need need_of(bool is_waited_for)
+/* Called when the answer lacks something. It is asked for again: at once if somebody waits for it, else later. */
+static bool note_lack(struct ps_kafka_native *client, bool is_awaited)
 {
-    return is_waited_for ? NEED_NOW : NEED_LATER;
+    client->metadata.lacks = true;
+    client->metadata.wanted |= is_awaited;
+    if (is_awaited && client->reader != NULL)
+        client->metadata.rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
+    return true;
 }
 
-static enum need greater(enum need one, enum need other)
-{
-    return one > other ? one : other;
-}
-
-/* Reads a topic of the answer. Returns the need of its partitions. */
-static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
+/* Reads a topic of the answer. */
+static void read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, int16_t version)
 {
     uint32_t length;
     int16_t error = ps_wire_get_int16(in);
@@ -306,9 +298,9 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
     bool late = topic != NULL && !in->failed && is_of_the_former(client, topic, id);
     if (late)
         topic = NULL;
-    bool is_whole = !late && (topic == NULL || (error == 0 && count > 0));
-    enum need need =
-        is_whole ? NEED_NOTHING : need_of(late || ps_kafka_native_topic_is_awaited(client, topic));
+    bool lacks = false;
+    if (late || (topic != NULL && (error != 0 || count == 0)))
+        lacks = note_lack(client, late || ps_kafka_native_topic_is_awaited(client, topic));
     int was = topic != NULL ? topic->error : 0;
     if (topic != NULL)
         topic->error = error != 0 ? error : count == 0 ? PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE : 0;
@@ -319,26 +311,22 @@ static enum need read_topic(struct ps_kafka_native *client, struct ps_wire_in *i
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
     }
     if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
-        need = NEED_NOW;
+        lacks = note_lack(client, true);
     for (uint32_t i = 0; i < count; i++) {
         struct partition_is is = read_partition(in, version);
         if (in->failed || topic == NULL || error != 0 || set_leader(client, topic, &is))
             continue;
-        need = greater(need,
-                       need_of(ps_kafka_native_partition_is_awaited(client, topic->partitions[is.number])));
+        lacks = note_lack(client, ps_kafka_native_partition_is_awaited(client, topic->partitions[is.number]));
     }
     if (in->flexible)
         (void)ps_wire_get_int32(in); /* topic_authorized_operations */
     ps_wire_end_fields(in);
     for (int32_t i = (int32_t)count; topic != NULL && topic->error == 0 && i < topic->partition_count; i++) {
         if (!needs_no_other(client, topic->partitions[i]))
-            need = NEED_NOW;
+            lacks = note_lack(client, true);
     }
-    if (need == NEED_NOTHING && topic != NULL)
-        topic->asked_ns = 0;
-    else if (topic != NULL && topic->asked_ns == 0)
-        topic->asked_ns = client->now.mono_ns;
-    return need;
+    if (topic != NULL && (!lacks || topic->asked_ns == 0))
+        topic->asked_ns = lacks ? client->now.mono_ns : 0;
 }
 
 /* Handles topics that an answer with all topics lacks: such an answer has no error for a topic that does not exist. */
@@ -364,9 +352,9 @@ static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in)
 }
 
 /* Called after an answer: sets when to ask for the partitions without a leader that nobody needs now. */
-static void plan_look(struct ps_kafka_native *client, enum need need)
+static void plan_look(struct ps_kafka_native *client)
 {
-    bool complete = need == NEED_NOTHING;
+    bool complete = !client->metadata.lacks;
     uint64_t rest_ns = client->metadata.look_rest_ns;
     rest_ns = complete ? 0 : rest_ns == 0 ? LOOK_REST_NS : ps_least(2 * rest_ns, LOOK_REST_MAX_NS);
     client->metadata.look_rest_ns = rest_ns;
@@ -379,13 +367,15 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client,
     int16_t version = request->version;
     client->metadata.asked = false;
     bool has_brokers = read_brokers(client, in);
-    enum need need = has_brokers ? NEED_NOTHING : NEED_NOW;
+    client->metadata.lacks = false;
+    if (!has_brokers)
+        (void)note_lack(client, true);
     if (version >= 2)
         read_cluster(client, in);
     (void)ps_wire_get_int32(in); /* controller */
     uint32_t count = has_brokers ? ps_wire_get_count(in, 9) : 0;
     for (uint32_t i = 0; i < count; i++)
-        need = greater(need, read_topic(client, in, version));
+        read_topic(client, in, version);
     if (in->failed)
         return false;
     if (client->all_topics && has_brokers)
@@ -393,11 +383,7 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client,
     client->metadata.answered_ns = client->now.mono_ns;
     if (request->question_ns != 0 && request->question_ns == client->transaction.asked_ns)
         client->transaction.answered = true;
-    plan_look(client, need);
-    if (need == NEED_NOW)
-        client->metadata.wanted = true;
-    if (need == NEED_NOW && client->reader != NULL)
-        client->metadata.rest_ns = client->now.mono_ns + READER_METADATA_REST_NS;
+    plan_look(client);
     return true;
 }
 

@@ -193,7 +193,6 @@ struct ps_kafka_native {
     struct ps_kafka_native_broker *brokers;
     struct ps_kafka_native_topic *buckets[2 * PS_KAFKA_NATIVE_TOPICS_MAX];
     uint32_t topic_count;
-    uint64_t uses;
     struct ps_kafka_native_producer_id id;
     enum ps_kafka_native_id_state id_state;
     uint64_t id_rest_ns;
@@ -203,6 +202,7 @@ struct ps_kafka_native {
     uint64_t throttle_told_ns; /* when a delay by a quota was named last; 0: never */
     struct {
         bool asked, wanted;
+        bool lacks;           /* the last answer was not complete */
         uint64_t sent_ns;     /* time of the last request */
         uint64_t answered_ns; /* time of the last answer */
         uint64_t rest_ns;     /* earliest time of the next request */
@@ -517,4 +517,54 @@ uint64_t ps_kafka_native_broker_due_ns(const struct ps_kafka_native_broker *brok
 /* Returns whether the broker supports the protocol of the open transaction. If not, the native client dies. */
 bool ps_kafka_native_broker_fits(const struct ps_kafka_native_broker *broker);
 
-#include "stages/lib/kafka/cluster/pools.h" /* has inline functions of these structures */
+/* ---- pools.c ---- */
+
+/* Returns the limit of the memory of all batches; half of it is for records, because buffers double. */
+static inline uint64_t ps_kafka_native_memory_bytes_max(const struct ps_kafka_native *client)
+{
+    return 2 * client->settings.queue_bytes_max;
+}
+
+/* Returns whether the queue is full: no record is taken before some that wait are delivered. */
+static inline bool ps_kafka_native_is_full(const struct ps_kafka_native *client)
+{
+    return client->queued.bytes >= client->settings.queue_bytes_max ||
+           client->queued.memory_bytes >= ps_kafka_native_memory_bytes_max(client) ||
+           client->queued.records >= client->settings.queue_records_max;
+}
+
+struct ps_kafka_native_batch *ps_kafka_native_take_batch(struct ps_kafka_native *client,
+                                                         struct ps_kafka_native_partition *partition);
+void ps_kafka_native_give_batch(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch);
+/* Counts the growth of a batch whose memory was `before` bytes. */
+void ps_kafka_native_batch_grew(struct ps_kafka_native *client, const struct ps_kafka_native_batch *batch,
+                                uint64_t before);
+struct ps_kafka_native_request *ps_kafka_native_take_request(struct ps_kafka_native *client,
+                                                             enum ps_kafka_native_kind kind, int16_t version);
+void ps_kafka_native_give_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request);
+
+/* Reports the records of a batch, and frees it. `error` 0: delivered. */
+void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch, int error);
+/* Does the same for a batch of several records, of which the broker refuses this one: the others count as purged, and are sent
+ * again. */
+void ps_kafka_native_report_record(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch,
+                                   int error, uint32_t record);
+void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice_kind kind, int code,
+                            const char *text);
+/* Returns whether a lasting trouble may be reported now: it was not for a minute, or never (*told_ns 0). Notes the time. */
+bool ps_kafka_native_may_tell(const struct ps_kafka_native *client, uint64_t *told_ns);
+/* If no broker can be reached, reports this once, with the last broker's reason; reports it again only after a
+ * broker has answered. */
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason);
+
+/* ---- turn.c: called by the two engines (produce/producer.c, stages/lib/kafka/fetch/engine.c) ---- */
+
+/* Does as much as is possible now, and hands reports and notices to the listener. Returns the number of records
+ * reported. */
+uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_kafka_listener *listener);
+
+/* Returns the time at which a turn is needed although no socket is ready, or PS_NEVER. */
+uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client);
+
+/* Drops the waiting records; with `in_flight` also the records that were sent and not answered. The next turn reports them. */
+void ps_kafka_native_purge(struct ps_kafka_native *client, bool in_flight);

@@ -81,10 +81,8 @@ struct ps_kafka_native_topic {
     int32_t unplaced_partition; /* the partition that this record names, or PS_KAFKA_PARTITION_ANY */
     bool unplaced_has_key;      /* whether this record has a key; then unplaced_key is its hash */
     uint32_t unplaced_key;
-    int32_t sticky_partition;
+    int32_t sticky_partition;           /* of records that name none; at first a number drawn by chance */
     uint32_t sticky_bytes_left;         /* bytes left for the present partition; 0: the next one is chosen */
-    uint32_t turn;                      /* partition to try first next time */
-    uint64_t used;                      /* value of the client's `uses` when it was used last */
     uint64_t written_ns;                /* time of the last record for it, or of the first answer with it */
     struct ps_kafka_native_topic *next; /* in its bucket */
 };

@@ -71,7 +71,7 @@ static void evict(struct ps_kafka_native *client)
 {
     struct ps_kafka_native_topic *topic = NULL, *oldest = NULL;
     while ((topic = ps_kafka_native_topic_next(client, topic)) != NULL)
-        if (is_idle(topic) && (oldest == NULL || topic->used < oldest->used))
+        if (is_idle(topic) && (oldest == NULL || topic->written_ns < oldest->written_ns))
             oldest = topic;
     if (oldest == NULL)
         return;
@@ -87,11 +87,8 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
                                                         uint32_t length)
 {
     struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(client, name, length);
-    client->uses++;
-    if (topic != NULL) {
-        topic->used = client->uses;
+    if (topic != NULL)
         return topic;
-    }
     if (!ps_kafka_topic_name_is_legal(name, length) || (topic = calloc(1, sizeof *topic)) == NULL)
         return NULL;
     if (client->reader == NULL && client->topic_count >= PS_KAFKA_NATIVE_TOPICS_MAX &&
@@ -101,9 +98,8 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
     topic->length = length;
     topic->hash = ps_name_keyed_hash32(name, length);
     partition_init(&topic->nowhere, topic, PS_KAFKA_PARTITION_ANY);
-    topic->used = client->uses;
     topic->asked_ns = client->now.mono_ns;
-    topic->turn = (uint32_t)(client->random >> 32);
+    topic->sticky_partition = (int32_t)(client->random >> 33);
     struct ps_kafka_native_topic **bucket = bucket_of(client, topic->hash);
     topic->next = *bucket;
     *bucket = topic;
@@ -317,15 +313,16 @@ void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
 
 /* ---- which partition ---- */
 
-static int32_t next_led(struct ps_kafka_native_topic *topic)
+/* Returns the partition after the present one, if it has a leader, or the next one that has. */
+static int32_t next_led(const struct ps_kafka_native_topic *topic)
 {
-    uint32_t count = (uint32_t)topic->partition_count;
+    uint32_t count = (uint32_t)topic->partition_count, from = (uint32_t)topic->sticky_partition + 1;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = (topic->turn + i) % count;
+        uint32_t number = (from + i) % count;
         if (topic->partitions[number]->leader != NULL)
             return (int32_t)number;
     }
-    return (int32_t)(topic->turn % count);
+    return (int32_t)(from % count);
 }
 
 static int32_t place_in_turn(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
@@ -333,7 +330,6 @@ static int32_t place_in_turn(const struct ps_kafka_native *client, struct ps_kaf
 {
     if (topic->sticky_bytes_left == 0 || topic->sticky_partition >= topic->partition_count) {
         topic->sticky_partition = next_led(topic);
-        topic->turn = (uint32_t)topic->sticky_partition + 1;
         topic->sticky_bytes_left = client->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : PORTION_BYTES;
     }
     topic->sticky_bytes_left -= (uint32_t)ps_least(bytes + 1, topic->sticky_bytes_left);

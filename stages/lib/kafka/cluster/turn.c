@@ -1,5 +1,5 @@
 /* One turn of the native client: answers of the resolver, connections, metadata, the producer's id, reports. */
-#include "stages/lib/kafka/cluster/turn.h"
+#include "stages/lib/kafka/cluster/native_internal.h"
 
 #include "core/quantity.h"
 #include "stages/lib/kafka/errors.h"
@@ -26,24 +26,29 @@ static uint64_t look_ns(const struct ps_kafka_native *client)
                     client->metadata.answered_ns + client->settings.metadata_age_ns);
 }
 
-static bool wants_metadata(const struct ps_kafka_native *client)
+/* Returns when metadata is to be requested; PS_NEVER: it is under way, or not needed. */
+static uint64_t metadata_due_ns(const struct ps_kafka_native *client)
 {
     bool needed = client->topic_count > 0 || client->all_topics ||
                   (ps_kafka_native_is_transactional(client) && client->cluster[0] == '\0');
-    return !client->metadata.asked && needed && client->now.mono_ns >= client->metadata.rest_ns &&
-           (client->metadata.wanted || client->now.mono_ns >= look_ns(client));
+    if (client->metadata.asked || !needed)
+        return PS_NEVER;
+    uint64_t due_ns = client->metadata.wanted ? 0 : look_ns(client);
+    return due_ns > client->metadata.rest_ns ? due_ns : client->metadata.rest_ns;
 }
 
-static bool wants_id(const struct ps_kafka_native *client)
+/* The same for the producer's id. In transactions, transaction.c asks the coordinator. */
+static uint64_t id_due_ns(const struct ps_kafka_native *client)
 {
-    return client->id_state == PS_KAFKA_NATIVE_ID_NONE && client->now.mono_ns >= client->id_rest_ns &&
-           !client->fatal &&
-           !ps_kafka_native_is_transactional(client); /* transaction.c asks the coordinator */
+    bool needed = client->id_state == PS_KAFKA_NATIVE_ID_NONE && !client->fatal &&
+                  !ps_kafka_native_is_transactional(client);
+    return needed ? client->id_rest_ns : PS_NEVER;
 }
 
 static void ask(struct ps_kafka_native *client)
 {
-    bool metadata = wants_metadata(client), id = wants_id(client);
+    bool metadata = client->now.mono_ns >= metadata_due_ns(client);
+    bool id = client->now.mono_ns >= id_due_ns(client);
     struct ps_kafka_native_broker *broker = metadata || id ? ps_kafka_native_any_broker(client) : NULL;
     if (broker == NULL)
         return;
@@ -289,23 +294,13 @@ uint32_t ps_kafka_native_turn(struct ps_kafka_native *client, const struct ps_ka
     return client->reported;
 }
 
-static uint64_t ask_due_ns(const struct ps_kafka_native *client)
-{
-    uint64_t due_ns = PS_NEVER, reached_ns = ps_kafka_native_any_due_ns(client);
-    if ((client->topic_count > 0 || client->all_topics) && !client->metadata.asked)
-        due_ns = client->metadata.wanted || look_ns(client) < client->metadata.rest_ns
-                     ? client->metadata.rest_ns
-                     : look_ns(client);
-    if (client->id_state == PS_KAFKA_NATIVE_ID_NONE && !client->fatal &&
-        !ps_kafka_native_is_transactional(client))
-        due_ns = ps_least(due_ns, client->id_rest_ns);
-    return due_ns > reached_ns ? due_ns : reached_ns;
-}
-
 uint64_t ps_kafka_native_turn_due_ns(const struct ps_kafka_native *client)
 {
-    uint64_t due_ns = ps_least(ps_least(client->queued.resting_ns, ask_due_ns(client)),
-                               ps_kafka_native_transaction_due_ns(client));
+    uint64_t due_ns = ps_least(metadata_due_ns(client), id_due_ns(client));
+    uint64_t reached_ns = ps_kafka_native_any_due_ns(client);
+    due_ns = due_ns > reached_ns ? due_ns : reached_ns;
+    due_ns = ps_least(due_ns, client->queued.resting_ns);
+    due_ns = ps_least(due_ns, ps_kafka_native_transaction_due_ns(client));
     for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL; broker = broker->next)
         due_ns = ps_least(due_ns, ps_kafka_native_broker_due_ns(broker));
     if (client->settings.delivery_ns != 0 && client->queued.records > 0 && !client->fatal)

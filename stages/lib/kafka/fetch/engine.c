@@ -1,6 +1,5 @@
 /* The functions of kafka/fetch/reading.h, and one turn of the client. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
-#include "stages/lib/kafka/cluster/turn.h"
 #include "stages/lib/least.h"
 
 #include <stdarg.h>

@@ -336,7 +336,7 @@ bool ps_kafka_assignment_read(const char *bytes, size_t length,
         for (uint32_t i = 0; i < partitions && !in.failed; i++) {
             int32_t partition = ps_wire_get_int32(&in);
             in.failed |= partition < 0;
-            if (!in.failed)
+            if (!in.failed && add != NULL)
                 add(argument, topic, partition);
         }
     }

@@ -81,7 +81,7 @@ ps_kafka_group_assignor ps_kafka_group_sticky;
 size_t ps_kafka_assignment_write(char *at, const struct ps_kafka_group *group, const uint32_t *owners,
                                  uint32_t member);
 
-/* Calls `add` for each partition of an assignment. Returns false if the bytes cannot be read; partitions before the damage
+/* Calls `add`, if it is not NULL, for each partition of an assignment. Returns false if the bytes cannot be read; partitions before the damage
  * were added. An empty assignment has no bytes. */
 bool ps_kafka_assignment_read(const char *bytes, size_t length,
                               void (*add)(void *argument, struct ps_slice topic, int32_t partition),

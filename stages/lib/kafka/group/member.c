@@ -21,14 +21,9 @@
 #define MISFIT_REST_NS (500 * PS_NS_PER_MS) /* pause after a second assignment with topics of others */
 #define JOIN_PATIENCE_NS (10 * PS_NS_PER_S) /* in addition to the time that members have to join */
 
-static struct ps_kafka_fetch_member *member_of(struct ps_kafka_fetch *fetch)
-{
-    return &fetch->member;
-}
-
 void ps_kafka_member_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_reading_config *config)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     const struct ps_port *port = config->port;
     member->coordinator = (struct ps_kafka_native_coordinator){
         .key = {fetch->group, (uint32_t)strlen(fetch->group)}, .type = 0, .node = -1};
@@ -117,7 +112,7 @@ static bool is_text(const char *text, uint32_t length, const char *other)
 
 static void join_failed(struct ps_kafka_fetch *fetch, int16_t error)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     if (error == PS_KAFKA_ERROR_MEMBER_ID_REQUIRED)
         return; /* the answer has the member id */
     if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID || error == PS_KAFKA_ERROR_ILLEGAL_GENERATION) {
@@ -141,7 +136,7 @@ static struct ps_kafka_native_request *request_leave(struct ps_kafka_fetch *fetc
  * or after another member got its instance id (KIP-345). */
 static void become_another(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     struct ps_kafka_native_broker *broker =
         member->instance[0] == '\0' ? ps_kafka_member_coordinator(fetch) : NULL;
     struct ps_kafka_native_request *request = broker != NULL ? request_leave(fetch, broker) : NULL;
@@ -161,7 +156,7 @@ static void become_another(struct ps_kafka_fetch *fetch)
 static bool follow_or_lead(struct ps_kafka_fetch *fetch, bool leads, bool skips, int16_t version,
                            struct ps_wire_in *in)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     member->phase = PS_KAFKA_MEMBER_SYNCING;
     if (!leads && !member->returned) {
         ps_kafka_leader_follow_none(member);
@@ -187,7 +182,7 @@ static bool follow_or_lead(struct ps_kafka_fetch *fetch, bool leads, bool skips,
 static bool joined(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
                    struct ps_wire_in *in)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     uint32_t protocol_length, leader_length, id_length;
     int16_t error = ps_wire_get_int16(in);
     int32_t generation = ps_wire_get_int32(in);
@@ -246,15 +241,11 @@ static void take_partition(void *argument, struct ps_slice topic, int32_t partit
         ps_kafka_parts_take(fetch, topic, partition);
 }
 
-static void pass_partition(void *, struct ps_slice, int32_t)
-{
-}
-
 /* Takes the assigned partitions, and begins to give up the partitions that the assignment lacks. The assignment can be
  * read. */
 static void take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uint32_t length)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     member->misfits = false;
     ps_kafka_streams_begin_assignment(&fetch->streams);
     for (uint32_t i = 0; i < fetch->part_count; i++)
@@ -275,7 +266,7 @@ static void take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
  * whether all of its topics are read. */
 static void judge_assignment(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     member->coverage =
         member->returned && !member->misfits ? PS_KAFKA_COVERAGE_DOUBTED : PS_KAFKA_COVERAGE_GOOD;
     member->returned = false;
@@ -305,7 +296,7 @@ static void set_membership(struct ps_kafka_fetch *fetch)
 
 static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     int16_t error = ps_wire_get_int16(in);
     uint32_t length = ps_wire_get_count(in, 1);
     const char *bytes = ps_wire_take(in, length);
@@ -326,7 +317,7 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
             ps_kafka_member_failed(fetch, error, "SyncGroup");
         return true;
     }
-    if (!ps_kafka_assignment_read(bytes, length, pass_partition, NULL)) {
+    if (!ps_kafka_assignment_read(bytes, length, NULL, NULL)) {
         ps_kafka_member_misread(fetch, "what the group's leader assigns");
         return true;
     }
@@ -346,7 +337,7 @@ static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 
 static bool beaten(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     int16_t error = ps_wire_get_int16(in);
     member->heartbeat_asked = false;
     if (in->failed)
@@ -385,7 +376,7 @@ bool ps_kafka_member_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native
 
 void ps_kafka_member_lost(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     switch (request->kind) {
     case PS_KAFKA_NATIVE_FIND_COORDINATOR:
         break;
@@ -429,7 +420,7 @@ static bool may_join(const struct ps_kafka_fetch *fetch)
 
 static void join(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     int16_t version = ps_kafka_native_version(broker, PS_KAFKA_NATIVE_JOIN_GROUP);
     if (!may_join(fetch))
         return;
@@ -464,7 +455,7 @@ static void sync_group(struct ps_kafka_fetch *fetch, struct ps_kafka_native_brok
 
 static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     if (member->heartbeat_asked || member->lost ||
         fetch->mono_ns < member->heartbeat_ns + fetch->settings.heartbeat_ns)
         return;
@@ -480,7 +471,7 @@ static void beat(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *br
 /* If the coordinator has not answered for the session's time, other members have the partitions by now. */
 static void check_session(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     bool keeps = member->phase == PS_KAFKA_MEMBER_OUT && ps_kafka_parts_are_held(fetch);
     bool has_session = member->phase == PS_KAFKA_MEMBER_STABLE || keeps ||
                        (member->phase == PS_KAFKA_MEMBER_REVOKING && !member->lost);
@@ -491,7 +482,7 @@ static void check_session(struct ps_kafka_fetch *fetch)
 
 void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     if (member->phase == PS_KAFKA_MEMBER_LEFT)
         return;
     ps_kafka_member_drop_coordinators(fetch, false);
@@ -534,7 +525,7 @@ void ps_kafka_member_turn(struct ps_kafka_fetch *fetch)
 
 void ps_kafka_member_leave(struct ps_kafka_fetch *fetch)
 {
-    struct ps_kafka_fetch_member *member = member_of(fetch);
+    struct ps_kafka_fetch_member *member = &fetch->member;
     bool known =
         /* static members do not leave: the group keeps them until their session ends */
         member->id[0] != '\0' && member->instance[0] == '\0';

@@ -4,7 +4,7 @@
 
 #include "core/text/list.h"
 #include "stages/lib/kafka/errors.h"
-#include "stages/lib/kafka/cluster/turn.h"
+#include "stages/lib/kafka/cluster/native_internal.h"
 #include "stages/lib/kafka/produce/partition.h"
 #include "stages/lib/least.h"
 
