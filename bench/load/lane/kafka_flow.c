@@ -75,10 +75,10 @@ static int32_t partition_of(const struct ps_kafka_flow_plan *plan, uint32_t numb
     return plan->by_source ? (int32_t)(number % plan->partition_count) : plan->partition;
 }
 
-enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_kafka_flow_plan *plan,
-                                  struct ps_lane *lane, struct ps_err *err)
+enum ps_status ps_kafka_flow_open(void *state, const void *plan_, struct ps_lane *lane, struct ps_err *err)
 {
-    flow->plan = plan;
+    struct ps_kafka_flow *flow = state;
+    const struct ps_kafka_flow_plan *plan = flow->plan = plan_;
     flow->lane = lane;
     flow->partition = partition_of(plan, ps_lane_number(lane));
     for (size_t i = 0; i < PS_KAFKA_FLOW_BLOCKS_MAX; i++) {
@@ -100,8 +100,9 @@ enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_ka
     return PS_FAIL;
 }
 
-void ps_kafka_flow_give(struct ps_kafka_flow *flow, struct ps_load_block *block)
+void ps_kafka_flow_give(void *state, struct ps_load_block *block)
 {
+    struct ps_kafka_flow *flow = state;
     struct ps_kafka_slot *slot = flow->free;
     PS_ASSERT(slot != NULL && block->count > 0);
     flow->free = slot->free;
@@ -489,8 +490,9 @@ static bool begin(struct ps_kafka_flow *flow)
     return flow->begun;
 }
 
-uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
+uint64_t ps_kafka_flow_work(void *state, uint64_t now_ns)
 {
+    struct ps_kafka_flow *flow = state;
     flow->now_ns = now_ns;
     if (!flow->begun && flow->phase == PS_KAFKA_FLOW_SENDING && !begin(flow)) {
         wake_take(flow);
@@ -510,8 +512,9 @@ uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns)
     return flow->phase == PS_KAFKA_FLOW_SENDING ? check_stall(flow) : now_ns;
 }
 
-void ps_kafka_flow_close(struct ps_kafka_flow *flow)
+void ps_kafka_flow_close(void *state)
 {
+    struct ps_kafka_flow *flow = state;
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = flow};
     if (flow->producer != NULL) {
         flow->phase = PS_KAFKA_FLOW_COLLECTING;

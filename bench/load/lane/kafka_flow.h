@@ -91,12 +91,9 @@ struct ps_kafka_flow {
     struct ps_kafka_slot slots[PS_KAFKA_FLOW_BLOCKS_MAX];
 };
 
-/* Makes the producer; takes milliseconds. The library's threads may run on any CPU, even when this thread is
- * pinned. */
-enum ps_status ps_kafka_flow_open(struct ps_kafka_flow *flow, const struct ps_kafka_flow_plan *plan,
-                                  struct ps_lane *lane, struct ps_err *err);
-void ps_kafka_flow_give(struct ps_kafka_flow *flow, struct ps_load_block *block);
-/* Does what can be done now. Returns the time (monotonic) by which it must be called again. */
-uint64_t ps_kafka_flow_work(struct ps_kafka_flow *flow, uint64_t now_ns);
-/* Waits until the library no longer uses the blocks. */
-void ps_kafka_flow_close(struct ps_kafka_flow *flow);
+/* For ps_target_ops. _open makes the producer; takes milliseconds. The library's threads may run on any CPU, even when this
+ * thread is pinned. _close waits until the library no longer uses the blocks. */
+enum ps_status ps_kafka_flow_open(void *state, const void *plan, struct ps_lane *lane, struct ps_err *err);
+void ps_kafka_flow_give(void *state, struct ps_load_block *block);
+uint64_t ps_kafka_flow_work(void *state, uint64_t now_ns);
+void ps_kafka_flow_close(void *state);

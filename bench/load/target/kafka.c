@@ -116,21 +116,6 @@ static void kafka_unplan(void *plan)
     ps_kafka_settings_fini(&((struct ps_kafka_flow_plan *)plan)->settings);
 }
 
-static enum ps_status kafka_open(void *state, const void *plan, struct ps_lane *lane, struct ps_err *err)
-{
-    return ps_kafka_flow_open(state, plan, lane, err);
-}
-
-static void kafka_give(void *state, struct ps_load_block *block)
-{
-    ps_kafka_flow_give(state, block);
-}
-
-static uint64_t kafka_work(void *state, uint64_t now_ns)
-{
-    return ps_kafka_flow_work(state, now_ns);
-}
-
 static int kafka_descriptor(void *state, short *events)
 {
     const struct ps_kafka_flow *flow = state;
@@ -144,11 +129,6 @@ static bool kafka_finish(void *state, uint64_t)
     return flow->head == NULL;
 }
 
-static void kafka_close(void *state)
-{
-    ps_kafka_flow_close(state);
-}
-
 const struct ps_target_ops ps_target_kafka = {
     .scheme = "kafka",
     .summary = "kafka://HOST:PORT,HOST:PORT/TOPIC?key=none|source|sequence&partition=any|source|N&waves=3"
@@ -160,10 +140,10 @@ const struct ps_target_ops ps_target_kafka = {
     .state_bytes = sizeof(struct ps_kafka_flow),
     .plan = kafka_plan,
     .unplan = kafka_unplan,
-    .open = kafka_open,
-    .give = kafka_give,
-    .work = kafka_work,
+    .open = ps_kafka_flow_open,
+    .give = ps_kafka_flow_give,
+    .work = ps_kafka_flow_work,
     .descriptor = kafka_descriptor,
     .finish = kafka_finish,
-    .close = kafka_close,
+    .close = ps_kafka_flow_close,
 };
