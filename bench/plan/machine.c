@@ -1,5 +1,5 @@
 #include "bench/plan/machine.h"
-#include "stages/lib/kafka/librdkafka/version.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,8 @@
 #include "bench/plan/reach.h"
 #include "bench/plan/subject.h"
 #include "bench/support/url.h"
-#include "stages/lib/kafka/librdkafka/partition_count.h"
+#include "stages/lib/kafka/librdkafka/reader.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,20 +13,22 @@
 
 static enum ps_status topics_look(struct ps_url *url, const char *text, bool may_create, struct ps_err *err)
 {
-    struct ps_pair pairs[PS_URL_KEYS_MAX + 1] = {{"bootstrap.servers", url->hosts}};
-    size_t pair_count = 1;
+    struct ps_kafka_settings settings;
+    const char *name, *value;
     char *path = ps_must_copy_text(url->path, "the topics of a plan"), *place = NULL;
-    unsigned partition_count;
+    int32_t partition_count;
     enum ps_status status = PS_OK;
-    for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &pairs[pair_count].key, &pairs[pair_count].value);)
-        pair_count++;
+    ps_kafka_settings_init(&settings);
+    ps_kafka_text_set(&settings.texts.servers, url->hosts);
+    for (unsigned at = 0; status == PS_OK && ps_url_next(url, "kafka.", &at, &name, &value);)
+        status = ps_kafka_settings_try(&settings, name, value, err);
     for (char *topic = strtok_r(path, "/,", &place); topic != NULL && status == PS_OK;
          topic = strtok_r(NULL, "/,", &place)) {
-        status =
-            ps_kafka_partition_count(pairs, pair_count, topic, may_create, ANSWER_MS, &partition_count, err);
+        status = ps_kafka_partition_count(&settings, topic, may_create, ANSWER_MS, &partition_count, err);
         if (status != PS_OK)
             ps_err_append(err, "%s", text);
     }
+    ps_kafka_settings_fini(&settings);
     free(path);
     return status;
 }

@@ -21,7 +21,6 @@
 #include "stages/lib/kafka/cluster/native.h"
 #include "stages/lib/kafka/options.h"
 #include "stages/lib/kafka/probe.h"
-#include "stages/lib/kafka/librdkafka/producer.h"
 #include "stages/lib/kafka/produce/partition.h"
 
 /* Limit of the waits of `part`, or else `strip`, for the brokers: for the last commits, and for leaving the group; and of
@@ -130,17 +129,16 @@ static void note_consumer(void *argument, enum ps_log_level severity, const char
 static enum ps_status channel_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_channel *plan = plan_;
-    struct ps_err err = {0};
     void *argument = (void *)(uintptr_t)context;
     const struct ps_notes producer = {.report = note_producer, .argument = argument};
     const struct ps_notes consumer = {.report = note_consumer, .argument = argument};
-    const char *acks = ps_kafka_acks_of(&plan->producer_pairs, NULL);
+    int32_t acks = ps_kafka_peek(PS_KAFKA_PRODUCER, &plan->producer_pairs, NULL).acks;
     enum ps_status status = ps_kafka_servers_check(context, plan->bootstrap_servers) ? PS_OK : PS_FAIL;
     if (ps_kafka_acks_are_weak(acks))
         ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));
     if (!ps_kafka_topic_check(context, "kafka.topic", plan->topic))
         status = PS_FAIL;
-    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &producer, NULL, &err) != PS_OK)
+    if (ps_kafka_producer_check(&plan->producer_pairs, false, context, &producer) != PS_OK)
         status = PS_FAIL;
     if (ps_kafka_consumer_check(&plan->consumer_pairs, context, &consumer) != PS_OK)
         status = PS_FAIL;
@@ -151,10 +149,9 @@ static enum ps_status channel_check(const void *plan_, const struct ps_context *
 
 static void name_client(struct ps_kafka_settings *settings, struct ps_context *context)
 {
-    if (ps_kafka_settings_get(settings, "client.id") == NULL)
-        ps_kafka_settings_set(
-            settings, "client.id",
-            ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name));
+    if (settings->texts.client_id == NULL)
+        ps_kafka_text_set(&settings->texts.client_id,
+                          ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name));
 }
 
 /* Maps events to records as KafkaChannel.doPut does: the header `key` is the record's key, and a partition header has
@@ -165,13 +162,11 @@ static enum ps_status build_producer(struct kafka_channel *plan, struct ps_conte
     struct ps_kafka_settings *settings = &plan->producer_settings;
     if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, settings, err) != PS_OK)
         return PS_FAIL;
-    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
+    ps_kafka_text_set(&settings->texts.servers, plan->bootstrap_servers);
     name_client(settings, context);
     const struct ps_kafka_sender_wants wants = {
-        .acks = ps_kafka_acks_of(&plan->producer_pairs, NULL),
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = IN_FLIGHT_BYTES_MAX,
-        .spread = ps_kafka_properties_spread(&plan->producer_pairs),
     };
     if (ps_kafka_sender_plan_build(&plan->putter.sender, settings, &wants, err) != PS_OK)
         return PS_FAIL;
@@ -193,11 +188,11 @@ static enum ps_status build_producer(struct kafka_channel *plan, struct ps_conte
 }
 
 /* Flume's code begins with the oldest record; its guide says with the newest. */
-static const char *offset_reset(const struct kafka_channel *plan)
+static enum ps_kafka_reset offset_reset(const struct kafka_channel *plan)
 {
     if (plan->read_smallest_text != NULL && strcasecmp(plan->read_smallest_text, "true") != 0)
-        return "latest";
-    return "earliest";
+        return PS_KAFKA_RESET_LATEST;
+    return PS_KAFKA_RESET_EARLIEST;
 }
 
 static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_context *context,
@@ -206,20 +201,17 @@ static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_conte
     struct ps_kafka_settings *settings = &plan->consumer_settings;
     if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer_pairs, context, NULL, settings, err) != PS_OK)
         return PS_FAIL;
-    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
-    ps_kafka_settings_set(settings, "group.id", plan->group);
+    ps_kafka_text_set(&settings->texts.servers, plan->bootstrap_servers);
     if (ps_pairs_get(&plan->consumer_pairs, "auto.offset.reset") == NULL)
-        ps_kafka_settings_set(settings, "auto.offset.reset", offset_reset(plan));
+        settings->reader.reset = offset_reset(plan);
     name_client(settings, context);
-    if (ps_kafka_native_fits(settings->items, settings->count, err) != PS_OK)
+    if (ps_kafka_native_fits(settings, err) != PS_OK)
         return PS_FAIL;
     const char **topics = ps_arena_alloc(context->arena, sizeof *topics);
     topics[0] = plan->topic;
     plan->taker = (struct ps_kafka_channel_take_plan){
         .component = context->component,
-        .pairs = settings->items,
-        .pair_count = settings->count,
-        .group_instance_id = ps_kafka_settings_get(settings, "group.instance.id"),
+        .settings = settings,
         .subscription = {1, topics},
         .record = {.key = ps_name_intern("key"),
                    .group = plan->group,
@@ -505,11 +497,10 @@ static void channel_restore(void *plan, struct ps_lease *list)
 static void channel_outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct kafka_channel *plan = plan_;
-    const char *acks = ps_kafka_acks_of(&plan->producer_pairs, NULL);
+    int32_t acks = ps_kafka_peek(PS_KAFKA_PRODUCER, &plan->producer_pairs, NULL).acks;
     ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
     fprintf(out, ", topic %s, group %s, %s, acks %s", plan->topic, plan->group,
-            plan->parse_as_flume_event ? "Flume events" : "bodies",
-            ps_kafka_acks_are_weak(acks) ? acks : "all");
+            plan->parse_as_flume_event ? "Flume events" : "bodies", ps_kafka_acks_word(acks));
     if (ps_kafka_acks_are_weak(acks))
         fputs(" (events can be lost)", out);
 }
@@ -517,7 +508,7 @@ static void channel_outline(const void *plan_, const struct ps_context *, FILE *
 static const char *channel_weakness(const void *plan_)
 {
     const struct kafka_channel *plan = plan_;
-    return ps_kafka_acks_are_weak(ps_kafka_acks_of(&plan->producer_pairs, NULL))
+    return ps_kafka_acks_are_weak(ps_kafka_peek(PS_KAFKA_PRODUCER, &plan->producer_pairs, NULL).acks)
                ? "with this acks of the channel a broker that fails loses events that the channel has taken"
                : NULL;
 }
@@ -533,7 +524,6 @@ static void channel_probe(const void *plan_, struct ps_context *context, const s
     const struct ps_kafka_probe consumer = {.client = PS_KAFKA_CONSUMER,
                                             .pairs = &plan->consumer_pairs,
                                             .brokers = plan->bootstrap_servers,
-                                            .group = plan->group,
                                             .topics = {1, &plan->topic}};
     if (context->producers > 0 || context->consumers == 0)
         ps_kafka_probe(probe, context, &producer);

@@ -12,7 +12,6 @@
 #include "stages/lib/kafka/produce/partition.h"
 #include "stages/lib/kafka/properties/properties.h"
 #include "stages/lib/kafka/produce/sender.h"
-#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include "stages/lib/random.h"
 
@@ -188,9 +187,9 @@ static const struct ps_option options[] = {
 
 /* ---- check ---- */
 
-static const char *acks_of(const struct kafka_plan *plan)
+static struct ps_kafka_settings peek(const struct kafka_plan *plan)
 {
-    return ps_kafka_acks_of(&plan->producer_pairs, plan->required_acks);
+    return ps_kafka_peek(PS_KAFKA_PRODUCER, &plan->producer_pairs, plan->required_acks);
 }
 
 static void note(void *argument, enum ps_log_level severity, const char *key, const char *message)
@@ -205,15 +204,10 @@ static void note(void *argument, enum ps_log_level severity, const char *key, co
 static const char *engine_misfit(const struct kafka_plan *plan, const struct ps_context *context,
                                  struct ps_err *err)
 {
-    struct ps_kafka_settings settings = {0};
-    const char *acks = acks_of(plan);
-    bool misfit = false;
-    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, &settings, err) ==
-        PS_OK) {
-        if (ps_kafka_acks_are_weak(acks))
-            ps_kafka_settings_set(&settings, "acks", acks);
-        misfit = ps_kafka_native_fits(settings.items, settings.count, err) != PS_OK;
-    }
+    struct ps_kafka_settings settings;
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, &settings, err) != PS_OK)
+        return NULL;
+    bool misfit = ps_kafka_native_fits(&settings, err) != PS_OK;
     ps_kafka_settings_fini(&settings);
     return misfit ? err->text : NULL;
 }
@@ -224,24 +218,16 @@ static bool is_native(const struct kafka_plan *plan)
     return plan->engine == ENGINE_NATIVE || plan->guarantee == EXACTLY_ONCE;
 }
 
-/* Returns whether the properties switch idempotence off. */
-static bool is_idempotence_off(const struct kafka_plan *plan)
-{
-    char value[16];
-    return ps_kafka_properties_value(PS_KAFKA_PRODUCER, &plan->producer_pairs, "enable.idempotence", value,
-                                     sizeof value) &&
-           strcmp(value, "false") == 0;
-}
-
 /* Checks penstock.guarantee: transactions need idempotence and acks=all. */
 static enum ps_status check_guarantee(const struct kafka_plan *plan, const struct ps_context *context,
                                       const char *misfit)
 {
+    const struct ps_kafka_settings settings = peek(plan);
     if (plan->guarantee != EXACTLY_ONCE)
         return PS_OK;
-    if (ps_kafka_acks_are_weak(acks_of(plan)))
+    if (ps_kafka_acks_are_weak(settings.acks))
         misfit = "kafka.producer.acks is not all";
-    else if (is_idempotence_off(plan))
+    else if (!settings.idempotent)
         misfit = "kafka.producer.enable.idempotence = false";
     else if (plan->transaction_interval_ms > plan->transaction_timeout_ms / 2)
         misfit = "penstock.transaction.interval is above half of penstock.transaction.timeout";
@@ -291,7 +277,7 @@ static enum ps_status check_encoder(const struct kafka_plan *plan, const struct 
 static enum ps_status kafka_check(const void *plan_, const struct ps_context *context)
 {
     const struct kafka_plan *plan = plan_;
-    const char *acks = acks_of(plan);
+    int32_t acks = peek(plan).acks;
     enum ps_status status = ps_kafka_servers_check(context, plan->bootstrap_servers) ? PS_OK : PS_FAIL;
     struct ps_err err = {0};
     if (ps_kafka_acks_are_weak(acks))
@@ -310,7 +296,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
         status = PS_FAIL;
     }
     const struct ps_notes notes = {.report = note, .argument = (void *)(uintptr_t)context};
-    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &notes, NULL, &err) != PS_OK)
+    if (ps_kafka_producer_check(&plan->producer_pairs, is_native(plan), context, &notes) != PS_OK)
         status = PS_FAIL;
     if (check_engine(plan, context) != PS_OK || check_positions(plan, context) != PS_OK ||
         check_encoder(plan, context) != PS_OK)
@@ -419,8 +405,7 @@ static void build_transactions(struct kafka_plan *plan, const struct ps_context 
         .timeout_ns = (uint64_t)plan->transaction_timeout_ms * PS_NS_PER_MS,
         .bytes_max = context->channel_quota_bytes / 5, /* less than half of a sink's share */
     };
-    ps_kafka_settings_set(&plan->settings, "transaction.timeout.ms",
-                          ps_arena_format(context->arena, "%" PRId64, plan->transaction_timeout_ms));
+    plan->settings.transaction_timeout_ms = (int32_t)plan->transaction_timeout_ms;
 }
 
 static bool kafka_transactional(const void *plan_)
@@ -431,10 +416,10 @@ static bool kafka_transactional(const void *plan_)
 
 static const char *kafka_weakness(const void *plan_)
 {
-    const struct kafka_plan *plan = plan_;
-    if (ps_kafka_acks_are_weak(acks_of(plan)))
+    const struct ps_kafka_settings settings = peek(plan_);
+    if (ps_kafka_acks_are_weak(settings.acks))
         return "with this acks a broker that fails loses events that count as delivered";
-    if (is_idempotence_off(plan))
+    if (!settings.idempotent)
         return "with enable.idempotence = false retries can double events and change their order";
     return NULL;
 }
@@ -449,16 +434,13 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
 {
     struct kafka_plan *plan = plan_;
     struct ps_kafka_settings *settings = &plan->settings;
-    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, settings, err) != PS_OK) {
-        ps_kafka_settings_fini(settings);
+    if (ps_kafka_translate(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, NULL, settings, err) != PS_OK)
         return ps_err_append(err, "keys kafka.producer.*");
-    }
-    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap_servers);
+    ps_kafka_text_set(&settings->texts.servers, plan->bootstrap_servers);
+    settings->acks = peek(plan).acks;
     const struct ps_kafka_sender_wants wants = {
-        .acks = acks_of(plan),
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = (uint64_t)plan->in_flight_bytes_max,
-        .spread = ps_kafka_properties_spread(&plan->producer_pairs),
         .native = is_native(plan),
     };
     if (plan->guarantee == EXACTLY_ONCE)
@@ -478,14 +460,14 @@ static void kafka_outline(const void *plan_, const struct ps_context *context, F
 {
     const struct kafka_plan *plan = plan_;
     struct ps_err err = {0};
-    const char *acks = acks_of(plan);
-    bool weak = ps_kafka_acks_are_weak(acks);
+    const struct ps_kafka_settings settings = peek(plan);
+    bool weak = ps_kafka_acks_are_weak(settings.acks);
     ps_kafka_outline(out, plan->bootstrap_servers, &plan->producer_pairs);
     fprintf(out, ", topic %s%s, acks %s", plan->topic, plan->allow_topic_override ? " or the event's" : "",
-            weak ? acks : "all");
+            ps_kafka_acks_word(settings.acks));
     fputs(weak                              ? " (events can be lost)"
           : plan->guarantee == EXACTLY_ONCE ? ", transactions: exactly once for readers of committed records"
-          : is_idempotence_off(plan)        ? ", not idempotent (retries can double events)"
+          : !settings.idempotent            ? ", not idempotent (retries can double events)"
                                             : ", idempotent",
           out);
     fputs(is_native(plan) && engine_misfit(plan, context, &err) == NULL ? ", native engine"

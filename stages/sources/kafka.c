@@ -29,7 +29,6 @@
  * already. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
 #define MEMORY_RETRY_MAX_NS (10 * PS_NS_PER_MS)
-#define VALUE_BYTES 128U /* of a property that is judged */
 
 struct kafka_plan {
     const char *bootstrap, *regex, *group, *old_group, *zookeeper, *topic_header, *timestamp_header;
@@ -204,7 +203,7 @@ static void exclude_internal_topics(struct kafka_plan *plan)
         if (plan->regex == NULL || ps_pairs_get(&plan->consumer, keys[i]) != NULL)
             return;
     }
-    ps_kafka_settings_set(&plan->settings, "topic.blacklist", PS_KAFKA_INTERNAL_TOPICS);
+    ps_kafka_text_set(&plan->settings.texts.exclusion, PS_KAFKA_INTERNAL_TOPICS);
 }
 
 static const char *group_of(const struct kafka_plan *plan)
@@ -243,25 +242,21 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
 {
     struct kafka_plan *plan = plan_;
     struct ps_kafka_settings *settings = &plan->settings;
-    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, settings, err) != PS_OK) {
-        ps_kafka_settings_fini(settings);
+    if (ps_kafka_translate(PS_KAFKA_CONSUMER, &plan->consumer, context, NULL, settings, err) != PS_OK)
         return PS_FAIL;
-    }
-    ps_kafka_settings_set(settings, "bootstrap.servers", plan->bootstrap);
-    ps_kafka_settings_set(settings, "group.id", group_of(plan));
-    if (ps_kafka_settings_get(settings, "client.id") == NULL) {
-        char *id = ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name);
-        ps_kafka_settings_set(settings, "client.id", id);
-    }
-    if (ps_kafka_place_has_member(ps_kafka_settings_get(settings, "group.instance.id")))
+    ps_kafka_text_set(&settings->texts.servers, plan->bootstrap);
+    if (settings->texts.client_id == NULL)
+        ps_kafka_text_set(&settings->texts.client_id,
+                          ps_arena_format(context->arena, "penstock-%s-%s", context->agent, context->name));
+    if (ps_kafka_place_has_member(settings->texts.group_instance_id))
         plan->place = ps_kafka_place_plan_of(context, "source");
     plan->held_bytes_max = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
     if (plan->sink_commits)
-        ps_kafka_settings_set(settings, "isolation.level", "read_committed");
+        settings->reader.committed_only = true;
     exclude_internal_topics(plan);
     plan->subscription = plan->regex == NULL ? wanted_topics(plan) : (struct ps_texts){0};
     build_headers(plan, context);
-    if (plan->sink_commits && ps_kafka_is_cooperative(settings)) {
+    if (plan->sink_commits && settings->reader.cooperative) {
         ps_kafka_settings_fini(settings);
         return ps_err_set(err,
                           "partition.assignment.strategy = cooperative-sticky cannot deliver exactly once");
@@ -291,15 +286,12 @@ static bool kafka_yields_positions(void *plan_, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;
     static const char isolation_key[] = "isolation.level", strategy_key[] = "partition.assignment.strategy";
-    char value[VALUE_BYTES];
+    const struct ps_kafka_settings settings = ps_kafka_peek(PS_KAFKA_CONSUMER, &plan->consumer, NULL);
     /* without the key read_committed is set */
-    if (ps_pairs_get(&plan->consumer, isolation_key) != NULL &&
-        ps_kafka_properties_value(PS_KAFKA_CONSUMER, &plan->consumer, isolation_key, value, sizeof value) &&
-        strcmp(value, "read_committed") != 0)
-        return refuse_positions(plan, isolation_key, value, err);
-    if (ps_kafka_properties_value(PS_KAFKA_CONSUMER, &plan->consumer, strategy_key, value, sizeof value) &&
-        ps_kafka_strategy_is_cooperative(value))
-        return refuse_positions(plan, strategy_key, value, err);
+    if (ps_pairs_get(&plan->consumer, isolation_key) != NULL && !settings.reader.committed_only)
+        return refuse_positions(plan, isolation_key, "read_uncommitted", err);
+    if (settings.reader.cooperative)
+        return refuse_positions(plan, strategy_key, "cooperative-sticky", err);
     if (strlen(group_of(plan)) > GROUP_BYTES_MAX) {
         ps_err_set(err, "kafka.consumer.group.id has more than %u bytes", GROUP_BYTES_MAX);
         return false;
@@ -330,7 +322,6 @@ static void kafka_probe(const void *plan_, struct ps_context *context, const str
     const struct ps_kafka_probe kafka = {.client = PS_KAFKA_CONSUMER,
                                          .pairs = &plan->consumer,
                                          .brokers = plan->bootstrap,
-                                         .group = group_of(plan),
                                          .topics = plan->regex == NULL ? wanted_topics(plan)
                                                                        : (struct ps_texts){0}};
     if (plan->regex != NULL)
@@ -354,10 +345,8 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
     *state = (struct kafka_state){.port = port};
     const struct ps_kafka_reading_config config = {
         .port = port,
-        .pairs = plan->settings.items,
-        .pair_count = plan->settings.count,
+        .settings = &plan->settings,
         .group = group_of(plan),
-        .group_instance_id = ps_kafka_settings_get(&plan->settings, "group.instance.id"),
         .place = &state->place,
         .subscription = plan->subscription,
         .pattern = plan->pattern,

@@ -15,10 +15,10 @@ static void use(struct ps_jaas_entry *entry)
 {
     struct ps_kafka_settings settings = {0};
     struct ps_err err = {.length = 0};
-    PS_ASSERT(entry->module != NULL && entry->flag != NULL && entry->option_count <= PS_JAAS_OPTIONS_MAX);
+    PS_ASSERT(entry->module != NULL && entry->option_count <= PS_JAAS_OPTIONS_MAX);
     for (size_t i = 0; i < entry->option_count; i++)
         PS_ASSERT(ps_kafka_jaas_option(entry, entry->options[i].name) != NULL);
-    (void)ps_kafka_jaas_translate(entry, "PLAIN", "sasl.jaas.config", &settings, NULL, &err);
+    (void)ps_kafka_jaas_translate(entry, "sasl.jaas.config", &settings, NULL, &err);
     ps_kafka_settings_fini(&settings);
     ps_kafka_jaas_fini(entry);
 }

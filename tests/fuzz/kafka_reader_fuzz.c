@@ -16,19 +16,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct ps_kafka_fetch *make(struct ps_port *port)
 {
     struct ps_err err = {0};
-    static const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:9"},
-                                           {.key = "auto.offset.reset", .value = "earliest"}};
+    static struct ps_kafka_settings settings;
     static const char *const topics[] = {"t"};
     const struct ps_kafka_reading_config config = {
         .port = port,
-        .pairs = pairs,
-        .pair_count = PS_COUNT_OF(pairs),
+        .settings = &settings,
         .group = "g",
         .subscription = {1, topics},
         .commit_interval_ns = 1,
         .revoke_wait_ns = 1,
         .held_bytes_max = BUDGET_BYTES,
     };
+    ps_kafka_settings_init(&settings);
+    settings.texts.servers = (char[]){"127.0.0.1:9"};
+    settings.reader.reset = PS_KAFKA_RESET_EARLIEST;
     struct ps_kafka_fetch *fetch = ps_kafka_reading_open(&config, &err);
     PS_ASSERT(fetch != NULL);
     return fetch;

@@ -26,10 +26,12 @@ static void on_notice(void *, const struct ps_kafka_notice *)
 static struct ps_kafka_native *make(void)
 {
     struct ps_err err = {0};
-    const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:9"},
-                                    {.key = "enable.idempotence", .value = "true"}};
-    const struct ps_kafka_producer_config config = {
-        .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1, .epoll_fd = -1};
+    static struct ps_kafka_settings settings;
+    const struct ps_kafka_producer_config config = {.settings = &settings, .wake_fd = -1, .epoll_fd = -1};
+    ps_kafka_settings_init(&settings);
+    settings.texts.servers = (char[]){"127.0.0.1:9"};
+    settings.idempotent = true;
+    settings.delivery_ns = 0;
     struct ps_kafka_native *client = (struct ps_kafka_native *)ps_kafka_native.create(&config, &err);
     PS_ASSERT(client != NULL);
     return client;
@@ -56,12 +58,11 @@ static struct ps_kafka_native_request *login_request_of(struct ps_kafka_native *
     struct ps_kafka_native_broker *broker = client->brokers;
     char reason[PS_TRANSPORT_REASON_BYTES];
     struct ps_err err = {0};
-    const struct ps_kafka_native_settings settings = {
-        .texts = {.protocol = "sasl_plaintext",
-                  .mechanism = (choice & 2) != 0 ? "SCRAM-SHA-256" : "PLAIN",
-                  .name = "user",
-                  .password = "pencil"}};
-    PS_ASSERT(ps_kafka_native_account_read(&client->account, &settings, -1, &err) == PS_OK);
+    static char mechanisms[2][16] = {"PLAIN", "SCRAM-SHA-256"}, name[] = "user", password[] = "pencil";
+    const struct ps_kafka_settings settings = {
+        .protocol = PS_KAFKA_SASL_PLAINTEXT,
+        .texts = {.mechanism = mechanisms[(choice & 2) != 0], .name = name, .password = password}};
+    PS_ASSERT(ps_kafka_native_account_open(&client->account, &settings, -1, &err) == PS_OK);
     broker->versions[PS_KAFKA_NATIVE_SASL_AUTHENTICATE].plain = (choice & 4) != 0;
     PS_ASSERT(ps_kafka_native_login_begin(broker, reason));
     return (choice & 1) == 0 ? ps_kafka_native_request_handshake(client)

@@ -72,7 +72,7 @@ static enum ps_status make_producer(struct ps_kafka_flow *flow, struct ps_err *e
 
 static int32_t partition_of(const struct ps_kafka_flow_plan *plan, uint32_t number)
 {
-    return plan->by_source ? (int32_t)(number % plan->partition_count) : plan->partition;
+    return plan->by_source ? (int32_t)(number % (uint32_t)plan->partition_count) : plan->partition;
 }
 
 enum ps_status ps_kafka_flow_open(void *state, const void *plan_, struct ps_lane *lane, struct ps_err *err)
@@ -89,9 +89,7 @@ enum ps_status ps_kafka_flow_open(void *state, const void *plan_, struct ps_lane
     if (flow->wake_fd < 0)
         return ps_err_set(err, "cannot create an eventfd: %s", strerror(errno));
     flow->config = (struct ps_kafka_producer_config){
-        .pairs = plan->settings.items,
-        .pair_count = plan->settings.count,
-        .spread = plan->key == PS_KAFKA_KEY_NONE ? PS_KAFKA_SPREAD_STICKY : PS_KAFKA_SPREAD_BY_KEY,
+        .settings = &plan->settings,
         .wake_fd = flow->wake_fd,
     };
     if (make_producer(flow, err) == PS_OK)

@@ -15,7 +15,6 @@
 #pragma once
 
 #include "bench/load/target/target.h"
-#include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/kafka/produce/seam.h"
 
 #define PS_KAFKA_FLOW_BLOCKS_MAX 256U
@@ -27,12 +26,12 @@ enum ps_kafka_flow_key { PS_KAFKA_KEY_NONE, PS_KAFKA_KEY_SOURCE, PS_KAFKA_KEY_SE
 /* Shared by all lanes; constant. */
 struct ps_kafka_flow_plan {
     const struct ps_kafka_engine *engine;
-    struct ps_kafka_settings settings; /* librdkafka's properties */
+    struct ps_kafka_settings settings;
     const char *topic;
     enum ps_kafka_flow_key key;
     /* A lane's partition is its number modulo partition_count. */
     bool by_source;
-    unsigned partition_count;
+    int32_t partition_count;
     int32_t partition; /* used when not by_source; may be PS_KAFKA_PARTITION_ANY */
     uint32_t value_bytes_max;
     uint64_t linger_ns;

@@ -10,8 +10,8 @@
 #include "bench/load/target/keys.h"
 #include "bench/load/targets.h"
 #include "core/clock.h"
-#include "stages/lib/kafka/librdkafka/partition_count.h"
-#include "stages/lib/kafka/librdkafka/producer.h"
+#include "stages/lib/kafka/librdkafka/reader.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/kafka/produce/partition.h"
 
 #include <poll.h>
@@ -22,52 +22,34 @@
 #define RECORD_OVERHEAD_BYTES 64U /* more than the library counts for a record besides value and key */
 #define METADATA_TIMEOUT_MS 10000
 #define WAVES 3U
-#define LINGER_MS "5"
-#define RECORD_BYTES_MAX "1000000" /* the library's default of message.max.bytes */
-
-static bool is_word(const char *text, const char *one, const char *two)
-{
-    return text != NULL && (strcmp(text, one) == 0 || strcmp(text, two) == 0);
-}
+#define LINGER_NS (5 * PS_NS_PER_MS)
 
 static enum ps_status settings_make(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
 {
     struct ps_kafka_settings *settings = &plan->settings;
     const char *name, *value;
-    ps_kafka_settings_set(settings, "bootstrap.servers", url->hosts);
-    ps_kafka_settings_set(settings, "client.id", "penstock-load");
-    ps_kafka_settings_set(settings, "message.timeout.ms", "0");
-    ps_kafka_settings_set(settings, "linger.ms", LINGER_MS);
-    ps_kafka_settings_set(settings, "message.max.bytes", RECORD_BYTES_MAX);
+    bool idempotence_is_given = false;
+    ps_kafka_settings_init(settings);
+    ps_kafka_text_set(&settings->texts.servers, url->hosts);
+    ps_kafka_text_set(&settings->texts.client_id, "penstock-load");
+    settings->delivery_ns = 0;
+    settings->linger_ns = LINGER_NS;
     /* the queue is larger than this target can fill */
-    ps_kafka_settings_set(settings, "queue.buffering.max.messages", "10000000");
-    ps_kafka_settings_set(settings, "queue.buffering.max.kbytes", "2097151");
-    for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &name, &value);)
-        ps_kafka_settings_set(settings, name, value);
-    const char *timeout = ps_kafka_settings_get(settings, "delivery.timeout.ms");
-    if (timeout != NULL) /* another name of message.timeout.ms */
-        ps_kafka_settings_set(settings, "message.timeout.ms", timeout);
-    if (ps_kafka_settings_get(settings, "transactional.id") != NULL)
+    settings->queue_records_max = 10000000;
+    settings->queue_bytes_max = UINT64_C(2097151) * 1024;
+    for (unsigned at = 0; ps_url_next(url, "kafka.", &at, &name, &value);) {
+        if (ps_kafka_settings_try(settings, name, value, err) != PS_OK)
+            return PS_FAIL;
+        idempotence_is_given |= strcmp(name, "enable.idempotence") == 0;
+    }
+    if (ps_kafka_settings_other(settings, "transactional.id") != NULL)
         return ps_err_set(err, "kafka.transactional.id: load does not use transactions");
-    const char *acks = ps_kafka_settings_get(settings, "acks");
-    if (acks == NULL)
-        acks = ps_kafka_settings_get(settings, "request.required.acks");
-    if (ps_kafka_settings_get(settings, "enable.idempotence") == NULL &&
-        (acks == NULL || is_word(acks, "all", "-1")))
-        ps_kafka_settings_set(settings, "enable.idempotence", "true");
-    return ps_kafka_pairs_check(settings->items, settings->count, err);
-}
-
-/* Reads those properties of the producer that this target itself needs. */
-static void settings_read(struct ps_kafka_flow_plan *plan)
-{
-    const char *linger = ps_kafka_settings_get(&plan->settings, "queue.buffering.max.ms");
-    if (linger == NULL)
-        linger = ps_kafka_settings_get(&plan->settings, "linger.ms");
-    plan->linger_ns = (uint64_t)(strtod(linger, NULL) * (double)PS_NS_PER_MS);
-    uint32_t bytes = (uint32_t)strtoul(ps_kafka_settings_get(&plan->settings, "message.max.bytes"), NULL, 10);
-    /* Not below 0, because the library refuses a message.max.bytes below 1,000. */
-    plan->value_bytes_max = bytes - RECORD_OVERHEAD_BYTES - PS_KAFKA_FLOW_KEY_BYTES;
+    if (!idempotence_is_given)
+        settings->idempotent = settings->acks == PS_KAFKA_ACKS_ALL;
+    plan->linger_ns = settings->linger_ns;
+    /* Not below 0, because librdkafka refuses a message.max.bytes below 1,000. */
+    plan->value_bytes_max = settings->request_bytes_max - RECORD_OVERHEAD_BYTES - PS_KAFKA_FLOW_KEY_BYTES;
+    return PS_OK;
 }
 
 static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_url *url, struct ps_err *err)
@@ -78,8 +60,8 @@ static enum ps_status partition_read(struct ps_kafka_flow_plan *plan, struct ps_
         return PS_OK;
     if (strcmp(text, "source") == 0) {
         plan->by_source = true;
-        return ps_kafka_partition_count(plan->settings.items, plan->settings.count, plan->topic, false,
-                                        METADATA_TIMEOUT_MS, &plan->partition_count, err);
+        return ps_kafka_partition_count(&plan->settings, plan->topic, false, METADATA_TIMEOUT_MS,
+                                        &plan->partition_count, err);
     }
     char *end;
     long number = strtol(text, &end, 10);
@@ -105,8 +87,8 @@ static enum ps_status kafka_plan(void *made, struct ps_url *url, enum ps_framing
     if (settings_make(plan, url, err) != PS_OK || ps_target_key_word(url, "key", keys, &key, err) != PS_OK ||
         ps_target_key_count(url, "waves", 0, 1000, &waves, err) != PS_OK)
         return PS_FAIL;
-    settings_read(plan);
     plan->key = key;
+    plan->settings.spread = key == PS_KAFKA_KEY_NONE ? PS_KAFKA_SPREAD_STICKY : PS_KAFKA_SPREAD_BY_KEY;
     plan->waves_max = (unsigned)waves;
     return partition_read(plan, url, err);
 }

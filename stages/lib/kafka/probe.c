@@ -5,6 +5,7 @@
 #include "core/quantity.h"
 #include "core/text/list.h"
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include <ctype.h>
 #include <inttypes.h>
@@ -17,8 +18,8 @@ struct attempt {
     rd_kafka_t *client;
     const struct ps_probe *probe;
     const struct ps_kafka_probe *kafka;
-    const struct ps_kafka_settings *settings; /* librdkafka's settings */
-    int code;                                 /* code of the error that explains the failure best; 0: none */
+    const struct ps_kafka_settings *settings;
+    int code; /* code of the error that explains the failure best; 0: none */
     char reason[512];
 };
 
@@ -32,13 +33,15 @@ void ps_kafka_outline(FILE *out, const char *brokers, const struct ps_pairs *pai
                 mechanism != NULL ? mechanism : "");
 }
 
+#define REFUSED 4U /* the weight of errors after which waiting is useless */
+
 /* Returns how well the error explains a failure. "No broker can be reached" follows from errors that have the reason. */
 static unsigned weight_of(int code)
 {
     switch (code) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
     case RD_KAFKA_RESP_ERR__SSL:
-        return 4;
+        return REFUSED;
     case RD_KAFKA_RESP_ERR__RESOLVE:
         return 3;
     case 0:
@@ -69,28 +72,19 @@ static enum ps_status client_create(struct attempt *attempt, const char *address
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char reason[512];
-    if (ps_kafka_settings_apply(attempt->settings, conf, err) != PS_OK ||
-        (address != NULL &&
-         rd_kafka_conf_set(conf, "bootstrap.servers", address, reason, sizeof reason) != RD_KAFKA_CONF_OK)) {
+    if (ps_kafka_settings_apply(attempt->settings, NULL, conf, err) != PS_OK ||
+        (address != NULL && ps_kafka_conf_set(conf, "bootstrap.servers", address, err) != PS_OK)) {
         rd_kafka_conf_destroy(conf);
         return PS_FAIL;
     }
     rd_kafka_conf_set_opaque(conf, attempt);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, no_log);
-    rd_kafka_type_t type =
-        attempt->kafka->client == PS_KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER;
-    attempt->client = rd_kafka_new(type, conf, reason, sizeof reason);
+    attempt->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (attempt->client != NULL)
         return PS_OK;
     rd_kafka_conf_destroy(conf);
     return ps_err_set(err, "%s", reason);
-}
-
-/* Returns whether waiting longer is useless, because the broker has refused. */
-static bool is_final(int code)
-{
-    return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL;
 }
 
 /* Asks until a broker answers, a broker refuses, or the time is over. */
@@ -102,7 +96,7 @@ static const struct rd_kafka_metadata *ask(struct attempt *attempt)
     do {
         error = rd_kafka_metadata(attempt->client, 1, NULL, &metadata, ASK_MS);
         rd_kafka_poll(attempt->client, 0);
-    } while (error != 0 && !is_final(attempt->code) && ps_clock_now().mono_ns < end_ns);
+    } while (error != 0 && weight_of(attempt->code) < REFUSED && ps_clock_now().mono_ns < end_ns);
     if (error == 0)
         return metadata;
     if (attempt->code == 0) {
@@ -192,27 +186,41 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
                     topic->partition_cnt == 1 ? "" : "s");
 }
 
+static void disconnect(const struct attempt *attempt, const struct rd_kafka_metadata *metadata)
+{
+    rd_kafka_metadata_destroy(metadata);
+    rd_kafka_destroy(attempt->client);
+}
+
+/* Makes the client and asks for the metadata. Returns NULL after the report of a failure. */
+static const struct rd_kafka_metadata *connect_to(struct attempt *attempt, const char *address,
+                                                  const char *what)
+{
+    struct ps_err err = {.length = 0};
+    if (client_create(attempt, address, &err) != PS_OK) {
+        ps_probe_failed(attempt->probe, what, err.text, NULL);
+        return NULL;
+    }
+    const struct rd_kafka_metadata *metadata = ask(attempt);
+    if (metadata != NULL)
+        return metadata;
+    ps_probe_failed(attempt->probe, what, attempt->reason, ps_kafka_error_find(attempt->code)->meaning);
+    rd_kafka_destroy(attempt->client);
+    return NULL;
+}
+
 /* Tries an address alone: the client uses any address that answers, so a wrong address would be noticed only
  * when the others are down. */
 static void try_address(const struct attempt *all, const char *address)
 {
-    const struct ps_probe *probe = all->probe;
-    struct attempt attempt = {.probe = probe, .kafka = all->kafka, .settings = all->settings};
-    struct ps_err err = {.length = 0};
+    struct attempt attempt = {.probe = all->probe, .settings = all->settings};
     char what[300];
     snprintf(what, sizeof what, "broker %.256s alone", address);
-    if (client_create(&attempt, address, &err) != PS_OK) {
-        ps_probe_failed(probe, what, err.text, NULL);
-        return;
-    }
-    const struct rd_kafka_metadata *metadata = ask(&attempt);
+    const struct rd_kafka_metadata *metadata = connect_to(&attempt, address, what);
     if (metadata == NULL)
-        ps_probe_failed(probe, what, attempt.reason, ps_kafka_error_find(attempt.code)->meaning);
-    else
-        ps_probe_ok(probe, "%s: answers", what);
-    if (metadata != NULL)
-        rd_kafka_metadata_destroy(metadata);
-    rd_kafka_destroy_flags(attempt.client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        return;
+    ps_probe_ok(attempt.probe, "%s: answers", what);
+    disconnect(&attempt, metadata);
 }
 
 /* Tries each address of "b1:9092, b2:9092"; an address that is the only one was tried before. */
@@ -234,29 +242,21 @@ static void try_addresses(const struct attempt *all)
 static void try_cluster(struct attempt *attempt)
 {
     const struct ps_probe *probe = attempt->probe;
-    struct ps_err err = {.length = 0};
     char what[512];
     snprintf(what, sizeof what, "brokers %s", attempt->kafka->brokers);
     if (probe->local) {
         ps_probe_skipped(probe, what, "not asked");
         return;
     }
-    if (client_create(attempt, NULL, &err) != PS_OK) {
-        ps_probe_failed(probe, what, err.text, NULL);
+    const struct rd_kafka_metadata *metadata = connect_to(attempt, NULL, what);
+    if (metadata == NULL)
         return;
-    }
-    const struct rd_kafka_metadata *metadata = ask(attempt);
-    if (metadata == NULL) {
-        ps_probe_failed(probe, what, attempt->reason, ps_kafka_error_find(attempt->code)->meaning);
-    } else {
-        ps_probe_ok(probe, "%s: answer, and accept the credentials; the cluster has %d broker%s", what,
-                    metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s");
-        try_addresses(attempt);
-        for (size_t i = 0; i < attempt->kafka->topics.count; i++)
-            try_topic(attempt, metadata, attempt->kafka->topics.items[i]);
-        rd_kafka_metadata_destroy(metadata);
-    }
-    rd_kafka_destroy_flags(attempt->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    ps_probe_ok(probe, "%s: answer, and accept the credentials; the cluster has %d broker%s", what,
+                metadata->broker_cnt, metadata->broker_cnt == 1 ? "" : "s");
+    try_addresses(attempt);
+    for (size_t i = 0; i < attempt->kafka->topics.count; i++)
+        try_topic(attempt, metadata, attempt->kafka->topics.items[i]);
+    disconnect(attempt, metadata);
 }
 
 /* Returns the address behind its scheme. Java's client takes and ignores any. */
@@ -334,12 +334,11 @@ bool ps_kafka_topics_check(const struct ps_context *context, struct ps_texts top
 void ps_kafka_probe(const struct ps_probe *probe, struct ps_context *context,
                     const struct ps_kafka_probe *kafka)
 {
-    struct ps_kafka_settings settings = {0};
+    struct ps_kafka_settings settings;
     struct ps_err err = {.length = 0};
     if (ps_kafka_translate(kafka->client, kafka->pairs, context, NULL, &settings, &err) == PS_OK) {
-        ps_kafka_settings_set(&settings, "bootstrap.servers", kafka->brokers);
-        if (kafka->group != NULL)
-            ps_kafka_settings_set(&settings, "group.id", kafka->group);
+        ps_kafka_text_set(&settings.texts.servers, kafka->brokers);
+        settings.idempotent = false; /* it may contradict acks */
         try_cluster(&(struct attempt){.probe = probe, .kafka = kafka, .settings = &settings});
     } else {
         ps_probe_failed(probe,

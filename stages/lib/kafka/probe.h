@@ -21,7 +21,6 @@ struct ps_kafka_probe {
     enum ps_kafka_client client;
     const struct ps_pairs *pairs; /* the client's properties by Java's names */
     const char *brokers;
-    const char *group; /* of a consumer */
     struct ps_texts topics;
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tests/support/kafka/group_broker.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/stage.h"
 
 #define TURNS_MAX 100000U
@@ -17,7 +18,6 @@
 #define BUDGET_BYTES (UINT64_C(24) << 20)
 #define IDLE_NS                                                                                              \
     (20 * PS_NS_PER_MS) /* the longest step of the clock: packets of the loopback may be under way */
-#define OPTIONS_MAX 4U
 
 /* A batch that is not delivered yet. */
 struct waiting {
@@ -28,8 +28,7 @@ struct waiting {
 struct run {
     struct ps_test_group_broker group;
     struct ps_test_stage stage;
-    struct ps_pair pairs[8 + OPTIONS_MAX];
-    size_t pair_count;
+    struct ps_kafka_settings *settings;
     struct ps_kafka_fetch *reading;
     struct ps_kafka_record_plan plan;
     struct ps_kafka_record_state state;
@@ -53,12 +52,11 @@ static inline void open_member(struct run *run)
 {
     const char *const topics[] = {"t"};
     struct ps_err err = {0};
+    ps_kafka_text_set(&run->settings->texts.group_instance_id, instance_id);
     const struct ps_kafka_reading_config config = {
         .port = &run->stage.port,
-        .pairs = run->pairs,
-        .pair_count = run->pair_count,
+        .settings = run->settings,
         .group = "g",
-        .group_instance_id = instance_id,
         .place = place,
         .subscription = {1, topics},
         .commit_interval_ns = 50 * PS_NS_PER_MS,
@@ -93,11 +91,9 @@ static inline void begin_with(struct run *run, uint64_t seed, const struct ps_pa
         {.key = "auto.offset.reset", .value = "earliest"},
         {.key = "isolation.level", .value = "read_committed"},
     };
-    assert_in_range(count, 0, OPTIONS_MAX);
-    memcpy(run->pairs, pairs, sizeof pairs);
+    run->settings = ps_test_settings(pairs, PS_COUNT_OF(pairs));
     for (size_t i = 0; i < count; i++)
-        run->pairs[PS_COUNT_OF(pairs) + i] = more[i];
-    run->pair_count = PS_COUNT_OF(pairs) + count;
+        ps_kafka_settings_set(run->settings, more[i].key, more[i].value);
     open_member(run);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "tests/support/kafka/scripted_broker.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/support.h"
 
 #define TURNS_MAX 100000U
@@ -110,11 +111,9 @@ static inline void begin_with(struct run *run, const char *servers, const struct
     assert_in_range(count, 0, OPTIONS_MAX);
     for (size_t i = 0; i < count; i++)
         pairs[5 + i] = more[i];
-    const struct ps_kafka_producer_config config = {.pairs = pairs,
-                                                    .pair_count = 5 + count,
-                                                    .spread = PS_KAFKA_SPREAD_EVENLY,
-                                                    .wake_fd = -1,
-                                                    .epoll_fd = -1};
+    struct ps_kafka_settings *settings = ps_test_settings(pairs, 5 + count);
+    const struct ps_kafka_producer_config config = {.settings = settings, .wake_fd = -1, .epoll_fd = -1};
+    settings->spread = PS_KAFKA_SPREAD_EVENLY;
     run->producer = ps_kafka_native.create(&config, &err);
     if (run->producer == NULL)
         fail_msg("%s", err.text);

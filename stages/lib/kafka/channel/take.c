@@ -50,17 +50,15 @@ static struct ps_kafka_fetch *open_reading(struct ps_kafka_channel_take *take, s
     const struct ps_kafka_channel_take_plan *plan = take->plan;
     const struct ps_kafka_reading_config config = {
         .port = &take->port,
-        .pairs = plan->pairs,
-        .pair_count = plan->pair_count,
+        .settings = plan->settings,
         .group = plan->record.group,
-        .group_instance_id = plan->group_instance_id,
         .place = &take->place,
         .subscription = plan->subscription,
         .commit_interval_ns = COMMIT_INTERVAL_NS,
         .revoke_wait_ns = plan->revoke_wait_ns,
         .held_bytes_max = plan->held_bytes_max,
     };
-    if (!take->place.is_open && ps_kafka_place_has_member(plan->group_instance_id))
+    if (!take->place.is_open && ps_kafka_place_has_member(plan->settings->texts.group_instance_id))
         ps_kafka_place_open(&take->place, &plan->place, take->number, plan->component);
     return ps_kafka_reading_open(&config, err);
 }

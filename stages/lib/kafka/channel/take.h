@@ -14,9 +14,7 @@
 /* Shared by all consumers; const. */
 struct ps_kafka_channel_take_plan {
     const char *component; /* of the channel */
-    const struct ps_pair *pairs;
-    size_t pair_count;
-    const char *group_instance_id; /* NULL: none */
+    const struct ps_kafka_settings *settings;
     struct ps_texts subscription;
     struct ps_kafka_record_plan record;
     uint64_t revoke_wait_ns, held_bytes_max;

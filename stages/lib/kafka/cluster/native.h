@@ -28,5 +28,5 @@ void ps_kafka_native_resolve(struct ps_kafka_producer *producer, struct ps_kafka
  * again, until it returns true. Called when every record is reported. Nothing may be submitted afterwards. */
 bool ps_kafka_native_abort(struct ps_kafka_producer *producer);
 
-/* Returns PS_OK if the client supports these properties of librdkafka; PS_FAIL: `err` has the reason. Thread: any. */
-enum ps_status ps_kafka_native_fits(const struct ps_pair *pairs, size_t count, struct ps_err *err);
+/* Returns PS_OK if the client supports these settings; PS_FAIL: `err` has the reason. Thread: any. */
+enum ps_status ps_kafka_native_fits(const struct ps_kafka_settings *settings, struct ps_err *err);

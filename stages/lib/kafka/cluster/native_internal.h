@@ -22,7 +22,7 @@
 
 #include "core/watch/histogram.h"
 #include "stages/lib/kafka/cluster/partition.h"
-#include "stages/lib/kafka/cluster/settings.h"
+#include "stages/lib/kafka/cluster/account.h"
 #include "stages/lib/kafka/wire/wire.h"
 #include "stages/lib/net/client.h"
 #include "stages/lib/net/resolver.h"
@@ -177,15 +177,17 @@ struct ps_kafka_native_reader {
     void (*topic)(struct ps_kafka_native *client, const char *name, uint32_t length, bool internal);
 };
 
+#define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U
+
 struct ps_kafka_native {
     const struct ps_kafka_native_reader *reader; /* NULL: the client is a producer's */
     void *reader_argument;
-    bool all_topics; /* asks for metadata of all topics */
-    struct ps_kafka_native_settings settings;
+    bool all_topics;                   /* asks for metadata of all topics */
+    struct ps_kafka_settings settings; /* without texts */
+    char client_id[PS_KAFKA_NATIVE_CLIENT_ID_BYTES];
     struct ps_kafka_native_transaction transaction;
     char cluster[PS_KAFKA_NATIVE_CLUSTER_BYTES]; /* the cluster's id; "": not known */
-    enum ps_kafka_spread spread;
-    int epoll_fd; /* has all sockets; the worker watches it */
+    int epoll_fd;                                /* has all sockets; the worker watches it */
     struct ps_resolver *resolver;
     int wake_fd;               /* the worker's eventfd; -1: none */
     struct ps_tls_client *tls; /* NULL: plain text */

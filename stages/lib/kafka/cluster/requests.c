@@ -64,7 +64,7 @@ static char *begin(struct ps_kafka_native *client, struct ps_kafka_native_reques
     at = ps_wire_put_int16(at, ps_kafka_native_apis[request->kind].key);
     at = ps_wire_put_int16(at, request->version);
     at = ps_wire_put_int32(at, request->correlation);
-    at = ps_wire_put_string(at, client->settings.client_id, strlen(client->settings.client_id));
+    at = ps_wire_put_string(at, client->client_id, strlen(client->client_id));
     return ps_wire_put_tags(at, request->flexible);
 }
 
@@ -283,7 +283,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     take_batches(broker, request);
     client->transaction.any_joined |= flexible;
     at = put_transactional_id(client, flexible, at);
-    at = ps_wire_put_int16(at, client->settings.acks);
+    at = ps_wire_put_int16(at, (int16_t)client->settings.acks);
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
     at = ps_wire_put_count(at, request->batch_count, flexible);
     for (uint32_t i = 0; i < request->batch_count; i++) {

@@ -330,7 +330,7 @@ static int32_t place_in_turn(const struct ps_kafka_native *client, struct ps_kaf
 {
     if (topic->sticky_bytes_left == 0 || topic->sticky_partition >= topic->partition_count) {
         topic->sticky_partition = next_led(topic);
-        topic->sticky_bytes_left = client->spread == PS_KAFKA_SPREAD_EVENLY ? 0 : PORTION_BYTES;
+        topic->sticky_bytes_left = client->settings.spread == PS_KAFKA_SPREAD_EVENLY ? 0 : PORTION_BYTES;
     }
     topic->sticky_bytes_left -= (uint32_t)ps_least(bytes + 1, topic->sticky_bytes_left);
     return topic->sticky_partition;
@@ -341,7 +341,7 @@ int32_t ps_kafka_native_topic_place(const struct ps_kafka_native *client, struct
 {
     if (record->partition != PS_KAFKA_PARTITION_ANY)
         return record->partition;
-    if (record->key != NULL && client->spread == PS_KAFKA_SPREAD_BY_KEY)
+    if (record->key != NULL && client->settings.spread == PS_KAFKA_SPREAD_BY_KEY)
         return ps_kafka_partition_of_key(record->key, record->key_length, topic->partition_count);
     return place_in_turn(client, topic, record->value_length);
 }

@@ -109,7 +109,7 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
     const struct ps_kafka_record record = {.partition = PS_KAFKA_PARTITION_ANY};
     int32_t number = topic->unplaced_partition;
     if (number == PS_KAFKA_PARTITION_ANY && topic->unplaced_has_key &&
-        client->spread == PS_KAFKA_SPREAD_BY_KEY)
+        client->settings.spread == PS_KAFKA_SPREAD_BY_KEY)
         number = (int32_t)((topic->unplaced_key & INT32_MAX) % (uint32_t)topic->partition_count);
     else if (number == PS_KAFKA_PARTITION_ANY)
         number = ps_kafka_native_topic_place(client, topic, &record);

@@ -113,22 +113,11 @@ static void take_turn(struct ps_kafka_fetch *fetch)
 static struct ps_kafka_native *make_client(const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
     const struct ps_kafka_producer_config producer = {
-        .pairs = config->pairs,
-        .pair_count = config->pair_count,
+        .settings = config->settings,
         .wake_fd = config->port->wake_fd,
         .epoll_fd = config->port->epoll_fd,
     };
     return ps_kafka_native_make(&producer, err);
-}
-
-static bool creates_topics(const struct ps_kafka_reading_config *config)
-{
-    const char *value = NULL;
-    for (size_t i = 0; i < config->pair_count; i++) {
-        if (strcmp(config->pairs[i].key, "allow.auto.create.topics") == 0)
-            value = config->pairs[i].value;
-    }
-    return value != NULL && strcmp(value, "true") == 0; /* librdkafka's default for a consumer: false */
 }
 
 void ps_kafka_reading_destroy(struct ps_kafka_fetch *fetch)
@@ -181,12 +170,13 @@ struct ps_kafka_fetch *ps_kafka_reading_open(const struct ps_kafka_reading_confi
     if (fetch->client != NULL) {
         fetch->settings = fetch->client->settings.reader;
         ps_kafka_fetch_settings_bound(&fetch->settings, config->held_bytes_max);
+        if (fetch->settings.rack == NULL)
+            fetch->settings.rack = "";
         /* The sink settles leases of an old assignment without writing them, because their partitions were given up: so
          * all partitions are given up before the member joins again. */
         fetch->settings.cooperative = fetch->settings.cooperative && !config->sink_commits;
         fetch->client->reader = &native_reader;
         fetch->client->reader_argument = fetch;
-        fetch->client->settings.creates_topics = creates_topics(config);
     }
     if (fetch->client != NULL && ps_kafka_fetch_topics_open(fetch, config, err) == PS_OK)
         return fetch;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "core/stage.h"
+#include "stages/lib/kafka/cluster/settings.h"
 #include "stages/lib/kafka/group/identity.h"
 #include "stages/lib/kafka/fetch/record.h"
 #include "stages/lib/kafka/fetch/streams.h"
@@ -16,12 +17,9 @@
 
 /* Owned by the caller; texts must outlive the reading. */
 struct ps_kafka_reading_config {
-    struct ps_port *port;        /* its epoll watches the client's sockets */
-    const struct ps_pair *pairs; /* librdkafka's properties */
-    size_t pair_count;
+    struct ps_port *port;                     /* its epoll watches the client's sockets */
+    const struct ps_kafka_settings *settings; /* outlive the reading */
     const char *group;
-    /* NULL: none. Instances are members of their own: instance 0 has this id, the others <id>-<instance>. */
-    const char *group_instance_id;
     struct ps_kafka_place *place;   /* remembers the member of the group; NULL: nothing is remembered */
     struct ps_texts subscription;   /* topic names, if there is no pattern */
     const struct ps_regex *pattern; /* that the names of the topics match; NULL: none */

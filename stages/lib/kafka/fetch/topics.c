@@ -15,11 +15,7 @@ static int compare(const void *one, const void *other)
 static enum ps_status compile_exclusion(struct ps_kafka_fetch *fetch,
                                         const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
-    const char *text = NULL;
-    for (size_t i = 0; i < config->pair_count; i++) {
-        if (strcmp(config->pairs[i].key, "topic.blacklist") == 0)
-            text = config->pairs[i].value;
-    }
+    const char *text = config->settings->texts.exclusion;
     if (text == NULL || *text == '\0')
         return PS_OK;
     char *joined = ps_must_copy_text(text, "topics");

@@ -15,7 +15,7 @@ void ps_kafka_former_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_re
     struct ps_kafka_former *former = &fetch->former;
     struct ps_kafka_place *place = config->place;
     /* a static member takes the place of the one before it (KIP-345) */
-    if (place == NULL || !place->is_open || config->group_instance_id != NULL)
+    if (place == NULL || !place->is_open || config->settings->texts.group_instance_id != NULL)
         return;
     former->place = place;
     if (strcmp(place->group, fetch->group) != 0)

@@ -25,15 +25,15 @@ void ps_kafka_member_open(struct ps_kafka_fetch *fetch, const struct ps_kafka_re
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     const struct ps_port *port = config->port;
+    const char *instance_id = config->settings->texts.group_instance_id;
     member->coordinator = (struct ps_kafka_native_coordinator){
         .key = {fetch->group, (uint32_t)strlen(fetch->group)}, .type = 0, .node = -1};
     member->generation = -1;
     ps_kafka_member_set_id(member, "", 0);
-    if (config->group_instance_id != NULL && port->instance > 0)
-        snprintf(member->instance, sizeof member->instance, "%s-%u", config->group_instance_id,
-                 port->instance);
-    else if (config->group_instance_id != NULL)
-        snprintf(member->instance, sizeof member->instance, "%s", config->group_instance_id);
+    if (instance_id != NULL && port->instance > 0)
+        snprintf(member->instance, sizeof member->instance, "%s-%u", instance_id, port->instance);
+    else if (instance_id != NULL)
+        snprintf(member->instance, sizeof member->instance, "%s", instance_id);
 }
 
 void ps_kafka_member_close(struct ps_kafka_fetch *fetch)

@@ -2,8 +2,6 @@
  *
  * Thread: as kafka/produce/seam.h says for each function. None of our callbacks runs on the library's threads, except
  * the partitioner when the library learns of a topic's partitions after records were queued for it. */
-#include "stages/lib/kafka/librdkafka/producer.h"
-
 #include "core/helper/wake_fd.h"
 #include "core/name.h"
 #include "stages/lib/kafka/errors.h"
@@ -84,38 +82,18 @@ static int32_t choose_partition(const rd_kafka_topic_t *topic, const void *key, 
 
 /* ---- life cycle ---- */
 
-static enum ps_status set_pairs(rd_kafka_conf_t *conf, const struct ps_pair *pairs, size_t count,
-                                struct ps_err *err)
-{
-    const struct ps_kafka_settings list = {.count = count, .items = (struct ps_pair *)(uintptr_t)pairs};
-    return ps_kafka_settings_apply(&list, conf, err);
-}
-
-enum ps_status ps_kafka_pairs_check(const struct ps_pair *pairs, size_t count, struct ps_err *err)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    enum ps_status status = set_pairs(conf, pairs, count, err);
-    rd_kafka_conf_destroy(conf);
-    return status;
-}
-
 static enum ps_status configure(struct ps_kafka_producer *producer, rd_kafka_conf_t *conf,
                                 const struct ps_kafka_producer_config *config, struct ps_err *err)
 {
-    if (set_pairs(conf, config->pairs, config->pair_count, err) != PS_OK)
-        return PS_FAIL;
-    char request_bytes[24];
-    snprintf(request_bytes, sizeof request_bytes, "%" PRIu64, config->request_bytes_max);
-    const struct ps_pair lowered = {.key = "batch.size", .value = request_bytes};
-    if (config->request_bytes_max != 0 && set_pairs(conf, &lowered, 1, err) != PS_OK)
-        return PS_FAIL;
-    static const struct ps_pair ours[] = {
-        {.key = "log.queue", .value = "true"},
-        {.key = "socket.nagle.disable", .value = "true"}, /* like Java's client */
+    char batch_bytes[24];
+    snprintf(batch_bytes, sizeof batch_bytes, "%" PRIu64, config->request_bytes_max);
+    if (ps_kafka_settings_apply(config->settings, NULL, conf, err) != PS_OK ||
+        (config->request_bytes_max != 0 &&
+         ps_kafka_conf_set(conf, "batch.size", batch_bytes, err) != PS_OK) ||
+        ps_kafka_conf_set(conf, "log.queue", "true", err) != PS_OK ||
+        ps_kafka_conf_set(conf, "socket.nagle.disable", "true", err) != PS_OK || /* like Java's client */
         /* our partitioner must be called for every record */
-        {.key = "sticky.partitioning.linger.ms", .value = "0"},
-    };
-    if (set_pairs(conf, ours, PS_COUNT_OF(ours), err) != PS_OK)
+        ps_kafka_conf_set(conf, "sticky.partitioning.linger.ms", "0", err) != PS_OK)
         return PS_FAIL;
     rd_kafka_topic_conf_t *topic_conf = rd_kafka_conf_get_default_topic_conf(conf);
     if (topic_conf == NULL) {
@@ -151,7 +129,7 @@ static struct ps_kafka_producer *producer_create(const struct ps_kafka_producer_
         return NULL;
     }
     producer->topics = topics;
-    producer->spread = config->spread;
+    producer->spread = config->settings->spread;
     producer->portion_bytes = PORTION_BYTES;
     producer->flags = config->copy_values ? RD_KAFKA_MSG_F_COPY : 0;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();

@@ -1,5 +1,6 @@
 #include "stages/lib/kafka/librdkafka/reader.h"
 #include "core/clock.h"
+#include "stages/lib/kafka/librdkafka/settings.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #define READ_MAX 4096
 #define WAIT_US 100000U
+#define LOOKS 10U
 #define TEXT_BYTES 512
 
 struct topic {
@@ -42,7 +44,7 @@ struct ps_kafka_reader {
 
 /* Defaults. The mock cluster answers an empty fetch only after its wait time, so a short time keeps the latency low.
  * `auto.offset.reset=error` (below) reports a position out of range, which means that records are missing. */
-static const char *const settings[][2] = {
+static const char *const defaults[][2] = {
     {"socket.nagle.disable", "true"},
     {"fetch.wait.max.ms", "5"},
     {"fetch.error.backoff.ms", "5"},
@@ -88,8 +90,8 @@ static bool set_all(rd_kafka_conf_t *conf, const struct ps_kafka_reader_options 
     bool good =
         set(conf, "bootstrap.servers", options->brokers, err) &&
         set(conf, "isolation.level", options->uncommitted ? "read_uncommitted" : "read_committed", err);
-    for (size_t i = 0; good && i < PS_COUNT_OF(settings); i++)
-        good = set(conf, settings[i][0], settings[i][1], err);
+    for (size_t i = 0; good && i < PS_COUNT_OF(defaults); i++)
+        good = set(conf, defaults[i][0], defaults[i][1], err);
     bool debug = false;
     for (size_t i = 0; good && i < options->pair_count; i++) {
         good = set(conf, options->pairs[i].key, options->pairs[i].value, err);
@@ -131,16 +133,15 @@ static int time_left_ms(const struct ps_kafka_reader *reader)
 }
 
 /* Asks for the number of partitions, which is 0 if the topic does not exist. Some brokers answer for a new
- * topic before they know its partitions. Asks for all topics until this one is known (`handle` is NULL before): a broker
- * may make a topic that is asked for by name. */
-static rd_kafka_resp_err_t partitions_ask(struct ps_kafka_reader *reader, const char *name,
-                                          rd_kafka_topic_t *handle, int32_t *count)
+ * topic before they know its partitions. `handle` NULL: asks for all topics, because brokers make a topic that a client asks
+ * for by name, the old ones whatever the request says. */
+static rd_kafka_resp_err_t partitions_ask(rd_kafka_t *client, const char *name, rd_kafka_topic_t *handle,
+                                          int timeout_ms, int32_t *count)
 {
     const struct rd_kafka_metadata *metadata;
-    int left_ms = time_left_ms(reader);
     *count = 0;
     rd_kafka_resp_err_t failed =
-        rd_kafka_metadata(reader->client, handle == NULL, handle, &metadata, left_ms < 100 ? 100 : left_ms);
+        rd_kafka_metadata(client, handle == NULL, handle, &metadata, timeout_ms < 100 ? 100 : timeout_ms);
     if (failed != RD_KAFKA_RESP_ERR_NO_ERROR)
         return failed;
     failed = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
@@ -164,7 +165,7 @@ static enum ps_status partitions_wait(struct ps_kafka_reader *reader, const char
                                       struct ps_err *err)
 {
     for (;;) {
-        rd_kafka_resp_err_t failed = partitions_ask(reader, name, NULL, count);
+        rd_kafka_resp_err_t failed = partitions_ask(reader->client, name, NULL, time_left_ms(reader), count);
         rd_kafka_poll(reader->client, 0);
         if (*count > 0)
             return PS_OK;
@@ -206,7 +207,7 @@ static enum ps_status limits_wait(struct ps_kafka_reader *reader, const struct t
         if (is_final(failed) || left_ms == 0)
             return limits_failed(topic, partition, failed, err);
         usleep(WAIT_US);
-        (void)partitions_ask(reader, topic->name, topic->handle, &count);
+        (void)partitions_ask(reader->client, topic->name, topic->handle, time_left_ms(reader), &count);
     }
 }
 
@@ -413,4 +414,51 @@ const char *ps_kafka_reader_failure(const struct ps_kafka_reader *reader)
 const char *ps_kafka_reader_silence(const struct ps_kafka_reader *reader)
 {
     return reader->silence[0] != '\0' ? reader->silence : NULL;
+}
+
+/* ---- the number of partitions ---- */
+
+static rd_kafka_t *producer_make(const struct ps_kafka_settings *settings, struct ps_err *err)
+{
+    char reason[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    if (ps_kafka_settings_apply(settings, NULL, conf, err) == PS_OK &&
+        ps_kafka_conf_set(conf, "log_level", "0", err) == PS_OK) { /* the reason is in `err` */
+        rd_kafka_t *client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+        if (client != NULL)
+            return client;
+        ps_err_set(err, "%s", reason);
+    }
+    rd_kafka_conf_destroy(conf);
+    return NULL;
+}
+
+enum ps_status ps_kafka_partition_count(const struct ps_kafka_settings *settings, const char *topic,
+                                        bool may_create, int timeout_ms, int32_t *count, struct ps_err *err)
+{
+    rd_kafka_t *client = producer_make(settings, err);
+    if (client == NULL)
+        return PS_FAIL;
+    rd_kafka_topic_t *handle = may_create ? rd_kafka_topic_new(client, topic, NULL) : NULL;
+    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
+    bool may_come = !may_create || handle != NULL;
+    for (unsigned looks = 0; may_come && looks < LOOKS; looks++) {
+        if (looks > 0)
+            usleep(WAIT_US);
+        error = partitions_ask(client, topic, handle, timeout_ms, count);
+        /* a broker may not know yet of a topic that was just made */
+        may_come = error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                   error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+                   (error == RD_KAFKA_RESP_ERR_NO_ERROR && *count == 0);
+    }
+    if (handle != NULL)
+        rd_kafka_topic_destroy(handle);
+    rd_kafka_destroy(client);
+    if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return ps_err_set(
+            err, "topic %s does not exist, or this user may not see it: create it, or grant DESCRIBE on it",
+            topic);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR || *count == 0)
+        return ps_err_set(err, "cannot get the partitions of topic %s: %s", topic, rd_kafka_err2str(error));
+    return PS_OK;
 }

@@ -8,8 +8,7 @@
  * Thread: the one that opened it. */
 #pragma once
 
-#include "core/option.h"
-#include "core/status.h"
+#include "stages/lib/kafka/cluster/settings.h"
 
 #define PS_KAFKA_READER_STREAMS_MAX (1U << 20)
 #define PS_KAFKA_READER_PATIENCE_MS 10000U
@@ -54,3 +53,10 @@ uint64_t ps_kafka_reader_expired(const struct ps_kafka_reader *reader);
 const char *ps_kafka_reader_failure(const struct ps_kafka_reader *reader);
 /* Returns why no broker has answered since the last record; NULL: brokers answer. */
 const char *ps_kafka_reader_silence(const struct ps_kafka_reader *reader);
+
+/* Finds out the number of partitions of a topic, for tools that spread records themselves or want to know whether it exists.
+ * Asks the brokers with a producer of these settings, and waits at most `timeout_ms` for each answer. Does not make the
+ * topic, unless `may_create`: then brokers that make topics do. A topic that is missing gets a second. PS_OK: `*count` is
+ * above 0. PS_FAIL: no broker answers, or the topic does not exist. Thread: any; blocks. */
+enum ps_status ps_kafka_partition_count(const struct ps_kafka_settings *settings, const char *topic,
+                                        bool may_create, int timeout_ms, int32_t *count, struct ps_err *err);

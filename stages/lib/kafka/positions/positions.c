@@ -27,8 +27,8 @@ static struct ps_kafka_keeping *keeping_of(struct ps_kafka_sender *sender)
 enum ps_status ps_kafka_positions_open(struct ps_kafka_sender *sender, struct ps_err *err)
 {
     const struct ps_kafka_transaction_plan *plan = &sender->plan->transaction;
-    const struct ps_kafka_positions_settings settings = {
-        .topic = plan->positions_topic, .pairs = sender->plan->pairs, .pair_count = sender->plan->pair_count};
+    const struct ps_kafka_positions_settings settings = {.topic = plan->positions_topic,
+                                                         .producer = sender->plan->settings};
     struct ps_kafka_keeping *keeping = keeping_of(sender);
     keeping->reader = plan->positions->open(&settings, sender->port->wake_fd, err);
     return keeping->reader != NULL ? PS_OK : ps_err_append(err, "the reader of positions");

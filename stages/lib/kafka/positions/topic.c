@@ -34,7 +34,8 @@ struct job {
 struct reader {
     struct ps_helper *helper;
     char *topic;
-    struct ps_kafka_settings settings;
+    rd_kafka_conf_t *connection; /* the properties of the producer's connections */
+    char *servers;
     uint64_t end_ns;          /* when the reader gives up; postponed with each record that is read */
     char trouble[TEXT_BYTES]; /* the library's last error */
 };
@@ -70,16 +71,15 @@ static rd_kafka_t *client_make(struct reader *reader, const char *isolation, str
                                   {.key = "check.crcs", .value = "true"},
                                   {.key = "fetch.wait.max.ms", .value = "50"}};
     char text[TEXT_BYTES];
-    struct ps_kafka_settings all = reader->settings;
-    struct ps_kafka_settings ours = {.count = PS_COUNT_OF(own), .items = (struct ps_pair *)(uintptr_t)own};
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    enum ps_status status = PS_OK;
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(reader->connection);
     rd_kafka_conf_set_opaque(conf, reader);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, no_log);
-    rd_kafka_t *client = NULL;
-    if (ps_kafka_settings_apply(&all, conf, err) == PS_OK &&
-        ps_kafka_settings_apply(&ours, conf, err) == PS_OK) {
-        client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    for (size_t i = 0; i < PS_COUNT_OF(own) && status == PS_OK; i++)
+        status = ps_kafka_conf_set(conf, own[i].key, own[i].value, err);
+    if (status == PS_OK) {
+        rd_kafka_t *client = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
         if (client != NULL)
             return client;
         ps_err_set(err, "%s", text);
@@ -101,12 +101,6 @@ static enum ps_status silent(const struct reader *reader, rd_kafka_resp_err_t co
                       reader->trouble[0] != '\0' ? reader->trouble : rd_kafka_err2str(code));
 }
 
-static const char *servers_of(const struct reader *reader)
-{
-    const char *servers = ps_kafka_settings_get(&reader->settings, "bootstrap.servers");
-    return servers != NULL ? servers : "HOST:9092";
-}
-
 /* ---- the topic ---- */
 
 static rd_kafka_event_t *answer_of(const struct reader *reader, rd_kafka_queue_t *queue)
@@ -125,7 +119,7 @@ static enum ps_status not_created(const struct reader *reader, const char *reaso
         "the topic %s of positions does not exist and cannot be created: %s; create it: "
         "kafka-topics.sh --bootstrap-server %s --create --topic %s --partitions 1 "
         "--replication-factor 3 --config cleanup.policy=compact --config segment.bytes=" SEGMENT_BYTES,
-        reader->topic, reason, servers_of(reader), reader->topic);
+        reader->topic, reason, reader->servers, reader->topic);
 }
 
 /* Creates the topic with the brokers' default replication factor (KIP-464, Kafka 2.4). */
@@ -263,7 +257,7 @@ static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *clie
                        "the topic %s of positions has cleanup.policy=%s, which deletes positions: "
                        "kafka-configs.sh --bootstrap-server %s --alter --entity-type topics --entity-name %s "
                        "--add-config cleanup.policy=compact",
-                       reader->topic, policy, servers_of(reader), reader->topic);
+                       reader->topic, policy, reader->servers, reader->topic);
     if (event != NULL)
         rd_kafka_event_destroy(event);
     return status;
@@ -406,7 +400,8 @@ static void discard(void *, void *job)
 static void reader_free(void *reader_)
 {
     struct reader *reader = reader_;
-    ps_kafka_settings_fini(&reader->settings);
+    rd_kafka_conf_destroy(reader->connection);
+    free(reader->servers);
     free(reader->topic);
     free(reader);
 }
@@ -417,9 +412,13 @@ static void *topic_open(const struct ps_kafka_positions_settings *settings, int 
 {
     struct reader *reader = ps_must_alloc(1, sizeof *reader, PURPOSE);
     reader->topic = ps_must_copy_text(settings->topic, PURPOSE);
-    for (size_t i = 0; i < settings->pair_count; i++)
-        if (is_of_connection(settings->pairs[i].key))
-            ps_kafka_settings_set(&reader->settings, settings->pairs[i].key, settings->pairs[i].value);
+    const char *servers = settings->producer->texts.servers;
+    reader->servers = ps_must_copy_text(servers != NULL ? servers : "HOST:9092", PURPOSE);
+    reader->connection = rd_kafka_conf_new();
+    if (ps_kafka_settings_apply(settings->producer, is_of_connection, reader->connection, err) != PS_OK) {
+        reader_free(reader);
+        return NULL;
+    }
     const struct ps_helper_settings helper = {.name = "kafka-positions",
                                               .room = ROOM,
                                               .wake_fd = wake_fd,

@@ -13,8 +13,8 @@
  * Thread: the sink's worker calls all functions. */
 #pragma once
 
-#include "core/option.h"
 #include "core/status.h"
+#include "stages/lib/kafka/cluster/settings.h"
 
 #define PS_KAFKA_POSITIONS_PARTITION 0
 
@@ -36,13 +36,12 @@ void ps_kafka_positions_list_set(struct ps_kafka_positions_list *list, const cha
 
 struct ps_kafka_positions_settings {
     const char *topic;
-    const struct ps_pair *pairs; /* librdkafka's properties for the producer */
-    size_t pair_count;
+    const struct ps_kafka_settings *producer;
 };
 
 /* The functions that read the topic; tests have a reader of their own. */
 struct ps_kafka_positions_ops {
-    /* Starts the thread. Copies the settings. `wake_fd` is written when there is a reply; -1: none. Returns
+    /* Starts the thread. Copies what it needs of the settings. `wake_fd` is written when there is a reply; -1: none. Returns
      * NULL if no thread can be started. */
     void *(*open)(const struct ps_kafka_positions_settings *settings, int wake_fd, struct ps_err *err);
     void (*close)(void *reader);

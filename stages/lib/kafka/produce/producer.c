@@ -76,7 +76,7 @@ void ps_kafka_native_free(struct ps_kafka_native *client)
     }
     ps_kafka_compressor_close(client->compressor);
     ps_tls_client_destroy(client->tls);
-    ps_kafka_native_account_fini(&client->account);
+    ps_token_source_destroy(client->account.tokens);
     free(client->spare.data);
     ps_resolver_destroy(client->resolver);
     if (client->epoll_fd >= 0)
@@ -86,7 +86,7 @@ void ps_kafka_native_free(struct ps_kafka_native *client)
 
 static enum ps_status open_compressor(struct ps_kafka_native *client, struct ps_err *err)
 {
-    const struct ps_kafka_native_settings *settings = &client->settings;
+    const struct ps_kafka_settings *settings = &client->settings;
     if (settings->compression == PS_KAFKA_COMPRESSION_NONE)
         return PS_OK;
     client->compressor = ps_kafka_compressor_open(settings->compression, settings->compression_level);
@@ -107,19 +107,21 @@ static enum ps_status watch(const struct ps_kafka_native *client, int outer_fd, 
 static enum ps_status native_init(struct ps_kafka_native *client,
                                   const struct ps_kafka_producer_config *config, struct ps_err *err)
 {
+    const struct ps_kafka_texts *texts = &config->settings->texts;
     client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     client->purged_end = &client->purged;
-    client->spread = config->spread;
     client->wake_fd = config->wake_fd;
     client->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)client;
     client->id.id = -1;
     client->id.epoch = -1;
     client->metadata.wanted = true;
     client->metadata.look_ns = PS_NEVER;
-    if (ps_kafka_native_settings_read(&client->settings, config->pairs, config->pair_count, err) != PS_OK ||
-        open_compressor(client, err) != PS_OK ||
-        ps_kafka_native_account_read(&client->account, &client->settings, config->wake_fd, err) != PS_OK ||
-        ps_kafka_native_tls_open(&client->tls, &client->settings, err) != PS_OK ||
+    ps_kafka_native_settings_take(&client->settings, config->settings);
+    snprintf(client->client_id, sizeof client->client_id, "%s",
+             texts->client_id != NULL ? texts->client_id : "penstock");
+    if (ps_kafka_native_fits(config->settings, err) != PS_OK || open_compressor(client, err) != PS_OK ||
+        ps_kafka_native_account_open(&client->account, config->settings, config->wake_fd, err) != PS_OK ||
+        ps_kafka_native_tls_open(&client->tls, config->settings, err) != PS_OK ||
         watch(client, config->epoll_fd, err) != PS_OK)
         return PS_FAIL;
     /* `check` refuses this. Such a client never asks for a producer id, and so would never begin a transaction. */
@@ -133,10 +135,8 @@ static enum ps_status native_init(struct ps_kafka_native *client,
         client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
     client->resolver = ps_resolver_create(LOOKUPS, config->wake_fd, err);
     if (client->resolver == NULL ||
-        add_servers(client, client->settings.texts.servers != NULL ? client->settings.texts.servers : "",
-                    err) != PS_OK)
+        add_servers(client, texts->servers != NULL ? texts->servers : "", err) != PS_OK)
         return PS_FAIL;
-    client->settings.texts = (struct ps_kafka_native_texts){.servers = NULL};
     return PS_OK;
 }
 
@@ -218,7 +218,7 @@ static uint32_t add_records(struct ps_kafka_native *client, struct ps_kafka_nati
                             const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms,
                             int *error)
 {
-    const struct ps_kafka_native_settings *settings = &client->settings;
+    const struct ps_kafka_settings *settings = &client->settings;
     struct ps_kafka_native_batch *batch = last_open(partition, settings->batch_records_max);
     bool no_memory = false;
     uint32_t done = 0;
@@ -267,7 +267,7 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
 static bool is_in_turn(const struct ps_kafka_native *client, const struct ps_kafka_record *record)
 {
     return record->partition == PS_KAFKA_PARTITION_ANY &&
-           (record->key == NULL || client->spread != PS_KAFKA_SPREAD_BY_KEY);
+           (record->key == NULL || client->settings.spread != PS_KAFKA_SPREAD_BY_KEY);
 }
 
 /* Returns how many of the records, from the first one on, go to the partition that was chosen for the first one; at most as

@@ -8,8 +8,8 @@
 
 #include "core/clock.h"
 #include "core/flow/batch.h"
-#include "core/option.h"
 #include "core/status.h"
+#include "stages/lib/kafka/cluster/settings.h"
 
 #define PS_KAFKA_PARTITION_ANY (-1) /* chosen by enum ps_kafka_spread */
 #define PS_KAFKA_TIMESTAMP_NONE (-1)
@@ -122,20 +122,11 @@ struct ps_kafka_listener {
     struct ps_now now; /* of this call */
 };
 
-/* How records without a partition get one. */
-enum ps_kafka_spread {
-    PS_KAFKA_SPREAD_BY_KEY, /* by key like Java's default partitioner; without a key: sticky */
-    PS_KAFKA_SPREAD_STICKY, /* keys are ignored: many records to one partition, then to another */
-    PS_KAFKA_SPREAD_EVENLY, /* each record to the next partition */
-};
-
-/* How to make a producer. Owned by the caller; read only during `create`. */
+/* How to make a producer. Owned by the caller; read only during `create`, but for the settings, which outlive the producer. */
 struct ps_kafka_producer_config {
-    const struct ps_pair *pairs; /* the library's own properties */
-    size_t pair_count;
-    uint64_t request_bytes_max; /* upper limit of a request; 0: the properties set the limit */
-    enum ps_kafka_spread spread;
-    bool copy_values; /* the engine must copy values, which are valid only during `submit` */
+    const struct ps_kafka_settings *settings;
+    uint64_t request_bytes_max; /* upper limit of a request; 0: the settings have the limit */
+    bool copy_values;           /* the engine must copy values, which are valid only during `submit` */
     /* All records are part of a transaction. A new producer aborts the open transaction of the previous producer
      * with this id, which can then write nothing more. NULL: no transactions. */
     const char *transactional_id;

@@ -353,9 +353,7 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
     sender->statistics.counters = port->counters;
     ps_kafka_window_init(&sender->window, plan->in_flight_bytes_max);
     sender->config = (struct ps_kafka_producer_config){
-        .pairs = plan->pairs,
-        .pair_count = plan->pair_count,
-        .spread = plan->spread,
+        .settings = plan->settings,
         .copy_values = plan->copies_values || plan->mapping.event_format || plan->mapping.json != NULL,
         .wake_fd = port->wake_fd,
         .epoll_fd = port->epoll_fd,

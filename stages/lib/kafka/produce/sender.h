@@ -29,12 +29,10 @@
 struct ps_kafka_sender_plan {
     const struct ps_kafka_engine *engine;
     struct ps_kafka_mapping mapping;
-    const struct ps_pair *pairs; /* the library's properties */
-    size_t pair_count;
+    const struct ps_kafka_settings *settings;
     uint32_t record_bytes_max; /* max.request.size: larger records are not sent */
     /* batch.size as configured: the size from which requests are halved at first */
     uint32_t request_bytes_max;
-    enum ps_kafka_spread spread;
     /* Leases that come within this time form one wave (kafka/produce/window.h); 0: no limit of waves. */
     uint64_t linger_ns;
     uint64_t in_flight_bytes_max; /* maximum number of bytes of bodies in all waves */

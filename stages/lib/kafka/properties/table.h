@@ -57,20 +57,6 @@ struct ps_kafka_property {
 extern const struct ps_kafka_property ps_kafka_property_rows[];
 extern const size_t ps_kafka_property_count;
 
-/* A property whose default differs from that of Flume's client (kafka-clients 2.7.2 in Flume 1.11.0).
- * tests/stages/lib/kafka/defaults_test.c finds rows that are missing. */
-struct ps_kafka_default {
-    const char *name;
-    enum ps_kafka_client client;
-    const char *flume;
-    const char *here; /* librdkafka's default; if `stage`: the value of the stage, in words */
-    bool stage;
-    const char *why;
-};
-
-extern const struct ps_kafka_default ps_kafka_default_rows[];
-extern const size_t ps_kafka_default_count;
-
 /* Returns whether the text is the word of this length, in any case, with or without blanks around it. */
 bool ps_kafka_property_has_word(const char *text, const char *word, size_t length);
 

@@ -143,8 +143,7 @@ static void append(char *list, size_t room, const char *item, char separator)
     snprintf(list + length, room - length, "%s%s", (char[2]){length > 0 ? separator : '\0', '\0'}, item);
 }
 
-/* A list may mix eager and cooperative assignors, for a rolling change: the member then uses the eager protocol.
- * librdkafka refuses such a list, so ps_kafka_settings_apply passes it only the eager ones. */
+/* A list may mix eager and cooperative assignors, for a rolling change: the member then uses the eager protocol. */
 static enum ps_status convert_assignors(const struct value *value)
 {
     static const struct ps_kafka_word known[] = {
@@ -156,8 +155,8 @@ static enum ps_status convert_assignors(const struct value *value)
         {"roundrobin", "roundrobin", NULL},
         {"cooperative-sticky", "cooperative-sticky", NULL},
     };
-    char eager[128] = "", all[128] = "", copy[VALUE_MAX], *cursor = copy;
-    bool cooperative = false, sticky = false;
+    char all[128] = "", copy[VALUE_MAX], *cursor = copy;
+    bool cooperative = false, eager = false, sticky = false;
     snprintf(copy, sizeof copy, "%s", value->text);
     for (char *name; (name = strsep(&cursor, ", \t")) != NULL;) {
         size_t i = 0;
@@ -172,33 +171,28 @@ static enum ps_status convert_assignors(const struct value *value)
                         name);
             continue;
         }
-        sticky |= known[i].librdkafka == NULL;
-        cooperative |= known[i].librdkafka != NULL && strcmp(known[i].librdkafka, "cooperative-sticky") == 0;
-        if (known[i].librdkafka != NULL && strcmp(known[i].librdkafka, "cooperative-sticky") != 0 &&
-            strstr(eager, known[i].librdkafka) == NULL)
-            append(eager, sizeof eager, known[i].librdkafka, ',');
-        if (known[i].librdkafka != NULL && strstr(all, known[i].librdkafka) == NULL)
-            append(all, sizeof all, known[i].librdkafka, ',');
+        const char *found = known[i].librdkafka;
+        bool is_cooperative = found != NULL && strcmp(found, "cooperative-sticky") == 0;
+        sticky |= found == NULL;
+        cooperative |= is_cooperative;
+        eager |= found != NULL && !is_cooperative;
+        if (found != NULL && strstr(all, found) == NULL)
+            append(all, sizeof all, found, ',');
     }
-    if (eager[0] != '\0') {
-        if (sticky)
-            ps_note_add(
-                value->properties->notes, PS_LOG_WARN, value->row->name,
-                "there is no StickyAssignor here: %s is used, which Java members of the group support too",
-                all);
-        if (cooperative)
-            ps_note_add(
-                value->properties->notes, PS_LOG_INFO, value->row->name,
-                "the list also has an eager assignor, so the member keeps to the eager protocol; librdkafka "
-                "cannot mix these, and uses only %s",
-                eager);
-        return set(value, all);
-    }
-    if (sticky && !cooperative)
+    if (sticky && eager)
+        ps_note_add(
+            value->properties->notes, PS_LOG_WARN, value->row->name,
+            "there is no StickyAssignor here: %s is used, which Java members of the group support too", all);
+    else if (sticky && !cooperative)
         warn(value, PS_LOG_WARN,
              "there is no StickyAssignor here: cooperative-sticky is used, which cannot share a group with "
              "it, and does not deliver exactly once: name RangeAssignor for that");
-    return cooperative || sticky ? set(value, "cooperative-sticky") : PS_OK;
+    if (cooperative && eager)
+        warn(value, PS_LOG_INFO,
+             "the list also has an eager assignor, so the member keeps to the eager protocol");
+    if (sticky && all[0] == '\0')
+        return set(value, "cooperative-sticky");
+    return all[0] != '\0' ? set(value, all) : PS_OK;
 }
 
 static enum ps_status convert_ciphers(const struct value *value)

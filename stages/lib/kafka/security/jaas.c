@@ -2,6 +2,8 @@
  * kafka/security/jaas_modules.c translates the entries. */
 #include "stages/lib/kafka/security/jaas.h"
 
+#include "core/text/utf8.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -13,33 +15,36 @@
 enum token { TOKEN_END, TOKEN_WORD, TOKEN_TEXT, TOKEN_MARK, TOKEN_BAD };
 
 struct parser {
-    const char *at, *end;
-    unsigned line, column;
+    const char *start, *at, *end;
+    const char *token_at; /* where the last token begins */
     struct ps_err *err;
+    bool failed;         /* `err` has the first mistake */
     char *out, *out_end; /* where the decoded words are written */
     const char *word;    /* text of the last WORD or TEXT */
     char mark;           /* character of the last MARK */
     bool expand;         /* ${property} in quoted values */
     ps_jaas_property *property;
     const void *argument;
-    unsigned token_line, token_column;
 };
 
+/* Keeps the first mistake, with its place: what follows from it is not reported. */
 static enum ps_status fail(struct parser *parser, const char *what)
 {
-    return ps_err_set(parser->err, "line %u, column %u: %s", parser->token_line, parser->token_column, what);
+    unsigned line = 1, column = 1;
+    for (const char *at = parser->start; at < parser->token_at; at++) {
+        line += *at == '\n';
+        column = *at == '\n' ? 1 : column + 1;
+    }
+    if (!parser->failed)
+        ps_err_set(parser->err, "line %u, column %u: %s", line, column, what);
+    parser->failed = true;
+    return PS_FAIL;
 }
 
-static char step(struct parser *parser)
+static enum token bad(struct parser *parser, const char *what)
 {
-    char c = *parser->at++;
-    if (c == '\n') {
-        parser->line++;
-        parser->column = 1;
-    } else {
-        parser->column++;
-    }
-    return c;
+    (void)fail(parser, what);
+    return TOKEN_BAD;
 }
 
 static bool next_is(const struct parser *parser, const char *two)
@@ -47,49 +52,37 @@ static bool next_is(const struct parser *parser, const char *two)
     return parser->end - parser->at >= 2 && parser->at[0] == two[0] && parser->at[1] == two[1];
 }
 
+/* ---- tokens ---- */
+
 /* Skips blanks and comments. Returns false for a comment without end. */
 static bool skip(struct parser *parser)
 {
-    while (parser->at < parser->end) {
-        if (isspace((unsigned char)*parser->at)) {
-            step(parser);
-        } else if (next_is(parser, "//")) {
-            while (parser->at < parser->end && *parser->at != '\n')
-                step(parser);
-        } else if (next_is(parser, "/*")) {
-            parser->token_line = parser->line;
-            parser->token_column = parser->column;
-            step(parser);
-            step(parser);
-            while (parser->at < parser->end && !next_is(parser, "*/"))
-                step(parser);
-            if (parser->at == parser->end)
-                return false;
-            step(parser);
-            step(parser);
-        } else {
-            break;
-        }
+    for (;; parser->token_at = parser->at) {
+        size_t left = (size_t)(parser->end - parser->at);
+        const char *close = parser->end;
+        if (left > 0 && isspace((unsigned char)*parser->at))
+            close = parser->at + 1;
+        else if (next_is(parser, "//"))
+            close = memchr(parser->at, '\n', left);
+        else if (!next_is(parser, "/*"))
+            return true;
+        else if ((close = memmem(parser->at + 2, left - 2, "*/", 2)) == NULL)
+            return false;
+        else
+            close += 2;
+        parser->at = close != NULL ? close : parser->end;
     }
-    return true;
 }
 
-static bool put(struct parser *parser, char c)
+static bool put(struct parser *parser, const char *text, size_t length)
 {
-    if (parser->out == parser->out_end) {
+    if (length > (size_t)(parser->out_end - parser->out)) {
         fail(parser, "too long");
         return false;
     }
-    *parser->out++ = c;
+    memcpy(parser->out, text, length);
+    parser->out += length;
     return true;
-}
-
-/* Writes a code point below 256 as UTF-8. */
-static bool put_code(struct parser *parser, unsigned code)
-{
-    if (code < 0x80)
-        return put(parser, (char)code);
-    return put(parser, (char)(0xc0 | code >> 6)) && put(parser, (char)(0x80 | (code & 0x3f)));
 }
 
 /* Decodes an escape, after its backslash (java.io.StreamTokenizer): letters for control characters, up to
@@ -97,82 +90,62 @@ static bool put_code(struct parser *parser, unsigned code)
 static bool put_escape(struct parser *parser)
 {
     static const char letters[] = "abfnrtv", codes[] = "\a\b\f\n\r\t\v";
-    char c = step(parser);
+    char c = *parser->at++, decoded[4];
     const char *found = c != '\0' ? strchr(letters, c) : NULL;
     if (found != NULL)
-        return put(parser, codes[found - letters]);
-    if (c < '0' || c > '7')
-        return put(parser, c);
-    unsigned code = (unsigned)(c - '0');
+        c = codes[found - letters];
+    if (found != NULL || c < '0' || c > '7')
+        return put(parser, &c, 1);
+    uint32_t code = (uint32_t)(c - '0');
     int digits = c <= '3' ? 3 : 2;
     for (int i = 1; i < digits && parser->at < parser->end && *parser->at >= '0' && *parser->at <= '7'; i++)
-        code = 8 * code + (unsigned)(step(parser) - '0');
-    return code != 0 && put_code(parser, code);
+        code = 8 * code + (uint32_t)(*parser->at++ - '0');
+    return code != 0 && put(parser, decoded, ps_utf8_put(decoded, code));
 }
 
 /* Expands ${name}, a Java system property. */
 static bool put_property(struct parser *parser)
 {
     char name[PS_JAAS_NAME_MAX];
-    size_t length = 0;
-    step(parser);
-    step(parser);
-    while (parser->at < parser->end && *parser->at != '}' && length + 1 < sizeof name)
-        name[length++] = step(parser);
-    name[length] = '\0';
-    if (parser->at == parser->end || step(parser) != '}')
+    const char *begin = parser->at + 2, *close = memchr(begin, '}', (size_t)(parser->end - begin));
+    if (close == NULL || (size_t)(close - begin) >= sizeof name)
         return false;
-    if (strcmp(name, "/") == 0)
-        return put(parser, '/');
+    snprintf(name, sizeof name, "%.*s", (int)(close - begin), begin);
+    parser->at = close + 1;
     const char *value = parser->property != NULL ? parser->property(parser->argument, name) : NULL;
-    if (value == NULL && strcmp(name, "user.home") == 0)
+    if (strcmp(name, "/") == 0)
+        value = "/";
+    else if (value == NULL && strcmp(name, "user.home") == 0)
         value = getenv("HOME");
-    if (value == NULL)
-        return false;
-    while (*value != '\0') {
-        if (!put(parser, *value++))
-            return false;
-    }
-    return true;
+    return value != NULL && put(parser, value, strlen(value));
 }
 
 static enum token quoted(struct parser *parser)
 {
-    char quote = step(parser);
+    char quote = *parser->at++;
     while (parser->at < parser->end && *parser->at != quote && *parser->at != '\0') {
-        if (*parser->at == '\\') {
-            step(parser);
-            if (parser->at == parser->end)
-                break;
-            if (!put_escape(parser)) {
-                fail(parser, "a quoted text contains a NUL (or is too long)");
+        if (next_is(parser, "${") && parser->expand) {
+            if (!put_property(parser))
+                return bad(parser,
+                           "a quoted text names a system property, ${...}, that is not set (-Dname=value)");
+        } else if (*parser->at != '\\') {
+            if (!put(parser, parser->at++, 1))
                 return TOKEN_BAD;
-            }
-        } else if (parser->expand && next_is(parser, "${")) {
-            if (!put_property(parser)) {
-                fail(parser, "a quoted text names a system property, ${...}, that is not set (-Dname=value)");
-                return TOKEN_BAD;
-            }
-        } else if (!put(parser, step(parser))) {
-            return TOKEN_BAD;
+        } else if (++parser->at < parser->end && !put_escape(parser)) {
+            return bad(parser, "a quoted text contains a NUL (or is too long)");
         }
     }
-    if (parser->at == parser->end || *parser->at != quote) {
-        fail(parser, "a quoted text has no closing quote");
-        return TOKEN_BAD;
-    }
-    step(parser);
-    return put(parser, '\0') ? TOKEN_TEXT : TOKEN_BAD;
+    if (parser->at == parser->end || *parser->at != quote)
+        return bad(parser, "a quoted text has no closing quote");
+    parser->at++;
+    return put(parser, "", 1) ? TOKEN_TEXT : TOKEN_BAD;
 }
 
 static enum token token_next(struct parser *parser)
 {
-    if (!skip(parser)) {
-        fail(parser, "a comment has no end");
-        return TOKEN_BAD;
-    }
-    parser->token_line = parser->line;
-    parser->token_column = parser->column;
+    parser->token_at = parser->at;
+    if (!skip(parser))
+        return bad(parser, "a comment has no end");
     if (parser->at == parser->end)
         return TOKEN_END;
     parser->word = parser->out;
@@ -180,41 +153,47 @@ static enum token token_next(struct parser *parser)
     if (c == '"' || c == '\'')
         return quoted(parser);
     if (strchr("=;{}", c) != NULL && c != '\0') {
-        parser->mark = step(parser);
+        parser->mark = *parser->at++;
         return TOKEN_MARK;
     }
+    const char *begin = parser->at;
     while (parser->at < parser->end && !isspace((unsigned char)*parser->at) && *parser->at != '\0' &&
-           strchr("=;{}\"'", *parser->at) == NULL && !next_is(parser, "//") && !next_is(parser, "/*")) {
-        if (!put(parser, step(parser)))
-            return TOKEN_BAD;
-    }
-    if (parser->out == parser->word) {
-        fail(parser, "a NUL byte");
-        return TOKEN_BAD;
-    }
-    return put(parser, '\0') ? TOKEN_WORD : TOKEN_BAD;
+           strchr("=;{}\"'", *parser->at) == NULL && !next_is(parser, "//") && !next_is(parser, "/*"))
+        parser->at++;
+    if (parser->at == begin)
+        return bad(parser, "a NUL byte");
+    return put(parser, begin, (size_t)(parser->at - begin)) && put(parser, "", 1) ? TOKEN_WORD : TOKEN_BAD;
+}
+
+static bool take_mark(struct parser *parser, char mark)
+{
+    return token_next(parser) == TOKEN_MARK && parser->mark == mark;
+}
+
+/* ---- entries ---- */
+
+static bool take_flag(struct parser *parser)
+{
+    static const char *const flags[] = {"required", "requisite", "sufficient", "optional"};
+    bool known = false;
+    if (token_next(parser) != TOKEN_WORD)
+        return false;
+    for (size_t i = 0; i < PS_COUNT_OF(flags); i++)
+        known |= strcasecmp(parser->word, flags[i]) == 0;
+    return known;
 }
 
 /* Parses the rest of an entry, after its class name. */
 static enum ps_status entry_parse(struct parser *parser, struct ps_jaas_entry *entry)
 {
-    static const char *const flags[] = {"required", "requisite", "sufficient", "optional"};
+    entry->module = parser->word;
     if (strlen(entry->module) >= PS_JAAS_NAME_MAX)
         return fail(parser, "the class name of the login module is too long");
-    enum token token = token_next(parser);
-    if (token == TOKEN_BAD)
-        return PS_FAIL;
-    bool known = false;
-    for (size_t i = 0; token == TOKEN_WORD && i < PS_COUNT_OF(flags); i++)
-        known |= strcasecmp(parser->word, flags[i]) == 0;
-    if (!known)
+    if (!take_flag(parser))
         return fail(parser, "after the class of the login module, one of required, requisite, sufficient, "
                             "optional is expected");
-    entry->flag = parser->word;
     for (;;) {
-        token = token_next(parser);
-        if (token == TOKEN_BAD)
-            return PS_FAIL;
+        enum token token = token_next(parser);
         if (token == TOKEN_MARK && parser->mark == ';')
             return PS_OK;
         if (token == TOKEN_END)
@@ -222,14 +201,9 @@ static enum ps_status entry_parse(struct parser *parser, struct ps_jaas_entry *e
         if (token != TOKEN_WORD || strlen(parser->word) >= PS_JAAS_NAME_MAX)
             return fail(parser, "expected an option (name=\"value\") or ;");
         const char *name = parser->word;
-        token = token_next(parser);
-        if (token == TOKEN_BAD)
-            return PS_FAIL;
-        if (token != TOKEN_MARK || parser->mark != '=')
+        if (!take_mark(parser, '='))
             return fail(parser, "an option has no = and value");
         token = token_next(parser);
-        if (token == TOKEN_BAD)
-            return PS_FAIL;
         if (token != TOKEN_WORD && token != TOKEN_TEXT)
             return fail(parser, "an option has no value");
         if (entry->option_count == PS_JAAS_OPTIONS_MAX)
@@ -238,108 +212,83 @@ static enum ps_status entry_parse(struct parser *parser, struct ps_jaas_entry *e
     }
 }
 
-/* Allocates room for the words in `length` bytes of text: decoding never makes a text longer, each word takes
- * one more byte, and the results of ${} must fit into this room. */
-static enum ps_status parser_init(struct parser *parser, struct ps_jaas_entry *entry, const char *text,
-                                  size_t length, struct ps_err *err)
+/* Parses a text of exactly one entry. */
+static enum ps_status value_parse(struct parser *parser, struct ps_jaas_entry *entry)
 {
-    *entry = (struct ps_jaas_entry){0};
-    *parser = (struct parser){.at = text, .end = text + length, .line = 1, .column = 1, .err = err};
-    if (length > PS_JAAS_BYTES_MAX)
-        return ps_err_set(err, "longer than %d bytes", PS_JAAS_BYTES_MAX);
-    entry->text_bytes = 2 * length + 4096;
-    entry->text = ps_must_alloc(1, entry->text_bytes, "a JAAS configuration");
-    parser->out = entry->text;
-    parser->out_end = entry->text + entry->text_bytes;
-    return PS_OK;
-}
-
-enum ps_status ps_kafka_jaas_parse(struct ps_jaas_entry *entry, const char *text, size_t length,
-                                   struct ps_err *err)
-{
-    struct parser parser;
-    if (parser_init(&parser, entry, text, length, err) != PS_OK)
+    enum token token = token_next(parser);
+    if (token == TOKEN_END)
+        return fail(parser, "no login module is given");
+    if (token != TOKEN_WORD)
+        return fail(parser, "expected the class name of a login module");
+    if (entry_parse(parser, entry) != PS_OK)
         return PS_FAIL;
-    enum token token = token_next(&parser);
-    enum ps_status status = PS_FAIL;
-    if (token == TOKEN_END) {
-        fail(&parser, "no login module is given");
-    } else if (token == TOKEN_WORD) {
-        entry->module = parser.word;
-        status = entry_parse(&parser, entry);
-        if (status == PS_OK) {
-            token = token_next(&parser);
-            if (token != TOKEN_END)
-                status = token == TOKEN_BAD ? PS_FAIL : fail(&parser, "more than one login module");
-        }
-    } else if (token != TOKEN_BAD) {
-        fail(&parser, "expected the class name of a login module");
-    }
-    if (status != PS_OK)
-        ps_kafka_jaas_fini(entry);
-    return status;
+    return token_next(parser) == TOKEN_END ? PS_OK : fail(parser, "more than one login module");
 }
 
 /* Parses one section, after its name. `wanted`: keeps its first entry. */
-static enum ps_status section_parse(struct parser *parser, struct ps_jaas_entry *entry, bool wanted,
-                                    bool *found)
+static enum ps_status section_parse(struct parser *parser, struct ps_jaas_entry *entry, bool wanted)
 {
-    enum token token = token_next(parser);
-    if (token == TOKEN_BAD)
-        return PS_FAIL;
-    if (token != TOKEN_MARK || parser->mark != '{')
+    if (!take_mark(parser, '{'))
         return fail(parser, "expected { after the name of a section");
     for (;;) {
-        token = token_next(parser);
-        if (token == TOKEN_BAD)
-            return PS_FAIL;
+        enum token token = token_next(parser);
         if (token == TOKEN_MARK && parser->mark == '}')
-            break;
+            return take_mark(parser, ';') ? PS_OK : fail(parser, "a section ends with };");
         if (token != TOKEN_WORD)
             return fail(parser, "expected the class name of a login module or }");
-        struct ps_jaas_entry other = {.module = parser->word};
-        struct ps_jaas_entry *into = wanted && !*found ? entry : &other;
-        into->module = parser->word;
-        if (entry_parse(parser, into) != PS_OK)
+        struct ps_jaas_entry other = {.module = NULL};
+        if (entry_parse(parser, wanted && entry->module == NULL ? entry : &other) != PS_OK)
             return PS_FAIL;
-        *found |= into == entry;
     }
-    token = token_next(parser);
-    if (token == TOKEN_BAD)
-        return PS_FAIL;
-    if (token != TOKEN_MARK || parser->mark != ';')
-        return fail(parser, "a section ends with };");
-    return PS_OK;
 }
+
+static enum ps_status file_parse(struct parser *parser, struct ps_jaas_entry *entry, const char *section)
+{
+    for (;;) {
+        enum token token = token_next(parser);
+        if (token == TOKEN_END)
+            break;
+        if (token != TOKEN_WORD && token != TOKEN_TEXT)
+            return fail(parser, "expected the name of a section");
+        if (section_parse(parser, entry, strcmp(parser->word, section) == 0) != PS_OK)
+            return PS_FAIL;
+    }
+    return entry->module != NULL ? PS_OK
+                                 : ps_err_set(parser->err, "there is no section %s { ... };", section);
+}
+
+/* ---- entry points ---- */
 
 enum ps_status ps_kafka_jaas_parse_file(struct ps_jaas_entry *entry, const char *text, size_t length,
                                         const char *section, ps_jaas_property *property, const void *argument,
                                         struct ps_err *err)
 {
-    struct parser parser;
-    if (parser_init(&parser, entry, text, length, err) != PS_OK)
-        return PS_FAIL;
-    parser.expand = true;
-    parser.property = property;
-    parser.argument = argument;
-    bool found = false;
-    enum ps_status status = PS_OK;
-    while (status == PS_OK) {
-        enum token token = token_next(&parser);
-        if (token == TOKEN_END)
-            break;
-        if (token == TOKEN_BAD)
-            status = PS_FAIL;
-        else if (token == TOKEN_MARK)
-            status = fail(&parser, "expected the name of a section");
-        else
-            status = section_parse(&parser, entry, strcmp(parser.word, section) == 0, &found);
-    }
-    if (status == PS_OK && !found)
-        status = ps_err_set(err, "there is no section %s { ... };", section);
+    *entry = (struct ps_jaas_entry){0};
+    if (length > PS_JAAS_BYTES_MAX)
+        return ps_err_set(err, "longer than %d bytes", PS_JAAS_BYTES_MAX);
+    /* Decoding never makes a text longer, each word takes one more byte, and the results of ${} must fit into the rest. */
+    entry->text_bytes = 2 * length + 4096;
+    entry->text = ps_must_alloc(1, entry->text_bytes, "a JAAS configuration");
+    struct parser parser = {.start = text,
+                            .at = text,
+                            .end = text + length,
+                            .err = err,
+                            .out = entry->text,
+                            .out_end = entry->text + entry->text_bytes,
+                            .expand = section != NULL,
+                            .property = property,
+                            .argument = argument};
+    enum ps_status status =
+        section != NULL ? file_parse(&parser, entry, section) : value_parse(&parser, entry);
     if (status != PS_OK)
         ps_kafka_jaas_fini(entry);
     return status;
+}
+
+enum ps_status ps_kafka_jaas_parse(struct ps_jaas_entry *entry, const char *text, size_t length,
+                                   struct ps_err *err)
+{
+    return ps_kafka_jaas_parse_file(entry, text, length, NULL, NULL, NULL, err);
 }
 
 enum ps_status ps_kafka_jaas_read(struct ps_jaas_entry *entry, const char *path, const char *section,
@@ -348,18 +297,14 @@ enum ps_status ps_kafka_jaas_read(struct ps_jaas_entry *entry, const char *path,
     *entry = (struct ps_jaas_entry){0};
     FILE *file = fopen(path, "re");
     char *text = ps_must_alloc(1, PS_JAAS_BYTES_MAX + 1, "a JAAS configuration");
-    enum ps_status status = PS_FAIL;
-    if (file == NULL) {
-        ps_err_set(err, "cannot read the file: %s", strerror(errno));
-    } else {
-        size_t length = fread(text, 1, PS_JAAS_BYTES_MAX + 1, file);
-        if (ferror(file))
-            ps_err_set(err, "cannot read the file: %s", strerror(errno));
-        else
-            status = ps_kafka_jaas_parse_file(entry, text, length, section, property, argument, err);
-        OPENSSL_cleanse(text, length);
+    size_t length = file != NULL ? fread(text, 1, PS_JAAS_BYTES_MAX + 1, file) : 0;
+    enum ps_status status =
+        file == NULL || ferror(file)
+            ? ps_err_set(err, "cannot read the file: %s", strerror(errno))
+            : ps_kafka_jaas_parse_file(entry, text, length, section, property, argument, err);
+    if (file != NULL)
         fclose(file);
-    }
+    OPENSSL_cleanse(text, length);
     free(text);
     if (status != PS_OK)
         ps_err_append(err, "login configuration %s (java.security.auth.login.config)", path);

@@ -1,4 +1,4 @@
-/* Java's login configuration and its translation to librdkafka properties: `sasl.jaas.config` of a Kafka
+/* Java's login configuration and its translation to settings: `sasl.jaas.config` of a Kafka
  * client, and the file that the system property java.security.auth.login.config names.
  *
  * Grammar (javax.security.auth.login.Configuration, org.apache.kafka.common.security.JaasConfig):
@@ -14,7 +14,7 @@
 #pragma once
 
 #include "core/status.h"
-#include "stages/lib/kafka/librdkafka/settings.h"
+#include "stages/lib/kafka/cluster/settings.h"
 #include "stages/lib/note.h"
 
 #define PS_JAAS_BYTES_MAX (64 * 1024)
@@ -28,7 +28,6 @@ struct ps_jaas_option {
 /* One login module. */
 struct ps_jaas_entry {
     const char *module; /* class name */
-    const char *flag;   /* as written */
     size_t option_count;
     struct ps_jaas_option options[PS_JAAS_OPTIONS_MAX];
     char *text; /* the decoded words; overwritten by fini */
@@ -58,10 +57,10 @@ void ps_kafka_jaas_fini(struct ps_jaas_entry *entry);
 /* Returns the value of an option, or NULL. */
 const char *ps_kafka_jaas_option(const struct ps_jaas_entry *entry, const char *name);
 
-/* Adds to `settings` the properties of librdkafka for the login module: user and password of PlainLoginModule and
+/* Sets the login of the login module: user and password of PlainLoginModule and
  * ScramLoginModule; keytab, principal and service name of Krb5LoginModule; client, secret and scope of
- * OAuthBearerLoginModule. `mechanism` is sasl.mechanism as set (NULL: Java's default, GSSAPI). Options without
+ * OAuthBearerLoginModule. Options without
  * effect here get a note under `key`. PS_FAIL: the module is unknown, or an option it needs is missing. */
-enum ps_status ps_kafka_jaas_translate(const struct ps_jaas_entry *entry, const char *mechanism,
-                                       const char *key, struct ps_kafka_settings *settings,
-                                       const struct ps_notes *notes, struct ps_err *err);
+enum ps_status ps_kafka_jaas_translate(const struct ps_jaas_entry *entry, const char *key,
+                                       struct ps_kafka_settings *settings, const struct ps_notes *notes,
+                                       struct ps_err *err);

@@ -36,8 +36,7 @@ static void check_mechanism(const char *mechanism, const char *expected, const c
             mechanism == NULL ? "not set, which means GSSAPI (Kerberos)" : "GSSAPI (Kerberos)", expected);
 }
 
-static enum ps_status password_login(const struct ps_jaas_entry *entry, const char *mechanism,
-                                     const char *expected, const char *key,
+static enum ps_status password_login(const struct ps_jaas_entry *entry, const char *expected, const char *key,
                                      struct ps_kafka_settings *settings, const struct ps_notes *notes,
                                      struct ps_err *err)
 {
@@ -49,10 +48,10 @@ static enum ps_status password_login(const struct ps_jaas_entry *entry, const ch
     if (user == NULL || password == NULL)
         return ps_err_set(err, "%s needs the option %s=\"...\"", entry->module,
                           user == NULL ? "username" : "password");
-    check_mechanism(mechanism, expected, key, notes);
+    check_mechanism(settings->texts.mechanism, expected, key, notes);
     note_others(entry, PS_WORDS("username", "password", "tokenauth", "serviceName"), key, notes);
-    ps_kafka_settings_set(settings, "sasl.username", user);
-    ps_kafka_settings_set(settings, "sasl.password", password);
+    ps_kafka_text_set(&settings->texts.name, user);
+    ps_kafka_text_set(&settings->texts.password, password);
     return PS_OK;
 }
 
@@ -94,13 +93,13 @@ static enum ps_status kerberos_login(const struct ps_jaas_entry *entry, const ch
         ps_note_add(notes, PS_LOG_WARN, key,
                     "option ticketCache has no effect here: set the environment variable KRB5CCNAME instead");
     if (principal != NULL)
-        ps_kafka_settings_set(settings, "sasl.kerberos.principal", principal);
+        ps_kafka_text_set(&settings->texts.principal, principal);
     if (keytab != NULL)
-        ps_kafka_settings_set(settings, "sasl.kerberos.keytab", keytab);
+        ps_kafka_text_set(&settings->texts.keytab, keytab);
     else /* another program renews the ticket, so kinit is not run */
         ps_kafka_settings_set(settings, "sasl.kerberos.min.time.before.relogin", "0");
     if (service != NULL)
-        ps_kafka_settings_set(settings, "sasl.kerberos.service.name", service);
+        ps_kafka_text_set(&settings->texts.service, service);
     return PS_OK;
 }
 
@@ -122,8 +121,8 @@ static enum ps_status token_login(const struct ps_jaas_entry *entry, const char 
             (size_t)snprintf(config, sizeof config, "principal=%s", subject) >= sizeof config)
             return ps_err_set(err, "%s: unsecuredLoginStringClaim_sub contains blanks or is too long",
                               entry->module);
-        ps_kafka_settings_set(settings, "enable.sasl.oauthbearer.unsecure.jwt", "true");
-        ps_kafka_settings_set(settings, "sasl.oauthbearer.config", config);
+        settings->unsecured_tokens = true;
+        ps_kafka_text_set(&settings->texts.token_config, config);
         return PS_OK;
     }
     if (client == NULL || secret == NULL)
@@ -131,25 +130,24 @@ static enum ps_status token_login(const struct ps_jaas_entry *entry, const char 
                           "%s needs clientId=\"...\" and clientSecret=\"...\" (and the property "
                           "sasl.oauthbearer.token.endpoint.url)",
                           entry->module);
-    ps_kafka_settings_set(settings, "sasl.oauthbearer.method", "oidc");
-    ps_kafka_settings_set(settings, "sasl.oauthbearer.client.id", client);
-    ps_kafka_settings_set(settings, "sasl.oauthbearer.client.secret", secret);
+    ps_kafka_text_set(&settings->texts.token_method, "oidc");
+    ps_kafka_text_set(&settings->texts.token_client, client);
+    ps_kafka_text_set(&settings->texts.token_secret, secret);
     if (scope != NULL)
-        ps_kafka_settings_set(settings, "sasl.oauthbearer.scope", scope);
+        ps_kafka_text_set(&settings->texts.scope, scope);
     return PS_OK;
 }
 
-enum ps_status ps_kafka_jaas_translate(const struct ps_jaas_entry *entry, const char *mechanism,
-                                       const char *key, struct ps_kafka_settings *settings,
-                                       const struct ps_notes *notes, struct ps_err *err)
+enum ps_status ps_kafka_jaas_translate(const struct ps_jaas_entry *entry, const char *key,
+                                       struct ps_kafka_settings *settings, const struct ps_notes *notes,
+                                       struct ps_err *err)
 {
     const char *dot = strrchr(entry->module, '.');
     const char *name = dot != NULL ? dot + 1 : entry->module; /* packages differ between vendors */
     if (strcmp(name, "PlainLoginModule") == 0)
-        return password_login(entry, mechanism, "PLAIN", key, settings, notes, err);
+        return password_login(entry, "PLAIN", key, settings, notes, err);
     if (strcmp(name, "ScramLoginModule") == 0)
-        return password_login(entry, mechanism, "SCRAM-SHA-512 (or SCRAM-SHA-256)", key, settings, notes,
-                              err);
+        return password_login(entry, "SCRAM-SHA-512 (or SCRAM-SHA-256)", key, settings, notes, err);
     if (strcmp(name, "Krb5LoginModule") == 0)
         return kerberos_login(entry, key, settings, notes, err);
     if (strcmp(name, "OAuthBearerLoginModule") == 0)

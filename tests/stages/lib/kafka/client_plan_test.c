@@ -4,6 +4,7 @@
 
 #include "stages/lib/kafka/cluster/native.h"
 #include "tests/support/arena.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/support.h"
 
 #include <inttypes.h>
@@ -21,70 +22,89 @@ static int teardown(void **state)
 }
 
 /* Begins with these properties: "name=value ..". */
-static void begin(const char *given)
+static void begin(enum ps_kafka_client client, const char *given)
 {
-    ps_kafka_settings_fini(&settings);
-    settings = (struct ps_kafka_settings){0};
+    struct ps_pair items[8];
+    struct ps_pairs pairs = {.items = items};
+    const struct ps_context context = {.arena = ps_test_arena()};
+    struct ps_err err = {.length = 0};
     for (; *given != '\0'; given += strcspn(given, " "), given += strspn(given, " ")) {
         size_t name = strcspn(given, "="), whole = strcspn(given, " ");
-        ps_kafka_settings_set(&settings, ps_arena_copy(ps_test_arena(), given, name),
-                              ps_arena_copy(ps_test_arena(), given + name + 1, whole - name - 1));
+        items[pairs.count++] =
+            (struct ps_pair){.key = ps_arena_copy(ps_test_arena(), given, name),
+                             .value = ps_arena_copy(ps_test_arena(), given + name + 1, whole - name - 1)};
     }
+    ps_kafka_settings_fini(&settings);
+    if (ps_kafka_translate(client, &pairs, &context, NULL, &settings, &err) != PS_OK)
+        fail_msg("%s", err.text);
 }
 
-static const char *value_of(const char *name)
+static void assert_value(const char *name, const char *expected)
 {
-    const char *value = ps_kafka_settings_get(&settings, name);
-    return value != NULL ? value : "-";
+    if (!ps_test_setting_is(&settings, name, expected))
+        fail_msg("%s: %s, not %s", name, ps_test_setting(&settings, name), expected);
 }
 
 static void build(const char *given, const struct ps_kafka_sender_wants *wants)
 {
     struct ps_err err = {.length = 0};
-    begin(given);
+    begin(PS_KAFKA_PRODUCER, given);
     memset(&sender, 0xee, sizeof sender);
     if (ps_kafka_sender_plan_build(&sender, &settings, wants, &err) != PS_OK)
         fail_msg("%s", err.text);
-    assert_ptr_equal(sender.pairs, settings.items);
-    assert_int_equal(sender.pair_count, settings.count);
+    assert_ptr_equal(sender.settings, &settings);
 }
 
 static void test_acks(void **state)
 {
     static const struct {
-        const char *acks, *given, *set, *idempotence, *in_flight, *gapless;
+        const char *given;
+        int32_t acks;
+        bool is_idempotent;
     } cases[] = {
-        {NULL, "", "all", "true", "-", "true"},
-        {"all", "", "all", "true", "-", "true"},
-        {"-1", "", "all", "true", "-", "true"},
-        {"2", "", "all", "true", "-", "true"},
-        {"01", "", "all", "true", "-", "true"},
-        {"1", "", "1", "false", "1", "-"},
-        {"0", "", "0", "false", "1", "-"},
-        {"all", "enable.idempotence=false", "all", "false", "1", "-"},
-        {"all", "enable.idempotence=true", "all", "true", "-", "true"},
-        {"1", "enable.idempotence=false", "1", "false", "1", "-"},
+        {"", -1, true},
+        {"acks=all", -1, true},
+        {"acks=-1", -1, true},
+        {"acks=1", 1, false},
+        {"acks=0", 0, false},
+        {"enable.idempotence=false", -1, false},
+        {"acks=all enable.idempotence=true", -1, true},
+        {"acks=1 enable.idempotence=false", 1, false},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        build(cases[i].given, &(struct ps_kafka_sender_wants){.acks = cases[i].acks});
-        assert_string_equal(value_of("acks"), cases[i].set);
-        assert_string_equal(value_of("enable.idempotence"), cases[i].idempotence);
-        assert_string_equal(value_of("max.in.flight.requests.per.connection"), cases[i].in_flight);
-        assert_string_equal(value_of("enable.gapless.guarantee"), cases[i].gapless);
-        assert_string_equal(value_of("message.timeout.ms"), "0");
-        assert_int_equal(ps_kafka_acks_are_weak(cases[i].acks), cases[i].set[0] != 'a');
+        const struct ps_kafka_sender_wants wants = {.queue_bytes = 0};
+        build(cases[i].given, &wants);
+        assert_int_equal(settings.acks, cases[i].acks);
+        assert_int_equal(settings.idempotent, cases[i].is_idempotent);
+        assert_int_equal(settings.in_flight_max, cases[i].is_idempotent ? 0 : 1);
+        assert_value("enable.gapless.guarantee", cases[i].is_idempotent ? "true" : NULL);
+        assert_value("message.timeout.ms", "0");
+        assert_int_equal(ps_kafka_acks_are_weak(settings.acks), cases[i].acks >= 0);
     }
+}
+
+/* The older key counts if there is no newer one; files are not read. */
+static void test_peek(void **state)
+{
+    struct ps_pair items[] = {{.key = "security.protocol", .value = "SSL"},
+                              {.key = "ssl.truststore.location", .value = "/none"},
+                              {.key = "acks", .value = " ALL "}};
+    const struct ps_pairs without = {.count = 2, .items = items}, with = {.count = 3, .items = items};
+    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, NULL).acks, -1);
+    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, "1").acks, 1);
+    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, "2").acks, -1);
+    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &with, "1").acks, -1);
 }
 
 /* acks=0 and acks=1 have warnings of their own, about what each may lose. */
 static void test_warnings(void **state)
 {
     assert_string_equal(
-        ps_kafka_acks_warning("0"),
+        ps_kafka_acks_warning(0),
         "acks=0: the broker never answers, so an event counts as delivered once it is sent; if a broker "
         "fails, events are lost and not counted. Remove the key for acks=all");
     assert_string_equal(
-        ps_kafka_acks_warning("1"),
+        ps_kafka_acks_warning(1),
         "acks=1: if the leader of a partition fails, events that it had not copied are lost, and a retry may "
         "duplicate events or change their order. Remove the key for acks=all with idempotence");
 }
@@ -93,7 +113,7 @@ static void assert_number(const char *name, uint64_t expected)
 {
     char text[24];
     snprintf(text, sizeof text, "%" PRIu64, expected);
-    assert_string_equal(value_of(name), text);
+    assert_value(name, text);
 }
 
 static uint64_t between(uint64_t value, uint64_t least, uint64_t most)
@@ -155,7 +175,7 @@ static void test_defaults_and_given(void **state)
         snprintf(text, sizeof text, "%s=%s", names[which], given[which]);
         build(text, &(struct ps_kafka_sender_wants){.queue_bytes = 4096 * KIB});
         for (size_t i = 0; i < PS_COUNT_OF(names); i++)
-            assert_string_equal(value_of(names[i]), i == which ? given[i] : defaults[i]);
+            assert_value(names[i], i == which ? given[i] : defaults[i]);
         assert_int_equal(sender.record_bytes_max, which == 2 ? 4000 : 1048576);
         assert_int_equal(sender.request_bytes_max, which == 0 ? 2000 : 1000000);
         assert_int_equal(sender.linger_ns, (which == 3 ? 7 : 5) * PS_NS_PER_MS);
@@ -170,12 +190,9 @@ static void test_waves(void **state)
         const char *given;
         uint64_t linger_ns;
     } cases[] = {
-        {"linger.ms=1.9", 0},
-        {"linger.ms=2", 2 * PS_NS_PER_MS},
-        {"linger.ms=2.5", 2500000},
-        {"linger.ms=0", 0},
-        {"enable.idempotence=false", 0},
-        {"queue.buffering.max.messages=5000", 0},
+        {"queue.buffering.max.ms=1.9", 0},       {"linger.ms=2", 2 * PS_NS_PER_MS},
+        {"queue.buffering.max.ms=2.5", 2500000}, {"linger.ms=0", 0},
+        {"enable.idempotence=false", 0},         {"queue.buffering.max.messages=5000", 0},
         {"queue.buffering.max.kbytes=5000", 0},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
@@ -188,13 +205,13 @@ static void test_native(void **state)
 {
     const struct ps_kafka_sender_wants wants = {
         .queue_bytes = 8192 * KIB, .in_flight_bytes_max = 3000 * KIB + 5, .native = true};
-    build("bootstrap.servers=b:1", &wants);
+    build("", &wants);
     assert_ptr_equal(sender.engine, &ps_kafka_native);
     assert_int_equal(sender.linger_ns, 0);
-    assert_string_equal(value_of("linger.ms"), "0");
-    assert_string_equal(value_of("queue.buffering.max.kbytes"), "3000");
-    build("bootstrap.servers=b:1 linger.ms=20", &wants);
-    assert_string_equal(value_of("linger.ms"), "20");
+    assert_value("linger.ms", "0");
+    assert_value("queue.buffering.max.kbytes", "3000");
+    build("linger.ms=20", &wants);
+    assert_value("linger.ms", "20");
     assert_int_equal(sender.linger_ns, 0);
 }
 
@@ -209,13 +226,13 @@ static void test_groups(void **state)
         {"partition.assignment.strategy=cooperative-sticky", true, 30000},
         {"partition.assignment.strategy=cooperative-sticky,range", false, 30000},
         {"max.poll.interval.ms=40000", false, 30000},
-        {"max.poll.interval.ms=39999", false, 29999},
+        {"max.poll.interval.ms=39996", false, 29997},
         {"max.poll.interval.ms=4", false, 3},
         {"max.poll.interval.ms=50000", false, 30000},
     };
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        begin(cases[i].given);
-        assert_int_equal(ps_kafka_is_cooperative(&settings), cases[i].cooperative);
+        begin(PS_KAFKA_CONSUMER, cases[i].given);
+        assert_int_equal(settings.reader.cooperative, cases[i].cooperative);
         assert_int_equal(ps_kafka_revoke_wait_ns(&settings), cases[i].wait_ms * PS_NS_PER_MS);
     }
 }
@@ -223,9 +240,13 @@ static void test_groups(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acks),   cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_queue),  cmocka_unit_test(test_defaults_and_given),
-        cmocka_unit_test(test_waves),  cmocka_unit_test(test_native),
+        cmocka_unit_test(test_acks),
+        cmocka_unit_test(test_peek),
+        cmocka_unit_test(test_warnings),
+        cmocka_unit_test(test_queue),
+        cmocka_unit_test(test_defaults_and_given),
+        cmocka_unit_test(test_waves),
+        cmocka_unit_test(test_native),
         cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, ps_test_arena_setup, teardown);

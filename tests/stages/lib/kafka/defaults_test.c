@@ -1,6 +1,6 @@
 /* Defaults of Flume's Kafka clients, recorded by tests/real/kafka_defaults/record.sh, against ours: each is the same, or in
  * the list of differences that docs/KAFKA_PROPERTIES.md prints. */
-#include "tests/stages/lib/kafka/properties/support.h"
+#include "tests/stages/lib/kafka/properties/defaults.h"
 #include "tests/support/source_tree.h"
 
 /* Properties that the stages set by their own rules, and sasl.kerberos.kinit.cmd: their defaults are not compared. */
@@ -31,7 +31,7 @@ static const char *effective(const struct ps_kafka_settings *settings, const cha
     struct ps_err err = {.length = 0};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_default_topic_conf(conf, rd_kafka_topic_conf_new());
-    if (ps_kafka_settings_apply(settings, conf, &err) != PS_OK)
+    if (ps_kafka_settings_apply(settings, NULL, conf, &err) != PS_OK)
         fail_msg("%s", err.text);
     assert_int_equal(rd_kafka_conf_get(conf, target, text, &size), RD_KAFKA_CONF_OK);
     rd_kafka_conf_destroy(conf);
@@ -41,11 +41,12 @@ static const char *effective(const struct ps_kafka_settings *settings, const cha
 /* Compares one row of our table with the recorded default. */
 static void compare(enum ps_kafka_client client, const struct ps_kafka_property *row, const char *recorded)
 {
-    struct ps_kafka_settings absent, written = {0};
+    struct ps_kafka_settings absent, written;
     struct ps_err err = {.length = 0};
     struct ps_pairs none = {0};
     const struct ps_kafka_properties properties = {.client = client, .pairs = &none};
     char ours[512], theirs[512];
+    ps_kafka_settings_init(&written);
     assert_int_equal(translate_all(client, NULL, 0, NULL, &absent, &err), PS_OK);
     if (strncmp(recorded, "class ", 6) == 0)
         recorded += 6;

@@ -44,11 +44,12 @@ static void print_page(FILE *out)
          "be in the log are counted (`duplicated`)."},
         {PS_KAFKA_PURGED, "PURGED", "The sink purged the event, to send it again."},
     };
-    fputs("# What the Kafka sink does with every produce error\n\n"
-          "Printed from the table in `stages/lib/kafka/errors.c`; a test compares the two. Codes above zero "
-          "are Kafka's own,\n"
-          "codes from -200 to -100 are librdkafka's. No outcome loses an event.\n",
-          out);
+    fputs(
+        "# What the Kafka sink does with every produce error\n\n"
+        "Printed from the table in `stages/lib/kafka/errors.def`; a test compares the two. Codes above zero "
+        "are Kafka's own,\n"
+        "codes from -200 to -100 are librdkafka's. No outcome loses an event.\n",
+        out);
     for (size_t k = 0; k < PS_COUNT_OF(outcomes); k++) {
         fprintf(out, "\n## %s\n\n%s\n\n| code | name | meaning, and what to do |\n|---:|---|---|\n",
                 outcomes[k].name, outcomes[k].text);

@@ -34,7 +34,6 @@ static void probe(enum ps_kafka_client client, const char *topic)
     const struct ps_kafka_probe kafka = {.client = client,
                                          .pairs = &none,
                                          .brokers = strchr(cluster.bootstrap, ',') + 1, /* one address */
-                                         .group = "g",
                                          .topics = {1, &topic}};
     probed = (struct ps_test_probed){.count = 0};
     ps_kafka_probe(&probe, &context, &kafka);

@@ -6,6 +6,7 @@
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/member.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/stage.h"
 
 #include <poll.h>
@@ -35,8 +36,7 @@ static void start(const char *bootstrap, const char *topic)
     pairs[3] = (struct ps_pair){.key = "session.timeout.ms", .value = "6000"};
     plan = (struct ps_kafka_channel_take_plan){
         .component = "channel c1",
-        .pairs = pairs,
-        .pair_count = PS_COUNT_OF(pairs),
+        .settings = ps_test_settings(pairs, PS_COUNT_OF(pairs)),
         .subscription = {1, topics},
         .record = {.key = ps_name_intern("key"), .group = topic, .batch_events_max = 100},
         .revoke_wait_ns = PS_NS_PER_S,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "tests/support/kafka/scripted_broker.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/support.h"
 
 #define TURNS_MAX 100000U
@@ -64,11 +65,9 @@ static void begin(struct run *run, const char *mechanism)
         {.key = "sasl.password", .value = "secret"},
         {.key = "enable.idempotence", .value = "false"},
     };
-    const struct ps_kafka_producer_config config = {.pairs = pairs,
-                                                    .pair_count = PS_COUNT_OF(pairs),
-                                                    .spread = PS_KAFKA_SPREAD_EVENLY,
-                                                    .wake_fd = -1,
-                                                    .epoll_fd = -1};
+    struct ps_kafka_settings *settings = ps_test_settings(pairs, PS_COUNT_OF(pairs));
+    const struct ps_kafka_producer_config config = {.settings = settings, .wake_fd = -1, .epoll_fd = -1};
+    settings->spread = PS_KAFKA_SPREAD_EVENLY;
     run->producer = ps_kafka_native.create(&config, &err);
     if (run->producer == NULL)
         fail_msg("%s", err.text);

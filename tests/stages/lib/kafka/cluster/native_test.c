@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "tests/support/kafka/fake_brokers.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/support.h"
 
 #define RECORDS 3000U
@@ -68,11 +69,9 @@ static void begin(struct run *run, uint64_t seed, unsigned faults, int32_t seque
         {.key = "socket.timeout.ms", .value = timeout_ms},
         {.key = "topic.metadata.refresh.interval.ms", .value = "100"},
     };
-    const struct ps_kafka_producer_config config = {.pairs = pairs,
-                                                    .pair_count = PS_COUNT_OF(pairs),
-                                                    .spread = PS_KAFKA_SPREAD_EVENLY,
-                                                    .wake_fd = -1,
-                                                    .epoll_fd = -1};
+    struct ps_kafka_settings *settings = ps_test_settings(pairs, PS_COUNT_OF(pairs));
+    const struct ps_kafka_producer_config config = {.settings = settings, .wake_fd = -1, .epoll_fd = -1};
+    settings->spread = PS_KAFKA_SPREAD_EVENLY;
     run->producer = ps_kafka_native.create(&config, &err);
     if (run->producer == NULL)
         fail_msg("%s", err.text);
@@ -300,7 +299,7 @@ static unsigned count_due(const struct ps_pair *pairs, size_t count)
     struct ps_err err = {0};
     struct run run = {.now = {.mono_ns = PS_NS_PER_S}};
     const struct ps_kafka_producer_config config = {
-        .pairs = pairs, .pair_count = count, .wake_fd = -1, .epoll_fd = -1};
+        .settings = ps_test_settings(pairs, count), .wake_fd = -1, .epoll_fd = -1};
     const struct ps_kafka_listener listener = {.report = on_report, .notice = on_notice, .argument = &run};
     run.producer = ps_kafka_native.create(&config, &err);
     assert_non_null(run.producer);

@@ -1,14 +1,15 @@
 /* Which properties the native client knows: with another one the stage uses librdkafka, and the error names the property. */
 #include "stages/lib/kafka/cluster/native.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/support.h"
 
 static void expect(const char *protocol, const char *key, bool fits)
 {
     const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:1"},
                                     {.key = "security.protocol", .value = protocol},
-                                    {.key = key, .value = "x"}};
+                                    {.key = key, .value = "none"}};
     struct ps_err err = {0};
-    bool found = ps_kafka_native_fits(pairs, PS_COUNT_OF(pairs), &err) == PS_OK;
+    bool found = ps_kafka_native_fits(ps_test_settings(pairs, PS_COUNT_OF(pairs)), &err) == PS_OK;
     if (found != fits)
         fail_msg("%s with %s: %s", key, protocol, found ? "is known" : "is not known");
     if (!fits)
@@ -44,8 +45,8 @@ static void test_transactions_need_idempotence(void **state)
         struct ps_err err = {0};
         const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = "127.0.0.1:1"},
                                         {.key = "enable.idempotence", .value = words[i]}};
-        const struct ps_kafka_producer_config config = {.pairs = pairs,
-                                                        .pair_count = PS_COUNT_OF(pairs),
+        const struct ps_kafka_producer_config config = {.settings =
+                                                            ps_test_settings(pairs, PS_COUNT_OF(pairs)),
                                                         .transactional_id = "id",
                                                         .wake_fd = -1,
                                                         .epoll_fd = -1};

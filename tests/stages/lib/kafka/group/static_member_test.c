@@ -6,6 +6,7 @@
 
 #include "core/log/log.h"
 #include "tests/support/kafka/connections.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
@@ -296,12 +297,11 @@ static void start(const char *const *topics, size_t count)
                                     {.key = "auto.offset.reset", .value = "earliest"},
                                     {.key = "partition.assignment.strategy", .value = "range"},
                                     {.key = "topic.metadata.refresh.interval.ms", .value = "500"},
+                                    {.key = "group.instance.id", .value = "i"},
                                     {.key = "retry.backoff.ms", .value = "10"}};
     const struct ps_kafka_reading_config config = {.port = &stage.port,
-                                                   .pairs = pairs,
-                                                   .pair_count = PS_COUNT_OF(pairs),
+                                                   .settings = ps_test_settings(pairs, PS_COUNT_OF(pairs)),
                                                    .group = "g",
-                                                   .group_instance_id = "i",
                                                    .subscription = {count, (const char **)(uintptr_t)topics},
                                                    .commit_interval_ns = 50 * PS_NS_PER_MS,
                                                    .revoke_wait_ns = PS_NS_PER_S,

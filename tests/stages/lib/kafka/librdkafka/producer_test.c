@@ -1,8 +1,9 @@
 /* The librdkafka producer behind stages/lib/kafka/produce/seam.h with the embedded cluster: its reports, the effects of
  * purge, its topics, and the partitions of records without a key. */
-#include "stages/lib/kafka/librdkafka/producer.h"
+#include "stages/lib/kafka/produce/seam.h"
 #include "core/clock.h"
 #include "tests/support/conformance.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/kafka/cluster.h"
 
 #include <stdint.h>
@@ -60,7 +61,8 @@ static struct ps_kafka_producer *create(void)
                                     {.key = "linger.ms", .value = LINGER_MS},
                                     {.key = "log_level", .value = "0"}};
     struct ps_kafka_producer *producer = engine->create(
-        &(struct ps_kafka_producer_config){.pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = -1},
+        &(struct ps_kafka_producer_config){.settings = ps_test_settings(pairs, PS_COUNT_OF(pairs)),
+                                           .wake_fd = -1},
         &err);
     if (producer == NULL)
         fail_msg("%s", err.text);
@@ -165,8 +167,8 @@ static void test_no_descriptor_to_wake(void **unused)
 {
     struct ps_err err = {0};
     const struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = ps_test_cluster.bootstrap}};
-    struct ps_kafka_producer_config config = {
-        .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = 1000000}; /* it cannot be copied */
+    struct ps_kafka_producer_config config = {.settings = ps_test_settings(pairs, PS_COUNT_OF(pairs)),
+                                              .wake_fd = 1000000}; /* it cannot be copied */
     assert_null(engine->create(&config, &err));
     assert_non_null(strstr(err.text, "cannot copy a file descriptor: Bad file descriptor"));
 }
@@ -191,7 +193,7 @@ static void test_descriptors_come_back(void **unused)
                                         rows[row].pair};
         struct ps_err err = {0};
         const struct ps_kafka_producer_config config = {
-            .pairs = pairs, .pair_count = PS_COUNT_OF(pairs), .wake_fd = wake_fd};
+            .settings = ps_test_settings(pairs, PS_COUNT_OF(pairs)), .wake_fd = wake_fd};
         struct ps_kafka_producer *producer = engine->create(&config, &err);
         assert_int_equal(producer != NULL, rows[row].refused == NULL);
         if (producer != NULL)

@@ -6,6 +6,7 @@
 #include "stages/lib/kafka/produce/sender.h"
 #include "core/flow/identity.h"
 #include "tests/support/kafka/transaction_broker.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/stage.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ struct run {
     struct ps_test_stage stage;
     struct ps_kafka_sender *sender;
     struct ps_kafka_sender_plan plan;
-    struct ps_pair pairs[6];
+    struct ps_kafka_settings *settings;
     struct ps_lease *back, *offered; /* given back; offered now */
     unsigned next;                   /* the number of the frame to be read next */
     unsigned first;                  /* the number of the frame that was read first in this run */
@@ -133,15 +134,14 @@ static void begin(uint64_t seed, unsigned faults, unsigned logs)
         {.key = "retry.backoff.ms", .value = "10"},
         {.key = "socket.timeout.ms", .value = "60000"}, /* turns may be faster than the kernel's packets */
     };
-    memcpy(run.pairs, pairs, sizeof pairs);
+    run.settings = ps_test_settings(pairs, PS_COUNT_OF(pairs));
+    run.settings->spread = PS_KAFKA_SPREAD_EVENLY;
     run.plan = (struct ps_kafka_sender_plan){
         .engine = &ps_kafka_native,
         .mapping = {.topic = "out", .topic_length = 3, .default_partition = PS_KAFKA_PARTITION_ANY},
-        .pairs = run.pairs,
-        .pair_count = PS_COUNT_OF(pairs),
+        .settings = run.settings,
         .record_bytes_max = 1000000,
         .request_bytes_max = 1000000,
-        .spread = PS_KAFKA_SPREAD_EVENLY,
         .transaction = {.id = "once",
                         .interval_ns = 20 * PS_NS_PER_MS,
                         .bytes_max = UINT64_C(1) << 30,

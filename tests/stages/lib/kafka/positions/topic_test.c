@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "tests/support/kafka/cluster.h"
 #include "tests/support/kafka/connections.h"
+#include "tests/support/kafka/settings.h"
 #include "tests/support/support.h"
 
 #include <poll.h>
@@ -23,11 +24,11 @@ static void *open_reader(const char *topic, int wake_fd, const char *key, const 
 {
     struct ps_pair pairs[] = {{.key = "bootstrap.servers", .value = ps_test_cluster.bootstrap},
                               {.key = key, .value = value}};
-    struct ps_kafka_positions_settings settings = {
-        .topic = topic, .pairs = pairs, .pair_count = key != NULL ? 2 : 1};
+    struct ps_kafka_positions_settings settings = {.topic = topic,
+                                                   .producer = ps_test_settings(pairs, key != NULL ? 2 : 1)};
     struct ps_err err = {.length = 0};
     void *reader = ops->open(&settings, wake_fd, &err);
-    memset(pairs, 0, sizeof pairs); /* the reader has copies */
+    ps_test_settings_free(); /* the reader has copies */
     if (reader == NULL)
         fail_msg("%s", err.text);
     return reader;
@@ -49,23 +50,34 @@ static struct reply read_of(void *reader, int wake_fd, const char *owner)
     return reply;
 }
 
-/* Each of the producer's properties that belongs to the connection is the reader's, too: a wrong value is named. */
+/* Each of the producer's properties that belongs to the connection is the reader's, too: a wrong value is named. Others are
+ * not. */
 static void test_properties(void **unused)
 {
-    ps_test_topic("properties", 1);
-    static const char *const keys[] = {"security.protocol",       "socket.timeout.ms",
-                                       "reconnect.backoff.ms",    "broker.address.family",
-                                       "connections.max.idle.ms", "client.dns.lookup"};
-    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
-        int wake_fd = eventfd(0, EFD_CLOEXEC);
-        void *reader = open_reader("properties", wake_fd, keys[i], "what?");
-        struct reply reply = read_of(reader, wake_fd, "own");
-        if (strstr(reply.err.text, keys[i]) == NULL)
-            fail_msg("%s: \"%s\"", keys[i], reply.err.text);
-        assert_int_equal(reply.list.count, 0);
-        ops->close(reader);
-        close(wake_fd);
+    static const struct ps_pair wrong[] = {
+        {.key = "security.protocol", .value = "what?"},
+        {.key = "socket.timeout.ms", .value = "300001"},
+        {.key = "reconnect.backoff.ms", .value = "3600001"},
+        {.key = "broker.address.family", .value = "what?"},
+        {.key = "connections.max.idle.ms", .value = "2147483648"},
+        {.key = "client.dns.lookup", .value = "what?"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(wrong); i++) {
+        const struct ps_kafka_positions_settings settings = {.topic = "t",
+                                                             .producer = ps_test_settings(&wrong[i], 1)};
+        struct ps_err err = {.length = 0};
+        assert_null(ops->open(&settings, -1, &err));
+        if (strstr(err.text, wrong[i].key) == NULL)
+            fail_msg("%s: \"%s\"", wrong[i].key, err.text);
     }
+    ps_test_topic("properties", 1);
+    int wake_fd = eventfd(0, EFD_CLOEXEC);
+    void *reader = open_reader("properties", wake_fd, "queue.buffering.max.messages", "-7");
+    struct reply reply = read_of(reader, wake_fd, "own");
+    assert_string_equal(reply.err.text, "");
+    assert_int_equal(reply.list.count, 0);
+    ops->close(reader);
+    close(wake_fd);
 }
 
 /* ---- a broker without an answer to DescribeConfigs ---- */
@@ -151,7 +163,8 @@ static void test_silence(void **unused)
     char bootstrap[32];
     snprintf(bootstrap, sizeof bootstrap, "127.0.0.1:%u", broker.connections.port);
     const struct ps_pair pair = {.key = "bootstrap.servers", .value = bootstrap};
-    const struct ps_kafka_positions_settings settings = {.topic = "t", .pairs = &pair, .pair_count = 1};
+    const struct ps_kafka_positions_settings settings = {.topic = "t",
+                                                         .producer = ps_test_settings(&pair, 1)};
     struct ps_err err = {.length = 0};
     struct reply reply = {.list = {.count = 0}};
     void *reader = ops->open(&settings, -1, &err);

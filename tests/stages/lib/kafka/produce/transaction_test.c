@@ -263,8 +263,7 @@ static void test_linger(void **state)
     static struct run run;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         begin(&run, seed, 0);
-        run.pairs[6] = (struct ps_pair){.key = "linger.ms", .value = "60000"};
-        run.plan.pair_count = 7;
+        run.settings->linger_ns = 60 * PS_NS_PER_S;
         ps_kafka_sender_close(run.sender);
         struct ps_err err = {0};
         memset(run.sender, 0, sizeof *run.sender);

@@ -2,9 +2,11 @@
  * them. */
 #pragma once
 
+#include "tests/support/kafka/settings.h"
 #include "tests/support/keystore.h"
 #include "tests/support/support.h"
 
+#include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/kafka/properties/table.h"
 
 #include <librdkafka/rdkafka.h>
@@ -36,32 +38,32 @@ static inline enum ps_status translate_all(enum ps_kafka_client client, const st
     notes_text[0] = '\0';
     worst = PS_LOG_TRACE;
     *err = (struct ps_err){.length = 0};
-    *settings = (struct ps_kafka_settings){0};
+    ps_kafka_settings_init(settings);
+    if (client == PS_KAFKA_PRODUCER) /* the sink's default */
+        settings->delivery_ns = 0;
     return ps_kafka_properties_translate(&properties, settings, err);
 }
 
 static inline const char *get(const struct ps_kafka_settings *settings, const char *name)
 {
-    const char *value = ps_kafka_settings_get(settings, name);
+    const char *value = ps_test_setting(settings, name);
     return value != NULL ? value : "(none)";
 }
 
-/* Makes a librdkafka client with these settings. Returns its error; NULL: it accepts them. */
-static inline const char *try_client(enum ps_kafka_client client, const struct ps_kafka_settings *settings)
+/* Makes a librdkafka producer with these settings. Returns its error; NULL: it accepts them. */
+static inline const char *try_client(const struct ps_kafka_settings *settings)
 {
     static char reason[512];
     struct ps_err err = {.length = 0};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set(conf, "log_level", "0", NULL, 0);
-    if (client == PS_KAFKA_PRODUCER) /* the sink's default */
-        rd_kafka_conf_set(conf, "message.timeout.ms", "0", NULL, 0);
-    assert_int_equal(ps_kafka_settings_apply(settings, conf, &err), PS_OK);
-    rd_kafka_t *kafka = rd_kafka_new(client == PS_KAFKA_PRODUCER ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER,
-                                     conf, reason, sizeof reason);
+    rd_kafka_conf_set(conf, "message.timeout.ms", "0", NULL, 0); /* the sink's default */
+    assert_int_equal(ps_kafka_settings_apply(settings, NULL, conf, &err), PS_OK);
+    rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (kafka == NULL) {
         rd_kafka_conf_destroy(conf);
         return reason;
     }
-    rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    rd_kafka_destroy(kafka);
     return NULL;
 }

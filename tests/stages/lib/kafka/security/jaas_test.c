@@ -1,6 +1,7 @@
 /* Java login configurations: accepted texts, refused texts with the place of the mistake, and the librdkafka properties. */
 #include "tests/support/support.h"
 
+#include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/kafka/security/jaas.h"
 
 #include <librdkafka/rdkafka.h>
@@ -199,6 +200,12 @@ static void note(void *argument, enum ps_log_level severity, const char *key, co
     snprintf(notes_text + length, sizeof notes_text - length, "%d %s: %s\n", (int)severity, key, message);
 }
 
+static bool append_setting(void *all, const char *name, const char *value)
+{
+    sprintf((char *)all + strlen(all), "%s=%s\n", name, value);
+    return true;
+}
+
 static void test_translate(void **state)
 {
     static const struct {
@@ -206,27 +213,27 @@ static void test_translate(void **state)
         const char *expected; /* name=value lines in order; NULL: refused */
         const char *message;  /* of the error, or of a note */
     } cases[] = {
-        {PLAIN " required username=u password=geheim;", "PLAIN", "sasl.username=u\nsasl.password=geheim\n",
+        {PLAIN " required username=u password=geheim;", "PLAIN", "sasl.password=geheim\nsasl.username=u\n",
          NULL},
         {SCRAM " required password=\"geheim\" username=\"u\";", "SCRAM-SHA-512",
-         "sasl.username=u\nsasl.password=geheim\n", NULL},
+         "sasl.password=geheim\nsasl.username=u\n", NULL},
         {"io.confluent.PlainLoginModule required username=u password=geheim;", NULL,
-         "sasl.username=u\nsasl.password=geheim\n", "set sasl.mechanism = PLAIN"},
+         "sasl.password=geheim\nsasl.username=u\n", "set sasl.mechanism = PLAIN"},
         {PLAIN " required username=u password=geheim user_x=y;", "PLAIN",
-         "sasl.username=u\nsasl.password=geheim\n", "option user_x"},
+         "sasl.password=geheim\nsasl.username=u\n", "option user_x"},
         {PLAIN " required username=u;", "PLAIN", NULL, "needs the option password"},
         {PLAIN " required password=geheim;", "PLAIN", NULL, "needs the option username"},
         {SCRAM " required username=u password=geheim tokenauth=true;", "SCRAM-SHA-256", NULL, "tokenauth"},
         {KRB5 " required useKeyTab=true storeKey=true keyTab=\"/etc/passwd\" principal=\"f/h@R\" "
               "serviceName=kafka;",
          NULL,
-         "sasl.kerberos.principal=f/h@R\nsasl.kerberos.keytab=/etc/"
-         "passwd\nsasl.kerberos.service.name=kafka\n",
+         "sasl.kerberos.keytab=/etc/passwd\nsasl.kerberos.principal=f/h@R\n"
+         "sasl.kerberos.service.name=kafka\n",
          NULL},
         {KRB5 " required keyTab='FILE:/etc/passwd' principal='x';", NULL,
-         "sasl.kerberos.principal=x\nsasl.kerberos.keytab=/etc/passwd\n", NULL},
+         "sasl.kerberos.keytab=/etc/passwd\nsasl.kerberos.principal=x\n", NULL},
         {KRB5 " required keyTab='ANY:file:/etc/passwd' principal='x';", NULL,
-         "sasl.kerberos.principal=x\nsasl.kerberos.keytab=/etc/passwd\n", NULL},
+         "sasl.kerberos.keytab=/etc/passwd\nsasl.kerberos.principal=x\n", NULL},
         {KRB5 " required useTicketCache=true;", NULL, "sasl.kerberos.min.time.before.relogin=0\n", NULL},
         {KRB5 " required useKeyTab=true;", NULL, NULL, "keyTab"},
         {KRB5 " required keyTab='/etc/f.keytab';", NULL, NULL, "principal"},
@@ -236,8 +243,8 @@ static void test_translate(void **state)
         {OAUTH " required unsecuredLoginStringClaim_sub='alice';", "OAUTHBEARER",
          "enable.sasl.oauthbearer.unsecure.jwt=true\nsasl.oauthbearer.config=principal=alice\n", NULL},
         {OAUTH " required clientId=c clientSecret=geheim scope=s;", "OAUTHBEARER",
-         "sasl.oauthbearer.method=oidc\nsasl.oauthbearer.client.id=c\nsasl.oauthbearer.client.secret="
-         "geheim\nsasl.oauthbearer.scope=s\n",
+         "sasl.oauthbearer.client.id=c\nsasl.oauthbearer.client.secret=geheim\n"
+         "sasl.oauthbearer.method=oidc\nsasl.oauthbearer.scope=s\n",
          NULL},
         {OAUTH " required;", "OAUTHBEARER", NULL, "clientId"},
         {"com.example.MyModule required;", NULL, NULL, "com.example.MyModule is a Java class"},
@@ -245,18 +252,20 @@ static void test_translate(void **state)
     for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
         struct ps_jaas_entry entry;
         struct ps_err err = {.length = 0};
-        struct ps_kafka_settings settings = {0};
+        struct ps_kafka_settings settings;
         const struct ps_notes notes = {.report = note};
         notes_text[0] = '\0';
+        ps_kafka_settings_init(&settings);
+        if (cases[i].mechanism != NULL)
+            ps_kafka_text_set(&settings.texts.mechanism, cases[i].mechanism);
         assert_int_equal(ps_kafka_jaas_parse(&entry, cases[i].text, strlen(cases[i].text), &err), PS_OK);
-        enum ps_status status =
-            ps_kafka_jaas_translate(&entry, cases[i].mechanism, "sasl.jaas.config", &settings, &notes, &err);
+        enum ps_status status = ps_kafka_jaas_translate(&entry, "sasl.jaas.config", &settings, &notes, &err);
         if ((status == PS_OK) != (cases[i].expected != NULL))
             fail_msg("%s: %s", cases[i].text, err.text);
         if (cases[i].expected != NULL) {
             char all[2048] = "";
-            for (size_t k = 0; k < settings.count; k++)
-                sprintf(all + strlen(all), "%s=%s\n", settings.items[k].key, settings.items[k].value);
+            ps_kafka_text_set(&settings.texts.mechanism, NULL);
+            ps_kafka_settings_each(&settings, append_setting, all);
             assert_string_equal(all, cases[i].expected);
         }
         const char *said = cases[i].expected != NULL ? notes_text : err.text;
@@ -273,34 +282,35 @@ static void test_translate(void **state)
 
 static void test_settings(void **state)
 {
-    struct ps_kafka_settings settings = {0};
+    struct ps_kafka_settings settings;
+    ps_kafka_settings_init(&settings);
     for (unsigned i = 0; i < 100; i++) {
         char name[32], value[32];
         sprintf(name, "name.%u", i % 60);
         sprintf(value, "%u", i);
         ps_kafka_settings_set(&settings, name, value);
     }
-    assert_int_equal(settings.count, 60);
-    assert_string_equal(ps_kafka_settings_get(&settings, "name.39"), "99");
-    assert_string_equal(ps_kafka_settings_get(&settings, "name.40"), "40");
-    assert_null(ps_kafka_settings_get(&settings, "name.60"));
+    assert_int_equal(settings.other_count, 60);
+    assert_string_equal(ps_kafka_settings_other(&settings, "name.39"), "99");
+    assert_string_equal(ps_kafka_settings_other(&settings, "name.40"), "40");
+    assert_null(ps_kafka_settings_other(&settings, "name.60"));
     ps_kafka_settings_set(&settings, "name.1",
-                          ps_kafka_settings_get(&settings, "name.1")); /* its own value */
-    assert_string_equal(ps_kafka_settings_get(&settings, "name.1"), "61");
+                          ps_kafka_settings_other(&settings, "name.1")); /* its own value */
+    assert_string_equal(ps_kafka_settings_other(&settings, "name.1"), "61");
     ps_kafka_settings_fini(&settings);
-    assert_int_equal(settings.count, 0);
+    assert_int_equal(settings.other_count, 0);
 
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     struct ps_err err = {.length = 0};
+    ps_kafka_settings_init(&settings);
     ps_kafka_settings_set(&settings, "linger.ms", "7");
-    ps_kafka_settings_set(&settings, "acks", "all"); /* a topic property */
-    assert_int_equal(ps_kafka_settings_apply(&settings, conf, &err), PS_OK);
+    ps_kafka_settings_set(&settings, "acks", "1"); /* a topic property */
+    assert_int_equal(ps_kafka_settings_apply(&settings, NULL, conf, &err), PS_OK);
     char value[64];
     size_t size = sizeof value;
     assert_int_equal(rd_kafka_conf_get(conf, "linger.ms", value, &size), RD_KAFKA_CONF_OK);
     assert_string_equal(value, "7");
-    ps_kafka_settings_set(&settings, "linger.ms", "soon");
-    assert_int_equal(ps_kafka_settings_apply(&settings, conf, &err), PS_FAIL);
+    assert_int_equal(ps_kafka_settings_try(&settings, "linger.ms", "soon", &err), PS_FAIL);
     assert_non_null(strstr(err.text, "linger.ms = soon"));
     rd_kafka_conf_destroy(conf);
     ps_kafka_settings_fini(&settings);

@@ -29,7 +29,7 @@ static void test_login(void **state)
     assert_string_equal(notes_text, "");
     assert_string_equal(get(&settings, "sasl.username"), "u");
     assert_string_equal(get(&settings, "sasl.password"), "geheim");
-    assert_null(try_client(P, &settings));
+    assert_null(try_client(&settings));
     ps_kafka_settings_fini(&settings);
 
     pairs[0].value =
@@ -56,13 +56,15 @@ static void test_login(void **state)
     struct ps_pairs list = {.count = 2, .items = sasl};
     struct ps_kafka_properties properties = {
         .client = C, .pairs = &list, .system_property = login_file, .argument = path};
-    settings = (struct ps_kafka_settings){0};
+    ps_kafka_settings_init(&settings);
     assert_int_equal(ps_kafka_properties_translate(&properties, &settings, &err), PS_OK);
     assert_string_equal(get(&settings, "sasl.username"), "u");
     ps_kafka_settings_fini(&settings);
     unlink(path);
-    assert_int_equal(ps_kafka_properties_translate(&properties, NULL, &err), PS_FAIL);
+    ps_kafka_settings_init(&settings);
+    assert_int_equal(ps_kafka_properties_translate(&properties, &settings, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "java.security.auth.login.config: cannot read the file"));
+    ps_kafka_settings_fini(&settings);
 }
 
 /* A token endpoint: the message is right with and without support in this librdkafka. */
@@ -80,11 +82,11 @@ static void test_token_login(void **state)
     };
     struct ps_kafka_settings settings;
     struct ps_err err;
-    enum ps_status status = translate_all(P, pairs, PS_COUNT_OF(pairs), NULL, &settings, &err);
+    assert_int_equal(translate_all(P, pairs, PS_COUNT_OF(pairs), NULL, &settings, &err), PS_OK);
     assert_string_equal(get(&settings, "sasl.oauthbearer.client.id"), "c");
     assert_string_equal(get(&settings, "sasl.oauthbearer.method"), "oidc");
-    if (status == PS_OK)
-        assert_null(try_client(P, &settings));
+    if (ps_kafka_settings_check(&settings, &err) == PS_OK)
+        assert_null(try_client(&settings));
     else
         assert_non_null(strstr(err.text, "a librdkafka that is built with it"));
     assert_null(strstr(err.text, "geheim"));
@@ -112,7 +114,7 @@ static void test_stores(void **state)
     assert_memory_equal(get(&settings, "ssl.certificate.pem"), "-----BEGIN CERTIFICATE-----", 27);
     assert_non_null(
         strstr(strstr(get(&settings, "ssl.ca.pem"), "-----END"), "-----BEGIN")); /* root and intermediate */
-    assert_null(try_client(P, &settings));
+    assert_null(try_client(&settings));
     ps_kafka_settings_fini(&settings);
 
     pairs[2].value = "Mistaken99";
@@ -139,8 +141,8 @@ static void test_stores(void **state)
                                      .truststore = ps_test_store_fixture("trust.jks"),
                                      .truststore_password = "changeit"};
     assert_int_equal(translate_all(C, pairs, 1, &globals, &settings, &err), PS_OK);
-    assert_non_null(ps_kafka_settings_get(&settings, "ssl.key.pem"));
-    assert_non_null(ps_kafka_settings_get(&settings, "ssl.ca.pem"));
+    assert_non_null(settings.texts.key_text);
+    assert_non_null(settings.texts.ca_text);
     ps_kafka_settings_fini(&settings);
     globals.truststore_password = "Mistaken99";
     assert_int_equal(translate_all(C, pairs, 1, &globals, &settings, &err), PS_FAIL);
@@ -148,15 +150,15 @@ static void test_stores(void **state)
     ps_kafka_settings_fini(&settings);
     pairs[0].value = "PLAINTEXT";
     assert_int_equal(translate_all(C, pairs, 1, &globals, &settings, &err), PS_OK);
-    assert_null(ps_kafka_settings_get(&settings, "ssl.key.pem"));
+    assert_null(settings.texts.key_text);
     ps_kafka_settings_fini(&settings);
 
     /* No trust store: the system's authorities stay, although the intermediate is also handed over. */
     pairs[0].value = "SSL";
     assert_int_equal(translate_all(P, pairs, 4, NULL, &settings, &err), PS_OK);
-    assert_non_null(ps_kafka_settings_get(&settings, "ssl.ca.pem"));
+    assert_non_null(settings.texts.ca_text);
     if (access("/etc/ssl/certs", R_OK) == 0)
-        assert_non_null(ps_kafka_settings_get(&settings, "ssl.ca.location"));
+        assert_non_null(settings.texts.ca);
     ps_kafka_settings_fini(&settings);
 
     static char key[16384];
@@ -174,7 +176,7 @@ static void test_stores(void **state)
     if (translate_all(P, inline_pem, 5, NULL, &settings, &err) != PS_OK)
         fail_msg("%s", err.text);
     assert_non_null(strstr(notes_text, "not self-signed")); /* the whole chain as trust anchors */
-    assert_null(try_client(P, &settings));
+    assert_null(try_client(&settings));
     ps_kafka_settings_fini(&settings);
     assert_int_equal(translate_all(P, inline_pem, 3, NULL, &settings, &err), PS_FAIL);
     assert_non_null(strstr(err.text, "ssl.keystore.key is set without ssl.keystore.certificate.chain"));
@@ -210,7 +212,7 @@ static void test_client_certificate(void **state)
     ps_kafka_settings_set(&settings, "bootstrap.servers", servers);
     ps_kafka_settings_set(&settings, "log_level", "0");
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    assert_int_equal(ps_kafka_settings_apply(&settings, conf, &err), PS_OK);
+    assert_int_equal(ps_kafka_settings_apply(&settings, NULL, conf, &err), PS_OK);
     ps_kafka_settings_fini(&settings);
     rd_kafka_t *kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     if (kafka == NULL)

@@ -1,5 +1,7 @@
-/* Prints docs/KAFKA_PROPERTIES.md from the table. */
-#include "stages/lib/kafka/properties/table.h"
+/* Prints docs/KAFKA_PROPERTIES.md from the table of properties and the list of defaults. */
+#pragma once
+
+#include "tests/stages/lib/kafka/properties/defaults.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -116,7 +118,7 @@ static void print_defaults(FILE *out)
     }
 }
 
-void ps_kafka_properties_document(FILE *out)
+static void print_document(FILE *out)
 {
     fputs("# Kafka client properties\n"
           "\n"
