@@ -187,17 +187,18 @@ void ps_kafka_positions_renewed(struct ps_kafka_sender *sender)
 }
 
 /* Joins the values of all keys that begin with the owner's key and a slash. */
-static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list)
+static void collect_records(struct ps_kafka_keeping *keeping, json_t *positions)
 {
-    size_t length, owner_length = strlen(keeping->owner);
-    const char *before = "[";
+    size_t length;
+    const char *before = "[", *key;
+    json_t *value;
     free(keeping->records);
     FILE *out = ps_must_open_text(&keeping->records, &length, "positions");
-    for (size_t i = 0; i < list->count; i++) {
-        const struct ps_kafka_positions_record *record = &list->records[i];
-        if (record->key_length <= owner_length)
+    json_object_foreach(positions, key, value)
+    {
+        if (strcmp(key, keeping->owner) == 0)
             continue;
-        fprintf(out, "%s%s", before, record->value);
+        fprintf(out, "%s%s", before, json_string_value(value));
         before = ",\n";
     }
     fputs(before[0] == '[' ? "[]\n" : "]\n", out);
@@ -206,25 +207,21 @@ static void collect_records(struct ps_kafka_keeping *keeping, const struct ps_ka
 }
 
 /* Returns false if a record cannot be understood. */
-static bool adopt(struct ps_kafka_keeping *keeping, const struct ps_kafka_positions_list *list,
-                  uint64_t now_ns, struct ps_err *err)
+static bool adopt(struct ps_kafka_keeping *keeping, json_t *positions, uint64_t now_ns, struct ps_err *err)
 {
+    const json_t *own = json_object_get(positions, keeping->owner);
     keeping->written = keeping->committed; /* the previous record, for the ages of its ranges */
     keeping->committed.count = 0;
-    for (size_t i = 0; i < list->count; i++) {
-        const struct ps_kafka_positions_record *record = &list->records[i];
-        if (strcmp(record->key, keeping->owner) == 0 &&
-            !ps_kafka_frames_parse(&keeping->committed, record->value, record->value_length, now_ns)) {
-            ps_err_set(
-                err,
-                "the positions record %s has a format that this version of penstock cannot read: \"%.100s\"",
-                record->key, record->value);
-            return false;
-        }
+    if (own != NULL && !ps_kafka_frames_parse(&keeping->committed, json_string_value(own),
+                                              json_string_length(own), now_ns)) {
+        ps_err_set(
+            err, "the positions record %s has a format that this version of penstock cannot read: \"%.100s\"",
+            keeping->owner, json_string_value(own));
+        return false;
     }
     ps_kafka_frames_age(&keeping->committed, &keeping->written);
     keeping->written = keeping->committed;
-    collect_records(keeping, list);
+    collect_records(keeping, positions);
     return true;
 }
 
@@ -245,15 +242,15 @@ static void failed(struct ps_kafka_sender *sender, struct ps_err *err)
 static void take_reply(struct ps_kafka_sender *sender)
 {
     struct ps_kafka_keeping *keeping = keeping_of(sender);
-    struct ps_kafka_positions_list list = {.count = 0};
     struct ps_err err = {.length = 0};
     char warning[512] = "";
-    if (!sender->plan->transaction.positions->reply(keeping->reader, &list, warning, &err))
+    json_t *positions = sender->plan->transaction.positions->reply(keeping->reader, warning, &err);
+    if (positions == NULL)
         return;
     keeping->asked = false;
     /* A reply for an earlier producer is not used: that producer may have committed since. */
     bool current = keeping->asked_for == keeping->producers;
-    if (current && err.length == 0 && adopt(keeping, &list, sender->now.mono_ns, &err)) {
+    if (current && err.length == 0 && adopt(keeping, positions, sender->now.mono_ns, &err)) {
         if (keeping->known_for == 0 && warning[0] != '\0')
             ps_log(PS_LOG_WARN, sender->port->component, "%s", warning);
         if (keeping->failing)
@@ -263,7 +260,7 @@ static void take_reply(struct ps_kafka_sender *sender)
     }
     if (current && err.length > 0)
         failed(sender, &err);
-    ps_kafka_positions_list_free(&list);
+    json_decref(positions);
 }
 
 bool ps_kafka_positions_are_known(struct ps_kafka_sender *sender)

@@ -11,6 +11,7 @@
 
 #define PURPOSE "a reader of positions"
 #define OWNER_BYTES 96U
+#define KEY_BYTES 256U /* longer than any key that a sink writes */
 #define TEXT_BYTES 512U
 #define PATIENCE_NS (60 * PS_NS_PER_S) /* limit without progress; longer than most transactions last */
 #define ASK_MS 5000
@@ -25,7 +26,7 @@
 /* One reading of the topic. The worker owns it, except while the thread has it. */
 struct job {
     char owner[OWNER_BYTES];
-    struct ps_kafka_positions_list list;
+    json_t *positions;
     char warning[TEXT_BYTES];
     struct ps_err err;
 };
@@ -263,16 +264,16 @@ static enum ps_status check_policy(const struct reader *reader, rd_kafka_t *clie
     return status;
 }
 
-/* Sets *low and *end to the offsets of the first record and of the next one to be written. The client must be
- * read_uncommitted: a read_committed client would get the last stable offset as the end. Requests metadata
- * again after an error, because librdkafka's query does not: if the last metadata had no leader, the query
- * returns an error immediately. */
+/* Sets *end to the offset of the next record to be written. The client must be read_uncommitted: a read_committed
+ * client would get the last stable offset as the end. Requests metadata again after an error, because librdkafka's
+ * query does not: if the last metadata had no leader, the query returns an error immediately. */
 static enum ps_status end_of(struct reader *reader, rd_kafka_t *client, rd_kafka_topic_t *topic,
-                             struct job *job, int64_t *low, int64_t *end)
+                             struct job *job, int64_t *end)
 {
     for (;;) {
+        int64_t low;
         rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-            client, reader->topic, PS_KAFKA_POSITIONS_PARTITION, low, end, ASK_MS);
+            client, reader->topic, PS_KAFKA_POSITIONS_PARTITION, &low, end, ASK_MS);
         (void)rd_kafka_poll(client, code == 0 ? 0 : LOOK_MS);
         if (code == 0)
             return PS_OK;
@@ -285,7 +286,7 @@ static enum ps_status end_of(struct reader *reader, rd_kafka_t *client, rd_kafka
 
 /* Creates and checks the topic. Sets *end to the end of its records. The policy is requested last, because a broker
  * that does not answer this request holds back the answers to later requests of the client. */
-static enum ps_status look(struct reader *reader, struct job *job, int64_t *low, int64_t *end)
+static enum ps_status look(struct reader *reader, struct job *job, int64_t *end)
 {
     rd_kafka_t *client = client_make(reader, "read_uncommitted", &job->err);
     if (client == NULL)
@@ -295,7 +296,7 @@ static enum ps_status look(struct reader *reader, struct job *job, int64_t *low,
                                 ? need_topic(reader, client, topic, job)
                                 : ps_err_set(&job->err, "%s is not a legal name of a topic", reader->topic);
     if (status == PS_OK)
-        status = end_of(reader, client, topic, job, low, end);
+        status = end_of(reader, client, topic, job, end);
     if (status == PS_OK)
         status = check_policy(reader, client, job);
     if (topic != NULL)
@@ -306,12 +307,21 @@ static enum ps_status look(struct reader *reader, struct job *job, int64_t *low,
 
 /* ---- records ---- */
 
-static bool is_of_owner(const struct job *job, const rd_kafka_message_t *message)
+/* Notes the value of a key of the owner; a record without a value removes the key. */
+static void note(struct job *job, const rd_kafka_message_t *message)
 {
     size_t length = strlen(job->owner);
-    const char *key = message->key;
-    return message->key_len >= length && memcmp(key, job->owner, length) == 0 &&
-           (message->key_len == length || key[length] == '/');
+    char key[KEY_BYTES];
+    if (message->key == NULL || message->key_len >= sizeof key)
+        return;
+    snprintf(key, sizeof key, "%.*s", (int)message->key_len, (const char *)message->key);
+    if (strncmp(key, job->owner, length) != 0 || (key[length] != '\0' && key[length] != '/'))
+        return;
+    if (message->payload == NULL)
+        (void)json_object_del(job->positions, key);
+    else if (json_object_set_new_nocheck(job->positions, key,
+                                         json_stringn_nocheck(message->payload, message->len)) != 0)
+        ps_out_of_memory(message->len, PURPOSE);
 }
 
 /* Takes a record. Returns the offset up to which the topic is read, or -1 after an error. */
@@ -321,9 +331,7 @@ static int64_t take(struct job *job, const rd_kafka_message_t *message)
         return message->offset;
     if (message->err != 0)
         return -1; /* the library tries again */
-    if (message->key != NULL && is_of_owner(job, message))
-        ps_kafka_positions_list_set(&job->list, message->key, message->key_len, message->payload,
-                                    message->len);
+    note(job, message);
     return message->offset + 1;
 }
 
@@ -379,16 +387,16 @@ static void run(void *reader_, void *job_)
 {
     struct reader *reader = reader_;
     struct job *job = job_;
-    int64_t low = 0, end = 0;
+    int64_t end = 0;
     reader->trouble[0] = '\0';
     reader->end_ns = ps_clock_now().mono_ns + PATIENCE_NS;
-    if (look(reader, job, &low, &end) == PS_OK && low < end)
+    if (look(reader, job, &end) == PS_OK && end > 0)
         (void)read_records(reader, job, end);
 }
 
 static void job_free(struct job *job)
 {
-    ps_kafka_positions_list_free(&job->list);
+    json_decref(job->positions);
     free(job);
 }
 
@@ -442,22 +450,23 @@ static void topic_ask(void *reader, const char *owner)
 {
     struct job *job = ps_must_alloc(1, sizeof *job, PURPOSE);
     snprintf(job->owner, sizeof job->owner, "%s", owner);
+    job->positions = json_object();
+    if (job->positions == NULL)
+        ps_out_of_memory(sizeof *job, PURPOSE);
     bool has_room = ps_helper_ask(((struct reader *)reader)->helper, job);
     PS_ASSERT(has_room);
 }
 
-static bool topic_reply(void *reader, struct ps_kafka_positions_list *list, char warning[512],
-                        struct ps_err *err)
+static json_t *topic_reply(void *reader, char warning[512], struct ps_err *err)
 {
     struct job *job = ps_helper_answer(((struct reader *)reader)->helper);
     if (job == NULL)
-        return false;
-    *list = job->list;
-    job->list = (struct ps_kafka_positions_list){.count = 0};
+        return NULL;
+    json_t *positions = json_incref(job->positions);
     memcpy(warning, job->warning, sizeof job->warning);
     *err = job->err;
     job_free(job);
-    return true;
+    return positions;
 }
 
 const struct ps_kafka_positions_ops ps_kafka_positions_topic = {

@@ -16,23 +16,9 @@
 #include "core/status.h"
 #include "stages/lib/kafka/cluster/settings.h"
 
+#include <jansson.h>
+
 #define PS_KAFKA_POSITIONS_PARTITION 0
-
-struct ps_kafka_positions_record {
-    char *key, *value; /* terminated */
-    size_t key_length, value_length;
-};
-
-/* The last value of each key of an owner. */
-struct ps_kafka_positions_list {
-    struct ps_kafka_positions_record *records;
-    size_t count, room;
-};
-
-void ps_kafka_positions_list_free(struct ps_kafka_positions_list *list);
-/* Sets the value of the key, or removes the key (value NULL). Copies both. */
-void ps_kafka_positions_list_set(struct ps_kafka_positions_list *list, const char *key, size_t key_length,
-                                 const char *value, size_t value_length);
 
 struct ps_kafka_positions_settings {
     const char *topic;
@@ -47,10 +33,10 @@ struct ps_kafka_positions_ops {
     void (*close)(void *reader);
     /* Begins to read the positions of the owner, at most 95 characters. Makes the topic if the cluster does not have it. */
     void (*ask)(void *reader, const char *owner);
-    /* Returns whether the reply has come. *list has the positions, which the caller frees. Sets `err` if the
-     * positions could not be read: call `ask` again later. Without an error, `warning` is a sentence for the
-     * log, or empty. */
-    bool (*reply)(void *reader, struct ps_kafka_positions_list *list, char warning[512], struct ps_err *err);
+    /* Returns the last value of each key of the owner, as texts; the caller owns them. NULL: there is no reply yet. Sets
+     * `err` if the positions could not be read: call `ask` again later. Without an error, `warning` is a sentence for
+     * the log, or empty. */
+    json_t *(*reply)(void *reader, char warning[512], struct ps_err *err);
 };
 
 extern const struct ps_kafka_positions_ops ps_kafka_positions_topic;

@@ -15,7 +15,7 @@
 static const struct ps_kafka_positions_ops *const ops = &ps_kafka_positions_topic;
 
 struct reply {
-    struct ps_kafka_positions_list list;
+    json_t *positions;
     char warning[512];
     struct ps_err err;
 };
@@ -36,13 +36,13 @@ static void *open_reader(const char *topic, int wake_fd, const char *key, const 
 
 static struct reply read_of(void *reader, int wake_fd, const char *owner)
 {
-    struct reply reply = {.list = {.count = 0}};
+    struct reply reply = {0};
     struct pollfd woken = {.fd = wake_fd, .events = POLLIN};
     ops->ask(reader, owner);
     if (wake_fd >= 0)
         assert_int_equal(poll(&woken, 1, (int)PS_TEST_PATIENCE_MS), 1);
     uint64_t until = ps_test_patience_end_ns();
-    while (!ops->reply(reader, &reply.list, reply.warning, &reply.err)) {
+    while ((reply.positions = ops->reply(reader, reply.warning, &reply.err)) == NULL) {
         if (ps_test_patient_ns() > until)
             fail_msg("no reply");
         usleep(1000);
@@ -75,7 +75,8 @@ static void test_properties(void **unused)
     void *reader = open_reader("properties", wake_fd, "queue.buffering.max.messages", "-7");
     struct reply reply = read_of(reader, wake_fd, "own");
     assert_string_equal(reply.err.text, "");
-    assert_int_equal(reply.list.count, 0);
+    assert_int_equal(json_object_size(reply.positions), 0);
+    json_decref(reply.positions);
     ops->close(reader);
     close(wake_fd);
 }
@@ -166,11 +167,11 @@ static void test_silence(void **unused)
     const struct ps_kafka_positions_settings settings = {.topic = "t",
                                                          .producer = ps_test_settings(&pair, 1)};
     struct ps_err err = {.length = 0};
-    struct reply reply = {.list = {.count = 0}};
+    struct reply reply = {0};
     void *reader = ops->open(&settings, -1, &err);
     assert_non_null(reader);
     ops->ask(reader, "own");
-    while (!ops->reply(reader, &reply.list, reply.warning, &reply.err)) {
+    while ((reply.positions = ops->reply(reader, reply.warning, &reply.err)) == NULL) {
         if (!ps_test_connections_serve(&broker.connections))
             usleep(1000);
     }
@@ -178,7 +179,8 @@ static void test_silence(void **unused)
     if (strstr(reply.warning, "no broker has said within 5 s") == NULL)
         fail_msg("\"%s\"", reply.warning);
     assert_true(broker.asked > 0);
-    assert_int_equal(reply.list.count, 0);
+    assert_int_equal(json_object_size(reply.positions), 0);
+    json_decref(reply.positions);
     ops->close(reader);
     ps_test_connections_close(&broker.connections);
 }
