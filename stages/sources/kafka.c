@@ -23,8 +23,9 @@
 #define DEFAULT_GROUP "flume"
 #define COMMIT_INTERVAL_NS (200 * PS_NS_PER_MS) /* after a crash, records delivered in this time come twice */
 #define GROUP_BYTES_MAX 1000U /* longest name of a group whose offsets are committed in transactions */
-/* limits of the waits when the source stops: for the last commit, and again for leaving the group */
-#define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
+/* limits of the waits when the source stops: for the last commit, and for having left the group */
+#define COMMIT_WAIT_NS (5 * PS_NS_PER_S)
+#define LEAVE_WAIT_NS (10 * PS_NS_PER_S)
 /* Limits of the wait before memory for a record is tried again; each wait is as long as the record has waited
  * already. */
 #define MEMORY_RETRY_MIN_NS PS_NS_PER_MS
@@ -43,13 +44,14 @@ struct kafka_plan {
     struct ps_regex *pattern; /* of the topics; NULL: they are named */
     struct ps_kafka_record_plan record;
     uint64_t revoke_wait_ns, held_bytes_max;
-    bool sink_commits; /* the sink commits the offsets, in its transactions */
+    bool sink_commits;   /* the sink commits the offsets, in its transactions */
+    bool reads_internal; /* the pattern matches internal topics, too, which is not Java's default */
     struct ps_kafka_place_plan place;
 };
 
 enum { ENGINE_NATIVE, ENGINE_LIBRDKAFKA, ENGINE_JAVA };
 
-enum phase { RUNNING, FINISHING, LEAVING, LEFT };
+enum phase { RUNNING, FINISHING, LEFT };
 
 struct kafka_state {
     struct ps_port *port;
@@ -60,7 +62,7 @@ struct kafka_state {
     bool paused;
     bool starved; /* a record waits for memory */
     uint64_t starved_since_ns;
-    uint64_t deadline_ns; /* time limit of the phase, if it has one; 0: not set yet */
+    uint64_t drained_ns; /* FINISHING: when all records that were read were delivered; 0: they are not yet */
     uint64_t idle_since_ns;
 };
 
@@ -194,18 +196,6 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
     return ps_kafka_consumer_check(&plan->consumer, context, &notes);
 }
 
-/* As in Java, a pattern matches no internal topics unless exclude.internal.topics = false; a topic that is named
- * is read (the library's black list would also hide that topic). */
-static void exclude_internal_topics(struct kafka_plan *plan)
-{
-    static const char *const keys[] = {"exclude.internal.topics", "topic.blacklist"};
-    for (size_t i = 0; i < PS_COUNT_OF(keys); i++) {
-        if (plan->regex == NULL || ps_pairs_get(&plan->consumer, keys[i]) != NULL)
-            return;
-    }
-    ps_kafka_text_set(&plan->settings.texts.exclusion, PS_KAFKA_INTERNAL_TOPICS);
-}
-
 static const char *group_of(const struct kafka_plan *plan)
 {
     return plan->group != NULL ? plan->group : plan->old_group != NULL ? plan->old_group : DEFAULT_GROUP;
@@ -253,7 +243,8 @@ static enum ps_status kafka_build(void *plan_, struct ps_context *context, struc
     plan->held_bytes_max = context->client_queue_bytes / (context->instances > 0 ? context->instances : 1);
     if (plan->sink_commits)
         settings->reader.committed_only = true;
-    exclude_internal_topics(plan);
+    const char *excludes = ps_pairs_get(&plan->consumer, "exclude.internal.topics");
+    plan->reads_internal = excludes != NULL && strcasecmp(excludes, "false") == 0;
     plan->subscription = plan->regex == NULL ? wanted_topics(plan) : (struct ps_texts){0};
     build_headers(plan, context);
     if (plan->sink_commits && settings->reader.cooperative) {
@@ -350,6 +341,7 @@ static enum ps_status kafka_open(const void *plan_, void *state_, struct ps_port
         .place = &state->place,
         .subscription = plan->subscription,
         .pattern = plan->pattern,
+        .reads_internal = plan->reads_internal,
         .wanted = plan->wanted,
         .sink_commits = plan->sink_commits,
         .commit_interval_ns = COMMIT_INTERVAL_NS,
@@ -425,7 +417,7 @@ static uint64_t kafka_tick(const void *plan_, void *state_, const struct ps_now 
     bool idle = state->paused || state->phase != RUNNING;
     uint64_t next_ns = ps_kafka_reading_tick(state->reading, idle, now->mono_ns);
     /* Offsets of undelivered records can no longer be committed: the next consumer reads these records again. */
-    if (PS_UNLIKELY(ps_kafka_reading_failed(state->reading, &reason)) && state->phase < LEAVING)
+    if (PS_UNLIKELY(ps_kafka_reading_failed(state->reading, &reason)) && state->drained_ns == 0)
         ps_port_failed(state->port, &reason);
     if (state->phase == RUNNING) {
         const char *why = NULL;
@@ -463,24 +455,8 @@ static void kafka_paused(const void *, void *state_, bool paused, const struct p
 
 /* ---- stopping ---- */
 
-/* Stops reading; waits for the delivery of the records that were read, as long as the engine allows. */
-static void finish(struct kafka_state *state, const struct ps_now *now)
-{
-    if (!ps_kafka_reading_is_drained(state->reading))
-        return;
-    bool settled = ps_kafka_reading_settle(state->reading);
-    if (state->deadline_ns == 0)
-        state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
-    if (!settled && now->mono_ns < state->deadline_ns)
-        return;
-    if (!settled)
-        ps_log(PS_LOG_WARN, state->port->component,
-               "the last offsets could not be committed: some records will be read again");
-    ps_kafka_reading_leave(state->reading);
-    state->phase = LEAVING;
-    state->deadline_ns = now->mono_ns + LEAVE_WAIT_NS;
-}
-
+/* Stops reading; waits for the delivery of the records that were read, as long as the engine allows. Then commits, and
+ * leaves the group. */
 static bool kafka_drain(const void *, void *state_, const struct ps_now *now)
 {
     struct kafka_state *state = state_;
@@ -489,10 +465,12 @@ static bool kafka_drain(const void *, void *state_, const struct ps_now *now)
         state->starved = false;
         ps_kafka_reading_forget(state->reading);
     }
-    if (state->phase == FINISHING)
-        finish(state, now);
-    if (state->phase == LEAVING &&
-        (ps_kafka_reading_left(state->reading) || now->mono_ns >= state->deadline_ns))
+    if (state->phase == LEFT || !ps_kafka_reading_is_drained(state->reading))
+        return state->phase == LEFT;
+    if (state->drained_ns == 0)
+        state->drained_ns = now->mono_ns;
+    if (ps_kafka_reading_end(state->reading, now->mono_ns >= state->drained_ns + COMMIT_WAIT_NS) ||
+        now->mono_ns >= state->drained_ns + LEAVE_WAIT_NS)
         state->phase = LEFT;
     return state->phase == LEFT;
 }

@@ -58,7 +58,8 @@ static void set_parts(struct ps_kafka_fetch *fetch, enum ps_kafka_part_state sta
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         fetch->parts[i].state = state;
         fetch->parts[i].next = 5;
-        fetch->streams.items[i].taken = fetch->streams.items[i].delivered = 7;
+        fetch->streams.items[i].taken = 7;
+        fetch->streams.items[i].reached = 8;
     }
 }
 
@@ -93,11 +94,11 @@ static void ask(struct ps_kafka_fetch *fetch, uint8_t choice)
         break;
     case 2:
         set_parts(fetch, PS_KAFKA_PART_RESET);
-        ps_kafka_offsets_turn(fetch);
+        ps_kafka_questions_turn(fetch);
         break;
     case 3:
         set_parts(fetch, PS_KAFKA_PART_COMMITTED);
-        ps_kafka_offsets_turn(fetch);
+        ps_kafka_questions_turn(fetch);
         break;
     case 4:
         set_parts(fetch, PS_KAFKA_PART_READY);

@@ -285,10 +285,7 @@ static inline void stop(struct run *run)
     while (run->waiting_count > 0)
         deliver(run);
     assert_true(ps_kafka_reading_is_drained(run->reading));
-    while (!ps_kafka_reading_settle(run->reading) && turns++ < TURNS_MAX)
-        turn(run);
-    ps_kafka_reading_leave(run->reading);
-    while (!ps_kafka_reading_left(run->reading) && turns++ < TURNS_MAX)
+    while (!ps_kafka_reading_end(run->reading, false) && turns++ < TURNS_MAX)
         turn(run);
     assert_in_range(turns, 0, TURNS_MAX);
 }

@@ -235,16 +235,6 @@ static void rest_a_moment(void)
     nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
 }
 
-static void begin_to_leave(struct ps_kafka_channel_take *take, bool settled)
-{
-    if (!settled)
-        ps_log(PS_LOG_WARN, take->plan->component,
-               "the last offsets could not be committed: some events will come again");
-    take->knows_left_over = ps_kafka_reading_left_over(take->reading, &take->left_over);
-    ps_kafka_reading_leave(take->reading);
-    take->leaving = true;
-}
-
 bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns)
 {
     if (!take->parting && take->reading != NULL) {
@@ -256,11 +246,9 @@ bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t unt
         return true;
     (void)ps_kafka_reading_tick(take->reading, true, mono_ns);
     bool late = mono_ns >= until_ns;
-    bool settled = !take->leaving && ps_kafka_reading_settle(take->reading);
-    if (!take->leaving && (settled || late))
-        begin_to_leave(take, settled);
-    if (!take->leaving || (!ps_kafka_reading_left(take->reading) && !late))
+    if (!ps_kafka_reading_end(take->reading, late) && !late)
         return false;
+    take->knows_left_over = ps_kafka_reading_left_over(take->reading, &take->left_over);
     end_reading(take);
     return true;
 }

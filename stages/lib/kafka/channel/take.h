@@ -35,7 +35,7 @@ struct ps_kafka_channel_take {
     struct ps_kafka_dead_letters dead_letters;
     bool starved;           /* memory or room was missing for records that may be in the topic */
     bool left;              /* the sink is closed */
-    bool parting, leaving;  /* no more records are read; leaves the group */
+    bool parting;           /* no more records are read; leaves the group */
     uint64_t part_until_ns; /* set by the channel when it parts */
     uint64_t
         left_over; /* when it parted: number of records that it leaves in the topic, if `knows_left_over` */

@@ -287,10 +287,10 @@ static void read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     int16_t error = ps_wire_get_int16(in);
     const char *name = ps_wire_get_string(in, &length);
     const char *id = in->flexible ? ps_wire_take(in, PS_KAFKA_NATIVE_TOPIC_ID_BYTES) : NULL;
-    bool internal = ps_wire_get_int8(in) != 0;
+    (void)ps_wire_get_int8(in); /* whether the topic is internal */
     uint32_t count = ps_wire_get_count(in, 18);
     if (client->all_topics && name != NULL && error == 0 && !in->failed)
-        client->reader->topic(client, name, length, internal);
+        client->reader->topic(client, name, length);
     struct ps_kafka_native_topic *topic =
         name != NULL ? ps_kafka_native_topic_find(client, name, length) : NULL;
     if (topic != NULL)

@@ -174,7 +174,7 @@ struct ps_kafka_native_reader {
     /* Called when the connection was lost before the answer. */
     void (*lost)(struct ps_kafka_native *client, struct ps_kafka_native_request *request);
     /* Called for each topic of the cluster in metadata with `all_topics`. */
-    void (*topic)(struct ps_kafka_native *client, const char *name, uint32_t length, bool internal);
+    void (*topic)(struct ps_kafka_native *client, const char *name, uint32_t length);
 };
 
 #define PS_KAFKA_NATIVE_CLIENT_ID_BYTES 256U

@@ -130,7 +130,6 @@ static const struct row rows[] = {
     NUMBER_FIELD("max.poll.interval.ms", INT32, reader.rebalance_ms, 300000),
     NUMBER_FIELD("partition.assignment.strategy", ASSIGNORS, reader, 0),
     NUMBER_FIELD("session.timeout.ms", INT32, reader.session_ms, 45000),
-    TEXT_FIELD("topic.blacklist", exclusion),
 };
 
 static const struct row *find(const char *name)

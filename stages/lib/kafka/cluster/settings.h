@@ -15,9 +15,6 @@
 
 /* most produce requests in flight to one broker, which remembers an idempotent producer's last 5 sets */
 #define PS_KAFKA_NATIVE_IN_FLIGHT_MAX 5U
-/* The value of librdkafka's topic.blacklist for exclude.internal.topics = true. */
-#define PS_KAFKA_INTERNAL_TOPICS "^(__consumer_offsets|__transaction_state)$"
-
 #define PS_KAFKA_ACKS_ALL (-1) /* other values of acks than 0 and 1 mean the same */
 
 enum ps_kafka_protocol { PS_KAFKA_PLAINTEXT, PS_KAFKA_SSL, PS_KAFKA_SASL_PLAINTEXT, PS_KAFKA_SASL_SSL };
@@ -56,7 +53,7 @@ struct ps_kafka_texts {
     char *service, *keytab, *principal;                                                 /* GSSAPI */
     char *token_config, *token_method, *endpoint, *token_client, *token_secret, *scope; /* OAUTHBEARER */
     char *ca, *ca_text, *certificate_text, *key_text, *ciphers;                         /* TLS */
-    char *group_instance_id, *exclusion;                                                /* a reader's */
+    char *group_instance_id;                                                            /* a reader's */
 };
 
 struct ps_kafka_settings {

@@ -1,6 +1,5 @@
 /* Commits the offsets of delivered records: asynchronously, one request at a time. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
-#include "stages/lib/kafka/wire/partitions.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -17,17 +16,6 @@ void ps_kafka_commit_notice(struct ps_kafka_fetch *fetch)
         ps_kafka_streams_note_committed(&fetch->streams);
     fetch->commits.dirty |= fetch->streams.moved;
     fetch->streams.moved = false;
-}
-
-static char *put_offset(char *at, const struct ps_kafka_stream *stream, int16_t version)
-{
-    at = ps_wire_put_string(at, stream->topic, stream->topic_length);
-    at = ps_wire_put_int32(at, 1);
-    at = ps_wire_put_int32(at, stream->partition);
-    at = ps_wire_put_int64(at, stream->committing);
-    if (version >= VERSION_OF_EPOCHS)
-        at = ps_wire_put_int32(at, ps_kafka_stream_reached_epoch(stream));
-    return ps_wire_put_string(at, "", 0); /* metadata */
 }
 
 static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch, int16_t version,
@@ -54,9 +42,13 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
         struct ps_kafka_stream *stream = &fetch->streams.items[i];
         if (!ps_kafka_stream_is_dirty(stream))
             continue;
-        stream->committing = ps_kafka_stream_reached(stream);
+        stream->committing = stream->reached;
         stream->committing_generation = stream->generation;
-        at = put_offset(at, stream, version);
+        at = ps_kafka_part_put(at, &fetch->parts[i], false);
+        at = ps_wire_put_int64(at, stream->committing);
+        if (version >= VERSION_OF_EPOCHS)
+            at = ps_wire_put_int32(at, stream->reached_epoch);
+        at = ps_wire_put_string(at, "", 0); /* metadata */
     }
     return ps_kafka_native_request_end(request, at);
 }
@@ -77,7 +69,7 @@ static void commit(struct ps_kafka_fetch *fetch)
             : NULL;
     if (request == NULL)
         return; /* the streams stay dirty: the commit is tried again */
-    fetch->commits.dirty = fetch->commits.soon = false;
+    fetch->commits.dirty = false;
     fetch->commits.asked = true;
     fetch->commits.sent_ns = fetch->mono_ns;
     ps_kafka_native_broker_send(broker, request);
@@ -98,10 +90,7 @@ static bool may_commit(const struct ps_kafka_fetch *fetch)
 /* Returns the earliest time of the next commit. */
 static uint64_t rested_ns(const struct ps_kafka_fetch *fetch, uint64_t interval_ns)
 {
-    bool retries = fetch->commits.failed && interval_ns < RETRY_NS;
-    if (fetch->commits.soon && !retries)
-        return 0;
-    return fetch->commits.sent_ns + (retries ? RETRY_NS : interval_ns);
+    return fetch->commits.sent_ns + (fetch->commits.failed ? RETRY_NS : interval_ns);
 }
 
 void ps_kafka_commit_when(struct ps_kafka_fetch *fetch, uint64_t interval_ns)
@@ -119,16 +108,17 @@ uint64_t ps_kafka_commit_due_ns(const struct ps_kafka_fetch *fetch)
     return due_ns > reached_ns ? due_ns : reached_ns;
 }
 
-/* Handles the answer for a partition. Returns its error. The offset of a topic that was deleted is not committed. */
+/* Handles the answer for a partition. Returns its error. The offset of a topic that was deleted, or created again with
+ * fewer partitions, is not committed. */
 static int16_t answered(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition, int16_t error)
 {
     uint32_t index;
-    const struct ps_kafka_fetch_part *part =
-        ps_kafka_parts_find(fetch, topic.data, topic.length, partition, &index);
+    const struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, partition, &index);
     if (part == NULL)
         return error;
     struct ps_kafka_stream *stream = &fetch->streams.items[index];
-    bool deleted = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION && part->topic->error == error;
+    bool deleted = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
+                   (part->topic->error == error || ps_kafka_part_place(part) == NULL);
     if (stream->generation == stream->committing_generation && (error == 0 || deleted))
         stream->committed = stream->committing;
     return deleted ? 0 : error;

@@ -24,9 +24,8 @@ static bool answer(struct ps_kafka_native_broker *broker, struct ps_kafka_native
         return ps_kafka_fetch_answer(broker, request, in);
     case PS_KAFKA_NATIVE_LIST_OFFSETS:
     case PS_KAFKA_NATIVE_GROUP_OFFSETS:
-        return ps_kafka_offsets_answer(fetch, request, in);
     case PS_KAFKA_NATIVE_LEADER_EPOCH:
-        return ps_kafka_epochs_answer(fetch, request, in);
+        return ps_kafka_questions_answer(fetch, request, in);
     case PS_KAFKA_NATIVE_GROUP_COMMIT:
         return ps_kafka_commit_answer(fetch, in);
     case PS_KAFKA_NATIVE_DESCRIBE_GROUPS:
@@ -69,12 +68,10 @@ static void turn(struct ps_kafka_native *client)
     if (fetch->fatal)
         return;
     ps_kafka_fetch_topics_turn(fetch);
-    ps_kafka_offsets_notice(fetch);
+    ps_kafka_questions_turn(fetch);
     ps_kafka_commit_notice(fetch);
     ps_kafka_member_turn(fetch);
     ps_kafka_former_turn(fetch);
-    ps_kafka_offsets_turn(fetch);
-    ps_kafka_epochs_turn(fetch);
     if (fetch->commits.dirty)
         ps_kafka_commit_when(fetch, fetch->commit_interval_ns);
     ps_kafka_fetch_turn(fetch);
@@ -94,8 +91,7 @@ static void notice(void *argument, const struct ps_kafka_notice *notice)
     if (notice->kind == PS_KAFKA_NOTICE_FATAL)
         ps_kafka_fetch_die(fetch, "%s", notice->text);
     else if (notice->kind == PS_KAFKA_NOTICE_ERROR)
-        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)notice->code, notice->text,
-                               fetch->mono_ns);
+        ps_kafka_reports_error(&fetch->reports, notice->code, "%s", notice->text);
 }
 
 static void take_turn(struct ps_kafka_fetch *fetch)
@@ -137,7 +133,6 @@ void ps_kafka_reading_destroy(struct ps_kafka_fetch *fetch)
     ps_kafka_fetch_topics_close(fetch);
     ps_kafka_streams_fini(&fetch->streams);
     ps_kafka_unpacker_close(fetch->unpacker);
-    ps_kafka_sessions_free(fetch);
     free(fetch->requests.chosen);
     free(fetch->parts);
     free(fetch->mapped);
@@ -202,7 +197,7 @@ static uint64_t due_ns(const struct ps_kafka_fetch *fetch)
     due_ns = ps_least(due_ns, ps_kafka_native_turn_due_ns(fetch->client));
     due_ns = ps_least(due_ns, ps_kafka_member_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_former_due_ns(fetch));
-    due_ns = ps_least(due_ns, ps_kafka_offsets_due_ns(fetch));
+    due_ns = ps_least(due_ns, ps_kafka_questions_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_fetch_due_ns(fetch));
     due_ns = ps_least(due_ns, ps_kafka_commit_due_ns(fetch));
     return fetch->again ? fetch->mono_ns : due_ns;
@@ -214,7 +209,7 @@ uint64_t ps_kafka_reading_tick(struct ps_kafka_fetch *fetch, bool paused, uint64
         fetch->member.revoke_until_ns += mono_ns - fetch->mono_ns;
         fetch->heard_ns = mono_ns;
     }
-    fetch->mono_ns = mono_ns;
+    fetch->mono_ns = fetch->reports.now_ns = mono_ns;
     fetch->paused = paused;
     take_turn(fetch);
     return due_ns(fetch);
@@ -234,8 +229,8 @@ static void look_for_answers(struct ps_kafka_fetch *fetch)
     }
     if (member->phase == PS_KAFKA_MEMBER_STABLE && fetch->mono_ns >= fetch->heard_ns + silent_ns) {
         fetch->is_silent = true;
-        ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
-                               "the brokers are silent: no heartbeat is answered", fetch->mono_ns);
+        ps_kafka_reports_error(&fetch->reports, PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN,
+                               "the brokers are silent: no heartbeat is answered");
     }
     if (fetch->answered_ns != 0 && !fetch->client->all_down_told && !fetch->is_silent)
         ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_BROKERS);
@@ -248,12 +243,8 @@ enum ps_lack ps_kafka_reading_lack(struct ps_kafka_fetch *fetch, const char **wh
     look_for_answers(fetch);
     if (fetch->member.phase == PS_KAFKA_MEMBER_STABLE)
         ps_kafka_reports_met(&fetch->reports, PS_KAFKA_NEED_GROUP);
-    enum ps_lack lack = ps_kafka_reports_lack(&fetch->reports, ps_kafka_streams_has_owned(&fetch->streams),
-                                              fetch->subscription.pattern != NULL, fetch->mono_ns, why);
-    if (lack == PS_LACK_INPUT && fetch->subscription.pattern != NULL)
-        *why = fetch->subscription.topic_count == 0 ? "no topic of the cluster matches kafka.topics.regex"
-                                                    : PS_KAFKA_NO_PARTITION;
-    return lack;
+    return ps_kafka_reports_lack(&fetch->reports, ps_kafka_streams_has_owned(&fetch->streams),
+                                 fetch->subscription.topic_count > 0, why);
 }
 
 uint32_t ps_kafka_reading_read(struct ps_kafka_fetch *fetch, struct ps_kafka_record_state *record)
@@ -289,35 +280,40 @@ bool ps_kafka_reading_is_drained(const struct ps_kafka_fetch *fetch)
     return ps_kafka_streams_are_drained(&fetch->streams);
 }
 
-bool ps_kafka_reading_settle(struct ps_kafka_fetch *fetch)
+static void count_left_over(struct ps_kafka_fetch *fetch)
 {
-    ps_kafka_commit_notice(fetch);
-    ps_kafka_commit_when(fetch, 0);
-    return fetch->fatal || (!fetch->commits.dirty && !fetch->commits.asked);
-}
-
-bool ps_kafka_reading_left_over(const struct ps_kafka_fetch *fetch, uint64_t *count)
-{
-    bool known = fetch->member.phase == PS_KAFKA_MEMBER_STABLE;
-    *count = 0;
+    fetch->left_over.known = fetch->member.phase == PS_KAFKA_MEMBER_STABLE;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         const struct ps_kafka_fetch_part *part = &fetch->parts[i];
         if (part->state == PS_KAFKA_PART_NONE)
             continue;
         int64_t committed = fetch->streams.items[i].committed;
         int64_t from = committed != PS_KAFKA_POSITION_NONE ? committed : part->begin;
-        known &= part->end >= 0;
-        *count += part->end > from ? (uint64_t)(part->end - from) : 0;
+        fetch->left_over.known &= part->end >= 0;
+        fetch->left_over.count += part->end > from ? (uint64_t)(part->end - from) : 0;
     }
-    return known;
 }
 
-void ps_kafka_reading_leave(struct ps_kafka_fetch *fetch)
+bool ps_kafka_reading_end(struct ps_kafka_fetch *fetch, bool late)
 {
-    ps_kafka_member_leave(fetch);
-}
-
-bool ps_kafka_reading_left(const struct ps_kafka_fetch *fetch)
-{
+    if (!fetch->leaves) {
+        ps_kafka_commit_notice(fetch);
+        ps_kafka_commit_when(fetch, 0);
+        bool settled = fetch->fatal || (!fetch->commits.dirty && !fetch->commits.asked);
+        if (!settled && !late)
+            return false;
+        if (!settled)
+            ps_log(PS_LOG_WARN, fetch->port->component,
+                   "the last offsets could not be committed: some records will be read again");
+        count_left_over(fetch);
+        ps_kafka_member_leave(fetch);
+        fetch->leaves = true;
+    }
     return fetch->fatal || fetch->member.phase == PS_KAFKA_MEMBER_LEFT;
+}
+
+bool ps_kafka_reading_left_over(const struct ps_kafka_fetch *fetch, uint64_t *count)
+{
+    *count = fetch->left_over.count;
+    return fetch->left_over.known;
 }

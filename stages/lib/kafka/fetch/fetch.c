@@ -1,7 +1,6 @@
 /* Requests for records, and their answers (KIP-74). A broker has one request at a time; the next one is sent when the
- * answer has come, even if its records are still being read. A request asks for records of all wanted partitions. It
- * names only those for which the broker's session is not up to date (session.c). An answer is received into a block
- * of the memory budget. */
+ * answer has come, even if its records are still being read. A request asks for records of all wanted partitions. An
+ * answer is received into a block of the memory budget. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
@@ -12,11 +11,9 @@
 
 #define QUEUED_MAX 2U /* slices of a partition that wait to be read */
 #define ERROR_REST_NS (100 * PS_NS_PER_MS)
-#define REFUSED_REST_NS PS_NS_PER_S /* after errors that an operator must correct, and damaged bytes */
 #define ABORTED_BYTES 16U
 #define SPARE_BYTES (8U * PS_BLOCK_BYTES) /* bytes of the budget left free, in addition to an answer */
 #define VERSION_OF_LOG_START 5
-#define VERSION_OF_SESSIONS 7
 #define SHORT_WAIT_MS 100
 
 char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native_request *request,
@@ -38,12 +35,10 @@ char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native
 static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
-    const struct ps_kafka_native_partition *place =
-        part->state == PS_KAFKA_PART_READY ? ps_kafka_part_place(part) : NULL;
-    return place != NULL && place->leader != NULL &&
-           (part->replica < 0 ? place->leader == broker : part->replica == broker->node) &&
-           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
-           !ps_kafka_stream_begins(&fetch->streams.items[i]);
+    const struct ps_kafka_native_broker *leader =
+        part->state == PS_KAFKA_PART_READY ? ps_kafka_part_leader(part) : NULL;
+    return leader != NULL && (part->replica < 0 ? leader == broker : part->replica == broker->node) &&
+           fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
 }
 
 /* Counts the partitions to request from the broker. Returns 0 while one of them has QUEUED_MAX unread slices: without
@@ -63,8 +58,7 @@ static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps
 }
 
 /* Writes the partitions to request from the broker to fetch->requests.chosen. Returns their number. The first partitions may
- * fill the answer, so each request that names all partitions begins with another partition. In a session the broker
- * itself moves a partition of which it has sent records to the end of the next answer. */
+ * fill the answer, so each request begins with another partition. */
 static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     uint32_t count = 0;
@@ -119,16 +113,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
                                                     struct ps_kafka_native_broker *broker)
 {
     uint32_t count = choose(fetch, broker);
-    int16_t version = choose_version(fetch, broker, count);
-    struct ps_kafka_fetch_session *session =
-        version >= VERSION_OF_SESSIONS ? ps_kafka_session_of(fetch, broker->node) : NULL;
-    if (session != NULL)
-        ps_kafka_session_begin(session, version >= PS_KAFKA_FETCH_OF_IDS);
-    struct ps_kafka_native_request *request =
-        ps_kafka_fetch_request(fetch, session, version, count, wait_of(fetch));
-    if (request == NULL && session != NULL)
-        ps_kafka_session_renew(session); /* no memory: the broker does not get this request */
-    return request;
+    return ps_kafka_fetch_request(fetch, choose_version(fetch, broker, count), count, wait_of(fetch));
 }
 
 static bool has_room(const struct ps_kafka_fetch *fetch)
@@ -223,7 +208,7 @@ uint64_t ps_kafka_fetch_due_ns(const struct ps_kafka_fetch *fetch)
 /* One partition of an answer. */
 struct part_answer {
     int16_t error;
-    int64_t high_watermark, log_start;
+    int64_t high_watermark;
     const char *aborted;
     uint32_t aborted_count;
     int32_t preferred; /* the replica that the leader wants to be asked instead (KIP-392); -1: none */
@@ -236,17 +221,12 @@ struct part_answer {
  * later ones up, in the answer's own block, so that all versions have the same form. */
 static void read_aborted(struct ps_wire_in *in, struct part_answer *answer)
 {
-    if (!in->flexible) {
-        answer->aborted_count = ps_wire_get_count(in, ABORTED_BYTES);
-        answer->aborted = ps_wire_take(in, (size_t)answer->aborted_count * ABORTED_BYTES);
-        return;
-    }
-    answer->aborted_count = ps_wire_get_compact_count(in, ABORTED_BYTES + 1);
+    answer->aborted_count = ps_wire_get_count(in, ABORTED_BYTES);
     answer->aborted = in->at;
     char *to = (char *)(uintptr_t)in->at;
     for (uint32_t i = 0; i < answer->aborted_count; i++) {
         const char *from = ps_wire_take(in, ABORTED_BYTES);
-        ps_wire_skip_tags(in);
+        ps_wire_end_fields(in);
         if (in->failed)
             return;
         memmove(to, from, ABORTED_BYTES);
@@ -254,24 +234,23 @@ static void read_aborted(struct ps_wire_in *in, struct part_answer *answer)
     }
 }
 
-static bool read_part(struct ps_wire_in *in, int16_t version, struct part_answer *answer)
+static struct part_answer read_part(struct ps_wire_in *in, int16_t version)
 {
-    *answer = (struct part_answer){.error = ps_wire_get_int16(in),
-                                   .preferred = -1,
-                                   .may_be_cut = version < PS_KAFKA_FETCH_OF_WHOLE_BATCHES};
-    answer->high_watermark = ps_wire_get_int64(in);
+    struct part_answer answer = {.error = ps_wire_get_int16(in),
+                                 .preferred = -1,
+                                 .may_be_cut = version < PS_KAFKA_FETCH_OF_WHOLE_BATCHES};
+    answer.high_watermark = ps_wire_get_int64(in);
     if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
         (void)ps_wire_get_int64(in); /* last stable offset */
     if (version >= VERSION_OF_LOG_START)
-        answer->log_start = ps_wire_get_int64(in);
+        (void)ps_wire_get_int64(in);
     if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
-        read_aborted(in, answer);
+        read_aborted(in, &answer);
     if (version >= PS_KAFKA_FETCH_OF_RACKS)
-        answer->preferred = ps_wire_get_int32(in);
-    answer->records_length = ps_wire_get_count(in, 1);
-    answer->records = ps_wire_take(in, answer->records_length);
-    ps_wire_end_fields(in);
-    return !in->failed;
+        answer.preferred = ps_wire_get_int32(in);
+    answer.records_length = ps_wire_get_count(in, 1);
+    answer.records = ps_wire_take(in, answer.records_length);
+    return answer;
 }
 
 /* Returns whether the error says that the broker does not know the topic's id, and is too young to be reported: the
@@ -280,11 +259,7 @@ static bool is_unknown_id(const struct ps_kafka_fetch *fetch, struct ps_kafka_fe
 {
     bool is_unknown =
         error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_ID || error == PS_KAFKA_ERROR_INCONSISTENT_TOPIC_ID;
-    if (!is_unknown)
-        part->unstable_ns = 0;
-    else if (part->unstable_ns == 0)
-        part->unstable_ns = fetch->mono_ns;
-    return is_unknown && fetch->mono_ns < part->unstable_ns + PS_KAFKA_TELL_AFTER_NS;
+    return is_unknown && !ps_kafka_part_is_unstable(fetch, part);
 }
 
 /* Called when the log does not have the offset to be fetched: retention has removed it, or the log was truncated. */
@@ -309,7 +284,6 @@ static bool is_of_place(int16_t error)
 
 static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int16_t error)
 {
-    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
     part->rest_ns = fetch->mono_ns + ERROR_REST_NS;
     if (error == PS_KAFKA_ERROR_OFFSET_OUT_OF_RANGE) {
         go_on_elsewhere(fetch, part);
@@ -321,20 +295,9 @@ static void part_failed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part
         return;
     if (is_of_place(error) && place != NULL)
         return;
-    part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
-    snprintf(text, sizeof text, "topic %s, partition %d: %s", part->topic->name, part->number,
-             rd_kafka_err2str((rd_kafka_resp_err_t)error));
-    ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, text, fetch->mono_ns);
-}
-
-/* Reports a batch that cannot be read. */
-static void refuse_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, const char *why)
-{
-    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 160];
-    part->rest_ns = fetch->mono_ns + REFUSED_REST_NS;
-    snprintf(text, sizeof text, "topic %s, partition %d, offset %" PRId64 ": %s", part->topic->name,
-             part->number, part->next, why);
-    ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__BAD_MSG, text, fetch->mono_ns);
+    part->rest_ns = fetch->mono_ns + PS_KAFKA_REFUSED_REST_NS;
+    ps_kafka_reports_error(&fetch->reports, error, "topic %s, partition %d: %s", part->topic->name,
+                           part->number, rd_kafka_err2str((rd_kafka_resp_err_t)error));
 }
 
 /* Finds the offset after the complete batches at the beginning of the answer. Returns whether there are any. */
@@ -350,10 +313,10 @@ static bool scan(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
             break;
         if (outcome != PS_KAFKA_BATCH_WHOLE) {
             if (at == answer->records)
-                refuse_batch(fetch, part,
-                             outcome == PS_KAFKA_BATCH_PART
-                                 ? "a message that is larger than max.partition.fetch.bytes"
-                                 : "a record batch that cannot be read");
+                ps_kafka_part_refuse(fetch, part, part->next,
+                                     outcome == PS_KAFKA_BATCH_PART
+                                         ? "a message that is larger than max.partition.fetch.bytes"
+                                         : "a record batch that cannot be read");
             break;
         }
         at += batch.length;
@@ -397,78 +360,65 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
     part->next = next;
 }
 
-/* Handles one partition of an answer. Returns whether the request asked for it. */
-static bool handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
+/* Handles one partition of an answer. */
+static void handle_part(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched, uint32_t stream,
                         const struct part_answer *answer, int32_t correlation)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     int64_t next;
     if (part->state != PS_KAFKA_PART_READY || part->asked_by != correlation ||
         fetch->streams.items[stream].state != PS_KAFKA_STREAM_OWNED)
-        return false; /* the partition was requested in an earlier assignment, or again since */
+        return; /* the partition was requested in an earlier assignment, or again since */
     part->asked_by = -1;
     if (answer->error != 0) {
-        if (ps_kafka_replicas_leave(fetch, part))
-            return true;
-        part_failed(fetch, part, answer->error);
-        return true;
+        if (!ps_kafka_replicas_leave(fetch, part))
+            part_failed(fetch, part, answer->error);
+        return;
     }
     part->unstable_ns = 0;
     ps_kafka_replicas_follow(fetch, part, answer->preferred);
     part->end = answer->high_watermark;
     if (scan(fetch, part, answer, &next))
         add_slice(fetch, fetched, stream, answer, next);
-    return true;
 }
 
-/* If the broker answers for a partition that it should not remember, the next request names all partitions. `session` NULL: there
- * is no session to check. */
-static void check_session(struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
-                          int32_t partition)
+/* Finds the partition of an answer with ids. The partitions are in the order of the request, so the search begins where
+ * the last one ended, at *hint. */
+static bool find_by_id(const struct ps_kafka_fetch *fetch, const char *id, int32_t partition, uint32_t *hint,
+                       uint32_t *stream)
 {
-    if (session != NULL && (topic == NULL || !ps_kafka_session_has(session, topic, length, partition)))
-        ps_kafka_session_renew(session);
-}
-
-/* Returns the name of the answer's next topic; NULL if the topic has no name, or its id is not known. */
-static const char *read_topic(struct ps_wire_in *in, const struct ps_kafka_fetch_session *session,
-                              uint32_t *hint, uint32_t *length)
-{
-    if (!in->flexible)
-        return ps_wire_get_string(in, length);
-    const char *id = ps_wire_take(in, PS_KAFKA_NATIVE_TOPIC_ID_BYTES);
-    const struct ps_kafka_native_topic *topic =
-        id != NULL && session != NULL ? ps_kafka_session_topic(session, id, hint) : NULL;
-    *length = topic != NULL ? topic->length : 0;
-    return topic != NULL ? topic->name : NULL;
+    for (uint32_t n = 0; n < fetch->part_count; n++) {
+        uint32_t at = (*hint + n) % fetch->part_count;
+        const struct ps_kafka_fetch_part *part = &fetch->parts[at];
+        if (part->state == PS_KAFKA_PART_NONE || part->number != partition ||
+            memcmp(part->topic->id, id, PS_KAFKA_NATIVE_TOPIC_ID_BYTES) != 0)
+            continue;
+        *stream = at;
+        *hint = at + 1;
+        return true;
+    }
+    return false;
 }
 
 /* Reads the partitions of an answer. Its bytes are already in the block that keeps them, so slices may point to them. */
 static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
-                        const struct ps_kafka_native_request *request, struct ps_kafka_fetch_session *session,
-                        struct ps_wire_in *in)
+                        const struct ps_kafka_native_request *request, struct ps_wire_in *in)
 {
-    int16_t version = request->version;
-    uint32_t topics = ps_wire_get_count(in, 6), answered = 0, hint = 0;
-    for (uint32_t t = 0; t < topics && !in->failed; t++) {
-        uint32_t length, stream;
-        const char *topic = read_topic(in, session, &hint, &length);
-        uint32_t count = ps_wire_get_count(in, 18);
-        for (uint32_t i = 0; i < count && !in->failed; i++) {
-            struct part_answer answer;
-            int32_t partition = ps_wire_get_int32(in);
-            if (!read_part(in, version, &answer))
-                return false;
-            answered++;
-            if (ps_kafka_parts_find(fetch, topic, length, partition, &stream) == NULL ||
-                !handle_part(fetch, fetched, stream, &answer, request->correlation))
-                check_session(session, topic, length, partition);
-        }
-        ps_wire_end_fields(in);
+    uint32_t stream, hint = 0;
+    struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
+    if (in->flexible)
+        walk.id_bytes = PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
+    while (ps_wire_partitions_next(&walk)) {
+        int32_t partition = ps_wire_get_int32(in);
+        const struct part_answer answer = read_part(in, request->version);
+        if (in->failed)
+            return false;
+        bool found = walk.id_bytes > 0 ? find_by_id(fetch, walk.topic.data, partition, &hint, &stream)
+                                       : ps_kafka_parts_find(fetch, walk.topic, partition, &stream) != NULL;
+        if (found)
+            handle_part(fetch, fetched, stream, &answer, request->correlation);
     }
     ps_wire_end_fields(in);
-    if (session != NULL && session->full && answered != session->count)
-        ps_kafka_session_renew(session); /* the session may lack the partitions that the answer left out */
     return !in->failed;
 }
 
@@ -506,31 +456,21 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
         return NULL;
     memcpy(fetched->block->base, in->at, length);
     in->at = fetched->block->base;
-    in->end = fetched->block->base + length;
+    in->end = in->at + length;
     return fetched;
 }
 
-/* Reads the error and the session id of an answer, and handles them. Sets *session to the session of this
- * request, or to NULL if the request has none. Returns whether the next request may follow immediately. */
-static bool read_session(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                         struct ps_wire_in *in, struct ps_kafka_fetch_session **session)
+/* Reads the error of the whole answer. Returns whether the next request may follow immediately. */
+static bool read_error(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
+                       struct ps_wire_in *in)
 {
-    *session = NULL;
-    if (request->version < VERSION_OF_SESSIONS)
+    if (request->version < PS_KAFKA_FETCH_OF_SESSIONS)
         return true;
     int16_t error = ps_wire_get_int16(in);
-    int32_t id = ps_wire_get_int32(in);
-    if (in->failed || request->node < 0)
+    (void)ps_wire_get_int32(in); /* the session's id */
+    if (in->failed || request->node < 0 || error == 0)
         return true;
-    struct ps_kafka_fetch_session *found = ps_kafka_session_of(fetch, request->node);
-    if (ps_kafka_session_answered(found, request->correlation, error, id))
-        *session = found;
-    bool of_session = error == PS_KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND ||
-                      error == PS_KAFKA_ERROR_INVALID_FETCH_SESSION_EPOCH ||
-                      error == PS_KAFKA_ERROR_FETCH_SESSION_TOPIC_ID_ERROR;
-    if (error == 0 || (of_session && *session != NULL && !found->full))
-        return true; /* an error of the session: the next request names all partitions */
-    ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, "Fetch", fetch->mono_ns);
+    ps_kafka_reports_error(&fetch->reports, error, "Fetch");
     return false;
 }
 
@@ -539,8 +479,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
 {
     struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     struct ps_kafka_fetched *fetched = request->answer;
-    struct ps_kafka_fetch_session *session;
-    bool follows = read_session(fetch, request, in, &session);
+    bool follows = read_error(fetch, request, in);
     request->answer = NULL;
     broker->fetch.asked = false;
     if (request->throttle_ms > 0)
@@ -552,14 +491,11 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed;
     }
-    bool good = read_answer(fetch, fetched, request, session, in);
+    bool good = read_answer(fetch, fetched, request, in);
     forget_asked(fetch, request);
     queue(fetch, fetched);
-    if (!good) {
-        if (session != NULL)
-            ps_kafka_session_renew(session);
+    if (!good)
         return false;
-    }
     if (!follows)
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
     ps_kafka_replicas_turn(fetch);     /* no partition of this broker is asked for at this moment */

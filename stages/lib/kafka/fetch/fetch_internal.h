@@ -11,12 +11,11 @@
  *   leader.c                  the assignment of partitions by the group's leader
  *   coverage.c                whether an assignment that the group has kept is still right for a static member
  *   assignment.c, sticky.c    assignors and the encoding of assignments (pure functions)
- *   offsets.c, commit.c       where reading begins, and commits of offsets
- *   epochs.c                  whether a leader has the records that were read (KIP-320)
+ *   questions.c               where reading begins, and whether a leader has the records that were read (KIP-320)
+ *   commit.c                  commits of offsets
  *   fetch.c                   requests for records, and their answers
  *   fetch_request.c           the encoding of these requests
  *   replicas.c                the replicas that are read instead of leaders (KIP-392)
- *   session.c                 fetch sessions: the partitions that brokers remember (KIP-227)
  *   read.c                    reads the records of the answers, in order
  *   record_batch.c, unpack.c  decoding and decompression of record batches
  *
@@ -27,13 +26,12 @@
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/fetch/reading.h"
 #include "stages/lib/kafka/group/former.h"
+#include "stages/lib/kafka/wire/partitions.h"
 #include "stages/lib/kafka/wire/record_batch.h"
 #include "stages/lib/kafka/wire/unpack.h"
 #include "stages/lib/kafka/cluster/native_internal.h"
 
 #include "regex/regex.h"
-
-#include <regex.h>
 
 /* ---- partitions ---- */
 
@@ -74,6 +72,8 @@ enum ps_kafka_part_state {
 #define PS_KAFKA_TELL_AFTER_NS                                                                               \
     (10 * PS_NS_PER_S) /* the reason why a partition is not read is logged after this time */
 #define PS_KAFKA_PART_REST_NS (100 * PS_NS_PER_MS) /* backoff after a request that failed */
+#define PS_KAFKA_REFUSED_REST_NS                                                                             \
+    PS_NS_PER_S /* after errors that an operator must correct, and damaged bytes */
 
 /* An assigned partition; its index is the stream's. */
 struct ps_kafka_fetch_part {
@@ -94,20 +94,11 @@ struct ps_kafka_fetch_part {
     int32_t checked;
     uint32_t lives;       /* the topic's `lives`, the number of changes of its id, that was seen last */
     int64_t gone_from;    /* RESET: the log no longer has this offset, which is not logged yet; -1: it has */
-    int16_t refused;      /* CHECKED: the error of the last answer; 0: none */
     uint64_t rest_ns;     /* no request before this time */
     uint64_t unstable_ns; /* since when brokers return errors; 0: they do not */
     uint64_t leaderless_ns; /* since when the leader is not known; 0: it is known */
-    uint64_t waits_ns;      /* CHECKED: since when only the answer has been missing */
-    uint32_t session_at;    /* index in the session of the broker that was asked last; may be out of date */
-    bool named;             /* the Fetch request that is being made names the partition */
     bool assigned;          /* the last assignment has the partition */
 };
-
-static inline bool ps_kafka_part_is_asked(const struct ps_kafka_fetch_part *part)
-{
-    return part->asked_by >= 0;
-}
 
 /* Returns the partition in the metadata. NULL: the topic does not have the partition, or is not known. */
 static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct ps_kafka_fetch_part *part)
@@ -115,27 +106,12 @@ static inline struct ps_kafka_native_partition *ps_kafka_part_place(const struct
     return part->number < part->topic->partition_count ? part->topic->partitions[part->number] : NULL;
 }
 
-/* A partition as a broker remembers it in a session. */
-struct ps_kafka_fetch_session_part {
-    struct ps_kafka_native_topic *topic;
-    char id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES]; /* id of the topic in the last request that named it */
-    int32_t number, epoch;                   /* `epoch`: epoch of the leader in that request */
-    int64_t next;                            /* the offset from which the broker reads */
-    uint32_t stream;                         /* the partition's stream when a request named it */
-    uint32_t round;                          /* number of the last request that wanted the partition */
-};
-
-/* The fetch session with a broker, by its node id. */
-struct ps_kafka_fetch_session {
-    int32_t node, id; /* id 0: none */
-    int32_t epoch;    /* session epoch of the next request; 0: a new session, with all partitions */
-    int32_t asked_by; /* correlation id of the request that has no answer yet; -1: none */
-    bool full;        /* the last request named all partitions */
-    bool by_ids;      /* requests have the ids of topics, and not their names */
-    uint32_t round;
-    struct ps_kafka_fetch_session_part *parts;
-    uint32_t count, room;
-};
+/* Returns the partition's leader; NULL: it is not known. */
+static inline struct ps_kafka_native_broker *ps_kafka_part_leader(const struct ps_kafka_fetch_part *part)
+{
+    const struct ps_kafka_native_partition *place = ps_kafka_part_place(part);
+    return place != NULL ? place->leader : NULL;
+}
 
 /* ---- fetched records ---- */
 
@@ -237,9 +213,8 @@ struct ps_kafka_fetch_subscription {
     uint32_t topic_count;
     const struct ps_regex *pattern; /* NULL: the topics are named */
     struct ps_regex_scratch *scratch;
-    bool has_exclusion;
-    regex_t exclusion;
-    char **found; /* topics that match the pattern in the metadata that is being read */
+    bool reads_internal; /* the pattern matches internal topics, too */
+    char **found;        /* topics that match the pattern in the metadata that is being read */
     uint32_t found_count, found_room;
     uint64_t found_ns; /* metadata of this time was looked at */
 };
@@ -247,7 +222,6 @@ struct ps_kafka_fetch_subscription {
 /* What is to be committed, and is under way. (commit.c) */
 struct ps_kafka_fetch_commits {
     bool dirty, asked, failed;
-    bool soon;        /* an offset must be committed before a partition is read */
     unsigned refused; /* commits in a row that the broker refused during this revocation */
     int16_t reported; /* the error of the last answer, which was reported; 0: none */
     uint64_t sent_ns;
@@ -289,7 +263,12 @@ struct ps_kafka_fetch {
     struct ps_kafka_former former;
     uint64_t mono_ns;
     bool paused, stopped; /* stopped: nothing more is read */
-    bool again;           /* an answer has come: the next turn may have more to do */
+    bool leaves;
+    struct {
+        uint64_t count;
+        bool known;
+    } left_over; /* records that were not committed when it began to leave */
+    bool again;  /* an answer has come: the next turn may have more to do */
     bool fatal;
     struct ps_err reason;
     /* time of the last answer to Metadata or to a heartbeat; the time from which a silence counts */
@@ -300,9 +279,6 @@ struct ps_kafka_fetch {
     struct ps_kafka_fetch_part *parts; /* by stream */
     uint32_t part_count, part_room;
     struct ps_kafka_fetch_commits commits;
-    uint64_t epochs_warn_ns; /* epochs.c: no warning about waiting partitions before this time */
-    struct ps_kafka_fetch_session *sessions; /* session.c */
-    uint32_t session_count;
     struct ps_kafka_fetch_requests requests;
     struct ps_kafka_fetch_answers answers;
 
@@ -344,8 +320,7 @@ void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch);
 /* Called when metadata may have come: looks for new topics that match, and for added partitions. */
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
 /* For ps_kafka_native_reader.topic: the cluster has this topic. */
-void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length,
-                                bool internal);
+void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length);
 void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
 /* Returns whether the member is subscribed to the topic, also if metadata does not have it yet. */
 bool ps_kafka_fetch_is_subscribed(const struct ps_kafka_fetch *fetch, struct ps_slice topic);
@@ -417,7 +392,7 @@ void ps_kafka_coverage_turn(struct ps_kafka_fetch *fetch, struct ps_kafka_native
 bool ps_kafka_coverage_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in);
 void ps_kafka_coverage_lost(struct ps_kafka_fetch *fetch);
 
-/* ---- offsets.c ---- */
+/* ---- partitions.c ---- */
 
 /* Takes a partition of the assignment. */
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition);
@@ -429,38 +404,42 @@ void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch);
 bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch);
 /* Returns whether some partition is assigned, or being given up. */
 bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch);
-struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
-                                                uint32_t length, int32_t partition, uint32_t *stream);
+struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, struct ps_slice topic,
+                                                int32_t partition, uint32_t *stream);
+/* Returns the partition of an answer if this request asked for it; NULL: it did not, or the answer cannot be read. */
+struct ps_kafka_fetch_part *ps_kafka_parts_answered(struct ps_kafka_fetch *fetch,
+                                                    const struct ps_kafka_native_request *request,
+                                                    const struct ps_wire_partitions *walk, int32_t partition,
+                                                    uint32_t *stream);
+/* Writes a topic with this partition alone: brokers take a topic several times. The caller adds what is asked. */
+char *ps_kafka_part_put(char *at, const struct ps_kafka_fetch_part *part, bool flexible);
+/* Called for an error that may pass. Returns whether there were only such errors for so long that they are reported. */
+bool ps_kafka_part_is_unstable(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 /* Moves the partition to another state. The answer to a request that is under way will be ignored. */
-void ps_kafka_part_move(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
-                        enum ps_kafka_part_state state);
+void ps_kafka_part_move(struct ps_kafka_fetch_part *part, enum ps_kafka_part_state state);
+/* Reports bytes at this offset that cannot be read, and lets the partition rest. */
+void ps_kafka_part_refuse(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int64_t offset,
+                          const char *why);
 /* Drops the fetched records from this offset on. The next Fetch asks for them again. The answer under way will
  * be ignored, because its records follow the dropped ones. A partition that was to continue at another offset
  * first reads what its present log still has. */
-void ps_kafka_parts_ask_again(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
-                              int64_t offset);
-/* Reads the partition from this offset on. If the group's committed offset may be another one, `offset` is committed
- * before records are read. `epoch`: epoch of the leader that wrote the record before the offset; -1: not known. */
+void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset);
+/* Reads the partition from this offset on. If the group's committed offset may be another one, `offset` is committed.
+ * `epoch`: epoch of the leader that wrote the record before the offset; -1: not known. */
 void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t offset, int32_t epoch);
 /* Called when the request with this correlation id is no longer under way: partitions that its answer lacks are
  * requested again after the pause. */
 void ps_kafka_parts_forget(struct ps_kafka_fetch *fetch, int32_t correlation, uint64_t pause_ns);
-/* Looks for topics that were created again, as metadata says. */
-void ps_kafka_offsets_notice(struct ps_kafka_fetch *fetch);
-void ps_kafka_offsets_turn(struct ps_kafka_fetch *fetch);
-uint64_t ps_kafka_offsets_due_ns(const struct ps_kafka_fetch *fetch);
-bool ps_kafka_offsets_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request,
-                             struct ps_wire_in *in);
 /* Called when no valid offset of the partition is known: has one chosen by auto.offset.reset. */
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 
-/* ---- epochs.c ---- */
+/* ---- questions.c ---- */
 
-/* Begins checks of partitions whose leader has changed, and asks the leaders. These partitions are not fetched
- * meanwhile. */
-void ps_kafka_epochs_turn(struct ps_kafka_fetch *fetch);
-bool ps_kafka_epochs_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                            struct ps_wire_in *in);
+/* Moves partitions to other states as metadata says, and asks brokers about those that are not read yet. */
+void ps_kafka_questions_turn(struct ps_kafka_fetch *fetch);
+uint64_t ps_kafka_questions_due_ns(const struct ps_kafka_fetch *fetch);
+bool ps_kafka_questions_answer(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
+                               struct ps_wire_in *in);
 
 /* ---- commit.c ---- */
 
@@ -476,14 +455,14 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 
 #define PS_KAFKA_FETCH_OF_WHOLE_BATCHES 3 /* the first batch comes whole, however large it is (KIP-74) */
 #define PS_KAFKA_FETCH_OF_TRANSACTIONS 4
+#define PS_KAFKA_FETCH_OF_SESSIONS 7
 #define PS_KAFKA_FETCH_OF_RACKS 11 /* consumers may read from a replica of their rack (KIP-392) */
 #define PS_KAFKA_FETCH_OF_IDS 13   /* version of Fetch with ids of topics, from Kafka 3.1 on */
 
-/* Returns a Fetch request for the `count` partitions in fetch->requests.chosen, and marks them as `asked`. `session` NULL: the
- * broker has no sessions. Returns NULL without memory. */
-struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch,
-                                                       struct ps_kafka_fetch_session *session,
-                                                       int16_t version, uint32_t count, int32_t wait_ms);
+/* Returns a Fetch request for the `count` partitions in fetch->requests.chosen, and marks them as `asked`. Returns NULL
+ * without memory. */
+struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch, int16_t version,
+                                                       uint32_t count, int32_t wait_ms);
 
 /* ---- fetch.c ---- */
 
@@ -514,34 +493,6 @@ void ps_kafka_replicas_follow(const struct ps_kafka_fetch *fetch, struct ps_kafk
 bool ps_kafka_replicas_leave(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part);
 /* Leaves replicas that were read for long enough, or that cannot be reached. */
 void ps_kafka_replicas_turn(struct ps_kafka_fetch *fetch);
-
-/* ---- session.c ---- */
-
-/* Returns the session with this node's broker, and makes it if there is none; valid until the next call. */
-struct ps_kafka_fetch_session *ps_kafka_session_of(struct ps_kafka_fetch *fetch, int32_t node);
-void ps_kafka_sessions_free(struct ps_kafka_fetch *fetch);
-/* Begins a request. Then call ps_kafka_session_want for each partition, and then ps_kafka_session_sweep. */
-void ps_kafka_session_begin(struct ps_kafka_fetch_session *session, bool by_ids);
-/* Called for each partition whose records the request asks for. Returns whether the request must name the
- * partition. */
-bool ps_kafka_session_want(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
-                           uint32_t stream, int32_t leader_epoch);
-/* Removes the partitions that the request no longer wants. Returns the number of removed partitions: they are
- * now in session->parts from index session->count on, and the request must name them. */
-uint32_t ps_kafka_session_sweep(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session);
-/* Handles the error and the session id of an answer. Returns false if the answer is not that to the last
- * request. */
-bool ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t correlation, int16_t error,
-                               int32_t id);
-/* Makes the next request name all partitions and ask for another session, because the session's list may differ
- * from the broker's. */
-void ps_kafka_session_renew(struct ps_kafka_fetch_session *session);
-/* Returns the topic that has this id in the session; NULL: none. *hint: 0 for the first topic of an answer. */
-const struct ps_kafka_native_topic *ps_kafka_session_topic(const struct ps_kafka_fetch_session *session,
-                                                           const char *id, uint32_t *hint);
-/* Returns whether the broker remembers the partition. */
-bool ps_kafka_session_has(const struct ps_kafka_fetch_session *session, const char *topic, uint32_t length,
-                          int32_t partition);
 
 /* ---- read.c ---- */
 

@@ -2,6 +2,7 @@
  * other files of this folder. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,13 +44,10 @@ void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count)
 
 void ps_kafka_parts_take(struct ps_kafka_fetch *fetch, struct ps_slice topic, int32_t partition)
 {
-    char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
     struct ps_kafka_native_topic *known = ps_kafka_native_topic_get(fetch->client, topic.data, topic.length);
-    if (known == NULL || topic.length >= sizeof text)
+    if (known == NULL)
         return;
-    memcpy(text, topic.data, topic.length);
-    text[topic.length] = '\0';
-    uint32_t stream = ps_kafka_streams_assign(&fetch->streams, text, partition);
+    uint32_t stream = ps_kafka_streams_assign(&fetch->streams, known->name, partition);
     if (stream >= fetch->part_room) {
         fetch->part_room = 2 * (stream + 8);
         fetch->parts = ps_must_realloc(fetch->parts, fetch->part_room * sizeof *fetch->parts, "partitions");
@@ -77,8 +75,8 @@ void ps_kafka_parts_drop(struct ps_kafka_fetch *fetch)
         fetch->streams.items[i].state = PS_KAFKA_STREAM_GONE;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].state = PS_KAFKA_PART_NONE;
-    fetch->commits.dirty = fetch->commits.soon = fetch->streams.moved =
-        false; /* records that are not committed are read by the next member */
+    /* records that are not committed are read by the next member */
+    fetch->commits.dirty = fetch->streams.moved = false;
 }
 
 void ps_kafka_parts_drop_revoked(struct ps_kafka_fetch *fetch)
@@ -100,32 +98,57 @@ bool ps_kafka_parts_are_held(const struct ps_kafka_fetch *fetch)
     return false;
 }
 
-struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, const char *topic,
-                                                uint32_t length, int32_t partition, uint32_t *stream)
+struct ps_kafka_fetch_part *ps_kafka_parts_find(struct ps_kafka_fetch *fetch, struct ps_slice topic,
+                                                int32_t partition, uint32_t *stream)
 {
-    char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
-    if (topic == NULL || length >= sizeof text)
-        return NULL;
-    memcpy(text, topic, length);
-    text[length] = '\0';
-    *stream = ps_kafka_streams_find(&fetch->streams, text, partition);
-    return *stream < fetch->part_count && fetch->parts[*stream].state != PS_KAFKA_PART_NONE
-               ? &fetch->parts[*stream]
-               : NULL;
+    *stream = ps_kafka_streams_find(&fetch->streams, topic, partition);
+    bool known = *stream < fetch->part_count && fetch->parts[*stream].state != PS_KAFKA_PART_NONE;
+    return known ? &fetch->parts[*stream] : NULL;
 }
 
-void ps_kafka_part_move(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
-                        enum ps_kafka_part_state state)
+struct ps_kafka_fetch_part *ps_kafka_parts_answered(struct ps_kafka_fetch *fetch,
+                                                    const struct ps_kafka_native_request *request,
+                                                    const struct ps_wire_partitions *walk, int32_t partition,
+                                                    uint32_t *stream)
+{
+    struct ps_kafka_fetch_part *part =
+        walk->in->failed ? NULL : ps_kafka_parts_find(fetch, walk->topic, partition, stream);
+    return part != NULL && part->asked_by == request->correlation ? part : NULL;
+}
+
+char *ps_kafka_part_put(char *at, const struct ps_kafka_fetch_part *part, bool flexible)
+{
+    at = ps_wire_put_text(at, part->topic->name, part->topic->length, flexible);
+    at = ps_wire_put_count(at, 1, flexible);
+    return ps_wire_put_int32(at, part->number);
+}
+
+bool ps_kafka_part_is_unstable(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
+{
+    if (part->unstable_ns == 0)
+        part->unstable_ns = fetch->mono_ns;
+    return fetch->mono_ns >= part->unstable_ns + PS_KAFKA_TELL_AFTER_NS;
+}
+
+void ps_kafka_part_move(struct ps_kafka_fetch_part *part, enum ps_kafka_part_state state)
 {
     part->state = state;
     part->asked_by = -1;
-    part->refused = 0;
-    part->waits_ns = fetch->mono_ns;
+    part->unstable_ns = 0;
+}
+
+void ps_kafka_part_refuse(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, int64_t offset,
+                          const char *why)
+{
+    part->rest_ns = fetch->mono_ns + PS_KAFKA_REFUSED_REST_NS;
+    ps_kafka_reports_error(&fetch->reports, PS_KAFKA_LIBRARY_BAD_MSG,
+                           "topic %s, partition %d, offset %" PRId64 ": %s", part->topic->name, part->number,
+                           offset, why);
 }
 
 void ps_kafka_offsets_reset(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part)
 {
-    ps_kafka_part_move(fetch, part, PS_KAFKA_PART_RESET);
+    ps_kafka_part_move(part, PS_KAFKA_PART_RESET);
     part->next = -1;
     if (fetch->settings.reset == PS_KAFKA_RESET_ERROR)
         ps_kafka_fetch_die(fetch,
@@ -140,12 +163,10 @@ bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch)
     bool any = false, told = false;
     for (uint32_t i = 0; i < fetch->part_count; i++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[i];
-        const struct ps_kafka_native_partition *place =
-            part->state == PS_KAFKA_PART_NONE ? NULL : ps_kafka_part_place(part);
-        bool needed = (part->state == PS_KAFKA_PART_READY || part->state == PS_KAFKA_PART_RESET ||
-                       part->state == PS_KAFKA_PART_ANEW) &&
+        bool needed = part->state != PS_KAFKA_PART_NONE && part->state != PS_KAFKA_PART_COMMITTED &&
+                      part->state != PS_KAFKA_PART_TRUNCATED &&
                       fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED;
-        bool missed = needed && (place == NULL || place->leader == NULL);
+        bool missed = needed && ps_kafka_part_leader(part) == NULL;
         any |= missed;
         part->leaderless_ns = !missed ? 0 : part->leaderless_ns != 0 ? part->leaderless_ns : fetch->mono_ns;
         if (!missed || fetch->mono_ns < part->leaderless_ns + PS_KAFKA_TELL_AFTER_NS)
@@ -153,7 +174,7 @@ bool ps_kafka_parts_miss_leader(struct ps_kafka_fetch *fetch)
         char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 96];
         snprintf(text, sizeof text, "topic %s, partition %d is not read: its leader is not known",
                  part->topic->name, part->number);
-        ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, text, fetch->mono_ns);
+        ps_kafka_reports_error(&fetch->reports, PS_KAFKA_ERROR_LEADER_NOT_AVAILABLE, "%s", text);
         if (!told) /* the first one */
             ps_kafka_reports_missing(&fetch->reports, PS_KAFKA_NEED_LEADERS, text);
         told = true;
@@ -227,13 +248,10 @@ void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
     fetch->starved_ns = 0;
 }
 
-void ps_kafka_parts_ask_again(const struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part,
-                              int64_t offset)
+void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
 {
-    if (part->state == PS_KAFKA_PART_ANEW)
-        return; /* no broker has the records of the former topic */
     bool resets = part->state == PS_KAFKA_PART_RESET;
-    ps_kafka_part_move(fetch, part, resets ? PS_KAFKA_PART_READY : part->state);
+    ps_kafka_part_move(part, resets ? PS_KAFKA_PART_READY : part->state);
     part->next = offset;
     part->gone_from = -1;
 }
@@ -243,9 +261,7 @@ void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t
     ps_kafka_streams_restart(&fetch->streams, stream, offset, epoch);
     fetch->parts[stream].next = fetch->parts[stream].begin = offset;
     fetch->parts[stream].epoch = epoch;
-    ps_kafka_part_move(fetch, &fetch->parts[stream], PS_KAFKA_PART_READY);
-    if (ps_kafka_stream_begins(&fetch->streams.items[stream]))
-        fetch->commits.dirty = fetch->commits.soon = true;
+    ps_kafka_part_move(&fetch->parts[stream], PS_KAFKA_PART_READY);
 }
 
 static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
@@ -255,7 +271,7 @@ static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_
         return;
     part->queued--;
     if (part->next < 0 || slice->from <= part->next)
-        ps_kafka_parts_ask_again(fetch, part, slice->from);
+        ps_kafka_parts_ask_again(part, slice->from);
 }
 
 void ps_kafka_fetched_drop_later(struct ps_kafka_fetch *fetch)

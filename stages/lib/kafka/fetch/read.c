@@ -2,12 +2,10 @@
  * batches, and with read_committed records of aborted transactions (KIP-98), are skipped. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 
 /* fewer bytes are copied, so that a few events do not keep a whole block */
 #define VIEWS_BYTES_MIN (32U * 1024U)
-#define DAMAGED_REST_NS PS_NS_PER_S
 #define ABORTED_BYTES 16U
 /* after this time records that were fetched ahead are dropped, to free memory */
 #define STARVED_NS PS_NS_PER_S
@@ -39,10 +37,6 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
 {
     uint32_t stream = slice_of(fetch)->stream;
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 256];
-    snprintf(text, sizeof text, "topic %s, partition %d, offset %" PRId64 ": %s", part->topic->name,
-             part->number, offset, what);
-    ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__BAD_MSG, text, fetch->mono_ns);
     for (struct ps_kafka_fetched *fetched = fetch->answers.first; fetched != NULL; fetched = fetched->next) {
         for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
             if (fetched->slices[i].stream == stream)
@@ -50,8 +44,8 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
         }
     }
     part->queued = 0;
-    ps_kafka_parts_ask_again(fetch, part, offset);
-    part->rest_ns = fetch->mono_ns + DAMAGED_REST_NS;
+    ps_kafka_parts_ask_again(part, offset);
+    ps_kafka_part_refuse(fetch, part, offset, what);
     ps_kafka_fetch_reading_end(fetch);
 }
 

@@ -23,8 +23,9 @@ struct ps_kafka_reading_config {
     struct ps_kafka_place *place;   /* remembers the member of the group; NULL: nothing is remembered */
     struct ps_texts subscription;   /* topic names, if there is no pattern */
     const struct ps_regex *pattern; /* that the names of the topics match; NULL: none */
-    struct ps_texts wanted;         /* names of the record headers to read */
-    bool sink_commits; /* the sink commits the offsets, in its transactions: the client does not */
+    bool reads_internal;    /* the pattern matches the topics in which Kafka keeps its own state, too */
+    struct ps_texts wanted; /* names of the record headers to read */
+    bool sink_commits;      /* the sink commits the offsets, in its transactions: the client does not */
     uint64_t commit_interval_ns, revoke_wait_ns;
     uint64_t held_bytes_max; /* limit of the memory for records that are fetched ahead */
 };
@@ -60,11 +61,9 @@ bool ps_kafka_reading_failed(const struct ps_kafka_fetch *fetch, struct ps_err *
 enum ps_lack ps_kafka_reading_lack(struct ps_kafka_fetch *fetch, const char **why);
 /* Returns true if all records that were read are delivered. */
 bool ps_kafka_reading_is_drained(const struct ps_kafka_fetch *fetch);
-/* Returns true if all delivered records are committed; otherwise starts a commit. Call `tick` in between. */
-bool ps_kafka_reading_settle(struct ps_kafka_fetch *fetch);
-/* Sets *count to the number of records of this member's partitions that are not committed, as far as the brokers have
- * told. Returns whether it is known of all of them. Call it before `leave`. */
+/* Called, with `tick` in between, when all records that were read are delivered: commits their offsets, then leaves the
+ * group. `late`: does not wait for the commit any longer. Returns true when it has left. */
+bool ps_kafka_reading_end(struct ps_kafka_fetch *fetch, bool late);
+/* Sets *count to the number of records of this member's partitions that were not committed when it began to leave, as
+ * far as the brokers had told. Returns whether it is known of all of them. */
 bool ps_kafka_reading_left_over(const struct ps_kafka_fetch *fetch, uint64_t *count);
-/* Begins to leave the group, after all records that were read are delivered. Call `tick` until `left` returns true. */
-void ps_kafka_reading_leave(struct ps_kafka_fetch *fetch);
-bool ps_kafka_reading_left(const struct ps_kafka_fetch *fetch);

@@ -4,9 +4,11 @@
 #include "core/log/log.h"
 #include "stages/lib/kafka/errors.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#define TEXT_BYTES 768U
 /* The same error is logged again after this time. */
 #define SAME_ERROR_NS (UINT64_C(30) * PS_NS_PER_S)
 /* A client that has reached no broker for this time after its start, and got no error either, counts as cut off. */
@@ -14,27 +16,22 @@
 /* A group may give a member no partition for a moment, while it rebalances. */
 #define WITHOUT_NS (5 * PS_NS_PER_S)
 
-const char *ps_kafka_consumer_remedy(rd_kafka_resp_err_t code)
-{
-    return ps_kafka_error_find(code)->remedy;
-}
-
 /* Returns whether this error was logged a short while ago; if not, records it as logged now. After a connection
  * error, "all brokers are down" and "a connection broke" say nothing new, and count as logged. */
-static bool was_reported(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, uint64_t mono_ns)
+static bool was_reported(struct ps_kafka_reports *reports, int code)
 {
     size_t oldest = 0;
     bool down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || code == RD_KAFKA_RESP_ERR__TRANSPORT;
     for (size_t i = 0; i < PS_COUNT_OF(reports->reported); i++) {
-        rd_kafka_resp_err_t before = reports->reported[i].code;
+        int before = reports->reported[i].code;
         if ((before == code || (down && ps_kafka_error_is_of_connection(before))) &&
-            mono_ns - reports->reported[i].mono_ns < SAME_ERROR_NS)
+            reports->now_ns - reports->reported[i].mono_ns < SAME_ERROR_NS)
             return true;
         if (reports->reported[i].mono_ns < reports->reported[oldest].mono_ns)
             oldest = i;
     }
     reports->reported[oldest].code = code;
-    reports->reported[oldest].mono_ns = mono_ns;
+    reports->reported[oldest].mono_ns = reports->now_ns;
     reports->cut_off |= ps_kafka_error_is_of_connection(code);
     return false;
 }
@@ -42,7 +39,7 @@ static bool was_reported(struct ps_kafka_reports *reports, rd_kafka_resp_err_t c
 /* ---- what is missing ---- */
 
 /* Returns the need that the error names; PS_KAFKA_NEEDS: none. Nothing is missing when one broker of several is down. */
-static enum ps_kafka_need need_of(const struct ps_kafka_reports *reports, rd_kafka_resp_err_t code)
+static enum ps_kafka_need need_of(const struct ps_kafka_reports *reports, int code)
 {
     switch (code) {
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
@@ -68,18 +65,6 @@ static enum ps_kafka_need need_of(const struct ps_kafka_reports *reports, rd_kaf
     }
 }
 
-static void note_missing(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, const char *text)
-{
-    enum ps_kafka_need need = need_of(reports, code);
-    const char *remedy = ps_kafka_consumer_remedy(code);
-    if (need == PS_KAFKA_NEEDS)
-        return;
-    char why[PS_KAFKA_LACK_BYTES];
-    snprintf(why, sizeof why, "%.160s%s%s", text != NULL && *text != '\0' ? text : rd_kafka_err2str(code),
-             remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
-    ps_kafka_reports_missing(reports, need, why);
-}
-
 void ps_kafka_reports_missing(struct ps_kafka_reports *reports, enum ps_kafka_need need, const char *why)
 {
     reports->is_missing[need] = true;
@@ -93,24 +78,22 @@ void ps_kafka_reports_met(struct ps_kafka_reports *reports, enum ps_kafka_need n
 }
 
 /* A consumer that the group gives nothing to read has what it needs. */
-static enum ps_lack lack_of_input(struct ps_kafka_reports *reports, bool has_partitions, bool pattern,
-                                  uint64_t mono_ns, const char **why)
+static enum ps_lack lack_of_input(struct ps_kafka_reports *reports, bool has_partitions, bool has_topics,
+                                  const char **why)
 {
     if (has_partitions || reports->without_ns == 0)
-        reports->without_ns = has_partitions ? 0 : mono_ns;
-    if (has_partitions || mono_ns - reports->without_ns < WITHOUT_NS)
+        reports->without_ns = has_partitions ? 0 : reports->now_ns;
+    if (has_partitions || reports->now_ns - reports->without_ns < WITHOUT_NS)
         return PS_LACK_NONE;
-    *why = pattern
-               ? "no topic of the cluster matches kafka.topics.regex, or other members read all partitions"
-               : PS_KAFKA_NO_PARTITION;
+    *why = has_topics ? PS_KAFKA_NO_PARTITION : "no topic of the cluster matches kafka.topics.regex";
     return PS_LACK_INPUT;
 }
 
-enum ps_lack ps_kafka_reports_lack(struct ps_kafka_reports *reports, bool has_partitions, bool pattern,
-                                   uint64_t mono_ns, const char **why)
+enum ps_lack ps_kafka_reports_lack(struct ps_kafka_reports *reports, bool has_partitions, bool has_topics,
+                                   const char **why)
 {
     if (reports->opened_ns == 0)
-        reports->opened_ns = mono_ns;
+        reports->opened_ns = reports->now_ns;
     for (unsigned need = 0; need < PS_KAFKA_NEEDS; need++) {
         if (!reports->is_missing[need])
             continue;
@@ -120,9 +103,9 @@ enum ps_lack ps_kafka_reports_lack(struct ps_kafka_reports *reports, bool has_pa
         return need == PS_KAFKA_NEED_BROKERS || need == PS_KAFKA_NEED_LEADERS ? PS_LACK_LOST : PS_LACK_GONE;
     }
     if (reports->reached)
-        return lack_of_input(reports, has_partitions, pattern, mono_ns, why);
+        return lack_of_input(reports, has_partitions, has_topics, why);
     *why = "no broker has answered yet; check kafka.bootstrap.servers, the brokers and the network";
-    return mono_ns - reports->opened_ns >= REACH_NS ? PS_LACK_NEVER : PS_LACK_NONE;
+    return reports->now_ns - reports->opened_ns >= REACH_NS ? PS_LACK_NEVER : PS_LACK_NONE;
 }
 
 int ps_kafka_reports_lack_level(enum ps_lack lack, const char *why)
@@ -141,14 +124,22 @@ void ps_kafka_reports_recovery(struct ps_kafka_reports *reports)
     ps_log(PS_LOG_INFO, reports->component, "Kafka delivers records again");
 }
 
-void ps_kafka_reports_error(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, const char *text,
-                            uint64_t mono_ns)
+void ps_kafka_reports_error(struct ps_kafka_reports *reports, int code, const char *format, ...)
 {
-    note_missing(reports, code, text);
-    if (was_reported(reports, code, mono_ns))
-        return;
-    const char *remedy = ps_kafka_consumer_remedy(code);
-    ps_log(PS_LOG_ERROR, reports->component, "Kafka: %s (%s)%s%s; retrying",
-           text != NULL && *text != '\0' ? text : rd_kafka_err2str(code), rd_kafka_err2name(code),
-           remedy != NULL ? "; " : "", remedy != NULL ? remedy : "");
+    char text[TEXT_BYTES], why[PS_KAFKA_LACK_BYTES];
+    const char *remedy = ps_kafka_error_find(code)->remedy;
+    const char *link = remedy != NULL ? "; " : "";
+    remedy = remedy != NULL ? remedy : "";
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    enum ps_kafka_need need = need_of(reports, code);
+    if (need != PS_KAFKA_NEEDS) {
+        snprintf(why, sizeof why, "%.160s%s%s", text, link, remedy);
+        ps_kafka_reports_missing(reports, need, why);
+    }
+    if (!was_reported(reports, code))
+        ps_log(PS_LOG_ERROR, reports->component, "Kafka: %s (%s)%s%s; retrying", text,
+               rd_kafka_err2name((rd_kafka_resp_err_t)code), link, remedy);
 }

@@ -21,6 +21,7 @@ enum ps_kafka_need {
 
 struct ps_kafka_reports {
     const char *component; /* for the log */
+    uint64_t now_ns;       /* of the client's turn */
     bool cut_off;          /* a connection error was logged, and no record has come since */
     bool reached;          /* a broker has answered */
     bool is_missing[PS_KAFKA_NEEDS];
@@ -28,27 +29,24 @@ struct ps_kafka_reports {
     uint64_t opened_ns;                                /* when it was looked at first */
     uint64_t without_ns; /* since when the group gives no partition; 0: it gives some, or is not known */
     struct {
-        rd_kafka_resp_err_t code;
+        int code;
         uint64_t mono_ns;
     } reported[8]; /* the errors logged last */
 };
 
-/* Returns what an operator may do about the error, or NULL. */
-const char *ps_kafka_consumer_remedy(rd_kafka_resp_err_t code);
-
-/* Logs an error. `text` NULL or empty: logs the text of the code. */
-void ps_kafka_reports_error(struct ps_kafka_reports *reports, rd_kafka_resp_err_t code, const char *text,
-                            uint64_t mono_ns);
+/* Logs an error. */
+void ps_kafka_reports_error(struct ps_kafka_reports *reports, int code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Called when a need is not met, with the reason; ps_kafka_reports_error calls it for errors that name one. */
 void ps_kafka_reports_missing(struct ps_kafka_reports *reports, enum ps_kafka_need need, const char *why);
 /* Called when a need is met: brokers answer; the group has this member; the brokers have every topic. */
 void ps_kafka_reports_met(struct ps_kafka_reports *reports, enum ps_kafka_need need);
 
-/* Returns what the consumer lacks now, and why. `has_partitions`: partitions are assigned to it. `pattern`: it reads the
- * topics that match an expression. Called at every cycle. */
-enum ps_lack ps_kafka_reports_lack(struct ps_kafka_reports *reports, bool has_partitions, bool pattern,
-                                   uint64_t mono_ns, const char **why);
+/* Returns what the consumer lacks now, and why. `has_partitions`: partitions are assigned to it. `has_topics`: some topic
+ * matches its expression, or it has none. Called at every cycle. */
+enum ps_lack ps_kafka_reports_lack(struct ps_kafka_reports *reports, bool has_partitions, bool has_topics,
+                                   const char **why);
 
 /* Returns the level at which the lack is logged: the errors were logged with their cures. */
 int ps_kafka_reports_lack_level(enum ps_lack lack, const char *why);

@@ -10,19 +10,18 @@
 
 void ps_kafka_streams_fini(struct ps_kafka_streams *streams)
 {
-    for (uint32_t i = 0; i < streams->count; i++)
-        free(streams->items[i].topic);
     free(streams->items);
     free(streams->index);
     *streams = (struct ps_kafka_streams){0};
 }
 
-static uint32_t hash_of(const char *topic, int32_t partition)
+static uint32_t hash_of(struct ps_slice topic, int32_t partition)
 {
-    return (ps_name_hash(topic, strlen(topic)) ^ (uint32_t)partition) * 0x9E3779B1U;
+    return (ps_name_hash(topic.data, topic.length) ^ (uint32_t)partition) * 0x9E3779B1U;
 }
 
-uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition)
+uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, struct ps_slice topic,
+                               int32_t partition)
 {
     if (streams->index == NULL)
         return PS_KAFKA_STREAM_NONE;
@@ -30,7 +29,8 @@ uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const cha
     for (uint32_t place = hash & mask; streams->index[place] != 0; place = (place + 1) & mask) {
         uint32_t i = streams->index[place] - 1;
         const struct ps_kafka_stream *stream = &streams->items[i];
-        if (stream->hash == hash && stream->partition == partition && strcmp(stream->topic, topic) == 0)
+        if (stream->hash == hash && stream->partition == partition && stream->topic_length == topic.length &&
+            memcmp(stream->topic, topic.data, topic.length) == 0)
             return i;
     }
     return PS_KAFKA_STREAM_NONE;
@@ -66,9 +66,9 @@ static void index_put(struct ps_kafka_streams *streams, uint32_t stream)
 /* Returns a slot for a new partition: the slot of a partition that is no longer assigned, else a new one. */
 static uint32_t take_slot(struct ps_kafka_streams *streams)
 {
-    for (; streams->slot < streams->count; streams->slot++) {
-        if (streams->items[streams->slot].state == PS_KAFKA_STREAM_GONE)
-            return streams->slot++;
+    for (uint32_t i = 0; i < streams->count; i++) {
+        if (streams->items[i].state == PS_KAFKA_STREAM_GONE)
+            return i;
     }
     if (streams->count == streams->room) {
         streams->room = streams->room == 0 ? 16 : 2 * streams->room;
@@ -76,7 +76,6 @@ static uint32_t take_slot(struct ps_kafka_streams *streams)
             ps_must_realloc(streams->items, streams->room * sizeof *streams->items, "partitions");
     }
     streams->items[streams->count] = (struct ps_kafka_stream){0};
-    streams->slot = streams->count + 1;
     return streams->count++;
 }
 
@@ -84,31 +83,30 @@ static void begin(struct ps_kafka_streams *streams, struct ps_kafka_stream *stre
 {
     *stream = (struct ps_kafka_stream){
         .topic = stream->topic,
-        .topic_length = (uint32_t)strlen(stream->topic),
+        .topic_length = stream->topic_length,
         .hash = stream->hash,
         .partition = stream->partition,
         .state = PS_KAFKA_STREAM_OWNED,
         .generation = ++streams->generation,
         .taken = PS_KAFKA_POSITION_NONE,
-        .delivered = PS_KAFKA_POSITION_NONE,
         .skipped = PS_KAFKA_POSITION_NONE,
+        .reached = PS_KAFKA_POSITION_NONE,
         .committing = PS_KAFKA_POSITION_NONE,
         .committed = PS_KAFKA_POSITION_NONE,
-        .begin = PS_KAFKA_POSITION_NONE,
-        .delivered_epoch = -1,
+        .reached_epoch = -1,
         .skipped_epoch = -1,
-        .begin_epoch = -1,
     };
 }
 
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition)
 {
-    uint32_t index = ps_kafka_streams_find(streams, topic, partition);
+    const struct ps_slice name = {topic, (uint32_t)strlen(topic)};
+    uint32_t index = ps_kafka_streams_find(streams, name, partition);
     if (index == PS_KAFKA_STREAM_NONE) {
         index = take_slot(streams);
-        free(streams->items[index].topic);
-        streams->items[index].topic = ps_must_copy_text(topic, "partitions");
-        streams->items[index].hash = hash_of(topic, partition);
+        streams->items[index].topic = topic;
+        streams->items[index].topic_length = name.length;
+        streams->items[index].hash = hash_of(name, partition);
         streams->items[index].partition = partition;
         index_put(streams, index);
     }
@@ -119,30 +117,28 @@ uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *t
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t index, int64_t next, int32_t epoch)
 {
     struct ps_kafka_stream *stream = &streams->items[index];
-    int64_t reached = ps_kafka_stream_reached(stream), committed = stream->committed;
+    int64_t reached = stream->reached, committed = stream->committed;
     bool has_offset = reached != PS_KAFKA_POSITION_NONE || committed != PS_KAFKA_POSITION_NONE;
-    /* An offset of a commit that is under way, or that failed, may be the group's: the broker may carry it out. */
-    bool is_known = reached == PS_KAFKA_POSITION_NONE || reached == committed;
+    /* Another offset may be the group's: that of a commit which is under way or failed, because the broker may carry it
+     * out, and the former one until `next` is committed. */
+    bool is_known = (reached == PS_KAFKA_POSITION_NONE || reached == committed) && committed == next;
     enum ps_kafka_stream_state state = stream->state;
     begin(streams, stream);
     stream->state = state; /* a stream that is being given up stays so: its offset is committed first */
     stream->committed = is_known ? committed : PS_KAFKA_POSITION_NONE;
-    stream->begin = has_offset ? next : PS_KAFKA_POSITION_NONE;
-    stream->begin_epoch = epoch;
-}
-
-void ps_kafka_streams_begin_assignment(struct ps_kafka_streams *streams)
-{
-    streams->slot = 0;
+    stream->reached = has_offset ? next : PS_KAFKA_POSITION_NONE;
+    stream->reached_epoch = epoch;
+    streams->moved = true;
 }
 
 /* Counts skipped records as delivered if all records taken before are delivered. */
 static void count_skipped(struct ps_kafka_stream *stream)
 {
-    if (stream->skipped <= stream->delivered || !ps_kafka_stream_is_drained(stream))
+    if (stream->skipped < stream->reached || !ps_kafka_stream_is_drained(stream))
         return;
-    stream->taken = stream->delivered = stream->skipped;
-    stream->delivered_epoch = stream->skipped_epoch;
+    stream->taken = stream->skipped;
+    stream->reached = stream->skipped + 1;
+    stream->reached_epoch = stream->skipped_epoch;
 }
 
 void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch)
@@ -158,8 +154,8 @@ void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct p
     struct ps_kafka_stream *stream = span->stream < streams->count ? &streams->items[span->stream] : NULL;
     if (stream == NULL || stream->generation != span->generation || stream->state == PS_KAFKA_STREAM_GONE)
         return;
-    stream->delivered = span->position;
-    stream->delivered_epoch = span->epoch;
+    stream->reached = span->position + 1;
+    stream->reached_epoch = span->epoch;
     count_skipped(stream);
     streams->moved = true;
 }
@@ -167,7 +163,7 @@ void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct p
 void ps_kafka_streams_abandon(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++)
-        streams->items[i].taken = streams->items[i].delivered;
+        streams->items[i].taken = PS_KAFKA_POSITION_NONE;
 }
 
 bool ps_kafka_streams_has_owned(const struct ps_kafka_streams *streams)
@@ -207,9 +203,7 @@ void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++) {
         struct ps_kafka_stream *stream = &streams->items[i];
-        if (stream->state == PS_KAFKA_STREAM_GONE || stream->delivered == PS_KAFKA_POSITION_NONE)
-            continue;
-        stream->committed = stream->delivered + 1;
+        if (ps_kafka_stream_is_dirty(stream))
+            stream->committed = stream->reached;
     }
-    streams->moved = false;
 }

@@ -18,27 +18,22 @@ enum ps_kafka_stream_state {
 };
 
 struct ps_kafka_stream {
-    char *topic;
+    const char *topic; /* the caller's, who keeps it */
     uint32_t topic_length;
     uint32_t hash; /* hash of topic and partition */
     int32_t partition;
     enum ps_kafka_stream_state state;
     uint32_t generation;
-    int64_t taken;      /* last offset given to a batch */
-    int64_t delivered;  /* last offset whose batch, and all batches before it, were delivered */
-    int64_t skipped;    /* last offset skipped after `taken` */
+    int64_t taken;   /* last offset given to a batch */
+    int64_t skipped; /* last offset skipped after `taken` */
+    int64_t
+        reached; /* next offset to be read when all before it is delivered; NONE: there is none to commit */
     int64_t committing; /* next offset to be read, in the commit under way */
     int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
     uint32_t committing_generation;
-    /* Its topic was created again: the group would take its offsets as those of the new topic, so 0 is committed. */
-    bool former;
-    /* The offset at which reading began again, if the group may have another one: it is committed before records are
-     * read. Else NONE. */
-    int64_t begin;
-    /* Leader epochs of the records `delivered` and `skipped`, and of the record before `begin`; -1: not known. The
-     * epoch is committed with the offset, so that the partition's next owner notices if the log was changed
-     * (KIP-320). */
-    int32_t delivered_epoch, skipped_epoch, begin_epoch;
+    /* Leader epochs of the record before `reached`, and of `skipped`; -1: not known. The epoch is committed with the
+     * offset, so that the partition's next owner notices if the log was changed (KIP-320). */
+    int32_t reached_epoch, skipped_epoch;
     /* The batch, by its number, that has the texts of the header values below. */
     uint64_t text_batch;
     const char *topic_text, *partition_text;
@@ -53,27 +48,23 @@ struct ps_kafka_streams {
     uint32_t *index;
     uint32_t index_size, index_used; /* size, a power of two; number of entries that are not 0 */
     uint32_t generation;             /* the last generation given to a stream */
-    uint32_t slot; /* no slot before this one was GONE when the last partition was assigned */
-    bool moved;    /* a stream has advanced, so there may be offsets to commit; the group clears it */
+    bool moved; /* a stream has advanced, so there may be offsets to commit; the group clears it */
 };
 
 void ps_kafka_streams_fini(struct ps_kafka_streams *streams);
 
 /* Returns the stream of a partition, or NONE. */
-uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition);
+uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, struct ps_slice topic,
+                               int32_t partition);
 
-/* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. */
+/* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. `topic` must outlive the
+ * table. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 
 /* Continues to read the partition at another offset, `next`. The records that were read before no longer count
- * as delivered. If the group may have an offset, the stream is dirty and begins (ps_kafka_stream_begins) until `next`
- * is committed: a member that begins at the old offset would skip records, or read them again. `epoch`: epoch of the
- * leader that wrote the record before `next`; -1: not known. */
+ * as delivered. If the group may have an offset, `next` is committed, because a member that begins at the old one would
+ * skip records, or read them again. `epoch`: epoch of the leader that wrote the record before `next`; -1: not known. */
 void ps_kafka_streams_restart(struct ps_kafka_streams *streams, uint32_t stream, int64_t next, int32_t epoch);
-
-/* Called in a rebalance, before the first partition is assigned: lets new partitions have the slots of those that are
- * GONE. */
-void ps_kafka_streams_begin_assignment(struct ps_kafka_streams *streams);
 
 /* Skips a record that makes no event: its offset is committed when all earlier records are delivered. */
 void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, int64_t offset, int32_t epoch);
@@ -97,36 +88,12 @@ void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams);
 /* Returns true if all records that were read are delivered. */
 static inline bool ps_kafka_stream_is_drained(const struct ps_kafka_stream *stream)
 {
-    return stream->taken == PS_KAFKA_POSITION_NONE || stream->delivered >= stream->taken;
+    return stream->taken == PS_KAFKA_POSITION_NONE || stream->taken < stream->reached;
 }
 
-/* Returns true while the offset at which reading began again is not committed yet. */
-static inline bool ps_kafka_stream_begins(const struct ps_kafka_stream *stream)
-{
-    return stream->delivered == PS_KAFKA_POSITION_NONE && stream->begin != PS_KAFKA_POSITION_NONE &&
-           stream->committed != stream->begin;
-}
-
-/* Returns the offset to be committed, that of the next record to be read. NONE: no record was delivered. */
-static inline int64_t ps_kafka_stream_reached(const struct ps_kafka_stream *stream)
-{
-    if (stream->former)
-        return 0;
-    return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered + 1 : stream->begin;
-}
-
-/* Returns the leader epoch to be committed with the offset of ps_kafka_stream_reached; -1: not known. */
-static inline int32_t ps_kafka_stream_reached_epoch(const struct ps_kafka_stream *stream)
-{
-    if (stream->former)
-        return -1;
-    return stream->delivered != PS_KAFKA_POSITION_NONE ? stream->delivered_epoch : stream->begin_epoch;
-}
-
-/* Returns true if the offset of ps_kafka_stream_reached must be committed. */
+/* Returns true if `reached` must be committed. */
 static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream)
 {
-    return stream->state != PS_KAFKA_STREAM_GONE &&
-           ps_kafka_stream_reached(stream) != PS_KAFKA_POSITION_NONE &&
-           ps_kafka_stream_reached(stream) != stream->committed;
+    return stream->state != PS_KAFKA_STREAM_GONE && stream->reached != PS_KAFKA_POSITION_NONE &&
+           stream->reached != stream->committed;
 }

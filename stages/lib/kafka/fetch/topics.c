@@ -11,24 +11,6 @@ static int compare(const void *one, const void *other)
     return strcmp(*(char *const *)one, *(char *const *)other);
 }
 
-/* The exclusion has the form that librdkafka takes: POSIX extended regular expressions, separated by commas. */
-static enum ps_status compile_exclusion(struct ps_kafka_fetch *fetch,
-                                        const struct ps_kafka_reading_config *config, struct ps_err *err)
-{
-    const char *text = config->settings->texts.exclusion;
-    if (text == NULL || *text == '\0')
-        return PS_OK;
-    char *joined = ps_must_copy_text(text, "topics");
-    for (char *at = joined; *at != '\0'; at++) {
-        if (*at == ',')
-            *at = '|';
-    }
-    int error = regcomp(&fetch->subscription.exclusion, joined, REG_EXTENDED | REG_NOSUB);
-    free(joined);
-    fetch->subscription.has_exclusion = error == 0;
-    return error == 0 ? PS_OK : ps_err_set(err, "topic.blacklist: %s: not an expression", text);
-}
-
 enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
                                           const struct ps_kafka_reading_config *config, struct ps_err *err)
 {
@@ -36,8 +18,9 @@ enum ps_status ps_kafka_fetch_topics_open(struct ps_kafka_fetch *fetch,
     if (config->pattern != NULL) {
         fetch->subscription.pattern = config->pattern;
         fetch->subscription.scratch = ps_regex_scratch_create();
+        fetch->subscription.reads_internal = config->reads_internal;
         fetch->client->all_topics = true;
-        return compile_exclusion(fetch, config, err);
+        return PS_OK;
     }
     fetch->subscription.topics =
         ps_must_alloc(wanted.count + 1, sizeof *fetch->subscription.topics, "topics");
@@ -68,8 +51,9 @@ static int compare_name(const void *name_, const void *topic)
 static bool matches(const struct ps_kafka_fetch *fetch, const char *topic)
 {
     const struct ps_kafka_fetch_subscription *own = &fetch->subscription;
-    return ps_regex_find(own->pattern, own->scratch, topic, strlen(topic), 0, NULL, 0) &&
-           (!own->has_exclusion || regexec(&own->exclusion, topic, 0, NULL, 0) != 0);
+    bool internal = strcmp(topic, "__consumer_offsets") == 0 || strcmp(topic, "__transaction_state") == 0;
+    return (!internal || own->reads_internal) &&
+           ps_regex_find(own->pattern, own->scratch, topic, strlen(topic), 0, NULL, 0);
 }
 
 bool ps_kafka_fetch_is_subscribed(const struct ps_kafka_fetch *fetch, struct ps_slice topic)
@@ -92,11 +76,9 @@ void ps_kafka_fetch_topics_close(struct ps_kafka_fetch *fetch)
     ps_kafka_fetch_texts_free(&fetch->subscription.found, &fetch->subscription.found_count);
     if (fetch->subscription.scratch != NULL)
         ps_regex_scratch_destroy(fetch->subscription.scratch);
-    if (fetch->subscription.has_exclusion)
-        regfree(&fetch->subscription.exclusion);
 }
 
-void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length, bool)
+void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length)
 {
     struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(client);
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
@@ -158,10 +140,8 @@ static void report_topics(struct ps_kafka_fetch *fetch)
                                        topic->error == PS_KAFKA_ERROR_TOPIC_AUTHORIZATION_FAILED);
         if (!tells)
             continue;
-        char text[PS_KAFKA_NATIVE_TOPIC_BYTES + 128];
-        snprintf(text, sizeof text, "topic %s: %s", topic->name,
-                 rd_kafka_err2str((rd_kafka_resp_err_t)topic->error));
-        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)topic->error, text, fetch->mono_ns);
+        ps_kafka_reports_error(&fetch->reports, topic->error, "topic %s: %s", topic->name,
+                               rd_kafka_err2str((rd_kafka_resp_err_t)topic->error));
     }
 }
 

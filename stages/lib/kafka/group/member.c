@@ -233,8 +233,7 @@ static void take_partition(void *argument, struct ps_slice topic, int32_t partit
         fetch->member.misfits = true;
         return;
     }
-    struct ps_kafka_fetch_part *part =
-        ps_kafka_parts_find(fetch, topic.data, topic.length, partition, &stream);
+    struct ps_kafka_fetch_part *part = ps_kafka_parts_find(fetch, topic, partition, &stream);
     if (part != NULL && fetch->streams.items[stream].state == PS_KAFKA_STREAM_OWNED)
         part->assigned = true;
     else
@@ -247,7 +246,6 @@ static void take_assignment(struct ps_kafka_fetch *fetch, const char *bytes, uin
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
     member->misfits = false;
-    ps_kafka_streams_begin_assignment(&fetch->streams);
     for (uint32_t i = 0; i < fetch->part_count; i++)
         fetch->parts[i].assigned = false;
     (void)ps_kafka_assignment_read(bytes, length, take_partition, fetch);

@@ -91,7 +91,7 @@ void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
         ps_kafka_fetch_die(fetch, "the consumer cannot continue: %s (%s); %s",
                            rd_kafka_err2str(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
                            rd_kafka_err2name(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID),
-                           ps_kafka_consumer_remedy(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID));
+                           ps_kafka_error_find(error)->remedy);
         return;
     }
     if (error == PS_KAFKA_ERROR_UNKNOWN_MEMBER_ID)
@@ -106,11 +106,10 @@ void ps_kafka_member_disown(struct ps_kafka_fetch *fetch, int16_t error)
 
 void ps_kafka_member_misread(struct ps_kafka_fetch *fetch, const char *what)
 {
-    char text[512];
     fetch->member.rest_ns = fetch->mono_ns + REFUSED_REST_NS;
-    snprintf(text, sizeof text, "group %.100s: %s is in a form that this client does not know", fetch->group,
-             what);
-    ps_kafka_reports_error(&fetch->reports, RD_KAFKA_RESP_ERR__INCONSISTENT, text, fetch->mono_ns);
+    ps_kafka_reports_error(&fetch->reports, PS_KAFKA_LIBRARY_INCONSISTENT,
+                           "group %.100s: %s is in a form that this client does not know", fetch->group,
+                           what);
 }
 
 static bool must_be_corrected(int16_t error)
@@ -123,7 +122,6 @@ static bool must_be_corrected(int16_t error)
 void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const char *what)
 {
     struct ps_kafka_fetch_member *member = &fetch->member;
-    char text[512];
     member->rest_ns = fetch->mono_ns + (must_be_corrected(error) ? REFUSED_REST_NS : REST_NS);
     switch (error) {
     case PS_KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE:
@@ -139,9 +137,8 @@ void ps_kafka_member_failed(struct ps_kafka_fetch *fetch, int16_t error, const c
         ps_kafka_member_disown(fetch, error);
         return;
     default:
-        snprintf(text, sizeof text, "%s, group %s: %s", what, fetch->group,
-                 rd_kafka_err2str((rd_kafka_resp_err_t)error));
-        ps_kafka_reports_error(&fetch->reports, (rd_kafka_resp_err_t)error, text, fetch->mono_ns);
+        ps_kafka_reports_error(&fetch->reports, error, "%s, group %s: %s", what, fetch->group,
+                               rd_kafka_err2str((rd_kafka_resp_err_t)error));
         return;
     }
 }

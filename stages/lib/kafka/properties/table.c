@@ -190,9 +190,10 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     MAPPED("check.crcs", C, PS_KAFKA_WORDS, "check.crcs", .words = TRUE_FALSE, .fallback = "true"),
     MAPPED("allow.auto.create.topics", C, PS_KAFKA_WORDS, "allow.auto.create.topics", .words = TRUE_FALSE,
            .fallback = "true"),
-    MAPPED("exclude.internal.topics", C, PS_KAFKA_WORDS, "topic.blacklist",
-           .words = WORDS({"true", PS_KAFKA_INTERNAL_TOPICS, NULL}, {"false", NULL, NULL}),
-           .help = "not set: true for kafka.topics.regex; topics in kafka.topics are always read"),
+    MAPPED("exclude.internal.topics", C, PS_KAFKA_WORDS, NULL,
+           .words = WORDS({"true", NULL, NULL}, {"false", NULL, NULL}),
+           .help = "not set: true; kafka.topics.regex then does not match `__consumer_offsets` and "
+                   "`__transaction_state`; topics in kafka.topics are always read"),
     CODER("key.deserializer", C, CODERS("Deserializer"),
           "keys are taken as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
           "remove the key"),

@@ -10,6 +10,7 @@ struct ps_wire_partitions {
     uint32_t topics, left; /* topics after the present one; its partitions, with the present one */
     struct ps_slice topic; /* of the present partition */
     bool any;              /* there is a present partition */
+    uint32_t id_bytes;     /* set by the caller: topics have ids of this length; 0: they have names */
 };
 
 /* Called where the list of topics begins. */
@@ -31,7 +32,9 @@ static inline bool ps_wire_partitions_next(struct ps_wire_partitions *walk)
     walk->any = false;
     while (walk->left == 0 && walk->topics > 0 && !in->failed) {
         walk->topics--;
-        walk->topic.data = ps_wire_get_string(in, &walk->topic.length);
+        walk->topic.length = walk->id_bytes;
+        walk->topic.data = walk->id_bytes > 0 ? ps_wire_take(in, walk->id_bytes)
+                                              : ps_wire_get_string(in, &walk->topic.length);
         walk->left = ps_wire_get_count(in, 6);
         in->failed |= walk->topic.data == NULL;
         if (walk->left == 0)

@@ -106,7 +106,7 @@ static const struct expectation expectations[] = {
     {C, "partition.assignment.strategy", ASSIGNORS "CooperativeStickyAssignor", "partition.assignment.strategy", "cooperative-sticky", NONE, NULL, false},
     {C, "partition.assignment.strategy", ASSIGNORS "StickyAssignor", "partition.assignment.strategy", "cooperative-sticky", PS_LOG_WARN, "StickyAssignor", false},
     {C, "partition.assignment.strategy", "com.example.A", "partition.assignment.strategy", "range", PS_LOG_ERROR, "com.example.A", false},
-    {C, "exclude.internal.topics", "true", "topic.blacklist", "^(__consumer_offsets|__transaction_state)$", NONE, NULL, false},
+    {C, "exclude.internal.topics", "what", "acks", NULL, PS_LOG_ERROR, "write one of", true},
     {C, "group.protocol", "consumer", "group.id", NULL, PS_LOG_WARN, "classic", false},
     {C, "acks", "all", "acks", NULL, PS_LOG_WARN, "not a property of a consumer", false},
     {C, "enable.auto.offset.store", "true", "enable.auto.offset.store", NULL, PS_LOG_INFO, "delivered", false},

@@ -1,7 +1,7 @@
 /* The table of partitions compared with a model: assigned, gone, assigned again in other slots, in great numbers. */
 #include "stages/lib/kafka/fetch/streams.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "tests/support/support.h"
 
@@ -15,9 +15,16 @@ struct expected {
 
 static struct expected expected[TOPICS][PARTITIONS];
 
-static void name_of(unsigned topic, char name[32])
+static const char *name_of(unsigned topic)
 {
-    snprintf(name, 32, "topic.%u", topic);
+    static const char *const names[TOPICS] = {"topic.0", "topic.1", "topic.2", "topic.3",
+                                              "topic.4", "topic.5", "topic.6"};
+    return names[topic];
+}
+
+static uint32_t find(const struct ps_kafka_streams *streams, const char *topic, int32_t partition)
+{
+    return ps_kafka_streams_find(streams, (struct ps_slice){topic, (uint32_t)strlen(topic)}, partition);
 }
 
 /* The epoch of a position is 2 + position / 1000. */
@@ -31,9 +38,7 @@ static void deliver(struct ps_kafka_streams *streams, uint32_t stream, uint32_t 
 
 static void assign(struct ps_kafka_streams *streams, unsigned topic, unsigned partition)
 {
-    char name[32];
-    name_of(topic, name);
-    uint32_t stream = ps_kafka_streams_assign(streams, name, (int32_t)partition);
+    uint32_t stream = ps_kafka_streams_assign(streams, name_of(topic), (int32_t)partition);
     for (unsigned t = 0; t < TOPICS; t++) {
         for (unsigned p = 0; p < PARTITIONS; p++)
             expected[t][p].known &= expected[t][p].stream != stream || (t == topic && p == partition);
@@ -45,11 +50,10 @@ static void assign(struct ps_kafka_streams *streams, unsigned topic, unsigned pa
 static void assert_found(const struct ps_kafka_streams *streams)
 {
     for (unsigned topic = 0; topic < TOPICS; topic++) {
-        char name[32];
-        name_of(topic, name);
+        const char *name = name_of(topic);
         for (unsigned partition = 0; partition < PARTITIONS; partition++) {
             const struct expected *one = &expected[topic][partition];
-            uint32_t found = ps_kafka_streams_find(streams, name, (int32_t)partition);
+            uint32_t found = find(streams, name, (int32_t)partition);
             assert_int_equal(found, one->known ? one->stream : PS_KAFKA_STREAM_NONE);
             if (!one->known)
                 continue;
@@ -58,15 +62,15 @@ static void assert_found(const struct ps_kafka_streams *streams)
             assert_int_equal(streams->items[found].generation, one->generation);
         }
     }
-    assert_int_equal(ps_kafka_streams_find(streams, "topic.0", PARTITIONS), PS_KAFKA_STREAM_NONE);
-    assert_int_equal(ps_kafka_streams_find(streams, "topic", 0), PS_KAFKA_STREAM_NONE);
+    assert_int_equal(find(streams, "topic.0", PARTITIONS), PS_KAFKA_STREAM_NONE);
+    assert_int_equal(find(streams, "topic", 0), PS_KAFKA_STREAM_NONE);
 }
 
 static void test_find(void **state)
 {
     struct ps_kafka_streams streams = {0};
     uint64_t random = ps_test_seed();
-    assert_int_equal(ps_kafka_streams_find(&streams, "topic.0", 0), PS_KAFKA_STREAM_NONE);
+    assert_int_equal(find(&streams, "topic.0", 0), PS_KAFKA_STREAM_NONE);
     for (unsigned round = 0; round < 30; round++) {
         for (unsigned i = 0; i < 100; i++)
             assign(&streams, (unsigned)(ps_test_random(&random) % TOPICS),
@@ -86,9 +90,8 @@ static void test_bounded(void **state)
 {
     struct ps_kafka_streams streams = {0};
     for (int32_t i = 0; i < 100000; i++) {
-        ps_kafka_streams_begin_assignment(&streams); /* a rebalance */
         uint32_t stream = ps_kafka_streams_assign(&streams, "t", i);
-        assert_int_equal(ps_kafka_streams_find(&streams, "t", i), stream);
+        assert_int_equal(find(&streams, "t", i), stream);
         streams.items[stream].state = PS_KAFKA_STREAM_GONE;
     }
     assert_int_equal(streams.count, 1);
@@ -106,20 +109,20 @@ static void test_moved(void **state)
         ps_kafka_streams_skip(&streams, stream, offset, 3); /* nothing is outstanding */
         assert_true(streams.moved);
         assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
-        assert_int_equal(streams.items[stream].delivered, offset);
-        assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 3);
+        assert_int_equal(streams.items[stream].reached, offset + 1);
+        assert_int_equal(streams.items[stream].reached_epoch, 3);
         streams.items[stream].committed = offset;
         streams.moved = false;
         streams.items[stream].taken = offset + 5;
         ps_kafka_streams_skip(&streams, stream, offset + 6, 4); /* later than what is outstanding */
-        assert_int_equal(streams.items[stream].delivered, offset);
+        assert_int_equal(streams.items[stream].reached, offset + 1);
         streams.moved = false;
         deliver(&streams, stream, generation - 1, offset + 5);
         assert_false(streams.moved);
         deliver(&streams, stream, generation, offset + 5);
         assert_true(streams.moved);
-        assert_int_equal(streams.items[stream].delivered, offset + 6);
-        assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 4);
+        assert_int_equal(streams.items[stream].reached, offset + 7);
+        assert_int_equal(streams.items[stream].reached_epoch, 4);
         streams.moved = false;
     }
     ps_kafka_streams_fini(&streams);
@@ -136,16 +139,16 @@ static void test_restart(void **state)
     deliver(&streams, stream, before, 900);
     streams.items[stream].committed = 901;
     ps_kafka_streams_restart(&streams, stream, 901, 7);
-    assert_int_equal(ps_kafka_streams_find(&streams, "t", 7), stream);
+    assert_int_equal(find(&streams, "t", 7), stream);
     assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
     assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
-    streams.items[stream].taken = 5;
+    streams.items[stream].taken = 905;
     assert_false(ps_kafka_stream_is_drained(&streams.items[stream]));
     deliver(&streams, stream, before, 1000); /* of the old log */
     assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
-    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 7);
-    deliver(&streams, stream, streams.items[stream].generation, 5);
-    assert_int_equal(ps_kafka_stream_reached_epoch(&streams.items[stream]), 2);
+    assert_int_equal(streams.items[stream].reached_epoch, 7);
+    deliver(&streams, stream, streams.items[stream].generation, 905);
+    assert_int_equal(streams.items[stream].reached_epoch, 2);
     assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
     assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
     ps_kafka_streams_fini(&streams);
@@ -166,18 +169,17 @@ static void test_restart_elsewhere(void **state)
         if (has_delivered)
             deliver(&streams, index, stream->generation, 77);
         ps_kafka_streams_restart(&streams, index, next[trial / 4], 9);
-        assert_int_equal(ps_kafka_stream_begins(stream), has_committed || has_delivered);
         assert_int_equal(ps_kafka_stream_is_dirty(stream), has_committed || has_delivered);
         assert_true(ps_kafka_stream_is_drained(stream));
         if (has_committed || has_delivered) {
-            assert_int_equal(ps_kafka_stream_reached(stream), next[trial / 4]);
-            assert_int_equal(ps_kafka_stream_reached_epoch(stream), 9);
+            assert_int_equal(stream->reached, next[trial / 4]);
+            assert_int_equal(stream->reached_epoch, 9);
         }
         stream->committed = next[trial / 4];
-        assert_false(ps_kafka_stream_begins(stream) || ps_kafka_stream_is_dirty(stream));
+        assert_false(ps_kafka_stream_is_dirty(stream));
         deliver(&streams, index, stream->generation, next[trial / 4]);
-        assert_int_equal(ps_kafka_stream_reached(stream), next[trial / 4] + 1);
-        assert_int_equal(ps_kafka_stream_reached_epoch(stream), 2);
+        assert_int_equal(stream->reached, next[trial / 4] + 1);
+        assert_int_equal(stream->reached_epoch, 2);
     }
     ps_kafka_streams_fini(&streams);
 }
@@ -191,36 +193,14 @@ static void test_restart_again(void **state)
     stream->committed = 901;
     ps_kafka_streams_restart(&streams, index, 500, 5);
     ps_kafka_streams_restart(&streams, index, 600, 6);
-    assert_int_equal(ps_kafka_stream_reached(stream), 600);
-    assert_int_equal(ps_kafka_stream_reached_epoch(stream), 6);
-    assert_true(ps_kafka_stream_begins(stream));
-    ps_kafka_streams_note_committed(&streams); /* what the sink delivered */
-    assert_true(ps_kafka_stream_begins(stream));
-    deliver(&streams, index, stream->generation, 650);
-    assert_int_equal(ps_kafka_stream_reached(stream), 651);
-    assert_false(ps_kafka_stream_begins(stream));
-    ps_kafka_streams_fini(&streams);
-}
-
-/* The topic was created again: 0 is committed whatever was or is delivered, until reading begins again. */
-static void test_former(void **state)
-{
-    struct ps_kafka_streams streams = {0};
-    uint32_t index = ps_kafka_streams_assign(&streams, "t", 0);
-    struct ps_kafka_stream *stream = &streams.items[index];
-    deliver(&streams, index, stream->generation, 77);
-    stream->committed = 78;
-    stream->former = true;
-    for (unsigned i = 0; i < 2; i++) {
-        assert_true(ps_kafka_stream_is_dirty(stream));
-        assert_int_equal(ps_kafka_stream_reached(stream), 0);
-        assert_int_equal(ps_kafka_stream_reached_epoch(stream), -1);
-        deliver(&streams, index, stream->generation, 79);
-    }
-    stream->committed = 0;
+    assert_int_equal(stream->reached, 600);
+    assert_int_equal(stream->reached_epoch, 6);
+    assert_true(ps_kafka_stream_is_dirty(stream));
+    ps_kafka_streams_note_committed(&streams); /* the sink's transactions commit the offsets */
     assert_false(ps_kafka_stream_is_dirty(stream));
-    ps_kafka_streams_restart(&streams, index, 0, -1);
-    assert_false(stream->former || ps_kafka_stream_is_dirty(stream));
+    deliver(&streams, index, stream->generation, 650);
+    assert_int_equal(stream->reached, 651);
+    assert_true(ps_kafka_stream_is_dirty(stream));
     ps_kafka_streams_fini(&streams);
 }
 
@@ -233,7 +213,6 @@ int main(void)
         cmocka_unit_test(test_restart),
         cmocka_unit_test(test_restart_elsewhere),
         cmocka_unit_test(test_restart_again),
-        cmocka_unit_test(test_former),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,13 +32,10 @@ static void print_words(FILE *out, const struct ps_kafka_property *row)
             continue;
         fputs(word > row->words ? ", " : " ", out);
         fprintf(out, name[0] != '\0' ? "`%s`" : "empty", name);
-        if (row->outcome == PS_KAFKA_PROPERTY_MAPPED && word->librdkafka == NULL)
+        if (row->target != NULL && word->librdkafka == NULL)
             fputs(" → nothing", out);
-        else if (word->librdkafka != NULL && strcmp(word->librdkafka, word->java) != 0 &&
-                 strchr(word->librdkafka, '|') == NULL)
+        else if (word->librdkafka != NULL && strcmp(word->librdkafka, word->java) != 0)
             fprintf(out, " → `%s`", word->librdkafka);
-        else if (word->librdkafka != NULL && strchr(word->librdkafka, '|') != NULL)
-            fputs(" → `__consumer_offsets`, `__transaction_state`", out);
     }
     fputs(".", out);
 }
