@@ -25,8 +25,7 @@
 static void add(struct ps_kafka_native_batch *set, const struct ps_kafka_record *record)
 {
     bool no_memory = false;
-    assert_int_equal(ps_kafka_native_batch_add(set, record, 1, TIME_MS, UINT32_MAX, UINT32_MAX, &no_memory),
-                     1);
+    assert_true(ps_kafka_native_batch_add(set, record, TIME_MS, UINT32_MAX, &no_memory));
 }
 
 /* Copies the set, with its records compressed. Returns the length. */

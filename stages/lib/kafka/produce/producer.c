@@ -213,10 +213,38 @@ static struct ps_kafka_native_batch *last_open(const struct ps_kafka_native_part
     return batch->closed || batch->count >= records_max ? NULL : batch;
 }
 
-/* Returns the number of records taken; *error: the reason why the next record was not taken; 0: all were taken. */
-static uint32_t add_records(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
-                            const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms,
-                            int *error)
+/* Returns 0, or the error for which the record was not taken. */
+static int add_record(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                      const struct ps_kafka_record *record, int64_t wall_ms)
+{
+    bool no_memory = false;
+    struct ps_kafka_native_batch *batch = last_open(partition, client->settings.batch_records_max);
+    for (unsigned i = 0; i < 2; i++) {
+        if (batch == NULL && (batch = open_batch(client, partition)) == NULL)
+            return PS_KAFKA_NO_MEMORY;
+        uint32_t before = batch->length;
+        uint64_t memory = ps_kafka_native_batch_memory(batch);
+        bool added =
+            ps_kafka_native_batch_add(batch, record, wall_ms, client->settings.batch_bytes_max, &no_memory);
+        ps_kafka_native_batch_grew(client, batch, memory);
+        if (added) {
+            client->queued.bytes += batch->length - before;
+            client->queued.records++;
+            return 0;
+        }
+        if (no_memory) {
+            drop_empty_batch(client, partition, batch);
+            return PS_KAFKA_NO_MEMORY;
+        }
+        batch = NULL; /* the batch is full */
+    }
+    return PS_KAFKA_NO_MEMORY;
+}
+
+/* Adds records that have only values. Returns the number of records taken; *error is the reason why the next
+ * record was not taken. */
+static uint32_t add_values(struct ps_kafka_native *client, struct ps_kafka_native_partition *partition,
+                           const struct ps_kafka_record *records, uint32_t count, int64_t wall_ms, int *error)
 {
     const struct ps_kafka_settings *settings = &client->settings;
     struct ps_kafka_native_batch *batch = last_open(partition, settings->batch_records_max);
@@ -227,9 +255,9 @@ static uint32_t add_records(struct ps_kafka_native *client, struct ps_kafka_nati
             break;
         uint32_t before = batch->length;
         uint64_t memory = ps_kafka_native_batch_memory(batch);
-        uint32_t taken =
-            ps_kafka_native_batch_add(batch, records + done, count - done, wall_ms, settings->batch_bytes_max,
-                                      settings->batch_records_max, &no_memory);
+        uint32_t taken = ps_kafka_native_batch_add_values(batch, records + done, count - done, wall_ms,
+                                                          settings->batch_bytes_max,
+                                                          settings->batch_records_max, &no_memory);
         ps_kafka_native_batch_grew(client, batch, memory);
         client->queued.bytes += batch->length - before;
         client->queued.records += taken;
@@ -250,7 +278,8 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
         *error = PS_KAFKA_FULL;
         return 0;
     }
-    if (add_records(client, &topic->nowhere, record, 1, ps_clock_now().wall_ms, error) == 0)
+    *error = add_record(client, &topic->nowhere, record, ps_clock_now().wall_ms);
+    if (*error != 0)
         return 0;
     *error = PS_KAFKA_FULL;
     client->unplaced_topics = true;
@@ -263,29 +292,22 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
     return 1;
 }
 
-/* Returns whether the record goes to the partition whose turn it is (ps_kafka_native_topic_place). */
-static bool is_in_turn(const struct ps_kafka_native *client, const struct ps_kafka_record *record)
+/* Returns how many of the records, from the first one on, have only values and go to the partition that was
+ * chosen for the first one; at most as many as the client has room for. Returns 0 if the first record has
+ * more than a value. */
+static uint32_t values_in_turn(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
+                               const struct ps_kafka_record *records, uint32_t count)
 {
-    return record->partition == PS_KAFKA_PARTITION_ANY &&
-           (record->key == NULL || client->settings.spread != PS_KAFKA_SPREAD_BY_KEY);
-}
-
-/* Returns how many of the records, from the first one on, go to the partition that was chosen for the first one; at most as
- * many as the client has room for. */
-static uint32_t count_run(const struct ps_kafka_native *client, struct ps_kafka_native_topic *topic,
-                          const struct ps_kafka_record *records, uint32_t count)
-{
-    if (!is_in_turn(client, records))
-        return 1;
-    uint64_t bytes = client->queued.bytes + records->value_length + records->key_length;
+    if (!ps_kafka_native_is_value(records))
+        return 0;
+    uint64_t bytes = client->queued.bytes + records->value_length;
     uint64_t room = client->settings.queue_records_max - client->queued.records;
     uint32_t run = 1;
     while (run < count && run < room && bytes < client->settings.queue_bytes_max &&
-           topic->sticky_bytes_left > 0 && is_in_turn(client, &records[run])) {
-        const struct ps_kafka_record *record = &records[run++];
-        topic->sticky_bytes_left -=
-            (uint32_t)ps_least((uint64_t)record->value_length + 1, topic->sticky_bytes_left);
-        bytes += (uint64_t)record->value_length + record->key_length;
+           topic->sticky_bytes_left > 0 && ps_kafka_native_is_value(&records[run])) {
+        uint32_t length = records[run++].value_length;
+        topic->sticky_bytes_left -= (uint32_t)ps_least((uint64_t)length + 1, topic->sticky_bytes_left);
+        bytes += length;
     }
     return run;
 }
@@ -313,8 +335,13 @@ static uint32_t native_submit(struct ps_kafka_producer *producer, struct ps_kafk
             return i;
         }
         struct ps_kafka_native_partition *partition = topic->partitions[number];
-        uint32_t run = count_run(client, topic, records + i, count - i);
-        taken = add_records(client, partition, records + i, run, wall_ms, error);
+        uint32_t run = values_in_turn(client, topic, records + i, count - i);
+        if (run > 0) {
+            taken = add_values(client, partition, records + i, run, wall_ms, error);
+        } else {
+            *error = add_record(client, partition, &records[i], wall_ms);
+            taken = *error == 0;
+        }
         if (taken > 0 && !partition->ready)
             ps_kafka_native_partition_offer(client, partition);
         if (*error != 0)

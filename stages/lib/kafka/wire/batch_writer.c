@@ -59,7 +59,7 @@ struct size {
     uint64_t body, all;
 };
 
-static uint64_t headers_bytes(const struct ps_kafka_record *record)
+static inline uint64_t headers_bytes(const struct ps_kafka_record *record)
 {
     uint64_t bytes = ps_wire_varint_bytes(record->header_count);
     for (uint32_t i = 0; i < record->header_count; i++) {
@@ -71,9 +71,7 @@ static uint64_t headers_bytes(const struct ps_kafka_record *record)
     return bytes;
 }
 
-/* Most records have no headers: these two functions are short without them, and inline. */
-static inline __attribute__((always_inline)) struct size size_of(const struct ps_kafka_record *record,
-                                                                 int64_t delta_ms, uint32_t offset)
+static inline struct size size_of(const struct ps_kafka_record *record, int64_t delta_ms, uint32_t offset)
 {
     struct size size;
     size.body =
@@ -81,7 +79,7 @@ static inline __attribute__((always_inline)) struct size size_of(const struct ps
         (record->key != NULL ? ps_wire_varint_bytes(record->key_length) + record->key_length : 1U) +
         (record->value != NULL ? ps_wire_varint_bytes(record->value_length) + (uint64_t)record->value_length
                                : 1U) +
-        (PS_LIKELY(record->header_count == 0) ? 1 : headers_bytes(record));
+        headers_bytes(record);
     size.all = ps_wire_varint_bytes((int64_t)size.body) + size.body;
     return size;
 }
@@ -111,7 +109,7 @@ static bool grow_tokens(struct ps_kafka_native_batch *batch)
     return true;
 }
 
-static char *put_headers(char *at, const struct ps_kafka_record *record)
+static inline char *put_headers(char *at, const struct ps_kafka_record *record)
 {
     at = ps_wire_put_varint(at, record->header_count);
     for (uint32_t i = 0; i < record->header_count; i++) {
@@ -125,8 +123,8 @@ static char *put_headers(char *at, const struct ps_kafka_record *record)
     return at;
 }
 
-static inline __attribute__((always_inline)) char *
-put_record(char *at, const struct ps_kafka_record *record, uint64_t body, int64_t delta_ms, uint32_t offset)
+static inline char *put_record(char *at, const struct ps_kafka_record *record, uint64_t body,
+                               int64_t delta_ms, uint32_t offset)
 {
     at = ps_wire_put_varint(at, (int64_t)body);
     at = ps_wire_put_int8(at, 0); /* attributes */
@@ -144,24 +142,49 @@ put_record(char *at, const struct ps_kafka_record *record, uint64_t body, int64_
     } else {
         at = ps_wire_put_varint(at, -1);
     }
-    return PS_LIKELY(record->header_count == 0) ? ps_wire_put_varint(at, 0) : put_headers(at, record);
+    return put_headers(at, record);
 }
 
-uint32_t ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const struct ps_kafka_record *records,
-                                   uint32_t count, int64_t now_ms, uint32_t bytes_max, uint32_t records_max,
-                                   bool *no_memory)
+bool ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const struct ps_kafka_record *record,
+                               int64_t now_ms, uint32_t bytes_max, bool *no_memory)
 {
-    /* copies, because the compiler cannot know that the bytes of a record are none of these */
+    int64_t stamp_ms = record->timestamp_ms != PS_KAFKA_TIMESTAMP_NONE ? record->timestamp_ms : now_ms;
+    int64_t delta_ms = batch->count > 0 ? stamp_ms - batch->first_ms : 0;
+    struct size size = size_of(record, delta_ms, batch->count);
+    if (batch->count > 0 && batch->length + size.all > bytes_max)
+        return false;
+    if ((batch->length + size.all > batch->room && !grow(batch, batch->length + size.all)) ||
+        (batch->count == batch->tokens_room && !grow_tokens(batch))) {
+        *no_memory = true;
+        return false;
+    }
+    char *end = put_record(batch->bytes + batch->length, record, size.body, delta_ms, batch->count);
+    PS_ASSERT(end == batch->bytes + batch->length + size.all);
+    if (batch->count == 0)
+        batch->first_ms = batch->last_ms = stamp_ms;
+    if (stamp_ms > batch->last_ms)
+        batch->last_ms = stamp_ms;
+    batch->tokens[batch->count++] = record->token;
+    batch->length += (uint32_t)size.all;
+    batch->payload_bytes += (uint64_t)record->key_length + record->value_length;
+    return true;
+}
+
+uint32_t ps_kafka_native_batch_add_values(struct ps_kafka_native_batch *batch,
+                                          const struct ps_kafka_record *records, uint32_t count,
+                                          int64_t now_ms, uint32_t bytes_max, uint32_t records_max,
+                                          bool *no_memory)
+{
+    const int64_t delta_ms = batch->count > 0 ? now_ms - batch->first_ms : 0;
     const uint32_t first = batch->count;
     uint32_t length = batch->length, done = 0;
-    uint64_t payload_bytes = batch->payload_bytes;
-    int64_t first_ms = batch->first_ms, last_ms = batch->last_ms;
+    uint64_t payload_bytes = 0;
     for (; done < count && first + done < records_max; done++) {
-        const struct ps_kafka_record *record = &records[done];
+        /* the compiler knows that there is nothing but the value */
+        const struct ps_kafka_record record = {.value = records[done].value,
+                                               .value_length = records[done].value_length};
         uint32_t offset = first + done;
-        int64_t stamp_ms = record->timestamp_ms != PS_KAFKA_TIMESTAMP_NONE ? record->timestamp_ms : now_ms;
-        int64_t delta_ms = offset > 0 ? stamp_ms - first_ms : 0;
-        struct size size = size_of(record, delta_ms, offset);
+        struct size size = size_of(&record, delta_ms, offset);
         if (offset > 0 && length + size.all > bytes_max)
             break;
         if ((PS_UNLIKELY(length + size.all > batch->room) && !grow(batch, length + size.all)) ||
@@ -169,19 +192,21 @@ uint32_t ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const st
             *no_memory = true;
             break;
         }
-        char *end = put_record(batch->bytes + length, record, size.body, delta_ms, offset);
+        char *end = put_record(batch->bytes + length, &record, size.body, delta_ms, offset);
         PS_ASSERT(end == batch->bytes + length + size.all);
-        batch->tokens[offset] = record->token;
+        batch->tokens[offset] = records[done].token;
         length += (uint32_t)size.all;
-        payload_bytes += (uint64_t)record->key_length + record->value_length;
-        first_ms = offset > 0 ? first_ms : stamp_ms;
-        last_ms = offset > 0 && last_ms > stamp_ms ? last_ms : stamp_ms;
+        payload_bytes += record.value_length;
     }
+    if (done == 0)
+        return 0;
+    if (first == 0)
+        batch->first_ms = batch->last_ms = now_ms;
+    else if (now_ms > batch->last_ms)
+        batch->last_ms = now_ms;
     batch->count = first + done;
     batch->length = length;
-    batch->payload_bytes = payload_bytes;
-    batch->first_ms = first_ms;
-    batch->last_ms = last_ms;
+    batch->payload_bytes += payload_bytes;
     return done;
 }
 

@@ -48,11 +48,24 @@ void ps_kafka_native_batch_free(struct ps_kafka_native_batch *batch);
 void ps_kafka_native_batch_reset(struct ps_kafka_native_batch *batch,
                                  struct ps_kafka_native_partition *partition);
 
-/* Adds records, as long as the batch is not longer than `bytes_max` (a batch always takes one record) and has at most
- * `records_max`. Returns the number of records that were added. Sets *no_memory if there was no memory for the next one. */
-uint32_t ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const struct ps_kafka_record *records,
-                                   uint32_t count, int64_t now_ms, uint32_t bytes_max, uint32_t records_max,
-                                   bool *no_memory);
+/* Adds a record. Returns false if the batch would be longer than `bytes_max` (a batch always takes one record), or if
+ * there is no memory: then sets *no_memory. */
+bool ps_kafka_native_batch_add(struct ps_kafka_native_batch *batch, const struct ps_kafka_record *record,
+                               int64_t now_ms, uint32_t bytes_max, bool *no_memory);
+
+/* Returns whether the record has a value and nothing else: no key, no headers, no timestamp, no partition. */
+static inline bool ps_kafka_native_is_value(const struct ps_kafka_record *record)
+{
+    return record->key == NULL && record->header_count == 0 && record->value != NULL &&
+           record->timestamp_ms == PS_KAFKA_TIMESTAMP_NONE && record->partition == PS_KAFKA_PARTITION_ANY;
+}
+
+/* Like ps_kafka_native_batch_add, for records for which ps_kafka_native_is_value is true; stops when the batch has
+ * `records_max` records. Returns the number of records that were added. */
+uint32_t ps_kafka_native_batch_add_values(struct ps_kafka_native_batch *batch,
+                                          const struct ps_kafka_record *records, uint32_t count,
+                                          int64_t now_ms, uint32_t bytes_max, uint32_t records_max,
+                                          bool *no_memory);
 
 /* Compresses the records; no record may be added afterwards. Leaves the records as they are if compression
  * would not save bytes, or if there is no memory for it. `spare` is as large as the largest batch, and serves all batches: the

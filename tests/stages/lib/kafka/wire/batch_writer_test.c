@@ -12,8 +12,7 @@ static bool add(struct ps_kafka_native_batch *batch, const char *value, uint32_t
     bool no_memory = false;
     const struct ps_kafka_record record = {
         .value = value, .value_length = length, .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE, .token = batch};
-    bool added =
-        ps_kafka_native_batch_add(batch, &record, 1, 1700000000000, bytes_max, UINT32_MAX, &no_memory) == 1;
+    bool added = ps_kafka_native_batch_add(batch, &record, 1700000000000, bytes_max, &no_memory);
     assert_false(no_memory);
     return added;
 }
@@ -99,24 +98,21 @@ static void fill_both(struct ps_kafka_native_batch *slow, struct ps_kafka_native
                 (struct ps_kafka_record){.value = text,
                                          .value_length = (uint32_t)(ps_test_random(random) % length_max),
                                          .partition = PS_KAFKA_PARTITION_ANY,
-                                         .key = i % 3 == 0 ? text : NULL,
-                                         .key_length = i % 3 == 0 ? i : 0,
-                                         .timestamp_ms = i % 5 == 0 ? now_ms - i : PS_KAFKA_TIMESTAMP_NONE,
+                                         .timestamp_ms = PS_KAFKA_TIMESTAMP_NONE,
                                          .token = text + i};
         uint32_t done = 0;
         while (done < count && slow->count < records_max &&
-               ps_kafka_native_batch_add(slow, &records[done], 1, now_ms, bytes_max, records_max,
-                                         &no_memory) == 1)
+               ps_kafka_native_batch_add(slow, &records[done], now_ms, bytes_max, &no_memory))
             done++;
-        assert_int_equal(
-            ps_kafka_native_batch_add(fast, records, count, now_ms, bytes_max, records_max, &no_memory),
-            done);
+        assert_int_equal(ps_kafka_native_batch_add_values(fast, records, count, now_ms, bytes_max,
+                                                          records_max, &no_memory),
+                         done);
         assert_false(no_memory);
         full = done < count;
     }
 }
 
-/* Runs of records give the bytes and tokens that the same records give one by one. */
+/* Runs of values give the bytes and tokens that the same records give one by one. */
 static void test_values(void **state)
 {
     const struct ps_kafka_native_producer_id producer = {.id = 7, .epoch = 2};
@@ -145,8 +141,7 @@ static void test_times(void **state)
     bool no_memory = false;
     for (size_t i = 0; i < PS_COUNT_OF(times_ms); i++) {
         const struct ps_kafka_record record = {.value = "", .timestamp_ms = times_ms[i]};
-        assert_int_equal(ps_kafka_native_batch_add(batch, &record, 1, 0, UINT32_MAX, UINT32_MAX, &no_memory),
-                         1);
+        assert_true(ps_kafka_native_batch_add(batch, &record, 0, UINT32_MAX, &no_memory));
     }
     const struct ps_kafka_native_producer_id producer = {.id = 7, .epoch = 2};
     ps_kafka_native_batch_close(batch, &producer, 40);
