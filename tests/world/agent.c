@@ -22,125 +22,149 @@ static void put(struct drawn_agent *agent, const char *format, ...)
     va_end(arguments);
 }
 
-static uint64_t one_of(uint64_t a, uint64_t b, uint64_t c)
+static unsigned one_of(unsigned a, unsigned b, unsigned c)
 {
     return world_below(3) == 0 ? a : world_below(2) == 0 ? b : c;
 }
 
-static void draw_source(struct drawn_agent *agent)
+static void put_source(struct drawn_agent *agent)
 {
-    uint32_t events = 200 + (uint32_t)world_below(EVENTS_MAX - 200);
     put(agent, "a.sources = s\na.sources.s.channels = c\n");
-    switch (world_below(4)) {
-    case 0:
-        agent->source = "taildir";
-        agent->survives_kills = true;
+    switch (agent->source) {
+    case SOURCE_TAILDIR:
         put(agent,
             "a.sources.s.type = TAILDIR\na.sources.s.filegroups = g\na.sources.s.filegroups.g = "
             "/w/logs/a.log.*\n"
             "a.sources.s.positionFile = /w/positions.json\na.sources.s.batchSize = %u\n",
-            (unsigned)one_of(1, 10, 100));
-        disk_put("/w/logs/a.log", "", 0);
-        writer_add("/w/logs", events);
+            one_of(1, 10, 100));
         break;
-    case 1:
-        agent->source = "spooldir";
-        agent->survives_kills = true;
+    case SOURCE_SPOOLDIR:
         put(agent,
             "a.sources.s.type = spooldir\na.sources.s.spoolDir = /w/spool\na.sources.s.batchSize = %u\n",
-            (unsigned)one_of(1, 10, 100));
+            one_of(1, 10, 100));
         put(agent, "a.sources.s.deletePolicy = %s\n", world_below(2) == 0 ? "never" : "immediate");
-        disk_put("/w/spool/.none", "", 0);
-        disk_put("/w/beside/.none", "", 0);
-        spooler_add("/w/spool", events);
         break;
-    case 2:
-        agent->source = "netcat";
+    case SOURCE_NETCAT:
         put(agent,
-            "a.sources.s.type = netcat\na.sources.s.bind = 0.0.0.0\na.sources.s.port = "
-            "%d\na.sources.s.max-line-length = 4096\n",
-            PORT);
-        netcat_add(PORT, events);
+            "a.sources.s.type = netcat\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n"
+            "a.sources.s.max-line-length = %u\n",
+            PORT, one_of(2048, 4096, 8192));
         break;
     default:
-        agent->source = "http";
         put(agent, "a.sources.s.type = http\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n", PORT);
-        http_client_add(PORT, events);
         break;
     }
 }
 
-static void draw_channel(struct drawn_agent *agent)
+static void put_channel(struct drawn_agent *agent)
 {
+    unsigned capacity = one_of(100, 1000, 10000);
     put(agent, "a.channels = c\n");
-    switch (world_below(3)) {
-    case 0:
-        agent->channel = "memory";
+    switch (agent->channel) {
+    case CHANNEL_MEMORY:
         put(agent,
             "a.channels.c.type = memory\na.channels.c.capacity = %u\na.channels.c.transactionCapacity = "
             "100\n",
-            (unsigned)one_of(100, 1000, 10000));
+            capacity);
         break;
-    case 1:
-        agent->channel = "jdbc";
-        agent->survives_kills = true;
+    case CHANNEL_JDBC:
         put(agent, "a.channels.c.type = jdbc\na.channels.c.sysprop.user.home = /w\n");
         break;
     default:
-        agent->channel = "file";
-        agent->survives_kills = true;
         put(agent,
             "a.channels.c.type = file\na.channels.c.checkpointDir = /w/checkpoint\na.channels.c.dataDirs = "
             "/w/data%s\n"
             "a.channels.c.maxFileSize = 1048576\na.channels.c.minimumRequiredSpace = "
             "1048576\na.channels.c.capacity = %u\n"
             "a.channels.c.transactionCapacity = 100\n",
-            world_below(3) == 0 ? ",/w/data2" : "", (unsigned)one_of(100, 1000, 10000));
+            agent->two_directories ? ",/w/data2" : "", capacity);
         break;
     }
 }
 
-static void draw_sink(struct drawn_agent *agent)
+static void put_sink(struct drawn_agent *agent)
 {
     put(agent, "a.sinks = k\na.sinks.k.channel = c\n");
-    uint64_t kind = world_below(4);
-    if (kind == 0) {
-        agent->sink = "kafka";
+    switch (agent->sink) {
+    case SINK_KAFKA:
         put(agent,
-            "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\na.sinks.k.kafka.bootstrap.servers = "
-            "kafka1:9092,kafka2:9092,kafka3:9092\n"
-            "a.sinks.k.kafka.topic = t\na.sinks.k.flumeBatchSize = %u\n",
-            (unsigned)one_of(1, 10, 100));
-        kafka_add();
-        return;
-    }
-    if (kind == 1) {
-        agent->sink = "http";
+            "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\n"
+            "a.sinks.k.kafka.bootstrap.servers = kafka1:9092,kafka2:9092,kafka3:9092\na.sinks.k.kafka.topic "
+            "= t\n"
+            "a.sinks.k.flumeBatchSize = %u\n",
+            one_of(1, 10, 100));
+        break;
+    case SINK_HTTP:
         put(agent,
             "a.sinks.k.type = http\na.sinks.k.endpoint = http://localhost:%d/\na.sinks.k.connectTimeout = "
-            "2000\na.sinks.k.requestTimeout = 5000\n"
-            "a.sinks.k.acceptHeader = */*\na.sinks.k.contentTypeHeader = "
-            "text/plain\na.sinks.k.defaultBackoff = true\n"
-            "a.sinks.k.defaultRollback = true\na.sinks.k.backoff.200 = false\na.sinks.k.rollback.200 = "
-            "false\n",
-            SERVER_PORT);
-        http_server_add(SERVER_PORT);
-        return;
+            "2000\n"
+            "a.sinks.k.requestTimeout = %u\na.sinks.k.acceptHeader = */*\na.sinks.k.contentTypeHeader = "
+            "text/plain\n"
+            "a.sinks.k.defaultBackoff = true\na.sinks.k.defaultRollback = true\na.sinks.k.backoff.200 = "
+            "false\n"
+            "a.sinks.k.rollback.200 = false\n",
+            SERVER_PORT, one_of(1000, 5000, 20000));
+        break;
+    default:
+        put(agent,
+            "a.sinks.k.type = file_roll\na.sinks.k.sink.directory = /w/out\na.sinks.k.sink.rollInterval = "
+            "%u\n"
+            "a.sinks.k.sink.batchSize = %u\n",
+            one_of(0, 1, 30), one_of(1, 10, 100));
+        break;
     }
-    agent->sink = "file_roll";
-    put(agent,
-        "a.sinks.k.type = file_roll\na.sinks.k.sink.directory = /w/out\na.sinks.k.sink.rollInterval = %u\n"
-        "a.sinks.k.sink.batchSize = %u\n",
-        (unsigned)one_of(0, 1, 30), (unsigned)one_of(1, 10, 100));
+}
+
+void agent_redraw(struct drawn_agent *agent)
+{
+    agent->text[0] = 0;
+    put_source(agent);
+    put_channel(agent);
+    put_sink(agent);
+    put(agent, "a.penstock.memory.budget = 67108864\n");
+    disk_put("/w/agent.properties", agent->text, strlen(agent->text));
+}
+
+static void make_source_peer(const struct drawn_agent *agent)
+{
+    uint32_t events = 200 + (uint32_t)world_below(EVENTS_MAX - 200);
+    switch (agent->source) {
+    case SOURCE_TAILDIR:
+        disk_put("/w/logs/a.log", "", 0);
+        writer_add("/w/logs", events);
+        break;
+    case SOURCE_SPOOLDIR:
+        disk_put("/w/spool/.none", "", 0);
+        disk_put("/w/beside/.none", "", 0);
+        spooler_add("/w/spool", events);
+        break;
+    case SOURCE_NETCAT:
+        netcat_add(PORT, events);
+        break;
+    default:
+        http_client_add(PORT, events);
+        break;
+    }
 }
 
 void agent_draw(struct drawn_agent *agent)
 {
-    *agent = (struct drawn_agent){0};
-    draw_source(agent);
-    draw_channel(agent);
-    draw_sink(agent);
-    put(agent, "a.penstock.memory.budget = 67108864\n");
+    static const char *const sources[SOURCES] = {"taildir", "spooldir", "netcat", "http"};
+    static const char *const channels[CHANNELS] = {"memory", "jdbc", "file"};
+    static const char *const sinks[SINKS] = {"file_roll", "http", "kafka"};
+    *agent = (struct drawn_agent){.source = (enum agent_source)world_below(SOURCES),
+                                  .channel = (enum agent_channel)world_below(CHANNELS),
+                                  .sink = (enum agent_sink)world_below(SINKS),
+                                  .two_directories = world_below(3) == 0};
+    agent->names[0] = sources[agent->source];
+    agent->names[1] = channels[agent->channel];
+    agent->names[2] = sinks[agent->sink];
+    agent->survives_kills = agent->source <= SOURCE_SPOOLDIR || agent->channel != CHANNEL_MEMORY;
+    make_source_peer(agent);
+    if (agent->sink == SINK_HTTP)
+        http_server_add(SERVER_PORT);
+    else if (agent->sink == SINK_KAFKA)
+        kafka_add();
     disk_put("/w/out/.none", "", 0);
-    disk_put("/w/agent.properties", agent->text, strlen(agent->text));
+    agent_redraw(agent);
 }

@@ -3,11 +3,21 @@
 
 #include "tests/world/shared.h"
 
+enum agent_source { SOURCE_TAILDIR, SOURCE_SPOOLDIR, SOURCE_NETCAT, SOURCE_HTTP, SOURCES };
+enum agent_channel { CHANNEL_MEMORY, CHANNEL_JDBC, CHANNEL_FILE, CHANNELS };
+enum agent_sink { SINK_FILE_ROLL, SINK_HTTP, SINK_KAFKA, SINKS };
+
 struct drawn_agent {
-    char text[4096];
-    const char *source, *channel, *sink;
-    bool survives_kills; /* what was acknowledged arrives although the process was killed */
+    enum agent_source source;
+    enum agent_channel channel;
+    enum agent_sink sink;
+    const char *names[3]; /* of the three */
+    bool survives_kills;  /* what was acknowledged arrives although the process was killed */
+    bool two_directories; /* of the file channel */
+    char text[4096];      /* of the file that was written last */
 };
 
 /* Draws an agent, writes its file to /w/agent.properties, and makes its peers. */
 void agent_draw(struct drawn_agent *agent);
+/* Writes a neighbour of the file: the same components with other numbers. */
+void agent_redraw(struct drawn_agent *agent);

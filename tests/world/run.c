@@ -35,7 +35,7 @@
 struct run {
     struct drawn_agent agent;
     enum world_end end;
-    unsigned lives, killed, cuts;
+    unsigned lives, killed, cuts, reloads;
     uint64_t failed_calls;
     bool servers_failed; /* in one of the lives */
     const char *verdict; /* NULL: good */
@@ -59,6 +59,17 @@ static void stop_step(struct world_peer *peer)
     }
     world->pending_signals |= UINT64_C(1) << SIGTERM;
     turn_wake(&turn_io, TURN_THREADS_MAX);
+}
+
+/* Writes a neighbour of the agent's file, and tells the agent. */
+static void reload_step(struct world_peer *peer)
+{
+    struct run *run = peer->state;
+    agent_redraw(&run->agent);
+    run->reloads++;
+    world->pending_signals |= UINT64_C(1) << SIGHUP;
+    turn_wake(&turn_io, TURN_THREADS_MAX);
+    peer->due_ns = world->now_ns + world_below(LIFE_NS);
 }
 
 /* ---- faults ---- */
@@ -169,6 +180,7 @@ static void run_lives(struct run *run)
     static bool *is_last;
     is_last = world_allocate(sizeof *is_last);
     struct world_peer *stop = peer_add("stop", stop_step, is_last, WORLD_NEVER);
+    struct world_peer *reload = peer_add("reload", reload_step, run, WORLD_NEVER);
     do {
         *is_last = run->lives == LIVES_WITH_FAULTS;
         if (*is_last) {
@@ -178,6 +190,7 @@ static void run_lives(struct run *run)
             draw_faults();
         world->kill_at = *is_last || world_below(4) == 0 ? 0 : 1 + world_below(6000);
         stop->due_ns = world->now_ns + (*is_last ? 0 : world_below(LIFE_NS));
+        reload->due_ns = *is_last || world_below(3) != 0 ? WORLD_NEVER : world->now_ns + world_below(LIFE_NS);
         run->end = life_run("/w/agent.properties");
         run->failed_calls += faults_struck();
         run->servers_failed |= world->server_faults;
@@ -208,37 +221,38 @@ static void print_lost(void)
 
 static bool run_seed(uint64_t seed)
 {
-    struct run run = {0};
     world_reset(seed);
+    struct run *run = world_allocate(sizeof *run); /* a peer of the agent's process draws its neighbours */
     world->plant = plant;
     world->traces = traces;
     world->pass_share = world_below(2) == 0 ? 2000 : 12000;
     disk_format();
     ledger_begin();
     net_begin();
-    agent_draw(&run.agent);
-    run_lives(&run);
+    agent_draw(&run->agent);
+    run_lives(run);
     if (prints)
-        printf("%s\n%.*s", run.agent.text, (int)world->output_length, world->output);
-    if (prints || (run.verdict != NULL && plant == PLANT_NOTHING)) {
+        printf("%s\n%.*s", run->agent.text, (int)world->output_length, world->output);
+    if (prints || (run->verdict != NULL && plant == PLANT_NOTHING)) {
         const struct ledger *ledger = ledger_get();
         uint32_t acknowledged = 0;
         for (uint32_t i = 0; i < ledger->count; i++)
             acknowledged += ledger->acknowledged[i];
-        printf("seed %llu: %s: %s -> %s -> %s: %u lives, %u killed, %u power cuts, %llu calls failed, %llu "
+        printf("seed %llu: %s: %s -> %s -> %s: %u lives, %u reloads, %u killed, %u power cuts, %llu calls "
+               "failed, %llu "
                "resets; "
                "%u events, %u acknowledged, %u lost, %u doubled, "
                "%u invented%s%s; %llu s; history %016llx\n",
-               (unsigned long long)seed, run.verdict == NULL ? "good" : run.verdict, run.agent.source,
-               run.agent.channel, run.agent.sink, run.lives, run.killed, run.cuts,
-               (unsigned long long)run.failed_calls, (unsigned long long)net_get()->resets, ledger->count,
+               (unsigned long long)seed, run->verdict == NULL ? "good" : run->verdict, run->agent.names[0],
+               run->agent.names[1], run->agent.names[2], run->lives, run->reloads, run->killed, run->cuts,
+               (unsigned long long)run->failed_calls, (unsigned long long)net_get()->resets, ledger->count,
                acknowledged, ledger_lost(), ledger_doubled(), ledger->invented,
                ledger->invented > 0 ? ": " : "", ledger->invention,
                (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);
     }
     if (prints)
         print_lost();
-    return run.verdict == NULL;
+    return run->verdict == NULL;
 }
 
 /* Same addresses in every process, and one CPU, so that no two threads ever run. */

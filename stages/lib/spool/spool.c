@@ -46,20 +46,18 @@ static enum ps_status canary_try(const char *directory, struct ps_err *err)
     static const char text[] = "testing flume file permissions\n";
     snprintf(path, sizeof path, "%s/.flume-spooldir-perm-check-XXXXXX.canary", directory);
     int fd = mkostemps(path, 7, O_CLOEXEC);
-    bool good = fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1;
-    int error = errno;
+    int error = fd < 0 ? errno : ps_write_all(fd, text, sizeof text - 1);
     if (fd >= 0) {
         close(fd);
-        if (unlink(path) != 0 && errno != ENOENT) { /* ENOENT: another agent's first listing removed it */
+        if (unlink(path) != 0 && errno != ENOENT) /* ENOENT: another agent's first listing removed it */
             error = errno;
-            good = false;
-        }
     }
-    return good ? PS_OK
-                : ps_err_set(err,
-                             "Unable to read and modify files in the spooling directory: %s: %s; give this "
-                             "user the right to write in it, or set trackingPolicy = tracker_dir",
-                             directory, strerror(error));
+    return error == 0
+               ? PS_OK
+               : ps_err_set(err,
+                            "Unable to read and modify files in the spooling directory: %s: %s; give this "
+                            "user the right to write in it, or set trackingPolicy = tracker_dir",
+                            directory, strerror(error));
 }
 
 static enum ps_status directories_try(struct ps_spool *spool, struct ps_err *err)
