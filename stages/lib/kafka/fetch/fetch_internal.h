@@ -475,6 +475,8 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
 void ps_kafka_fetch_lost(struct ps_kafka_fetch *fetch, struct ps_kafka_native_request *request);
 /* Drops the fetched records that are not read. */
 void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch);
+/* Drops those of one partition. */
+void ps_kafka_fetched_drop_part(struct ps_kafka_fetch *fetch, uint32_t stream);
 /* Returns memory for an answer of `length` bytes; NULL: there is no memory now. */
 struct ps_kafka_fetched *ps_kafka_fetched_take(struct ps_kafka_fetch *fetch, uint32_t length);
 void ps_kafka_fetched_give(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched);

@@ -248,6 +248,17 @@ void ps_kafka_fetched_drop(struct ps_kafka_fetch *fetch)
     fetch->starved_ns = 0;
 }
 
+void ps_kafka_fetched_drop_part(struct ps_kafka_fetch *fetch, uint32_t stream)
+{
+    for (struct ps_kafka_fetched *fetched = fetch->answers.first; fetched != NULL; fetched = fetched->next) {
+        for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
+            if (fetched->slices[i].stream == stream)
+                fetched->slices[i].generation = 0; /* belongs to no stream */
+        }
+    }
+    fetch->parts[stream].queued = 0;
+}
+
 void ps_kafka_parts_ask_again(struct ps_kafka_fetch_part *part, int64_t offset)
 {
     bool resets = part->state == PS_KAFKA_PART_RESET;

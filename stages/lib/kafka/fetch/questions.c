@@ -132,20 +132,28 @@ static void ask(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *bro
 
 /* Called when metadata shows that the topic was created again: drops the partition, and takes it anew from the
  * beginning of the new topic, whatever auto.offset.reset says. `latest` would skip its first records. What was read of
- * the former topic is delivered, but its offset is not committed, and a committed one is replaced by 0. */
+ * the former topic is delivered, but its offset is not committed, and a committed one is replaced by 0. With a sink that
+ * commits it is called again, until all that was read is delivered: a transaction with records of both topics would commit
+ * the higher offset. */
 static void take_anew(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    ps_log(PS_LOG_WARN, fetch->port->component,
-           "topic %s, partition %d: the topic was deleted and created again. The source reads the new topic "
-           "from its beginning",
-           part->topic->name, part->number);
+    if (part->state != PS_KAFKA_PART_ANEW)
+        ps_log(
+            PS_LOG_WARN, fetch->port->component,
+            "topic %s, partition %d: the topic was deleted and created again. The source reads the new topic "
+            "from its beginning",
+            part->topic->name, part->number);
     ps_kafka_part_move(part, PS_KAFKA_PART_ANEW);
-    part->lives = part->topic->lives;
+    ps_kafka_fetched_drop_part(fetch, stream);
     part->next = part->epoch = part->checked = -1;
     part->gone_from = -1;
-    part->queued = 0;
+    if (fetch->sink_commits && !ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
+        return;
+    part->lives = part->topic->lives;
     ps_kafka_streams_restart(&fetch->streams, stream, 0, -1);
+    fetch->streams.items[stream].reached =
+        0; /* also if the group has no offset: `latest` would skip records */
 }
 
 /* A partition that is read is checked when it has another leader. It is not if the epoch of its last record is not known,

@@ -37,13 +37,7 @@ static void damaged(struct ps_kafka_fetch *fetch, int64_t offset, const char *wh
 {
     uint32_t stream = slice_of(fetch)->stream;
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
-    for (struct ps_kafka_fetched *fetched = fetch->answers.first; fetched != NULL; fetched = fetched->next) {
-        for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
-            if (fetched->slices[i].stream == stream)
-                fetched->slices[i].generation = 0; /* belongs to no stream */
-        }
-    }
-    part->queued = 0;
+    ps_kafka_fetched_drop_part(fetch, stream);
     ps_kafka_parts_ask_again(part, offset);
     ps_kafka_part_refuse(fetch, part, offset, what);
     ps_kafka_fetch_reading_end(fetch);

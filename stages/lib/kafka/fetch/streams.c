@@ -203,7 +203,7 @@ void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams)
 {
     for (uint32_t i = 0; i < streams->count; i++) {
         struct ps_kafka_stream *stream = &streams->items[i];
-        if (ps_kafka_stream_is_dirty(stream))
+        if (ps_kafka_stream_is_dirty(stream) && !ps_kafka_stream_begins(stream))
             stream->committed = stream->reached;
     }
 }

@@ -82,7 +82,8 @@ bool ps_kafka_streams_are_drained(const struct ps_kafka_streams *streams);
 /* Returns true if all records that were read from the partitions being given up are delivered. Sets *dirty if
  * some of these records are not committed. */
 bool ps_kafka_streams_revoked_are_drained(const struct ps_kafka_streams *streams, bool *dirty);
-/* Notes that the sink has committed all delivered records, in its transactions. */
+/* Notes that the sink has committed all delivered records, in its transactions. An offset at which reading begins again is
+ * in none of them. */
 void ps_kafka_streams_note_committed(struct ps_kafka_streams *streams);
 
 /* Returns true if all records that were read are delivered. */
@@ -96,4 +97,10 @@ static inline bool ps_kafka_stream_is_dirty(const struct ps_kafka_stream *stream
 {
     return stream->state != PS_KAFKA_STREAM_GONE && stream->reached != PS_KAFKA_POSITION_NONE &&
            stream->reached != stream->committed;
+}
+
+/* Returns true while the offset at which reading begins again must be committed, and no record was read from there. */
+static inline bool ps_kafka_stream_begins(const struct ps_kafka_stream *stream)
+{
+    return stream->taken == PS_KAFKA_POSITION_NONE && ps_kafka_stream_is_dirty(stream);
 }

@@ -356,6 +356,61 @@ static void test_records_of_the_former(void **state)
     end(&run);
 }
 
+static void turn_without_delivery(unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++)
+        turn(&run);
+}
+
+/* The same when the sink commits. A transaction commits the highest of its positions: no record of the new topic is read before
+ * those of the former one are committed, and then 0 is committed, also if the new topic has no record yet. Nothing of the
+ * new topic is skipped after a kill. */
+static void test_former_in_transactions(void **state)
+{
+    for (unsigned sets = 0; sets < 3; sets++) {
+        read_the_first("earliest", true);
+        append_to_each(4);
+        while (run.waiting_count == 0)
+            turn(&run);
+        turn_without_delivery(200);
+        unsigned read = run.read;
+        ps_test_group_make_anew(&run.group);
+        append_to_each(sets);
+        turn_without_delivery(400);
+        assert_int_equal(run.read, read);
+        turn_often(400);
+        for (unsigned p = 0; p < PS_TEST_GROUP_PARTITIONS; p++)
+            assert_int_equal(run.group.logs[p].committed, run.group.logs[p].end);
+        kill_and_start(&run);
+        append_to_each(3);
+        read_all(&run);
+        assert_int_equal(run.read - read, 5 * (sets + 3) * PS_TEST_GROUP_PARTITIONS);
+        stop(&run);
+        check_committed(&run);
+        end(&run);
+    }
+}
+
+/* The group has no offset when the topic is created again: 0 is committed, although no record is there yet. */
+static void test_latest_without_offset(void **state)
+{
+    const struct ps_pair options[] = {{.key = "topic.metadata.refresh.interval.ms", .value = "50"},
+                                      {.key = "auto.offset.reset", .value = "latest"}};
+    begin_with(&run, 1, options, 2, false);
+    run.group.leads = true;
+    append_to_each(2);
+    turn_often(400);
+    ps_test_group_make_anew(&run.group);
+    turn_often(400);
+    kill_and_start(&run);
+    append_to_each(1);
+    turn_often(400);
+    read_all(&run);
+    assert_int_equal(run.read, 5 * PS_TEST_GROUP_PARTITIONS);
+    stop(&run);
+    end(&run);
+}
+
 /* The new topic has fewer partitions: the group gets new shares, and no member requests missing partitions. */
 static void test_fewer_partitions(void **state)
 {
@@ -406,6 +461,8 @@ int main(void)
         cmocka_unit_test(test_cooperative),
         cmocka_unit_test(test_from_the_beginning),
         cmocka_unit_test(test_records_of_the_former),
+        cmocka_unit_test(test_former_in_transactions),
+        cmocka_unit_test(test_latest_without_offset),
         cmocka_unit_test(test_fewer_partitions),
         cmocka_unit_test(test_deleted),
     };
