@@ -72,6 +72,8 @@ static char *versions(const struct ps_test_group_broker *group, char *at)
             most = 12;
         if (known[i][0] == PS_TEST_KEY_METADATA && group->old_metadata && !group->old && !group->oldest)
             most = 7;
+        if (known[i][0] == PS_TEST_KEY_EPOCHS && group->old_epochs)
+            most = 2;
         at = ps_wire_put_int16(at, most);
     }
     return at;

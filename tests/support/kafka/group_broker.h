@@ -103,6 +103,7 @@ struct ps_test_group_broker {
     bool names_topics; /* Fetch 12, as Kafka 2.8, which does not have ids there */
     bool no_ids;       /* neither Metadata nor Fetch has ids, as with brokers that are being upgraded */
     bool old_metadata; /* Metadata 7, which has no ids */
+    bool old_epochs;   /* no broker answers OffsetForLeaderEpoch to consumers */
     int64_t topic_id;
     unsigned partitions;     /* of the topic: the first ones of `logs` */
     unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */

@@ -183,6 +183,8 @@ static void look_at_leader(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_p
         ps_kafka_part_move(part, PS_KAFKA_PART_READY);
     } else if (is_behind(part)) {
         ps_kafka_fetch_want_leader(fetch);
+        (void)ps_kafka_fetch_reach(fetch->client,
+                                   place->leader); /* it may be too old: then its epochs do not matter */
         if (ps_kafka_part_is_unstable(fetch, part))
             ps_kafka_reports_error(
                 &fetch->reports, PS_KAFKA_ERROR_UNKNOWN_LEADER_EPOCH,
