@@ -37,6 +37,7 @@ void ps_kafka_native_settings_take(struct ps_kafka_settings *own, const struct p
     if (own->queue_bytes_max == 0)
         own->queue_bytes_max = QUEUE_BYTES;
     own->queue_bytes_max /= 2; /* buffers of batches grow by doubling: half of them may be empty */
+    own->metadata_age_ns = ps_least(own->metadata_age_ns, UINT64_MAX / 2); /* is added to a time */
     if (own->reconnect_ns < REST_NS_MIN)
         own->reconnect_ns = REST_NS_MIN;
     if (own->reconnect_max_ns < REST_NS_MIN)

@@ -21,7 +21,7 @@ enum kind {
     NUMBER,    /* uint64_t */
     KILOBYTES, /* uint64_t bytes; the value is in KiB */
     INT32,     /* int32_t or uint32_t; at most INT32_MAX; "all" is -1 */
-    TIME,      /* uint64_t nanoseconds; the value is in milliseconds, and may have decimals. -1: not set */
+    TIME, /* uint64_t nanoseconds; the value is in milliseconds, and may have decimals. -1: not set, or never */
     ASSIGNORS, /* of a reader, which librdkafka never is */
 };
 
@@ -236,7 +236,8 @@ static bool set_field(struct ps_kafka_settings *settings, const struct row *row,
             set_number(field, row->kind, word);
         return word >= 0;
     case TIME:
-        *(uint64_t *)field = (uint64_t)(strtod(text, NULL) * (double)PS_NS_PER_MS);
+        *(uint64_t *)field =
+            text[0] == '-' ? UINT64_MAX : (uint64_t)(strtod(text, NULL) * (double)PS_NS_PER_MS);
         return true;
     case ASSIGNORS:
         set_assignors(field, text);
@@ -268,6 +269,8 @@ static const char *print_field(const struct ps_kafka_settings *settings, const s
         snprintf(text, 32, "%" PRId32, *(const int32_t *)field);
         return text;
     case TIME:
+        if (*(const uint64_t *)field == UINT64_MAX)
+            return "-1";
         snprintf(text, 32, "%.15g", (double)*(const uint64_t *)field / (double)PS_NS_PER_MS);
         return text;
     default:
@@ -340,14 +343,14 @@ void ps_kafka_settings_each(const struct ps_kafka_settings *settings,
     char text[32], text_otherwise[32];
     bool more = true;
     ps_kafka_settings_init(&defaults);
+    for (size_t i = 0; i < settings->other_count && more; i++)
+        more = property(argument, settings->others[i].key, settings->others[i].value);
     for (size_t i = 0; i < PS_COUNT_OF(rows) && more; i++) {
         const char *value = print_field(settings, &rows[i], text),
                    *otherwise = print_field(&defaults, &rows[i], text_otherwise);
         if (value != NULL && (otherwise == NULL || strcmp(value, otherwise) != 0))
             more = property(argument, rows[i].name, value);
     }
-    for (size_t i = 0; i < settings->other_count && more; i++)
-        more = property(argument, settings->others[i].key, settings->others[i].value);
 }
 
 bool ps_kafka_setting_is_for_librdkafka(const char *name)

@@ -81,7 +81,7 @@ struct ps_kafka_settings {
     uint64_t linger_ns;
     uint64_t delivery_ns; /* a record that waits longer is reported as timed out; 0: never */
     uint64_t send_buffer_bytes, receive_buffer_bytes; /* of sockets; 0: the system's */
-    uint64_t metadata_age_ns;                         /* age at which metadata is requested again */
+    uint64_t metadata_age_ns; /* age at which metadata is requested again; UINT64_MAX: never */
     /* time after which a topic that the cluster lacks is reported */
     uint64_t topic_patience_ns;
     bool creates_topics;
@@ -107,8 +107,8 @@ const char *ps_kafka_settings_other(const struct ps_kafka_settings *settings, co
 /* Replaces a text of the settings by a copy of this one; NULL: by none. Overwrites the old text. */
 void ps_kafka_text_set(char **text, const char *value);
 
-/* Calls `property` for each property that is set, by librdkafka's name: those whose value is not librdkafka's default, then
- * the others. Ends when it returns false. */
+/* Calls `property` for each property that is set, by librdkafka's name: first the others, which may be older names of what a
+ * stage sets, then the fields whose value is not librdkafka's default. Ends when it returns false. */
 void ps_kafka_settings_each(const struct ps_kafka_settings *settings,
                             bool (*property)(void *argument, const char *name, const char *value),
                             void *argument);

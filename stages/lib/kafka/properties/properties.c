@@ -2,7 +2,6 @@
  * they are, and warns of all others; then sets login, stores, and values that depend on each other. Control thread only. */
 #include "stages/lib/kafka/properties/properties.h"
 
-#include "core/clock.h"
 #include "core/text/nearest.h"
 #include "stages/lib/kafka/librdkafka/settings.h"
 #include "stages/lib/kafka/security/jaas.h"

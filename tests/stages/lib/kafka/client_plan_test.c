@@ -215,6 +215,41 @@ static void test_native(void **state)
     assert_int_equal(sender.linger_ns, 0);
 }
 
+/* Keeps what librdkafka has at last of the properties that have two names. */
+static bool note_last(void *last_, const char *name, const char *value)
+{
+    static const char *const older[] = {"metadata.broker.list", "max.in.flight"};
+    static const char *const newer[] = {"bootstrap.servers", "max.in.flight.requests.per.connection"};
+    char(*last)[32] = last_;
+    for (size_t i = 0; i < PS_COUNT_OF(older); i++)
+        if (strcmp(name, older[i]) == 0 || strcmp(name, newer[i]) == 0)
+            snprintf(last[i], sizeof last[i], "%s", value);
+    return true;
+}
+
+/* What the sink sets counts, also if the user sets the same property by librdkafka's older name. */
+static void test_older_names(void **state)
+{
+    char last[2][32] = {"", ""};
+    begin(PS_KAFKA_PRODUCER, "metadata.broker.list=wrong:9092 max.in.flight=100 acks=1");
+    ps_kafka_text_set(&settings.texts.servers, "right:9092");
+    struct ps_err err = {.length = 0};
+    const struct ps_kafka_sender_wants wants = {.native = true};
+    assert_int_equal(ps_kafka_sender_plan_build(&sender, &settings, &wants, &err), PS_OK);
+    assert_ptr_equal(sender.engine, &ps_kafka_librdkafka);
+    ps_kafka_settings_each(&settings, note_last, last);
+    assert_string_equal(last[0], "right:9092");
+    assert_string_equal(last[1], "1");
+}
+
+/* librdkafka takes -1 for "metadata is not asked for again". */
+static void test_no_refresh(void **state)
+{
+    build("topic.metadata.refresh.interval.ms=-1", &(struct ps_kafka_sender_wants){.queue_bytes = 0});
+    assert_value("topic.metadata.refresh.interval.ms", "-1");
+    assert_string_equal(ps_test_setting(&settings, "topic.metadata.refresh.interval.ms"), "-1");
+}
+
 static void test_groups(void **state)
 {
     static const struct {
@@ -247,6 +282,8 @@ int main(void)
         cmocka_unit_test(test_defaults_and_given),
         cmocka_unit_test(test_waves),
         cmocka_unit_test(test_native),
+        cmocka_unit_test(test_older_names),
+        cmocka_unit_test(test_no_refresh),
         cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, ps_test_arena_setup, teardown);
