@@ -399,7 +399,7 @@ static void through_sequence(const struct ps_batch *batch, bool blocks)
     struct ps_err err = {0};
     struct collected file = {.output.write = collect};
     struct ps_test_sequence read;
-    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &port);
+    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &port, &err);
     struct ps_hadoop_writer *writer = ps_hadoop_writer_open(writers, &err);
     PS_ASSERT(ps_hadoop_writer_begin(writer, &file.output));
     for (uint32_t i = 0; i < batch->count; i++)

@@ -28,7 +28,7 @@ static void write_file(const struct ps_hadoop_format *format, const uint8_t *dat
     static const struct ps_batch batch; /* no headers */
     struct ps_port port = {.wake_fd = -1};
     struct ps_err err;
-    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(format, &port);
+    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(format, &port, &err);
     struct ps_hadoop_writer *writer = ps_hadoop_writer_open(writers, &err);
     PS_ASSERT(ps_hadoop_writer_begin(writer, &file->output));
     for (size_t i = 0; i < count; i++, data += 3) {

@@ -81,7 +81,8 @@ static void write_file(struct session *session, struct ps_hadoop_format format, 
     struct ps_byte_buffer plain = {.data = NULL};
     (void)snprintf(path, sizeof path, "%s/%s", session->directory, name);
     struct file file = {.output.write = file_write, .to = fopen(path, "w")};
-    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &session->stage.port);
+    struct ps_hadoop_writers *writers =
+        ps_hadoop_writers_open(&format, &session->stage.port, &session->stage.err);
     struct ps_hadoop_writer *writer = ps_hadoop_writer_open(writers, &session->stage.err);
     PS_ASSERT(file.to != NULL && ps_hadoop_writer_begin(writer, &file.output));
     write_events(session, writer, &file, cut ? EVENTS - 100 : EVENTS,

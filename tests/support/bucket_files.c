@@ -21,8 +21,8 @@ static enum ps_status build(void *plan, struct ps_context *context, struct ps_er
 static enum ps_status open_sink(const void *plan, void *state_, struct ps_port *port, struct ps_err *err)
 {
     struct state *state = state_;
-    state->sink = ps_bucket_writer_open(&ps_test_bucket_settings, ps_test_files(), port);
-    return PS_OK;
+    state->sink = ps_bucket_writer_open(&ps_test_bucket_settings, ps_test_files(), port, err);
+    return state->sink != NULL ? PS_OK : PS_FAIL;
 }
 
 static void close_sink(const void *plan, void *state_)

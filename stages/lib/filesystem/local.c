@@ -696,7 +696,9 @@ static const struct ps_filesystem_ops ops = {
 
 struct ps_filesystem *ps_filesystem_local_open(void)
 {
-    struct ps_local *local = ps_must_alloc(1, sizeof *local, "a file system");
+    struct ps_local *local = calloc(1, sizeof *local);
+    if (local == NULL)
+        return NULL;
     local->base.ops = &ops;
     local->base.has_leases = true;
     local->last_outcome = &local->outcomes;

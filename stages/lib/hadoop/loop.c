@@ -30,7 +30,9 @@ struct ps_hadoop_loop {
 enum ps_status ps_hadoop_loop_open(struct ps_hadoop_loop **loop_, const struct ps_port *port,
                                    struct ps_err *err)
 {
-    struct ps_hadoop_loop *loop = ps_must_alloc(1, sizeof *loop, "a loop of Hadoop");
+    struct ps_hadoop_loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL)
+        return ps_err_set(err, "no memory");
     loop->port = port;
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event all = {.events = EPOLLIN, .data.ptr = loop};

@@ -214,8 +214,11 @@ static enum ps_status hdfs_open(const void *plan_, void *state_, struct ps_port 
     };
     if (ps_hadoop_open(&settings, &filesystem, err) != PS_OK)
         return PS_FAIL;
-    state->sink = ps_bucket_writer_open(&plan->settings, filesystem, port);
-    return PS_OK;
+    state->sink = ps_bucket_writer_open(&plan->settings, filesystem, port, err);
+    if (state->sink != NULL)
+        return PS_OK;
+    ps_filesystem_close(filesystem);
+    return PS_FAIL;
 }
 
 static void hdfs_close(const void *, void *state_)

@@ -176,7 +176,7 @@ static struct ps_bucket_writer_settings settings_of(struct ps_hive_files *files)
     };
 }
 
-struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink)
+struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_err *err)
 {
     struct ps_hive_files *files = ps_must_alloc(1, sizeof(*files), PURPOSE);
     const struct ps_port *port = sink->port;
@@ -193,7 +193,11 @@ struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink)
     files->directory = ps_must_copy_text(directory, PURPOSE);
     files->directory[length_of(directory)] = '\0';
     files->settings = settings_of(files);
-    files->hdfs = ps_bucket_writer_open(&files->settings, sink->filesystem, sink->port);
+    files->hdfs = ps_bucket_writer_open(&files->settings, sink->filesystem, sink->port, err);
+    if (files->hdfs == NULL) {
+        ps_hive_files_close(files);
+        return NULL;
+    }
     sink->filesystem = NULL;
     return files;
 }

@@ -269,7 +269,7 @@ bool ps_hive_txn_answered(struct ps_hive_txn *txn);
 void ps_hive_txn_leave(struct ps_hive_txn *txn);
 
 /* files.c: the files of a plain table. Takes over the sink's file system. Returns NULL with the reason if there is no memory. */
-struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink);
+struct ps_hive_files *ps_hive_files_open(struct ps_hive_sink *sink, struct ps_err *err);
 void ps_hive_files_close(struct ps_hive_files *files);
 /* Like the functions of struct ps_sink_ops of the same names; for a known `files`. */
 enum ps_result ps_hive_files_work(struct ps_hive_files *files, struct ps_lease **lease);

@@ -29,7 +29,11 @@ static enum ps_status open_parts(struct ps_hive_sink *sink, struct ps_err *err)
 struct ps_hive_sink *ps_hive_sink_open(const struct ps_hive_settings *settings, struct ps_port *port,
                                        struct ps_err *err)
 {
-    struct ps_hive_sink *sink = ps_must_alloc(1, sizeof(*sink), "a sink of Hive");
+    struct ps_hive_sink *sink = calloc(1, sizeof(*sink));
+    if (sink == NULL) {
+        ps_err_set(err, "no memory for a sink");
+        return NULL;
+    }
     sink->settings = settings;
     sink->port = port;
     sink->caches = ps_must_alloc(settings->value_count + 1, sizeof(*sink->caches), "a sink of Hive");
@@ -119,9 +123,10 @@ enum ps_status ps_hive_take_table(struct ps_hive_sink *sink, const struct ps_hiv
     sink->rows = open_rows(sink, err);
     if (sink->rows == NULL || open_filesystem(sink, err) != PS_OK)
         return PS_FAIL;
-    if (sink->settings->is_plain)
-        sink->files = ps_hive_files_open(sink);
-    return PS_OK;
+    if (!sink->settings->is_plain)
+        return PS_OK;
+    sink->files = ps_hive_files_open(sink, err);
+    return sink->files != NULL ? PS_OK : PS_FAIL;
 }
 
 static void table_failed(struct ps_hive_sink *sink, const char *reason)

@@ -16,10 +16,19 @@
 #define FLUSH_WAIT_MAX_NS (100 * PS_NS_PER_MS)
 
 struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_settings *settings,
-                                               struct ps_filesystem *filesystem, struct ps_port *port)
+                                               struct ps_filesystem *filesystem, struct ps_port *port,
+                                               struct ps_err *err)
 {
-    struct ps_bucket_writer *sink = ps_must_alloc(1, sizeof *sink, "a sink of files");
-    sink->writers = ps_hadoop_writers_open(&settings->format, port);
+    struct ps_bucket_writer *sink = calloc(1, sizeof *sink);
+    if (sink == NULL) {
+        ps_err_set(err, "no memory for a sink");
+        return NULL;
+    }
+    sink->writers = ps_hadoop_writers_open(&settings->format, port, err);
+    if (sink->writers == NULL) {
+        free(sink);
+        return NULL;
+    }
     ps_hadoop_writers_read_schemas(sink->writers, filesystem, settings->bucket_path.url);
     sink->settings = settings;
     sink->filesystem = filesystem;

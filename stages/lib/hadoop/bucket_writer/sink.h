@@ -79,9 +79,11 @@ struct ps_bucket_writer_settings {
 
 struct ps_bucket_writer;
 
-/* The sink owns `filesystem`. The port and the settings must outlive the sink. */
+/* Returns NULL with the reason in `err` if there is no memory. Otherwise the sink owns `filesystem`. The port and the
+ * settings must outlive the sink. */
 struct ps_bucket_writer *ps_bucket_writer_open(const struct ps_bucket_writer_settings *settings,
-                                               struct ps_filesystem *filesystem, struct ps_port *port);
+                                               struct ps_filesystem *filesystem, struct ps_port *port,
+                                               struct ps_err *err);
 void ps_bucket_writer_close(struct ps_bucket_writer *sink);
 
 /* Like the functions of struct ps_sink_ops of the same names. `recall` also closes all files, as Flume's sink does when

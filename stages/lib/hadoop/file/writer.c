@@ -44,19 +44,27 @@ static bool is_compressed(const struct ps_hadoop_format *format)
            (format->type == PS_HADOOP_SEQUENCE_FILE && format->blocks);
 }
 
-struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port)
+struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
+                                                 struct ps_err *err)
 {
-    struct ps_hadoop_writers *writers = ps_must_alloc(1, sizeof *writers, "files of Hadoop");
-    writers->format = format;
-    writers->port = port;
-    /* The serializers share what they read, like the stages of a source's chain. */
-    writers->serializer_port = *port;
-    writers->serializer_port.chain = &writers->share;
-    ps_random_init(&writers->random);
-    writers->timestamp = ps_name_intern("timestamp");
-    if (is_compressed(format) && (writers->packer = ps_hadoop_packer_open(format->codec)) == NULL)
-        ps_out_of_memory(0, "files of Hadoop");
-    return writers;
+    struct ps_hadoop_writers *writers = calloc(1, sizeof *writers);
+    if (writers != NULL) {
+        writers->format = format;
+        writers->port = port;
+        /* The serializers share what they read, like the stages of a source's chain. */
+        writers->serializer_port = *port;
+        writers->serializer_port.chain = &writers->share;
+        ps_random_init(&writers->random);
+        writers->timestamp = ps_name_intern("timestamp");
+        if (!is_compressed(format))
+            return writers;
+        writers->packer = ps_hadoop_packer_open(format->codec);
+        if (writers->packer != NULL)
+            return writers;
+    }
+    free(writers);
+    (void)ps_err_set(err, "no memory to write files");
+    return NULL;
 }
 
 void ps_hadoop_writers_close(struct ps_hadoop_writers *writers)

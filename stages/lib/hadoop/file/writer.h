@@ -58,8 +58,10 @@ bool ps_hadoop_write_format_find(const char *name, bool *text);
 
 struct ps_hadoop_writers;
 
-/* Opens the common part. `format` and `port` must outlive the common part. */
-struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port);
+/* Opens the common part. `format` and `port` must outlive the common part. Returns NULL with the reason if there is
+ * no memory. */
+struct ps_hadoop_writers *ps_hadoop_writers_open(const struct ps_hadoop_format *format, struct ps_port *port,
+                                                 struct ps_err *err);
 /* Schemas at URLs of file systems (hdfs:, webhdfs:) are read through the sink's file system. The sink turns the
  * file system, and closes it before the writers. `url`: of the file system, as in struct ps_hadoop_settings; "":
  * schemas of any server are read, as for the default file system. */

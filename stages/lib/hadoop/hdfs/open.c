@@ -55,5 +55,5 @@ enum ps_status ps_hadoop_open(const struct ps_hadoop_settings *settings, struct 
         return ps_err_set(err, "%s: no file system has that scheme; use hdfs, webhdfs, swebhdfs or file",
                           named.url);
     *filesystem = ps_filesystem_local_open();
-    return PS_OK;
+    return *filesystem != NULL ? PS_OK : ps_err_set(err, "no memory for a file system");
 }

@@ -75,8 +75,8 @@ static enum ps_status add_namenode(struct opening *opening, const char *suffix, 
 static enum ps_status add_name_service(struct opening *opening, const char *name, const char *namenodes,
                                        struct ps_err *err)
 {
-    char *list = ps_must_copy_text(namenodes, "a file system"), *rest = list, suffix[2 * KEY_BYTES];
-    enum ps_status status = PS_OK;
+    char *list = strdup(namenodes), *rest = list, suffix[2 * KEY_BYTES];
+    enum ps_status status = list != NULL ? PS_OK : ps_err_set(err, "no memory");
     for (char *one; status == PS_OK && (one = strtok_r(rest, ", \t\r\n", &rest)) != NULL;) {
         snprintf(suffix, sizeof suffix, ".%s.%s", name, one);
         status = add_namenode(opening, suffix, err);

@@ -33,7 +33,8 @@ static inline void fixture_init(struct fixture *fixture, struct ps_hadoop_format
         fixture->format.serializer = fixture->stage.ops;
         fixture->format.serializer_plan = fixture->stage.plan;
     }
-    fixture->writers = ps_hadoop_writers_open(&fixture->format, &fixture->stage.port);
+    fixture->writers = ps_hadoop_writers_open(&fixture->format, &fixture->stage.port, &fixture->stage.err);
+    assert_non_null(fixture->writers);
 }
 
 static inline void fixture_fini(struct fixture *fixture)

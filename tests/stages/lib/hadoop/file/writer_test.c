@@ -209,7 +209,7 @@ static void test_schema_in_filesystem(void **unused)
     ps_test_stage_start(&stage, &ps_serializer_avro_datum, NULL);
     struct ps_hadoop_format format = {
         .type = PS_HADOOP_DATA_STREAM, .serializer = stage.ops, .serializer_plan = stage.plan};
-    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &stage.port);
+    struct ps_hadoop_writers *writers = ps_hadoop_writers_open(&format, &stage.port, &stage.err);
     ps_hadoop_writers_read_schemas(writers, &filesystem.filesystem, "hdfs://nn:8020");
     struct ps_lease *lease =
         PS_LEASE(&stage, PS_EVENT("\x02x", "flume.avro.schema.url", "hdfs://nn:8020/s/a.avsc"),
