@@ -20,13 +20,6 @@ static void count_subjects(struct ps_matcher_scratch *scratch, const struct ps_s
     count_add(&scratch->counts.bytes, bytes);
 }
 
-static void count_given_up(struct ps_matcher_scratch *scratch)
-{
-    uint64_t given_up = ps_regex_scratch_given_up(scratch->regex);
-    if (given_up != scratch->counts.given_up)
-        __atomic_store_n(&scratch->counts.given_up, given_up, __ATOMIC_RELAXED);
-}
-
 /* Returns whether the pattern matches, as PCRE2 decides. */
 static bool ask(struct ps_matcher_scratch *scratch, uint32_t pattern, const struct ps_slice *subject)
 {
@@ -49,8 +42,9 @@ struct report {
     const struct ps_slice *subjects;
 };
 
-/* Returns the subject (within the chunk) of a match that ends at `to`, or UINT32_MAX if there is none. Hyperscan reports nearly in order, so this function checks the subject of the last report and the next subject, and
- * otherwise searches. It runs for every report, so it avoids unpredictable branches. */
+/* Returns the subject (within the chunk) of a match that ends at `to`, or UINT32_MAX if there is none. Hyperscan reports
+ * nearly in order, so this function checks the subject of the last report and the next subject, and otherwise searches.
+ * It runs for every report, so it avoids unpredictable branches. */
 static uint32_t subject_find(struct ps_matcher_scratch *scratch, uint32_t to)
 {
     const uint32_t *ends = scratch->limits + 1, *before = scratch->limits, gap = scratch->chunk.gap;
@@ -74,11 +68,17 @@ static uint32_t subject_find(struct ps_matcher_scratch *scratch, uint32_t to)
     return low;
 }
 
-static int hit_list(unsigned id, unsigned long long, unsigned long long to, unsigned, void *argument)
+static void bits_set(void *bits_, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count)
 {
-    struct ps_matcher_scratch *scratch = argument;
-    uint32_t at = subject_find(scratch, (uint32_t)to);
-    if (at == UINT32_MAX || scratch->seen[id] == scratch->stamp + at)
+    uint64_t *bits = (uint64_t *)bits_ + subject / 64, bit = UINT64_C(1) << subject % 64;
+    for (uint32_t i = 0; i < pattern_count; i++)
+        bits[(size_t)patterns[i] * PS_MATCHER_WORDS] |= bit;
+}
+
+/* Keeps a report for chunk_report(). Returns nonzero to stop the scan: there is no room. */
+static int hit_keep(struct ps_matcher_scratch *scratch, unsigned id, uint32_t at)
+{
+    if (scratch->seen[id] == scratch->stamp + at)
         return 0; /* a match may have many ends */
     if (PS_UNLIKELY(scratch->hit_count == scratch->hit_room))
         return 1;
@@ -87,6 +87,34 @@ static int hit_list(unsigned id, unsigned long long, unsigned long long to, unsi
     scratch->unordered |= scratch->hit_count > 0 && hit >> 32 < scratch->hits[scratch->hit_count - 1] >> 32;
     scratch->hits[scratch->hit_count++] = hit;
     return 0;
+}
+
+/* Fast path of scan_bits: sets the bit of a report for one pattern about which PCRE2 need not be asked. Without it the
+ * interceptors execute 2 % to 9 % more instructions. Returns false if the report must be kept. */
+static bool hit_bit(struct ps_matcher_scratch *scratch, unsigned id, uint32_t at)
+{
+    const struct ps_matcher *matcher = scratch->matcher;
+    const uint32_t *start = &matcher->member_start[id], *pattern = &matcher->members[start[0]];
+    uint32_t begin = scratch->limits[at] + scratch->chunk.gap, end = scratch->limits[at + 1];
+    if (PS_UNLIKELY(start[1] - start[0] != 1 || begin == end))
+        return false;
+    if (matcher->worth[*pattern] != PS_WORTH_TAKEN) {
+        if (matcher->worth[*pattern] != PS_WORTH_PLAIN || scratch->seen[id] == scratch->stamp + at ||
+            !ps_matcher_is_plain(scratch->chunk.data + begin, end - begin))
+            return false;
+        scratch->seen[id] = scratch->stamp + at;
+    }
+    bits_set(scratch->bits, scratch->chunk.first + at, pattern, 1);
+    return true;
+}
+
+static int hit_take(unsigned id, unsigned long long, unsigned long long to, unsigned, void *argument)
+{
+    struct ps_matcher_scratch *scratch = argument;
+    uint32_t at = subject_find(scratch, (uint32_t)to);
+    if (at == UINT32_MAX || (scratch->bits != NULL && hit_bit(scratch, id, at)))
+        return 0;
+    return hit_keep(scratch, id, at);
 }
 
 /* Heap sort: in place, no allocation, no quadratic case. It rarely runs, mostly on short arrays. */
@@ -184,11 +212,11 @@ static enum ps_hyperscan_scan chunk_scan(struct ps_matcher_scratch *scratch)
     scratch->hit_count = 0;
     scratch->unordered = false;
     enum ps_hyperscan_scan done = PS_SCAN_DONE;
-    if (PS_UNLIKELY(ps_matcher_chunk_is_missing(chunk)))
-        done = PS_SCAN_ERROR;
+    if (PS_UNLIKELY(chunk->data == NULL && chunk->length > 0))
+        done = PS_SCAN_ERROR; /* there was no memory for a copy of the subject */
     else if (scratch->matcher->hyperscan != NULL)
         done = ps_hyperscan_scan(scratch->matcher->hyperscan, scratch->hyperscan, chunk->data, chunk->length,
-                                 hit_list, scratch);
+                                 hit_take, scratch);
     scratch->stamp += chunk->count;
     return done;
 }
@@ -204,40 +232,23 @@ static bool report_simple(const struct ps_matcher *matcher, const struct report 
     return true;
 }
 
-/* Reports the subjects with hits; no other subject matches. */
-static void chunk_report_hits(struct ps_matcher_scratch *scratch, const struct report *report)
-{
-    const uint64_t *hits = scratch->hits;
-    uint32_t count = scratch->hit_count;
-    for (uint32_t i = 0, next; i < count; i = next) {
-        uint64_t subject = hits[i] >> 32;
-        next = i + 1;
-        if ((next == count || hits[next] >> 32 != subject) &&
-            report_simple(scratch->matcher, report, hits[i]))
-            continue;
-        while (next < count && hits[next] >> 32 == subject)
-            next++;
-        report_one(scratch, report, (uint32_t)subject, hits + i, next - i);
-    }
-}
-
 /* Reports the subjects of a chunk after all its hits were collected. */
 static void chunk_report(struct ps_matcher_scratch *scratch, const struct report *report)
 {
     const struct ps_matcher *matcher = scratch->matcher;
-    uint32_t first = scratch->chunk.first, last = first + scratch->chunk.count, count = scratch->hit_count;
+    bool only_hits = matcher->pcre2_count + matcher->empty_count == 0; /* no other subject matches */
+    uint32_t last = scratch->chunk.first + scratch->chunk.count, count = scratch->hit_count;
     const uint64_t *hits = scratch->hits;
     if (PS_UNLIKELY(scratch->unordered))
         sort_uint64_t(scratch->hits, count);
-    if (matcher->pcre2_count + matcher->empty_count == 0) {
-        chunk_report_hits(scratch, report);
-        return;
-    }
-    for (uint32_t subject = first, i = 0; subject < last; subject++) {
+    for (uint32_t subject = scratch->chunk.first, i = 0; only_hits ? i < count : subject < last; subject++) {
         uint32_t start = i;
+        if (only_hits)
+            subject = (uint32_t)(hits[i] >> 32);
         while (i < count && hits[i] >> 32 == subject)
             i++;
-        report_one(scratch, report, subject, hits + start, i - start);
+        if (!only_hits || i - start > 1 || !report_simple(matcher, report, hits[start]))
+            report_one(scratch, report, subject, hits + start, i - start);
     }
 }
 
@@ -248,8 +259,7 @@ static void chunk_singly(struct ps_matcher_scratch *scratch, const struct report
     uint32_t first = scratch->chunk.first, last = first + scratch->chunk.count;
     for (uint32_t subject = first; subject < last; subject++) {
         ps_matcher_chunk_alone(scratch, &report->subjects[subject], subject);
-        enum ps_hyperscan_scan done = chunk_scan(scratch);
-        if (done == PS_SCAN_DONE) {
+        if (chunk_scan(scratch) == PS_SCAN_DONE) {
             chunk_report(scratch, report);
         } else {
             count_add(&scratch->counts.scan_errors, 1);
@@ -282,21 +292,16 @@ void ps_matcher_scan_each(const struct ps_matcher *matcher, struct ps_matcher_sc
         }
         at = next;
     }
-    count_given_up(scratch);
-}
-
-static void bits_set(void *bits_, uint32_t subject, const uint32_t *patterns, uint32_t pattern_count)
-{
-    uint64_t *bits = (uint64_t *)bits_ + subject / 64, bit = UINT64_C(1) << subject % 64;
-    for (uint32_t i = 0; i < pattern_count; i++)
-        bits[(size_t)patterns[i] * PS_MATCHER_WORDS] |= bit;
+    __atomic_store_n(&scratch->counts.given_up, ps_regex_scratch_given_up(scratch->regex), __ATOMIC_RELAXED);
 }
 
 void ps_matcher_scan_bits(const struct ps_matcher *matcher, struct ps_matcher_scratch *scratch,
                           const struct ps_slice *subjects, uint32_t count, uint64_t *bits)
 {
     memset(bits, 0, (size_t)matcher->count * PS_MATCHER_WORDS * sizeof *bits);
+    scratch->bits = bits;
     ps_matcher_scan_each(matcher, scratch, subjects, count, bits_set, bits);
+    scratch->bits = NULL;
     for (uint32_t i = 0; i < matcher->always_count; i++)
         memset(bits + (size_t)matcher->always[i] * PS_MATCHER_WORDS, 0xFF, PS_MATCHER_WORDS * sizeof *bits);
 }

@@ -82,8 +82,8 @@ struct ps_matcher_scratch {
     struct ps_matcher_counts counts;
     struct ps_matcher_chunk chunk;
     uint32_t cursor; /* subject of the chunk that the last hit was in */
-    /* the hits of a chunk, as subject << 32 | expression, and the last subject of each
-     * expression */
+    uint64_t *bits;  /* the output of scan_bits; NULL in scan_each */
+    /* the hits of a chunk, as subject << 32 | expression */
     uint64_t *hits;
     uint32_t hit_count, hit_room;
     uint32_t stamp; /* of the chunk's first subject */
@@ -101,10 +101,5 @@ struct ps_matcher_scratch {
  * in memory stay in place, a long subject is a chunk alone, and all other subjects are copied together. */
 void ps_matcher_chunk_next(struct ps_matcher_scratch *scratch, const struct ps_slice *subjects, uint32_t at,
                            uint32_t count);
-/* Makes a chunk of one subject. */
+/* Makes a chunk of one subject; its data is NULL if there was no memory for a copy. */
 void ps_matcher_chunk_alone(struct ps_matcher_scratch *scratch, const struct ps_slice *subject, uint32_t at);
-/* Returns whether there was no memory for the copy of the chunk's subject, so that the chunk cannot be scanned. */
-static inline bool ps_matcher_chunk_is_missing(const struct ps_matcher_chunk *chunk)
-{
-    return chunk->data == NULL && chunk->length > 0;
-}
