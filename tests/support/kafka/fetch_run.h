@@ -78,6 +78,7 @@ static inline void begin_with(struct run *run, uint64_t seed, const struct ps_pa
     memset(run, 0, sizeof *run);
     run->sink_commits = sink_commits;
     ps_test_group_open(&run->group, seed | 1);
+    run->group.commits_first = sink_commits;
     ps_test_stage_init_sized(&run->stage, &ps_source_kafka, BUDGET_BYTES);
     run->group.now_ns = run->stage.now.mono_ns;
     run->waiting_max = WAITING_MAX;

@@ -99,11 +99,12 @@ struct ps_test_group_broker {
     bool old;    /* the versions of Kafka 0.11 */
     bool oldest; /* the versions of Kafka 0.10.0 */
     unsigned
-        names_nodes;   /* bits: nodes with Fetch 12 at most, as those of a cluster that is being upgraded */
-    bool names_topics; /* Fetch 12, as Kafka 2.8, which does not have ids there */
-    bool no_ids;       /* neither Metadata nor Fetch has ids, as with brokers that are being upgraded */
-    bool old_metadata; /* Metadata 7, which has no ids */
-    bool old_epochs;   /* no broker answers OffsetForLeaderEpoch to consumers */
+        names_nodes;    /* bits: nodes with Fetch 12 at most, as those of a cluster that is being upgraded */
+    bool names_topics;  /* Fetch 12, as Kafka 2.8, which does not have ids there */
+    bool no_ids;        /* neither Metadata nor Fetch has ids, as with brokers that are being upgraded */
+    bool old_metadata;  /* Metadata 7, which has no ids */
+    bool commits_first; /* the member commits a lower offset before it fetches from there */
+    bool old_epochs;    /* no broker answers OffsetForLeaderEpoch to consumers */
     int64_t topic_id;
     unsigned partitions;     /* of the topic: the first ones of `logs` */
     unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */

@@ -390,6 +390,17 @@ static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_g
     return at;
 }
 
+/* If the sink commits, a member that went back must commit the lower offset first: else its commit could follow that of a
+ * transaction. The connection may bring requests of a former assignment. */
+static void check_fetched(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
+{
+    const struct ps_test_group_log *log = &group->logs[part->partition];
+    bool owned = group->synced && (group->owned >> part->partition & 1) != 0;
+    if (group->commits_first && owned && part->offset < log->committed)
+        fail_msg("partition %d: offset %lld is fetched, and %lld is committed", part->partition,
+                 (long long)part->offset, (long long)log->committed);
+}
+
 static char *put_part(struct ps_test_group_broker *group, int16_t version,
                       const struct ps_test_group_fetching *fetching, const struct ps_test_group_wanted *part,
                       char *at)
@@ -399,6 +410,8 @@ static char *put_part(struct ps_test_group_broker *group, int16_t version,
     if (error == 0)
         error = part_error(group, part);
     bool stale = error == ERROR_UNKNOWN_TOPIC_ID || error == ERROR_INCONSISTENT_TOPIC_ID;
+    if (!stale)
+        check_fetched(group, part);
     group->counts.stale_ids += stale;
     group->counts.out_of_range += error == ERROR_OUT_OF_RANGE;
     if (version >= VERSION_OF_IDS)
