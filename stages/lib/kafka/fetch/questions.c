@@ -152,8 +152,8 @@ static void take_anew(struct ps_kafka_fetch *fetch, uint32_t stream)
         return;
     part->lives = part->topic->lives;
     ps_kafka_streams_restart(&fetch->streams, stream, 0, -1);
-    fetch->streams.items[stream].reached =
-        0; /* also if the group has no offset: `latest` would skip records */
+    /* 0 is committed even if the group has no offset: after a stop `latest` would skip records */
+    fetch->streams.items[stream].reached = 0;
 }
 
 /* A partition that is read is checked when it has another leader. It is not if the epoch of its last record is not known,
