@@ -4,7 +4,6 @@
 #include "stages/lib/java/host_internal.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

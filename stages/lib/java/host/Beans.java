@@ -14,7 +14,7 @@ import java.util.concurrent.TimeoutException;
 /** Questions to MBeans. A bean may be a class's own, and wait for a database: threads of their own ask, and one that hangs is not asked again until it answers. */
 final class Beans<T> {
     private static final long PATIENCE_MS = 1000; // until a bean counts as one that hangs
-    private static final ExecutorService readers = Executors.newCachedThreadPool(Beans::thread);
+    private final ExecutorService readers;
     private final Map<Object, Future<T>> unanswered = new ConcurrentHashMap<>();
 
     /** Thrown when there is no answer yet. */
@@ -25,6 +25,14 @@ final class Beans<T> {
         Hangs(boolean isNew) {
             this.isNew = isNew;
         }
+    }
+
+    Beans(String threadName) {
+        readers = Executors.newCachedThreadPool(work -> {
+            Thread thread = new Thread(work, threadName);
+            thread.setDaemon(true);
+            return thread;
+        });
     }
 
     /** Forgets the questions with other keys. */
@@ -45,11 +53,5 @@ final class Beans<T> {
                 continue;
             }
         }
-    }
-
-    private static Thread thread(Runnable work) {
-        Thread thread = new Thread(work, "penstock-bean");
-        thread.setDaemon(true);
-        return thread;
     }
 }

@@ -17,8 +17,7 @@ final class ChannelCounts {
     }
 
     private final Map<String, Still> still = new HashMap<>();
-
-    private static final Beans<Long> questions = new Beans<>();
+    private static final Beans<Long> questions = new Beans<>("penstock-counts");
 
     /** Returns the number; 0 if it is not known, or does not come in time. */
     private static long ask(String channel, String attribute) {

@@ -28,7 +28,7 @@ final class Figures {
     private final List<GarbageCollectorMXBean> collectors = ManagementFactory.getGarbageCollectorMXBeans();
     private final ObjectName pattern; // of the counters
     private Map<String, String> told = new HashMap<>(); // attributes, by component
-    private final Beans<Map.Entry<String, String>> beans = new Beans<>();
+    private final Beans<Map.Entry<String, String>> beans = new Beans<>("penstock-bean");
     private final Map<ObjectName, Map.Entry<String, String>> last = new HashMap<>(); // component and attributes, by bean
 
     Figures(Host host) {
