@@ -322,6 +322,8 @@ void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch);
 /* For ps_kafka_native_reader.topic: the cluster has this topic. */
 void ps_kafka_fetch_topic_found(struct ps_kafka_native *client, const char *name, uint32_t length);
 void ps_kafka_fetch_texts_free(char ***texts, uint32_t *count);
+/* Returns whether the topic is one of the subscription. */
+bool ps_kafka_fetch_has_topic(const struct ps_kafka_fetch *fetch, struct ps_slice topic);
 /* Returns whether the member is subscribed to the topic, also if metadata does not have it yet. */
 bool ps_kafka_fetch_is_subscribed(const struct ps_kafka_fetch *fetch, struct ps_slice topic);
 

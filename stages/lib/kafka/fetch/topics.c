@@ -56,12 +56,18 @@ static bool matches(const struct ps_kafka_fetch *fetch, const char *topic)
            ps_regex_find(own->pattern, own->scratch, topic, strlen(topic), 0, NULL, 0);
 }
 
+bool ps_kafka_fetch_has_topic(const struct ps_kafka_fetch *fetch, struct ps_slice topic)
+{
+    const struct ps_kafka_fetch_subscription *own = &fetch->subscription;
+    return own->topic_count > 0 &&
+           bsearch(&topic, own->topics, own->topic_count, sizeof *own->topics, compare_name) != NULL;
+}
+
 bool ps_kafka_fetch_is_subscribed(const struct ps_kafka_fetch *fetch, struct ps_slice topic)
 {
     const struct ps_kafka_fetch_subscription *own = &fetch->subscription;
     char text[PS_KAFKA_NATIVE_TOPIC_BYTES];
-    if (own->topic_count > 0 &&
-        bsearch(&topic, own->topics, own->topic_count, sizeof *own->topics, compare_name) != NULL)
+    if (ps_kafka_fetch_has_topic(fetch, topic))
         return true;
     if (own->pattern == NULL || topic.length >= sizeof text)
         return false;

@@ -39,17 +39,22 @@ void ps_kafka_coverage_lost(struct ps_kafka_fetch *fetch)
         fetch->member.coverage = PS_KAFKA_COVERAGE_DOUBTED;
 }
 
-/* The partitions of this member's topics that members have. In a stable group no partition has two. */
+/* The partitions of this member's topics that members have, without those that the topics no longer have. In a stable group
+ * no partition has two. */
 struct assigned {
     const struct ps_kafka_fetch *fetch;
     uint32_t count;
     bool is_partial; /* the assignment of a member, which may be another kind of client, cannot be read */
 };
 
-static void add(void *argument, struct ps_slice topic, int32_t)
+static void add(void *argument, struct ps_slice topic, int32_t partition)
 {
     struct assigned *assigned = argument;
-    assigned->count += ps_kafka_fetch_is_subscribed(assigned->fetch, topic);
+    const struct ps_kafka_native_topic *known =
+        ps_kafka_fetch_has_topic(assigned->fetch, topic)
+            ? ps_kafka_native_topic_find(assigned->fetch->client, topic.data, topic.length)
+            : NULL;
+    assigned->count += known != NULL && partition < known->partition_count;
 }
 
 static bool read_members(struct ps_wire_in *in, struct assigned *assigned)

@@ -390,6 +390,32 @@ static void test_a_follower(void **state)
     come_back(false, false);
 }
 
+/* The kept assignment has as many partitions as the member's topics, but others: one topic was created again with fewer, and
+ * another topic was added. */
+static void test_topic_with_fewer_partitions(void **state)
+{
+    static const char *const a[] = {"a"}, *const both[] = {"a", "b"};
+    for (unsigned i = 0; i < 4; i++) {
+        fake = (struct fake){.skips = i % 2 != 0, .leads = i / 2 != 0, .partitions = {3, 2}};
+        fake.node.handle = handle;
+        ps_test_connections_open(&fake.node);
+        ps_test_stage_init(&stage, &ps_source_kafka);
+        now_ns = stage.now.mono_ns;
+        start(a, 1);
+        expect(7, 0, 1);
+        restart(a, 1);
+        expect(7, 0, 1);
+        fake.partitions[0] = 4;
+        expect(15, 0, 2);
+        fake.partitions[0] = 2;
+        restart(both, 2);
+        expect(3, 3, 3);
+        ps_kafka_reading_destroy(reading);
+        ps_test_stage_fini(&stage);
+        ps_test_connections_close(&fake.node);
+    }
+}
+
 /* Another member's assignment cannot be read when the member that has come back looks whether all partitions are in one: it reads on, over
  * the same connections. */
 static void test_beside_a_foreign_member(void **state)
@@ -423,6 +449,7 @@ int main(void)
         cmocka_unit_test(test_a_leader_that_is_told),
         cmocka_unit_test(test_a_leader_that_is_not_told),
         cmocka_unit_test(test_a_follower),
+        cmocka_unit_test(test_topic_with_fewer_partitions),
         cmocka_unit_test(test_beside_a_foreign_member),
     };
     ps_log_set_level(PS_LOG_OFF);
