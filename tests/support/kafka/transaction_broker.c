@@ -151,9 +151,9 @@ bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker)
     return broker->has_refused;
 }
 
-void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition)
+void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition, bool removed)
 {
-    broker->removed[partition] = true;
+    broker->removed[partition] = removed;
 }
 
 void ps_test_coordinator_name_other(struct ps_test_coordinator *broker, unsigned port)

@@ -68,8 +68,8 @@ void ps_test_coordinator_lag(struct ps_test_coordinator *broker, unsigned partit
 void ps_test_coordinator_name_other(struct ps_test_coordinator *broker, unsigned port);
 /* The end of the last transaction is not written before so many requests were answered with CONCURRENT_TRANSACTIONS. */
 void ps_test_coordinator_end_slowly(struct ps_test_coordinator *broker, unsigned requests);
-/* Removes this input partition, as if its topic was deleted: its offsets are no longer committed. */
-void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition);
+/* Removes this input partition, as if its topic was deleted: its offsets are no longer committed. Or creates it again. */
+void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition, bool removed);
 /* Topic `out` was created again, with only this number of partitions. */
 void ps_test_coordinator_shrink(struct ps_test_coordinator *broker, unsigned partitions);
 /* Limits, from now on: the broker takes this many bytes of Produce requests at each call of ps_test_coordinator_serve

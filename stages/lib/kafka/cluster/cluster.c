@@ -382,7 +382,7 @@ bool ps_kafka_native_metadata_answer(struct ps_kafka_native *client,
         note_missing(client);
     client->metadata.answered_ns = client->now.mono_ns;
     if (request->question_ns != 0 && request->question_ns == client->transaction.asked_ns)
-        client->transaction.answered = true;
+        client->transaction.answers++;
     plan_look(client);
     return true;
 }

@@ -151,9 +151,9 @@ struct ps_kafka_native_transaction {
     uint32_t compared;
     /* since when the group's coordinator has lacked topics of positions; 0: it has all */
     uint64_t missing_ns;
-    uint64_t asked_ns; /* when other brokers were asked for these topics; 0: not yet */
-    bool answered;     /* one of them has answered */
-    bool lacks;        /* not all positions could be left out: the brokers are asked again */
+    uint64_t asked_ns;           /* when other brokers were asked for these topics; 0: not yet */
+    uint32_t questions, answers; /* how many of them were asked, and have answered */
+    bool lacks;                  /* not all positions could be left out: the brokers are asked again */
     struct ps_kafka_position *positions;
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */
     /* `from` .. `end`: the positions that are being committed, of one member or of one group */

@@ -19,6 +19,8 @@ uint32_t ps_kafka_native_positions_end(const struct ps_kafka_position *positions
  * a coordinator. In its second half the other brokers are asked. */
 #define PS_KAFKA_NATIVE_MISSING_NS (10 * PS_NS_PER_S)
 #define PS_KAFKA_NATIVE_MISSING_PART_OF_TIMEOUT 4
+/* a broker has this part of that time to say whether it has the topic; then the brokers may be asked again */
+#define PS_KAFKA_NATIVE_ANSWER_PART 4
 
 /* Returns the time for which a topic may be missing. */
 static inline uint64_t ps_kafka_native_missing_limit_ns(const struct ps_kafka_native *client)

@@ -181,9 +181,12 @@ static void ask_for_missing(struct ps_kafka_native *client)
     uint64_t now_ns = client->now.mono_ns;
     if (transaction->step != PS_KAFKA_NATIVE_STEP_OFFSETS || transaction->missing_ns == 0)
         return;
-    bool due = now_ns >= transaction->missing_ns + ps_kafka_native_missing_limit_ns(client) / 2 &&
-               (transaction->asked_ns == 0 || transaction->lacks);
-    bool asked = false;
+    uint64_t limit_ns = ps_kafka_native_missing_limit_ns(client);
+    bool due =
+        now_ns >= transaction->missing_ns + limit_ns / 2 &&
+        (transaction->asked_ns == 0 ||
+         (transaction->lacks && now_ns >= transaction->asked_ns + limit_ns / PS_KAFKA_NATIVE_ANSWER_PART));
+    uint32_t questions = 0;
     struct ps_kafka_native_topic *topic = NULL;
     while (due && (topic = ps_kafka_native_topic_next(client, topic)) != NULL)
         if (topic->of_positions)
@@ -200,16 +203,18 @@ static void ask_for_missing(struct ps_kafka_native *client)
             client, ps_kafka_native_version(broker, PS_KAFKA_NATIVE_METADATA));
         if (request == NULL)
             continue;
-        asked = true;
+        questions++;
         request->question_ns = now_ns;
         ps_kafka_native_broker_send(broker, request);
     }
     if (due)
         ps_kafka_native_want_metadata(client); /* the nodes that cannot be reached may be gone */
-    if (!asked)
+    if (questions == 0)
         return;
     transaction->asked_ns = now_ns;
-    transaction->answered = transaction->lacks = false;
+    transaction->questions = questions;
+    transaction->answers = 0;
+    transaction->lacks = false;
 }
 
 void ps_kafka_native_transaction_turn(struct ps_kafka_native *client)
@@ -254,6 +259,7 @@ static void begin(struct ps_kafka_native *client, enum ps_kafka_native_step step
     transaction->step = step;
     transaction->step_asked = transaction->end_lost = false;
     transaction->behind = transaction->proven = false;
+    transaction->asked_ns = 0; /* a topic that was deleted may have been created again */
     transaction->positions = positions;
     transaction->count = count;
     transaction->from = transaction->end = 0;

@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define CONCURRENT_REST_NS (5 * PS_NS_PER_MS) /* the markers of the last transaction are being written */
-/* a broker has this part of the time for which a topic may be missing to say whether it has the topic */
-#define ANSWER_PART 4
 
 /* ---- its end ---- */
 
@@ -304,10 +302,11 @@ static int16_t position_error(struct ps_kafka_native *client, struct ps_slice to
     if (known == NULL)
         return error;
     uint64_t limit_ns = ps_kafka_native_missing_limit_ns(client), now_ns = client->now.mono_ns;
-    bool decided = transaction->asked_ns != 0 && now_ns >= transaction->asked_ns + limit_ns / ANSWER_PART &&
-                   now_ns >= transaction->missing_ns + limit_ns;
+    bool complete = transaction->answers == transaction->questions ||
+                    now_ns >= transaction->asked_ns + limit_ns / PS_KAFKA_NATIVE_ANSWER_PART;
+    bool decided = transaction->asked_ns != 0 && complete && now_ns >= transaction->missing_ns + limit_ns;
     bool denied = known->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || known->partition_count > 0;
-    position->left_out = decided && transaction->answered && denied && part >= known->partition_count;
+    position->left_out = decided && transaction->answers > 0 && denied && part >= known->partition_count;
     transaction->lacks |= decided && !position->left_out;
     return position->left_out ? 0 : error;
 }

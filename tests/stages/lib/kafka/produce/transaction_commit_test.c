@@ -295,7 +295,7 @@ static void test_deleted_topic(void **state)
         open_source(&run);
         read_batch(&run, 0);
         serve_until(&run, 1, 5000);
-        ps_test_coordinator_remove(run.broker, 1);
+        ps_test_coordinator_remove(run.broker, 1, true);
         read_batch(&run, 1);
         read_batch(&run, 0);
         uint64_t since_ns = run.stage.now.mono_ns;
@@ -346,11 +346,42 @@ static void test_a_coordinator_that_lags(void **state)
         while (run.stage.now.mono_ns - since_ns < 12 * PS_NS_PER_S)
             turn(&run);
         assert_int_equal(run.stage.done_count, 3);
-        ps_test_coordinator_remove(run.broker, 1);
+        ps_test_coordinator_remove(run.broker, 1, true);
         serve_until(&run, 5, 5000);
         assert_int_equal(ps_test_coordinator_offset(run.broker, 0), run.read[0]);
         end(&run);
     }
+}
+
+/* A transaction leaves the position of a deleted topic out. The topic is created again, which the group's coordinator does not know yet:
+ * what the brokers said before is not true of the next transaction, which waits for the coordinator. */
+static void test_a_topic_that_comes_back(void **state)
+{
+    static struct run run;
+    begin(&run, 1, 0);
+    open_source(&run);
+    read_batch(&run, 0);
+    serve_until(&run, 1, 5000);
+    ps_test_coordinator_remove(run.broker, 1, true);
+    read_batch(&run, 1);
+    read_batch(&run, 0);
+    uint64_t since_ns = run.stage.now.mono_ns;
+    while (run.stage.now.mono_ns - since_ns < 9 * PS_NS_PER_S)
+        turn(&run);
+    serve_until(&run, 3, 5000);
+    ps_test_coordinator_lag(run.broker, 1, true);
+    ps_test_coordinator_remove(run.broker, 1, false);
+    read_batch(&run, 1);
+    read_batch(&run, 0);
+    since_ns = run.stage.now.mono_ns;
+    while (run.stage.now.mono_ns - since_ns < 9 * PS_NS_PER_S)
+        turn(&run);
+    assert_int_equal(run.stage.done_count, 3);
+    ps_test_coordinator_lag(run.broker, 1, false);
+    serve_until(&run, 5, 5000);
+    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
+        assert_int_equal(ps_test_coordinator_offset(run.broker, i), run.read[i]);
+    end(&run);
 }
 
 /* Lets time pass in large steps, until so many leases are done or this time is over. */
@@ -378,7 +409,7 @@ static void test_a_coordinator_that_is_alone(void **state)
         open_source(&run);
         read_batch(&run, 0);
         serve_until(&run, 1, 5000);
-        ps_test_coordinator_remove(run.broker, 1);
+        ps_test_coordinator_remove(run.broker, 1, true);
         read_batch(&run, 1);
         read_batch(&run, 0);
         pass_until(&run, 3, 12);
@@ -461,7 +492,7 @@ static void test_end_without_a_deleted_topic(void **state)
         open_source(&run);
         read_batch(&run, 0);
         serve_until(&run, 1, 5000);
-        ps_test_coordinator_remove(run.broker, 1);
+        ps_test_coordinator_remove(run.broker, 1, true);
         struct ps_stream_name names[PS_TEST_IN_PARTITIONS];
         struct ps_kafka_position positions[PS_TEST_IN_PARTITIONS];
         for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++) {
@@ -557,6 +588,7 @@ int main(void)
         cmocka_unit_test(test_recall_while_the_end_has_no_answer),
         cmocka_unit_test(test_memory_follows_commits),
         cmocka_unit_test(test_deleted_topic),
+        cmocka_unit_test(test_a_topic_that_comes_back),
         cmocka_unit_test(test_a_coordinator_that_lags),
         cmocka_unit_test(test_a_coordinator_that_is_alone),
         cmocka_unit_test(test_a_transaction_that_does_not_end),
