@@ -299,8 +299,8 @@ bool ps_kafka_reading_end(struct ps_kafka_fetch *fetch, bool late)
     if (!fetch->leaves) {
         ps_kafka_commit_notice(fetch);
         ps_kafka_commit_when(fetch, 0);
-        bool settled = fetch->fatal || (!fetch->commits.dirty && !fetch->commits.asked);
-        if (!settled && !late)
+        bool settled = !fetch->commits.dirty && !fetch->commits.asked;
+        if (!settled && !late && !fetch->fatal)
             return false;
         if (!settled)
             ps_log(PS_LOG_WARN, fetch->port->component,

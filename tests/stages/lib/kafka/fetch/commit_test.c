@@ -1,6 +1,7 @@
 /* The native fetch client whose commits are lost: the connection ends before the answer comes, and nobody knows whether
  * they were carried out. Commits that the coordinator answers with an error. */
 #include "core/log/log.h"
+#include "stages/lib/kafka/errors.h"
 #include "tests/support/kafka/fetch_run.h"
 
 #include <limits.h>
@@ -85,6 +86,25 @@ static void test_coordinator_loads(void **state)
     assert_true(is_awaited(14));
     assert_true(is_awaited(7));
     assert_false(is_awaited(-1));
+}
+
+/* The last commit fails for good when the source stops: the log says that records will be read again. */
+static void test_last_commit_fails(void **state)
+{
+    static struct run run;
+    begin(&run, 1, NULL, 0);
+    append(&run);
+    while (run.waiting_count == 0)
+        turn(&run);
+    run.group.fail_key = PS_TEST_KEY_COMMIT;
+    run.group.fail_error = PS_KAFKA_ERROR_FENCED_INSTANCE_ID;
+    run.group.fail_at = 1;
+    run.group.fail_last = UINT_MAX;
+    uint64_t told = ps_log_count(PS_LOG_WARN);
+    stop(&run);
+    assert_true(ps_kafka_reading_failed(run.reading, &run.reason));
+    assert_int_equal(ps_log_count(PS_LOG_WARN) - told, 2); /* the error, and what follows from it */
+    end(&run);
 }
 
 /* The process does not run for a minute while partitions are given up: the sink had no time to deliver, so the limit of
@@ -203,12 +223,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_commit_is_lost),
         cmocka_unit_test(test_coordinator_loads),
+        cmocka_unit_test(test_last_commit_fails),
         cmocka_unit_test(test_pause_of_the_process),
         cmocka_unit_test(test_hidden_end),
         cmocka_unit_test(test_hidden_later),
         cmocka_unit_test(test_hidden_end_of_transactions),
         cmocka_unit_test(test_records_after_the_hidden_end),
     };
-    ps_log_set_level(PS_LOG_OFF);
+    assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
+    ps_log_set_level(PS_LOG_WARN); /* warnings are counted */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
