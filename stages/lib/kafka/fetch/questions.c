@@ -218,11 +218,13 @@ void ps_kafka_questions_turn(struct ps_kafka_fetch *fetch)
     bool any = false;
     for (uint32_t i = 0; i < fetch->part_count; i++)
         any |= turn_part(fetch, i);
-    if (!any || fetch->member.phase != PS_KAFKA_MEMBER_STABLE)
+    if (!any)
         return;
-    struct ps_kafka_native_broker *broker = ps_kafka_member_coordinator(fetch);
+    bool stable = fetch->member.phase == PS_KAFKA_MEMBER_STABLE;
+    struct ps_kafka_native_broker *broker = stable ? ps_kafka_member_coordinator(fetch) : NULL;
     if (broker != NULL)
         ask(fetch, broker, PS_KAFKA_NATIVE_GROUP_OFFSETS);
+    /* leaders are asked about partitions that are kept over a rebalance, too: the others may take long to join */
     for (broker = fetch->client->brokers; broker != NULL; broker = broker->next) {
         ask(fetch, broker, PS_KAFKA_NATIVE_LIST_OFFSETS);
         ask(fetch, broker, PS_KAFKA_NATIVE_LEADER_EPOCH);
