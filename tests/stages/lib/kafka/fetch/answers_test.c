@@ -570,42 +570,6 @@ static void test_rebalance_longer_than_a_session(void **state)
     end(&run);
 }
 
-/* The log no longer has the offset of a kept partition while the member waits to join: it goes on at once by
- * auto.offset.reset, although the others take long. */
-static void test_out_of_range_while_joining(void **state)
-{
-    static struct run run;
-    const struct ps_pair option = {.key = "partition.assignment.strategy", .value = "cooperative-sticky"};
-    begin(&run, 1, &option, 1);
-    run.group.cooperative = true;
-    append_plain(&run);
-    read_all(&run);
-    unsigned joins = run.group.asked[PS_TEST_KEY_JOIN], read = run.read;
-    run.group.fail_key = PS_TEST_KEY_JOIN;
-    run.group.fail_error = PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS;
-    run.group.fail_at = joins + 1;
-    run.group.fail_last = UINT32_MAX;
-    run.group.rebalances = run.group.holds = true;
-    while (run.group.asked[PS_TEST_KEY_JOIN] == joins)
-        turn(&run);
-    for (unsigned i = 0; i < 8; i++)
-        append_plain(&run);
-    while (run.group.logs[0].start <= run.next[0])
-        ps_test_group_trim(&run.group, 0);
-    run.group.holds = false;
-    for (unsigned i = 0; i < 400; i++) {
-        turn(&run);
-        deliver(&run);
-    }
-    assert_int_equal(run.group.counts.out_of_range, 1);
-    assert_true(run.next[0] > run.group.logs[0].start && run.read > read);
-    run.group.fail_at = run.group.fail_last = 0;
-    read_all(&run);
-    stop(&run);
-    check_committed(&run);
-    end(&run);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -624,7 +588,6 @@ int main(void)
         cmocka_unit_test(test_slow_revocation),
         cmocka_unit_test(test_too_old_for_an_instance),
         cmocka_unit_test(test_rebalance_longer_than_a_session),
-        cmocka_unit_test(test_out_of_range_while_joining),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* Members that gave partitions up before all records of them were committed, while the group did not notice: a sink may yet commit these
- * records in the same generation. */
+ * records in the same generation. What a member reads while it joins. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include "core/log/log.h"
@@ -264,13 +264,54 @@ static void test_foreign_member(void **state)
     }
 }
 
+/* The log no longer has the offset of a kept partition while the member waits to join: it goes on at once by
+ * auto.offset.reset, although the others take long. */
+static void test_out_of_range_while_joining(void **state)
+{
+    static const struct ps_pair option = {.key = "partition.assignment.strategy",
+                                          .value = "cooperative-sticky"};
+    begin(&run, 1, &option, 1);
+    run.group.cooperative = true;
+    append_to_all();
+    read_all(&run);
+    unsigned joins = run.group.asked[PS_TEST_KEY_JOIN], read = run.read;
+    run.group.fail_key = PS_TEST_KEY_JOIN;
+    run.group.fail_error = PS_KAFKA_ERROR_COORDINATOR_LOAD_IN_PROGRESS;
+    run.group.fail_at = joins + 1;
+    run.group.fail_last = UINT32_MAX;
+    run.group.rebalances = run.group.holds = true;
+    while (run.group.asked[PS_TEST_KEY_JOIN] == joins)
+        turn(&run);
+    for (unsigned i = 0; i < 16; i++)
+        append_to_all();
+    while (run.group.logs[0].start <= run.next[0])
+        ps_test_group_trim(&run.group, 0);
+    run.group.holds = false;
+    for (unsigned i = 0; i < 400; i++) {
+        turn(&run);
+        deliver(&run);
+    }
+    assert_int_equal(run.group.counts.out_of_range, 1);
+    assert_true(run.next[0] > run.group.logs[0].start && run.read > read);
+    run.group.fail_at = run.group.fail_last = 0;
+    read_all(&run);
+    stop(&run);
+    check_committed(&run);
+    end(&run);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_session_over_unnoticed), cmocka_unit_test(test_late_revocation_unnoticed),
-        cmocka_unit_test(test_all_committed),          cmocka_unit_test(test_session_over_noticed),
-        cmocka_unit_test(test_coordinator_moves_on),   cmocka_unit_test(test_no_partition_is_kept),
-        cmocka_unit_test(test_no_coordinator_yet),     cmocka_unit_test(test_foreign_member),
+        cmocka_unit_test(test_out_of_range_while_joining),
+        cmocka_unit_test(test_session_over_unnoticed),
+        cmocka_unit_test(test_late_revocation_unnoticed),
+        cmocka_unit_test(test_all_committed),
+        cmocka_unit_test(test_session_over_noticed),
+        cmocka_unit_test(test_coordinator_moves_on),
+        cmocka_unit_test(test_no_partition_is_kept),
+        cmocka_unit_test(test_no_coordinator_yet),
+        cmocka_unit_test(test_foreign_member),
     };
     ps_log_set_level(PS_LOG_OFF);
     return cmocka_run_group_tests(tests, NULL, NULL);
