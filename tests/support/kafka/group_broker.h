@@ -77,11 +77,24 @@ static inline void ps_test_group_log_begin(struct ps_test_group_log *log, int64_
     log->earlier = log->began = log->differs = log->differed = -1;
 }
 
-/* One partition of a request for records. */
+/* One partition of a request for records, or of a session. */
 struct ps_test_group_wanted {
     int64_t topic;            /* its id; 0: it is named */
     int32_t partition, epoch; /* of the leader, as the member knows it; -1: not sent */
     int64_t offset;
+    int64_t end; /* of a session: the log end offset in the last answer */
+};
+
+/* The fetch session (KIP-227) that a node keeps for the member. */
+struct ps_test_group_session {
+    int32_t id, epoch; /* id 0: none; the epoch of the next request */
+    int32_t told;      /* the id in the answer to the last request */
+    unsigned handled;  /* the number of the last request */
+    bool incremental;  /* the last request was incremental */
+    int16_t error;     /* of the last request */
+    bool by_ids;       /* topics have ids, and no names */
+    struct ps_test_group_wanted parts[PS_TEST_GROUP_PARTITIONS];
+    unsigned count;
 };
 
 struct ps_test_group_node {
@@ -109,6 +122,11 @@ struct ps_test_group_broker {
     unsigned partitions;     /* of the topic: the first ones of `logs` */
     unsigned former_answers; /* next Metadata answers that describe the topic before it was recreated */
     unsigned former_lives;   /* how often the topic was recreated since then; 0 counts as 1 */
+    struct ps_test_group_session sessions[PS_TEST_GROUP_NODES];
+    int32_t session_id;                    /* the last one that was given */
+    bool no_sessions;                      /* there is no room for them */
+    bool strange;                          /* the next answer has one partition that was not asked for */
+    bool leaves_last;                      /* answers to requests with all partitions lack the last one */
     unsigned fetches[PS_TEST_GROUP_NODES]; /* answers to Fetch of each node */
     unsigned sick;                         /* bits: Fetch answers for these partitions with `sick_error` */
     int16_t sick_error;
@@ -162,7 +180,9 @@ struct ps_test_group_broker {
 
     struct {
         unsigned records, hidden, breaks, errors, damaged, stale, truncated, by_others, out_of_range;
-        unsigned by_ids; /* answers to requests for records */
+        unsigned full, incremental, named; /* Fetch requests; partitions named in incremental ones */
+        unsigned not_found;                /* sessions that the node has forgotten */
+        unsigned by_ids;                   /* answers to requests for records */
         unsigned by_replicas,
             by_leaders;     /* partitions of answers to Fetch, without an error, that may have records */
         unsigned stale_ids; /* answers for partitions of a topic that is no longer there */
@@ -220,12 +240,28 @@ struct ps_test_group_fetching {
     struct ps_test_group_wanted parts[PS_TEST_GROUP_PARTITIONS];
     uint32_t count;
     bool by_ids;
+    int32_t session, epoch; /* epoch -1: the version has no sessions */
     int32_t wait_ms;
     bool committed_only;
     bool has_rack;
 };
 
 void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_group_fetching *fetching);
+
+/* ---- group_broker_session.c ---- */
+
+/* Applies the request to its session, once; `fetching` then has the partitions that it asks for. Returns the
+ * session. */
+struct ps_test_group_session *ps_test_group_session_apply(struct ps_test_group_broker *group,
+                                                          struct ps_test_group_fetching *fetching);
+/* Returns whether the answer must have the partition, and notes what the answer says. */
+bool ps_test_group_session_tells(struct ps_test_group_session *session, const struct ps_test_group_log *log,
+                                 const struct ps_test_group_wanted *wanted, bool has_news);
+/* Moves the partition to the end of the next answer. */
+void ps_test_group_session_turn(struct ps_test_group_session *session,
+                                const struct ps_test_group_wanted *wanted);
+/* All nodes forget their sessions, as when they are started again. */
+void ps_test_group_sessions_forget(struct ps_test_group_broker *group);
 
 /* ---- group_broker_member.c: the requests of a member ---- */
 

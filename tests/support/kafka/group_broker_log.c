@@ -274,10 +274,11 @@ void ps_test_group_move_leader(struct ps_test_group_broker *group, unsigned part
 static int16_t part_error(const struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
+    bool resolved = group->sessions[group->node].incremental; /* a session keeps the name that the id had */
     if ((group->sick >> part->partition & 1) != 0)
         return group->sick_error;
     if (part->topic != 0 && (part->topic != group->topic_id || group->no_ids))
-        return ERROR_UNKNOWN_TOPIC_ID;
+        return resolved ? ERROR_INCONSISTENT_TOPIC_ID : ERROR_UNKNOWN_TOPIC_ID;
     if (part->partition >= (int32_t)group->partitions)
         return ERROR_UNKNOWN_TOPIC;
     if (log->leader != group->node && (!group->has_racks || group->replica_error != 0))
@@ -439,6 +440,37 @@ static char *put_part(struct ps_test_group_broker *group, int16_t version,
     return put_tags(put_strange_tags(at, version), version); /* of the partition, and of the topic */
 }
 
+/* Writes the partitions of the answer; those of a session only if there is something to tell. */
+static char *put_parts(struct ps_test_group_broker *group, int16_t version,
+                       const struct ps_test_group_fetching *fetching, struct ps_test_group_session *session,
+                       char *at)
+{
+    char *count_at = at;
+    unsigned count = 0;
+    at += version >= VERSION_OF_IDS ? 1 : sizeof(int32_t);
+    bool leaves_last = group->leaves_last && session != NULL && !session->incremental;
+    for (unsigned i = 0; i < fetching->count - (fetching->count > 1 && leaves_last); i++) {
+        const struct ps_test_group_wanted *part = &fetching->parts[i];
+        bool news = has_news(group, part);
+        if (session != NULL &&
+            !ps_test_group_session_tells(session, &group->logs[part->partition], part, news))
+            continue;
+        at = put_part(group, version, fetching, part, at);
+        count++;
+        if (session != NULL && news)
+            ps_test_group_session_turn(session, part);
+    }
+    if (group->strange && session != NULL && session->incremental) {
+        group->strange = false;
+        const struct ps_test_group_wanted other = {.partition = PS_TEST_GROUP_PARTITIONS - 1,
+                                                   .topic = fetching->by_ids ? group->topic_id : 0};
+        at = put_part(group, version, fetching, &other, at);
+        count++;
+    }
+    (void)put_count(count_at, count, version);
+    return put_strange_tags(at, version);
+}
+
 /* A member that fetches from the earlier offset has not learnt of the new one. */
 static void note_fetched(struct ps_test_group_broker *group, const struct ps_test_group_wanted *part)
 {
@@ -453,10 +485,14 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
                           struct ps_test_request *request, char *at)
 {
     struct ps_test_group_fetching fetching;
+    struct ps_test_group_session *session = NULL;
     ps_test_group_read_fetch(request, &fetching);
+    if (request->version >= 7)
+        session = ps_test_group_session_apply(group, &fetching);
+    bool refused = session != NULL && session->error != 0;
     for (unsigned i = 0; i < fetching.count; i++)
         note_fetched(group, &fetching.parts[i]);
-    if (group->holds || (!has_answer(group, &fetching) &&
+    if (group->holds || (!has_answer(group, &fetching) && !refused &&
                          group->now_ns < connection->since_ns + (uint64_t)fetching.wait_ms * PS_NS_PER_MS))
         return NULL;
     group->fetches[group->node]++;
@@ -465,13 +501,11 @@ char *ps_test_group_fetch(struct ps_test_group_broker *group, struct ps_test_con
         group->first[fetching.parts[0].partition]++;
     at = put_strange_tags(at, request->version); /* of the header */
     at = ps_wire_put_int32(at, 0);
-    int16_t error = request->version >= 7 ? ps_test_group_error(group, PS_TEST_KEY_FETCH, true) : 0;
-    if (request->version >= 7) {
-        at = ps_wire_put_int16(at, error);
-        at = ps_wire_put_int32(at, 0); /* no session */
-    }
-    at = put_count(at, error == 0 ? fetching.count : 0, request->version);
-    for (unsigned i = 0; i < fetching.count && error == 0; i++)
-        at = put_part(group, request->version, &fetching, &fetching.parts[i], at);
-    return put_strange_tags(at, request->version);
+    if (session == NULL)
+        return put_parts(group, request->version, &fetching, NULL, at);
+    int16_t error = refused ? session->error : ps_test_group_error(group, PS_TEST_KEY_FETCH, true);
+    at = ps_wire_put_int16(at, error);
+    at = ps_wire_put_int32(at, error == 0 ? session->told : 0);
+    return error == 0 ? put_parts(group, request->version, &fetching, session, at)
+                      : put_tags(put_count(at, 0, request->version), request->version);
 }

@@ -1,4 +1,4 @@
-/* The decoding of Fetch requests, which ask for all their partitions and for no session (KIP-227). */
+/* The decoding of Fetch requests. */
 #include "tests/support/kafka/group_broker.h"
 
 #include "tests/support/support.h"
@@ -49,7 +49,7 @@ void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_gr
     int16_t version = request->version;
     uint32_t length = 0;
     assert_true(version != 12); /* a consumer has no use for what version 12 adds */
-    *fetching = (struct ps_test_group_fetching){.by_ids = version >= VERSION_OF_IDS};
+    *fetching = (struct ps_test_group_fetching){.epoch = -1, .by_ids = version >= VERSION_OF_IDS};
     end_fields(in, version); /* of the header */
     assert_int_equal(ps_wire_get_int32(in), -1);
     fetching->wait_ms = ps_wire_get_int32(in);
@@ -57,16 +57,16 @@ void ps_test_group_read_fetch(struct ps_test_request *request, struct ps_test_gr
     if (version >= 3)
         (void)ps_wire_get_int32(in);
     fetching->committed_only = version >= 4 && ps_wire_get_int8(in) == 1;
-    if (version >= 7) { /* no session */
-        assert_int_equal(ps_wire_get_int32(in), 0);
-        assert_int_equal(ps_wire_get_int32(in), -1);
+    if (version >= 7) {
+        fetching->session = ps_wire_get_int32(in);
+        fetching->epoch = ps_wire_get_int32(in);
     }
     fetching->count = read_count(in, version, 6);
-    assert_in_range(fetching->count, 1, PS_TEST_GROUP_PARTITIONS);
+    assert_in_range(fetching->count, fetching->epoch <= 0, PS_TEST_GROUP_PARTITIONS);
     for (uint32_t t = 0; t < fetching->count; t++)
         fetching->parts[t] = read_part(in, version);
     if (version >= 7)
-        assert_int_equal(read_count(in, version, 10), 0); /* partitions that leave the session */
+        assert_int_equal(read_count(in, version, 10), 0); /* partitions leave no session */
     if (version >= 11)
         (void)(version >= VERSION_OF_IDS ? ps_wire_get_compact_string(in, &length)
                                          : ps_wire_get_string(in, &length));

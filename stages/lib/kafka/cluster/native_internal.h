@@ -42,6 +42,15 @@ enum ps_kafka_native_phase {
     PS_KAFKA_NATIVE_UP,
 };
 
+/* The fetch session with a broker (fetch/session.c). */
+struct ps_kafka_fetch_session {
+    int32_t id;          /* 0: none */
+    int32_t epoch;       /* of the next request; 0: it names all partitions, and asks for another session */
+    int32_t asked_epoch; /* of the last request */
+    uint32_t count;      /* its partitions */
+    uint64_t number;     /* is different for each session of the client */
+};
+
 struct ps_kafka_native_broker {
     struct ps_kafka_native *client;
     int32_t node;    /* the broker's id in the cluster; -1: the broker is only in bootstrap.servers */
@@ -85,6 +94,7 @@ struct ps_kafka_native_broker {
         bool starved;  /* there is no memory for the answer: nothing is read */
         bool asked;    /* a Fetch is under way */
         uint32_t turn; /* the stream with which the next Fetch begins */
+        struct ps_kafka_fetch_session session;
     } fetch;
     /* requests in the order sent; the first one is answered first */
     struct ps_kafka_native_request *first, **end;

@@ -1,6 +1,7 @@
 /* Requests for records, and their answers (KIP-74). A broker has one request at a time; the next one is sent when the
- * answer has come, even if its records are still being read. A request asks for records of all wanted partitions. An
- * answer is received into a block of the memory budget. */
+ * answer has come, even if its records are still being read. A request asks for records of all wanted partitions,
+ * and names only those that the broker does not know from earlier requests (session.c). An answer is received into a
+ * block of the memory budget. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
@@ -61,7 +62,7 @@ static uint32_t count_wanted(const struct ps_kafka_fetch *fetch, const struct ps
 }
 
 /* Writes the partitions to request from the broker to fetch->requests.chosen. Returns their number. The first partitions may
- * fill the answer, so each request begins with another partition. */
+ * fill the answer, so each request begins with another partition. In a session the broker itself takes turns. */
 static uint32_t choose(struct ps_kafka_fetch *fetch, struct ps_kafka_native_broker *broker)
 {
     uint32_t count = 0;
@@ -116,7 +117,8 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
                                                     struct ps_kafka_native_broker *broker)
 {
     uint32_t count = choose(fetch, broker);
-    return ps_kafka_fetch_request(fetch, choose_version(fetch, broker, count), count, wait_of(fetch));
+    return ps_kafka_fetch_request(fetch, &broker->fetch.session, choose_version(fetch, broker, count), count,
+                                  wait_of(fetch));
 }
 
 static bool has_room(const struct ps_kafka_fetch *fetch)
@@ -405,9 +407,10 @@ static bool find_by_id(const struct ps_kafka_fetch *fetch, const char *id, int32
 
 /* Reads the partitions of an answer. Its bytes are already in the block that keeps them, so slices may point to them. */
 static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fetched,
-                        const struct ps_kafka_native_request *request, struct ps_wire_in *in)
+                        const struct ps_kafka_native_request *request, struct ps_kafka_fetch_session *session,
+                        struct ps_wire_in *in)
 {
-    uint32_t stream, hint = 0;
+    uint32_t stream, hint = 0, answered = 0, strange = 0;
     struct ps_wire_partitions walk = ps_wire_partitions_begin(in);
     if (in->flexible)
         walk.id_bytes = PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
@@ -415,13 +418,19 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
         int32_t partition = ps_wire_get_int32(in);
         const struct part_answer answer = read_part(in, request->version);
         if (in->failed)
-            return false;
+            break;
         bool found = walk.id_bytes > 0 ? find_by_id(fetch, walk.topic.data, partition, &hint, &stream)
                                        : ps_kafka_parts_find(fetch, walk.topic, partition, &stream) != NULL;
+        bool asked = found && fetch->parts[stream].session == session->number;
+        answered += asked;
+        strange += !asked;
         if (found)
             handle_part(fetch, fetched, stream, &answer, request->correlation);
     }
     ps_wire_end_fields(in);
+    /* the broker may remember other partitions */
+    if (in->failed || strange > 0 || (session->asked_epoch == 0 && answered != session->count))
+        session->epoch = 0;
     return !in->failed;
 }
 
@@ -463,16 +472,23 @@ static struct ps_kafka_fetched *copy_answer(struct ps_kafka_fetch *fetch, struct
     return fetched;
 }
 
-/* Reads the error of the whole answer. Returns whether the next request may follow immediately. */
+/* Reads the error of the whole answer, and the session's id. Returns whether the next request may follow immediately. */
 static bool read_error(struct ps_kafka_fetch *fetch, const struct ps_kafka_native_request *request,
-                       struct ps_wire_in *in)
+                       struct ps_kafka_fetch_session *session, struct ps_wire_in *in)
 {
     if (request->version < PS_KAFKA_FETCH_OF_SESSIONS)
         return true;
     int16_t error = ps_wire_get_int16(in);
-    (void)ps_wire_get_int32(in); /* the session's id */
-    if (in->failed || request->node < 0 || error == 0)
+    int32_t id = ps_wire_get_int32(in);
+    if (in->failed || request->node < 0)
         return true;
+    if (error == 0)
+        ps_kafka_session_answered(session, id);
+    bool is_of_session = error == PS_KAFKA_ERROR_FETCH_SESSION_ID_NOT_FOUND ||
+                         error == PS_KAFKA_ERROR_INVALID_FETCH_SESSION_EPOCH ||
+                         error == PS_KAFKA_ERROR_FETCH_SESSION_TOPIC_ID_ERROR;
+    if (error == 0 || (is_of_session && session->asked_epoch > 0))
+        return true; /* the next request names all partitions */
     ps_kafka_reports_error(&fetch->reports, error, "Fetch");
     return false;
 }
@@ -482,7 +498,8 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
 {
     struct ps_kafka_fetch *fetch = ps_kafka_fetch_of(broker->client);
     struct ps_kafka_fetched *fetched = request->answer;
-    bool follows = read_error(fetch, request, in);
+    struct ps_kafka_fetch_session *session = &broker->fetch.session;
+    bool follows = read_error(fetch, request, session, in);
     request->answer = NULL;
     broker->fetch.asked = false;
     if (request->throttle_ms > 0)
@@ -494,7 +511,7 @@ bool ps_kafka_fetch_answer(struct ps_kafka_native_broker *broker, struct ps_kafk
         broker->throttle_ns = fetch->mono_ns + ERROR_REST_NS;
         return !in->failed;
     }
-    bool good = read_answer(fetch, fetched, request, in);
+    bool good = read_answer(fetch, fetched, request, session, in);
     forget_asked(fetch, request);
     queue(fetch, fetched);
     if (!good)

@@ -15,6 +15,7 @@
  *   commit.c                  commits of offsets
  *   fetch.c                   requests for records, and their answers
  *   fetch_request.c           the encoding of these requests
+ *   session.c                 fetch sessions: the partitions that brokers remember (KIP-227)
  *   replicas.c                the replicas that are read instead of leaders (KIP-392)
  *   read.c                    reads the records of the answers, in order
  *   record_batch.c, unpack.c  decoding and decompression of record batches
@@ -84,11 +85,14 @@ struct ps_kafka_fetch_part {
     /* READY: the node that is read instead of the leader, until `replica_until_ns`; -1: none (replicas.c) */
     int32_t replica;
     uint64_t replica_until_ns;
-    uint32_t queued; /* number of the partition's slices that are not read in full */
-    int64_t next;    /* READY, CHECKED: the offset to be fetched next */
-    int64_t begin;   /* the offset from which reading began, or went on */
-    int64_t end;     /* the offset after the last record, by the last answer; -1: not known */
-    int32_t epoch;   /* epoch of the leader that wrote the record before `next`; -1: not known */
+    uint64_t session;   /* number of the fetch session that has the partition; 0: none (session.c) */
+    int64_t told_next;  /* what the broker of that session was told: the offset, */
+    int32_t told_epoch; /* and the leader's epoch */
+    uint32_t queued;    /* number of the partition's slices that are not read in full */
+    int64_t next;       /* READY, CHECKED: the offset to be fetched next */
+    int64_t begin;      /* the offset from which reading began, or went on */
+    int64_t end;        /* the offset after the last record, by the last answer; -1: not known */
+    int32_t epoch;      /* epoch of the leader that wrote the record before `next`; -1: not known */
     /* The epoch of a leader that has the record before `next`; -1: none is known. In state CHECKED, the epoch of
      * the leader that was asked. */
     int32_t checked;
@@ -234,6 +238,7 @@ struct ps_kafka_fetch_requests {
     uint32_t broker_turn; /* number of the broker that gets the first request */
     bool broker_waits;    /* a broker waits for room for its answer */
     uint32_t asked;       /* requests that are under way */
+    uint64_t sessions;    /* sessions that were asked for: the number of the last one */
 };
 
 /* The answers to them. (fetch.c, read.c) */
@@ -463,8 +468,18 @@ bool ps_kafka_commit_answer(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)
 
 /* Returns a Fetch request for the `count` partitions in fetch->requests.chosen, and marks them as `asked`. Returns NULL
  * without memory. */
-struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch, int16_t version,
-                                                       uint32_t count, int32_t wait_ms);
+struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch,
+                                                       struct ps_kafka_fetch_session *session,
+                                                       int16_t version, uint32_t count, int32_t wait_ms);
+
+/* ---- session.c ---- */
+
+/* Called for a request for the `count` partitions in fetch->requests.chosen. Moves those that it must name to the front
+ * of them, and returns their number. */
+uint32_t ps_kafka_session_ask(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_session *session,
+                              int16_t version, uint32_t count);
+/* Called for an answer without an error, with its session id. */
+void ps_kafka_session_answered(struct ps_kafka_fetch_session *session, int32_t id);
 
 /* ---- fetch.c ---- */
 

@@ -1,6 +1,5 @@
 /* The encoding of Fetch requests, from version 2 of Kafka 0.10.0 on. Versions up to 11 have names of topics; version 13
- * has their ids (KIP-516), so that a broker does not read the log of another topic of the same name. Each request names
- * all partitions whose records it asks for: the client asks brokers for no session (KIP-227). */
+ * has their ids (KIP-516), so that a broker does not read the log of another topic of the same name. */
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <string.h>
@@ -9,7 +8,6 @@
 #define PART_BYTES 48U    /* of a partition without the name or id of its topic */
 #define VERSION_OF_LOG_START 5
 #define VERSION_OF_EPOCHS 9
-#define WITHOUT_SESSION (-1) /* as the epoch of a session */
 
 static size_t parts_bytes(const struct ps_kafka_fetch *fetch, uint32_t count)
 {
@@ -40,15 +38,17 @@ static char *put_part(const struct ps_kafka_fetch *fetch, char *at, const struct
     return ps_wire_put_tags(at, flexible); /* of the topic */
 }
 
-struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch, int16_t version,
-                                                       uint32_t count, int32_t wait_ms)
+struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fetch,
+                                                       struct ps_kafka_fetch_session *session,
+                                                       int16_t version, uint32_t count, int32_t wait_ms)
 {
+    uint32_t named = ps_kafka_session_ask(fetch, session, version, count);
     const struct ps_kafka_fetch_settings *settings = &fetch->settings;
     size_t rack_length = strlen(settings->rack);
     struct ps_kafka_native_request *request;
     char *at =
         ps_kafka_native_request_begin(fetch->client, PS_KAFKA_NATIVE_FETCH, version,
-                                      REQUEST_BYTES + rack_length + parts_bytes(fetch, count), &request);
+                                      REQUEST_BYTES + rack_length + parts_bytes(fetch, named), &request);
     if (at == NULL)
         return NULL;
     bool flexible = request->flexible;
@@ -60,14 +60,15 @@ struct ps_kafka_native_request *ps_kafka_fetch_request(struct ps_kafka_fetch *fe
     if (version >= PS_KAFKA_FETCH_OF_TRANSACTIONS)
         at = ps_wire_put_int8(at, settings->committed_only);
     if (version >= PS_KAFKA_FETCH_OF_SESSIONS) {
-        at = ps_wire_put_int32(at, 0);
-        at = ps_wire_put_int32(at, WITHOUT_SESSION);
+        at = ps_wire_put_int32(at, session->id);
+        at = ps_wire_put_int32(at, session->asked_epoch);
     }
-    at = ps_wire_put_count(at, count, flexible);
+    at = ps_wire_put_count(at, named, flexible);
     for (uint32_t n = 0; n < count; n++) {
         struct ps_kafka_fetch_part *part = &fetch->parts[fetch->requests.chosen[n]];
         part->asked_by = request->correlation;
-        at = put_part(fetch, at, part, version, flexible);
+        if (n < named)
+            at = put_part(fetch, at, part, version, flexible);
     }
     if (version >= PS_KAFKA_FETCH_OF_SESSIONS)
         at = ps_wire_put_count(at, 0, flexible); /* partitions that leave the session */

@@ -148,6 +148,7 @@ static void take_anew(struct ps_kafka_fetch *fetch, uint32_t stream)
     ps_kafka_fetched_drop_part(fetch, stream);
     part->next = part->epoch = part->checked = -1;
     part->gone_from = -1;
+    part->session = 0; /* the broker's has the former topic */
     if (fetch->sink_commits && !ps_kafka_stream_is_drained(&fetch->streams.items[stream]))
         return;
     part->lives = part->topic->lives;

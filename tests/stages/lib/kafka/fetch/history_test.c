@@ -1,5 +1,5 @@
-/* Histories of the native fetch client that a seed determines: connections break, leaders and the coordinator move, the
- * group rebalances and gives partitions away and back, logs lose their beginning or their end, batches arrive damaged. No
+/* Histories of the native fetch client that a seed determines: connections break, leaders and the coordinator move, brokers
+ * forget fetch sessions or have no room for them, the group rebalances and gives partitions away and back, logs lose their beginning or their end, batches arrive damaged. No
  * record is lost; a record is read twice only if its commit did not happen, or the policy for lost offsets demands it;
  * records of a partition are in order; only delivered records are committed (tests/support/kafka/fetch_run.h and
  * group_broker.h check that). */
@@ -69,6 +69,9 @@ static void disturb(struct run *run, const struct kinds *kinds)
         if (kinds->breaks && draw(run, 3) == 0)
             ps_test_connections_break(&run->group.nodes[draw(run, PS_TEST_GROUP_NODES)]);
         break;
+    case 6:
+        ps_test_group_sessions_forget(&run->group);
+        break;
     default:
         break;
     }
@@ -81,7 +84,8 @@ static void finish(struct run *run, bool from_latest)
     run->group.others = 0;
     run->group.rebalances = true; /* it gets all partitions */
     read_all(run);
-    for (unsigned i = 0; i < 200; i++) { /* a leader may still send it back, to what was read of another log */
+    for (unsigned i = 0; i < 200;
+         i++) { /* a leader may still send it back, to what was read of another log */
         turn(run);
         deliver(run);
     }
@@ -101,6 +105,7 @@ static void run_history(struct run *run, uint64_t seed, const struct kinds *kind
     run->group.cooperative = kinds->cooperative;
     run->group.old = draw(run, 3) == 0;
     run->group.names_topics = draw(run, 3) == 0;
+    run->group.no_sessions = draw(run, 4) == 0;
     run->group.faults = kinds->breaks ? draw(run, 40) : 0;
     run->group.damages = kinds->breaks || kinds->damages;
     run->group.damage_share = kinds->damages ? 200 : 0;
@@ -124,6 +129,7 @@ static unsigned run_histories(const struct kinds *kinds, unsigned *rebalances)
 {
     static struct run run;
     unsigned again = 0, read = 0, breaks = 0, errors = 0, out_of_range = 0, by_others = 0, damaged = 0;
+    unsigned full = 0, incremental = 0, not_found = 0;
     uint64_t seed = ps_test_seed();
     *rebalances = 0;
     for (unsigned i = 0; i < HISTORIES; i++) {
@@ -136,6 +142,9 @@ static unsigned run_histories(const struct kinds *kinds, unsigned *rebalances)
         damaged += run.group.counts.damaged;
         out_of_range += run.group.counts.out_of_range;
         by_others += run.group.counts.by_others;
+        full += run.group.counts.full;
+        incremental += run.group.counts.incremental;
+        not_found += run.group.counts.not_found;
         *rebalances += (unsigned)run.group.generation;
         end(&run);
     }
@@ -143,6 +152,9 @@ static unsigned run_histories(const struct kinds *kinds, unsigned *rebalances)
         "%u records read, %u of them again, %u by others; %u breaks, %u errors, %u damaged, %u offsets "
         "out of range, %u generations\n",
         read, again, by_others, breaks, errors, damaged, out_of_range, *rebalances);
+    print_message("fetch sessions: %u requests with all partitions, %u others; %u sessions not found\n", full,
+                  incremental, not_found);
+    assert_true(full > 0 && incremental > 0 && not_found > 0);
     assert_true(!kinds->breaks || (breaks > 0 && errors > 0));
     assert_true(!kinds->truncates || out_of_range > 0);
     return again;
