@@ -85,7 +85,7 @@ expect 'docs/stages/sink_nothing\.md: is about no stage'
 
 # ---- names ----
 
-cat >conf/twice.c <<'EOF'
+cat >conf/doubts/twice.c <<'EOF'
 struct ps_batch {
     int member;
 };
@@ -104,9 +104,9 @@ static void ps_batch_give(void)
 {
 }
 EOF
-expect '[^ ]+: struct ps_batch is defined more than once: .*\bconf/twice\.c:1\b.*' \
-    '[^ ]+: enum ps_result is defined more than once: .*\bconf/twice\.c:5\b.*' \
-    '[^ ]+: function ps_batch_take is defined more than once: .*\bconf/twice\.c:11\b.*'
+expect '[^ ]+: struct ps_batch is defined more than once: .*\bconf/doubts/twice\.c:1\b.*' \
+    '[^ ]+: enum ps_result is defined more than once: .*\bconf/doubts/twice\.c:5\b.*' \
+    '[^ ]+: function ps_batch_take is defined more than once: .*\bconf/doubts/twice\.c:11\b.*'
 
 # ---- tests ----
 
@@ -119,16 +119,16 @@ expect 'tests/fuzz/hungry_fuzz\.c: has 0 inputs in tests/fuzz/corpus/hungry, nee
 
 # ---- what comments and pages name ----
 
-cat >conf/comment.c <<'EOF'
-/* See core/none/such.c, core/cl*ck.c, conf/<name>.c and conf/{comment,twice}.c,
+cat >conf/doubts/comment.c <<'EOF'
+/* See core/none/such.c, core/cl*ck.c, conf/<name>.c and conf/doubts/{comment,twice}.c,
  * conf/{none,such}.c and such_none.h. */
 int number; // docs/none.md
 const char *const path = "conf/nothing.c /* core/nothing.c */";
 EOF
-expect 'conf/comment\.c:1: names core/none/such\.c, which is not there' \
-    'conf/comment\.c:2: names conf/\{none,such\}\.c, which is not there' \
-    'conf/comment\.c:2: names such_none\.h, and no file has that name' \
-    'conf/comment\.c:3: names docs/none\.md, which is not there'
+expect 'conf/doubts/comment\.c:1: names core/none/such\.c, which is not there' \
+    'conf/doubts/comment\.c:2: names conf/\{none,such\}\.c, which is not there' \
+    'conf/doubts/comment\.c:2: names such_none\.h, and no file has that name' \
+    'conf/doubts/comment\.c:3: names docs/none\.md, which is not there'
 # shellcheck disable=SC2016
 echo 'See `tests/none_test.c` and [this](none.md#some).' >>docs/RULES.md
 expect 'docs/RULES\.md:[0-9]+: names tests/none_test\.c, which is not there' \
