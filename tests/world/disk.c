@@ -10,11 +10,6 @@
 
 #define LINKS_FOLLOWED_MAX 20
 
-struct disk *disk_get(void)
-{
-    return (struct disk *)world->disk;
-}
-
 static uint64_t room_of(const struct disk_inode *inode)
 {
     return inode->reserved > inode->now.size ? inode->reserved : inode->now.size;
@@ -49,7 +44,7 @@ static void touch(struct disk_inode *inode)
 /* Accounts for a file that takes `room` bytes. Returns whether they are there. */
 static bool take_room(struct disk_inode *inode, uint64_t room)
 {
-    struct disk *disk = disk_get();
+    struct disk *disk = world->disk;
     uint64_t had = room_of(inode);
     if (room > had && disk->limit_bytes > 0 && disk->used_bytes + (room - had) > disk->limit_bytes)
         return false;
@@ -59,7 +54,7 @@ static bool take_room(struct disk_inode *inode, uint64_t room)
 
 int disk_write(struct disk_inode *inode, uint64_t offset, const void *from, size_t length, size_t *written)
 {
-    struct disk *disk = disk_get();
+    struct disk *disk = world->disk;
     *written = 0;
     uint64_t end = offset + length, room = room_of(inode);
     if (end > room && !take_room(inode, end)) {
@@ -84,7 +79,7 @@ int disk_resize(struct disk_inode *inode, uint64_t size)
     if (size < inode->now.size) {
         uint64_t had = room_of(inode);
         inode->reserved = 0;
-        disk_get()->used_bytes -= had - size;
+        world->disk->used_bytes -= had - size;
     }
     disk_bytes_resize(&inode->now, size);
     add_change(inode, size, NULL, 0);
@@ -166,7 +161,7 @@ struct disk_inode *disk_lookup(const struct disk_inode *directory, const char *n
 
 static struct disk_naming *begin_naming(void)
 {
-    struct disk *disk = disk_get();
+    struct disk *disk = world->disk;
     struct disk_naming *naming = world_allocate(sizeof *naming);
     if (disk->last_naming == NULL)
         disk->last_naming = &disk->namings;
@@ -190,7 +185,7 @@ static void change_name(struct disk_naming *naming, struct disk_inode *directory
 static struct disk_inode *new_inode(mode_t mode)
 {
     struct disk_inode *inode = world_allocate(sizeof *inode);
-    inode->number = ++disk_get()->inodes;
+    inode->number = ++world->disk->inodes;
     inode->mode = mode;
     inode->links = S_ISDIR(mode) ? 2 : 1;
     inode->last_change = &inode->changes;
@@ -235,7 +230,7 @@ static void drop(struct disk_inode *inode)
         inode->links = 0;
         inode->parent->links--;
     } else if (--inode->links == 0)
-        disk_get()->used_bytes -= room_of(inode);
+        world->disk->used_bytes -= room_of(inode);
     disk_watched(inode, inode->links == 0 ? IN_DELETE_SELF : IN_ATTRIB, NULL, 0);
 }
 
@@ -291,7 +286,7 @@ struct disk_inode *disk_find(struct disk_inode *from, const char *path, bool fol
                              struct disk_inode **directory, char last[DISK_NAME_MAX + 1], int *error)
 {
     static int depth;
-    struct disk_inode *at = from == NULL || *path == '/' ? disk_get()->root : from;
+    struct disk_inode *at = from == NULL || *path == '/' ? world->disk->root : from;
     *directory = NULL;
     last[0] = 0;
     *error = ENOENT;
@@ -362,8 +357,7 @@ static bool concerns(const struct disk_naming *naming, const struct disk_inode *
 
 void disk_sync(struct disk_inode *inode)
 {
-    struct disk *disk = disk_get();
-    disk->syncs++;
+    struct disk *disk = world->disk;
     for (struct disk_change *change = inode->changes; change != NULL; change = change->next)
         keep_change(inode, change);
     forget_changes(inode);
@@ -418,9 +412,8 @@ static void copy_kept(struct disk_bytes *to, const struct disk_bytes *from)
 /* Every inode that a durable name leads to is as it was durable; links and room are counted again. */
 static void restore(struct disk_inode *inode, struct disk_inode *parent)
 {
-    struct disk *disk = disk_get();
+    struct disk *disk = world->disk;
     inode->opens = 0;
-    inode->flock_holders = inode->flock_exclusive = 0;
     if (!S_ISDIR(inode->mode)) {
         inode->links++;
         if (inode->links > 1)
@@ -456,8 +449,7 @@ static void forget_links(struct disk_inode *directory)
 
 void disk_cut(void)
 {
-    struct disk *disk = disk_get();
-    disk->cuts++;
+    struct disk *disk = world->disk;
     bool in_order = world_below(2) == 0, keeps = true;
     for (struct disk_naming *naming = disk->namings, *next; naming != NULL; naming = next) {
         next = naming->next;
@@ -495,7 +487,7 @@ void disk_stat(const struct disk_inode *inode, struct stat *to)
 void disk_format(void)
 {
     struct disk *disk = world_allocate(sizeof *disk);
-    world->disk = (struct world_disk *)disk;
+    world->disk = disk;
     disk->last_naming = &disk->namings;
     disk->root = new_inode(S_IFDIR | 0755);
     struct disk_inode *made;
@@ -515,7 +507,7 @@ struct disk_inode *disk_at(const char *path)
 /* Returns the file of this path, made if it was missing, with its directories. */
 static struct disk_inode *make_file(const char *path)
 {
-    struct disk_inode *at = disk_get()->root;
+    struct disk_inode *at = world->disk->root;
     for (const char *name = path + 1;; name += strcspn(name, "/") + 1) {
         size_t length = strcspn(name, "/");
         char part[DISK_NAME_MAX + 1];

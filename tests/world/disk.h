@@ -53,8 +53,6 @@ struct disk_inode {
     struct disk_change *changes, **last_change; /* since the last sync, in order */
     struct disk_names names, kept_names;
     struct disk_inode *parent; /* of a directory */
-    bool immutable;            /* the world's own doing: nothing in it can be changed */
-    int flock_holders, flock_exclusive;
 };
 
 /* One change of names; a rename has two. */
@@ -72,12 +70,11 @@ struct disk {
     uint32_t inodes;
     struct disk_naming *namings, **last_naming; /* that are not durable, in order */
     uint64_t limit_bytes, used_bytes;           /* limit 0: none */
-    uint64_t writes, syncs, cuts;
+    uint64_t writes;
 };
 
 /* Makes an empty disk with the directory /w. */
 void disk_format(void);
-struct disk *disk_get(void);
 
 /* Finds a path from `from` (NULL: the root). Returns NULL and an errno in *error. *last and its directory are set even
  * when only the last name is missing (error ENOENT, *directory not NULL). */

@@ -4,7 +4,7 @@ void fault_clear(void)
 {
     if (world->faults == NULL)
         world->faults = world_allocate(sizeof *world->faults);
-    *world->faults = (struct world_faults){0};
+    *world->faults = (struct faults){0};
 }
 
 struct fault *fault_add(enum fault_call call, int error, uint32_t share, uint64_t from_ns, uint64_t to_ns)

@@ -24,7 +24,7 @@ struct fault {
 
 #define FAULTS_MAX 32
 
-struct world_faults {
+struct faults {
     struct fault faults[FAULTS_MAX];
     unsigned count;
     uint32_t short_share[FAULT_CALLS]; /* of 65536 reads or writes, how many move less than they could */

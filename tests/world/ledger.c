@@ -9,14 +9,9 @@ void ledger_begin(void)
     world->ledger = world_allocate(sizeof(struct ledger));
 }
 
-struct ledger *ledger_get(void)
-{
-    return world->ledger;
-}
-
 uint32_t ledger_add(void)
 {
-    struct ledger *ledger = ledger_get();
+    struct ledger *ledger = world->ledger;
     if (ledger->count == LEDGER_EVENTS_MAX)
         world_fatal("more than %u events", LEDGER_EVENTS_MAX);
     return ledger->count++;
@@ -43,17 +38,17 @@ static void count_up(uint8_t *times)
 
 void ledger_sent(uint32_t number)
 {
-    count_up(&ledger_get()->sent[number]);
+    count_up(&world->ledger->sent[number]);
 }
 
 void ledger_acknowledged(uint32_t number)
 {
-    ledger_get()->acknowledged[number] = 1;
+    world->ledger->acknowledged[number] = 1;
 }
 
 void ledger_arrived(const char *text, size_t length)
 {
-    struct ledger *ledger = ledger_get();
+    struct ledger *ledger = world->ledger;
     char expected[LEDGER_TEXT_MAX];
     ledger->arrivals++;
     if (length > 6 && memcmp(text, "event ", 6) == 0) {
@@ -77,7 +72,7 @@ void ledger_arrived(const char *text, size_t length)
 
 uint32_t ledger_lost(void)
 {
-    const struct ledger *ledger = ledger_get();
+    const struct ledger *ledger = world->ledger;
     uint32_t lost = 0;
     for (uint32_t i = 0; i < ledger->count; i++)
         lost += ledger->acknowledged[i] && ledger->arrived[i] == 0;
@@ -86,7 +81,7 @@ uint32_t ledger_lost(void)
 
 uint32_t ledger_doubled(void)
 {
-    const struct ledger *ledger = ledger_get();
+    const struct ledger *ledger = world->ledger;
     uint32_t doubled = 0;
     for (uint32_t i = 0; i < ledger->count; i++)
         doubled += ledger->arrived[i] > 1;

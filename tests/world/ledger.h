@@ -17,7 +17,6 @@ struct ledger {
 };
 
 void ledger_begin(void);
-struct ledger *ledger_get(void);
 /* Returns the number of a new event. */
 uint32_t ledger_add(void);
 /* Writes the text of an event, without a newline. Returns its length. */

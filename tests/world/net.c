@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-struct net *net_get(void)
-{
-    return (struct net *)world->net;
-}
-
 static void tell(struct world_peer *peer, void *description)
 {
     if (peer != NULL)
@@ -28,20 +23,20 @@ static void tell_owner(struct net_end *end)
 
 static void expect(uint64_t when_ns)
 {
-    struct world_peer *wire = net_get()->wire;
+    struct world_peer *wire = world->net->wire;
     if (when_ns < wire->due_ns)
         wire->due_ns = when_ns;
 }
 
 static uint64_t draw_arrival(void)
 {
-    const struct net *net = net_get();
+    const struct net *net = world->net;
     return world->now_ns + net->latency_ns + (net->jitter_ns > 0 ? world_below(net->jitter_ns) : 0);
 }
 
 static void open_or_refuse(struct net_end *end)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     for (struct net_listener *listener = net->listeners; listener != NULL; listener = listener->next) {
         if (listener->address.port != end->remote.port ||
             (listener->address.host != 0 && listener->address.host != end->remote.host))
@@ -49,8 +44,7 @@ static void open_or_refuse(struct net_end *end)
         end->state = NET_OPEN;
         end->other->state = NET_OPEN;
         end->other->peer = listener->peer;
-        if (!listener->stands_still)
-            tell(listener->peer, listener->description);
+        tell(listener->peer, listener->description);
         return;
     }
     end->state = NET_REFUSED;
@@ -61,7 +55,7 @@ static void open_or_refuse(struct net_end *end)
 /* Tells everybody for whom something arrives now, and sets the time of the next arrival. */
 static void wire_step(struct world_peer *wire)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     for (struct net_end *end = net->ends; end != NULL; end = end->next) {
         uint64_t now = world->now_ns;
         if (end->state == NET_CONNECTING && end->opens_ns != WORLD_NEVER) {
@@ -71,10 +65,6 @@ static void wire_step(struct world_peer *wire)
                 open_or_refuse(end);
                 tell_owner(end);
             }
-        }
-        if (end->silent_until_ns > now) {
-            expect(end->silent_until_ns);
-            continue;
         }
         bool arrived = end->ended && end->ends_ns <= now;
         for (const struct net_piece *piece = end->pieces; piece != NULL; piece = piece->next) {
@@ -101,31 +91,25 @@ static void wire_step(struct world_peer *wire)
 void net_begin(void)
 {
     struct net *net = world_allocate(sizeof *net);
-    world->net = (struct world_net *)net;
+    world->net = net;
     net->next_port = 40000;
     net->latency_ns = 50000;
     net->jitter_ns = 50000;
-    net->wire = peer_add("wire", wire_step, NULL, WORLD_NEVER);
+    net->wire = peer_add(wire_step, NULL, WORLD_NEVER);
     net_name("localhost", NET_LOOPBACK);
 }
 
-struct net_name *net_name(const char *name, uint32_t host)
+void net_name(const char *name, uint32_t host)
 {
-    struct net_name *found = net_find_name(name);
-    if (found == NULL) {
-        found = world_allocate(sizeof *found);
-        found->next = net_get()->names;
-        net_get()->names = found;
-        snprintf(found->name, sizeof found->name, "%s", name);
-    }
-    found->hosts[0] = host;
-    found->host_count = 1;
-    return found;
+    struct net_name *made = world_allocate(sizeof *made);
+    *made = (struct net_name){.next = world->net->names, .host = host};
+    snprintf(made->name, sizeof made->name, "%s", name);
+    world->net->names = made;
 }
 
-struct net_name *net_find_name(const char *name)
+const struct net_name *net_find_name(const char *name)
 {
-    struct net_name *found = net_get()->names;
+    const struct net_name *found = world->net->names;
     while (found != NULL && strcmp(found->name, name) != 0)
         found = found->next;
     return found;
@@ -166,7 +150,7 @@ static void forget(struct net_end **list, struct net_end *end)
 
 struct net_listener *net_listen(struct world_peer *peer, struct net_address address)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     for (const struct net_listener *other = net->listeners; other != NULL; other = other->next)
         if (other->address.port == address.port &&
             (other->address.host == address.host || other->address.host == 0 || address.host == 0))
@@ -187,7 +171,7 @@ static bool is_of(const struct net_end *end, const struct net_listener *listener
 
 void net_unlisten(struct net_listener *listener)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     for (struct net_end *end = net->ends, *next; end != NULL; end = next) {
         next = end->next;
         if (!end->accepted && !end->closed && end->state == NET_OPEN && is_of(end, listener))
@@ -202,7 +186,7 @@ void net_unlisten(struct net_listener *listener)
 
 struct net_end *net_connect(struct world_peer *peer, uint32_t from, struct net_address to)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     struct net_end *end = make_end(&net->ends, peer), *other = make_end(&net->ends, NULL);
     end->local = other->remote = (struct net_address){from, net->next_port++};
     end->remote = other->local = to;
@@ -220,11 +204,9 @@ struct net_end *net_connect(struct world_peer *peer, uint32_t from, struct net_a
 struct net_end *net_accept(struct net_listener *listener)
 {
     struct net_end *oldest = NULL; /* new ends are first in the list */
-    for (struct net_end *end = net_get()->ends; end != NULL; end = end->next)
+    for (struct net_end *end = world->net->ends; end != NULL; end = end->next)
         if (!end->accepted && !end->closed && end->state == NET_OPEN && is_of(end, listener))
             oldest = end;
-    if (oldest != NULL && listener->stands_still)
-        return NULL;
     if (oldest != NULL) {
         oldest->accepted = true;
         oldest->peer = listener->peer;
@@ -243,13 +225,13 @@ static struct net_piece *add_piece(struct net_end *to, const void *bytes, size_t
     *to->last = piece;
     to->last = &piece->next;
     to->waiting += length;
-    expect(piece->arrives_ns > to->silent_until_ns ? piece->arrives_ns : to->silent_until_ns);
+    expect(piece->arrives_ns);
     return piece;
 }
 
 static size_t shorten(size_t length)
 {
-    return length > 1 && world_chance(net_get()->partial_share) ? 1 + world_below(length - 1) : length;
+    return length > 1 && world_chance(world->net->partial_share) ? 1 + world_below(length - 1) : length;
 }
 
 /* The connection is gone for this end, whose owner learns of it; it is forgotten if the owner has closed it already. */
@@ -259,14 +241,14 @@ static void break_off(struct net_end *end)
     end->state = NET_RESET;
     free_pieces(end);
     if (end->closed)
-        forget(&net_get()->ends, end);
+        forget(&world->net->ends, end);
     else
         tell_owner(end);
 }
 
 long net_send(struct net_end *end, const void *bytes, size_t length)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     if (end->state == NET_CONNECTING)
         return -EAGAIN;
     if (end->state == NET_RESET)
@@ -294,14 +276,12 @@ long net_send(struct net_end *end, const void *bytes, size_t length)
 
 static bool has_arrived(const struct net_end *end)
 {
-    return end->pieces != NULL && end->pieces->arrives_ns <= world->now_ns &&
-           end->silent_until_ns <= world->now_ns;
+    return end->pieces != NULL && end->pieces->arrives_ns <= world->now_ns;
 }
 
 static bool end_has_arrived(const struct net_end *end)
 {
-    return end->ended && end->pieces == NULL && end->ends_ns <= world->now_ns &&
-           end->silent_until_ns <= world->now_ns;
+    return end->ended && end->pieces == NULL && end->ends_ns <= world->now_ns;
 }
 
 size_t net_arrived_bytes(const struct net_end *end)
@@ -369,10 +349,10 @@ void net_close(struct net_end *end)
     end->closed = true;
     struct net_end *other = end->other;
     if (other == NULL) {
-        forget(&net_get()->ends, end);
+        forget(&world->net->ends, end);
     } else if (other->closed) {
-        forget(&net_get()->ends, other);
-        forget(&net_get()->ends, end);
+        forget(&world->net->ends, other);
+        forget(&world->net->ends, end);
     }
 }
 
@@ -380,7 +360,7 @@ void net_reset(struct net_end *end)
 {
     if (end->other != NULL)
         break_off(end->other);
-    forget(&net_get()->ends, end);
+    forget(&world->net->ends, end);
 }
 
 short net_ready(const struct net_end *end)
@@ -406,7 +386,7 @@ short net_ready(const struct net_end *end)
 
 struct net_end *net_datagrams(struct world_peer *peer, struct net_address address)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     if (address.port == 0)
         address.port = net->next_port++;
     struct net_end *end = make_end(&net->datagrams, peer);
@@ -417,25 +397,22 @@ struct net_end *net_datagrams(struct world_peer *peer, struct net_address addres
 
 void net_close_datagrams(struct net_end *end)
 {
-    forget(&net_get()->datagrams, end);
+    forget(&world->net->datagrams, end);
 }
 
 long net_send_datagram(struct net_end *end, struct net_address to, const void *bytes, size_t length)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     if (length > 65507)
         return -EMSGSIZE;
     for (struct net_end *other = net->datagrams; other != NULL; other = other->next) {
         if (other->local.port != to.port || (other->local.host != 0 && other->local.host != to.host))
             continue;
-        if (other->waiting + length > 4 * NET_BUFFER_BYTES) {
-            net->datagrams_dropped++;
-            return (long)length;
-        }
-        add_piece(other, bytes, length)->from = end->local;
-        return (long)length;
+        if (other->waiting + length <= 4 * NET_BUFFER_BYTES)
+            add_piece(other, bytes, length)->from = end->local;
+        break;
     }
-    return (long)length; /* nobody listens: lost */
+    return (long)length; /* also what is lost, because nobody listens or there is no room */
 }
 
 long net_receive_datagram(struct net_end *end, void *to, size_t room, struct net_address *from)
@@ -456,7 +433,7 @@ long net_receive_datagram(struct net_end *end, void *to, size_t room, struct net
 
 void net_agent_died(void)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     if (net == NULL)
         return;
     for (struct net_listener *listener = net->listeners, *next; listener != NULL; listener = next) {

@@ -35,7 +35,6 @@ struct net_end {
     struct net_piece *pieces, **last; /* on their way to this end, and arrived */
     size_t waiting;                   /* bytes of them */
     uint64_t opens_ns;                /* NET_CONNECTING: when that is decided */
-    uint64_t silent_until_ns;         /* nothing arrives before: a partition, or a peer that stands still */
     bool ended;                       /* the other end sends nothing more; after `pieces` comes the end */
     uint64_t ends_ns;                 /* .. and when that arrives */
     bool shut, closed;                /* this end sends nothing more; is closed by its owner */
@@ -49,15 +48,12 @@ struct net_listener {
     struct net_address address; /* host 0: any */
     struct world_peer *peer;    /* NULL: the agent */
     void *description;
-    bool stands_still; /* takes connections, and its owner never sees them */
 };
 
 struct net_name {
     struct net_name *next;
     char name[NET_NAME_MAX];
-    uint32_t hosts[4];
-    unsigned host_count;
-    int error; /* EAI_*: what asking for it gives; 0: the hosts */
+    uint32_t host;
 };
 
 struct net {
@@ -70,19 +66,19 @@ struct net {
     uint32_t partial_share;         /* of 65536 sends and receives, how many move less than they could */
     uint32_t reset_share;           /* of 65536 sends, after how many the connection is reset */
     uint64_t reset_from_ns, reset_to_ns;
-    uint64_t resets, datagrams_dropped;
+    uint64_t resets;
 };
 
 /* Makes the network. Once a run, before peers. */
 void net_begin(void);
-struct net *net_get(void);
-/* Gives a name its addresses. */
-struct net_name *net_name(const char *name, uint32_t host);
-struct net_name *net_find_name(const char *name);
+/* Gives a name an address. */
+void net_name(const char *name, uint32_t host);
+/* Returns NULL for a name that nobody has given. */
+const struct net_name *net_find_name(const char *name);
 
 /* The functions below serve the agent's sockets and the peers alike. Errors are negative errnos. */
-struct net_listener *net_listen(struct world_peer *peer, struct net_address address);
 /* Returns NULL when the address is in use. */
+struct net_listener *net_listen(struct world_peer *peer, struct net_address address);
 void net_unlisten(struct net_listener *listener);
 struct net_end *net_connect(struct world_peer *peer, uint32_t from, struct net_address to);
 /* Returns the next connection of a listener, or NULL. */

@@ -1,12 +1,12 @@
 #include "tests/world/peer.h"
 
-struct world_peer *peer_add(const char *name, void (*step)(struct world_peer *), void *state, uint64_t due_ns)
+struct world_peer *peer_add(void (*step)(struct world_peer *), void *state, uint64_t due_ns)
 {
     struct world_peer *peer = world_allocate(sizeof *peer), **end = &world->peers;
     while (*end != NULL)
         end = &(*end)->next;
     *end = peer;
-    *peer = (struct world_peer){.name = name, .step = step, .due_ns = due_ns, .state = state};
+    *peer = (struct world_peer){.step = step, .due_ns = due_ns, .state = state};
     return peer;
 }
 

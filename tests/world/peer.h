@@ -7,7 +7,6 @@
 
 struct world_peer {
     struct world_peer *next;
-    const char *name;
     /* Does what is to be done now, and sets due_ns. It must not wait. */
     void (*step)(struct world_peer *peer);
     uint64_t due_ns; /* WORLD_NEVER: when it is called */
@@ -16,8 +15,7 @@ struct world_peer {
 };
 
 /* Adds a peer, whose first step is at `due_ns`. Thread: the runner's, before a life. */
-struct world_peer *peer_add(const char *name, void (*step)(struct world_peer *), void *state,
-                            uint64_t due_ns);
+struct world_peer *peer_add(void (*step)(struct world_peer *), void *state, uint64_t due_ns);
 /* Lets all peers act whose time has come. */
 void peers_run(void);
 /* Returns when the next one is due; 0 if one was called. */

@@ -44,7 +44,7 @@ struct run {
 /* What is done so far: grows as long as anything arrives. */
 static uint64_t progress(void)
 {
-    return ledger_get()->arrivals + disk_get()->writes;
+    return world->ledger->arrivals + world->disk->writes;
 }
 
 /* Ends the life: at a time, or, in the last one, when the peers are done and nothing has arrived for a while. */
@@ -95,7 +95,7 @@ static void draw_disk_faults(void)
 
 static void draw_net_faults(void)
 {
-    struct net *net = net_get();
+    struct net *net = world->net;
     net->partial_share = world_below(3) == 0 ? 20000 : 0;
     net->latency_ns = world_below(4) == 0 ? 20 * MS : 50000;
     net->reset_share = world_below(2) == 0 ? 2000 : 0;
@@ -117,7 +117,7 @@ static void end_faults(void)
     fault_clear();
     if (world->plant == PLANT_STUCK)
         fault_add(FAULT_WRITE, ENOSPC, 65536, 0, WORLD_NEVER)->below = disk_at("/w/out");
-    net_get()->reset_share = 0;
+    world->net->reset_share = 0;
 }
 
 static void sync_output(void *argument, const char *path, struct disk_inode *file)
@@ -159,13 +159,13 @@ static const char *judge(const struct run *run)
         return "it ended with an error";
     bool killed = run->killed > 0;
     disk_walk("/w/out", read_output, &killed);
-    const struct ledger *ledger = ledger_get();
+    const struct ledger *ledger = world->ledger;
     if (!peers_are_done())
         return "its peers still wait";
     if (ledger->invented > 0)
         return "an event arrived that nobody sent";
     bool undisturbed =
-        run->killed == 0 && run->failed_calls == 0 && !run->servers_failed && net_get()->resets == 0;
+        run->killed == 0 && run->failed_calls == 0 && !run->servers_failed && world->net->resets == 0;
     if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed))
         return "acknowledged events are lost";
     if (ledger_doubled() > 0 && undisturbed)
@@ -179,8 +179,8 @@ static void run_lives(struct run *run)
 {
     static bool *is_last;
     is_last = world_allocate(sizeof *is_last);
-    struct world_peer *stop = peer_add("stop", stop_step, is_last, WORLD_NEVER);
-    struct world_peer *reload = peer_add("reload", reload_step, run, WORLD_NEVER);
+    struct world_peer *stop = peer_add(stop_step, is_last, WORLD_NEVER);
+    struct world_peer *reload = peer_add(reload_step, run, WORLD_NEVER);
     bool is_calm = world_below(4) == 0; /* lives that only stop: then nothing comes twice */
     do {
         *is_last = run->lives == LIVES_WITH_FAULTS;
@@ -214,7 +214,7 @@ static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost", "double
 /* Prints the numbers of lost events. */
 static void print_lost(void)
 {
-    const struct ledger *ledger = ledger_get();
+    const struct ledger *ledger = world->ledger;
     for (uint32_t i = 0; i < ledger->count; i++)
         if (ledger->acknowledged[i] && ledger->arrived[i] == 0)
             printf("lost: event %u\n", i);
@@ -235,7 +235,7 @@ static bool run_seed(uint64_t seed)
     if (prints)
         printf("%s\n%.*s", run->agent.text, (int)world->output_length, world->output);
     if (prints || (run->verdict != NULL && plant == PLANT_NOTHING)) {
-        const struct ledger *ledger = ledger_get();
+        const struct ledger *ledger = world->ledger;
         uint32_t acknowledged = 0;
         for (uint32_t i = 0; i < ledger->count; i++)
             acknowledged += ledger->acknowledged[i];
@@ -246,7 +246,7 @@ static bool run_seed(uint64_t seed)
                "%u invented%s%s; %llu s; history %016llx\n",
                (unsigned long long)seed, run->verdict == NULL ? "good" : run->verdict, run->agent.names[0],
                run->agent.names[1], run->agent.names[2], run->lives, run->reloads, run->killed, run->cuts,
-               (unsigned long long)run->failed_calls, (unsigned long long)net_get()->resets, ledger->count,
+               (unsigned long long)run->failed_calls, (unsigned long long)world->net->resets, ledger->count,
                acknowledged, ledger_lost(), ledger_doubled(), ledger->invented,
                ledger->invented > 0 ? ": " : "", ledger->invention,
                (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);

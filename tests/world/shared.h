@@ -35,18 +35,17 @@ enum world_plant {
     PLANTS,
 };
 
-struct world_disk;
-struct world_faults;
-struct world_net;
+struct disk;
+struct faults;
+struct net;
 struct ledger;
 
 /* All of it is zero when a run begins. */
 struct world {
     uint64_t random; /* state of world_draw */
     uint64_t now_ns; /* since the world began; moves by a hair at each call, and jumps when nothing can run */
-    uint64_t wall_skew_ns; /* added to the wall clock: somebody set it */
-    uint64_t calls;        /* of this life */
-    uint64_t history;      /* a hash of all calls of all lives, their arguments and results */
+    uint64_t calls;  /* of this life */
+    uint64_t history; /* a hash of all calls of all lives, their arguments and results */
 
     uint64_t kill_at;    /* the call of this life at whose entry the process dies; 0: none */
     uint64_t calls_max;  /* of a life; then it is WORLD_ENDLESS */
@@ -60,9 +59,9 @@ struct world {
     /* Signals for the agent, by number; taken by signalfd or by the default action. */
     uint64_t pending_signals;
 
-    struct world_disk *disk;
-    struct world_faults *faults;
-    struct world_net *net;
+    struct disk *disk;
+    struct faults *faults;
+    struct net *net;
     struct ledger *ledger;
     struct world_peer *peers;
     uint64_t patience_ns,

@@ -16,7 +16,7 @@ uint64_t clock_read(clockid_t clock)
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_TAI:
-        return WORLD_WALL_START_S * WORLD_NS_PER_S + world->now_ns + world->wall_skew_ns;
+        return WORLD_WALL_START_S * WORLD_NS_PER_S + world->now_ns;
     default:
         return UPTIME_NS + world->now_ns;
     }

@@ -50,15 +50,10 @@ bool path_is_ours(int directory, const char *path)
     return false;
 }
 
-struct disk_inode *path_working_directory(void)
-{
-    return disk_at("/w");
-}
-
 struct disk_inode *path_find(int directory, const char *path, bool follow, struct disk_inode **parent,
                              char last[DISK_NAME_MAX + 1], int *error)
 {
-    struct disk_inode *from = path_working_directory();
+    struct disk_inode *from = disk_at(PATH_WORKING_DIRECTORY);
     *parent = NULL;
     if (directory != AT_FDCWD && *path != '/') {
         struct description *open = descriptor_get(directory);
@@ -78,7 +73,7 @@ struct disk_inode *path_find(int directory, const char *path, bool follow, struc
     return found;
 }
 
-int path_open_inode(struct disk_inode *inode, const char *path, int flags)
+static int open_inode(struct disk_inode *inode, const char *path, int flags)
 {
     struct description *open;
     int fd =
@@ -127,7 +122,7 @@ static int open_path(int directory, const char *path, int flags, mode_t mode)
         return -ENOTDIR;
     if ((flags & O_TRUNC) != 0 && S_ISREG(inode->mode))
         disk_resize(inode, 0);
-    return path_open_inode(inode, path, flags);
+    return open_inode(inode, path, flags);
 }
 
 static int open_call(int directory, const char *path, int flags, mode_t mode)
@@ -343,7 +338,7 @@ int euidaccess(const char *path, int mode)
 
 static void fill_statvfs(struct statvfs *to)
 {
-    const struct disk *disk = disk_get();
+    const struct disk *disk = world->disk;
     uint64_t limit = disk->limit_bytes > 0 ? disk->limit_bytes : UINT64_C(1) << 40;
     uint64_t left = limit > disk->used_bytes ? limit - disk->used_bytes : 0;
     *to = (struct statvfs){.f_bsize = 4096,

@@ -164,7 +164,8 @@ ssize_t readlink(const char *restrict path, char *restrict to, size_t room)
 
 /* ---- paths ---- */
 
-size_t path_of_directory(const struct disk_inode *directory, char *to, size_t room)
+/* Writes the absolute path of a directory. Returns its length. */
+static size_t path_of_directory(const struct disk_inode *directory, char *to, size_t room)
 {
     if (directory->parent == NULL)
         return 0;
@@ -179,8 +180,8 @@ size_t path_of_directory(const struct disk_inode *directory, char *to, size_t ro
 char *getcwd(char *to, size_t room)
 {
     if (to == NULL)
-        return strdup("/w");
-    snprintf(to, room, "/w");
+        return strdup(PATH_WORKING_DIRECTORY);
+    snprintf(to, room, "%s", PATH_WORKING_DIRECTORY);
     return to;
 }
 

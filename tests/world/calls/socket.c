@@ -26,7 +26,6 @@ struct agent_socket {
     struct net_listener *listener;
     struct net_end *end;
     struct net_address remote; /* of a connected datagram socket */
-    bool peek_only;
 };
 
 void net_tell_agent(void *description)
@@ -95,7 +94,7 @@ static ssize_t socket_read(struct description *open, void *to, size_t length)
         return -ENOTCONN;
     struct net_address from;
     return socket->type == SOCK_DGRAM ? net_receive_datagram(socket->end, to, length, &from)
-                                      : net_receive(socket->end, to, length, socket->peek_only);
+                                      : net_receive(socket->end, to, length, false);
 }
 
 static ssize_t socket_write(struct description *open, const void *from, size_t length)
@@ -110,7 +109,7 @@ static ssize_t socket_write(struct description *open, const void *from, size_t l
 static bool has_connection(const struct agent_socket *socket)
 {
     struct net_listener *listener = socket->listener;
-    for (const struct net_end *end = net_get()->ends; end != NULL; end = end->next)
+    for (const struct net_end *end = world->net->ends; end != NULL; end = end->next)
         if (!end->accepted && !end->closed && end->state == NET_OPEN &&
             end->local.port == listener->address.port)
             return true;
@@ -168,7 +167,7 @@ int socket(int family, int type, int protocol)
         return (int)descriptor_result(real_call(SYS_socket, family, type, protocol, 0, 0, 0));
     call_enter("socket", (uint64_t)family, (uint64_t)type);
     struct agent_socket *made;
-    return (int)descriptor_result(call_leave((family != AF_INET && family != AF_INET6) || net_get() == NULL
+    return (int)descriptor_result(call_leave((family != AF_INET && family != AF_INET6) || world->net == NULL
                                                  ? -EAFNOSUPPORT
                                                  : make_socket(family, type, &made)));
 }
@@ -181,7 +180,7 @@ int bind(int fd, const struct sockaddr *address, socklen_t length)
         return (int)descriptor_result(call_leave(socket == NULL ? -ENOTSOCK : -EAFNOSUPPORT));
     world_note(socket->bound.port);
     if (socket->type == SOCK_DGRAM) {
-        for (const struct net_end *other = net_get()->datagrams; other != NULL; other = other->next)
+        for (const struct net_end *other = world->net->datagrams; other != NULL; other = other->next)
             if (other->local.port == socket->bound.port && socket->bound.port != 0)
                 return (int)descriptor_result(call_leave(-EADDRINUSE));
         own(fd, socket, net_datagrams(NULL, socket->bound));
@@ -518,53 +517,50 @@ struct found_address {
     struct sockaddr_in address;
 };
 
-static int port_of(const char *service)
+/* Returns 0 and the address of a node, or EAI_NONAME. */
+static int look_up(const char *node, int flags, uint32_t *host)
 {
-    return service == NULL ? 0 : atoi(service);
+    struct in_addr literal;
+    if (node == NULL) {
+        *host = (flags & AI_PASSIVE) != 0 ? 0 : NET_LOOPBACK;
+    } else if (inet_pton(AF_INET, node, &literal) == 1) {
+        *host = ntohl(literal.s_addr);
+    } else if (strcmp(node, "::") == 0) {
+        *host = 0;
+    } else {
+        const struct net_name *name = (flags & AI_NUMERICHOST) != 0 ? NULL : net_find_name(node);
+        if (name == NULL)
+            return EAI_NONAME;
+        *host = name->host;
+    }
+    return 0;
 }
 
 int getaddrinfo(const char *restrict node, const char *restrict service,
                 const struct addrinfo *restrict hints, struct addrinfo **restrict found)
 {
     call_enter("getaddrinfo", 0, 0);
-    struct in_addr literal;
-    uint32_t hosts[4] = {0};
-    unsigned count = 1;
-    if (node == NULL) {
-        hosts[0] = hints != NULL && (hints->ai_flags & AI_PASSIVE) != 0 ? 0 : NET_LOOPBACK;
-    } else if (inet_pton(AF_INET, node, &literal) == 1) {
-        hosts[0] = ntohl(literal.s_addr);
-    } else if (strcmp(node, "::") == 0) {
-        hosts[0] = 0;
-    } else {
-        const struct net_name *name =
-            net_get() == NULL || (hints != NULL && (hints->ai_flags & AI_NUMERICHOST) != 0)
-                ? NULL
-                : net_find_name(node);
-        if (name == NULL || name->error != 0)
-            return name == NULL ? EAI_NONAME : name->error;
-        count = name->host_count;
-        memcpy(hosts, name->hosts, sizeof hosts);
-    }
-    int types[] = {SOCK_STREAM, SOCK_DGRAM}, wanted = hints == NULL ? 0 : hints->ai_socktype;
+    static const int types[] = {SOCK_STREAM, SOCK_DGRAM};
+    uint32_t host;
+    int error = look_up(node, hints == NULL ? 0 : hints->ai_flags, &host);
     struct addrinfo **at = found;
     *found = NULL;
-    for (unsigned i = 0; i < count; i++)
-        for (unsigned type = 0; type < 2; type++) {
-            if (wanted != 0 && types[type] != wanted)
-                continue;
-            struct found_address *one = calloc(1, sizeof *one);
-            one->address = (struct sockaddr_in){.sin_family = AF_INET,
-                                                .sin_port = htons((uint16_t)port_of(service)),
-                                                .sin_addr.s_addr = htonl(hosts[i])};
-            one->info = (struct addrinfo){.ai_family = AF_INET,
-                                          .ai_socktype = types[type],
-                                          .ai_addrlen = sizeof one->address,
-                                          .ai_addr = (struct sockaddr *)&one->address};
-            *at = &one->info;
-            at = &one->info.ai_next;
-        }
-    return 0;
+    for (size_t i = 0; i < 2 && error == 0; i++) {
+        if (hints != NULL && hints->ai_socktype != 0 && types[i] != hints->ai_socktype)
+            continue;
+        struct found_address *one = calloc(1, sizeof *one);
+        one->address =
+            (struct sockaddr_in){.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)(service == NULL ? 0 : atoi(service))),
+                                 .sin_addr.s_addr = htonl(host)};
+        one->info = (struct addrinfo){.ai_family = AF_INET,
+                                      .ai_socktype = types[i],
+                                      .ai_addrlen = sizeof one->address,
+                                      .ai_addr = (struct sockaddr *)&one->address};
+        *at = &one->info;
+        at = &one->info.ai_next;
+    }
+    return error;
 }
 
 void freeaddrinfo(struct addrinfo *found)

@@ -132,8 +132,7 @@ static void client_step(struct world_peer *peer)
     }
     if (finish(client))
         return;
-    if (client->end->state == NET_OPEN && client->out_at == client->out_length &&
-        client->written == client->count && client->left > 0 && client->count == 0)
+    if (client->end->state == NET_OPEN && client->count == 0)
         fill_window(client);
     if (client->end->state == NET_OPEN && client->written < client->count)
         peer->due_ns = now + world_below(20 * MS);
@@ -141,8 +140,7 @@ static void client_step(struct world_peer *peer)
         peer->due_ns = now + 1000 * MS;
 }
 
-static void add(const char *name, uint16_t port, uint32_t events, void (*write)(struct client *),
-                int (*read)(struct client *))
+static void add(uint16_t port, uint32_t events, void (*write)(struct client *), int (*read)(struct client *))
 {
     struct client *client = world_allocate(sizeof *client);
     client->port = port;
@@ -151,7 +149,7 @@ static void add(const char *name, uint16_t port, uint32_t events, void (*write)(
     client->read = read;
     peers_one_more();
     fill_window(client);
-    peer_add(name, client_step, client, 200 * MS);
+    peer_add(client_step, client, 200 * MS);
 }
 
 /* ---- netcat ---- */
@@ -183,7 +181,7 @@ static int netcat_read(struct client *client)
 
 void netcat_add(uint16_t port, uint32_t events)
 {
-    add("netcat client", port, events, netcat_write, netcat_read);
+    add(port, events, netcat_write, netcat_read);
 }
 
 /* ---- http ---- */
@@ -225,5 +223,5 @@ static int http_read(struct client *client)
 
 void http_client_add(uint16_t port, uint32_t events)
 {
-    add("http client", port, events, http_write, http_read);
+    add(port, events, http_write, http_read);
 }

@@ -72,7 +72,7 @@ static void writer_step(struct world_peer *peer)
         disk_rename(directory_of(files), "a.log", directory_of(files), rotated, false);
         disk_sync(directory_of(files));
     }
-    uint32_t first = ledger_get()->count;
+    uint32_t first = world->ledger->count;
     for (uint32_t count = take(files, 20); count > 0; count--) {
         uint32_t number = ledger_add();
         size_t length = add_line(text, number), cut = world_below(8) == 0 ? world_below(length) : 0;
@@ -82,7 +82,7 @@ static void writer_step(struct world_peer *peer)
     }
     disk_sync(disk_at(path));
     disk_sync(directory_of(files));
-    while (first < ledger_get()->count)
+    while (first < world->ledger->count)
         ledger_acknowledged(first++);
     again(peer);
 }
@@ -93,7 +93,7 @@ static void spooler_step(struct world_peer *peer)
     char path[128], name[32], text[LEDGER_TEXT_MAX + 1];
     snprintf(name, sizeof name, "%u.txt", ++files->files);
     snprintf(path, sizeof path, "/w/beside/%s", name);
-    uint32_t first = ledger_get()->count;
+    uint32_t first = world->ledger->count;
     for (uint32_t count = take(files, 60); count > 0; count--) {
         uint32_t number = ledger_add();
         disk_append(path, text, add_line(text, number));
@@ -104,26 +104,26 @@ static void spooler_step(struct world_peer *peer)
     disk_rename(beside, name, directory_of(files), name, false);
     disk_sync(directory_of(files));
     disk_sync(beside);
-    while (first < ledger_get()->count)
+    while (first < world->ledger->count)
         ledger_acknowledged(first++);
     again(peer);
 }
 
-static void add(const char *name, void (*step)(struct world_peer *), const char *directory, uint32_t events)
+static void add(void (*step)(struct world_peer *), const char *directory, uint32_t events)
 {
     struct files *files = world_allocate(sizeof *files);
     snprintf(files->directory, sizeof files->directory, "%s", directory);
     files->left = events;
     peers_one_more();
-    peer_add(name, step, files, world_below(PAUSE_NS_MAX));
+    peer_add(step, files, world_below(PAUSE_NS_MAX));
 }
 
 void writer_add(const char *directory, uint32_t events)
 {
-    add("writer", writer_step, directory, events);
+    add(writer_step, directory, events);
 }
 
 void spooler_add(const char *directory, uint32_t events)
 {
-    add("spooler", spooler_step, directory, events);
+    add(spooler_step, directory, events);
 }

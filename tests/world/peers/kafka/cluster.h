@@ -5,13 +5,12 @@
  * a request is carried out, answers are late, replicas are missing. */
 #pragma once
 
-#include "tests/world/net.h"
+#include "tests/world/peers/connections.h"
 #include "tests/world/peers/kafka/wire.h"
 
 #define KAFKA_BROKERS 3
 #define KAFKA_PARTITIONS 4
 #define KAFKA_PRODUCERS_MAX 64
-#define KAFKA_CONNECTIONS_MAX 32
 #define KAFKA_REQUEST_BYTES ((size_t)1 << 20)
 
 /* Kafka's error codes. */
@@ -45,15 +44,6 @@ struct kafka_partition {
     struct kafka_producer producers[KAFKA_PRODUCERS_MAX];
 };
 
-struct kafka_connection {
-    struct net_end *end;
-    int broker;
-    unsigned char *in, *out;
-    size_t in_length, out_length;
-    uint64_t answers_ns;
-    bool breaks; /* once `out` would be sent */
-};
-
 struct kafka_cluster {
     struct world_peer *peer;
     struct net_listener *listeners[KAFKA_BROKERS]; /* NULL: the broker is away */
@@ -61,7 +51,7 @@ struct kafka_cluster {
     uint64_t next_fault_ns;
     int64_t next_producer;
     struct kafka_partition partitions[KAFKA_PARTITIONS];
-    struct kafka_connection connections[KAFKA_CONNECTIONS_MAX];
+    struct connections connections;
 };
 
 /* Starts the brokers at kafka1..3:9092, whose addresses are names of the network. */

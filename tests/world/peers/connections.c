@@ -1,0 +1,85 @@
+#include "tests/world/peers/connections.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BUSY_NS UINT64_C(1000000) /* an answer that the network did not take is tried again after this time */
+
+static void forget(const struct connections *connections, struct connection *connection)
+{
+    world_free(connection->in, connections->room);
+    world_free(connection->out, connections->room);
+    *connection = (struct connection){0};
+}
+
+void connections_accept(struct connections *connections, struct net_listener *listener, int server)
+{
+    for (struct connection *one = connections->list; one < connections->list + CONNECTIONS_MAX; one++) {
+        if (one->end != NULL)
+            continue;
+        struct net_end *end = net_accept(listener);
+        if (end == NULL)
+            return;
+        *one = (struct connection){.end = end,
+                                   .server = server,
+                                   .in = world_allocate(connections->room),
+                                   .out = world_allocate(connections->room)};
+    }
+}
+
+void connection_taken(struct connection *connection, size_t length)
+{
+    connection->in_length -= length;
+    memmove(connection->in, connection->in + length, connection->in_length);
+}
+
+/* Returns whether the connection goes on. */
+static bool serve(struct connections *connections, struct connection *connection)
+{
+    while (connection->in_length < connections->room) {
+        long got = net_receive(connection->end, connection->in + connection->in_length,
+                               connections->room - connection->in_length, false);
+        if (got == -EAGAIN)
+            break;
+        if (got <= 0)
+            return false;
+        connection->in_length += (size_t)got;
+    }
+    for (;;) {
+        if (connection->out_length == 0 && !connections->take(connections->argument, connection))
+            return false;
+        if (connection->out_length == 0 || connection->answers_ns > world->now_ns)
+            return true;
+        long sent = net_send(connection->end, connection->out, connection->out_length);
+        if (sent < 0)
+            return sent == -EAGAIN;
+        connection->out_length -= (size_t)sent;
+        memmove(connection->out, connection->out + sent, connection->out_length);
+    }
+}
+
+uint64_t connections_serve(struct connections *connections)
+{
+    uint64_t due_ns = WORLD_NEVER;
+    for (struct connection *one = connections->list; one < connections->list + CONNECTIONS_MAX; one++) {
+        if (one->end == NULL)
+            continue;
+        if (!serve(connections, one)) {
+            net_close(one->end);
+            forget(connections, one);
+        } else if (one->out_length > 0) {
+            uint64_t answers_ns = one->answers_ns > world->now_ns ? one->answers_ns : world->now_ns + BUSY_NS;
+            due_ns = answers_ns < due_ns ? answers_ns : due_ns;
+        }
+    }
+    return due_ns;
+}
+
+void connections_reset(struct connections *connections, int server)
+{
+    for (struct connection *one = connections->list; one < connections->list + CONNECTIONS_MAX; one++)
+        if (one->end != NULL && one->server == server) {
+            net_reset(one->end);
+            forget(connections, one);
+        }
+}

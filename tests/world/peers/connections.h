@@ -1,0 +1,32 @@
+/* The connections of a server: bytes come in, requests are taken from them one after the other, and answers go out when they are due. */
+#pragma once
+
+#include "tests/world/net.h"
+
+#define CONNECTIONS_MAX 32
+
+struct connection {
+    struct net_end *end; /* NULL: this place is free */
+    int server;          /* which one of several that share these connections */
+    char *in, *out;      /* with room for connections->room bytes */
+    size_t in_length, out_length;
+    uint64_t answers_ns; /* when `out` may go */
+};
+
+struct connections {
+    size_t room;
+    /* Takes one request from `in` if it is whole; its answer is put into `out`. Called while `out` is empty. Returns false when the connection
+     * is to be closed. */
+    bool (*take)(void *argument, struct connection *connection);
+    void *argument;
+    struct connection list[CONNECTIONS_MAX];
+};
+
+/* Accepts what waits at a listener. */
+void connections_accept(struct connections *connections, struct net_listener *listener, int server);
+/* Reads, carries out and answers all that is possible now. Returns when the next answer is due; WORLD_NEVER: none is. */
+uint64_t connections_serve(struct connections *connections);
+/* Breaks off all connections of a server. */
+void connections_reset(struct connections *connections, int server);
+/* Removes the request that was taken. */
+void connection_taken(struct connection *connection, size_t length);
