@@ -97,10 +97,16 @@ class Flow:
     def await_more_than(self, count):
         """Waits until more than `count` events are delivered: on a busy machine the load's first takes seconds."""
         until = time.monotonic() + LIMIT_S
-        while self.metric("EventDrainSuccessCount") <= count:
+        while (delivered := self.metric("EventDrainSuccessCount")) <= count:
             if self.process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"{count} events, and no more within {LIMIT_S} s: {self.place.log_end()}")
+                raise RuntimeError(f"{delivered} events are delivered, more than {count} were awaited: {self.place.log_end()}")
             time.sleep(0.02)
+
+    def await_exactly(self, count):
+        """Waits until `count` events are delivered, and checks that there are no more."""
+        self.await_more_than(count - 1)
+        if self.metric("EventDrainSuccessCount") != count:
+            raise RuntimeError(f"{count} events were sent, {self.metric('EventDrainSuccessCount')} delivered: {self.place.log_end()}")
 
     def cost(self, seconds, settle=0.5):
         """Events per CPU-second of the whole process, and per second, after a while in which it settles. Measures for longer if no event came."""
@@ -117,13 +123,9 @@ class Flow:
         for load in self.loads:
             load.stop()
         sent = sum(load.wait(LIMIT_S)["completed"] for load in self.loads)
-        until = time.monotonic() + LIMIT_S
-        while self.metric("EventDrainSuccessCount") < sent and time.monotonic() < until:
-            time.sleep(0.05)
-        delivered = self.metric("EventDrainSuccessCount")
-        if self.loads and delivered != sent:
-            raise RuntimeError(f"{sent} events were sent, {delivered} delivered: {self.place.log_end()}")
-        return delivered
+        if self.loads:
+            self.await_exactly(sent)
+        return sent
 
 
 def in_turn(rounds, progress, label, runs):
