@@ -1,4 +1,4 @@
-/* What an interceptor does with a header, known by Flume's keys. Thread: the control thread. */
+/* Tells by Flume's keys what an interceptor does with a header. Thread: the control thread. */
 #pragma once
 
 #include "conf/conf.h"

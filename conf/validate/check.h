@@ -5,7 +5,7 @@
 #include "conf/conf.h"
 
 /* In check.c. Detects a Kafka source and a Kafka sink that form a loop. The source sets the header that overrides the
- * sink's topic, so every event goes to the topic it came from; if both use one cluster, this repeats for ever. Flume
+ * sink's topic, so every event returns to its topic; if both use one cluster, this repeats for ever. Flume
  * does the same. The warning names the flow and the key to change.
  *
  * Detects a sink whose path has an escape of the time (hdfs.path = /logs/%Y) after a source whose events have no
@@ -23,8 +23,8 @@ void ps_check_guarantees(struct ps_conf *conf);
 #define PS_KEEPER_KEY "penstock.positions"
 
 /* In identities.c. Flows whose sink reads the identities of events (core/flow/identity.h): the sink's key
- * penstock.identity is true. Only in these flows is a source of files asked to give its events identities, because a
- * new file waits until its random number is on the disk. */
+ * penstock.identity is true. A source of files gives its events identities only in these flows, because a
+ * new file then waits until its random number is on the disk. */
 void ps_ask_for_identities(struct ps_conf *conf);
 
 /* In ports.c. Warns of each source that listens on an address of an earlier source or of the metrics server. A start
@@ -53,6 +53,6 @@ void ps_check_claims(struct ps_conf *conf);
 void ps_doubt_paths(struct ps_conf *conf);
 
 /* In conf/doubts/topics.c. Warns of each interceptor and selector, and each key of a source, that gives a header a value
- * that a sink kafka cannot use: a name that no topic can have in the header `topic`, a text that is no number in that of
- * the partition. Such an event is never delivered. */
+ * that a sink kafka cannot use: a name that no topic can have in the header `topic`, a text that is not a number in that
+ * of the partition. Such an event is never delivered. */
 void ps_doubt_topics(struct ps_conf *conf);

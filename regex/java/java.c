@@ -43,7 +43,7 @@ static uint64_t length_min(const struct ps_java_node *node)
 
 static uint32_t bound_of(const struct ps_java_node *node)
 {
-    return node->max == PS_JAVA_UNBOUNDED ? node->min + 1 : node->max; /* 0: it is no repeat */
+    return node->max == PS_JAVA_UNBOUNDED ? node->min + 1 : node->max; /* 0: the node does not repeat */
 }
 
 /* Returns the {} with the highest bound, or `largest` if none has a higher one. The bounds of ?, * and + are up to 2. */

@@ -1,5 +1,5 @@
-/* The cost of verify for an event of 120 bytes: finding the stamp, and the whole accounting; and CRC-32C of 256 bytes,
- * which the stamp is checked with. One iteration is one event. */
+/* The cost of verify for an event of 120 bytes: finding the stamp, and the whole accounting; and the CRC-32C of 256 bytes,
+ * with which it checks the stamp. One iteration is one event. */
 #include <string.h>
 
 #include "bench/suite/micro/micro.h"

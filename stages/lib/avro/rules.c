@@ -15,13 +15,6 @@ static bool wrong(struct ps_avro_rules *rules, const char *what, const char *nam
     return ps_avro_schema_is_wrong(rules->err, what, name);
 }
 
-/* Returns NULL for what is no text, and for a text with a NUL, which no name has. */
-static const char *text_of(const json_t *json)
-{
-    const char *text = json_string_value(json);
-    return text != NULL && strlen(text) == json_string_length(json) ? text : NULL;
-}
-
 /* ---- names ---- */
 
 /* Java asks for Character.isLetter and isLetterOrDigit of each char of UTF-16, so that no character beyond U+FFFF is a letter. */
@@ -38,7 +31,7 @@ static bool is_name_beyond_ascii(struct ps_avro_rules *rules, const char *name)
            ps_regex_find(rules->letters, rules->scratch, name, strlen(name), 0, NULL, 0);
 }
 
-/* Java's validateName. `what` is named in the reason; `name` NULL: it is no text, or has a NUL. */
+/* Java's validateName. `what` is named in the reason; `name` NULL: the JSON is not a text, or has a NUL. */
 static bool check_name(struct ps_avro_rules *rules, const char *name, const char *what)
 {
     bool is_ascii = true, good = name != NULL && name[0] != '\0' && (name[0] < '0' || name[0] > '9');
@@ -67,7 +60,7 @@ static bool check_aliases(struct ps_avro_rules *rules, const json_t *json, bool 
         return wrong(rules, "aliases that are no array", NULL);
     for (size_t i = 0; i < json_array_size(aliases); i++) {
         const json_t *alias = json_array_get(aliases, i);
-        const char *text = text_of(alias), *dot = text != NULL ? strrchr(text, '.') : NULL;
+        const char *text = ps_avro_text(alias), *dot = text != NULL ? strrchr(text, '.') : NULL;
         if (!json_is_string(alias))
             return wrong(rules, "an alias that is no text", NULL);
         if (of_type && !check_name(rules, dot != NULL ? dot + 1 : text, "not a name:"))
@@ -146,8 +139,8 @@ static bool fits_field(struct ps_avro_rules *rules, uint32_t type, const json_t 
 {
     enum ps_avro_type kind = rules->schema->nodes[type].type;
     const json_t *value = json_object_get(field, "default");
-    if ((kind == PS_AVRO_FLOAT || kind == PS_AVRO_DOUBLE) && text_of(value) != NULL)
-        return is_double_text(text_of(value));
+    if ((kind == PS_AVRO_FLOAT || kind == PS_AVRO_DOUBLE) && ps_avro_text(value) != NULL)
+        return is_double_text(ps_avro_text(value));
     return value != NULL && fits(rules, type, value, depth + 1);
 }
 
@@ -208,7 +201,7 @@ static bool fits(struct ps_avro_rules *rules, uint32_t type, const json_t *value
 
 bool ps_avro_rules_type(struct ps_avro_rules *rules, const json_t *json)
 {
-    const char *name = text_of(json_object_get(json, "name"));
+    const char *name = ps_avro_text(json_object_get(json, "name"));
     const char *dot = name != NULL ? strrchr(name, '.') : NULL;
     return check_name(rules, dot != NULL ? dot + 1 : name, "not a name of a type:") &&
            check_aliases(rules, json, true);
@@ -216,7 +209,7 @@ bool ps_avro_rules_type(struct ps_avro_rules *rules, const json_t *json)
 
 bool ps_avro_rules_field(struct ps_avro_rules *rules, const json_t *field, uint32_t type, json_t *names)
 {
-    const char *name = text_of(json_object_get(field, "name"));
+    const char *name = ps_avro_text(json_object_get(field, "name"));
     if (!check_name(rules, name, "not a name of a field:") || !check_aliases(rules, field, false) ||
         !ps_avro_rules_once(rules, names, name, "two fields"))
         return false;
@@ -231,7 +224,7 @@ bool ps_avro_rules_symbols(struct ps_avro_rules *rules, const json_t *json)
     json_t *names = json_object();
     bool good = true;
     for (size_t i = 0; good && i < json_array_size(symbols); i++) {
-        const char *symbol = text_of(json_array_get(symbols, i));
+        const char *symbol = ps_avro_text(json_array_get(symbols, i));
         good = check_name(rules, symbol, "not a name of a symbol:") &&
                ps_avro_rules_once(rules, names, symbol, "two symbols");
     }

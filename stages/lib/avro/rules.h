@@ -8,6 +8,7 @@
 #include "stages/lib/avro/schema.h"
 
 #include <jansson.h>
+#include <string.h>
 
 /* ---- the types of a schema, which schema.c makes ---- */
 
@@ -47,12 +48,19 @@ struct ps_avro_schema {
     uint64_t fingerprint;
 };
 
-/* Sets the reason why the JSON is no schema; returns false. `name`: what is wrong; NULL: nothing has a name. */
+/* Returns false after setting the reason for which the JSON is not a schema. `name`: what is wrong; NULL: nothing has a name. */
 static inline bool ps_avro_schema_is_wrong(struct ps_err *err, const char *what, const char *name)
 {
     (void)ps_err_set(err, "the schema is wrong: %s%s%.200s", what, name != NULL ? " " : "",
                      name != NULL ? name : "");
     return false;
+}
+
+/* Returns the text of a JSON string without a NUL; NULL for all other JSON. No name has a NUL. */
+static inline const char *ps_avro_text(const json_t *json)
+{
+    const char *text = json_string_value(json);
+    return text != NULL && strlen(text) == json_string_length(json) ? text : NULL;
 }
 
 /* ---- the rules ---- */

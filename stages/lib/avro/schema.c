@@ -63,12 +63,10 @@ static bool wrong(struct parser *parser, const char *what, const char *name)
     return ps_avro_schema_is_wrong(parser->err, what, name);
 }
 
-/* Returns NULL for what is no text, and by the rules for a text with a NUL. */
+/* Returns the text of a JSON string; NULL for other JSON. The rules take no text with a NUL. */
 static const char *text_of(const struct parser *parser, const json_t *json)
 {
-    const char *text = json_string_value(json);
-    bool has_nul = text != NULL && strlen(text) < json_string_length(json);
-    return parser->rules != NULL && has_nul ? NULL : text;
+    return parser->rules != NULL ? ps_avro_text(json) : json_string_value(json);
 }
 
 static int find_named(const struct ps_avro_schema *schema, const char *name)
