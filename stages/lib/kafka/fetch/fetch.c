@@ -33,13 +33,16 @@ char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native
 
 /* ---- requests ---- */
 
-/* Returns whether the partition is to be read from the broker. With a sink that commits, the client itself first commits an
- * offset at which reading begins again: later, its commit could follow that of a transaction. */
+/* Returns whether the partition is to be read from the broker. A topic that metadata of this turn shows as created again
+ * is not read before the next turn takes it anew: its log would be asked for the former topic's offset. With a sink that
+ * commits, the client itself first commits an offset at which reading begins again: later, its commit could follow that of
+ * a transaction. */
 static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
 {
     const struct ps_kafka_fetch_part *part = &fetch->parts[i];
     const struct ps_kafka_native_broker *leader =
-        part->state == PS_KAFKA_PART_READY ? ps_kafka_part_leader(part) : NULL;
+        part->state == PS_KAFKA_PART_READY && part->lives == part->topic->lives ? ps_kafka_part_leader(part)
+                                                                                : NULL;
     return leader != NULL && (part->replica < 0 ? leader == broker : part->replica == broker->node) &&
            fetch->streams.items[i].state == PS_KAFKA_STREAM_OWNED &&
            !(fetch->sink_commits && ps_kafka_stream_begins(&fetch->streams.items[i]));

@@ -77,7 +77,7 @@ static void done(struct ps_hadoop_rpc_call *rpc, const struct ps_hadoop_rpc_outc
 
 static void begin(unsigned servers, const struct ps_hadoop_rpc_auth *with)
 {
-    struct ps_hadoop_rpc_server list[2];
+    static struct ps_hadoop_rpc_server list[2]; /* it outlives the service */
     bool refused = test.refused;
     test = (struct test){.refused = refused};
     ps_test_hdfs_init(&test.hdfs);

@@ -72,7 +72,7 @@ static void expect_end(struct call *call, enum ps_file_error error)
 /* `servers`: 1 or 2. */
 static void set_up(struct test *test, unsigned servers)
 {
-    struct ps_hadoop_rpc_server list[2];
+    static struct ps_hadoop_rpc_server list[2]; /* it outlives the service */
     *test = (struct test){0};
     ps_test_hdfs_init(&test->hdfs);
     for (unsigned i = 0; i < 2; i++) {
