@@ -249,7 +249,7 @@ endforeach()
 # The world: the whole agent, whose calls of the system the program itself defines (tests/world). Sanitizers have symbols of their own there.
 if(NOT PS_SANITIZE)
   file(GLOB world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/world/*.c ${CMAKE_SOURCE_DIR}/tests/world/calls/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/*.c
-    ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c)
+    ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/rpc/*.c)
   set_source_files_properties(${world_sources} PROPERTIES COMPILE_OPTIONS "-Wno-unused-parameter;-Wno-missing-prototypes;-U_FORTIFY_SOURCE;-fno-builtin")
   add_executable(world ${world_sources})
   target_link_libraries(world PRIVATE ps_commands ps_bench ps_engine)
@@ -261,7 +261,7 @@ if(NOT PS_SANITIZE)
     set_tests_properties(world_${name} PROPERTIES LABELS world TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
   endfunction()
   world_test(seeds --runs 160)
-  foreach(plant no-sync lost doubled invented stuck) # the referee is tested, too
+  foreach(plant no-sync lost doubled invented stuck header) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})
   endforeach()
 endif()

@@ -7,6 +7,7 @@
 #include "tests/world/disk.h"
 #include "tests/world/peers/kafka/cluster.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/peers/rpc/rpc.h"
 
 #define EVENTS_MAX 600U
 #define PORT 4141
@@ -49,6 +50,11 @@ static void put_source(struct drawn_agent *agent)
             "a.sources.s.type = netcat\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n"
             "a.sources.s.max-line-length = %u\n",
             PORT, one_of(2048, 4096, 8192));
+        break;
+    case SOURCE_AVRO:
+    case SOURCE_THRIFT:
+        put(agent, "a.sources.s.type = %s\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n",
+            agent->names[0], PORT);
         break;
     default:
         put(agent, "a.sources.s.type = http\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n", PORT);
@@ -105,6 +111,18 @@ static void put_sink(struct drawn_agent *agent)
             "a.sinks.k.rollback.200 = false\n",
             SERVER_PORT, one_of(1000, 5000, 20000));
         break;
+    case SINK_AVRO:
+    case SINK_THRIFT:
+        put(agent,
+            "a.sinks.k.type = %s\na.sinks.k.hostname = localhost\na.sinks.k.port = %d\na.sinks.k.batch-size "
+            "= "
+            "%u\na.sinks.k.request-timeout = %u\n",
+            agent->names[2], SERVER_PORT, one_of(1, 10, 100), one_of(1000, 5000, 20000));
+        if (world_below(3) == 0)
+            put(agent, "a.sinks.k.reset-connection-interval = 1\n");
+        if (agent->sink == SINK_THRIFT)
+            put(agent, "a.sinks.k.protocol = %s\n", world_below(2) == 0 ? "compact" : "binary");
+        break;
     default:
         put(agent,
             "a.sinks.k.type = file_roll\na.sinks.k.sink.directory = /w/out\na.sinks.k.sink.rollInterval = "
@@ -141,17 +159,24 @@ static void make_source_peer(const struct drawn_agent *agent)
     case SOURCE_NETCAT:
         netcat_add(PORT, events);
         break;
+    case SOURCE_AVRO:
+        rpc_avro_client_add(PORT, events);
+        break;
+    case SOURCE_THRIFT:
+        rpc_thrift_client_add(PORT, events);
+        break;
     default:
         http_client_add(PORT, events);
+        ledger_expect_header(HEADER_NUMBER, "n", NULL);
         break;
     }
 }
 
 void agent_draw(struct drawn_agent *agent)
 {
-    static const char *const sources[SOURCES] = {"taildir", "spooldir", "netcat", "http"};
+    static const char *const sources[SOURCES] = {"taildir", "spooldir", "netcat", "http", "avro", "thrift"};
     static const char *const channels[CHANNELS] = {"memory", "jdbc", "file"};
-    static const char *const sinks[SINKS] = {"file_roll", "http", "kafka"};
+    static const char *const sinks[SINKS] = {"file_roll", "http", "kafka", "avro", "thrift"};
     *agent = (struct drawn_agent){.source = (enum agent_source)world_below(SOURCES),
                                   .channel = (enum agent_channel)world_below(CHANNELS),
                                   .sink = (enum agent_sink)world_below(SINKS),
@@ -165,6 +190,10 @@ void agent_draw(struct drawn_agent *agent)
         http_server_add(SERVER_PORT);
     else if (agent->sink == SINK_KAFKA)
         kafka_add();
+    else if (agent->sink == SINK_AVRO)
+        rpc_server_add(SERVER_PORT, rpc_avro_take);
+    else if (agent->sink == SINK_THRIFT)
+        rpc_server_add(SERVER_PORT, rpc_thrift_take);
     disk_put("/w/out/.none", "", 0);
     agent_redraw(agent);
 }

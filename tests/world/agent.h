@@ -3,9 +3,17 @@
 
 #include "tests/world/shared.h"
 
-enum agent_source { SOURCE_TAILDIR, SOURCE_SPOOLDIR, SOURCE_NETCAT, SOURCE_HTTP, SOURCES };
+enum agent_source {
+    SOURCE_TAILDIR,
+    SOURCE_SPOOLDIR,
+    SOURCE_NETCAT,
+    SOURCE_HTTP,
+    SOURCE_AVRO,
+    SOURCE_THRIFT,
+    SOURCES
+};
 enum agent_channel { CHANNEL_MEMORY, CHANNEL_JDBC, CHANNEL_FILE, CHANNELS };
-enum agent_sink { SINK_FILE_ROLL, SINK_HTTP, SINK_KAFKA, SINKS };
+enum agent_sink { SINK_FILE_ROLL, SINK_HTTP, SINK_KAFKA, SINK_AVRO, SINK_THRIFT, SINKS };
 
 struct drawn_agent {
     enum agent_source source;

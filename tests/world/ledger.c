@@ -46,6 +46,11 @@ void ledger_acknowledged(uint32_t number)
     world->ledger->acknowledged[number] = 1;
 }
 
+void ledger_repeated(uint32_t number)
+{
+    count_up(&world->ledger->repeated[number]);
+}
+
 void ledger_arrived(const char *text, size_t length)
 {
     struct ledger *ledger = world->ledger;
@@ -84,6 +89,70 @@ uint32_t ledger_doubled(void)
     const struct ledger *ledger = world->ledger;
     uint32_t doubled = 0;
     for (uint32_t i = 0; i < ledger->count; i++)
-        doubled += ledger->arrived[i] > 1;
+        doubled += ledger->arrived[i] > 1 + ledger->repeated[i];
     return doubled;
+}
+
+/* ---- headers ---- */
+
+void ledger_expect_header(enum ledger_header_kind kind, const char *name, const char *text)
+{
+    struct ledger *ledger = world->ledger;
+    if (ledger->header_count == LEDGER_HEADERS_MAX)
+        world_fatal("more than %u headers", LEDGER_HEADERS_MAX);
+    ledger->headers[ledger->header_count++] = (struct ledger_header){kind, name, text};
+}
+
+static bool is_uuid(const struct ledger_pair *pair)
+{
+    bool good = pair->value_length == 36;
+    for (size_t i = 0; good && i < 36; i++) {
+        bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        good = memchr(is_dash ? "-" : "0123456789abcdef", pair->value[i], is_dash ? 1 : 16) != NULL;
+    }
+    return good;
+}
+
+static bool is_time(const struct ledger_pair *pair)
+{
+    uint64_t first_ms = (uint64_t)WORLD_WALL_START_S * 1000, value = 0;
+    for (size_t i = 0; i < pair->value_length; i++) {
+        if (pair->value[i] < '0' || pair->value[i] > '9' || i > 18)
+            return false;
+        value = value * 10 + (uint64_t)(pair->value[i] - '0');
+    }
+    return value >= first_ms && value <= first_ms + world->now_ns / 1000000;
+}
+
+static bool is_as_expected(const struct ledger_header *header, uint32_t number,
+                           const struct ledger_event *event)
+{
+    char digits[16];
+    snprintf(digits, sizeof digits, "%u", number);
+    const char *text = header->kind == HEADER_NUMBER ? digits : header->text;
+    for (unsigned i = 0; i < event->count; i++) {
+        const struct ledger_pair *pair = &event->headers[i];
+        if (pair->name_length != strlen(header->name) ||
+            memcmp(pair->name, header->name, pair->name_length) != 0)
+            continue;
+        if (header->kind == HEADER_TIME)
+            return is_time(pair);
+        if (header->kind == HEADER_UUID)
+            return is_uuid(pair);
+        return pair->value_length == strlen(text) && memcmp(pair->value, text, pair->value_length) == 0;
+    }
+    return false;
+}
+
+void ledger_arrived_event(const struct ledger_event *event)
+{
+    struct ledger *ledger = world->ledger;
+    ledger_arrived(event->body, event->length);
+    uint32_t number = event->length > 6 ? (uint32_t)strtoul(event->body + 6, NULL, 10) : 0;
+    bool good =
+        ledger->more_headers ? event->count >= ledger->header_count : event->count == ledger->header_count;
+    for (unsigned i = 0; good && i < ledger->header_count; i++)
+        good = is_as_expected(&ledger->headers[i], number, event);
+    if (!good || (number == 7 && world->plant == PLANT_HEADER))
+        ledger->wrong_headers++;
 }

@@ -6,14 +6,43 @@
 #define LEDGER_EVENTS_MAX 20000U
 #define LEDGER_TEXT_MAX 2048U
 
+#define LEDGER_HEADERS_MAX 32U
+
+/* An event as a far end sees it that keeps headers. */
+struct ledger_event {
+    const char *body;
+    size_t length;
+    unsigned count;
+    struct ledger_pair {
+        const char *name, *value;
+        size_t name_length, value_length;
+    } headers[LEDGER_HEADERS_MAX];
+};
+
+/* What a header's value must be. */
+enum ledger_header_kind {
+    HEADER_TEXT,
+    HEADER_NUMBER, /* the number of the event */
+    HEADER_TIME,   /* milliseconds of the wall clock, since the world began */
+    HEADER_UUID,
+};
+
 struct ledger {
     uint32_t count;
     uint8_t acknowledged[LEDGER_EVENTS_MAX];
     uint8_t sent[LEDGER_EVENTS_MAX]; /* times, completely; 255: 255 and more */
     uint8_t arrived[LEDGER_EVENTS_MAX];
+    uint8_t repeated[LEDGER_EVENTS_MAX]; /* times that its sender did not know, and sent it again */
     uint64_t arrivals;
     uint32_t invented;   /* arrived, and was never sent */
     char invention[128]; /* the first one */
+    uint32_t wrong_headers;
+    unsigned header_count;
+    struct ledger_header {
+        enum ledger_header_kind kind;
+        const char *name, *text;
+    } headers[LEDGER_HEADERS_MAX]; /* that each event has */
+    bool more_headers;             /* it may have others, too */
 };
 
 void ledger_begin(void);
@@ -23,9 +52,15 @@ uint32_t ledger_add(void);
 size_t ledger_text(uint32_t number, char to[LEDGER_TEXT_MAX]);
 void ledger_sent(uint32_t number);
 void ledger_acknowledged(uint32_t number);
+/* Its sender does not know whether it was taken, and sends it again. */
+void ledger_repeated(uint32_t number);
 /* Counts an event that arrived, by its text. */
 void ledger_arrived(const char *text, size_t length);
+/* Counts one, and looks at its headers. */
+void ledger_arrived_event(const struct ledger_event *event);
+/* Each event must have this header. The strings are constants. */
+void ledger_expect_header(enum ledger_header_kind kind, const char *name, const char *text);
 /* Returns how many were acknowledged and have not arrived. */
 uint32_t ledger_lost(void);
-/* Returns how many arrived more than once. */
+/* Returns how many arrived more often than their senders account for. */
 uint32_t ledger_doubled(void);

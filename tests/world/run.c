@@ -3,7 +3,7 @@
  *
  *   world [--from SEED] [--runs N] [--print] [--trace] [--plant NAME]      (default 1, 1)
  *
- * --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck; the exit code is 0 if it finds one.
+ * --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, header; the exit code is 0 if it finds one.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
 #include <errno.h>
 #include <iconv.h>
@@ -164,6 +164,8 @@ static const char *judge(const struct run *run)
         return "its peers still wait";
     if (ledger->invented > 0)
         return "an event arrived that nobody sent";
+    if (ledger->wrong_headers > 0)
+        return "an event arrived with wrong headers";
     bool undisturbed =
         run->killed == 0 && run->failed_calls == 0 && !run->servers_failed && world->net->resets == 0;
     if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed))
@@ -209,7 +211,8 @@ static void run_lives(struct run *run)
 
 static bool prints, traces;
 static enum world_plant plant;
-static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost", "doubled", "invented", "stuck"};
+static const char *const plants[PLANTS] = {"nothing",  "no-sync", "lost",  "doubled",
+                                           "invented", "stuck",   "header"};
 
 /* Prints the numbers of lost events. */
 static void print_lost(void)

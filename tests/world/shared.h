@@ -32,6 +32,7 @@ enum world_plant {
     PLANT_DOUBLED,  /* .. counts one twice */
     PLANT_INVENTED, /* .. changes one */
     PLANT_STUCK,    /* the far end's disk stays full */
+    PLANT_HEADER,   /* the far end changes a header */
     PLANTS,
 };
 

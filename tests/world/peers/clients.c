@@ -5,28 +5,11 @@
 #include <string.h>
 
 #include "tests/world/ledger.h"
-#include "tests/world/net.h"
+#include "tests/world/peers/client.h"
 #include "tests/world/peers/peers.h"
 
-#define WINDOW 16U /* events under way */
 #define MS UINT64_C(1000000)
 #define PATIENCE_NS (UINT64_C(40000) * MS) /* for an answer; then the connection is given up */
-
-struct client {
-    struct net_end *end;
-    uint16_t port;
-    uint32_t left;
-    uint32_t window[WINDOW], count; /* events that are not acknowledged, in order */
-    uint32_t written;               /* of them, how many are in `out` or were sent over this connection */
-    bool finished;
-    uint64_t since_ns; /* of the last progress */
-    char out[WINDOW * (LEDGER_TEXT_MAX * 2 + 256)], in[4096];
-    size_t out_length, out_at, in_length;
-    /* Adds the events from `written` on to `out`, all or some of them. */
-    void (*write)(struct client *client);
-    /* Takes answers from `in`. Returns how many events they acknowledge; -1: give the connection up. */
-    int (*read)(struct client *client);
-};
 
 static void give_up(struct client *client, bool resets)
 {
@@ -37,11 +20,14 @@ static void give_up(struct client *client, bool resets)
     client->end = NULL;
     client->written = 0;
     client->out_length = client->out_at = client->in_length = 0;
+    client->calls = 0;
+    client->refused = false;
+    client->connections++;
 }
 
 static void fill_window(struct client *client)
 {
-    uint32_t most = 1 + (uint32_t)world_below(WINDOW);
+    uint32_t most = 1 + (uint32_t)world_below(CLIENT_WINDOW);
     while (client->count < most && client->left > 0) {
         client->window[client->count++] = ledger_add();
         client->left--;
@@ -89,7 +75,7 @@ static bool receive_some(struct client *client)
         int done = client->read(client);
         if (done < 0)
             return false;
-        if (done == 0)
+        if (done == 0 && !client->refused)
             continue;
         for (int i = 0; i < done; i++)
             ledger_acknowledged(client->window[i]);
@@ -97,6 +83,8 @@ static bool receive_some(struct client *client)
         client->written -= (uint32_t)done;
         memmove(client->window, client->window + done, client->count * sizeof *client->window);
         client->since_ns = world->now_ns;
+        if (client->refused)
+            return false;
     }
 }
 
@@ -140,7 +128,8 @@ static void client_step(struct world_peer *peer)
         peer->due_ns = now + 1000 * MS;
 }
 
-static void add(uint16_t port, uint32_t events, void (*write)(struct client *), int (*read)(struct client *))
+struct client *client_add(uint16_t port, uint32_t events, void (*write)(struct client *),
+                          int (*read)(struct client *))
 {
     struct client *client = world_allocate(sizeof *client);
     client->port = port;
@@ -150,6 +139,7 @@ static void add(uint16_t port, uint32_t events, void (*write)(struct client *), 
     peers_one_more();
     fill_window(client);
     peer_add(client_step, client, 200 * MS);
+    return client;
 }
 
 /* ---- netcat ---- */
@@ -181,14 +171,14 @@ static int netcat_read(struct client *client)
 
 void netcat_add(uint16_t port, uint32_t events)
 {
-    add(port, events, netcat_write, netcat_read);
+    client_add(port, events, netcat_write, netcat_read);
 }
 
 /* ---- http ---- */
 
 static void http_write(struct client *client)
 {
-    static char body[WINDOW * (LEDGER_TEXT_MAX * 2)];
+    static char body[CLIENT_WINDOW * (LEDGER_TEXT_MAX * 2)];
     size_t length = 0;
     body[length++] = '[';
     for (; client->written < client->count; client->written++) {
@@ -223,5 +213,5 @@ static int http_read(struct client *client)
 
 void http_client_add(uint16_t port, uint32_t events)
 {
-    add(port, events, http_write, http_read);
+    client_add(port, events, http_write, http_read);
 }

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define BUSY_NS UINT64_C(1000000) /* an answer that the network did not take is tried again after this time */
+#define MS UINT64_C(1000000)
+#define BUSY_NS MS /* an answer that the network did not take is tried again after this time */
 
 static void forget(const struct connections *connections, struct connection *connection)
 {
@@ -82,4 +83,17 @@ void connections_reset(struct connections *connections, int server)
             net_reset(one->end);
             forget(connections, one);
         }
+}
+
+enum server_fate server_draw_fate(void)
+{
+    if (!world->server_faults || world_below(10) != 0)
+        return SERVER_TAKE;
+    return (enum server_fate)(1 + world_below(3));
+}
+
+uint64_t server_draw_answer_ns(void)
+{
+    bool is_slow = world->server_faults && world_below(50) == 0;
+    return world->now_ns + (is_slow ? world_below(8000 * MS) : world_below(MS));
 }

@@ -11,6 +11,7 @@ struct connection {
     char *in, *out;      /* with room for connections->room bytes */
     size_t in_length, out_length;
     uint64_t answers_ns; /* when `out` may go */
+    unsigned state;      /* of the protocol; 0 at the beginning */
 };
 
 struct connections {
@@ -30,3 +31,10 @@ uint64_t connections_serve(struct connections *connections);
 void connections_reset(struct connections *connections, int server);
 /* Removes the request that was taken. */
 void connection_taken(struct connection *connection, size_t length);
+
+/* What a server does with a request. */
+enum server_fate { SERVER_TAKE, SERVER_REFUSE, SERVER_BREAK_BEFORE, SERVER_BREAK_AFTER };
+/* Nearly always SERVER_TAKE, and always while world->server_faults does not hold. */
+enum server_fate server_draw_fate(void);
+/* Returns when an answer may go: now and then late. */
+uint64_t server_draw_answer_ns(void);

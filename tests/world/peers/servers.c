@@ -8,7 +8,6 @@
 #include "tests/world/peers/peers.h"
 
 #define ROOM_BYTES ((size_t)64 << 10)
-#define MS UINT64_C(1000000)
 
 struct http_server {
     struct net_listener *listener;
@@ -19,17 +18,7 @@ static void answer(struct connection *connection, const char *status)
 {
     connection->out_length =
         (size_t)snprintf(connection->out, ROOM_BYTES, "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", status);
-    bool is_slow = world->server_faults && world_below(50) == 0;
-    connection->answers_ns = world->now_ns + (is_slow ? world_below(8000 * MS) : world_below(MS));
-}
-
-enum fate { TAKE, REFUSE, BREAK_BEFORE, BREAK_AFTER };
-
-static enum fate draw_fate(void)
-{
-    if (!world->server_faults || world_below(10) != 0)
-        return TAKE;
-    return (enum fate)(1 + world_below(3));
+    connection->answers_ns = server_draw_answer_ns();
 }
 
 static bool http_take(void *argument, struct connection *connection)
@@ -47,14 +36,14 @@ static bool http_take(void *argument, struct connection *connection)
         world_fatal("the server knows no Expect");
     if (connection->in_length < head + body)
         return true;
-    enum fate fate = draw_fate();
-    if (fate == BREAK_BEFORE)
+    enum server_fate fate = server_draw_fate();
+    if (fate == SERVER_BREAK_BEFORE)
         return false;
-    if (fate == TAKE || fate == BREAK_AFTER)
+    if (fate == SERVER_TAKE || fate == SERVER_BREAK_AFTER)
         ledger_arrived(connection->in + head, body);
-    if (fate == BREAK_AFTER)
+    if (fate == SERVER_BREAK_AFTER)
         return false;
-    answer(connection, fate == TAKE ? "200 OK" : "503 Service Unavailable");
+    answer(connection, fate == SERVER_TAKE ? "200 OK" : "503 Service Unavailable");
     connection_taken(connection, head + body);
     return true;
 }

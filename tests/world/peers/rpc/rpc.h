@@ -1,0 +1,33 @@
+/* Flume's two RPC protocols, each as a client of a source and as the server behind a sink. Their bytes are written and read from the
+ * specifications of Avro 1.11 and Thrift, without the product's code. */
+#pragma once
+
+#include "tests/world/ledger.h"
+#include "tests/world/peers/client.h"
+#include "tests/world/peers/connections.h"
+#include "tests/world/peers/kafka/wire.h"
+
+#define RPC_ROOM_BYTES ((size_t)512 << 10)
+
+/* Headers that clients give each event; the first one's value is the event's number. */
+#define RPC_HEADERS 3U
+extern const char *const rpc_headers[RPC_HEADERS][2];
+
+/* Tells the ledger of them. */
+void rpc_expect_headers(void);
+
+/* Statuses that both protocols have, by the same numbers. */
+enum { RPC_OK = 0, RPC_FAILED = 1, RPC_ERROR = 2 };
+
+/* Returns how many of `left` events the next call takes, and notes the call. */
+uint32_t rpc_next_call(struct client *client);
+/* The oldest call was answered. Returns how many events it acknowledges; client->refused is set when it does not. */
+int rpc_call_answered(struct client *client, int status);
+
+/* A server that takes requests by this function of its protocol. */
+void rpc_server_add(uint16_t port, bool (*take)(void *, struct connection *));
+
+bool rpc_avro_take(void *argument, struct connection *connection);
+bool rpc_thrift_take(void *argument, struct connection *connection);
+void rpc_avro_client_add(uint16_t port, uint32_t events);
+void rpc_thrift_client_add(uint16_t port, uint32_t events);
