@@ -297,19 +297,19 @@ static const struct ps_stream_name *stream_name_copy(struct ps_batch *batch,
     return copy;
 }
 
-static struct ps_span *find_span(struct ps_batch *batch, uint32_t stream, uint32_t generation)
+static struct ps_span *find_span(struct ps_batch *batch, uint32_t stream, uint32_t pass)
 {
     for (uint32_t i = batch->span_count; i-- > 0;) {
-        if (batch->spans[i].stream == stream && batch->spans[i].generation == generation)
+        if (batch->spans[i].stream == stream && batch->spans[i].pass == pass)
             return &batch->spans[i];
     }
     return NULL;
 }
 
-bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t pass, int64_t position,
                    const struct ps_stream_name *name)
 {
-    struct ps_span *span = find_span(batch, stream, generation);
+    struct ps_span *span = find_span(batch, stream, pass);
     if (span != NULL) {
         if (position > span->position)
             span->position = position;
@@ -331,21 +331,21 @@ bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation,
     const struct ps_stream_name *copy = name != NULL ? stream_name_copy(batch, name) : NULL;
     if (name != NULL && copy == NULL)
         return false;
-    batch->spans[batch->span_count++] = (struct ps_span){stream, generation, position, copy, -1};
+    batch->spans[batch->span_count++] = (struct ps_span){stream, pass, position, copy, -1};
     return true;
 }
 
-void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t generation, int32_t epoch)
+void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t pass, int32_t epoch)
 {
-    struct ps_span *span = find_span(batch, stream, generation);
+    struct ps_span *span = find_span(batch, stream, pass);
     if (span != NULL)
         span->epoch = epoch;
 }
 
-bool ps_batch_span_extend(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+bool ps_batch_span_extend(struct ps_batch *batch, uint32_t stream, uint32_t pass, int64_t position,
                           int32_t epoch)
 {
-    struct ps_span *span = find_span(batch, stream, generation);
+    struct ps_span *span = find_span(batch, stream, pass);
     if (span == NULL || position <= span->position)
         return false;
     span->position = position;
@@ -353,9 +353,9 @@ bool ps_batch_span_extend(struct ps_batch *batch, uint32_t stream, uint32_t gene
     return true;
 }
 
-struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation)
+struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t pass)
 {
-    const struct ps_span *span = find_span(batch, stream, generation);
+    const struct ps_span *span = find_span(batch, stream, pass);
     return span != NULL ? (struct ps_stream_name *)(uintptr_t)span->name : NULL; /* the batch's own copy */
 }
 

@@ -57,11 +57,11 @@ struct ps_stream_name {
     struct ps_slice group; /* the consumer group that has the position; empty: the source has it */
     struct ps_slice name;  /* the topic, the path */
     int64_t part;          /* the partition of `name`; -1: `name` has no partitions */
-    /* The identity under which the source read the stream: its member of the group, the number of the group's
-     * assignment, and its static name. Some systems refuse a position from a member that has lost the partition
-     * (KIP-447). Empty texts, and the number -1: not known. */
+    /* The identity under which the source read the stream: its member of the group, the group's generation, and its
+     * static name. Some systems refuse a position from a member that has lost the partition (KIP-447). Empty texts,
+     * and the generation -1: not known. */
     struct ps_slice member, instance;
-    int32_t assignment;
+    int32_t generation;
     struct ps_slice cluster; /* where the group is: the cluster's id; empty: not known */
     /* Only for a stream whose position the sink keeps as a record (ps_engine_source_ops.starts_from_records): a JSON
      * object that identifies the stream for the source. The sink adds the position. ps_batch_span does not copy it. */
@@ -69,11 +69,11 @@ struct ps_stream_name {
 };
 
 /* The positions that a replayable source covers with this batch: a stream (partition, file) up to and including
- * `position`. Frozen with the batch: every owner of a lease may read it. `stream` and `generation` are the source's
- * own numbers, which mean nothing to others. */
+ * `position`. Frozen with the batch: every owner of a lease may read it. `stream` and `pass` are the source's
+ * own numbers, which mean nothing to others: a pass is one reading of the stream, from an offset on. */
 struct ps_span {
     uint32_t stream;
-    uint32_t generation;
+    uint32_t pass;
     int64_t position;
     const struct ps_stream_name *name; /* NULL: only the source can commit it */
     int32_t epoch; /* number of the stream's history that has the position (KIP-320); -1: not known */
@@ -245,21 +245,21 @@ bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, con
 void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name);
 
 /* Adds a span with a copy of the name (NULL: none), or moves the position of the existing span of this stream and
- * generation forward. Returns false when the list is full (`full` is set) or when there is no memory (`full` is not
+ * pass forward. Returns false when the list is full (`full` is set) or when there is no memory (`full` is not
  * set). */
-bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+bool ps_batch_span(struct ps_batch *batch, uint32_t stream, uint32_t pass, int64_t position,
                    const struct ps_stream_name *name);
 
 /* Sets ps_span.epoch of this span. */
-void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t generation, int32_t epoch);
+void ps_batch_span_epoch(struct ps_batch *batch, uint32_t stream, uint32_t pass, int32_t epoch);
 
-/* Moves the span of this stream and generation forward to a position, with its epoch, and never adds one. Returns false,
+/* Moves the span of this stream and pass forward to a position, with its epoch, and never adds one. Returns false,
  * and changes nothing, if the batch has no such span or the span is not below the position. */
-bool ps_batch_span_extend(struct ps_batch *batch, uint32_t stream, uint32_t generation, int64_t position,
+bool ps_batch_span_extend(struct ps_batch *batch, uint32_t stream, uint32_t pass, int64_t position,
                           int32_t epoch);
 
 /* Returns the name of this span, which the source may change until the batch is closed; NULL: the span has no name. */
-struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t generation);
+struct ps_stream_name *ps_batch_span_name(struct ps_batch *batch, uint32_t stream, uint32_t pass);
 
 /* Notes that the source owes `origin` an answer for the `events` rows just added; adjacent rows of one origin become
  * one ticket. Returns false when there is no memory. */

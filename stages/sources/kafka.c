@@ -132,7 +132,7 @@ static const struct ps_option options[] = {
      .words = PS_WORDS("native", "librdkafka", "java"),
      .flags = PS_OPTION_EXTENSION,
      .help =
-         "what speaks to the brokers: native: penstock itself, which receives record sets into the "
+         "what speaks to the brokers: native: penstock itself, which receives record batches into the "
          "memory of batches and copies nothing. java: Flume's own class in a Java process. librdkafka, of "
          "earlier releases, is refused"},
     {.key = "kafka.consumer.",
@@ -271,8 +271,8 @@ static bool refuse_positions(const struct kafka_plan *plan, const char *key, con
 
 /* The sink's transactions commit the offsets. isolation.level must be read_committed, because only then does the
  * library wait, after an assignment, for offsets of transactions that have not ended. The protocol must not be
- * cooperative: with it the source keeps partitions under a new number of the assignment, which batches under way do
- * not have. (kafka_build refuses such a plan too.) */
+ * cooperative: with it the source keeps partitions in a new generation, which batches under way do not
+ * have. (kafka_build refuses such a plan too.) */
 static bool kafka_yields_positions(void *plan_, struct ps_err *err)
 {
     struct kafka_plan *plan = plan_;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: kafka
-# The native engine and a real broker: record sets of every compression are on the broker's disk as such, and Java's
+# The native engine and a real broker: record batches of every compression are on the broker's disk as such, and Java's
 # consumer reads from them what was written.
 # shellcheck source=tests/real/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

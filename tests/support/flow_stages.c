@@ -114,11 +114,11 @@ static enum ps_result source_work(const void *plan_, void *state_, struct ps_bat
     uint64_t count = 1 + ps_test_random(&state->random) % flow->work_events_max;
     uint32_t made = 0;
     bool positions = flow->sources[plan->number].kind == FLOW_POSITION;
-    uint32_t stream = state->port->instance, generation = (uint32_t)state->origin->opened;
-    if (positions && !ps_batch_span(batch, stream, generation, (int64_t)state->next - 1, NULL))
+    uint32_t stream = state->port->instance, pass = (uint32_t)state->origin->opened;
+    if (positions && !ps_batch_span(batch, stream, pass, (int64_t)state->next - 1, NULL))
         return batch->full ? PS_DONE : PS_IDLE; /* reserves the span; moving it later cannot fail */
     while (made < count && state->next < flow->total && make_event(flow, state, batch)) {
-        assert_true(!positions || ps_batch_span(batch, stream, generation, (int64_t)state->next, NULL));
+        assert_true(!positions || ps_batch_span(batch, stream, pass, (int64_t)state->next, NULL));
         state->next++;
         made++;
     }
@@ -235,7 +235,7 @@ static void position_delivered(const void *plan_, void *state_, const struct ps_
     flow_may_fail(plan->flow, state->port, &state->random, &state->failed);
     assert_int_equal(batch->span_count, 1);
     assert_int_equal(batch->spans[0].stream, state->port->instance);
-    assert_int_equal(batch->spans[0].generation, state->origin->opened);
+    assert_int_equal(batch->spans[0].pass, state->origin->opened);
     uint64_t end = (uint64_t)batch->spans[0].position + 1;
     if (plan->flow->sources[plan->number].java_chain) /* its replies take the place of the batch's rows */
         assert_true(end - state->origin->committed >= batch->count);

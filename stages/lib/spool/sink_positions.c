@@ -63,8 +63,7 @@ bool ps_spool_sink_positions_is_known(const struct ps_spool_sink_positions *sink
 bool ps_spool_sink_positions_answered(struct ps_spool_sink_positions *sink, const struct ps_span *span,
                                       struct ps_port *port)
 {
-    if (span->generation != PS_TAIL_KEEPING_GENERATION || span->stream != PS_TAIL_KEEPING_QUESTION ||
-        sink->known)
+    if (span->pass != PS_TAIL_KEEPING_PASS || span->stream != PS_TAIL_KEEPING_QUESTION || sink->known)
         return false;
     sink->records = ps_tail_sink_source_answer(&sink->keeping, port);
     sink->known = sink->records != NULL;

@@ -24,7 +24,7 @@ bool ps_tail_gone_tell(struct ps_tail_gone *gone, const struct ps_tail_sink_sour
         const struct ps_stream_name name = ps_tail_sink_source_name(keeping, key);
         if (not_gone != NULL && not_gone(owner, key))
             continue;
-        if (!ps_batch_span(batch, PS_TAIL_GONE_STREAMS + gone->number, PS_TAIL_KEEPING_GENERATION, -1, &name))
+        if (!ps_batch_span(batch, PS_TAIL_GONE_STREAMS + gone->number, PS_TAIL_KEEPING_PASS, -1, &name))
             return false;
         gone->number = (gone->number + 1) % SPANS;
     }

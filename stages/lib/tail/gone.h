@@ -8,7 +8,7 @@ struct ps_batch;
 struct ps_tail_sink_source;
 
 #define PS_TAIL_GONE_KEY_BYTES 48U /* room for a record's key: two numbers and a NUL */
-/* Lowest stream number of the spans of files that are gone. The generation is that of the question to the sink. */
+/* Lowest stream number of the spans of files that are gone. The pass is that of the question to the sink. */
 #define PS_TAIL_GONE_STREAMS UINT32_C(0x80000000)
 
 struct ps_tail_gone {

@@ -29,14 +29,14 @@ struct ps_stream_name ps_tail_sink_source_name(const struct ps_tail_sink_source 
                                    .group = {keeping->owner, (uint32_t)strlen(keeping->owner)},
                                    .name = {key, (uint32_t)strlen(key)},
                                    .part = -1,
-                                   .assignment = keeping->life};
+                                   .generation = keeping->life};
 }
 
 bool ps_tail_sink_source_ask(const struct ps_tail_sink_source *keeping, struct ps_batch *batch)
 {
     const struct ps_stream_name name = ps_tail_sink_source_name(keeping, "");
     if (batch->count > 0 || batch->span_count > 0 ||
-        !ps_batch_span(batch, PS_TAIL_KEEPING_QUESTION, PS_TAIL_KEEPING_GENERATION, 0, &name))
+        !ps_batch_span(batch, PS_TAIL_KEEPING_QUESTION, PS_TAIL_KEEPING_PASS, 0, &name))
         return false;
     batch->flush = true;
     return true;

@@ -10,9 +10,9 @@ struct ps_batch;
 struct ps_port;
 struct ps_stream_name;
 
-/* The span that asks for the positions: its stream and generation. */
+/* The span that asks for the positions: its stream and pass. */
 #define PS_TAIL_KEEPING_QUESTION UINT32_MAX
-#define PS_TAIL_KEEPING_GENERATION 1U
+#define PS_TAIL_KEEPING_PASS 1U
 
 struct ps_tail_sink_source {
     char owner[PS_TAIL_OWNER_BYTES]; /* the source's number */

@@ -33,7 +33,7 @@ struct ps_spooldir_reading {
  * finished files. */
 enum { PS_SPOOLDIR_LINES_CUT = PS_COUNTER_extra, PS_SPOOLDIR_LOST_BYTES };
 
-/* Generations of a file's spans in a batch: their positions are those of the file, ps_spooldir_inside(), or the number of events before
+/* A file has up to three spans in a batch, told apart by their pass: their positions are those of the file, ps_spooldir_inside(), or the number of events before
  * the file's position. */
 enum { PS_SPOOLDIR_POSITION, PS_SPOOLDIR_INSIDE, PS_SPOOLDIR_EVENTS };
 

@@ -111,13 +111,12 @@ static void spooldir_delivered(const void *, void *state_, const struct ps_batch
         const struct ps_span *span = &batch->spans[i];
         if (ps_spool_sink_positions_answered(&state->sink, span, state->port))
             ps_spooldir_fetch_if_due(state, now->mono_ns);
-        if (span->generation > PS_SPOOLDIR_EVENTS ||
-            span->stream - state->oldest >= state->opened - state->oldest)
+        if (span->pass > PS_SPOOLDIR_EVENTS || span->stream - state->oldest >= state->opened - state->oldest)
             continue;
         struct ps_spooldir_reading *reading = ps_spooldir_reading_at(state, span->stream);
-        if (span->generation == PS_SPOOLDIR_INSIDE)
+        if (span->pass == PS_SPOOLDIR_INSIDE)
             reading->delivered_inside = (uint32_t)span->position;
-        else if (span->generation == PS_SPOOLDIR_EVENTS)
+        else if (span->pass == PS_SPOOLDIR_EVENTS)
             reading->delivered_events = (uint64_t)span->position;
         else if ((uint64_t)span->position > reading->delivered)
             reading->delivered = (uint64_t)span->position;

@@ -103,7 +103,7 @@ static void source_delivered(const void *p, void *state, const struct ps_batch *
                              const struct ps_now *at)
 {
     assert_false(script.source_has_failed);
-    assert_int_equal(batch->spans[0].generation, script.source_opens);
+    assert_int_equal(batch->spans[0].pass, script.source_opens);
     script.delivered = batch->spans[0].position;
     source_may_fail(&script.delivered_fails);
 }

@@ -23,7 +23,7 @@ static void test_extend(void **state)
     struct ps_batch *batch = ps_batch_take(&bump, (struct ps_now){0});
     assert_false(ps_batch_span_extend(batch, 0, 1, 10, 5)); /* there is no span yet */
     for (uint32_t i = 0; i < SPANS; i++) {
-        expected[i] = (struct ps_span){.stream = i / 2, .generation = i % 2, .position = 100, .epoch = -1};
+        expected[i] = (struct ps_span){.stream = i / 2, .pass = i % 2, .position = 100, .epoch = -1};
         assert_true(ps_batch_span(batch, i / 2, i % 2, 100, NULL));
     }
     for (uint32_t i = 0; i < SPANS; i++) {

@@ -407,22 +407,22 @@ static void do_remove(struct bench *bench, struct model *model)
 
 static void do_span(struct bench *bench, struct model *model)
 {
-    uint32_t stream = (uint32_t)pick(bench, 400), generation = (uint32_t)pick(bench, 2);
+    uint32_t stream = (uint32_t)pick(bench, 400), pass = (uint32_t)pick(bench, 2);
     int64_t position = (int64_t)pick(bench, 1000000);
-    if (!ps_batch_span(model->batch, stream, generation, position, stream_name(stream))) {
+    if (!ps_batch_span(model->batch, stream, pass, position, stream_name(stream))) {
         assert_true(model->batch->full || model->span_count < PS_BATCH_SPANS_MAX);
         return;
     }
     for (uint32_t i = 0; i < model->span_count; i++) {
         struct ps_span *span = &model->spans[i];
-        if (span->stream == stream && span->generation == generation) {
+        if (span->stream == stream && span->pass == pass) {
             span->position = position > span->position ? position : span->position;
             span->epoch = (int32_t)pick(bench, 100);
-            ps_batch_span_epoch(model->batch, stream, generation, span->epoch);
+            ps_batch_span_epoch(model->batch, stream, pass, span->epoch);
             return;
         }
     }
-    model->spans[model->span_count++] = (struct ps_span){stream, generation, position, NULL, -1};
+    model->spans[model->span_count++] = (struct ps_span){stream, pass, position, NULL, -1};
 }
 
 static void turn(struct bench *bench, struct model *model)

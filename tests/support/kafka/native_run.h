@@ -22,7 +22,7 @@
 #define LIBRARY_UNKNOWN_PARTITION (-190)
 #define LIBRARY_PURGED_IN_FLIGHT (-151)
 #define LIBRARY_PURGED_QUEUE (-152)
-#define SEQUENCE_AT 53 /* of a record set's base sequence */
+#define SEQUENCE_AT 53 /* of a record batch's base sequence */
 
 /* The broker's metadata of topic `t`. */
 struct cluster {

@@ -1,4 +1,4 @@
-/* Reads records of a record set whose values begin with a number of four bytes, without keys and headers. Written from Kafka's
+/* Reads records of a record batch whose values begin with a number of four bytes, without keys and headers. Written from Kafka's
  * documentation of the format alone, not with the native client's functions. */
 #pragma once
 

@@ -35,7 +35,7 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     broker->random = seed;
     broker->faults = faults;
     broker->producer = broker->ended = broker->next = (struct producer){.id = FIRST_ID, .epoch = -1};
-    broker->assignment = 1;
+    broker->generation = 1;
     broker->out_partitions = PS_TEST_OUT_PARTITIONS;
     broker->refused_number = PS_TEST_NO_NUMBER;
     broker->connections.handle = handle;
@@ -84,7 +84,7 @@ bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker)
 
 int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker)
 {
-    return ++broker->assignment;
+    return ++broker->generation;
 }
 
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
@@ -356,7 +356,7 @@ static char *add_offsets(struct ps_test_coordinator *broker, struct ps_wire_in *
     return ps_wire_put_int16(ps_wire_put_int32(at, 0), error);
 }
 
-static int16_t offsets_error(struct ps_test_coordinator *broker, struct producer producer, int32_t assignment)
+static int16_t offsets_error(struct ps_test_coordinator *broker, struct producer producer, int32_t generation)
 {
     if (ps_test_coordinator_fails(broker))
         return draw(broker, 2) == 0 ? ERROR_NO_COORDINATOR : ERROR_NOT_COORDINATOR;
@@ -375,7 +375,7 @@ static int16_t offsets_error(struct ps_test_coordinator *broker, struct producer
     if (broker->second)
         broker->ongoing = broker->group_joined = true;
     assert_true(broker->group_joined);
-    if (assignment != broker->assignment) {
+    if (generation != broker->generation) {
         broker->counts.stale++;
         return ERROR_ILLEGAL_GENERATION;
     }
@@ -390,11 +390,11 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
     (void)ps_wire_get_compact_string(in, &length); /* group */
     struct producer producer = {.id = ps_wire_get_int64(in)};
     producer.epoch = ps_wire_get_int16(in);
-    int32_t assignment = ps_wire_get_int32(in);
+    int32_t generation = ps_wire_get_int32(in);
     const char *member = ps_wire_get_compact_string(in, &length);
     assert_true(length == 1 && *member == 'm');
     assert_null(ps_wire_get_compact_string(in, &length)); /* instance */
-    int16_t error = offsets_error(broker, producer, assignment);
+    int16_t error = offsets_error(broker, producer, generation);
     uint32_t count = ps_wire_get_compact_count(in, 1), has = answered(broker, count);
     at = ps_wire_put_int32(ps_wire_put_uvarint(at, 0), 0);
     at = ps_wire_put_uvarint(at, 2);

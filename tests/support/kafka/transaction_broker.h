@@ -35,8 +35,8 @@ int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, uns
 bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker);
 /* Returns whether a transaction is open: a reader of committed records waits for its end. */
 bool ps_test_coordinator_is_open(const struct ps_test_coordinator *broker);
-/* Assigns the partitions of the group to another member, or to the same one again: offsets of the last assignment are
- * refused from then on. Returns the new assignment. */
+/* Assigns the partitions of the group to another member, or to the same one again: offsets of the last generation are
+ * refused from then on. Returns the new generation. */
 int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker);
 /* Reads the committed numbers (values of four bytes) of an output partition, in order. Returns how many. */
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
@@ -78,7 +78,7 @@ struct ps_test_limits {
     unsigned turn_bytes, timeout_turns;
 };
 void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct ps_test_limits *limits);
-/* Refuses each record set that has this number (87), until it is called with PS_TEST_NO_NUMBER. */
+/* Refuses each record batch that has this number (87), until it is called with PS_TEST_NO_NUMBER. */
 #define PS_TEST_NO_NUMBER UINT32_MAX
 void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint32_t number);
 /* Sets whether this client may not write to topic `out` (29): nothing, or only the sets that ps_test_coordinator_refuse_record

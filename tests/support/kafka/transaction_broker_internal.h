@@ -66,7 +66,7 @@ struct ps_test_coordinator {
     bool ongoing, group_joined;
     unsigned ending; /* requests until the last end is complete */
     bool mute;       /* the answer to this request is lost */
-    int32_t assignment;
+    int32_t generation;
     int64_t committed[PS_TEST_IN_PARTITIONS], pending[PS_TEST_IN_PARTITIONS]; /* pending -1: none */
     struct ps_test_loss loss;
     bool loses, lost;

@@ -25,7 +25,7 @@ struct run {
     struct ps_lease *waiting[WAITING_MAX]; /* in the channel */
     unsigned waiting_from, waiting_end;
     int64_t read[PS_TEST_IN_PARTITIONS]; /* offset of the record to be read next */
-    int32_t assignment;                  /* 0: none */
+    int32_t generation;                  /* 0: none */
     uint32_t records;                    /* of each input partition; at most RECORDS */
     uint64_t random;
     uint64_t failing; /* the number of the sender's allocation that fails, counted from now; 0: none */
@@ -87,11 +87,11 @@ static inline void put_batch(struct run *run, unsigned partition, struct ps_batc
                                         .name = {"in", 2},
                                         .part = partition,
                                         .member = {"m", 1},
-                                        .assignment = run->assignment,
+                                        .generation = run->generation,
                                         .cluster = {"here", 4}};
-    uint32_t generation = (uint32_t)run->assignment;
-    assert_true(ps_batch_span(batch, partition, generation, run->read[partition] - 1, &name));
-    ps_batch_span_epoch(batch, partition, generation, ps_test_coordinator_epoch(run->read[partition]));
+    uint32_t pass = (uint32_t)run->generation;
+    assert_true(ps_batch_span(batch, partition, pass, run->read[partition] - 1, &name));
+    ps_batch_span_epoch(batch, partition, pass, ps_test_coordinator_epoch(run->read[partition]));
     ps_batch_close(batch);
     struct ps_lease *lease = ps_batch_chain(batch);
     lease->index = NULL;
@@ -131,21 +131,21 @@ static inline void assign(struct run *run)
         return;
     for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
         run->read[i] = ps_test_coordinator_offset(run->broker, i);
-    run->assignment = -run->assignment;
+    run->generation = -run->generation;
 }
 
 /* The group assigns the partitions to the source, which may read all records. */
 static inline void open_source(struct run *run)
 {
     run->records = RECORDS;
-    run->assignment = -1;
+    run->generation = -1;
     assign(run);
 }
 
 static inline void read_some(struct run *run)
 {
     unsigned partition = draw(run, PS_TEST_IN_PARTITIONS);
-    if (run->assignment <= 0)
+    if (run->generation <= 0)
         assign(run);
     else if (run->read[partition] < (int64_t)run->records && run->waiting_end - run->waiting_from < 20)
         read_batch(run, partition);

@@ -473,7 +473,7 @@ static void produce(struct ps_kafka_native_broker *broker)
         ps_kafka_native_broker_send(broker, request);
         broker->begun_ns = client->now.mono_ns;
         write_on(broker);
-        /* a partition that still has sets returns to the list */
+        /* a partition that still has batches returns to the list */
         for (uint32_t i = 0; i < request->batch_count && broker->phase == PS_KAFKA_NATIVE_UP; i++)
             if (request->batches[i] != NULL)
                 ps_kafka_native_partition_offer(client, request->batches[i]->partition);

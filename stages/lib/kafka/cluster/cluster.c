@@ -178,7 +178,7 @@ static bool needs_no_other(struct ps_kafka_native *client, struct ps_kafka_nativ
     }
     if (partition->older_ns == 0)
         partition->older_ns = client->now.mono_ns;
-    if (!waits) /* the answers to the sets in flight must come first */
+    if (!waits) /* the answers to the batches in flight must come first */
         return false;
     if (client->now.mono_ns >= partition->older_ns + client->settings.topic_patience_ns)
         ps_kafka_native_die(

@@ -1,4 +1,4 @@
-/* The native client: an engine behind stages/lib/kafka/produce/seam.h that writes record sets itself and sends
+/* The native client: an engine behind stages/lib/kafka/produce/seam.h that writes record batches itself and sends
  * them over sockets of its own, without threads. The worker polls the client's epoll. ps_kafka_native_fits
  * names a setting that the client does not support. */
 #pragma once

@@ -17,7 +17,7 @@
  * Owner and thread: the worker of the sink or source; a sink's worker from the first call of `poll` or `topic`
  * on. The client runs on no thread of its own. Helper threads (core/helper) make the calls that would block: to
  * name servers (stages/lib/net/resolver.h), and with SASL to a KDC (stages/lib/sasl/gssapi.h) or a token
- * endpoint (bearer.h). The client allocates requests, sets and buffers while it warms up, and reuses them. */
+ * endpoint (bearer.h). The client allocates requests, batches and buffers while it warms up, and reuses them. */
 #pragma once
 
 #include "core/watch/histogram.h"
@@ -235,7 +235,7 @@ struct ps_kafka_native {
         uint64_t expiry_ns;  /* the time to check for records that wait too long; PS_NEVER: no limit */
         uint64_t resumed_ns; /* the end of the process's last pause: earlier waits do not count */
     } queued;
-    bool hurries;         /* sets do not wait for linger.ms */
+    bool hurries;         /* batches do not wait for linger.ms */
     bool unplaced_topics; /* some topic has records without a partition */
     bool impatient;       /* a topic stayed unknown for the whole time, and none has appeared since */
     struct ps_kafka_compressor *compressor; /* NULL: no compression */
@@ -309,8 +309,8 @@ void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partit
 struct ps_kafka_native_batch *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
 /* Called when a batch in flight was not written: sends it again. */
 void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch);
-/* Called when a batch in flight was answered or given up: ends the rewind if this was the partition's last batch in
- * flight. */
+/* Called when a batch in flight was answered or given up: if it was the partition's last batch in flight, those that were not
+ * written are sent again. */
 void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition);
 
@@ -517,7 +517,7 @@ void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker);
 /* Closes the connection; its batches in flight are sent again. */
 void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const char *reason);
 /* Closes the connection without counting a failure, because its answers are not wanted. The caller handles the
- * sets in flight. */
+ * batches in flight. */
 void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker);
 /* Asks for the versions that the broker supports. Returns false if there is no memory. */
 bool ps_kafka_native_broker_ask_versions(struct ps_kafka_native_broker *broker, int16_t version);

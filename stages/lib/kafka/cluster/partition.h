@@ -1,4 +1,4 @@
-/* The native client's requests, and its topics with their partitions, which keep sets of records in order.
+/* The native client's requests, and its topics with their partitions, which keep record batches in order.
  *
  * Owner and thread: as in native_internal.h, which includes this file. */
 #pragma once
@@ -31,7 +31,7 @@ struct ps_kafka_native_topic;
 #define PS_KAFKA_NATIVE_KNOWN_NS (600 * PS_NS_PER_S) /* far below producer.id.expiration.ms, a day */
 
 /* A partition sends its batches in order. After a temporary failure it sends no batch until every batch in flight is
- * answered (a rewind). Then it sends all batches that were not written again, one at a time, oldest first. The
+ * answered (`resends`). Then it sends all batches that were not written again, one at a time, oldest first. The
  * broker remembers only the last five batches of a producer: with more batches in flight it could take a repeated batch
  * for a new one. (Java's RecordAccumulator.shouldStopDrainBatchesForPartition does the same.) */
 struct ps_kafka_native_partition {
@@ -44,7 +44,7 @@ struct ps_kafka_native_partition {
     uint32_t in_flight;                     /* number of batches in flight */
     uint32_t usual_bytes;                   /* length of its last batch, before compression */
     int32_t next_sequence;                  /* sequence number of the batch that is closed next */
-    bool rewinds;                           /* no batch is sent before `in_flight` is 0 */
+    bool resends;                           /* no batch is sent before `in_flight` is 0 */
     uint64_t rest_ns;                       /* nothing is sent before this time */
     bool alone;                             /* a batch that must be sent alone is in flight */
     bool denied; /* by this leader's last answer, another broker leads, or it has no such partition */

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define RESPONSE_BYTES_MAX (64U << 20)
-/* An answer to Fetch has at least one record set, however large it is: the reader's memory is its limit. */
+/* An answer to Fetch has at least one record batch, however large it is: the reader's memory is its limit. */
 #define RECORDS_BYTES_MAX (sizeof(uint32_t) + INT32_MAX)
 #define READ_BYTES (64U * 1024U)
 /* bytes of an answer that are read before the rest goes into a reader's memory */

@@ -184,17 +184,17 @@ static void batch_answered(struct ps_kafka_native *client, struct ps_kafka_nativ
     partition->in_flight--;
     bool denied =
         error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || error == PS_KAFKA_ERROR_NOT_LEADER_OR_FOLLOWER;
-    if (!denied || !partition->rewinds) /* while sets are sent again, the answer may be the former leader's */
+    if (!denied || !partition->resends) /* if it resends, the answer may be the former leader's */
         partition->denied = denied;
     if (!denied)
         partition->older_ns = 0;
     if (error == 0 || error == PS_KAFKA_ERROR_DUPLICATE_SEQUENCE_NUMBER) {
-        if (!partition->rewinds)
+        if (!partition->resends)
             partition->known_ns = client->now.mono_ns;
         partition->refused_ns = 0;
         ps_kafka_native_report(client, batch, 0);
     } else if (known->outcome == PS_KAFKA_AGAIN ||
-               (error == PS_KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && partition->rewinds)) {
+               (error == PS_KAFKA_ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER && partition->resends)) {
         /* An error "out of order" is normal if an earlier batch is sent again: this batch is sent after that
          * batch. */
         ps_kafka_native_want_metadata(client);

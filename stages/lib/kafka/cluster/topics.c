@@ -92,7 +92,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
     if (!ps_kafka_topic_name_is_legal(name, length) || (topic = calloc(1, sizeof *topic)) == NULL)
         return NULL;
     if (client->reader == NULL && client->topic_count >= PS_KAFKA_NATIVE_TOPICS_MAX &&
-        client->purged == NULL) /* sets that are not reported yet point to their topics */
+        client->purged == NULL) /* batches that are not reported yet point to their topics */
         evict(client);
     memcpy(topic->name, name, length);
     topic->length = length;
@@ -221,7 +221,7 @@ void ps_kafka_native_partition_lead(struct ps_kafka_native_partition *partition,
         return;
     ps_kafka_native_partition_withdraw(partition);
     /* The new leader must not get later batches before the batches in flight are answered. */
-    partition->rewinds |= partition->in_flight > 0;
+    partition->resends |= partition->in_flight > 0;
     partition->known_ns = 0;
     partition->denied = false;
     partition->leader = leader;
@@ -247,7 +247,7 @@ void ps_kafka_native_partition_offer(struct ps_kafka_native *client,
 {
     if (partition->first != NULL && partition->leader == NULL)
         ps_kafka_native_want_metadata(client);
-    if (partition->ready || partition->first == NULL || partition->leader == NULL || partition->rewinds ||
+    if (partition->ready || partition->first == NULL || partition->leader == NULL || partition->resends ||
         partition->alone || (partition->first->closed && partition->in_flight > 0) ||
         partition->rest_ns > client->now.mono_ns || lingers(client, partition) ||
         !ps_kafka_native_has_joined(client, partition))
@@ -286,7 +286,7 @@ void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_
     batch->next = *at;
     *at = batch;
     ps_kafka_native_partition_withdraw(partition);
-    partition->rewinds = true;
+    partition->resends = true;
     partition->rest_ns = client->now.mono_ns + client->settings.retry_rest_ns;
     client->queued.resting_ns = ps_least(client->queued.resting_ns, partition->rest_ns);
 }
@@ -297,7 +297,7 @@ void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
     if (partition->in_flight > 0)
         return;
     partition->alone = false;
-    if (partition->rewinds) {
+    if (partition->resends) {
         struct ps_kafka_native_batch **end = &partition->returned;
         while (*end != NULL)
             end = &(*end)->next;
@@ -306,7 +306,7 @@ void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
             partition->end = end == &partition->returned ? &partition->first : end;
         partition->first = partition->returned;
         partition->returned = NULL;
-        partition->rewinds = false;
+        partition->resends = false;
     }
     ps_kafka_native_partition_offer(client, partition);
 }

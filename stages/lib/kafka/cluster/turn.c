@@ -327,7 +327,7 @@ static void purge_partition(struct ps_kafka_native *client, struct ps_kafka_nati
     }
     while ((batch = ps_kafka_native_partition_pop(partition)) != NULL)
         purge_batch(client, batch);
-    partition->rewinds = partition->in_flight > 0;
+    partition->resends = partition->in_flight > 0;
     partition->alone = false;
     partition->older_ns = 0;
     ps_kafka_native_want_metadata(client);

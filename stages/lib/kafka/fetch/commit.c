@@ -43,7 +43,7 @@ static struct ps_kafka_native_request *make_request(struct ps_kafka_fetch *fetch
         if (!ps_kafka_stream_is_dirty(stream))
             continue;
         stream->committing = stream->reached;
-        stream->committing_generation = stream->generation;
+        stream->committing_pass = stream->pass;
         at = ps_kafka_part_put(at, &fetch->parts[i], false);
         at = ps_wire_put_int64(at, stream->committing);
         if (version >= VERSION_OF_EPOCHS)
@@ -119,7 +119,7 @@ static int16_t answered(struct ps_kafka_fetch *fetch, struct ps_slice topic, int
     struct ps_kafka_stream *stream = &fetch->streams.items[index];
     bool deleted = error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
                    (part->topic->error == error || ps_kafka_part_place(part) == NULL);
-    if (stream->generation == stream->committing_generation && (error == 0 || deleted))
+    if (stream->pass == stream->committing_pass && (error == 0 || deleted))
         stream->committed = stream->committing;
     return deleted ? 0 : error;
 }

@@ -152,7 +152,7 @@ struct ps_kafka_fetch *ps_kafka_reading_open(const struct ps_kafka_reading_confi
         .commit_interval_ns = config->commit_interval_ns,
         .revoke_wait_ns = config->revoke_wait_ns,
         .held_bytes_max = config->held_bytes_max,
-        .membership = {.assignment = -1},
+        .membership = {.generation = -1},
     };
     fetch->answers.end = &fetch->answers.first;
     fetch->mapped = ps_must_alloc(config->wanted.count + 1, sizeof *fetch->mapped, "record headers");
@@ -167,7 +167,7 @@ struct ps_kafka_fetch *ps_kafka_reading_open(const struct ps_kafka_reading_confi
         ps_kafka_fetch_settings_bound(&fetch->settings, config->held_bytes_max);
         if (fetch->settings.rack == NULL)
             fetch->settings.rack = "";
-        /* The sink settles leases of an old assignment without writing them, because their partitions were given up: so
+        /* The sink settles leases of an old generation without writing them, because their partitions were given up: so
          * all partitions are given up before the member joins again. */
         fetch->settings.cooperative = fetch->settings.cooperative && !config->sink_commits;
         fetch->client->reader = &native_reader;

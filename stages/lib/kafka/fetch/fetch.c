@@ -24,7 +24,7 @@ char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native
     struct ps_kafka_fetched *fetched = ps_kafka_fetched_take(fetch, length);
     if (fetched == NULL && length + (uint64_t)SPARE_BYTES > ps_depot_budget_bytes(fetch->port->blocks->depot))
         ps_kafka_fetch_die(fetch,
-                           "a record set of %s does not fit into the memory budget: raise "
+                           "a record batch of %s does not fit into the memory budget: raise "
                            "penstock.memory.budget, or lower max.message.bytes of the topic",
                            ps_quantity_print_bytes(length).text);
     request->answer = fetched;
@@ -353,11 +353,11 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
     if (fetched->slice_count == fetched->slice_room) {
         fetched->slice_room = fetched->slice_room == 0 ? 8 : 2 * fetched->slice_room;
         fetched->slices =
-            ps_must_realloc(fetched->slices, fetched->slice_room * sizeof *fetched->slices, "record sets");
+            ps_must_realloc(fetched->slices, fetched->slice_room * sizeof *fetched->slices, "record batches");
     }
     fetched->slices[fetched->slice_count++] = (struct ps_kafka_fetch_slice){
         .stream = stream,
-        .generation = fetch->streams.items[stream].generation,
+        .pass = fetch->streams.items[stream].pass,
         .from = part->next,
         .at = answer->records,
         .end = answer->records + answer->records_length,

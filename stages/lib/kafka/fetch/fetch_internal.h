@@ -121,7 +121,7 @@ static inline struct ps_kafka_native_broker *ps_kafka_part_leader(const struct p
 
 /* Consecutive batches of one partition in an answer. */
 struct ps_kafka_fetch_slice {
-    uint32_t stream, generation;
+    uint32_t stream, pass;
     int64_t from;         /* records before this offset are not wanted */
     const char *at, *end; /* the batches of the slice; the end of the last one may be missing */
     /* aborted transactions, sorted by first offset, as on the wire: producer id, first offset */

@@ -229,7 +229,7 @@ void ps_kafka_fetched_pop(struct ps_kafka_fetch *fetch)
     struct ps_kafka_fetched *fetched = fetch->answers.first;
     for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
         const struct ps_kafka_fetch_slice *slice = &fetched->slices[i];
-        if (fetch->streams.items[slice->stream].generation == slice->generation)
+        if (fetch->streams.items[slice->stream].pass == slice->pass)
             fetch->parts[slice->stream].queued--;
     }
     fetch->answers.first = fetched->next;
@@ -253,7 +253,7 @@ void ps_kafka_fetched_drop_part(struct ps_kafka_fetch *fetch, uint32_t stream)
     for (struct ps_kafka_fetched *fetched = fetch->answers.first; fetched != NULL; fetched = fetched->next) {
         for (uint32_t i = fetched->slice_at; i < fetched->slice_count; i++) {
             if (fetched->slices[i].stream == stream)
-                fetched->slices[i].generation = 0; /* belongs to no stream */
+                fetched->slices[i].pass = 0; /* belongs to no stream */
         }
     }
     fetch->parts[stream].queued = 0;
@@ -278,7 +278,7 @@ void ps_kafka_parts_go_to(struct ps_kafka_fetch *fetch, uint32_t stream, int64_t
 static void ask_again(struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[slice->stream];
-    if (fetch->streams.items[slice->stream].generation != slice->generation)
+    if (fetch->streams.items[slice->stream].pass != slice->pass)
         return;
     part->queued--;
     if (part->next < 0 || slice->from <= part->next)

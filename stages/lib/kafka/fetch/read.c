@@ -18,7 +18,7 @@ static struct ps_kafka_fetch_slice *slice_of(struct ps_kafka_fetch *fetch)
 static bool is_current(const struct ps_kafka_fetch *fetch, const struct ps_kafka_fetch_slice *slice)
 {
     const struct ps_kafka_stream *stream = &fetch->streams.items[slice->stream];
-    return stream->generation == slice->generation && stream->state == PS_KAFKA_STREAM_OWNED;
+    return stream->pass == slice->pass && stream->state == PS_KAFKA_STREAM_OWNED;
 }
 
 static void end_slice(struct ps_kafka_fetch *fetch)
@@ -26,7 +26,7 @@ static void end_slice(struct ps_kafka_fetch *fetch)
     struct ps_kafka_fetched *fetched = fetch->answers.first;
     const struct ps_kafka_fetch_slice *slice = slice_of(fetch);
     ps_kafka_fetch_reading_end(fetch);
-    if (fetch->streams.items[slice->stream].generation == slice->generation)
+    if (fetch->streams.items[slice->stream].pass == slice->pass)
         fetch->parts[slice->stream].queued--;
     if (++fetched->slice_at == fetched->slice_count)
         ps_kafka_fetched_pop(fetch);
@@ -124,7 +124,7 @@ static enum opened unpack(struct ps_kafka_fetch *fetch, const struct ps_kafka_ba
         return SKIPPED;
     case PS_KAFKA_UNPACK_TOO_LARGE:
         ps_kafka_fetch_die(fetch,
-                           "a record set that was compressed does not fit into the memory budget: raise "
+                           "a record batch that was compressed does not fit into the memory budget: raise "
                            "penstock.memory.budget");
         return NO_MEMORY;
     }
@@ -153,7 +153,7 @@ static enum opened open_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_fetc
     enum opened opened = SKIPPED;
     if (is_hidden(fetch, slice, &batch)) {
         if (batch.last_offset >= slice->from)
-            ps_kafka_record_pass(state, slice->stream, batch.last_offset, batch.leader_epoch);
+            ps_kafka_record_skip(state, slice->stream, batch.last_offset, batch.leader_epoch);
     } else {
         if (batch.compression != PS_KAFKA_COMPRESSION_NONE) {
             opened = unpack(fetch, &batch);
@@ -239,7 +239,7 @@ static void close_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_sta
 {
     const struct ps_kafka_fetch_reading *reading = &fetch->reading;
     if (reading->last_offset > reading->record.offset)
-        ps_kafka_record_pass(state, slice_of(fetch)->stream, reading->last_offset, reading->epoch);
+        ps_kafka_record_skip(state, slice_of(fetch)->stream, reading->last_offset, reading->epoch);
     ps_kafka_fetch_reading_close(fetch);
 }
 

@@ -306,28 +306,26 @@ static bool add_new_span(struct ps_kafka_record_state *state, const struct ps_ka
         .group = state->group,
         .name = {stream->topic, stream->topic_length},
         .part = stream->partition,
-        .assignment = -1,
+        .generation = -1,
     };
     if (state->membership != NULL) {
         const struct ps_span *first = state->batch->span_count > 0 ? &state->batch->spans[0] : NULL;
-        if (first != NULL && (first->name->assignment != state->membership->assignment ||
+        if (first != NULL && (first->name->generation != state->membership->generation ||
                               first->name->member.length != state->membership->member.length ||
                               memcmp(first->name->member.data, state->membership->member.data,
                                      first->name->member.length) != 0)) {
-            state->batch->full =
-                /* a batch has records of one assignment: if the assignment is lost, the whole batch may be
-                 * dropped */
-                true;
+            /* a batch has records of one generation: if its partitions are lost, the whole batch may be dropped */
+            state->batch->full = true;
             return false;
         }
         name.member = state->membership->member;
         name.instance = state->membership->instance;
-        name.assignment = state->membership->assignment;
+        name.generation = state->membership->generation;
         name.cluster = state->membership->cluster;
     }
-    if (!ps_batch_span(state->batch, message->stream, stream->generation, message->offset, &name))
+    if (!ps_batch_span(state->batch, message->stream, stream->pass, message->offset, &name))
         return false;
-    ps_batch_span_epoch(state->batch, message->stream, stream->generation, message->epoch);
+    ps_batch_span_epoch(state->batch, message->stream, stream->pass, message->epoch);
     return true;
 }
 
@@ -339,7 +337,7 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     struct ps_batch *batch = state->batch;
     struct ps_span *last = batch->span_count > 0 ? &batch->spans[batch->span_count - 1] : NULL;
     if (PS_LIKELY(state->spanned && last != NULL && last->stream == message->stream &&
-                  last->generation == stream->generation && message->offset > last->position)) {
+                  last->pass == stream->pass && message->offset > last->position)) {
         last->position = message->offset;
         last->epoch = message->epoch;
         return true;
@@ -366,13 +364,13 @@ static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafk
 static bool put_letter(struct ps_kafka_record_state *state, const struct ps_kafka_message *message,
                        const struct ps_dead_letter_reason *reason)
 {
-    uint32_t generation = state->streams->items[message->stream].generation;
+    uint32_t pass = state->streams->items[message->stream].pass;
     const char *value = message->value != NULL ? message->value : "";
-    if (state->letter_generation == generation && state->letter_offset == message->offset)
+    if (state->letter_pass == pass && state->letter_offset == message->offset)
         return true;
     if (ps_port_deadletter_bytes(state->port, value, message->value_length, reason) == 0)
         return false;
-    state->letter_generation = generation;
+    state->letter_pass = pass;
     state->letter_offset = message->offset;
     return true;
 }
@@ -495,8 +493,7 @@ static bool goes_on(const struct ps_kafka_record_state *state, const struct ps_k
            message->block != NULL && message->block_number == state->referred_block && message->key == NULL &&
            message->value != NULL && message->value_length <= PS_BLOCK_BYTES && !batch->full &&
            batch->count < state->plan->batch_events_max &&
-           batch->spans[batch->span_count - 1].generation ==
-               state->streams->items[message->stream].generation;
+           batch->spans[batch->span_count - 1].pass == state->streams->items[message->stream].pass;
 }
 
 /* Copies the last `room` bytes of the offset's text, which ends at `end`. */
@@ -557,13 +554,13 @@ enum ps_kafka_take ps_kafka_record_take(struct ps_kafka_record_state *state,
     return take(state, message);
 }
 
-void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t index, int64_t offset, int32_t epoch)
+void ps_kafka_record_skip(struct ps_kafka_record_state *state, uint32_t index, int64_t offset, int32_t epoch)
 {
     struct ps_kafka_stream *stream = &state->streams->items[index];
     /* The span may be one of an earlier call: this batch is the newest one, so all records of the stream before the offset
-     * are in it, in earlier batches, or skipped; after a restart the stream has another generation. If the assignment is
+     * are in it, in earlier batches, or skipped; after a restart the stream has another pass. If the assignment is
      * lost, the positions that are dropped with the batch have no records. */
-    if (ps_batch_span_extend(state->batch, index, stream->generation, offset, epoch)) {
+    if (ps_batch_span_extend(state->batch, index, stream->pass, offset, epoch)) {
         stream->taken = offset;
         state->runs = false;
     } else if (state->membership == NULL) {

@@ -63,9 +63,9 @@ struct ps_kafka_record_state {
     struct ps_port *port; /* for dead letters of records that cannot become events */
     /* Collects the dead letters of the batch that covers their records; NULL: each letter is put immediately. */
     struct ps_kafka_dead_letters *dead_letters;
-    /* The record whose letter was put immediately as the last one; generation 0: none. A generation belongs to one
+    /* The record whose letter was put immediately as the last one; pass 0: none. A pass belongs to one
      * stream. */
-    uint32_t letter_generation;
+    uint32_t letter_pass;
     int64_t letter_offset;
     struct ps_batch *batch; /* being filled */
     struct ps_slice group;  /* the plan's group */
@@ -81,7 +81,7 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
-    /* A record of this call has a span in the batch, so the batch is of the present assignment. */
+    /* A record of this call has a span in the batch, so the batch is of the present generation. */
     bool spanned;
     int64_t offset; /* the offset printed last, at the end of `offset_text`; length 0: none */
     char offset_text[PS_KAFKA_NUMBER_TEXT_BYTES];
@@ -110,5 +110,5 @@ enum ps_kafka_take ps_kafka_record_take(struct ps_kafka_record_state *state,
  * becomes 0, and if retention removes the whole log, a member with auto.offset.reset = latest that finds an offset below
  * the log's start skips what was written since. If a sink commits the positions, and the open batch has no record of the
  * partition, nothing is noted. `epoch`: as in ps_kafka_message. */
-void ps_kafka_record_pass(struct ps_kafka_record_state *state, uint32_t stream, int64_t offset,
+void ps_kafka_record_skip(struct ps_kafka_record_state *state, uint32_t stream, int64_t offset,
                           int32_t epoch);

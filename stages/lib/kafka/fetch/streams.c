@@ -87,7 +87,7 @@ static void begin(struct ps_kafka_streams *streams, struct ps_kafka_stream *stre
         .hash = stream->hash,
         .partition = stream->partition,
         .state = PS_KAFKA_STREAM_OWNED,
-        .generation = ++streams->generation,
+        .pass = ++streams->pass,
         .taken = PS_KAFKA_POSITION_NONE,
         .skipped = PS_KAFKA_POSITION_NONE,
         .reached = PS_KAFKA_POSITION_NONE,
@@ -152,7 +152,7 @@ void ps_kafka_streams_skip(struct ps_kafka_streams *streams, uint32_t stream, in
 void ps_kafka_streams_delivered(struct ps_kafka_streams *streams, const struct ps_span *span)
 {
     struct ps_kafka_stream *stream = span->stream < streams->count ? &streams->items[span->stream] : NULL;
-    if (stream == NULL || stream->generation != span->generation || stream->state == PS_KAFKA_STREAM_GONE)
+    if (stream == NULL || stream->pass != span->pass || stream->state == PS_KAFKA_STREAM_GONE)
         return;
     stream->reached = span->position + 1;
     stream->reached_epoch = span->epoch;

@@ -1,9 +1,10 @@
 /* The partitions that a consumer has or had: up to which offset each partition was read, delivered and
  * committed.
  *
- * A stream is an index into this table; position spans of batches carry the stream and its generation. Each
- * generation is used once, so positions of an earlier assignment that are delivered later are recognized and
- * discarded, even if another partition has the slot by then. Thread: the source's worker. */
+ * A stream is an index into this table. A pass is one reading of a stream, from an offset on: each assignment of a
+ * partition, and each jump to another offset, begins one with a new number. Position spans of batches carry the stream
+ * and its pass, so positions of an earlier pass that are delivered later are recognized and discarded, even if another
+ * partition has the slot by then. Thread: the source's worker. */
 #pragma once
 
 #include "core/flow/batch.h"
@@ -23,14 +24,13 @@ struct ps_kafka_stream {
     uint32_t hash; /* hash of topic and partition */
     int32_t partition;
     enum ps_kafka_stream_state state;
-    uint32_t generation;
-    int64_t taken;   /* last offset given to a batch */
-    int64_t skipped; /* last offset skipped after `taken` */
-    int64_t
-        reached; /* next offset to be read when all before it is delivered; NONE: there is none to commit */
+    uint32_t pass;
+    int64_t taken;      /* last offset given to a batch */
+    int64_t skipped;    /* last offset skipped after `taken` */
+    int64_t reached;    /* next offset to be read when all before it is delivered; NONE: none to commit */
     int64_t committing; /* next offset to be read, in the commit under way */
-    int64_t committed;  /* next offset to be read, as last stored by the broker for this generation */
-    uint32_t committing_generation;
+    int64_t committed;  /* next offset to be read, as last stored by the broker for this pass */
+    uint32_t committing_pass;
     /* Leader epochs of the record before `reached`, and of `skipped`; -1: not known. The epoch is committed with the
      * offset, so that the partition's next owner notices if the log was changed (KIP-320). */
     int32_t reached_epoch, skipped_epoch;
@@ -47,7 +47,7 @@ struct ps_kafka_streams {
      * rebuilt, even if another partition has the slot by then. */
     uint32_t *index;
     uint32_t index_size, index_used; /* size, a power of two; number of entries that are not 0 */
-    uint32_t generation;             /* the last generation given to a stream */
+    uint32_t pass;                   /* the last pass given to a stream */
     bool moved; /* a stream has advanced, so there may be offsets to commit; the group clears it */
 };
 
@@ -57,7 +57,7 @@ void ps_kafka_streams_fini(struct ps_kafka_streams *streams);
 uint32_t ps_kafka_streams_find(const struct ps_kafka_streams *streams, struct ps_slice topic,
                                int32_t partition);
 
-/* Returns the stream of a newly assigned partition, with a new generation and nothing read yet. `topic` must outlive the
+/* Returns the stream of a newly assigned partition, with a new pass and nothing read yet. `topic` must outlive the
  * table. */
 uint32_t ps_kafka_streams_assign(struct ps_kafka_streams *streams, const char *topic, int32_t partition);
 

@@ -289,7 +289,7 @@ static void set_membership(struct ps_kafka_fetch *fetch)
     membership->member = (struct ps_slice){fetch->membership_id, (uint32_t)strlen(fetch->membership_id)};
     membership->instance = (struct ps_slice){member->instance, (uint32_t)strlen(member->instance)};
     membership->cluster = (struct ps_slice){fetch->client->cluster, (uint32_t)strlen(fetch->client->cluster)};
-    membership->assignment = member->generation;
+    membership->generation = member->generation;
 }
 
 static bool synced(struct ps_kafka_fetch *fetch, struct ps_wire_in *in)

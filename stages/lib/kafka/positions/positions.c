@@ -78,7 +78,7 @@ static struct unit unit_of(const struct ps_lease *lease)
     const struct ps_stream_name *name = batch->span_count > 0 ? batch->spans[0].name : NULL;
     if (name == NULL || strcmp(name->system, "file") != 0)
         return (struct unit){.kind = NULL};
-    return (struct unit){"file", number_of(name->group), (uint32_t)name->assignment, batch->sequence,
+    return (struct unit){"file", number_of(name->group), (uint32_t)name->generation, batch->sequence,
                          name->name.length == 0};
 }
 

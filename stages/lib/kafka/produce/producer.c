@@ -1,4 +1,4 @@
-/* The native client's table of functions (stages/lib/kafka/produce/seam.h): adds records to sets, runs turns,
+/* The native client's table of functions (stages/lib/kafka/produce/seam.h): adds records to batches, runs turns,
  * reports, purges. */
 #include "stages/lib/kafka/cluster/native.h"
 

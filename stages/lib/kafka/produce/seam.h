@@ -107,7 +107,7 @@ enum ps_kafka_ending {
 
 struct ps_kafka_end {
     enum ps_kafka_ending ending;
-    const struct ps_stream_name *stale; /* PS_KAFKA_END_STALE: the member and assignment that are lost */
+    const struct ps_stream_name *stale; /* PS_KAFKA_END_STALE: the member and generation that are lost */
     int code;                           /* of kafka/errors.h; 0: none */
     /* the reason why the transaction was not committed; valid during the call */
     const char *text;

@@ -87,7 +87,7 @@ static void count_end(const struct ps_kafka_sender *sender, enum ps_kafka_gauge 
 
 static bool same_stream(const struct ps_stream_name *one, const struct ps_stream_name *other)
 {
-    return one->part == other->part && one->assignment == other->assignment &&
+    return one->part == other->part && one->generation == other->generation &&
            ps_slice_same(one->name, other->name) && ps_slice_same(one->member, other->member) &&
            ps_slice_same(one->group, other->group);
 }
@@ -95,7 +95,7 @@ static bool same_stream(const struct ps_stream_name *one, const struct ps_stream
 static uint32_t hash_of(const struct ps_stream_name *name)
 {
     return (uint32_t)ps_kafka_murmur2(name->name.data, name->name.length) ^
-           (uint32_t)name->part * 2654435761U ^ (uint32_t)name->assignment * 40503U;
+           (uint32_t)name->part * 2654435761U ^ (uint32_t)name->generation * 40503U;
 }
 
 /* Makes a new index with twice the places. Returns false without memory. */
@@ -155,7 +155,7 @@ static int compare_positions(const void *one_, const void *other_)
     if (order == 0)
         order = ps_slice_compare(one->member, other->member);
     if (order == 0)
-        order = (one->assignment > other->assignment) - (one->assignment < other->assignment);
+        order = (one->generation > other->generation) - (one->generation < other->generation);
     if (order == 0)
         order = ps_slice_compare(one->name, other->name);
     return order != 0 ? order : (one->part > other->part) - (one->part < other->part);
@@ -163,7 +163,7 @@ static int compare_positions(const void *one_, const void *other_)
 
 static struct ps_kafka_lost lost_of(const struct ps_stream_name *name)
 {
-    return (struct ps_kafka_lost){.assignment = name->assignment,
+    return (struct ps_kafka_lost){.generation = name->generation,
                                   .member = ps_fnv64(PS_FNV64, name->member.data, name->member.length)};
 }
 
@@ -180,18 +180,18 @@ static bool is_lost(struct ps_kafka_transaction *transaction, const struct ps_st
     if (name == NULL || name->member.length == 0 || transaction->lost_count == 0)
         return false;
     const struct ps_kafka_lost *lost = find_lost(transaction, lost_of(name).member);
-    return lost != NULL && name->assignment <= lost->assignment;
+    return lost != NULL && name->generation <= lost->generation;
 }
 
-/* Notes that the member has lost this assignment, and so all assignments with smaller numbers: a group's numbers only
- * increase. */
+/* Notes that the member has lost the partitions of this generation, and so those of all earlier ones: a group's
+ * generations only increase. */
 static void note_lost(struct ps_kafka_transaction *transaction, const struct ps_stream_name *name)
 {
     struct ps_kafka_lost lost = lost_of(name), *known = find_lost(transaction, lost.member);
     if (known == NULL)
         transaction->lost[transaction->lost_count++ % PS_KAFKA_LOST_MAX] = lost;
-    else if (known->assignment < lost.assignment)
-        known->assignment = lost.assignment;
+    else if (known->generation < lost.generation)
+        known->generation = lost.generation;
 }
 
 static bool counts(const struct ps_span *span, bool kept)
@@ -273,7 +273,7 @@ bool ps_kafka_transaction_takes(struct ps_kafka_sender *sender, const struct ps_
            (!keeps(sender) || ps_kafka_positions_fits(sender, lease));
 }
 
-/* Returns whether the lease's assignment is lost. A batch has one member and one assignment (kafka/fetch/record.c). */
+/* Returns whether the lease's partitions are lost. A batch has one member and one generation (kafka/fetch/record.c). */
 static bool lease_is_lost(struct ps_kafka_transaction *transaction, const struct ps_lease *lease)
 {
     return lease->batch->span_count > 0 && is_lost(transaction, lease->batch->spans[0].name);

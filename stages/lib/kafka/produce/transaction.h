@@ -46,10 +46,10 @@ enum ps_kafka_transaction_phase {
     PS_KAFKA_TRANSACTION_RESOLVING,
 };
 
-/* A member (a hash of its id) that has lost the partitions of this assignment and of those before it. */
+/* A member (a hash of its id) that has lost the partitions of this generation and of those before it. */
 struct ps_kafka_lost {
     uint64_t member;
-    int32_t assignment;
+    int32_t generation;
 };
 #define PS_KAFKA_LOST_MAX 64U
 

@@ -14,7 +14,7 @@ static bool is_same_owner(const struct ps_stream_name *one, const struct ps_stre
 {
     return ps_slice_same(one->group, other->group) &&
            (!of_member ||
-            (one->assignment == other->assignment && ps_slice_same(one->member, other->member)));
+            (one->generation == other->generation && ps_slice_same(one->member, other->member)));
 }
 
 /* Halves the rest, because the positions are often those of one member, and many. */
@@ -170,7 +170,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_offsets(struct ps_kafka_
     at = ps_wire_put_text(at, name->group.data, name->group.length, true);
     at = ps_wire_put_int64(at, client->id.id);
     at = ps_wire_put_int16(at, client->id.epoch);
-    at = ps_wire_put_int32(at, name->assignment);
+    at = ps_wire_put_int32(at, name->generation);
     at = ps_wire_put_text(at, name->member.data, name->member.length, true);
     at = ps_wire_put_text(at, name->instance.length > 0 ? name->instance.data : NULL, name->instance.length,
                           true);

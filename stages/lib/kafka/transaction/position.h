@@ -1,4 +1,4 @@
-/* The positions that a transaction commits, sorted by group, member, assignment, topic and partition. Thread: the sink's
+/* The positions that a transaction commits, sorted by group, member, generation, topic and partition. Thread: the sink's
  * worker. */
 #pragma once
 
@@ -8,7 +8,7 @@
 /* ---- coordinator_requests.c ---- */
 
 /* Returns the end of the positions from `from` on that are of the same group and, if `of_member`, of the same member
- * and assignment. */
+ * and generation. */
 uint32_t ps_kafka_native_positions_end(const struct ps_kafka_position *positions, uint32_t count,
                                        uint32_t from, bool of_member);
 

@@ -1,13 +1,13 @@
 /* Transactions (KIP-98, KIP-360, KIP-447, KIP-890), as a producer sees them.
  *
- * One transaction is open at a time, from the first record on. A partition joins it before its first set is
+ * One transaction is open at a time, from the first record on. A partition joins it before its first batch is
  * sent. A commit has steps: for each member of a group that read the records, the group joins, and the
  * group's coordinator gets the positions; then the transaction's coordinator ends the transaction. An open
  * transaction is aborted by a request for a producer id (InitProducerId), which also fences the requests that are
  * under way: the next client with the same transactional id sends it, or this one (ps_kafka_native_abort). EndTxn
  * fences nothing, so it would be wrong while a request is not answered.
  *
- * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first set, and
+ * With the second protocol (KIP-890) there are no requests to join: a partition joins with its first batch, and
  * a group with its positions. */
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/cluster/native.h"

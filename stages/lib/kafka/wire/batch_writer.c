@@ -6,7 +6,7 @@
 #include "stages/lib/least.h"
 #include "stages/lib/kafka/wire/wire.h"
 
-/* With many partitions most sets have few records. */
+/* With many partitions most batches have few records. */
 #define FIRST_BYTES 512U
 #define FIRST_TOKENS 8U
 #define CRC_AT 17U         /* offset of the checksum */

@@ -1,4 +1,4 @@
-/* Compressed record sets: the records of a set as one stream, as Java's client writes them
+/* Compressed record batches: the records of a batch as one stream, as Java's client writes them
  * (org.apache.kafka.common.record.CompressionType; KIP-110 for zstd, KIP-390 for levels).
  *
  * Owner and thread: the native client's worker. */
@@ -6,7 +6,7 @@
 
 #include "core/status.h"
 
-/* The numbers are those of a record set's attributes. */
+/* The numbers are those of a record batch's attributes. */
 enum ps_kafka_compression {
     PS_KAFKA_COMPRESSION_NONE,
     PS_KAFKA_COMPRESSION_GZIP,

@@ -40,7 +40,7 @@ void ps_tail_copy_lives_take(struct ps_tailer *tailer, struct ps_tail_log *log,
         struct ps_tail_life *life = &log->before[i];
         *life = lives[i];
         life->end = life->end < end ? life->end : end;
-        struct ps_tail_log *original = ps_tail_log_of(&tailer->table, life->number, life->generation);
+        struct ps_tail_log *original = ps_tail_log_of(&tailer->table, life->number, life->pass);
         if (original != NULL)
             original->copied = true;
     }

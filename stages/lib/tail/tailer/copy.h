@@ -16,10 +16,10 @@ struct ps_tail_log;
 #define PS_TAIL_SETTLE_NS (2 * PS_NS_PER_S)
 #define PS_TAIL_COPY_LOOK_NS (250 * PS_NS_PER_MS) /* interval between two comparisons of a growing copy */
 
-/* A file from one beginning to the next. The spans of its lines have this number and generation. */
+/* A file from one beginning to the next. The spans of its lines have this number and pass. */
 struct ps_tail_life {
-    uint32_t number, generation; /* generation 0: none */
-    int64_t end;                 /* only lines before this offset also belong to the present file */
+    uint32_t number, pass; /* pass 0: none */
+    int64_t end;           /* only lines before this offset also belong to the present file */
 };
 /* A copy of a copy keeps this many lives. Undelivered lines of older lives come again after a crash. */
 #define PS_TAIL_LIVES_BEFORE 4

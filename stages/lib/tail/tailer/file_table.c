@@ -59,10 +59,10 @@ static void table_grow(struct ps_tailer *tailer)
     struct ps_tail_table *table = &tailer->table;
     uint32_t before = table->room, room = before == 0 ? 64 : 2 * before;
     table->logs = ps_must_realloc(table->logs, room * sizeof(struct ps_tail_log *), PURPOSE);
-    table->generations = ps_must_realloc(table->generations, room * sizeof *table->generations, PURPOSE);
+    table->passes = ps_must_realloc(table->passes, room * sizeof *table->passes, PURPOSE);
     for (uint32_t i = before; i < room; i++) {
         table->logs[i] = NULL;
-        table->generations[i] = 0;
+        table->passes[i] = 0;
     }
     free(table->by_name);
     free(table->by_inode);
@@ -105,10 +105,10 @@ struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tail_table *table, uint
     return NULL;
 }
 
-struct ps_tail_log *ps_tail_log_of(const struct ps_tail_table *table, uint32_t number, uint32_t generation)
+struct ps_tail_log *ps_tail_log_of(const struct ps_tail_table *table, uint32_t number, uint32_t pass)
 {
     struct ps_tail_log *log = number < table->room ? table->logs[number] : NULL;
-    return log != NULL && log->generation == generation ? log : NULL;
+    return log != NULL && log->pass == pass ? log : NULL;
 }
 
 /* ---- adding and removing ---- */
@@ -139,7 +139,7 @@ struct ps_tail_log *ps_tail_log_add(struct ps_tailer *tailer, unsigned place,
     tailer->table.logs[number] = log;
     tailer->table.count++;
     log->number = number;
-    log->generation = ++tailer->table.generations[number];
+    log->pass = ++tailer->table.passes[number];
     log->directory = place;
     log->group = change->group < 0 ? 0 : change->group;
     log->named = true;
@@ -215,7 +215,7 @@ void ps_tail_logs_free(struct ps_tailer *tailer)
     for (size_t i = 0; i < PS_COUNT_OF(sets); i++)
         ps_tail_slots_free(sets[i]);
     free(tailer->table.logs);
-    free(tailer->table.generations);
+    free(tailer->table.passes);
     free(tailer->table.by_name);
     free(tailer->table.by_inode);
 }
@@ -330,7 +330,7 @@ void ps_tail_log_move(struct ps_tailer *tailer, struct ps_tail_log *log, int64_t
 
 void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives)
 {
-    lives[0] = (struct ps_tail_life){.number = log->number, .generation = log->generation, .end = INT64_MAX};
+    lives[0] = (struct ps_tail_life){.number = log->number, .pass = log->pass, .end = INT64_MAX};
     memcpy(&lives[1], log->before, (PS_TAIL_LIVES_BEFORE - 1) * sizeof *lives);
 }
 
@@ -338,8 +338,7 @@ void ps_tail_log_lives(const struct ps_tail_log *log, struct ps_tail_life *lives
 static int64_t delivered_of(const struct ps_tail_life *lives, const struct ps_span *span)
 {
     for (unsigned i = 0; i < PS_TAIL_LIVES_BEFORE; i++) {
-        if (lives[i].generation != 0 && lives[i].number == span->stream &&
-            lives[i].generation == span->generation)
+        if (lives[i].pass != 0 && lives[i].number == span->stream && lives[i].pass == span->pass)
             return span->position < lives[i].end ? span->position : lives[i].end;
     }
     return 0;
@@ -348,7 +347,7 @@ static int64_t delivered_of(const struct ps_tail_life *lives, const struct ps_sp
 /* Returns whether spans of another life may deliver lines that count for this file, or for the copy of its former content. */
 static bool is_heir(const struct ps_tailer *tailer, const struct ps_tail_log *log)
 {
-    return (log->before[0].generation != 0 && log->delivered_offset < log->read_offset) ||
+    return (log->before[0].pass != 0 && log->delivered_offset < log->read_offset) ||
            log->earlier.until_ns > tailer->now_ns ||
            log->earlier.delivered_offset <
                log->earlier.read_offset; /* a comparison may still find the copy of the file */
@@ -356,7 +355,7 @@ static bool is_heir(const struct ps_tailer *tailer, const struct ps_tail_log *lo
 
 void ps_tail_log_delivered(struct ps_tailer *tailer, const struct ps_span *span)
 {
-    struct ps_tail_log *log = ps_tail_log_of(&tailer->table, span->stream, span->generation);
+    struct ps_tail_log *log = ps_tail_log_of(&tailer->table, span->stream, span->pass);
     if (PS_LIKELY(log != NULL)) {
         if (span->position > log->delivered_offset)
             ps_tail_log_move(tailer, log, log->read_offset, span->position);
@@ -438,7 +437,7 @@ void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log)
     const int64_t known = log->read_offset > 0 ? log->read_offset : (int64_t)log->identity.head_length;
     log->anew_from = known > log->anew_from ? known : log->anew_from;
     log->found_at_start = false;
-    log->generation = ++tailer->table.generations[log->number];
+    log->pass = ++tailer->table.passes[log->number];
     log->copied = false;
     memset(log->before, 0, sizeof log->before);
     ps_tail_log_move(tailer, log, 0, 0);

@@ -50,8 +50,8 @@ struct ps_tail_earlier {
 
 /* A file that is followed. */
 struct ps_tail_log {
-    /* in the spans of its lines; the generation changes when the file starts over */
-    uint32_t number, generation;
+    /* in the spans of its lines; the pass changes when the file starts over */
+    uint32_t number, pass;
     enum ps_tail_log_state state;
     unsigned directory; /* index in tailer->places */
     int group;          /* group that it was found by */
@@ -160,7 +160,7 @@ struct ps_tail_place {                   /* a directory */
 /* All files that are followed. file_table.c */
 struct ps_tail_table {
     struct ps_tail_log **logs;                /* by number; NULL: unused */
-    uint32_t *generations;                    /* by number: of the last file that had it */
+    uint32_t *passes;                         /* by number: of the last file that had it */
     uint32_t room, count;                     /* `room`: a power of 2 */
     struct ps_tail_log **by_name, **by_inode; /* hash chains */
 };
@@ -229,8 +229,8 @@ void ps_tail_logs_free(struct ps_tailer *tailer);
 struct ps_tail_log *ps_tail_log_by_name(const struct ps_tail_table *table, unsigned place, const char *name);
 /* Returns the file with this inode, or NULL. `device` 0: any device. */
 struct ps_tail_log *ps_tail_log_by_inode(const struct ps_tail_table *table, uint64_t device, uint64_t inode);
-/* Returns the file with this number and generation, or NULL if it is no longer followed. */
-struct ps_tail_log *ps_tail_log_of(const struct ps_tail_table *table, uint32_t number, uint32_t generation);
+/* Returns the file with this number and pass, or NULL if it is no longer followed. */
+struct ps_tail_log *ps_tail_log_of(const struct ps_tail_table *table, uint32_t number, uint32_t pass);
 /* Gives the file this name in its directory. NULL: it no longer has a name. */
 void ps_tail_log_rename(struct ps_tailer *tailer, struct ps_tail_log *log, const char *name, bool matches);
 /* Sets the path and group that a file without a matching name had before the agent started. */
@@ -269,7 +269,7 @@ void ps_tail_log_as_remembered(struct ps_tailer *tailer, struct ps_tail_log *log
                                const struct ps_tail_position *position);
 /* Gives up bytes that were read but are in no batch yet. */
 void ps_tail_log_forget_ahead(struct ps_tailer *tailer, struct ps_tail_log *log);
-/* Makes the file start over: a new generation, read from offset 0. */
+/* Makes the file start over: a new pass, read from offset 0. */
 void ps_tail_log_restart(struct ps_tailer *tailer, struct ps_tail_log *log);
 void ps_tail_log_close(struct ps_tailer *tailer, struct ps_tail_log *log);
 /* Extends the fingerprint of a short file that has grown. */

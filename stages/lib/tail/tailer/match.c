@@ -112,7 +112,7 @@ static void offer_log(struct finding *finding, const struct ps_tail_log *other)
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_IS_FOLLOWED,
                                           .number = other->number,
-                                          .generation = other->generation,
+                                          .pass = other->pass,
                                           .identity = other->identity,
                                           .offset = other->read_offset,
                                           .first = !other->named || other->cut_waits,
@@ -129,7 +129,7 @@ static void offer_earlier(struct finding *finding, const struct ps_tail_log *oth
         return;
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_WAS_EARLIER,
                                           .number = other->number,
-                                          .generation = other->generation,
+                                          .pass = other->pass,
                                           .identity = earlier->identity,
                                           .offset = earlier->read_offset,
                                           .first = true};
@@ -153,7 +153,7 @@ static void offer_position(struct finding *finding, struct ps_tail_position *pos
     struct ps_tail_candidate candidate = {.kind = PS_TAIL_IS_REMEMBERED,
                                           .position = position,
                                           .number = there != NULL ? there->number : UINT32_MAX,
-                                          .generation = there != NULL ? there->generation : 0,
+                                          .pass = there != NULL ? there->pass : 0,
                                           .identity = position->identity,
                                           .offset = position->offset,
                                           .first = there == NULL,
@@ -235,8 +235,7 @@ static bool moved_on(const struct ps_tailer *tailer, const struct ps_tail_match 
 {
     for (uint32_t i = 0; i < match->count; i++) {
         const struct ps_tail_candidate *candidate = &match->items[i];
-        const struct ps_tail_log *other =
-            ps_tail_log_of(&tailer->table, candidate->number, candidate->generation);
+        const struct ps_tail_log *other = ps_tail_log_of(&tailer->table, candidate->number, candidate->pass);
         if (!candidate->unsure)
             continue;
         if (candidate->kind == PS_TAIL_IS_REMEMBERED
@@ -256,7 +255,7 @@ static bool ahead_was_taken(struct ps_tailer *tailer, const struct ps_tail_match
     bool taken = false;
     for (uint32_t i = 0; i < match->count; i++) {
         const struct ps_tail_candidate *candidate = &match->items[i];
-        struct ps_tail_log *other = ps_tail_log_of(&tailer->table, candidate->number, candidate->generation);
+        struct ps_tail_log *other = ps_tail_log_of(&tailer->table, candidate->number, candidate->pass);
         if (!candidate->shared || other == NULL)
             continue;
         ps_tail_log_forget_ahead(tailer, other);
@@ -294,7 +293,7 @@ enum ps_tail_matched ps_tail_match_take(struct ps_tailer *tailer, struct ps_tail
         return ahead_was_taken(tailer, match) || moved_on(tailer, match) ? PS_TAIL_MATCH_AGAIN
                                                                          : PS_TAIL_MATCH_NONE;
     struct ps_tail_candidate *found = &match->items[match->found];
-    struct ps_tail_log *other = ps_tail_log_of(&tailer->table, found->number, found->generation);
+    struct ps_tail_log *other = ps_tail_log_of(&tailer->table, found->number, found->pass);
     if (found->kind == PS_TAIL_IS_REMEMBERED && !match->alive)
         return take_position(tailer, log, match, found);
     if (other == NULL)

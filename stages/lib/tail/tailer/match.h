@@ -13,7 +13,7 @@ enum ps_tail_candidate_kind {
 
 struct ps_tail_candidate {
     enum ps_tail_candidate_kind kind;
-    uint32_t number, generation; /* number and generation of the log */
+    uint32_t number, pass; /* number and pass of the log */
     struct ps_tail_position *position;
     struct ps_tail_identity identity;
     int64_t offset; /* where reading goes on */

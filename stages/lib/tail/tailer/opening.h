@@ -6,7 +6,7 @@
 
 struct ps_tail_opening {
     struct ps_tail_job job;
-    uint32_t number, generation; /* number and generation of the log when the job was made */
+    uint32_t number, pass; /* number and pass of the log when the job was made */
     char *path;
     int fd;                           /* given: to be checked; -1: the job opens the file */
     bool was_open;                    /* the job was given the log's own descriptor */

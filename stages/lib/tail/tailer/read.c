@@ -46,7 +46,7 @@ static void headers_remove(const struct ps_tail_settings *settings, struct ps_ba
 static bool batch_has(const struct ps_batch *batch, const struct ps_tail_log *log)
 {
     for (uint32_t i = batch->span_count; i-- > 0;) {
-        if (batch->spans[i].stream == log->number && batch->spans[i].generation == log->generation)
+        if (batch->spans[i].stream == log->number && batch->spans[i].pass == log->pass)
             return true;
     }
     return false;
@@ -70,7 +70,7 @@ static enum ps_tail_step batch_prepare(struct ps_tailer *tailer, struct ps_tail_
         ps_tail_marks_end_batch(&log->marks, log->read_offset);
     bool has_span = tailer->sink.keeping != NULL && !batch_has(batch, log)
                         ? ps_tail_sink_positions_span(tailer, log, batch)
-                        : ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL);
+                        : ps_batch_span(batch, log->number, log->pass, log->read_offset, NULL);
     return has_span ? PS_TAIL_STEP_MOVED : PS_TAIL_STEP_FULL;
 }
 
@@ -180,7 +180,7 @@ static void advance(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps
         ps_tail_log_index(tailer, log);
     ps_tail_log_move(tailer, log, log->read_offset + (int64_t)length, log->delivered_offset);
     /* The span was added by batch_prepare. */
-    bool noted = ps_batch_span(batch, log->number, log->generation, log->read_offset, NULL);
+    bool noted = ps_batch_span(batch, log->number, log->pass, log->read_offset, NULL);
     PS_ASSERT(noted);
     if (tailer->sink.keeping != NULL)
         ps_tail_sink_positions_detail(log, batch);

@@ -68,9 +68,9 @@ bool ps_tail_sink_positions_span(struct ps_tailer *tailer, struct ps_tail_log *l
     char key[PS_TAIL_GONE_KEY_BYTES];
     print_key(log->identity.inode, key);
     const struct ps_stream_name name = ps_tail_sink_source_name(tailer->sink.keeping, key);
-    if (!ps_batch_span(batch, log->number, log->generation, log->read_offset, &name))
+    if (!ps_batch_span(batch, log->number, log->pass, log->read_offset, &name))
         return false;
-    struct ps_stream_name *own = ps_batch_span_name(batch, log->number, log->generation);
+    struct ps_stream_name *own = ps_batch_span_name(batch, log->number, log->pass);
     uint32_t room = detail_bound(log);
     if (own->detail.data != NULL)
         return true;
@@ -85,7 +85,7 @@ bool ps_tail_sink_positions_span(struct ps_tailer *tailer, struct ps_tail_log *l
 
 void ps_tail_sink_positions_detail(struct ps_tail_log *log, struct ps_batch *batch)
 {
-    struct ps_stream_name *name = ps_batch_span_name(batch, log->number, log->generation);
+    struct ps_stream_name *name = ps_batch_span_name(batch, log->number, log->pass);
     uint32_t room = detail_bound(log);
     char *detail = name->detail.data == log->detail && room <= log->detail_room ? log->detail : NULL;
     if (detail == NULL)

@@ -84,9 +84,8 @@ static uint32_t tell(bool draining, bool goes_on, bool told)
 
 static void answer_question(void)
 {
-    const struct ps_span question = {.stream = PS_TAIL_KEEPING_QUESTION,
-                                     .generation = PS_TAIL_KEEPING_GENERATION},
-                         other = {.stream = 5, .generation = PS_TAIL_KEEPING_GENERATION},
+    const struct ps_span question = {.stream = PS_TAIL_KEEPING_QUESTION, .pass = PS_TAIL_KEEPING_PASS},
+                         other = {.stream = 5, .pass = PS_TAIL_KEEPING_PASS},
                          file = {.stream = PS_TAIL_KEEPING_QUESTION};
     struct ps_port port = {.component = "source", .name = "s"};
     assert_false(ps_spool_sink_positions_answered(&sink, &other, &port));

@@ -25,7 +25,7 @@ static void take(const struct ps_batch *batch)
         const struct ps_span *span = &batch->spans[i];
         char key[PS_TAIL_GONE_KEY_BYTES];
         assert_in_range(span->stream, PS_TAIL_GONE_STREAMS, PS_TAIL_KEEPING_QUESTION - 1);
-        assert_int_equal(span->generation, PS_TAIL_KEEPING_GENERATION);
+        assert_int_equal(span->pass, PS_TAIL_KEEPING_PASS);
         assert_int_equal(span->position, -1);
         assert_string_equal(span->name->system, "file");
         assert_int_equal(span->name->group.length, 16);

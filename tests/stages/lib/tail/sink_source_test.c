@@ -88,7 +88,7 @@ static void expect_name(const struct ps_stream_name *name, const struct ps_tail_
     assert_int_equal(name->name.length, strlen(key));
     assert_memory_equal(name->name.data, key, strlen(key));
     assert_int_equal(name->part, -1);
-    assert_int_equal(name->assignment, keeping->life);
+    assert_int_equal(name->generation, keeping->life);
     assert_int_equal(name->member.length + name->instance.length + name->detail.length, 0);
 }
 
@@ -111,7 +111,7 @@ static void test_question(void **unused)
         if (with == 0) {
             const struct ps_span *span = &batch->spans[0];
             assert_int_equal(span->stream, PS_TAIL_KEEPING_QUESTION);
-            assert_int_equal(span->generation, PS_TAIL_KEEPING_GENERATION);
+            assert_int_equal(span->pass, PS_TAIL_KEEPING_PASS);
             assert_int_equal(span->position, 0);
             expect_name(span->name, &keeping, "");
         }

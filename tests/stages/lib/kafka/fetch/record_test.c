@@ -367,7 +367,7 @@ static void assert_span(const struct ps_batch *batch, uint32_t at, uint32_t stre
 {
     assert_in_range(at, 0, batch->span_count - 1);
     assert_int_equal(batch->spans[at].stream, stream);
-    assert_int_equal(batch->spans[at].generation, streams.items[stream].generation);
+    assert_int_equal(batch->spans[at].pass, streams.items[stream].pass);
     assert_int_equal(batch->spans[at].position, position);
     assert_int_equal(batch->spans[at].epoch, epoch);
     assert_int_equal(streams.items[stream].taken, position);
@@ -377,7 +377,7 @@ static void assert_span(const struct ps_batch *batch, uint32_t at, uint32_t stre
  * whichever call took them. Otherwise the source notes it itself, and with a sink that commits nobody does. */
 static void test_hidden_ends(void **state)
 {
-    const struct ps_kafka_membership membership = {.member = {"m", 1}, .assignment = 4};
+    const struct ps_kafka_membership membership = {.member = {"m", 1}, .generation = 4};
     const struct ps_kafka_record_plan plan = {.partition = ps_name_intern("partition"),
                                               .offset = ps_name_intern("offset"),
                                               .group = "g",
@@ -396,21 +396,21 @@ static void test_hidden_ends(void **state)
         take_one(&record_state, 1, 0);
         ps_kafka_record_begin(&record_state, batch);
         take_one(&record_state, 0, 1);
-        ps_kafka_record_pass(&record_state, 0, 2, 7); /* the last span is that of the other partition */
+        ps_kafka_record_skip(&record_state, 0, 2, 7); /* the last span is that of the other partition */
         assert_int_equal(batch->span_count, 2);
         assert_span(batch, 0, 0, 2, 7);
         ps_kafka_record_begin(&record_state, batch);
-        ps_kafka_record_pass(&record_state, 1, 5, 8); /* the record came in the first call */
+        ps_kafka_record_skip(&record_state, 1, 5, 8); /* the record came in the first call */
         assert_span(batch, 1, 1, 5, 8);
         take_one(&record_state, 0, 3); /* follows what was passed */
         assert_span(batch, 0, 0, 3, epoch_of(3));
-        ps_kafka_record_pass(&record_state, 0, 3, 9); /* the record itself */
-        ps_kafka_record_pass(&record_state, 2, 6, 9); /* no record of this partition */
+        ps_kafka_record_skip(&record_state, 0, 3, 9); /* the record itself */
+        ps_kafka_record_skip(&record_state, 2, 6, 9); /* no record of this partition */
         assert_int_equal(batch->span_count, 2);
         assert_span(batch, 0, 0, 3, epoch_of(3));
         assert_int_equal(streams.items[2].reached, sink_commits ? 0 : 7);
         ps_kafka_streams_restart(&streams, 1, 5, -1);
-        ps_kafka_record_pass(&record_state, 1, 9, 9); /* the record is of what was read before */
+        ps_kafka_record_skip(&record_state, 1, 9, 9); /* the record is of what was read before */
         assert_int_equal(batch->spans[1].position, 5);
         assert_int_equal(streams.items[1].reached, sink_commits ? 5 : 10);
         ps_batch_give(batch);
@@ -516,7 +516,7 @@ static void test_position_for_the_next_batch(void **state)
     static struct ps_counters counters;
     const struct ps_kafka_record_plan plan = {
         .group = "g", .batch_events_max = 1000, .flume_event_format = true};
-    struct ps_kafka_membership membership = {.member = {"m", 1}, .assignment = 4};
+    struct ps_kafka_membership membership = {.member = {"m", 1}, .generation = 4};
     struct ps_dead_letter_queue queue = {.ops = &ops};
     struct ps_port port = {.component = "source r1", .counters = &counters, .dead_letter_queue = &queue};
     struct ps_kafka_record_state record_state = {
@@ -529,7 +529,7 @@ static void test_position_for_the_next_batch(void **state)
         ps_kafka_record_begin(&record_state, batch);
         assert_int_equal(ps_kafka_record_take(&record_state, &message), PS_KAFKA_TAKEN);
         assert_int_equal(queue.sent, offset + 1);
-        membership.assignment++;
+        membership.generation++;
         ps_kafka_record_begin(&record_state, batch);
         assert_int_equal(ps_kafka_record_take(&record_state, &next), PS_KAFKA_NOT_TAKEN);
         assert_true(batch->full);

@@ -9,7 +9,7 @@
 #define PARTITIONS 500U
 
 struct expected {
-    uint32_t stream, generation;
+    uint32_t stream, pass;
     bool known; /* no other partition uses its slot */
 };
 
@@ -28,10 +28,10 @@ static uint32_t find(const struct ps_kafka_streams *streams, const char *topic, 
 }
 
 /* The epoch of a position is 2 + position / 1000. */
-static void deliver(struct ps_kafka_streams *streams, uint32_t stream, uint32_t generation, int64_t position)
+static void deliver(struct ps_kafka_streams *streams, uint32_t stream, uint32_t pass, int64_t position)
 {
     ps_kafka_streams_delivered(streams, &(struct ps_span){.stream = stream,
-                                                          .generation = generation,
+                                                          .pass = pass,
                                                           .position = position,
                                                           .epoch = 2 + (int32_t)(position / 1000)});
 }
@@ -43,8 +43,8 @@ static void assign(struct ps_kafka_streams *streams, unsigned topic, unsigned pa
         for (unsigned p = 0; p < PARTITIONS; p++)
             expected[t][p].known &= expected[t][p].stream != stream || (t == topic && p == partition);
     }
-    assert_true(streams->items[stream].generation > expected[topic][partition].generation);
-    expected[topic][partition] = (struct expected){stream, streams->items[stream].generation, true};
+    assert_true(streams->items[stream].pass > expected[topic][partition].pass);
+    expected[topic][partition] = (struct expected){stream, streams->items[stream].pass, true};
 }
 
 static void assert_found(const struct ps_kafka_streams *streams)
@@ -59,7 +59,7 @@ static void assert_found(const struct ps_kafka_streams *streams)
                 continue;
             assert_int_equal(streams->items[found].partition, partition);
             assert_string_equal(streams->items[found].topic, name);
-            assert_int_equal(streams->items[found].generation, one->generation);
+            assert_int_equal(streams->items[found].pass, one->pass);
         }
     }
     assert_int_equal(find(streams, "topic.0", PARTITIONS), PS_KAFKA_STREAM_NONE);
@@ -105,7 +105,7 @@ static void test_moved(void **state)
     struct ps_kafka_streams streams = {0};
     uint32_t stream = ps_kafka_streams_assign(&streams, "t", 0);
     for (int64_t offset = 0; offset < 30; offset += 10) {
-        uint32_t generation = streams.items[stream].generation;
+        uint32_t pass = streams.items[stream].pass;
         ps_kafka_streams_skip(&streams, stream, offset, 3); /* nothing is outstanding */
         assert_true(streams.moved);
         assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
@@ -117,9 +117,9 @@ static void test_moved(void **state)
         ps_kafka_streams_skip(&streams, stream, offset + 6, 4); /* later than what is outstanding */
         assert_int_equal(streams.items[stream].reached, offset + 1);
         streams.moved = false;
-        deliver(&streams, stream, generation - 1, offset + 5);
+        deliver(&streams, stream, pass - 1, offset + 5);
         assert_false(streams.moved);
-        deliver(&streams, stream, generation, offset + 5);
+        deliver(&streams, stream, pass, offset + 5);
         assert_true(streams.moved);
         assert_int_equal(streams.items[stream].reached, offset + 7);
         assert_int_equal(streams.items[stream].reached_epoch, 4);
@@ -134,7 +134,7 @@ static void test_restart(void **state)
     struct ps_kafka_streams streams = {0};
     (void)ps_kafka_streams_assign(&streams, "t", 0);
     uint32_t stream = ps_kafka_streams_assign(&streams, "t", 7);
-    uint32_t before = streams.items[stream].generation;
+    uint32_t before = streams.items[stream].pass;
     streams.items[stream].taken = 1000;
     deliver(&streams, stream, before, 900);
     streams.items[stream].committed = 901;
@@ -147,7 +147,7 @@ static void test_restart(void **state)
     deliver(&streams, stream, before, 1000); /* of the old log */
     assert_false(ps_kafka_stream_is_dirty(&streams.items[stream]));
     assert_int_equal(streams.items[stream].reached_epoch, 7);
-    deliver(&streams, stream, streams.items[stream].generation, 905);
+    deliver(&streams, stream, streams.items[stream].pass, 905);
     assert_int_equal(streams.items[stream].reached_epoch, 2);
     assert_true(ps_kafka_stream_is_drained(&streams.items[stream]));
     assert_true(ps_kafka_stream_is_dirty(&streams.items[stream]));
@@ -167,7 +167,7 @@ static void test_restart_elsewhere(void **state)
         (void)ps_kafka_streams_assign(&streams, "t", 0);
         stream->committed = has_committed ? 25 : PS_KAFKA_POSITION_NONE;
         if (has_delivered)
-            deliver(&streams, index, stream->generation, 77);
+            deliver(&streams, index, stream->pass, 77);
         ps_kafka_streams_restart(&streams, index, next[trial / 4], 9);
         assert_int_equal(ps_kafka_stream_is_dirty(stream), has_committed || has_delivered);
         assert_true(ps_kafka_stream_is_drained(stream));
@@ -177,7 +177,7 @@ static void test_restart_elsewhere(void **state)
         }
         stream->committed = next[trial / 4];
         assert_false(ps_kafka_stream_is_dirty(stream));
-        deliver(&streams, index, stream->generation, next[trial / 4]);
+        deliver(&streams, index, stream->pass, next[trial / 4]);
         assert_int_equal(stream->reached, next[trial / 4] + 1);
         assert_int_equal(stream->reached_epoch, 2);
     }
@@ -201,7 +201,7 @@ static void test_restart_again(void **state)
     stream->committed = 600;
     assert_false(ps_kafka_stream_begins(stream));
     stream->taken = 650;
-    deliver(&streams, index, stream->generation, 650);
+    deliver(&streams, index, stream->pass, 650);
     assert_int_equal(stream->reached, 651);
     assert_true(ps_kafka_stream_is_dirty(stream) && !ps_kafka_stream_begins(stream));
     ps_kafka_streams_note_committed(&streams);

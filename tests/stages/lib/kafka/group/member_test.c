@@ -54,7 +54,7 @@ static void expect_another(int32_t former)
         turn(&run);
     }
     const struct ps_kafka_fetch *fetch = (const struct ps_kafka_fetch *)run.reading;
-    assert_int_equal(fetch->membership.assignment, former + 1);
+    assert_int_equal(fetch->membership.generation, former + 1);
     assert_int_equal(run.group.generation, former + 1);
 }
 

@@ -502,7 +502,7 @@ static struct ps_lease *read_file(uint64_t sequence, int64_t position)
     static const char detail[] = "{\"inode\":7}";
     struct ps_batch *batch = ps_test_stage_take_batch(&run.stage);
     const struct ps_stream_name name = {
-        .system = "file", .group = {"00000000000000aa", 16}, .name = {"7", 1}, .part = -1, .assignment = 1};
+        .system = "file", .group = {"00000000000000aa", 16}, .name = {"7", 1}, .part = -1, .generation = 1};
     assert_non_null(batch);
     assert_non_null(ps_batch_add_copy(batch, "line", 4));
     assert_true(ps_batch_span(batch, 1, 0, position, &name));

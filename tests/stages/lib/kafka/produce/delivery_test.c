@@ -423,7 +423,7 @@ static void test_delivery_timeout_without_brokers(void **state)
     end(&run);
 }
 
-/* No more requests than the setting says are in flight, and never more than five: a broker knows the last five record sets of a producer, and
+/* No more requests than the setting says are in flight, and never more than five: a broker knows the last five record batches of a producer, and
  * would write an older one again. */
 static void test_requests_in_flight(void **state)
 {

@@ -6,7 +6,7 @@
 #define TOPICS 5U
 #define PARTITIONS_MAX 14U
 #define PARTITIONS_DRAWN 6U
-#define RECORD_COUNT_AT 57 /* of a record set, behind its base sequence */
+#define RECORD_COUNT_AT 57 /* of a record batch, behind its base sequence */
 
 static const char names[TOPICS][3] = {"a", "bb", "c", "dd", "e"};
 

@@ -501,7 +501,7 @@ static void test_end_without_a_deleted_topic(void **state)
                                                .name = {"in", 2},
                                                .part = i,
                                                .member = {"m", 1},
-                                               .assignment = run.assignment,
+                                               .generation = run.generation,
                                                .cluster = {"here", 4}};
             positions[i] = (struct ps_kafka_position){.name = &names[i], .next = 7, .left_out = i == 1};
         }

@@ -144,7 +144,7 @@ static void test_recall_of_a_lost_assignment(void **state)
     for (uint64_t seed = 1; seed <= 2; seed++) {
         begin_with_timeout(&run, seed);
         read_batch(&run, 0);
-        run.assignment = ps_test_coordinator_reassign(run.broker);
+        run.generation = ps_test_coordinator_reassign(run.broker);
         for (unsigned turns = 0; !run.sender->transaction.renews; turns++) {
             assert_in_range(turns, 0, 10000);
             turn(&run);
@@ -350,7 +350,7 @@ static void test_refused_event_of_others(void **state)
             turn(&run);
         }
         assert_true(run.stage.done_count < run.waiting_end);
-        run.assignment = -ps_test_coordinator_reassign(run.broker);
+        run.generation = -ps_test_coordinator_reassign(run.broker);
         serve_until(&run, run.waiting_end, 20000);
         assert_int_not_equal(ps_test_coordinator_counts(run.broker).stale, 0);
         ps_test_coordinator_refuse_record(run.broker, PS_TEST_NO_NUMBER);

@@ -67,15 +67,15 @@ static struct ps_test_coordinator_counts run_trial(uint64_t seed, const struct t
         run.plan.transaction.bytes_max = trial->bytes_max;
     if (seed % 3 == 0) /* many transactions that fail are old, so that the next ones have fewer leases */
         run.plan.transaction.timeout_ns = 8 * PS_NS_PER_MS;
-    run.assignment = -1;
+    run.generation = -1;
     run.records = trial->met != NULL ? FEW_RECORDS : RECORDS;
     order(&run, trial);
     run.failing = trial->failing;
     uint64_t begun_ns = run.stage.now.mono_ns;
     for (unsigned turns = 0; !is_complete(&run); turns++) {
         read_some(&run);
-        if (trial->reassignments > 0 && run.assignment > 0 && draw(&run, 1000) < trial->reassignments)
-            run.assignment = -ps_test_coordinator_reassign(run.broker);
+        if (trial->reassignments > 0 && run.generation > 0 && draw(&run, 1000) < trial->reassignments)
+            run.generation = -ps_test_coordinator_reassign(run.broker);
         if (trial->recalls > 0 && draw(&run, 1000) < trial->recalls)
             recall(&run);
         turn(&run);
@@ -362,7 +362,7 @@ static void test_removed_partitions(void **state)
     static struct run run;
     for (uint64_t seed = 1; seed <= 2; seed++) {
         begin(&run, seed, 0);
-        run.assignment = -1;
+        run.generation = -1;
         run.records = FEW_RECORDS;
         run_until_complete(&run, TIME_MAX_NS);
         ps_test_coordinator_shrink(run.broker, 1);

@@ -1,4 +1,4 @@
-/* Compressed record sets, unpacked by the codecs' own libraries. The tests of the sink read such sets with Kafka and
+/* Compressed record batches, unpacked by the codecs' own libraries. The tests of the sink read such sets with Kafka and
  * librdkafka. */
 #include "stages/lib/kafka/wire/compression.h"
 

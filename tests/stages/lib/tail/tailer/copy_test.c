@@ -202,10 +202,10 @@ static void decide(const struct situation *now)
     original->state = now->opening ? PS_TAIL_LOG_OPENING : PS_TAIL_LOG_CLOSED;
     original->checked_ns = log->copy.until_ns - now->unchecked;
     assert_int_equal(ps_tail_copies_tick(tailer), now->outcome == WAITS ? NOW_NS + TICK_NS : PS_NEVER);
-    enum outcome outcome = log->state == PS_TAIL_LOG_COPY   ? WAITS
-                           : !log->resolved                 ? AGAIN
-                           : log->before[0].generation == 0 ? FREE
-                                                            : OVER;
+    enum outcome outcome = log->state == PS_TAIL_LOG_COPY ? WAITS
+                           : !log->resolved               ? AGAIN
+                           : log->before[0].pass == 0     ? FREE
+                                                          : OVER;
     if (outcome != now->outcome)
         fail_msg("%s: outcome %d, and not %d", now->what, (int)outcome, (int)now->outcome);
     assert_int_equal(tailer->copies.count, outcome == WAITS);
@@ -273,11 +273,11 @@ static void test_many(void **unused)
 
 /* ---- what a copy takes over ---- */
 
-static void expect_life(const struct ps_tail_life *life, uint32_t number, uint32_t generation, int64_t end)
+static void expect_life(const struct ps_tail_life *life, uint32_t number, uint32_t pass, int64_t end)
 {
     assert_int_equal(life->number, number);
-    assert_int_equal(life->generation, generation);
-    if (generation != 0)
+    assert_int_equal(life->pass, pass);
+    if (pass != 0)
         assert_int_equal(life->end, end);
 }
 
@@ -290,8 +290,8 @@ static void test_takes_over(void **unused)
         ps_tail_marks_add(&original->marks, &marks[i], 0);
     original->identity.head = 77;
     original->identity.head_length = 10;
-    original->before[0] = (struct ps_tail_life){.number = 70, .generation = 3, .end = 40};
-    original->before[1] = (struct ps_tail_life){.number = 71, .generation = 2, .end = 180};
+    original->before[0] = (struct ps_tail_life){.number = 70, .pass = 3, .end = 40};
+    original->before[1] = (struct ps_tail_life){.number = 71, .pass = 2, .end = 180};
     original->serial.own = 4711;
     ps_tail_log_index(tailer, original);
     ps_tail_log_move(tailer, original, 200, 150);
@@ -319,7 +319,7 @@ static void test_takes_over(void **unused)
         assert_int_equal(log->marks.count, 2 + i);
         assert_int_equal(ps_tail_marks_at(&log->marks, offsets[i]).hash, offsets[i] * 7);
         assert_int_equal(log->identity.head, 77);
-        expect_life(&log->before[0], original->number, original->generation, offsets[i]);
+        expect_life(&log->before[0], original->number, original->pass, offsets[i]);
         expect_life(&log->before[1], 70, 3, 40);
         expect_life(&log->before[2], 71, 2, offsets[i] < 180 ? offsets[i] : 180);
         expect_life(&log->before[3], 0, 0, 0);

@@ -229,9 +229,9 @@ static struct ps_tail_log *heir_new(struct ps_tailer *tailer, unsigned number, i
     return log;
 }
 
-static void deliver(struct ps_tailer *tailer, uint32_t stream, uint32_t generation, int64_t position)
+static void deliver(struct ps_tailer *tailer, uint32_t stream, uint32_t pass, int64_t position)
 {
-    const struct ps_span span = {.stream = stream, .generation = generation, .position = position};
+    const struct ps_span span = {.stream = stream, .pass = pass, .position = position};
     ps_tail_log_delivered(tailer, &span);
 }
 
@@ -248,11 +248,11 @@ static void test_delivered(void **unused)
     tailer->now_ns = 1000;
     struct ps_tail_log *original = heir_new(tailer, 0, 200), *first = heir_new(tailer, 1, 120),
                        *second = heir_new(tailer, 2, 90), *anew = heir_new(tailer, 3, 30);
-    const uint32_t number = original->number, generation = original->generation;
-    first->before[0] = (struct ps_tail_life){.number = number, .generation = generation, .end = 100};
-    second->before[0] = (struct ps_tail_life){.number = 70, .generation = 7, .end = 10};
-    second->before[3] = (struct ps_tail_life){.number = number, .generation = generation, .end = 50};
-    anew->earlier.lives[2] = (struct ps_tail_life){.number = number, .generation = generation, .end = 60};
+    const uint32_t number = original->number, pass = original->pass;
+    first->before[0] = (struct ps_tail_life){.number = number, .pass = pass, .end = 100};
+    second->before[0] = (struct ps_tail_life){.number = 70, .pass = 7, .end = 10};
+    second->before[3] = (struct ps_tail_life){.number = number, .pass = pass, .end = 50};
+    anew->earlier.lives[2] = (struct ps_tail_life){.number = number, .pass = pass, .end = 60};
     anew->earlier.read_offset = 80;
     struct ps_tail_log *const heirs[] = {first, second, anew};
     for (size_t i = 0; i < PS_COUNT_OF(heirs); i++)
@@ -261,12 +261,12 @@ static void test_delivered(void **unused)
         int64_t position, first, second, earlier;
     } steps[] = {
         {40, 40, 40, 40}, {30, 40, 40, 40}, {55, 55, 50, 55}, {100, 100, 50, 60}, {199, 100, 50, 60}};
-    deliver(tailer, number, generation, 20); /* no copy is known yet */
+    deliver(tailer, number, pass, 20); /* no copy is known yet */
     assert_int_equal(original->delivered_offset, 20);
     assert_int_equal(first->delivered_offset, 0);
     original->copied = true;
     for (size_t i = 0; i < PS_COUNT_OF(steps); i++) {
-        deliver(tailer, number, generation, steps[i].position);
+        deliver(tailer, number, pass, steps[i].position);
         assert_int_equal(original->delivered_offset, steps[i].position > 40 ? steps[i].position : 40);
         assert_int_equal(first->delivered_offset, steps[i].first);
         assert_int_equal(second->delivered_offset, steps[i].second);
@@ -274,11 +274,11 @@ static void test_delivered(void **unused)
         assert_int_equal(anew->delivered_offset, 0);
         assert_true(original->copied);
     }
-    deliver(tailer, number, generation + 1, 500); /* of another life */
+    deliver(tailer, number, pass + 1, 500); /* of another life */
     deliver(tailer, 70, 6, 500);
     assert_int_equal(original->delivered_offset, 199);
     assert_int_equal(second->delivered_offset, 50);
-    deliver(tailer, number, generation, 200);
+    deliver(tailer, number, pass, 200);
     assert_false(original->copied); /* all is delivered */
     assert_int_equal(tailer->outstanding, 3);
     assert_int_equal(tailer->heirs.count, 3);

@@ -35,7 +35,7 @@ static void expect(const struct situation *now)
         .path = (char *)(uintptr_t) "/logs", .looked = now->looked, .looked_ns = PS_NS_PER_S};
     struct ps_tail_log log = {.identity = {.inode = OWN_INODE}};
     struct ps_tail_log there = {.number = 3,
-                                .generation = 5,
+                                .pass = 5,
                                 .identity = {.inode = OTHER_INODE},
                                 .resolved = now->place == RESOLVED,
                                 .file = {.fd = -1}};
@@ -65,7 +65,7 @@ static void expect(const struct situation *now)
         assert_ptr_equal(match->items[0].position, &position);
         assert_int_equal(match->items[0].offset, 100);
         assert_int_equal(match->items[0].number, now->place == NOWHERE ? UINT32_MAX : 3);
-        assert_int_equal(match->items[0].generation, now->place == NOWHERE ? 0 : 5);
+        assert_int_equal(match->items[0].pass, now->place == NOWHERE ? 0 : 5);
         assert_int_equal(match->items[0].first, now->place == NOWHERE);
         assert_int_equal(match->items[0].gone, now->place == NOWHERE);
     }
@@ -133,7 +133,7 @@ static void expect_log(const struct known *now)
     struct ps_tail_log log = {.identity = {.inode = OWN_INODE}, .number = 1},
                        other = {.name = (char *)(uintptr_t) "app.log",
                                 .number = 3,
-                                .generation = 5,
+                                .pass = 5,
                                 .identity = {.inode = OTHER_INODE},
                                 .state = now->state,
                                 .resolved = now->resolved,
@@ -157,7 +157,7 @@ static void expect_log(const struct known *now)
     if (match != NULL) {
         const struct ps_tail_candidate *found = &match->items[0];
         assert_int_equal(match->count, 1);
-        assert_true(found->kind == PS_TAIL_IS_FOLLOWED && found->number == 3 && found->generation == 5 &&
+        assert_true(found->kind == PS_TAIL_IS_FOLLOWED && found->number == 3 && found->pass == 5 &&
                     found->identity.inode == OTHER_INODE && found->offset == 70 && found->distance == 10);
         assert_int_equal(found->first, !now->named || now->cut_waits);
         assert_int_equal(found->gone, !now->named);
@@ -192,7 +192,7 @@ static void test_what_files_were(void **unused)
         bool own = (set & 1) != 0, begun = (set & 2) != 0;
         uint64_t until_ns = until[set / 4];
         struct ps_tail_log log = {.identity = {.inode = OWN_INODE}, .number = 1};
-        struct ps_tail_log other = {.number = 3, .generation = 5, .file = {.fd = -1}, .resolved = true};
+        struct ps_tail_log other = {.number = 3, .pass = 5, .file = {.fd = -1}, .resolved = true};
         struct ps_tailer *tailer = ps_must_alloc(1, sizeof *tailer, "a test");
         other.earlier.identity.inode = OTHER_INODE;
         other.earlier.until_ns = until_ns;
@@ -204,7 +204,7 @@ static void test_what_files_were(void **unused)
                      (int)(set / 4), match != NULL ? "" : "not ");
         if (match != NULL) {
             const struct ps_tail_candidate *found = &match->items[0];
-            assert_true(found->kind == PS_TAIL_WAS_EARLIER && found->number == 3 && found->generation == 5 &&
+            assert_true(found->kind == PS_TAIL_WAS_EARLIER && found->number == 3 && found->pass == 5 &&
                         found->identity.inode == OTHER_INODE && found->offset == 70 && found->first &&
                         !found->gone && found->path == NULL && found->fd == -1 && found->distance == 30);
         }
@@ -236,7 +236,7 @@ static void test_closest(void **unused)
             bool shorter = distance <= 100 && ps_test_random(&state) % 2 == 0;
             others[i] = (struct ps_tail_log){.name = (char *)(uintptr_t) "app.log",
                                              .number = i,
-                                             .generation = 1,
+                                             .pass = 1,
                                              .resolved = true,
                                              .named = true,
                                              .cut_waits = ps_test_random(&state) % 4 <= round % 4,
@@ -430,14 +430,14 @@ static void expect_answer(const struct answer *now)
         path[0] = '\0';
     candidate->kind = now->kind;
     candidate->number = other->number;
-    candidate->generation = other->generation;
+    candidate->pass = other->pass;
     candidate->position = &position;
     candidate->offset = 100;
     candidate->gone = now->away;
     candidate->unsure = now->unsure;
     candidate->shared = now->shared;
     if (now->gone)
-        other->generation++;
+        other->pass++;
     match->count = 1;
     match->found = now->found ? 0 : -1;
     match->alive = now->alive;

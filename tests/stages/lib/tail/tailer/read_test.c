@@ -57,7 +57,7 @@ static void log_init(struct ps_tail_log *log, uint32_t number, const char *name,
 {
     ps_test_folder_append(name, text, strlen(text));
     *log = (struct ps_tail_log){.number = number,
-                                .generation = 1,
+                                .pass = 1,
                                 .path = (char *)(uintptr_t) "/x",
                                 .state = PS_TAIL_LOG_OPEN,
                                 .named = true};

@@ -128,7 +128,7 @@ static void expect_span(const struct ps_batch *batch, uint32_t at, const struct 
     char key[32];
     snprintf(key, sizeof key, "%llu", (unsigned long long)log->identity.inode);
     assert_int_equal(span->stream, log->number);
-    assert_int_equal(span->generation, log->generation);
+    assert_int_equal(span->pass, log->pass);
     assert_int_equal(span->position, log->read_offset);
     assert_int_equal(span->name->name.length, strlen(key));
     assert_memory_equal(span->name->name.data, key, strlen(key));

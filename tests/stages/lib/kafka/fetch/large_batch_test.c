@@ -4,7 +4,7 @@
 
 static struct run run;
 
-/* A record set for which the memory budget has no room, whatever its length is: the source fails with the cure, and does
+/* A record batch for which the memory budget has no room, whatever its length is: the source fails with the cure, and does
  * not take the broker for something else. */
 static void test_a_set_larger_than_the_budget(void **state)
 {
