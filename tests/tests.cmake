@@ -249,6 +249,7 @@ endforeach()
 # The world: the whole agent, whose calls of the system the program itself defines (tests/world). Sanitizers have symbols of their own there.
 if(NOT PS_SANITIZE)
   file(GLOB world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/world/*.c ${CMAKE_SOURCE_DIR}/tests/world/calls/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/*.c
+    ${CMAKE_SOURCE_DIR}/tests/world/scenario/*.c
     ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/rpc/*.c)
   set_source_files_properties(${world_sources} PROPERTIES COMPILE_OPTIONS "-Wno-unused-parameter;-Wno-missing-prototypes;-U_FORTIFY_SOURCE;-fno-builtin")
   add_executable(world ${world_sources})
@@ -261,6 +262,12 @@ if(NOT PS_SANITIZE)
     set_tests_properties(world_${name} PROPERTIES LABELS world TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
   endfunction()
   world_test(seeds --runs 160)
+  file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenarios/*.scn)
+  foreach(file ${scenarios})
+    cmake_path(GET file STEM name)
+    add_test(NAME scenario_${name} COMMAND ${runner} $<TARGET_FILE:world> --scenario ${file} --runs 4)
+    set_tests_properties(scenario_${name} PROPERTIES LABELS world TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
+  endforeach()
   foreach(plant no-sync lost doubled invented stuck header) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})
   endforeach()

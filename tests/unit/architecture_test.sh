@@ -385,7 +385,7 @@ done < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/support/fake_' | xargs 
 while IFS= read -r file; do
     wrong "${file#./}" "a test outside tests/"
 done < <(find . \( -name .git -o -path './build*' -o -path ./tests \) -prune -o -name '*_test.[cs]*' -print)
-no_mirror='@(unit|e2e|real|sim|world|crash|stress|fuzz|mutation|support|data|perf|bench|plugin)' # folders of tests/ that are about no folder, or about several
+no_mirror='@(unit|e2e|real|sim|world|scenarios|crash|stress|fuzz|mutation|support|data|perf|bench|plugin)' # folders of tests/ that are about no folder, or about several
 for folder in tests/*/ tests/*/*/ tests/*/*/*/ tests/*/*/*/*/; do
     folder=${folder%/}
     # shellcheck disable=SC2254

@@ -42,6 +42,8 @@ int fault_strikes(enum fault_call call, const struct disk_inode *inode)
             continue;
         if (fault->below != NULL && (inode == NULL || !is_below(inode, fault->below)))
             continue;
+        if (fault->most > 0 && fault->struck == fault->most)
+            continue;
         fault->struck++;
         return fault->error;
     }

@@ -19,7 +19,7 @@ struct fault {
     uint32_t share;
     uint64_t from_ns, to_ns;
     struct disk_inode *below; /* a directory; NULL: everywhere */
-    uint64_t struck;          /* times */
+    uint64_t struck, most;    /* times; most 0: as often as it is asked */
 };
 
 #define FAULTS_MAX 32

@@ -9,6 +9,25 @@ void ledger_begin(void)
     world->ledger = world_allocate(sizeof(struct ledger));
 }
 
+void ledger_keep(void)
+{
+    struct ledger *ledger = world->ledger;
+    ledger->keeps = true;
+    ledger->kept = world_allocate(ledger->kept_room = 4096);
+}
+
+static void keep(struct ledger *ledger, const char *text, size_t length)
+{
+    size_t room = ledger->kept_room;
+    while (ledger->kept_length + length + 1 > room)
+        room *= 2;
+    ledger->kept = world_grow(ledger->kept, ledger->kept_room, room);
+    ledger->kept_room = room;
+    memcpy(ledger->kept + ledger->kept_length, text, length);
+    ledger->kept[ledger->kept_length + length] = '\n';
+    ledger->kept_length += length + 1;
+}
+
 uint32_t ledger_add(void)
 {
     struct ledger *ledger = world->ledger;
@@ -56,6 +75,10 @@ void ledger_arrived(const char *text, size_t length)
     struct ledger *ledger = world->ledger;
     char expected[LEDGER_TEXT_MAX];
     ledger->arrivals++;
+    if (ledger->keeps) {
+        keep(ledger, text, length);
+        return;
+    }
     if (length > 6 && memcmp(text, "event ", 6) == 0) {
         uint32_t number = (uint32_t)strtoul(text + 6, NULL, 10);
         if (number < ledger->count && ledger->sent[number] > 0 && ledger_text(number, expected) == length &&

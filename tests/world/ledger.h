@@ -43,9 +43,14 @@ struct ledger {
         const char *name, *text;
     } headers[LEDGER_HEADERS_MAX]; /* that each event has */
     bool more_headers;             /* it may have others, too */
+    bool keeps;                    /* texts, a line each: in a scenario, which knows what it waits for */
+    char *kept;
+    size_t kept_length, kept_room;
 };
 
 void ledger_begin(void);
+/* Texts that arrive are kept from now on, and are not compared with events. */
+void ledger_keep(void);
 /* Returns the number of a new event. */
 uint32_t ledger_add(void);
 /* Writes the text of an event, without a newline. Returns its length. */

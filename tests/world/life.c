@@ -16,6 +16,8 @@
 #include "tests/world/stdio.h"
 #include "tests/world/turn.h"
 
+char *life_options[LIFE_OPTIONS_MAX + 1];
+
 static _Noreturn void live(const char *path)
 {
     static char *environment[] = {(char *)"HOME=/w", (char *)"TZ=UTC0", (char *)"LC_ALL=C.UTF-8",
@@ -27,8 +29,13 @@ static _Noreturn void live(const char *path)
     stdio_begin();
     char file[256];
     snprintf(file, sizeof file, "%s", path);
-    char *argv[] = {(char *)"agent", (char *)"-n", (char *)"a", (char *)"-f", file, NULL};
-    exit(ps_main_agent(5, argv));
+    char *argv[5 + LIFE_OPTIONS_MAX + 1] = {(char *)"agent", (char *)"-n", (char *)"a", (char *)"-f", file};
+    int argc = 5;
+    while (life_options[argc - 5] != NULL) {
+        argv[argc] = life_options[argc - 5];
+        argc++;
+    }
+    exit(ps_main_agent(argc, argv));
 }
 
 enum world_end life_run(const char *path)

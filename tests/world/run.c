@@ -2,6 +2,7 @@
  * judges what arrived.
  *
  *   world [--from SEED] [--runs N] [--print] [--trace] [--plant NAME]      (default 1, 1)
+ *   world --scenario FILE [--from SEED] [--runs N] [--print]
  *
  * --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, header; the exit code is 0 if it finds one.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
@@ -24,6 +25,7 @@
 #include "tests/world/life.h"
 #include "tests/world/net.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/scenario/scenario.h"
 #include "tests/world/turn.h"
 
 #define MS UINT64_C(1000000)
@@ -309,6 +311,7 @@ static enum world_plant plant_named(const char *name)
 int main(int argc, char **argv)
 {
     uint64_t from = 1, runs = 1, bad = 0;
+    const char *scenario = NULL;
     prepare(argv);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--from") == 0 && i + 1 < argc)
@@ -319,11 +322,15 @@ int main(int argc, char **argv)
             prints = true;
         else if (strcmp(argv[i], "--trace") == 0)
             traces = true;
+        else if (strcmp(argv[i], "--scenario") == 0 && i + 1 < argc)
+            scenario = argv[++i];
         else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
             plant = plant_named(argv[++i]);
         else
             world_fatal("unknown argument %s", argv[i]);
     }
+    if (scenario != NULL)
+        return scenario_play(scenario, from, runs, prints) > 0;
     for (uint64_t seed = from; seed < from + runs; seed++) {
         bad += !run_seed(seed);
         if (seed % 16 == 0)

@@ -1,0 +1,129 @@
+/* Scenarios: what is to happen around an agent, and what is to come of it, step by step (docs/TESTING.md says the language).
+ *
+ * The steps are read once, by the runner. They are taken by a peer, so also in the agent's process, whose life goes on between them; the
+ * runner takes them while there is none. What has happened so far is the world's memory. */
+#pragma once
+
+#include "tests/world/net.h"
+
+#define SCENARIO_WORDS_MAX 8
+#define SCENARIO_CLIENTS_MAX 32
+#define SCENARIO_SERVERS_MAX 4
+#define SCENARIO_ANSWERS_MAX 64
+#define SCENARIO_PATIENCE_NS (120 * WORLD_NS_PER_S)
+
+struct scenario;
+struct scenario_step;
+
+enum outcome { STEP_DONE, STEP_WAITS, STEP_FAILED };
+enum holds { HOLDS, HOLDS_NOT, HOLDS_LATER /* an answer is on its way */ };
+
+enum needs_text { NO_TEXT, MAY_HAVE_TEXT, NEEDS_TEXT };
+
+/* A kind of step, or a condition behind `wait` and `expect`. */
+struct scenario_verb {
+    const char *name, *form; /* its words, for the message that they are wrong */
+    unsigned least, most;    /* words, texts apart */
+    enum needs_text text;
+    enum outcome (*run)(struct scenario *scenario, const struct scenario_step *step);
+    enum holds (*holds)(struct scenario *scenario, const struct scenario_step *step);
+};
+
+struct scenario_step {
+    unsigned line;
+    const struct scenario_verb *verb, *condition;
+    bool is_not; /* the condition must not hold */
+    char *words[SCENARIO_WORDS_MAX];
+    unsigned count;
+    char *text; /* ended by a NUL that is not of it */
+    size_t length;
+};
+
+struct scenario_script {
+    const char *file;
+    struct scenario_step *steps;
+    size_t count;
+};
+
+struct scenario_client {
+    char name[16]; /* "": free */
+    struct net_end *end;
+    bool ended; /* the agent sends nothing more */
+    size_t in_length;
+    char in[(size_t)64 << 10];
+};
+
+struct scenario_server; /* in servers.c */
+
+/* A request of the scenario's own, and its answer. */
+struct scenario_request {
+    struct net_end *end;
+    size_t sent, length;
+    char *answer; /* REQUEST_BYTES */
+};
+
+struct scenario {
+    const struct scenario_script *script;
+    struct world_peer *peer;
+    size_t at;         /* the step that is taken now */
+    uint64_t since_ns; /* since when */
+    uint64_t look_ns;  /* how long until it is looked at again */
+    size_t progress;   /* within the step; 0 at its begin */
+    bool starts;       /* the runner shall begin a life */
+    bool lives;
+    bool exited; /* by itself, and no step has asked for it yet */
+    int exit_code;
+    size_t log_from; /* where the output of this life begins */
+    bool finished;
+    char why[1024]; /* a condition does not hold, or the scenario failed */
+    bool failed;
+    struct scenario_client clients[SCENARIO_CLIENTS_MAX];
+    struct scenario_server *servers[SCENARIO_SERVERS_MAX];
+    struct scenario_request request;
+};
+
+/* Reads a script; `variant` takes the place of {each}. Ends the process with FILE:LINE: REASON if there is a mistake. */
+void scenario_read(const char *file, unsigned variant, struct scenario_script *script);
+/* Returns how many variants a script has: the words of its line `each`, or 1. */
+unsigned scenario_variants(const char *file);
+/* Returns NULL if there is no such kind. */
+const struct scenario_verb *scenario_find_verb(const char *name);
+const struct scenario_verb *scenario_find_condition(const char *name);
+
+/* Numbers in words; they end the process at a mistake, so that steps call them without a look. */
+uint64_t scenario_number(const struct scenario_script *script, const struct scenario_step *step,
+                         const char *word);
+uint64_t scenario_span_ns(const struct scenario_script *script, const struct scenario_step *step,
+                          const char *word);
+_Noreturn void scenario_mistake(const char *file, unsigned line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Sets `why`. */
+enum outcome step_failed(struct scenario *scenario, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Compares texts line by line; says the first difference in `why`. */
+enum holds texts_equal(struct scenario *scenario, const char *what, const char *got, size_t got_length,
+                       const char *wanted, size_t wanted_length);
+/* Returns whether a line holds a pattern: its pieces between `*`, in this order. */
+bool line_matches(const char *line, size_t length, const char *pattern);
+/* Returns how many lines of a text hold a pattern. */
+unsigned lines_matching(const char *text, size_t length, const char *pattern);
+
+/* Plays a file's variants with the seeds `from`, .. and prints what failed. Returns how many did. */
+unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prints);
+
+/* ---- steps, by file ---- */
+
+typedef enum outcome step_function(struct scenario *scenario, const struct scenario_step *step);
+typedef enum holds condition_function(struct scenario *scenario, const struct scenario_step *step);
+
+step_function step_agent, step_start, step_stop, step_exit, step_kill, step_signal, step_power_cut, step_pass,
+    step_wait, step_expect; /* life.c */
+step_function step_write, step_append, step_mkdir, step_remove, step_rename, step_truncate, step_chmod,
+    step_touch, step_disk, step_fail, step_mend; /* files.c */
+step_function step_connect, step_send, step_receive, step_shut, step_close, step_reset, step_closed,
+    step_post, step_datagram;                                         /* clients.c */
+step_function step_server, step_answer, step_kafka;                   /* servers.c */
+condition_function holds_log, holds_file, holds_files, holds_arrived; /* conditions.c */
+condition_function holds_get, holds_metric;                           /* clients.c */

@@ -1,0 +1,128 @@
+/* Steps: servers behind the agent's sinks. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/world/ledger.h"
+#include "tests/world/peers/connections.h"
+#include "tests/world/peers/kafka/cluster.h"
+#include "tests/world/scenario/scenario.h"
+
+#define ROOM_BYTES ((size_t)256 << 10)
+
+enum { ANSWER_HANG = -1, ANSWER_CLOSE = -2, ANSWER_RESET = -3 };
+
+/* An HTTP server: it answers 200, or what the scenario says for the next requests. Bodies that are answered with 2.. have arrived. */
+struct scenario_server {
+    uint16_t port;
+    struct world_peer *peer;
+    struct net_listener *listener; /* NULL: it is stopped */
+    struct connections connections;
+    int answers[SCENARIO_ANSWERS_MAX];
+    unsigned count;
+};
+
+static int next_answer(struct scenario_server *server)
+{
+    if (server->count == 0)
+        return 200;
+    int answer = server->answers[0];
+    if (answer != ANSWER_HANG) /* it hangs until it is told something else */
+        memmove(server->answers, server->answers + 1, --server->count * sizeof *server->answers);
+    return answer;
+}
+
+static bool take(void *argument, struct connection *connection)
+{
+    struct scenario_server *server = argument;
+    if (connection->in_length == ROOM_BYTES)
+        world_fatal("the agent posted more than %zu bytes", ROOM_BYTES);
+    connection->in[connection->in_length] = 0;
+    const char *end = strstr(connection->in, "\r\n\r\n");
+    const char *field = end == NULL ? NULL : strcasestr(connection->in, "content-length:");
+    size_t head = end == NULL ? 0 : (size_t)(end - connection->in) + 4,
+           body = field != NULL && field < end ? strtoul(field + 15, NULL, 10) : 0;
+    if (end == NULL || connection->in_length < head + body)
+        return true;
+    int answer = next_answer(server);
+    if (answer == ANSWER_HANG)
+        return true;
+    if (answer == ANSWER_CLOSE || answer == ANSWER_RESET)
+        return false;
+    if (answer / 100 == 2)
+        ledger_arrived(connection->in + head, body);
+    connection->out_length =
+        (size_t)snprintf(connection->out, ROOM_BYTES, "HTTP/1.1 %d It\r\nContent-Length: 0\r\n\r\n", answer);
+    connection->answers_ns = world->now_ns;
+    connection_taken(connection, head + body);
+    return true;
+}
+
+static void serve(struct world_peer *peer)
+{
+    struct scenario_server *server = peer->state;
+    if (server->listener == NULL)
+        return;
+    connections_accept(&server->connections, server->listener, 0);
+    peer->due_ns = connections_serve(&server->connections);
+}
+
+static struct scenario_server *find(struct scenario *scenario, const struct scenario_step *step)
+{
+    uint64_t port = scenario_number(scenario->script, step, step->words[0]);
+    struct scenario_server **place = scenario->servers;
+    while (place < scenario->servers + SCENARIO_SERVERS_MAX && *place != NULL && (*place)->port != port)
+        place++;
+    if (place == scenario->servers + SCENARIO_SERVERS_MAX)
+        world_fatal("more than %d servers", SCENARIO_SERVERS_MAX);
+    if (*place == NULL) {
+        *place = world_allocate(sizeof **place);
+        (*place)->port = (uint16_t)port;
+        (*place)->connections = (struct connections){.room = ROOM_BYTES, .take = take, .argument = *place};
+        (*place)->peer = peer_add(serve, *place, WORLD_NEVER);
+    }
+    return *place;
+}
+
+enum outcome step_server(struct scenario *scenario, const struct scenario_step *step)
+{
+    struct scenario_server *server = find(scenario, step);
+    if (step->count == 1 && server->listener == NULL)
+        server->listener = net_listen(server->peer, (struct net_address){0, server->port});
+    else if (step->count == 2 && server->listener != NULL) {
+        connections_reset(&server->connections, 0);
+        net_unlisten(server->listener);
+        server->listener = NULL;
+    }
+    return STEP_DONE;
+}
+
+static int answer_named(struct scenario *scenario, const struct scenario_step *step)
+{
+    const char *word = step->words[1];
+    return strcmp(word, "hang") == 0    ? ANSWER_HANG
+           : strcmp(word, "close") == 0 ? ANSWER_CLOSE
+           : strcmp(word, "reset") == 0 ? ANSWER_RESET
+                                        : (int)scenario_number(scenario->script, step, word);
+}
+
+/* How the next requests are answered. What was said before and has not happened yet comes first, but for `hang`, which ends. */
+enum outcome step_answer(struct scenario *scenario, const struct scenario_step *step)
+{
+    struct scenario_server *server = find(scenario, step);
+    uint64_t times = step->count == 3 ? scenario_number(scenario->script, step, step->words[2]) : 1;
+    if (server->count > 0 && server->answers[server->count - 1] == ANSWER_HANG)
+        server->count--;
+    if (server->count + times > SCENARIO_ANSWERS_MAX)
+        return step_failed(scenario, "more than %d answers", SCENARIO_ANSWERS_MAX);
+    for (; times > 0; times--)
+        server->answers[server->count++] = answer_named(scenario, step);
+    server->peer->called = true;
+    return STEP_DONE;
+}
+
+enum outcome step_kafka(struct scenario *scenario, const struct scenario_step *step)
+{
+    kafka_add();
+    return STEP_DONE;
+}
