@@ -56,6 +56,14 @@ static void put_source(struct drawn_agent *agent)
         put(agent, "a.sources.s.type = %s\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n",
             agent->names[0], PORT);
         break;
+    case SOURCE_SYSLOGTCP:
+    case SOURCE_SYSLOGUDP:
+        put(agent, "a.sources.s.type = %s\na.sources.s.host = 0.0.0.0\na.sources.s.port = %d\n",
+            agent->names[0], PORT);
+        break;
+    case SOURCE_MULTIPORT:
+        put(agent, "a.sources.s.type = multiport_syslogtcp\na.sources.s.ports = %d %d\n", PORT, PORT + 1);
+        break;
     default:
         put(agent, "a.sources.s.type = http\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n", PORT);
         break;
@@ -165,6 +173,13 @@ static void make_source_peer(const struct drawn_agent *agent)
     case SOURCE_THRIFT:
         rpc_thrift_client_add(PORT, events);
         break;
+    case SOURCE_SYSLOGTCP:
+    case SOURCE_SYSLOGUDP:
+        syslog_add((uint16_t[]){PORT, PORT}, agent->source == SOURCE_SYSLOGUDP, events);
+        break;
+    case SOURCE_MULTIPORT:
+        syslog_add((uint16_t[]){PORT, PORT + 1}, false, events);
+        break;
     default:
         http_client_add(PORT, events);
         ledger_expect_header(HEADER_NUMBER, "n", NULL);
@@ -174,7 +189,9 @@ static void make_source_peer(const struct drawn_agent *agent)
 
 void agent_draw(struct drawn_agent *agent)
 {
-    static const char *const sources[SOURCES] = {"taildir", "spooldir", "netcat", "http", "avro", "thrift"};
+    static const char *const sources[SOURCES] = {"taildir",  "spooldir", "netcat",    "http",
+                                                 "avro",     "thrift",   "syslogtcp", "multiport_syslogtcp",
+                                                 "syslogudp"};
     static const char *const channels[CHANNELS] = {"memory", "jdbc", "file"};
     static const char *const sinks[SINKS] = {"file_roll", "http", "kafka", "avro", "thrift"};
     *agent = (struct drawn_agent){.source = (enum agent_source)world_below(SOURCES),

@@ -10,6 +10,7 @@
 
 #include "commands/commands.h"
 #include "tests/world/descriptor.h"
+#include "tests/world/fault.h"
 #include "tests/world/guard.h"
 #include "tests/world/net.h"
 #include "tests/world/real.h"
@@ -43,6 +44,7 @@ enum world_end life_run(const char *path)
     world->end = WORLD_RUNS;
     world->reason[0] = 0;
     world->pending_signals = 0;
+    world->life++;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
@@ -55,5 +57,6 @@ enum world_end life_run(const char *path)
         snprintf(world->reason, sizeof world->reason, "the process ended by signal %d", WTERMSIG(status));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
         exit(99); /* world_fatal has said why */
+    world->ended_well = world->end == WORLD_EXIT && world->exit_code == 0 && faults_struck() == 0;
     return world->end;
 }

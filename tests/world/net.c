@@ -95,6 +95,7 @@ void net_begin(void)
     net->next_port = 40000;
     net->latency_ns = 50000;
     net->jitter_ns = 50000;
+    net->datagram_bytes = 4 * NET_BUFFER_BYTES;
     net->wire = peer_add(wire_step, NULL, WORLD_NEVER);
     net_name("localhost", NET_LOOPBACK);
 }
@@ -397,22 +398,38 @@ struct net_end *net_datagrams(struct world_peer *peer, struct net_address addres
 
 void net_close_datagrams(struct net_end *end)
 {
+    world->net->datagrams_lost += end->pieces != NULL;
     forget(&world->net->datagrams, end);
+}
+
+static struct net_end *find_datagrams(struct net_address to)
+{
+    struct net_end *end = world->net->datagrams;
+    while (end != NULL &&
+           (end->local.port != to.port || (end->local.host != 0 && end->local.host != to.host)))
+        end = end->next;
+    return end;
+}
+
+size_t net_waiting_datagrams(struct net_address to)
+{
+    const struct net_end *end = find_datagrams(to);
+    return end == NULL ? 0 : end->waiting;
 }
 
 long net_send_datagram(struct net_end *end, struct net_address to, const void *bytes, size_t length)
 {
-    struct net *net = world->net;
     if (length > 65507)
         return -EMSGSIZE;
-    for (struct net_end *other = net->datagrams; other != NULL; other = other->next) {
-        if (other->local.port != to.port || (other->local.host != 0 && other->local.host != to.host))
-            continue;
-        if (other->waiting + length <= 4 * NET_BUFFER_BYTES)
-            add_piece(other, bytes, length)->from = end->local;
-        break;
+    struct net_end *other = find_datagrams(to);
+    if (other != NULL && other->waiting + length <= world->net->datagram_bytes) {
+        add_piece(other, bytes, length)->from = end->local;
+        return (long)length;
     }
-    return (long)length; /* also what is lost, because nobody listens or there is no room */
+    world->net->datagrams_lost++;
+    if (other != NULL)
+        other->drops++;
+    return (long)length;
 }
 
 long net_receive_datagram(struct net_end *end, void *to, size_t room, struct net_address *from)
@@ -453,6 +470,6 @@ void net_agent_died(void)
     for (struct net_end *end = net->datagrams, *next; end != NULL; end = next) {
         next = end->next;
         if (end->peer == NULL)
-            forget(&net->datagrams, end);
+            net_close_datagrams(end);
     }
 }

@@ -38,6 +38,7 @@ struct net_end {
     bool ended;                       /* the other end sends nothing more; after `pieces` comes the end */
     uint64_t ends_ns;                 /* .. and when that arrives */
     bool shut, closed;                /* this end sends nothing more; is closed by its owner */
+    uint32_t drops;                   /* datagrams for which there was no room */
     bool accepted;                    /* the owner of the listener has it */
     struct world_peer *peer;          /* its owner is called when something happens; NULL: the agent */
     void *description;                /* the agent's */
@@ -67,6 +68,8 @@ struct net {
     uint32_t reset_share;           /* of 65536 sends, after how many the connection is reset */
     uint64_t reset_from_ns, reset_to_ns;
     uint64_t resets;
+    size_t datagram_bytes;   /* that a socket keeps for its owner */
+    uint64_t datagrams_lost; /* no socket, no room, or the socket was closed before they were read */
 };
 
 /* Makes the network. Once a run, before peers. */
@@ -98,6 +101,8 @@ size_t net_arrived_bytes(const struct net_end *end);
 struct net_end *net_datagrams(struct world_peer *peer, struct net_address address);
 void net_close_datagrams(struct net_end *end);
 long net_send_datagram(struct net_end *end, struct net_address to, const void *bytes, size_t length);
+/* Returns how many bytes of datagrams the socket at an address has not read. */
+size_t net_waiting_datagrams(struct net_address to);
 /* Returns the length of the next datagram, of which at most `room` bytes are written; -EAGAIN. */
 long net_receive_datagram(struct net_end *end, void *to, size_t room, struct net_address *from);
 

@@ -67,6 +67,8 @@ struct world {
     struct world_peer *peers;
     uint64_t patience_ns,
         settled; /* of the last life: until when its peers may need; how much had arrived when it was looked last */
+    unsigned life;       /* the number of the agent's life */
+    bool ended_well;     /* the life before this one: in order, and no call failed */
     bool server_faults;  /* servers misbehave */
     uint32_t peers_busy; /* that have not sent all of their events */
 

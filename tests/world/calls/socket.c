@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -318,9 +319,14 @@ int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *res
             found = 0; /* told once */
         socket->error = found;
     } else if (level == SOL_SOCKET && (name == SO_RCVBUF || name == SO_SNDBUF)) {
-        found = (int)NET_BUFFER_BYTES;
+        found = (int)(socket->type == SOCK_DGRAM ? world->net->datagram_bytes : NET_BUFFER_BYTES);
     } else if (level == SOL_SOCKET && name == SO_TYPE) {
         found = socket->type;
+    } else if (level == SOL_SOCKET && name == SO_MEMINFO) {
+        memset(value, 0, *length);
+        if (*length >= SK_MEMINFO_VARS * sizeof(uint32_t) && socket->end != NULL)
+            ((uint32_t *)value)[SK_MEMINFO_DROPS] = socket->end->drops;
+        return 0;
     } else if (level == IPPROTO_TCP && name == TCP_INFO) {
         memset(value, 0, *length);
         return 0;

@@ -13,6 +13,8 @@ void spooler_add(const char *directory, uint32_t events);
 void netcat_add(uint16_t port, uint32_t events);
 /* Posts JSON to the http source, and repeats what was not answered with 200. */
 void http_client_add(uint16_t port, uint32_t events);
+/* Sends syslog over TCP to the two ports, or over UDP to the first one. */
+void syslog_add(const uint16_t ports[2], bool udp, uint32_t events);
 
 /* Takes what the http sink posts, an event a request. While world->server_faults holds it refuses, breaks off before or after it has taken an event, and
  * answers late. */
