@@ -271,4 +271,7 @@ if(NOT PS_SANITIZE)
   foreach(plant no-sync lost doubled invented stuck header) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})
   endforeach()
+  foreach(plant skipped aborted)
+    world_test(referee_${plant} --runs 200 --only "kafka -> memory -> kafka" --plant ${plant})
+  endforeach()
 endif()

@@ -28,6 +28,26 @@ static unsigned one_of(unsigned a, unsigned b, unsigned c)
     return world_below(3) == 0 ? a : world_below(2) == 0 ? b : c;
 }
 
+#define BROKERS "kafka1:9092,kafka2:9092,kafka3:9092"
+
+static void put_kafka_source(struct drawn_agent *agent)
+{
+    put(agent,
+        "a.sources.s.type = org.apache.flume.source.kafka.KafkaSource\n"
+        "a.sources.s.kafka.bootstrap.servers = " BROKERS "\na.sources.s.kafka.topics = in\n"
+        "a.sources.s.kafka.consumer.group.id = g\na.sources.s.kafka.consumer.auto.offset.reset = earliest\n"
+        "a.sources.s.batchSize = %u\na.sources.s.setTopicHeader = %s\n",
+        one_of(1, 10, 100), agent->sink == SINK_KAFKA ? "false" : "true");
+    if (agent->reader.committed_only && !agent->exactly_once)
+        put(agent, "a.sources.s.kafka.consumer.isolation.level = read_committed\n");
+    if (agent->reader.is_static)
+        put(agent, "a.sources.s.kafka.consumer.group.instance.id = i\n");
+    if (agent->reader.assignor != NULL)
+        put(agent, "a.sources.s.kafka.consumer.partition.assignment.strategy = %s\n", agent->reader.assignor);
+    if (world_below(3) == 0)
+        put(agent, "a.sources.s.kafka.consumer.fetch.max.wait.ms = %u\n", one_of(10, 100, 2000));
+}
+
 static void put_source(struct drawn_agent *agent)
 {
     put(agent, "a.sources = s\na.sources.s.channels = c\n");
@@ -63,6 +83,9 @@ static void put_source(struct drawn_agent *agent)
         break;
     case SOURCE_MULTIPORT:
         put(agent, "a.sources.s.type = multiport_syslogtcp\na.sources.s.ports = %d %d\n", PORT, PORT + 1);
+        break;
+    case SOURCE_KAFKA:
+        put_kafka_source(agent);
         break;
     default:
         put(agent, "a.sources.s.type = http\na.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n", PORT);
@@ -103,10 +126,11 @@ static void put_sink(struct drawn_agent *agent)
     case SINK_KAFKA:
         put(agent,
             "a.sinks.k.type = org.apache.flume.sink.kafka.KafkaSink\n"
-            "a.sinks.k.kafka.bootstrap.servers = kafka1:9092,kafka2:9092,kafka3:9092\na.sinks.k.kafka.topic "
-            "= t\n"
+            "a.sinks.k.kafka.bootstrap.servers = " BROKERS "\na.sinks.k.kafka.topic = t\n"
             "a.sinks.k.flumeBatchSize = %u\n",
             one_of(1, 10, 100));
+        if (agent->exactly_once)
+            put(agent, "a.sinks.k.penstock.guarantee = exactly-once\na.sinks.k.allowTopicOverride = false\n");
         break;
     case SINK_HTTP:
         put(agent,
@@ -151,9 +175,36 @@ void agent_redraw(struct drawn_agent *agent)
     disk_put("/w/agent.properties", agent->text, strlen(agent->text));
 }
 
+static uint32_t draw_events(void)
+{
+    return 200 + (uint32_t)world_below(EVENTS_MAX - 200);
+}
+
+/* A reader of committed records has a writer with transactions. */
+static void draw_kafka(struct drawn_agent *agent)
+{
+    static const char *const assignors[] = {NULL, "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+                                            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"};
+    agent->reader = (struct kafka_reader){.committed_only = agent->exactly_once || world_below(2) == 0,
+                                          .is_static = world_below(3) == 0,
+                                          .assignor = assignors[world_below(agent->exactly_once ? 2 : 3)]};
+    struct kafka_cluster *cluster = kafka_add();
+    if (agent->exactly_once && cluster->generation == 0)
+        cluster->generation = 1;
+    if (agent->source != SOURCE_KAFKA)
+        return;
+    cluster->checks_delivery =
+        agent->channel == CHANNEL_MEMORY && (agent->sink == SINK_HTTP || agent->sink == SINK_KAFKA);
+    kafka_writer_add(cluster, draw_events(), agent->reader.committed_only);
+    world->ledger->more_headers = true;
+    ledger_expect_header(HEADER_TIME, "timestamp", NULL);
+    if (agent->sink != SINK_KAFKA)
+        ledger_expect_header(HEADER_TEXT, "topic", "in");
+}
+
 static void make_source_peer(const struct drawn_agent *agent)
 {
-    uint32_t events = 200 + (uint32_t)world_below(EVENTS_MAX - 200);
+    uint32_t events = draw_events();
     switch (agent->source) {
     case SOURCE_TAILDIR:
         disk_put("/w/logs/a.log", "", 0);
@@ -180,6 +231,8 @@ static void make_source_peer(const struct drawn_agent *agent)
     case SOURCE_MULTIPORT:
         syslog_add((uint16_t[]){PORT, PORT + 1}, false, events);
         break;
+    case SOURCE_KAFKA: /* draw_kafka makes its writer */
+        break;
     default:
         http_client_add(PORT, events);
         ledger_expect_header(HEADER_NUMBER, "n", NULL);
@@ -189,24 +242,30 @@ static void make_source_peer(const struct drawn_agent *agent)
 
 void agent_draw(struct drawn_agent *agent)
 {
-    static const char *const sources[SOURCES] = {"taildir",  "spooldir", "netcat",    "http",
-                                                 "avro",     "thrift",   "syslogtcp", "multiport_syslogtcp",
-                                                 "syslogudp"};
+    static const char *const sources[SOURCES] = {"taildir",   "spooldir", "netcat",    "http",
+                                                 "avro",      "thrift",   "syslogtcp", "multiport_syslogtcp",
+                                                 "syslogudp", "kafka"};
     static const char *const channels[CHANNELS] = {"memory", "jdbc", "file"};
     static const char *const sinks[SINKS] = {"file_roll", "http", "kafka", "avro", "thrift"};
     *agent = (struct drawn_agent){.source = (enum agent_source)world_below(SOURCES),
                                   .channel = (enum agent_channel)world_below(CHANNELS),
                                   .sink = (enum agent_sink)world_below(SINKS),
                                   .two_directories = world_below(3) == 0};
+    if (agent->source == SOURCE_KAFKA && world_below(3) == 0) {
+        agent->exactly_once = true;
+        agent->channel = CHANNEL_MEMORY;
+        agent->sink = SINK_KAFKA;
+    }
     agent->names[0] = sources[agent->source];
     agent->names[1] = channels[agent->channel];
     agent->names[2] = sinks[agent->sink];
-    agent->survives_kills = agent->source <= SOURCE_SPOOLDIR || agent->channel != CHANNEL_MEMORY;
+    agent->survives_kills =
+        agent->source <= SOURCE_SPOOLDIR || agent->source == SOURCE_KAFKA || agent->channel != CHANNEL_MEMORY;
+    if (agent->source == SOURCE_KAFKA || agent->sink == SINK_KAFKA)
+        draw_kafka(agent);
     make_source_peer(agent);
     if (agent->sink == SINK_HTTP)
         http_server_add(SERVER_PORT);
-    else if (agent->sink == SINK_KAFKA)
-        kafka_add();
     else if (agent->sink == SINK_AVRO)
         rpc_server_add(SERVER_PORT, rpc_avro_take);
     else if (agent->sink == SINK_THRIFT)

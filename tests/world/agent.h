@@ -13,6 +13,7 @@ enum agent_source {
     SOURCE_SYSLOGTCP,
     SOURCE_MULTIPORT,
     SOURCE_SYSLOGUDP,
+    SOURCE_KAFKA,
     SOURCES
 };
 enum agent_channel { CHANNEL_MEMORY, CHANNEL_JDBC, CHANNEL_FILE, CHANNELS };
@@ -25,7 +26,12 @@ struct drawn_agent {
     const char *names[3]; /* of the three */
     bool survives_kills;  /* what was acknowledged arrives although the process was killed */
     bool two_directories; /* of the file channel */
-    char text[4096];      /* of the file that was written last */
+    bool exactly_once;    /* from Kafka to Kafka */
+    struct kafka_reader { /* of a Kafka source */
+        bool committed_only, is_static;
+        const char *assignor; /* NULL: the default */
+    } reader;
+    char text[4096]; /* of the file that was written last */
 };
 
 /* Draws an agent, writes its file to /w/agent.properties, and makes its peers. */

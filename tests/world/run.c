@@ -1,10 +1,10 @@
 /* Runs drawn agents in the world: several lives each, with faults of the disk and the network, kills and power cuts, then a last one without; and
  * judges what arrived.
  *
- *   world [--from SEED] [--runs N] [--print] [--trace] [--plant NAME]      (default 1, 1)
+ *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--plant NAME]      (default 1, 1)
  *   world --scenario FILE [--from SEED] [--runs N] [--print]
  *
- * --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, header; the exit code is 0 if it finds one.
+ * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, header, skipped, aborted; the exit code is 0 if it finds one.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
 #include <errno.h>
 #include <iconv.h>
@@ -162,6 +162,8 @@ static const char *judge(const struct run *run)
     bool killed = run->killed > 0;
     disk_walk("/w/out", read_output, &killed);
     const struct ledger *ledger = world->ledger;
+    if (world->broken != NULL)
+        return world->broken;
     if (!peers_are_done())
         return "its peers still wait";
     if (ledger->invented > 0)
@@ -172,6 +174,8 @@ static const char *judge(const struct run *run)
         run->killed == 0 && run->failed_calls == 0 && !run->servers_failed && world->net->resets == 0;
     if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed))
         return "acknowledged events are lost";
+    if (ledger_doubled() > 0 && run->agent.exactly_once)
+        return "events came twice with exactly once";
     if (ledger_doubled() > 0 && undisturbed)
         return "events came twice without a fault";
     return NULL;
@@ -212,9 +216,10 @@ static void run_lives(struct run *run)
 }
 
 static bool prints, traces;
+static const char *only = "";
 static enum world_plant plant;
-static const char *const plants[PLANTS] = {"nothing",  "no-sync", "lost",  "doubled",
-                                           "invented", "stuck",   "header"};
+static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost",    "doubled", "invented",
+                                           "stuck",   "header",  "skipped", "aborted"};
 
 /* Prints the numbers of lost events. */
 static void print_lost(void)
@@ -236,6 +241,11 @@ static bool run_seed(uint64_t seed)
     ledger_begin();
     net_begin();
     agent_draw(&run->agent);
+    char line[64];
+    snprintf(line, sizeof line, "%s -> %s -> %s", run->agent.names[0], run->agent.names[1],
+             run->agent.names[2]);
+    if (strstr(line, only) == NULL)
+        return true;
     run_lives(run);
     if (prints)
         printf("%s\n%.*s", run->agent.text, (int)world->output_length, world->output);
@@ -244,16 +254,15 @@ static bool run_seed(uint64_t seed)
         uint32_t acknowledged = 0;
         for (uint32_t i = 0; i < ledger->count; i++)
             acknowledged += ledger->acknowledged[i];
-        printf("seed %llu: %s: %s -> %s -> %s: %u lives, %u reloads, %u killed, %u power cuts, %llu calls "
+        printf("seed %llu: %s: %s: %u lives, %u reloads, %u killed, %u power cuts, %llu calls "
                "failed, %llu "
                "resets; "
                "%u events, %u acknowledged, %u lost, %u doubled, "
                "%u invented%s%s; %llu s; history %016llx\n",
-               (unsigned long long)seed, run->verdict == NULL ? "good" : run->verdict, run->agent.names[0],
-               run->agent.names[1], run->agent.names[2], run->lives, run->reloads, run->killed, run->cuts,
-               (unsigned long long)run->failed_calls, (unsigned long long)world->net->resets, ledger->count,
-               acknowledged, ledger_lost(), ledger_doubled(), ledger->invented,
-               ledger->invented > 0 ? ": " : "", ledger->invention,
+               (unsigned long long)seed, run->verdict == NULL ? "good" : run->verdict, line, run->lives,
+               run->reloads, run->killed, run->cuts, (unsigned long long)run->failed_calls,
+               (unsigned long long)world->net->resets, ledger->count, acknowledged, ledger_lost(),
+               ledger_doubled(), ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
                (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);
     }
     if (prints)
@@ -320,6 +329,8 @@ int main(int argc, char **argv)
             runs = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--print") == 0)
             prints = true;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            only = argv[++i];
         else if (strcmp(argv[i], "--trace") == 0)
             traces = true;
         else if (strcmp(argv[i], "--scenario") == 0 && i + 1 < argc)

@@ -33,6 +33,8 @@ enum world_plant {
     PLANT_INVENTED, /* .. changes one */
     PLANT_STUCK,    /* the far end's disk stays full */
     PLANT_HEADER,   /* the far end changes a header */
+    PLANT_SKIPPED,  /* the offset that a group commits is one record too far */
+    PLANT_ABORTED,  /* the records of an aborted transaction are there */
     PLANTS,
 };
 
@@ -70,6 +72,7 @@ struct world {
     unsigned life;       /* the number of the agent's life */
     bool ended_well;     /* the life before this one: in order, and no call failed */
     bool server_faults;  /* servers misbehave */
+    const char *broken;  /* a promise that a peer has seen broken; NULL: none */
     uint32_t peers_busy; /* that have not sent all of their events */
 
     size_t output_length; /* what the agent printed on 1 and 2, over all lives */

@@ -71,6 +71,8 @@ uint64_t connections_serve(struct connections *connections)
         } else if (one->out_length > 0) {
             uint64_t answers_ns = one->answers_ns > world->now_ns ? one->answers_ns : world->now_ns + BUSY_NS;
             due_ns = answers_ns < due_ns ? answers_ns : due_ns;
+        } else if (one->since_ns != 0 && one->again_ns < due_ns) {
+            due_ns = one->again_ns;
         }
     }
     return due_ns;

@@ -12,12 +12,14 @@ struct connection {
     size_t in_length, out_length;
     uint64_t answers_ns; /* when `out` may go */
     unsigned state;      /* of the protocol; 0 at the beginning */
+    /* A request whose answer waits: since when, and when it is looked at again at the latest; 0: none waits. */
+    uint64_t since_ns, again_ns;
 };
 
 struct connections {
     size_t room;
     /* Takes one request from `in` if it is whole; its answer is put into `out`. Called while `out` is empty. Returns false when the connection
-     * is to be closed. */
+     * is to be closed. A request that it leaves in `in` is given to it again at each step, and at the time that it sets. */
     bool (*take)(void *argument, struct connection *connection);
     void *argument;
     struct connection list[CONNECTIONS_MAX];

@@ -1,13 +1,22 @@
+/* The logs of partitions. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/world/ledger.h"
 #include "tests/world/peers/kafka/cluster.h"
 
 #define HEAD_BYTES 61 /* of a record batch, with offset and length */
+#define TRANSACTIONAL 0x10
+#define CONTROL 0x20
+#define EPOCH_AT 12
+#define CRC_AT 17
+#define ATTRIBUTES_AT 21
 
 struct batch {
     int64_t producer;
     int16_t epoch;
+    bool is_transactional;
     int32_t sequence, count;
     struct kafka_in records;
 };
@@ -15,7 +24,7 @@ struct batch {
 /* Reads the head of a batch of format 2, and checks its sum. */
 static bool read_batch(const unsigned char *bytes, int64_t length, struct batch *batch)
 {
-    struct kafka_in in = {bytes, bytes + length, false};
+    struct kafka_in in = {.at = bytes, .end = bytes + length};
     kafka_get(&in, 8); /* offset */
     int64_t rest = kafka_get(&in, 4);
     kafka_get(&in, 4); /* leader epoch */
@@ -29,6 +38,7 @@ static bool read_batch(const unsigned char *bytes, int64_t length, struct batch 
         return false;
     int64_t last_delta = kafka_get(&in, 4);
     kafka_get(&in, 8), kafka_get(&in, 8); /* times */
+    batch->is_transactional = (attributes & TRANSACTIONAL) != 0;
     batch->producer = kafka_get(&in, 8);
     batch->epoch = (int16_t)kafka_get(&in, 2);
     batch->sequence = (int32_t)kafka_get(&in, 4);
@@ -37,8 +47,9 @@ static bool read_batch(const unsigned char *bytes, int64_t length, struct batch 
     return !in.bad && batch->count > 0 && last_delta == batch->count - 1;
 }
 
-/* Notes the value of each record. Returns whether there were as many as the head says, and nothing behind them. */
-static bool note_records(const struct batch *batch, bool counts)
+/* Calls `note` with the value of each record. Returns whether there were as many as the head says, and nothing behind them. */
+static bool read_records(const struct batch *batch,
+                         void (*note)(void *argument, const char *value, size_t length), void *argument)
 {
     struct kafka_in in = batch->records;
     for (int32_t i = 0; i < batch->count; i++) {
@@ -61,11 +72,18 @@ static bool note_records(const struct batch *batch, bool counts)
         }
         if (in.bad || value == NULL || in.at - begin != length)
             return false;
-        if (counts)
-            ledger_arrived((const char *)value, (size_t)value_length);
+        if (note != NULL)
+            note(argument, (const char *)value, (size_t)value_length);
     }
     return in.at == in.end;
 }
+
+static void note_arrival(void *argument, const char *value, size_t length)
+{
+    ledger_arrived(value, length);
+}
+
+/* ---- producers ---- */
 
 static struct kafka_producer *producer_of(struct kafka_partition *partition, int64_t id)
 {
@@ -84,7 +102,7 @@ static int check_sequence(struct kafka_producer *producer, const struct batch *b
     if (producer->id == 0 || batch->epoch > producer->epoch) {
         bool is_known = producer->id != 0;
         if (batch->sequence != 0)
-            return is_known ? KAFKA_OUT_OF_ORDER_SEQUENCE : 59; /* UNKNOWN_PRODUCER_ID */
+            return is_known ? KAFKA_OUT_OF_ORDER_SEQUENCE : KAFKA_UNKNOWN_PRODUCER;
         *producer = (struct kafka_producer){.id = batch->producer, .epoch = batch->epoch};
         return KAFKA_NONE;
     }
@@ -102,25 +120,225 @@ static int check_sequence(struct kafka_producer *producer, const struct batch *b
     return batch->sequence == expected ? KAFKA_NONE : KAFKA_OUT_OF_ORDER_SEQUENCE;
 }
 
-int kafka_append(struct kafka_partition *partition, const unsigned char *bytes, int64_t length,
+static void note_batch(struct kafka_producer *producer, const struct batch *batch, int64_t offset)
+{
+    memmove(&producer->last[1], &producer->last[0], 4 * sizeof producer->last[0]);
+    producer->last[0].sequence = batch->sequence;
+    producer->last[0].count = batch->count;
+    producer->last[0].offset = offset;
+    producer->last_count += producer->last_count < 5;
+    if (batch->is_transactional && !producer->is_open) {
+        producer->is_open = true;
+        producer->first = offset;
+    }
+}
+
+/* ---- appending ---- */
+
+/* Puts a copy of the batch at the end of the log. */
+static void keep(struct kafka_partition *partition, const unsigned char *bytes, size_t length, int32_t count,
+                 int64_t producer)
+{
+    if (partition->batch_count == partition->batch_room) {
+        size_t room = partition->batch_room == 0 ? 64 : partition->batch_room * 2;
+        partition->batches =
+            world_grow(partition->batches, partition->batch_room * sizeof *partition->batches,
+                       room * sizeof *partition->batches);
+        partition->batch_room = room;
+    }
+    struct kafka_batch *batch = &partition->batches[partition->batch_count++];
+    *batch = (struct kafka_batch){.base = partition->end,
+                                  .last = partition->end + count - 1,
+                                  .producer = producer,
+                                  .epoch = partition->leader_epoch,
+                                  .bytes = world_allocate(length),
+                                  .length = length};
+    memcpy(batch->bytes, bytes, length);
+    struct kafka_out head = {.bytes = batch->bytes, .room = length};
+    kafka_put(&head, batch->base, 8);
+    kafka_patch(&head, EPOCH_AT, batch->epoch, 4);
+    partition->end += count;
+}
+
+int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char *bytes, int64_t length,
                  int64_t *offset)
 {
+    struct kafka_partition *partition = &topic->partitions[number];
     struct batch batch;
-    if (!read_batch(bytes, length, &batch) || !note_records(&batch, false))
+    if (!read_batch(bytes, length, &batch) || !read_records(&batch, NULL, NULL))
         return KAFKA_CORRUPT_MESSAGE;
     if (batch.producer >= 0) {
         struct kafka_producer *producer = producer_of(partition, batch.producer);
         int error = check_sequence(producer, &batch, offset);
         if (error != KAFKA_NONE || *offset >= 0)
             return error;
-        memmove(&producer->last[1], &producer->last[0], 4 * sizeof producer->last[0]);
-        producer->last[0].sequence = batch.sequence;
-        producer->last[0].count = batch.count;
-        producer->last[0].offset = partition->end;
-        producer->last_count += producer->last_count < 5;
+        note_batch(producer, &batch, partition->end);
     }
-    note_records(&batch, true);
+    if (topic->counts && !batch.is_transactional)
+        read_records(&batch, note_arrival, NULL);
     *offset = partition->end;
-    partition->end += batch.count;
+    keep(partition, bytes, (size_t)length, batch.count, batch.is_transactional ? batch.producer : -1);
     return KAFKA_NONE;
+}
+
+/* Writes what is before the records, once they are there. */
+static void put_head(struct kafka_out *out, int32_t count, int64_t attributes, int64_t producer,
+                     int16_t epoch)
+{
+    struct kafka_out head = {.bytes = out->bytes, .room = HEAD_BYTES};
+    int64_t time_ms = WORLD_WALL_START_S * INT64_C(1000) + (int64_t)(world->now_ns / 1000000);
+    kafka_put(&head, 0, 8);
+    kafka_put(&head, (int64_t)out->length - 12, 4);
+    kafka_put(&head, 0, 4);
+    kafka_put(&head, 2, 1);
+    kafka_put(&head, 0, 4);
+    kafka_put(&head, attributes, 2);
+    kafka_put(&head, count - 1, 4);
+    kafka_put(&head, time_ms, 8);
+    kafka_put(&head, time_ms, 8);
+    kafka_put(&head, producer, 8);
+    kafka_put(&head, epoch, 2);
+    kafka_put(&head, -1, 4); /* sequence */
+    kafka_put(&head, count, 4);
+    kafka_patch(&head, CRC_AT, kafka_crc32c(out->bytes + ATTRIBUTES_AT, out->length - ATTRIBUTES_AT), 4);
+}
+
+static void put_record(struct kafka_out *out, int32_t delta, const char *key, int64_t key_length,
+                       const char *value, size_t length, const char *header)
+{
+    static unsigned char bytes[8192];
+    struct kafka_out record = {.bytes = bytes, .room = sizeof bytes};
+    kafka_put(&record, 0, 1);
+    kafka_put_varint(&record, 0);
+    kafka_put_varint(&record, delta);
+    kafka_put_varint(&record, key_length);
+    if (key_length > 0)
+        kafka_put_bytes(&record, key, (size_t)key_length);
+    kafka_put_varint(&record, (int64_t)length);
+    kafka_put_bytes(&record, value, length);
+    kafka_put_varint(&record, header != NULL);
+    if (header != NULL) {
+        kafka_put_varint(&record, 1);
+        kafka_put_bytes(&record, "h", 1);
+        kafka_put_varint(&record, (int64_t)strlen(header));
+        kafka_put_bytes(&record, header, strlen(header));
+    }
+    kafka_put_varint(out, (int64_t)record.length);
+    kafka_put_bytes(out, bytes, record.length);
+}
+
+void kafka_write(struct kafka_topic *topic, int32_t number, uint32_t first, uint32_t count, int64_t producer)
+{
+    static unsigned char bytes[256 << 10];
+    struct kafka_partition *partition = &topic->partitions[number];
+    struct kafka_out out = {.bytes = bytes, .length = HEAD_BYTES, .room = sizeof bytes};
+    for (uint32_t i = 0; i < count; i++) {
+        char text[LEDGER_TEXT_MAX], key[16];
+        size_t length = ledger_text(first + i, text);
+        snprintf(key, sizeof key, "key-%u", (first + i) % 7);
+        int64_t key_length = (first + i) % 3 == 0 ? -1 : (int64_t)strlen(key) * ((first + i) % 5 != 0);
+        put_record(&out, (int32_t)i, key, key_length, text, length, (first + i) % 4 == 0 ? key : NULL);
+    }
+    put_head(&out, (int32_t)count, producer >= 0 ? TRANSACTIONAL : 0, producer, producer >= 0 ? 0 : -1);
+    if (producer >= 0) {
+        struct kafka_producer *one = producer_of(partition, producer);
+        const struct batch batch = {.is_transactional = true, .count = (int32_t)count};
+        one->id = producer;
+        note_batch(one, &batch, partition->end);
+    }
+    keep(partition, bytes, out.length, (int32_t)count, producer);
+}
+
+/* ---- transactions ---- */
+
+static void note_aborted(struct kafka_partition *partition, const struct kafka_producer *producer)
+{
+    if (partition->aborted_count == partition->aborted_room) {
+        size_t room = partition->aborted_room == 0 ? 16 : partition->aborted_room * 2;
+        partition->aborted =
+            world_grow(partition->aborted, partition->aborted_room * sizeof *partition->aborted,
+                       room * sizeof *partition->aborted);
+        partition->aborted_room = room;
+    }
+    partition->aborted[partition->aborted_count++] =
+        (struct kafka_aborted){producer->id, producer->first, partition->end};
+}
+
+void kafka_end(struct kafka_topic *topic, int32_t number, int64_t id, int16_t next_epoch, bool commits)
+{
+    unsigned char bytes[128];
+    struct kafka_partition *partition = &topic->partitions[number];
+    struct kafka_producer *producer = producer_of(partition, id);
+    if (producer->is_open && !commits)
+        note_aborted(partition, producer);
+    for (size_t i = kafka_batch_at(partition, producer->first);
+         i < partition->batch_count && producer->is_open && commits && topic->counts; i++) {
+        struct batch batch;
+        if (partition->batches[i].producer == id &&
+            read_batch(partition->batches[i].bytes, (int64_t)partition->batches[i].length, &batch))
+            read_records(&batch, note_arrival, NULL);
+    }
+    if (producer->id == 0 || producer->epoch != next_epoch)
+        *producer = (struct kafka_producer){.id = id, .epoch = next_epoch};
+    producer->is_open = false;
+    struct kafka_out out = {.bytes = bytes, .length = HEAD_BYTES, .room = sizeof bytes};
+    const char key[4] = {0, 0, 0, (char)commits}, value[6] = {0};
+    put_record(&out, 0, key, sizeof key, value, sizeof value, NULL);
+    put_head(&out, 1, TRANSACTIONAL | CONTROL, id, next_epoch);
+    keep(partition, bytes, out.length, 1, -1);
+}
+
+int64_t kafka_stable(const struct kafka_partition *partition)
+{
+    int64_t stable = partition->end;
+    for (const struct kafka_producer *one = partition->producers;
+         one < partition->producers + KAFKA_PRODUCERS_MAX && one->id != 0; one++)
+        if (one->is_open && one->first < stable)
+            stable = one->first;
+    return stable;
+}
+
+/* ---- reading ---- */
+
+size_t kafka_batch_at(const struct kafka_partition *partition, int64_t offset)
+{
+    size_t low = 0, high = partition->batch_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (partition->batches[middle].last < offset)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct looked_for {
+    int64_t offset, below;
+    bool is_missing;
+};
+
+static void look(void *argument, const char *value, size_t length)
+{
+    struct looked_for *search = argument;
+    if (search->offset++ >= search->below || length < 7 || memcmp(value, "event ", 6) != 0)
+        return;
+    uint32_t event = (uint32_t)strtoul(value + 6, NULL, 10);
+    search->is_missing |= world->ledger->acknowledged[event] && world->ledger->arrived[event] == 0;
+}
+
+bool kafka_is_delivered(struct kafka_topic *topic, int32_t number, int64_t offset)
+{
+    struct kafka_partition *partition = &topic->partitions[number];
+    struct looked_for search = {.below = offset};
+    for (size_t i = kafka_batch_at(partition, partition->delivered);
+         i < partition->batch_count && partition->batches[i].base < offset; i++) {
+        struct batch batch;
+        search.offset = partition->batches[i].base;
+        if (read_batch(partition->batches[i].bytes, (int64_t)partition->batches[i].length, &batch))
+            read_records(&batch, look, &search);
+    }
+    if (!search.is_missing && offset > partition->delivered)
+        partition->delivered = offset;
+    return !search.is_missing;
 }

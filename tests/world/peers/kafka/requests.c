@@ -1,189 +1,318 @@
-/* Requests of Kafka's protocol, in versions without tagged fields (before KIP-482). */
+/* Requests of Kafka's protocol: which versions there are, and those that ask any broker or write records. */
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/world/peers/kafka/cluster.h"
 
-enum { PRODUCE = 0, METADATA = 3, API_VERSIONS = 18, INIT_PRODUCER_ID = 22 };
+#define API_VERSIONS 18
+#define GENERATIONS 3
+#define ID_BEGINS 7 /* the upper half of each topic's id */
+
+static enum kafka_served answer_versions(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
+static enum kafka_served answer_metadata(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
+static enum kafka_served answer_produce(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
 
 static const struct {
-    int16_t key, least, most;
-} versions[] = {{PRODUCE, 3, 7}, {METADATA, 1, 7}, {API_VERSIONS, 0, 2}, {INIT_PRODUCER_ID, 0, 1}};
-#define VERSIONS (sizeof versions / sizeof *versions)
+    int16_t key, least, most[GENERATIONS], flexible;
+    enum kafka_served (*serve)(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
+} requests[] = {
+    {0, 3, {7, 8, 12}, 9, answer_produce},
+    {1, 4, {11, 13, 13}, 12, kafka_fetch},
+    {2, 1, {2, 2, 2}, 6, kafka_list_offsets},
+    {3, 1, {7, 10, 10}, 9, answer_metadata},
+    {8, 2, {7, 7, 7}, 8, kafka_commit},
+    {9, 1, {5, 7, 7}, 6, kafka_offsets},
+    {10, 0, {1, 1, 1}, 3, kafka_coordinator},
+    {11, 0, {5, 9, 9}, 6, kafka_join},
+    {12, 0, {3, 3, 3}, 4, kafka_heartbeat},
+    {13, 0, {1, 1, 1}, 4, kafka_leave},
+    {14, 0, {3, 3, 3}, 4, kafka_sync},
+    {API_VERSIONS, 0, {3, 3, 3}, 3, answer_versions},
+    {22, 0, {1, 1, 1}, 2, kafka_producer_id},
+    {23, 3, {3, 3, 3}, 4, kafka_epochs},
+    {24, 0, {1, 1, 1}, 3, kafka_add_partitions},
+    {25, 0, {1, 1, 1}, 3, kafka_add_offsets},
+    {26, 0, {1, 1, 5}, 3, kafka_end_transaction},
+    {28, 0, {2, 3, 5}, 3, kafka_commit_in_transaction},
+};
+#define REQUESTS (sizeof requests / sizeof *requests)
 
-static void answer_versions(int16_t version, struct kafka_out *answer)
+/* ---- topics ---- */
+
+int kafka_topic_named(const struct kafka_cluster *cluster, const char *name)
 {
-    bool is_known = version <= 2;
-    kafka_put(answer, is_known ? KAFKA_NONE : KAFKA_UNSUPPORTED_VERSION, 2);
-    kafka_put(answer, VERSIONS, 4);
-    for (size_t i = 0; i < VERSIONS; i++) {
-        kafka_put(answer, versions[i].key, 2);
-        kafka_put(answer, versions[i].least, 2);
-        kafka_put(answer, versions[i].most, 2);
+    for (int i = 0; i < KAFKA_TOPICS; i++)
+        if (strcmp(cluster->topics[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int kafka_topic_of_id(const struct kafka_cluster *cluster, int64_t id)
+{
+    for (int i = 0; i < KAFKA_TOPICS; i++)
+        if (cluster->topics[i].id == id)
+            return i;
+    return -1;
+}
+
+struct kafka_partition *kafka_partition_of(struct kafka_cluster *cluster, int topic, int32_t number)
+{
+    return topic < 0 || number < 0 || number >= KAFKA_PARTITIONS ? NULL
+                                                                 : &cluster->topics[topic].partitions[number];
+}
+
+int64_t kafka_get_id(struct kafka_in *in)
+{
+    bool is_ours = kafka_get(in, 8) == ID_BEGINS;
+    int64_t id = kafka_get(in, 8);
+    return is_ours ? id : -1;
+}
+
+void kafka_put_id(struct kafka_out *out, int64_t id)
+{
+    kafka_put(out, ID_BEGINS, 8);
+    kafka_put(out, id, 8);
+}
+
+/* ---- what any broker answers ---- */
+
+/* The feature by which brokers say that they have the second protocol of transactions (KIP-890). */
+static void put_features(struct kafka_out *answer)
+{
+    unsigned char bytes[64];
+    struct kafka_out field = {.bytes = bytes, .room = sizeof bytes, .flexible = true};
+    kafka_put_count(&field, 1);
+    kafka_put_text(&field, "transaction.version");
+    kafka_put(&field, 2, 2);
+    kafka_put(&field, 0, 2);
+    kafka_put_tags(&field);
+    kafka_put(answer, 1, 1); /* one tagged field: 2, finalized features */
+    kafka_put(answer, 2, 1);
+    kafka_put(answer, (int64_t)field.length, 1);
+    kafka_put_bytes(answer, bytes, field.length);
+}
+
+static enum kafka_served answer_versions(struct kafka_cluster *cluster, struct kafka_request *request,
+                                         struct kafka_out *answer)
+{
+    kafka_put(answer, KAFKA_NONE, 2);
+    kafka_put_count(answer, REQUESTS);
+    for (size_t i = 0; i < REQUESTS; i++) {
+        kafka_put(answer, requests[i].key, 2);
+        kafka_put(answer, requests[i].least, 2);
+        kafka_put(answer, requests[i].most[cluster->generation], 2);
+        kafka_put_tags(answer);
     }
-    if (is_known && version >= 1)
+    if (request->version >= 1)
         kafka_put(answer, 0, 4); /* throttle */
+    if (request->version >= 3 && cluster->generation == 2)
+        put_features(answer);
+    else
+        kafka_put_tags(answer);
+    return KAFKA_ANSWERED;
+}
+
+static void put_partition(const struct kafka_cluster *cluster, int16_t version, int topic, int number,
+                          struct kafka_out *answer)
+{
+    const struct kafka_partition *partition = &cluster->topics[topic].partitions[number];
+    bool has_leader = cluster->listeners[partition->leader] != NULL;
+    kafka_put(answer, has_leader ? KAFKA_NONE : KAFKA_LEADER_NOT_AVAILABLE, 2);
+    kafka_put(answer, number, 4);
+    kafka_put(answer, has_leader ? partition->leader + 1 : -1, 4);
+    if (version >= 7)
+        kafka_put(answer, partition->leader_epoch, 4);
+    for (int lists = 0; lists < 2; lists++) { /* replicas, in-sync replicas */
+        kafka_put_count(answer, KAFKA_BROKERS);
+        for (int broker = 1; broker <= KAFKA_BROKERS; broker++)
+            kafka_put(answer, broker, 4);
+    }
+    if (version >= 5)
+        kafka_put_count(answer, 0); /* offline replicas */
+    kafka_put_tags(answer);
 }
 
 static void put_topic(const struct kafka_cluster *cluster, int16_t version, const char *name,
                       struct kafka_out *answer)
 {
-    bool is_ours = strcmp(name, "t") == 0;
-    kafka_put(answer, is_ours ? KAFKA_NONE : KAFKA_UNKNOWN_TOPIC_OR_PARTITION, 2);
-    kafka_put_string(answer, name);
+    int topic = kafka_topic_named(cluster, name);
+    kafka_put(answer, topic >= 0 ? KAFKA_NONE : KAFKA_UNKNOWN_TOPIC_OR_PARTITION, 2);
+    kafka_put_text(answer, name);
+    if (version >= 10)
+        kafka_put_id(answer, topic >= 0 ? cluster->topics[topic].id : 0);
     kafka_put(answer, 0, 1); /* internal */
-    kafka_put(answer, is_ours ? KAFKA_PARTITIONS : 0, 4);
-    for (int i = 0; i < KAFKA_PARTITIONS && is_ours; i++) {
-        const struct kafka_partition *partition = &cluster->partitions[i];
-        bool has_leader = cluster->listeners[partition->leader] != NULL;
-        kafka_put(answer, has_leader ? KAFKA_NONE : 5 /* LEADER_NOT_AVAILABLE */, 2);
-        kafka_put(answer, i, 4);
-        kafka_put(answer, has_leader ? partition->leader + 1 : -1, 4);
-        if (version >= 7)
-            kafka_put(answer, partition->leader_epoch, 4);
-        for (int lists = 0; lists < 2; lists++) { /* replicas, in-sync replicas */
-            kafka_put(answer, KAFKA_BROKERS, 4);
-            for (int broker = 1; broker <= KAFKA_BROKERS; broker++)
-                kafka_put(answer, broker, 4);
-        }
-        if (version >= 5)
-            kafka_put(answer, 0, 4); /* offline replicas */
-    }
+    kafka_put_count(answer, topic >= 0 ? KAFKA_PARTITIONS : 0);
+    for (int i = 0; i < KAFKA_PARTITIONS && topic >= 0; i++)
+        put_partition(cluster, version, topic, i, answer);
+    if (version >= 8)
+        kafka_put(answer, 0, 4); /* allowed operations */
+    kafka_put_tags(answer);
 }
 
-static void answer_metadata(const struct kafka_cluster *cluster, int16_t version, struct kafka_in *request,
-                            struct kafka_out *answer)
+static void put_brokers(const struct kafka_cluster *cluster, struct kafka_out *answer)
 {
-    if (version >= 3)
-        kafka_put(answer, 0, 4);
     size_t count_at = answer->length;
     int brokers = 0;
-    kafka_put(answer, 0, 4);
+    kafka_put_count(answer, 0);
     for (int i = 0; i < KAFKA_BROKERS; i++) {
         if (cluster->listeners[i] == NULL)
             continue;
         char host[16];
         snprintf(host, sizeof host, "kafka%d", i + 1);
         kafka_put(answer, i + 1, 4);
-        kafka_put_string(answer, host);
+        kafka_put_text(answer, host);
         kafka_put(answer, 9092, 4);
-        kafka_put_string(answer, NULL); /* rack */
+        kafka_put_text(answer, NULL); /* rack */
+        kafka_put_tags(answer);
         brokers++;
     }
-    kafka_patch(answer, count_at, brokers, 4);
-    if (version >= 2)
-        kafka_put_string(answer, "world");
-    kafka_put(answer, 1, 4); /* controller */
-    int64_t count = kafka_get(request, 4);
-    if (count < 0) {
-        kafka_put(answer, 1, 4);
-        put_topic(cluster, version, "t", answer);
-        return;
-    }
-    kafka_put(answer, count, 4);
-    for (int64_t i = 0; i < count && !request->bad; i++) {
-        char name[256];
-        kafka_get_string(request, name, sizeof name);
-        put_topic(cluster, version, name, answer);
-    }
+    kafka_patch_count(answer, count_at, brokers);
 }
 
-/* An error before or after the batch is written, as replicas cause it. */
-static int draw_error(int before, int after, bool is_written)
+static enum kafka_served answer_metadata(struct kafka_cluster *cluster, struct kafka_request *request,
+                                         struct kafka_out *answer)
+{
+    int16_t version = request->version;
+    if (version >= 3)
+        kafka_put(answer, 0, 4);
+    put_brokers(cluster, answer);
+    if (version >= 2)
+        kafka_put_text(answer, "world");
+    kafka_put(answer, 1, 4); /* controller */
+    int64_t count = kafka_get_count(&request->in);
+    kafka_put_count(answer, count < 0 ? KAFKA_TOPICS : count);
+    for (int i = 0; i < KAFKA_TOPICS && count < 0; i++)
+        put_topic(cluster, version, cluster->topics[i].name, answer);
+    for (int64_t i = 0; i < count && !request->in.bad; i++) {
+        char name[KAFKA_NAME_MAX];
+        if (version >= 10)
+            kafka_get_id(&request->in);
+        kafka_get_text(&request->in, name, sizeof name);
+        kafka_get_tags(&request->in);
+        put_topic(cluster, version, name, answer);
+    }
+    if (version >= 8)
+        kafka_put(answer, 0, 4); /* allowed operations */
+    kafka_put_tags(answer);
+    return KAFKA_ANSWERED;
+}
+
+/* ---- Produce ---- */
+
+int kafka_draw_error(const int *errors, unsigned count)
 {
     if (!world->server_faults || world_below(20) != 0)
         return KAFKA_NONE;
-    return is_written ? after : before;
+    return errors[world_below(count)];
 }
 
-static void answer_partition(struct kafka_cluster *cluster, int broker, int16_t version, bool is_ours,
-                             struct kafka_in *request, struct kafka_out *answer)
+static int produce(struct kafka_cluster *cluster, const struct kafka_request *request, const char *id,
+                   int topic, int32_t number, int64_t *offset, struct kafka_in *batch)
 {
-    int32_t number = (int32_t)kafka_get(request, 4);
-    int64_t length = kafka_get(request, 4), offset = -1;
-    const unsigned char *batch = kafka_get_bytes(request, length);
-    struct kafka_partition *partition =
-        number >= 0 && number < KAFKA_PARTITIONS && is_ours ? &cluster->partitions[number] : NULL;
-    int error = KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    if (batch == NULL)
-        error = KAFKA_CORRUPT_MESSAGE;
-    else if (partition != NULL && partition->leader != broker)
-        error = KAFKA_NOT_LEADER;
-    else if (partition != NULL && (error = draw_error(KAFKA_NOT_ENOUGH_REPLICAS, 0, false)) == KAFKA_NONE) {
-        error = kafka_append(partition, batch, length, &offset);
-        if (error == KAFKA_NONE)
-            error = draw_error(
-                0, world_below(2) == 0 ? KAFKA_REQUEST_TIMED_OUT : KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-                true);
-    }
+    static const int before[] = {KAFKA_NOT_ENOUGH_REPLICAS},
+                     after[] = {KAFKA_REQUEST_TIMED_OUT, KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND};
+    const struct kafka_partition *partition = kafka_partition_of(cluster, topic, number);
+    int64_t length = batch->end - batch->at;
+    if (partition == NULL)
+        return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
+    if (partition->leader != request->broker)
+        return KAFKA_NOT_LEADER;
+    int error = kafka_draw_error(before, 1);
+    if (error == KAFKA_NONE && id[0] != 0)
+        error =
+            kafka_check_transaction(cluster, id, batch->at, length, topic, number, request->version >= 12);
+    if (error == KAFKA_NONE)
+        error = kafka_append(&cluster->topics[topic], number, batch->at, length, offset);
+    if (error != KAFKA_NONE)
+        return error;
+    cluster->changed = true;
+    return kafka_draw_error(after, 2);
+}
+
+static void answer_partition(struct kafka_cluster *cluster, struct kafka_request *request, const char *id,
+                             int topic, struct kafka_out *answer)
+{
+    struct kafka_in *in = &request->in;
+    int32_t number = (int32_t)kafka_get(in, 4);
+    int64_t length = kafka_get_count(in), offset = -1;
+    const unsigned char *bytes = kafka_get_bytes(in, length);
+    kafka_get_tags(in);
+    struct kafka_in batch = {.at = bytes, .end = bytes + length};
+    int error =
+        bytes == NULL ? KAFKA_CORRUPT_MESSAGE : produce(cluster, request, id, topic, number, &offset, &batch);
     kafka_put(answer, number, 4);
     kafka_put(answer, error, 2);
     kafka_put(answer, error == KAFKA_NONE ? offset : -1, 8);
     kafka_put(answer, -1, 8); /* time */
-    if (version >= 5)
+    if (request->version >= 5)
         kafka_put(answer, 0, 8); /* start of the log */
+    if (request->version >= 8) {
+        kafka_put_count(answer, 0);   /* records that are bad */
+        kafka_put_text(answer, NULL); /* the error's text */
+    }
+    kafka_put_tags(answer);
 }
 
-/* Returns whether the request is answered: not with acks=0. */
-static bool answer_produce(struct kafka_cluster *cluster, int broker, int16_t version,
-                           struct kafka_in *request, struct kafka_out *answer)
+/* With acks=0 there is no answer. */
+static enum kafka_served answer_produce(struct kafka_cluster *cluster, struct kafka_request *request,
+                                        struct kafka_out *answer)
 {
-    char name[256];
-    kafka_get_string(request, name, sizeof name); /* transactional.id */
-    int64_t acks = kafka_get(request, 2);
-    kafka_get(request, 4); /* timeout */
-    int64_t topics = kafka_get(request, 4);
-    kafka_put(answer, topics, 4);
-    for (; topics > 0 && !request->bad; topics--) {
-        kafka_get_string(request, name, sizeof name);
-        kafka_put_string(answer, name);
-        int64_t partitions = kafka_get(request, 4);
-        kafka_put(answer, partitions, 4);
-        for (; partitions > 0 && !request->bad; partitions--)
-            answer_partition(cluster, broker, version, strcmp(name, "t") == 0, request, answer);
+    struct kafka_in *in = &request->in;
+    char id[KAFKA_NAME_MAX], name[KAFKA_NAME_MAX];
+    kafka_get_text(in, id, sizeof id);
+    int64_t acks = kafka_get(in, 2);
+    kafka_get(in, 4); /* timeout */
+    int64_t topics = kafka_get_count(in);
+    kafka_put_count(answer, topics);
+    for (; topics > 0 && !in->bad; topics--) {
+        kafka_get_text(in, name, sizeof name);
+        kafka_put_text(answer, name);
+        int topic = kafka_topic_named(cluster, name);
+        int64_t partitions = kafka_get_count(in);
+        kafka_put_count(answer, partitions);
+        for (; partitions > 0 && !in->bad; partitions--)
+            answer_partition(cluster, request, id, topic, answer);
+        kafka_get_tags(in);
+        kafka_put_tags(answer);
     }
     kafka_put(answer, 0, 4);
-    return acks != 0;
+    kafka_put_tags(answer);
+    if (acks == 0)
+        answer->length = 0;
+    return KAFKA_ANSWERED;
 }
 
-static void answer_producer_id(struct kafka_cluster *cluster, struct kafka_out *answer)
+/* ---- all of them ---- */
+
+enum kafka_served kafka_wait(struct kafka_request *request, uint64_t until_ns)
 {
-    kafka_put(answer, 0, 4);
-    kafka_put(answer, KAFKA_NONE, 2);
-    kafka_put(answer, ++cluster->next_producer, 8);
-    kafka_put(answer, 0, 2);
+    request->connection->again_ns = until_ns;
+    return KAFKA_LATER;
 }
 
-bool kafka_serve(struct kafka_cluster *cluster, int broker, struct kafka_in *request,
-                 struct kafka_out *answer)
+enum kafka_served kafka_serve(struct kafka_cluster *cluster, struct connection *connection,
+                              struct kafka_in in, struct kafka_out *answer)
 {
-    char client[256];
-    int16_t key = (int16_t)kafka_get(request, 2), version = (int16_t)kafka_get(request, 2);
-    kafka_put(answer, kafka_get(request, 4), 4);
-    kafka_get_string(request, client, sizeof client);
+    char client[KAFKA_NAME_MAX];
+    struct kafka_request request = {.broker = connection->server, .connection = connection};
+    request.key = (int16_t)kafka_get(&in, 2);
+    request.version = (int16_t)kafka_get(&in, 2);
+    kafka_put(answer, kafka_get(&in, 4), 4);
+    kafka_get_string(&in, client, sizeof client);
     size_t at = 0;
-    while (at < VERSIONS && versions[at].key != key)
+    while (at < REQUESTS && requests[at].key != request.key)
         at++;
-    if (key != API_VERSIONS &&
-        (at == VERSIONS || version < versions[at].least || version > versions[at].most))
-        world_fatal("the agent sent a request %d in version %d, which the brokers do not offer", key,
-                    version);
-    switch (key) {
-    case API_VERSIONS:
-        answer_versions(version, answer);
-        break;
-    case METADATA:
-        answer_metadata(cluster, version, request, answer);
-        break;
-    case PRODUCE:
-        if (!answer_produce(cluster, broker, version, request, answer))
-            answer->length = 0;
-        break;
-    default:
-        answer_producer_id(cluster, answer);
-        break;
-    }
-    if (request->bad)
-        world_fatal("the agent sent a request %d that ends too early", key);
-    return !answer->full;
+    if (at == REQUESTS || request.version < requests[at].least ||
+        request.version > requests[at].most[cluster->generation])
+        world_fatal("the agent sent a request %d in version %d, which the brokers do not offer", request.key,
+                    request.version);
+    in.flexible = answer->flexible = request.version >= requests[at].flexible;
+    kafka_get_tags(&in);
+    if (request.key != API_VERSIONS)
+        kafka_put_tags(answer);
+    request.in = in;
+    enum kafka_served served = requests[at].serve(cluster, &request, answer);
+    if (request.in.bad)
+        world_fatal("the agent sent a request %d that ends too early", request.key);
+    return answer->full ? KAFKA_CLOSE : served;
 }

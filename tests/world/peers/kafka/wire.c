@@ -26,7 +26,7 @@ int64_t kafka_get(struct kafka_in *in, unsigned bytes)
     return (int64_t)(value << unused) >> unused;
 }
 
-int64_t kafka_get_varint(struct kafka_in *in)
+static uint64_t get_uvarint(struct kafka_in *in)
 {
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -35,12 +35,32 @@ int64_t kafka_get_varint(struct kafka_in *in)
         if ((byte & 128) == 0)
             break;
     }
+    return value;
+}
+
+int64_t kafka_get_varint(struct kafka_in *in)
+{
+    uint64_t value = get_uvarint(in);
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
-int kafka_get_string(struct kafka_in *in, char *to, size_t room)
+int64_t kafka_get_count(struct kafka_in *in)
 {
-    int length = (int)kafka_get(in, 2);
+    return in->flexible ? (int64_t)get_uvarint(in) - 1 : kafka_get(in, 4);
+}
+
+void kafka_get_tags(struct kafka_in *in)
+{
+    if (!in->flexible)
+        return;
+    for (uint64_t tags = get_uvarint(in); tags > 0 && !in->bad; tags--) {
+        get_uvarint(in);
+        kafka_get_bytes(in, (int64_t)get_uvarint(in));
+    }
+}
+
+static int get_text(struct kafka_in *in, int length, char *to, size_t room)
+{
     to[0] = 0;
     if (length < 0)
         return -1;
@@ -50,6 +70,16 @@ int kafka_get_string(struct kafka_in *in, char *to, size_t room)
         memcpy(to, at, part);
     to[part] = 0;
     return length;
+}
+
+int kafka_get_string(struct kafka_in *in, char *to, size_t room)
+{
+    return get_text(in, (int)kafka_get(in, 2), to, room);
+}
+
+int kafka_get_text(struct kafka_in *in, char *to, size_t room)
+{
+    return get_text(in, (int)(in->flexible ? kafka_get_count(in) : kafka_get(in, 2)), to, room);
 }
 
 void kafka_put_bytes(struct kafka_out *out, const void *bytes, size_t length)
@@ -75,6 +105,47 @@ void kafka_put_string(struct kafka_out *out, const char *text)
     size_t length = text == NULL ? 0 : strlen(text);
     kafka_put(out, text == NULL ? -1 : (int64_t)length, 2);
     kafka_put_bytes(out, text, length);
+}
+
+static void put_uvarint(struct kafka_out *out, uint64_t value)
+{
+    for (; value > 127; value >>= 7)
+        kafka_put(out, (int64_t)(value & 127) | 128, 1);
+    kafka_put(out, (int64_t)value, 1);
+}
+
+void kafka_put_varint(struct kafka_out *out, int64_t value)
+{
+    put_uvarint(out, (uint64_t)value << 1 ^ (uint64_t)(value >> 63));
+}
+
+void kafka_put_count(struct kafka_out *out, int64_t count)
+{
+    if (out->flexible)
+        put_uvarint(out, (uint64_t)(count + 1));
+    else
+        kafka_put(out, count, 4);
+}
+
+void kafka_put_text(struct kafka_out *out, const char *text)
+{
+    if (!out->flexible) {
+        kafka_put_string(out, text);
+        return;
+    }
+    kafka_put_count(out, text == NULL ? -1 : (int64_t)strlen(text));
+    kafka_put_bytes(out, text, text == NULL ? 0 : strlen(text));
+}
+
+void kafka_put_tags(struct kafka_out *out)
+{
+    if (out->flexible)
+        put_uvarint(out, 0);
+}
+
+void kafka_patch_count(struct kafka_out *out, size_t at, int64_t count)
+{
+    kafka_patch(out, at, out->flexible ? count + 1 : count, out->flexible ? 1 : 4);
 }
 
 void kafka_patch(struct kafka_out *out, size_t at, int64_t value, unsigned bytes)
