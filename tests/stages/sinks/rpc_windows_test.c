@@ -257,6 +257,7 @@ static void check_reset(void)
         ps_test_stage_pass_ms(&stage, 1);
         offer("x", 1, 1); /* the first call of the next connection */
         await_calls(2);
+        assert_true(ps_test_sink_tick(&stage) > stage.now.mono_ns); /* the worker sleeps until the answer */
         assert_int_equal(links, round);
         assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), round - 1);
         answer(1, true, PS_TEST_STATUS_OK);
