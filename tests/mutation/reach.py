@@ -1,6 +1,6 @@
 """Finds the tests that call the function of each bug, in a build with many bugs (run.py --together), and runs only these: run.py --parts.
 
-Every test runs once without a bug, with PS_MUTANT=-1: each function that has bugs then writes their numbers to the file that PS_MUTANT_REACHED names.
+Every test runs once without a bug, with PS_MUTANT=-1: each function that has bugs then marks them in the file that PS_MUTANT_REACHED names.
 For each bug, only tests that call its function are run: first those of its file, then the shortest ones; without ctest, several bugs at a time."""
 import concurrent.futures
 import json
@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import time
+
+import together
 
 PATIENCE = {"PS_TEST_PATIENCE_MS": "10000"}  # a bug that stops something costs a test this long, not a minute
 
@@ -43,14 +45,11 @@ class Asker:
         return os.path.join(self.build, f"reached.{name}")
 
     def measure(self, name, limit):
-        if os.path.exists(self.file(name)):
-            os.unlink(self.file(name))
+        together.prepare_file(self.file(name))
         status, self.seconds[name] = self.run(name, -1, limit)
         if status != 0:
             self.unsound.add(name)
-        if os.path.exists(self.file(name)):
-            with open(self.file(name)) as file:
-                self.reached[name] = {int(number) for number in file.read().split()}
+        self.reached[name] = together.read_reached(self.file(name))[0]
 
     def measure_all(self, names, limit):
         """Runs each test without a bug; returns those that do not pass (or are skipped) and so count for nothing."""

@@ -12,6 +12,8 @@ Options:
                 begin programs with an environment of their own do not see the bug in them
   --parts       with --together: asks only the tests of parts, the programs of tests/e2e and the simulator, and of these only those that reach the function of the bug
                 (tests/mutation/reach.py): seconds for each bug instead of a minute, so that hundreds can be drawn
+  --world       with --together: asks the world alone (tests/mutation/world.py), at most --seconds of CPU for each bug (120), with its seeds from 1 to --seeds
+                (1000), and prints a table by folder: bugs, how many the world's agents call, execute, and how many it finds
   --bugs FILE   another list than mutants.txt
   --list        prints the bugs and the tests chosen for each; runs nothing
   --fit         says which blocks of the list do not fit this tree: the line is gone, or there twice, or a test; builds and runs nothing
@@ -19,8 +21,8 @@ Options:
   --jobs N      default: the number of cores
   --timeout S   of one test, default 120
 
-A line of the result is CAUGHT (by which test), SURVIVED, INVALID (it does not compile: no bug), STALE (the list names a line
-that is gone) or ALONE (--together cannot plant it: outside of a function, or in one with `...`).
+A line of the result is CAUGHT (by which test), SURVIVED, NOT DRAWN (no seed of the world calls its function), INVALID (it does not compile: no bug), STALE
+(the list names a line that is gone) or ALONE (--together cannot plant it: outside of a function, or in one with `...`).
 A test that caught a bug is run once without it: one that fails then does not count.
 The tests of a bug are those that the list names; without any, and for a drawn bug, those that ./test.sh --changed would run. The exit status
 is 1 if a bug survived or is stale. The copy contains what is committed, so that a run does not see half an edit.
@@ -45,6 +47,7 @@ import time
 
 import reach
 import together
+import world
 
 sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 import changed
@@ -309,7 +312,7 @@ class Copy:
 
     def make(self, tests):
         """Builds these tests; returns the exit status and the output."""
-        targets = sorted(self.targets.intersection(tests) | {"penstock"})
+        targets = sorted(self.targets.intersection(tests) | ({"penstock"} if set(tests) != {"world"} else set()))
         return run("cmake", "--build", self.build, "-j", self.jobs, "--target", *targets, "--", "-k", "0", tree=self.tree,
                    log=self.build + "/mutant.log")
 
@@ -371,8 +374,8 @@ def choose_all(copy, mutants):
 
 
 def plant_together(copy, mutants, out):
-    """Writes the files with every bug that is not in `out`, and adds those to it that cannot be behind PS_MUTANT."""
-    files = {}
+    """Writes the files with every bug that is not in `out`, and adds those to it that cannot be behind PS_MUTANT. Returns the bugs with a probe."""
+    files, with_probe = {}, set()
     for number, mutant in enumerate(mutants, 1):
         copy.restore(mutant)
         if number not in out:
@@ -383,19 +386,21 @@ def plant_together(copy, mutants, out):
             text = file.read()
         lines = text.split("\n")
         places = [(number, mutant.find(lines), mutant) for number, mutant in bugs]
-        text, alone = together.plant(text, [(number, at, mutant.line(lines, at)) for number, at, mutant in places])
+        text, alone, probed = together.plant(text, [(number, at, mutant.line(lines, at)) for number, at, mutant in places])
         out.update((number, "ALONE") for number in alone)
+        with_probe.update(probed)
         with open(name, "w") as file:
             file.write(text)
+    return with_probe
 
 
 def build_together(copy, mutants, tests, out):
-    """Plants and builds; a bug that does not compile is left out."""
+    """Plants and builds; a bug that does not compile is left out. Returns the bugs with a probe before their lines."""
     while True:
-        plant_together(copy, mutants, out)
+        with_probe = plant_together(copy, mutants, out)
         status, text = copy.make(tests)
         if status == 0:
-            return
+            return with_probe
         blames = re.findall(r"In function .(?:\w+_mutant_(\d+))?(.*?)(?=In function|\Z)", text, re.DOTALL)
         wrong = {int(number) for number, words in blames if number and "error:" in words} - out.keys()
         if not wrong:
@@ -453,6 +458,24 @@ def judge_parts(copy, mutants):
         yield mutants[number - 1], "CAUGHT" if test else "SURVIVED", test or (f"{asked} tests" if asked else "no test reaches it")
 
 
+def judge_world(copy, mutants, seeds, seconds):
+    """Yields each bug with its outcome and detail. Runs only the world."""
+    out = {}
+    for number, mutant in enumerate(mutants, 1):
+        lines = pathlib.Path(copy.tree, mutant.path).read_text().split("\n") if os.path.exists(os.path.join(copy.tree, mutant.path)) else []
+        if mutant.find(lines) is None:
+            out[number] = "STALE"
+    with_probe = build_together(copy, mutants, {"world"}, out)
+    asker = world.Asker(copy.build, int(copy.jobs), seeds)
+    for said in asker.measure():
+        print(f"not asked, because it is bad without a bug: {said}", flush=True)
+    for number, outcome in sorted(out.items()):
+        yield mutants[number - 1], outcome, ""
+    numbers = [number for number in range(1, len(mutants) + 1) if number not in out]
+    for number, (outcome, detail) in asker.ask_all(((number, number in with_probe) for number in numbers), seconds):
+        yield mutants[number - 1], outcome, detail
+
+
 def judge_apart(copy, mutants, wide):
     for mutant in mutants:
         yield mutant, *judge(copy, mutant, wide)
@@ -466,6 +489,9 @@ def main():
     parser.add_argument("--bugs", default=LIST)
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--parts", action="store_true")
+    parser.add_argument("--world", action="store_true")
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--wide", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--fit", action="store_true")
@@ -491,14 +517,19 @@ def main():
         for mutant, tests in zip(mutants, choose_all(copy, mutants)):
             print(f"{mutant}\n    {'STALE' if tests is None else ' '.join(tests)}")
         return
-    counts = {}
+    counts, rows = {}, []
     judged = judge_apart(copy, mutants, options.wide)
-    if options.together:
+    if options.together and options.world:
+        judged = judge_world(copy, mutants, options.seeds, options.seconds)
+    elif options.together:
         judged = judge_parts(copy, mutants) if options.parts else judge_together(copy, mutants)
     for mutant, outcome, detail in judged:
+        rows.append((mutant.path, outcome, detail))
         row = counts.setdefault("/".join(mutant.path.split("/")[:3]) if options.parts else "/".join(mutant.path.split("/")[:2]), {})
         row[outcome] = row.get(outcome, 0) + 1
         print(f"{outcome:8} {mutant}\n    {detail}", flush=True)
+    if options.world:
+        print("\n".join(world.table(rows)))
     total = {}
     for folder in sorted(counts):
         print(f"{folder:28} " + ", ".join(f"{count} {outcome.lower()}" for outcome, count in sorted(counts[folder].items())))

@@ -10,13 +10,16 @@ Each function that has a bug gets a second body with it, and begins with a choic
   }
 
 PS_MUTANT=7 in the environment turns bug 7 on. Every file reads it for itself before main, so that nothing is linked that was not before.
-PS_MUTANT=-1 turns none on: each function that is called writes the numbers of its bugs to the end of the file that PS_MUTANT_REACHED names (reach.py)."""
+PS_MUTANT=-1 turns none on: each function that is called marks its bugs in the file that PS_MUTANT_REACHED names, and each line of a bug that can have
+a probe before it marks the bug as executed (reach.py)."""
+import pathlib
 import re
 
-READS = """#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
+MANY = 20000  # bugs in one build, at most
+READS = f"""#define PS_MUTANTS_MAX {MANY}
+""" + """#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #pragma GCC diagnostic ignored "-Wunused-variable"
@@ -35,24 +38,25 @@ READS = """#include <errno.h>
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
 static int ps_mutant;
-static const char *ps_mutant_reached;
+static unsigned char *ps_mutant_reached;
 __attribute__((constructor)) static void ps_mutant_read(void)
 {
-    const char *ps_mutant_text = getenv("PS_MUTANT");
+    const char *ps_mutant_text = getenv("PS_MUTANT"), *ps_mutant_file = getenv("PS_MUTANT_REACHED");
     ps_mutant = ps_mutant_text != NULL ? atoi(ps_mutant_text) : 0;
-    ps_mutant_reached = getenv("PS_MUTANT_REACHED");
+    long file = ps_mutant < 0 && ps_mutant_file != NULL ? syscall(SYS_openat, AT_FDCWD, ps_mutant_file, O_RDWR | O_CLOEXEC) : -1;
+    if (file < 0) return;
+    long memory = syscall(SYS_mmap, 0, 2L * PS_MUTANTS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0); /* not the test's own mmap */
+    ps_mutant_reached = memory != -1 ? (unsigned char *)memory : NULL;
+    syscall(SYS_close, file);
 }
 static int ps_mutant_here(int number)
 {
-    static char seen[20000];
-    if (ps_mutant >= 0 || ps_mutant_reached == NULL || number >= (int)sizeof seen || seen[number]) return ps_mutant == number;
-    char text[16];
-    int length = snprintf(text, sizeof text, "%d\\n", number), error = errno;
-    seen[number] = 1;
-    long file = syscall(SYS_openat, AT_FDCWD, ps_mutant_reached, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666); /* not the test's own open */
-    if (file >= 0) syscall(SYS_write, file, text, (size_t)length), syscall(SYS_close, file);
-    errno = error;
-    return 0;
+    if (ps_mutant < 0 && ps_mutant_reached != NULL) ps_mutant_reached[number] = 1;
+    return ps_mutant == number;
+}
+static void ps_mutant_line(int number)
+{
+    if (ps_mutant < 0 && ps_mutant_reached != NULL) ps_mutant_reached[PS_MUTANTS_MAX + number] = 1;
 }
 #line 1
 """
@@ -122,10 +126,44 @@ def bounds(lines, at):
     return head, begin, lines.index("}", at)
 
 
+def prepare_file(name):
+    """Makes the file that PS_MUTANT_REACHED names, with no bug reached."""
+    pathlib.Path(name).write_bytes(bytes(2 * MANY))
+
+
+def read_reached(name):
+    """Returns the numbers of bugs whose function was called, and of those whose line was executed; the latter only for bugs with a probe."""
+    marks = pathlib.Path(name).read_bytes()
+    return [{number for number in range(MANY) if marks[number + from_]} for from_ in (0, MANY)]
+
+
+def code_before(lines, begin, at):
+    """The last line of code before a line, without its comment; the `{` of the function at the earliest."""
+    for line in reversed(lines[begin:at]):
+        code = re.sub(r"/\*.*?\*/", "", line).strip()
+        if code and not code.startswith(("/*", "*")) and not code.endswith("*/"):
+            return code
+    return "{"
+
+
+def probe(lines, begin, at, number):
+    """The line with a probe before it, or None where a statement cannot stand: in the middle of an expression, or before `else` and `case`."""
+    line, before = lines[at], code_before(lines, begin, at)
+    code = re.sub(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)\'|/\*(?:.|\n)*?\*/', "", "\n".join(lines[begin:at]))
+    if code.count("(") != code.count(")") or re.match(r"\s*(?:else\b|case\b|default\b|[}.&|?:=+*/<>-])", line):
+        return None
+    if re.search(r"[;}]$|[^=]\s*\{$|^\{$|^(?:case\b|default\b).*:$", before):
+        return f"ps_mutant_line({number}); {line.lstrip()}"
+    whole = re.sub(r"/\*.*?\*/", "", line).rstrip().endswith(";")
+    if whole and re.search(r"^(?:\} )?(?:else )?if \(.*\)$|^(?:while|for) \(.*\)$|^(?:\} )?else$", before):
+        return f"{{ ps_mutant_line({number}); {line.lstrip()} }}".replace("*/ }", "*/\n}")
+    return None
+
+
 def plant(text, bugs):
     """bugs: (number, line, the line with the bug) of one file. Returns its text with all of them behind PS_MUTANT, and the numbers of
-    those that cannot be: they are outside of a function, or in one with `...`."""
-    lines, left_out, functions = text.split("\n"), [], {}
+    those that cannot be (they are outside of a function, or in one with `...`), and the numbers of those whose line has a probe."""
+    lines, left_out, functions, probed = text.split("\n"), [], {}, []
     for number, at, after in bugs:
         place = bounds(lines, at)
         found = NAME.search("\n".join(lines[place[0]:place[1]])) if place else None
@@ -144,6 +182,11 @@ def plant(text, bugs):
             copies.append(own if own.startswith("static ") else "static " + own)
             copies += lines[begin:at] + [after] + lines[at + 1:end + 1]
             choices.append(f"    if (ps_mutant != 0 && ps_mutant_here({number})) return {name}_mutant_{number}({arguments});")
+        for number, at, _ in planted:
+            with_probe = probe(lines, begin, at, number)
+            if with_probe:
+                lines[at] = with_probe
+                probed.append(number)
         lines[head:begin + 1] = copies + [title, "{"] + choices
-    return READS + "\n".join(lines), left_out
+    return READS + "\n".join(lines), left_out, probed
 

@@ -55,8 +55,10 @@ sys.path.insert(0, sys.argv[1])
 import together
 with open(sys.argv[2] + "/program.c") as file:
     text = file.read()
-text, alone = together.plant(text, [(1, 4, "    return 3 * value;"), (2, 9, "    return 2;"), (3, 4, "    return value;"), (4, 0, "#include <none.h>"), (5, 14, "    return numbers[0];")])
+text, alone, probed = together.plant(text, [(1, 4, "    return 3 * value;"), (2, 9, "    return 2;"), (3, 4, "    return value;"), (4, 0, "#include <none.h>"), (5, 14, "    return numbers[0];")])
 assert alone == [4], alone
+assert probed == [1, 3, 2, 5], probed
+together.prepare_file(sys.argv[2] + "/reached")
 with open(sys.argv[2] + "/planted.c", "w") as file:
     file.write(text)
 END
@@ -71,9 +73,14 @@ answers 1 34
 answers 2 19
 answers 3 10
 answers 5 59 # some of its parameters have no name
-[[ ! -e $work/reached ]] || { echo "FAILED: a program with one bug wrote down what it reached"; exit 1; }
+reached() { # SETS
+    local sets
+    sets=$(python3 -c 'import sys; sys.path.insert(0, "tests/mutation"); import together; print(*together.read_reached(sys.argv[1]))' "$work/reached")
+    [[ $sets == "$1" ]] || { echo "FAILED: reached: $sets, not $1"; exit 1; }
+}
+reached "set() set()" # a program with one bug marks nothing
 answers -1 19
-[[ $(sort -n "$work/reached" | xargs) == "1 3 5" ]] || { echo "FAILED: reached: $(<"$work/reached")"; exit 1; }
+reached "{1, 3, 5} {1, 3, 5}"
 
 # The edits that a drawn bug may make in a line; other lines are left alone.
 edits() { # LINE EDIT...
