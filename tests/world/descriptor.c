@@ -42,9 +42,10 @@ int descriptor_share(struct description *open, int least, bool close_on_exec)
 int descriptor_open(const struct description_kind *kind, void *state, int flags, bool close_on_exec,
                     struct description **made)
 {
+    int error = kind != &kind_null && kind != &kind_output ? fault_strikes(FAULT_DESCRIPTOR, NULL) : 0;
+    if (error != 0)
+        return -error;
     struct description *open = calloc(1, sizeof *open);
-    if (open == NULL)
-        return -ENOMEM;
     *open = (struct description){.kind = kind, .state = state, .flags = flags};
     int fd = descriptor_share(open, 0, close_on_exec);
     if (fd < 0)

@@ -1,5 +1,31 @@
 #include "tests/world/fault.h"
 
+#include <errno.h>
+
+#define ERRORS_MAX 8
+
+/* The errors that the manual page of each call names and that a machine, and not the caller, brings about; EIO and ESTALE as the disk and NFS give
+ * them. */
+static const int errors[FAULT_CALLS][ERRORS_MAX] = {
+    [FAULT_READ] = {EIO, ESTALE, EINTR, ENOMEM},
+    [FAULT_WRITE] = {ENOSPC, EIO, EDQUOT, EINTR, EFBIG, EROFS},
+    [FAULT_SYNC] = {EIO, ENOSPC, EDQUOT, EINTR, EROFS},
+    [FAULT_NAME] = {EACCES, EIO, ENOMEM, ESTALE, ELOOP},
+    [FAULT_OPEN] = {EACCES, EMFILE, ENFILE, ENOSPC, EDQUOT, EROFS, EINTR, ENOMEM},
+    [FAULT_RENAME] = {EACCES, ENOSPC, EDQUOT, EROFS, EBUSY, ENOMEM, EIO},
+    [FAULT_UNLINK] = {EACCES, EBUSY, EIO, EROFS, EPERM, ENOMEM},
+    [FAULT_MAKE] = {EACCES, ENOSPC, EDQUOT, EROFS, ENOMEM, EMLINK},
+    [FAULT_DESCRIPTOR] = {EMFILE, ENFILE, ENOMEM},
+    [FAULT_ACCEPT] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EINTR, ECONNABORTED, EPROTO},
+    [FAULT_CONNECT] = {EADDRNOTAVAIL, ENETUNREACH, EHOSTUNREACH, EAGAIN, ECONNREFUSED, ETIMEDOUT},
+    [FAULT_SEND] = {ENOBUFS, EINTR, ENOMEM, EPIPE, EHOSTUNREACH},
+    [FAULT_RECEIVE] = {EINTR, ENOMEM, ECONNRESET, ETIMEDOUT},
+    [FAULT_WATCH] = {ENOMEM, ENOSPC},
+    [FAULT_WAIT] = {EINTR},
+    [FAULT_THREAD] = {EAGAIN},
+    [FAULT_MEMORY] = {ENOMEM},
+};
+
 void fault_clear(void)
 {
     if (world->faults == NULL)
@@ -13,7 +39,42 @@ struct fault *fault_add(enum fault_call call, int error, uint32_t share, uint64_
         world_fatal("more than %d faults", FAULTS_MAX);
     struct fault *fault = &world->faults->faults[world->faults->count++];
     *fault = (struct fault){.call = call, .error = error, .share = share, .from_ns = from_ns, .to_ns = to_ns};
+    world->faults->memory_fails |= call == FAULT_MEMORY;
     return fault;
+}
+
+static int draw_error(enum fault_call call)
+{
+    uint64_t count = 0;
+    while (count < ERRORS_MAX && errors[call][count] != 0)
+        count++;
+    return errors[call][world_below(count)];
+}
+
+/* A fault with a drawn error. One that a caller answers by repeating the call at once has a small share. */
+static struct fault *draw(enum fault_call call, uint64_t span_ns)
+{
+    static const uint32_t shares[] = {65536, 30000, 3000};
+    uint64_t from_ns = world->now_ns + world_below(span_ns), to_ns = from_ns + world_below(span_ns);
+    int error = draw_error(call);
+    bool repeats = error == EINTR || call == FAULT_MEMORY;
+    struct fault *fault = fault_add(call, error, repeats ? 3000 : shares[world_below(3)], from_ns, to_ns);
+    if (world_below(4) == 0) /* one call alone */
+        fault->most = 1;
+    return fault;
+}
+
+void fault_draw(uint64_t span_ns)
+{
+    static const char *const places[] = {"/w/out", "/w/data", "/w/checkpoint", "/w/logs", "/w/spool", "/w"};
+    fault_clear();
+    for (uint64_t count = world_below(4); count > 0; count--)
+        draw((enum fault_call)world_below(FAULT_DISK), span_ns)->below =
+            disk_at(places[world_below(sizeof places / sizeof *places)]);
+    for (uint64_t count = world_below(3) == 0 ? 1 + world_below(2) : 0; count > 0; count--)
+        draw((enum fault_call)(FAULT_DISK + world_below(FAULT_CALLS - FAULT_DISK)), span_ns);
+    world->faults->short_share[FAULT_WRITE] = world->faults->short_share[FAULT_READ] =
+        world_below(3) == 0 ? 6000 : 0;
 }
 
 /* A file is below the directories of its names; files with several names are rare enough to look at all of the directory. */

@@ -1,13 +1,27 @@
-/* Faults of the disk, as the seed or a scenario draws them: a kind of call fails with an error, for a while. */
+/* Faults of the agent's machine: a kind of call fails with an error, once, for a while or for the rest of a life. */
 #pragma once
 
 #include "tests/world/disk.h"
 
 enum fault_call {
-    FAULT_READ,
-    FAULT_WRITE,
-    FAULT_SYNC,
-    FAULT_NAME, /* open, rename, unlink, mkdir */
+    FAULT_READ,  /* of a file, and of a directory's names */
+    FAULT_WRITE, /* of a file, and its size */
+    FAULT_SYNC,  /* of a file or directory */
+    FAULT_NAME,  /* every call with a path */
+    FAULT_OPEN,  /* .. and these alone, after the path was found */
+    FAULT_RENAME,
+    FAULT_UNLINK,                  /* and rmdir */
+    FAULT_MAKE,                    /* mkdir, link, symlink */
+    FAULT_DISK,                    /* the calls before this one are those of the disk */
+    FAULT_DESCRIPTOR = FAULT_DISK, /* every call that makes one: open, socket, eventfd, .. */
+    FAULT_ACCEPT,
+    FAULT_CONNECT,
+    FAULT_SEND,
+    FAULT_RECEIVE,
+    FAULT_WATCH,  /* epoll_ctl that adds */
+    FAULT_WAIT,   /* epoll_wait, poll and the like are interrupted */
+    FAULT_THREAD, /* a thread is not started */
+    FAULT_MEMORY, /* malloc, calloc, realloc and strdup of the product's code, but not those that end the process (core/base.c) */
     FAULT_CALLS,
 };
 
@@ -27,12 +41,15 @@ struct fault {
 struct faults {
     struct fault faults[FAULTS_MAX];
     unsigned count;
+    bool memory_fails;                 /* one of them is FAULT_MEMORY */
     uint32_t short_share[FAULT_CALLS]; /* of 65536 reads or writes, how many move less than they could */
 };
 
-/* Adds one. Its window and place are the caller's. */
+/* Adds one. Its window, place and number of times are the caller's. */
 struct fault *fault_add(enum fault_call call, int error, uint32_t share, uint64_t from_ns, uint64_t to_ns);
-/* Returns the errno with which this call fails, or 0. */
+/* Draws the faults of a life, which begin and end within `span_ns`; those before are ended. */
+void fault_draw(uint64_t span_ns);
+/* Returns the errno with which this call fails, or 0. `inode`: of a call of the disk. */
 int fault_strikes(enum fault_call call, const struct disk_inode *inode);
 /* Returns a length between 1 and `length`. */
 size_t fault_shorten(enum fault_call call, size_t length);

@@ -76,25 +76,6 @@ static void reload_step(struct world_peer *peer)
 
 /* ---- faults ---- */
 
-static void draw_disk_faults(void)
-{
-    static const int errors[FAULT_CALLS][3] = {[FAULT_READ] = {EIO, EIO, ESTALE},
-                                               [FAULT_WRITE] = {EIO, ENOSPC, EDQUOT},
-                                               [FAULT_SYNC] = {EIO, ENOSPC, EIO},
-                                               [FAULT_NAME] = {EIO, ENOSPC, EACCES}};
-    static const char *const places[] = {"/w/out", "/w/data", "/w/checkpoint", "/w/logs", "/w/spool", "/w"};
-    static const uint32_t shares[] = {65536, 30000, 3000};
-    for (uint64_t count = world_below(4); count > 0; count--) {
-        enum fault_call call = (enum fault_call)world_below(FAULT_CALLS);
-        uint64_t from_ns = world->now_ns + world_below(LIFE_NS);
-        struct fault *fault = fault_add(call, errors[call][world_below(3)], shares[world_below(3)], from_ns,
-                                        from_ns + world_below(LIFE_NS));
-        fault->below = disk_at(places[world_below(6)]);
-    }
-    world->faults->short_share[FAULT_WRITE] = world->faults->short_share[FAULT_READ] =
-        world_below(3) == 0 ? 6000 : 0;
-}
-
 static void draw_net_faults(void)
 {
     struct net *net = world->net;
@@ -108,8 +89,7 @@ static void draw_net_faults(void)
 static void draw_faults(void)
 {
     world->server_faults = world_below(2) == 0;
-    fault_clear();
-    draw_disk_faults();
+    fault_draw(LIFE_NS);
     draw_net_faults();
 }
 

@@ -108,6 +108,11 @@ static int open_path(int directory, const char *path, int flags, mode_t mode)
     char last[DISK_NAME_MAX + 1];
     int error;
     struct disk_inode *inode = path_find(directory, path, (flags & O_NOFOLLOW) == 0, &parent, last, &error);
+    if (inode != NULL || parent != NULL) {
+        int fault = fault_strikes(FAULT_OPEN, inode != NULL ? inode : parent);
+        if (fault != 0)
+            return -fault;
+    }
     if (inode == NULL && error == ENOENT && parent != NULL && (flags & O_CREAT) != 0)
         error = disk_make(parent, last, S_IFREG | (mode & ~path_mask), &inode);
     else if (inode != NULL && (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL))

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/world/fault.h"
 #include "tests/world/path.h"
 #include "tests/world/real.h"
 #include "tests/world/turn.h"
@@ -14,8 +15,8 @@
 /* ---- changes of names ---- */
 
 /* Enters a call that changes a name. Returns 0 or a negative errno. */
-static int name_call(const char *call, int directory, const char *path, struct disk_inode **parent,
-                     char last[DISK_NAME_MAX + 1], struct disk_inode **inode)
+static int name_call(const char *call, enum fault_call kind, int directory, const char *path,
+                     struct disk_inode **parent, char last[DISK_NAME_MAX + 1], struct disk_inode **inode)
 {
     call_enter(call, 0, 0);
     world_note_bytes(path, strlen(path));
@@ -23,14 +24,14 @@ static int name_call(const char *call, int directory, const char *path, struct d
         return -EACCES;
     int error;
     *inode = path_find(directory, path, false, parent, last, &error);
-    return *parent == NULL ? -(error != 0 ? error : EBUSY) : 0;
+    return *parent == NULL ? -(error != 0 ? error : EBUSY) : -fault_strikes(kind, *parent);
 }
 
 int mkdirat(int directory, const char *path, mode_t mode)
 {
     struct disk_inode *parent, *inode;
     char last[DISK_NAME_MAX + 1];
-    int result = name_call("mkdir", directory, path, &parent, last, &inode);
+    int result = name_call("mkdir", FAULT_MAKE, directory, path, &parent, last, &inode);
     if (result == 0)
         result = -disk_make(parent, last, S_IFDIR | (mode & ~path_mask), &inode);
     return (int)descriptor_result(call_leave(result));
@@ -45,7 +46,7 @@ int unlinkat(int directory, const char *path, int flags)
 {
     struct disk_inode *parent, *inode;
     char last[DISK_NAME_MAX + 1];
-    int result = name_call("unlink", directory, path, &parent, last, &inode);
+    int result = name_call("unlink", FAULT_UNLINK, directory, path, &parent, last, &inode);
     if (result == 0)
         result = -disk_unlink(parent, last, (flags & AT_REMOVEDIR) != 0);
     return (int)descriptor_result(call_leave(result));
@@ -71,7 +72,7 @@ int renameat2(int old_directory, const char *old, int new_directory, const char 
 {
     struct disk_inode *from, *to, *inode, *other;
     char from_name[DISK_NAME_MAX + 1], to_name[DISK_NAME_MAX + 1];
-    int result = name_call("rename", old_directory, old, &from, from_name, &inode), error;
+    int result = name_call("rename", FAULT_RENAME, old_directory, old, &from, from_name, &inode), error;
     world_note_bytes(new, strlen(new));
     if (result == 0 && !path_is_ours(new_directory, new))
         result = -EXDEV;
@@ -99,7 +100,7 @@ int linkat(int old_directory, const char *old, int new_directory, const char *ne
     (void)flags;
     struct disk_inode *parent, *inode, *other;
     char last[DISK_NAME_MAX + 1];
-    int error, result = name_call("link", new_directory, new, &parent, last, &other);
+    int error, result = name_call("link", FAULT_MAKE, new_directory, new, &parent, last, &other);
     if (result == 0) {
         struct disk_inode *old_parent;
         char old_last[DISK_NAME_MAX + 1];
@@ -119,7 +120,7 @@ int symlink(const char *target, const char *path)
     struct disk_inode *parent, *inode;
     char last[DISK_NAME_MAX + 1];
     size_t written;
-    int result = name_call("symlink", AT_FDCWD, path, &parent, last, &inode);
+    int result = name_call("symlink", FAULT_MAKE, AT_FDCWD, path, &parent, last, &inode);
     if (result == 0)
         result = -disk_make(parent, last, S_IFLNK | 0777, &inode);
     if (result == 0)

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "tests/world/descriptor.h"
+#include "tests/world/fault.h"
 #include "tests/world/net.h"
 #include "tests/world/real.h"
 #include "tests/world/turn.h"
@@ -228,7 +229,8 @@ static int accept_one(int fd, struct sockaddr *address, socklen_t *length, int f
 int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict length, int flags)
 {
     call_enter("accept4", (uint64_t)fd, 0);
-    return (int)descriptor_result(call_leave(accept_one(fd, address, length, flags)));
+    return (int)descriptor_result(
+        call_leave(-fault_strikes(FAULT_ACCEPT, NULL) ?: accept_one(fd, address, length, flags)));
 }
 
 int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict length)
@@ -272,7 +274,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t length)
     if (!read_address(address, &to))
         return (int)descriptor_result(call_leave(-EAFNOSUPPORT));
     world_note(to.port);
-    return (int)descriptor_result(call_leave(connect_to(fd, to)));
+    return (int)descriptor_result(call_leave(-fault_strikes(FAULT_CONNECT, NULL) ?: connect_to(fd, to)));
 }
 
 static int name_of(int fd, struct sockaddr *address, socklen_t *length, bool remote)
@@ -401,7 +403,8 @@ ssize_t recvfrom(int fd, void *restrict to, size_t length, int flags, struct soc
     if (socket_of(fd) == NULL)
         return read(fd, to, length); /* one of a pair */
     call_enter("recv", (uint64_t)fd, length);
-    return descriptor_result(call_leave(receive(fd, to, length, flags, address, address_length)));
+    return descriptor_result(call_leave(-fault_strikes(FAULT_RECEIVE, NULL)
+                                            ?: receive(fd, to, length, flags, address, address_length)));
 }
 
 ssize_t recv(int fd, void *to, size_t length, int flags)
@@ -418,7 +421,8 @@ ssize_t sendto(int fd, const void *bytes, size_t length, int flags, const struct
     if (socket_of(fd) == NULL)
         return write(fd, bytes, length); /* one of a pair */
     call_enter("send", (uint64_t)fd, length);
-    return descriptor_result(call_leave(transmit(fd, bytes, length, flags, address)));
+    return descriptor_result(
+        call_leave(-fault_strikes(FAULT_SEND, NULL) ?: transmit(fd, bytes, length, flags, address)));
 }
 
 ssize_t send(int fd, const void *bytes, size_t length, int flags)
@@ -440,9 +444,10 @@ static long over_message(int fd, struct msghdr *message, int flags, bool sends)
         for (size_t i = 0; i < message->msg_iovlen; at += message->msg_iov[i++].iov_len)
             if (message->msg_iov[i].iov_len > 0)
                 memcpy(joined + at, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
-        result = transmit(fd, joined, total, flags, message->msg_name);
+        result = -fault_strikes(FAULT_SEND, NULL) ?: transmit(fd, joined, total, flags, message->msg_name);
     } else {
-        result = receive(fd, joined, total, flags, message->msg_name, &message->msg_namelen);
+        result = -fault_strikes(FAULT_RECEIVE, NULL)
+                     ?: receive(fd, joined, total, flags, message->msg_name, &message->msg_namelen);
         size_t left = result > 0 ? (size_t)result : 0, at = 0;
         message->msg_flags = socket != NULL && socket->type == SOCK_DGRAM && left > total ? MSG_TRUNC : 0;
         left = left < total ? left : total;

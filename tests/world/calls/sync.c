@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "tests/world/clock.h"
+#include "tests/world/fault.h"
 #include "tests/world/real.h"
 #include "tests/world/turn.h"
 
@@ -25,7 +26,7 @@ int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict at
         return real_pthread_create(thread, attributes, run, argument);
     }
     call_enter("pthread_create", 0, 0);
-    return turn_start(thread, attributes, run, argument);
+    return fault_strikes(FAULT_THREAD, NULL) ?: turn_start(thread, attributes, run, argument);
 }
 
 int pthread_join(pthread_t thread, void **result)

@@ -16,6 +16,7 @@
 
 #include "tests/world/clock.h"
 #include "tests/world/descriptor.h"
+#include "tests/world/fault.h"
 #include "tests/world/real.h"
 #include "tests/world/turn.h"
 
@@ -40,7 +41,9 @@ static int look(struct pollfd *polled, nfds_t count)
 static int poll_until(struct pollfd *polled, nfds_t count, uint64_t deadline_ns)
 {
     call_enter("poll", count, 0);
-    int ready;
+    int ready, error = fault_strikes(FAULT_WAIT, NULL);
+    if (error != 0)
+        return (int)descriptor_result(call_leave(-error));
     while ((ready = look(polled, count)) == 0 && world->now_ns < deadline_ns)
         turn_wait(&turn_io, deadline_ns);
     return (int)call_leave(ready);
@@ -208,6 +211,9 @@ static int control(struct epoll *epoll, int operation, int fd, struct epoll_even
         free(item);
         return 0;
     }
+    int error = item == NULL ? fault_strikes(FAULT_WATCH, NULL) : 0;
+    if (error != 0)
+        return -error;
     if (item == NULL) {
         item = calloc(1, sizeof *item);
         item->fd = fd;
@@ -260,7 +266,9 @@ static int epoll_until(int fd, struct epoll_event *events, int room, uint64_t de
     struct description *open = descriptor_get(fd);
     if (open == NULL || open->kind != &kind_epoll)
         return (int)descriptor_result(call_leave(-EBADF));
-    int count;
+    int count, error = fault_strikes(FAULT_WAIT, NULL);
+    if (error != 0)
+        return (int)descriptor_result(call_leave(-error));
     while ((count = collect(open->state, events, room)) == 0 && world->now_ns < deadline_ns)
         turn_wait(&turn_io, deadline_ns);
     return (int)call_leave(count);
