@@ -141,12 +141,13 @@ static int error_named(const char *name)
 /* Without a number of times the calls fail until `mend`. */
 enum outcome step_fail(struct scenario *scenario, const struct scenario_step *step)
 {
-    static const char *const calls[FAULT_CALLS] = {"read", "write", "sync", "name"};
+    static const char *const calls[FAULT_DISK] = {"read", "write",  "sync",   "name",
+                                                  "open", "rename", "unlink", "make"};
     const char *const *words = (const char *const *)step->words;
     int call = 0, error = error_named(words[1]);
-    while (call < FAULT_CALLS && strcmp(calls[call], words[0]) != 0)
+    while (call < FAULT_DISK && strcmp(calls[call], words[0]) != 0)
         call++;
-    if (call == FAULT_CALLS || error == 0)
+    if (call == FAULT_DISK || error == 0)
         return step_failed(scenario, "%s or %s is unknown", words[0], words[1]);
     struct disk_inode *below = disk_at(words[2]);
     if (below == NULL)
