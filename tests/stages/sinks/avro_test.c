@@ -204,6 +204,25 @@ static void test_reset(void **unused)
     ps_test_rpc_pair_fini(&pair);
 }
 
+/* A reset that is due waits for the answers under way, and the sink for them, not for a time that is over. */
+static void test_reset_waits(void **unused)
+{
+    ps_test_rpc_pair_listen(&pair, &ps_source_avro, PS_KEYS(SOURCE));
+    ps_test_stage_start(
+        &pair.sink, &ps_sink_avro,
+        PS_KEYS("hostname", "127.0.0.1", "port", pair.port, "reset-connection-interval", "1"));
+    ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 0, 10));
+    ps_test_rpc_pair_await(&pair, 1);
+    ps_test_rpc_pair_offer(&pair, ps_test_rpc_pair_numbered(&pair, 10, 10));
+    (void)ps_test_sink_tick(&pair.sink);
+    ps_test_stage_pass_ms(&pair.sink, 2000);
+    assert_true(ps_test_sink_tick(&pair.sink) > pair.sink.now.mono_ns);
+    assert_int_equal(ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionClosedCount), 0);
+    ps_test_rpc_pair_await(&pair, 2);
+    assert_int_equal(ps_test_stage_counter(&pair.sink, PS_COUNTER_ConnectionClosedCount), 1);
+    ps_test_rpc_pair_fini(&pair);
+}
+
 /* The sink refuses a certificate that no authority of the system has signed. */
 static void test_distrust(void **unused)
 {
@@ -314,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_idle_hang_up),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_reset_waits),
         cmocka_unit_test(test_distrust),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test_setup_teardown(test_attempts, ps_test_folder_setup, ps_test_folder_teardown),
