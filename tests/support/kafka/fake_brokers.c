@@ -10,7 +10,7 @@
 #include "stages/lib/kafka/wire/wire.h"
 #include "tests/support/support.h"
 
-#define KEPT_SETS 5U
+#define KEPT_BATCHES 5U
 #define TORN_BYTES_MAX 200U
 #define FIRST_EPOCH 5
 #define VERSION_OF_EPOCHS 7 /* of Metadata */
@@ -29,8 +29,8 @@ struct node {
 
 struct partition {
     unsigned leader;
-    int32_t epoch, next;     /* leader's epoch; sequence number expected of the producer */
-    int32_t kept[KEPT_SETS]; /* base sequences of the last sets */
+    int32_t epoch, next;        /* leader's epoch; sequence number expected of the producer */
+    int32_t kept[KEPT_BATCHES]; /* base sequences of the last batches */
     unsigned kept_count;
     uint32_t *numbers, count;
 };
@@ -152,7 +152,7 @@ uint32_t ps_test_brokers_log(const struct ps_test_brokers *brokers, unsigned par
     return brokers->partitions[partition].count;
 }
 
-/* ---- sets ---- */
+/* ---- batches ---- */
 
 static void append_records(struct partition *partition, struct ps_wire_in *in, int32_t count)
 {
@@ -174,14 +174,14 @@ static bool is_kept(const struct partition *partition, int32_t sequence)
 
 static void keep(struct partition *partition, int32_t sequence)
 {
-    if (partition->kept_count == KEPT_SETS)
-        memmove(partition->kept, partition->kept + 1, (KEPT_SETS - 1) * sizeof *partition->kept);
+    if (partition->kept_count == KEPT_BATCHES)
+        memmove(partition->kept, partition->kept + 1, (KEPT_BATCHES - 1) * sizeof *partition->kept);
     else
         partition->kept_count++;
     partition->kept[partition->kept_count - 1] = sequence;
 }
 
-/* Appends a set as Kafka does. Returns the error. */
+/* Appends a batch as Kafka does. Returns the error. */
 static int16_t append(struct partition *partition, const char *bytes, uint32_t length)
 {
     struct ps_wire_in in = {.at = bytes, .end = bytes + length};
@@ -210,8 +210,8 @@ static int16_t append(struct partition *partition, const char *bytes, uint32_t l
 
 /* ---- requests ---- */
 
-static int16_t set_comes(struct ps_test_brokers *brokers, unsigned node, int32_t number, const char *bytes,
-                         uint32_t length)
+static int16_t batch_comes(struct ps_test_brokers *brokers, unsigned node, int32_t number, const char *bytes,
+                           uint32_t length)
 {
     assert_in_range(number, 0, brokers->partition_count - 1);
     struct partition *partition = &brokers->partitions[number];
@@ -245,10 +245,10 @@ static char *produce(struct ps_test_brokers *brokers, unsigned node, int16_t ver
         at = ps_wire_put_string(at, "t", 1);
         at = ps_wire_put_int32(at, 1);
         int32_t number = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
-        const char *set = ps_wire_take(in, (size_t)bytes);
-        assert_non_null(set);
+        const char *batch = ps_wire_take(in, (size_t)bytes);
+        assert_non_null(batch);
         at = ps_wire_put_int32(at, number);
-        at = ps_wire_put_int16(at, set_comes(brokers, node, number, set, (uint32_t)bytes));
+        at = ps_wire_put_int16(at, batch_comes(brokers, node, number, batch, (uint32_t)bytes));
         at = ps_wire_put_int64(at, 0);
         at = ps_wire_put_int64(at, -1);
         if (version >= 5)
@@ -330,7 +330,7 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
 {
     const struct node *node = argument;
     struct ps_test_brokers *brokers = node->brokers;
-    if (request->key == 0 && node->hold == PS_TEST_HOLD_SETS)
+    if (request->key == 0 && node->hold == PS_TEST_HOLD_BATCHES)
         return false;
     if (fails(brokers)) {
         connection->breaks = true; /* before it is handled */

@@ -1,6 +1,6 @@
-/* Kafka brokers for a test of the native client, in one thread: they keep sequence numbers as Kafka does (the last five sets of a
+/* Kafka brokers for a test of the native client, in one thread: they keep sequence numbers as Kafka does (the last five batches of a
  * producer, KIP-98), which librdkafka's mock cluster does not, and misbehave by a seed: connections break before or after a
- * set is written, answers are late or torn, leaders move, replicas are missing, metadata is that of a broker which is behind. Every
+ * batch is written, answers are late or torn, leaders move, replicas are missing, metadata is that of a broker which is behind. Every
  * fault is temporary: an idempotent producer must write each record once and in order. */
 #pragma once
 
@@ -24,7 +24,7 @@ enum ps_test_metadata {
 
 enum ps_test_hold {
     PS_TEST_HOLD_NOTHING,
-    PS_TEST_HOLD_SETS,    /* Produce is carried out later */
+    PS_TEST_HOLD_BATCHES, /* Produce is carried out later */
     PS_TEST_HOLD_ANSWERS, /* Produce is carried out and not answered */
 };
 
@@ -44,7 +44,7 @@ void ps_test_brokers_mislead(struct ps_test_brokers *brokers, const enum ps_test
                              unsigned count);
 /* Returns how many answers of ps_test_brokers_mislead() are not given yet. */
 unsigned ps_test_brokers_to_mislead(const struct ps_test_brokers *brokers);
-/* Returns how many sets came to a broker that did not lead their partition. */
+/* Returns how many batches came to a broker that did not lead their partition. */
 unsigned ps_test_brokers_denied(const struct ps_test_brokers *brokers);
 /* Returns whether their metadata has leader epochs. */
 bool ps_test_brokers_have_epochs(const struct ps_test_brokers *brokers);

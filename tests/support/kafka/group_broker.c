@@ -320,8 +320,8 @@ void ps_test_group_close(struct ps_test_group_broker *group)
     for (unsigned i = 0; i < PS_TEST_GROUP_NODES; i++)
         ps_test_connections_close(&group->nodes[i]);
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
-        for (unsigned s = 0; s < group->logs[i].set_count; s++)
-            free(group->logs[i].sets[s].bytes);
+        for (unsigned s = 0; s < group->logs[i].batch_count; s++)
+            free(group->logs[i].batches[s].bytes);
 }
 
 bool ps_test_group_serve(struct ps_test_group_broker *group)

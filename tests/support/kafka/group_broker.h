@@ -13,7 +13,7 @@
 #define PS_TEST_GROUP_NODES 2U
 #define PS_TEST_GROUP_PARTITIONS 3U
 #define PS_TEST_GROUP_KEYS 24 /* of the requests, by their number in the protocol */
-#define PS_TEST_GROUP_SETS 256U
+#define PS_TEST_GROUP_BATCHES 256U
 #define PS_TEST_GROUP_RECORDS 4096U
 #define PS_TEST_GROUP_MEMBER "member-1"
 
@@ -44,13 +44,13 @@ struct ps_test_group_log {
         int64_t base, last;
         char *bytes;
         uint32_t length;
-    } sets[PS_TEST_GROUP_SETS];
-    unsigned set_count;
+    } batches[PS_TEST_GROUP_BATCHES];
+    unsigned batch_count;
     bool visible[PS_TEST_GROUP_RECORDS]; /* by offset: a consumer of committed records gets it */
     int64_t start, end;                  /* the first offset, and the next one to be written */
     struct {
         int64_t producer, first, last;
-    } aborted[PS_TEST_GROUP_SETS]; /* in the order of their ends, as a broker's index has them */
+    } aborted[PS_TEST_GROUP_BATCHES]; /* in the order of their ends, as a broker's index has them */
     unsigned aborted_count;
     bool compressed; /* what is appended from now on */
     bool cut;        /* it was truncated, and the member has not asked for its offsets since */

@@ -12,4 +12,4 @@
 #define ERROR_INCONSISTENT_TOPIC_ID 103
 
 /* Returns the epoch of the leader that wrote this batch of the log. */
-int32_t ps_test_group_set_epoch(const struct ps_test_group_log *log, unsigned set);
+int32_t ps_test_group_batch_epoch(const struct ps_test_group_log *log, unsigned batch);

@@ -22,22 +22,22 @@
 
 /* ---- writing ---- */
 
-static void add(struct ps_kafka_native_batch *set, const struct ps_kafka_record *record)
+static void add(struct ps_kafka_native_batch *batch, const struct ps_kafka_record *record)
 {
     bool no_memory = false;
-    assert_true(ps_kafka_native_batch_add(set, record, TIME_MS, UINT32_MAX, &no_memory));
+    assert_true(ps_kafka_native_batch_add(batch, record, TIME_MS, UINT32_MAX, &no_memory));
 }
 
-/* Copies the set, with its records compressed. Returns the length. */
-static uint32_t compress(const struct ps_kafka_native_batch *set, char **bytes)
+/* Copies the batch, with its records compressed. Returns the length. */
+static uint32_t compress(const struct ps_kafka_native_batch *batch, char **bytes)
 {
     struct ps_kafka_compressor *compressor =
         ps_kafka_compressor_open(PS_KAFKA_COMPRESSION_LZ4, PS_KAFKA_COMPRESSION_LEVEL_DEFAULT);
-    size_t plain = set->length - RECORDS_AT;
+    size_t plain = batch->length - RECORDS_AT;
     *bytes = malloc(RECORDS_AT + ps_kafka_compressed_bytes_max(compressor, plain) + 1);
     assert_non_null(*bytes);
-    memcpy(*bytes, set->bytes, RECORDS_AT);
-    size_t packed = ps_kafka_compress(compressor, set->bytes + RECORDS_AT, plain, *bytes + RECORDS_AT);
+    memcpy(*bytes, batch->bytes, RECORDS_AT);
+    size_t packed = ps_kafka_compress(compressor, batch->bytes + RECORDS_AT, plain, *bytes + RECORDS_AT);
     assert_true(packed > 0);
     ps_kafka_compressor_close(compressor);
     uint32_t length = RECORDS_AT + (uint32_t)packed;
@@ -45,24 +45,24 @@ static uint32_t compress(const struct ps_kafka_native_batch *set, char **bytes)
     return length;
 }
 
-/* Writes the set to the log. `rest`: offsets after its last record, which compaction has removed. */
-static void write_set(struct ps_test_group_log *log, struct ps_kafka_native_batch *set, int64_t producer,
-                      int16_t attributes, unsigned rest)
+/* Writes the batch to the log. `rest`: offsets after its last record, which compaction has removed. */
+static void write_batch(struct ps_test_group_log *log, struct ps_kafka_native_batch *batch, int64_t producer,
+                        int16_t attributes, unsigned rest)
 {
     const struct ps_kafka_native_producer_id id = {
         .id = producer, .epoch = producer < 0 ? -1 : 0, .transactional = producer >= 0};
-    uint32_t count = set->count;
-    ps_kafka_native_batch_close(set, &id, producer < 0 ? -1 : 0);
+    uint32_t count = batch->count;
+    ps_kafka_native_batch_close(batch, &id, producer < 0 ? -1 : 0);
     char *bytes;
-    uint32_t length = set->length;
-    assert_in_range(log->set_count, 0, PS_TEST_GROUP_SETS - 1);
+    uint32_t length = batch->length;
+    assert_in_range(log->batch_count, 0, PS_TEST_GROUP_BATCHES - 1);
     if (log->compressed && (attributes & CONTROL) == 0) {
-        length = compress(set, &bytes);
+        length = compress(batch, &bytes);
         attributes |= PS_KAFKA_COMPRESSION_LZ4;
     } else {
         bytes = malloc(length);
         assert_non_null(bytes);
-        memcpy(bytes, set->bytes, length);
+        memcpy(bytes, batch->bytes, length);
     }
     (void)ps_wire_put_int64(bytes, log->end);
     (void)ps_wire_put_int32(bytes + EPOCH_AT, log->epoch);
@@ -70,50 +70,50 @@ static void write_set(struct ps_test_group_log *log, struct ps_kafka_native_batc
     (void)ps_wire_put_int32(bytes + LAST_DELTA_AT, (int32_t)(count + rest - 1));
     (void)ps_wire_put_int32(bytes + CRC_AT,
                             (int32_t)ps_crc32c(0, bytes + ATTRIBUTES_AT, length - ATTRIBUTES_AT));
-    log->sets[log->set_count].base = log->end;
-    log->sets[log->set_count].last = log->end + count + rest - 1;
-    log->sets[log->set_count].bytes = bytes;
-    log->sets[log->set_count++].length = length;
+    log->batches[log->batch_count].base = log->end;
+    log->batches[log->batch_count].last = log->end + count + rest - 1;
+    log->batches[log->batch_count].bytes = bytes;
+    log->batches[log->batch_count++].length = length;
     log->end += count + rest;
-    ps_kafka_native_batch_free(set);
+    ps_kafka_native_batch_free(batch);
 }
 
 static void append_records(struct ps_test_group_broker *group, unsigned partition, unsigned count,
                            int64_t producer, bool visible)
 {
     struct ps_test_group_log *log = &group->logs[partition];
-    struct ps_kafka_native_batch *set = ps_kafka_native_batch_make();
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
     assert_in_range(log->end + 16, 0, PS_TEST_GROUP_RECORDS);
     for (unsigned i = 0; i < count; i++) {
         const struct ps_test_group_value value = {partition + (group->topic_id - 1) * PS_TEST_GROUP_LIFE,
                                                   log->end + i};
-        add(set, &(struct ps_kafka_record){
-                     .value = (const char *)&value, .value_length = sizeof value, .timestamp_ms = TIME_MS});
+        add(batch, &(struct ps_kafka_record){
+                       .value = (const char *)&value, .value_length = sizeof value, .timestamp_ms = TIME_MS});
         log->visible[log->end + i] = visible;
     }
     group->counts.records += visible ? count : 0;
     group->counts.hidden += visible ? 0 : count;
-    write_set(log, set, producer, producer < 0 ? 0 : TRANSACTIONAL, ps_test_group_draw(group, 4) == 0);
+    write_batch(log, batch, producer, producer < 0 ? 0 : TRANSACTIONAL, ps_test_group_draw(group, 4) == 0);
 }
 
 /* Appends the control batch that ends a transaction. */
 static void append_control(struct ps_test_group_log *log, int64_t producer, bool commits)
 {
-    struct ps_kafka_native_batch *set = ps_kafka_native_batch_make();
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
     char key[4], value[6];
     (void)ps_wire_put_int16(ps_wire_put_int16(key, 0), commits);
     (void)ps_wire_put_int32(ps_wire_put_int16(value, 0), 0);
-    add(set, &(struct ps_kafka_record){.value = value,
-                                       .value_length = sizeof value,
-                                       .key = key,
-                                       .key_length = sizeof key,
-                                       .timestamp_ms = TIME_MS});
-    write_set(log, set, producer, TRANSACTIONAL | CONTROL, 0);
+    add(batch, &(struct ps_kafka_record){.value = value,
+                                         .value_length = sizeof value,
+                                         .key = key,
+                                         .key_length = sizeof key,
+                                         .timestamp_ms = TIME_MS});
+    write_batch(log, batch, producer, TRANSACTIONAL | CONTROL, 0);
 }
 
 static void abort_transaction(struct ps_test_group_log *log, int64_t producer, int64_t first)
 {
-    assert_in_range(log->aborted_count, 0, PS_TEST_GROUP_SETS - 1);
+    assert_in_range(log->aborted_count, 0, PS_TEST_GROUP_BATCHES - 1);
     log->aborted[log->aborted_count].producer = producer;
     log->aborted[log->aborted_count].first = first;
     log->aborted[log->aborted_count++].last = log->end;
@@ -169,17 +169,18 @@ void ps_test_group_append(struct ps_test_group_broker *group, unsigned partition
 
 /* ---- what becomes of it ---- */
 
-int32_t ps_test_group_set_epoch(const struct ps_test_group_log *log, unsigned set)
+int32_t ps_test_group_batch_epoch(const struct ps_test_group_log *log, unsigned batch)
 {
-    struct ps_wire_in in = {.at = log->sets[set].bytes + EPOCH_AT, .end = log->sets[set].bytes + RECORDS_AT};
+    struct ps_wire_in in = {.at = log->batches[batch].bytes + EPOCH_AT,
+                            .end = log->batches[batch].bytes + RECORDS_AT};
     return ps_wire_get_int32(&in);
 }
 
 int32_t ps_test_group_epoch(const struct ps_test_group_log *log, int64_t offset)
 {
-    for (unsigned i = 0; i < log->set_count; i++) {
-        if (offset >= log->sets[i].base && offset <= log->sets[i].last)
-            return ps_test_group_set_epoch(log, i);
+    for (unsigned i = 0; i < log->batch_count; i++) {
+        if (offset >= log->batches[i].base && offset <= log->batches[i].last)
+            return ps_test_group_batch_epoch(log, i);
     }
     return -1;
 }
@@ -203,20 +204,20 @@ bool ps_test_group_skips(const struct ps_test_group_log *log, int64_t from, int6
 void ps_test_group_trim(struct ps_test_group_broker *group, unsigned partition)
 {
     struct ps_test_group_log *log = &group->logs[partition];
-    unsigned count = log->set_count / 3;
+    unsigned count = log->batch_count / 3;
     for (unsigned i = 0; i < count; i++)
-        free(log->sets[i].bytes);
-    memmove(log->sets, log->sets + count, (log->set_count - count) * sizeof *log->sets);
-    log->set_count -= count;
-    log->start = log->set_count > 0 ? log->sets[0].base : log->end;
+        free(log->batches[i].bytes);
+    memmove(log->batches, log->batches + count, (log->batch_count - count) * sizeof *log->batches);
+    log->batch_count -= count;
+    log->start = log->batch_count > 0 ? log->batches[0].base : log->end;
 }
 
 void ps_test_group_truncate(struct ps_test_group_broker *group, unsigned partition)
 {
     struct ps_test_group_log *log = &group->logs[partition];
-    for (unsigned count = log->set_count / 3; count > 0; count--)
-        free(log->sets[--log->set_count].bytes);
-    int64_t end = log->set_count > 0 ? log->sets[log->set_count - 1].last + 1 : log->start;
+    for (unsigned count = log->batch_count / 3; count > 0; count--)
+        free(log->batches[--log->batch_count].bytes);
+    int64_t end = log->batch_count > 0 ? log->batches[log->batch_count - 1].last + 1 : log->start;
     while (log->end > end)
         log->visible[--log->end] = false;
     unsigned kept = 0;
@@ -235,8 +236,8 @@ void ps_test_group_make_anew(struct ps_test_group_broker *group)
     group->topic_id++;
     for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++) {
         struct ps_test_group_log *log = &group->logs[i];
-        while (log->set_count > 0)
-            free(log->sets[--log->set_count].bytes);
+        while (log->batch_count > 0)
+            free(log->batches[--log->batch_count].bytes);
         memset(log->visible, 0, sizeof log->visible);
         log->start = log->end = log->delivered = 0;
         log->aborted_count = 0;
@@ -291,7 +292,7 @@ static int16_t part_error(const struct ps_test_group_broker *group, const struct
 static unsigned first_set(const struct ps_test_group_log *log, int64_t offset)
 {
     unsigned i = 0;
-    while (i < log->set_count && log->sets[i].last < offset)
+    while (i < log->batch_count && log->batches[i].last < offset)
         i++;
     return i;
 }
@@ -308,7 +309,7 @@ static bool has_news(const struct ps_test_group_broker *group, const struct ps_t
 {
     const struct ps_test_group_log *log = &group->logs[part->partition];
     return part_error(group, part) != 0 || names_replica(group, part) ||
-           first_set(log, part->offset) < log->set_count;
+           first_set(log, part->offset) < log->batch_count;
 }
 
 static bool has_answer(const struct ps_test_group_broker *group,
@@ -373,15 +374,15 @@ static char *put_sets(struct ps_test_group_broker *group, const struct ps_test_g
     char *length_at = at;
     unsigned from = first_set(log, part->offset), most = 1 + ps_test_group_draw(group, 4), i = from;
     at += LENGTH_BYTES;
-    for (; i < log->set_count && i < from + most; i++)
-        at = ps_wire_put_bytes(at, log->sets[i].bytes, log->sets[i].length);
+    for (; i < log->batch_count && i < from + most; i++)
+        at = ps_wire_put_bytes(at, log->batches[i].bytes, log->batches[i].length);
     unsigned share = group->damage_share > 0 ? group->damage_share : group->faults;
     if (i > from && group->damages && ps_test_group_draw(group, 1000) < share) {
         char *byte = at - 1 - ps_test_group_draw(group, 8); /* of the last batch */
         *byte = (char)(*byte ^ 0x55);
         group->counts.damaged++;
     } else if (i > from + 1 && ps_test_group_draw(group, 4) == 0) {
-        at -= 1 + ps_test_group_draw(group, log->sets[i - 1].length - 1);
+        at -= 1 + ps_test_group_draw(group, log->batches[i - 1].length - 1);
     }
     uint32_t length = (uint32_t)(at - length_at) - LENGTH_BYTES;
     if (version < VERSION_OF_IDS)

@@ -73,10 +73,10 @@ static int64_t end_of_epoch(const struct ps_test_group_log *log, int32_t epoch, 
         *known = epoch == log->epoch ? epoch : -1;
         return epoch == log->epoch ? log->end : -1;
     }
-    for (unsigned i = 0; i < log->set_count; i++) {
-        if (ps_test_group_set_epoch(log, i) > epoch)
-            return log->sets[i].base;
-        *known = ps_test_group_set_epoch(log, i);
+    for (unsigned i = 0; i < log->batch_count; i++) {
+        if (ps_test_group_batch_epoch(log, i) > epoch)
+            return log->batches[i].base;
+        *known = ps_test_group_batch_epoch(log, i);
     }
     return log->end;
 }

@@ -56,9 +56,9 @@ struct run {
 /* A produce request with one topic. */
 struct produced {
     struct ps_test_request request;
-    uint32_t sets, bytes; /* bytes: of the sets */
-    int32_t partition;    /* of the first set, */
-    int32_t sequence;     /* and its base sequence */
+    uint32_t batches, bytes; /* bytes: of the batches */
+    int32_t partition;       /* of the first batch, */
+    int32_t sequence;        /* and its base sequence */
 };
 
 static inline void on_report(void *argument, const struct ps_kafka_report *report)
@@ -212,15 +212,15 @@ static inline struct produced expect_produce(struct run *run)
     (void)ps_wire_get_string(&in, &length); /* transaction */
     (void)ps_wire_get_int16(&in);
     (void)ps_wire_get_int32(&in);
-    produced.sets = ps_wire_get_count(&in, 8);
-    for (uint32_t i = 0; i < produced.sets; i++) { /* each with its topic */
+    produced.batches = ps_wire_get_count(&in, 8);
+    for (uint32_t i = 0; i < produced.batches; i++) { /* each with its topic */
         (void)ps_wire_get_string(&in, &length);
         assert_int_equal(ps_wire_get_count(&in, 8), 1);
         int32_t partition = ps_wire_get_int32(&in), bytes = ps_wire_get_int32(&in);
-        const char *set = ps_wire_take(&in, (size_t)bytes);
-        assert_non_null(set);
+        const char *batch = ps_wire_take(&in, (size_t)bytes);
+        assert_non_null(batch);
         produced.bytes += (uint32_t)bytes;
-        struct ps_wire_in head = {.at = set + SEQUENCE_AT, .end = set + bytes};
+        struct ps_wire_in head = {.at = batch + SEQUENCE_AT, .end = batch + bytes};
         if (i == 0) {
             produced.partition = partition;
             produced.sequence = ps_wire_get_int32(&head);
@@ -230,12 +230,12 @@ static inline struct produced expect_produce(struct run *run)
     return produced;
 }
 
-/* Answers for the first set alone. */
+/* Answers for the first batch alone. */
 static inline void answer_produce(struct run *run, const struct produced *produced, int16_t error,
                                   int32_t throttle_ms)
 {
     char body[128], *at = body;
-    assert_int_equal(produced->sets, 1);
+    assert_int_equal(produced->batches, 1);
     at = ps_wire_put_int32(at, 1);
     at = ps_wire_put_string(at, "t", 1);
     at = ps_wire_put_int32(at, 1);

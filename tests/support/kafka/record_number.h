@@ -17,7 +17,7 @@ static inline int64_t ps_test_record_varint(struct ps_wire_in *in)
     return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
 }
 
-/* Returns the number of record `i` of its set. */
+/* Returns the number of record `i` of its batch. */
 static inline uint32_t ps_test_record_number(struct ps_wire_in *in, int32_t i)
 {
     uint32_t number;

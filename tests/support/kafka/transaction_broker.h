@@ -81,13 +81,13 @@ void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct 
 /* Refuses each record batch that has this number (87), until it is called with PS_TEST_NO_NUMBER. */
 #define PS_TEST_NO_NUMBER UINT32_MAX
 void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint32_t number);
-/* Sets whether this client may not write to topic `out` (29): nothing, or only the sets that ps_test_coordinator_refuse_record
+/* Sets whether this client may not write to topic `out` (29): nothing, or only the batches that ps_test_coordinator_refuse_record
  * names. */
 void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies);
 /* Sets whether the group's coordinator still loads (14): it takes no offsets, so that no transaction with offsets can be
  * committed. */
 void ps_test_coordinator_load_group(struct ps_test_coordinator *broker, bool loads);
-/* Sets whether the sets that ps_test_coordinator_refuse_record names are refused as damaged on the way (2). */
+/* Sets whether the batches that ps_test_coordinator_refuse_record names are refused as damaged on the way (2). */
 void ps_test_coordinator_damage(struct ps_test_coordinator *broker, bool damages);
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {

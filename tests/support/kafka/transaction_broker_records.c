@@ -100,7 +100,7 @@ static bool has_number(struct ps_wire_in in, int32_t count, uint32_t number)
     return false;
 }
 
-/* Returns the error of a set whose records the topic does not take; 0: it takes them. */
+/* Returns the error of a batch whose records the topic does not take; 0: it takes them. */
 static int16_t refuses_records(const struct ps_test_coordinator *broker, struct ps_wire_in in, int32_t count)
 {
     int16_t error = broker->denies    ? ERROR_TOPIC_NOT_AUTHORIZED
@@ -165,13 +165,14 @@ static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in
     for (uint32_t i = 0; i < count; i++) {
         int32_t number = ps_wire_get_int32(in);
         int32_t bytes = second ? (int32_t)ps_wire_get_uvarint(in) - 1 : ps_wire_get_int32(in);
-        const char *set = ps_wire_take(in, (size_t)bytes);
-        assert_non_null(set);
+        const char *batch = ps_wire_take(in, (size_t)bytes);
+        assert_non_null(batch);
         struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
         bool gone = !of_positions && number >= (int32_t)broker->out_partitions;
-        int16_t error = gone                                ? ERROR_UNKNOWN_PARTITION
-                        : ps_test_coordinator_fails(broker) ? ERROR_NOT_LEADER
-                                                            : append(broker, partition, set, (uint32_t)bytes);
+        int16_t error = gone ? ERROR_UNKNOWN_PARTITION
+                        : ps_test_coordinator_fails(broker)
+                            ? ERROR_NOT_LEADER
+                            : append(broker, partition, batch, (uint32_t)bytes);
         at = ps_wire_put_int32(at, number);
         at = ps_wire_put_int16(at, error);
         for (unsigned field = 0; field < 3; field++)

@@ -43,7 +43,7 @@ void ps_kafka_native_batch_reset(struct ps_kafka_native_batch *batch,
 {
     batch->next = NULL;
     batch->partition = partition;
-    batch->length = PS_KAFKA_NATIVE_SET_HEAD_BYTES;
+    batch->length = PS_KAFKA_BATCH_HEAD_BYTES;
     batch->count = 0;
     batch->payload_bytes = 0;
     batch->plain_length = 0;
@@ -215,20 +215,18 @@ uint32_t ps_kafka_native_batch_add_values(struct ps_kafka_native_batch *batch,
 void ps_kafka_native_batch_compress(struct ps_kafka_native_batch *batch,
                                     struct ps_kafka_compressor *compressor, struct ps_byte_buffer *spare)
 {
-    uint32_t plain = batch->length - PS_KAFKA_NATIVE_SET_HEAD_BYTES;
+    uint32_t plain = batch->length - PS_KAFKA_BATCH_HEAD_BYTES;
     size_t most = ps_kafka_compressed_bytes_max(compressor, plain);
     spare->length = 0;
-    if (most == 0 || most > INT32_MAX ||
-        !ps_byte_buffer_reserve(spare, PS_KAFKA_NATIVE_SET_HEAD_BYTES + most))
+    if (most == 0 || most > INT32_MAX || !ps_byte_buffer_reserve(spare, PS_KAFKA_BATCH_HEAD_BYTES + most))
         return;
-    size_t packed = ps_kafka_compress(compressor, batch->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES, plain,
-                                      spare->data + PS_KAFKA_NATIVE_SET_HEAD_BYTES);
+    size_t packed = ps_kafka_compress(compressor, batch->bytes + PS_KAFKA_BATCH_HEAD_BYTES, plain,
+                                      spare->data + PS_KAFKA_BATCH_HEAD_BYTES);
     if (packed == 0 || packed >= plain)
         return;
-    memcpy(batch->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES, spare->data + PS_KAFKA_NATIVE_SET_HEAD_BYTES,
-           packed);
+    memcpy(batch->bytes + PS_KAFKA_BATCH_HEAD_BYTES, spare->data + PS_KAFKA_BATCH_HEAD_BYTES, packed);
     batch->plain_length = batch->length;
-    batch->length = PS_KAFKA_NATIVE_SET_HEAD_BYTES + (uint32_t)packed;
+    batch->length = PS_KAFKA_BATCH_HEAD_BYTES + (uint32_t)packed;
     batch->compression = ps_kafka_compressor_codec(compressor);
 }
 
@@ -251,7 +249,7 @@ void ps_kafka_native_batch_close(struct ps_kafka_native_batch *batch,
     at = ps_wire_put_int16(at, producer->epoch);
     at = ps_wire_put_int32(at, producer->id >= 0 ? base_sequence : -1);
     at = ps_wire_put_int32(at, (int32_t)batch->count);
-    PS_ASSERT(at == batch->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES);
+    PS_ASSERT(at == batch->bytes + PS_KAFKA_BATCH_HEAD_BYTES);
     uint32_t checksum = ps_crc32c(0, batch->bytes + CRC_FROM_AT, batch->length - CRC_FROM_AT);
     (void)ps_wire_put_int32(batch->bytes + CRC_AT, (int32_t)checksum);
     batch->base_sequence = base_sequence;

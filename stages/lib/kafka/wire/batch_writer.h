@@ -6,10 +6,8 @@
 #pragma once
 
 #include "stages/lib/byte_buffer.h"
-#include "stages/lib/kafka/wire/compression.h"
+#include "stages/lib/kafka/wire/record_batch.h"
 #include "stages/lib/kafka/produce/seam.h"
-
-#define PS_KAFKA_NATIVE_SET_HEAD_BYTES 61U
 
 struct ps_kafka_native_partition;
 

@@ -96,7 +96,7 @@ static void test_purge_says_what_was_sent(void **state)
     end(&run);
 }
 
-/* A set that was being sent again is purged: the partition goes on with the next. */
+/* A batch that was being sent again is purged: the partition goes on with the next. */
 static void test_purge_of_repetition(void **state)
 {
     struct run run;
@@ -113,7 +113,7 @@ static void test_purge_of_repetition(void **state)
     end(&run);
 }
 
-/* A set waits to be sent again after each error that ends by itself: only two of them say that the records may be in the log. */
+/* A batch waits to be sent again after each error that ends by itself: only two of them say that the records may be in the log. */
 static void test_purge_after_each_error(void **state)
 {
     unsigned asked = 0;
@@ -212,7 +212,7 @@ static void test_late_metadata(void **state)
     end(&run);
 }
 
-/* Every set gets this error until the producer ends. */
+/* Every batch gets this error until the producer ends. */
 static void deny_until_the_end(struct run *run, int16_t error, int32_t partition)
 {
     struct ps_test_request request;
@@ -221,7 +221,7 @@ static void deny_until_the_end(struct run *run, int16_t error, int32_t partition
         assert_in_range(turns, 0, 1000);
         turn(run);
         while (ps_test_broker_ask(&run->broker, &request)) {
-            const struct produced produced = {.request = request, .sets = 1, .partition = partition};
+            const struct produced produced = {.request = request, .batches = 1, .partition = partition};
             if (request.key == KEY_PRODUCE)
                 answer_produce(run, &produced, error, 0);
             else
@@ -393,23 +393,23 @@ static void test_topic_made_anew_with_fewer_partitions(void **state)
     end(&run);
 }
 
-/* Returns whether a set that comes while another one is in flight is sent at once. Both are written in the end. */
+/* Returns whether a batch that comes while another one is in flight is sent at once. Both are written in the end. */
 static bool sends_two(struct run *run)
 {
     unsigned before = run->report_count;
     struct ps_test_request request;
-    struct produced second = {.sets = 0};
+    struct produced second = {.batches = 0};
     submit(run);
     const struct produced first = expect_produce(run);
     submit(run);
-    for (unsigned turns = 0; turns < 50 && second.sets == 0; turns++) {
+    for (unsigned turns = 0; turns < 50 && second.batches == 0; turns++) {
         turn(run);
         if (ps_test_broker_ask(&run->broker, &request)) {
             assert_int_equal(request.key, KEY_PRODUCE);
-            second = (struct produced){.request = request, .sets = 1};
+            second = (struct produced){.request = request, .batches = 1};
         }
     }
-    bool both = second.sets > 0;
+    bool both = second.batches > 0;
     answer_produce(run, &first, 0, 0);
     if (!both)
         second = expect_produce(run);
@@ -418,8 +418,8 @@ static bool sends_two(struct run *run)
     return both;
 }
 
-/* A new leader may have another log, which does not know the producer, and would take a later set before an earlier one: the
- * first set goes alone. This holds for the same broker, too. */
+/* A new leader may have another log, which does not know the producer, and would take a later batch before an earlier one: the
+ * first batch goes alone. This holds for the same broker, too. */
 static void test_first_set_for_each_leader(void **state)
 {
     struct run run;
@@ -438,7 +438,7 @@ static void test_first_set_for_each_leader(void **state)
     end(&run);
 }
 
-/* The old leader has written a set, but answers after another broker has answered Metadata: its answer does not say
+/* The old leader has written a batch, but answers after another broker has answered Metadata: its answer does not say
  * what the new leader has. */
 static void test_old_leader_answers_late(void **state)
 {
@@ -459,8 +459,8 @@ static void test_old_leader_answers_late(void **state)
     end(&run);
 }
 
-/* The old leader has denied a set, and the new one gets it late. A broker that is behind still names the old leader:
- * that is no reason to give up, although the set has waited a long time. */
+/* The old leader has denied a batch, and the new one gets it late. A broker that is behind still names the old leader:
+ * that is no reason to give up, although the batch has waited a long time. */
 static void test_late_metadata_before_a_repetition(void **state)
 {
     const struct ps_pair pairs[] = {
@@ -519,7 +519,7 @@ static void test_number_of_a_request_wraps(void **state)
 
 /* ---- limits ---- */
 
-/* If two sets are together longer than a request may be, they are sent in two requests. */
+/* If two batches are together longer than a request may be, they are sent in two requests. */
 static void test_request_limit(void **state)
 {
     static char value[500];
@@ -535,7 +535,7 @@ static void test_request_limit(void **state)
     assert_int_equal(submit_of(&run, value, sizeof value, 1), 0);
     for (unsigned i = 0; i < 2; i++) {
         produced = expect_produce(&run);
-        assert_int_equal(produced.sets, 1);
+        assert_int_equal(produced.batches, 1);
         assert_in_range(produced.bytes, sizeof value, 1000);
         answer_produce(&run, &produced, 0, 0);
     }

@@ -7,11 +7,11 @@
 #include "stages/lib/kafka/produce/seam.h"
 #include "tests/support/kafka/native_run.h"
 
-#define LARGE_BYTES 40000U /* more than a set has at first */
-#define SET_ALLOCATIONS 3U /* of a new set, before it grows */
+#define LARGE_BYTES 40000U   /* more than a batch has at first */
+#define BATCH_ALLOCATIONS 3U /* of a new batch, before it grows */
 #define QUIET_TURNS 50U
 
-/* A record that needs a larger set than there is, while one before it is on its way: when that one is answered, nothing is
+/* A record that needs a larger batch than there is, while one before it is on its way: when that one is answered, nothing is
  * sent, and no report comes. Later the same record is taken, and delivered. */
 static void test_no_memory_for_a_larger_set(void **state)
 {
@@ -28,7 +28,7 @@ static void test_no_memory_for_a_larger_set(void **state)
         deliver(&run);
         assert_int_equal(submit_of(&run, "value", 5, partitions[i]), 0);
         const struct produced before = expect_produce(&run);
-        ps_test_allocation_fails = SET_ALLOCATIONS + 1;
+        ps_test_allocation_fails = BATCH_ALLOCATIONS + 1;
         assert_int_equal(submit_of(&run, large, sizeof large, partitions[i]), PS_KAFKA_NO_MEMORY);
         assert_int_equal(ps_test_allocation_fails, 0);
         answer_produce(&run, &before, 0, 0);
@@ -107,7 +107,7 @@ static uint64_t fill(struct run *run, unsigned rounds, uint64_t *taken)
     return mallinfo2().uordblks - before;
 }
 
-/* One record in each partition: a set takes little more memory than its record. Many records: the memory stays below the limit,
+/* One record in each partition: a batch takes little more memory than its record. Many records: the memory stays below the limit,
  * which half of it is used well for. */
 static void test_many_partitions(void **state)
 {

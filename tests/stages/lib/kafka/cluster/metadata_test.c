@@ -139,7 +139,7 @@ static void deliver_to(struct run *run, struct ps_test_broker *leader)
         for (size_t i = 0; i < PS_COUNT_OF(brokers); i++) {
             struct ps_test_request request;
             while (brokers[i]->listener >= 0 && ps_test_broker_ask(brokers[i], &request)) {
-                struct produced produced = {.request = request, .sets = 1};
+                struct produced produced = {.request = request, .batches = 1};
                 if (request.key != KEY_PRODUCE) {
                     answer_listed(run, brokers[i], &request);
                     continue;

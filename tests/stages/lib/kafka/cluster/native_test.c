@@ -195,7 +195,7 @@ static void test_added_partitions(void **state)
     }
 }
 
-/* ---- metadata of a broker that is behind, while sets are in flight ---- */
+/* ---- metadata of a broker that is behind, while batches are in flight ---- */
 
 static uint32_t in_flight(const struct run *run)
 {
@@ -215,7 +215,7 @@ static void turns_until_reported(struct run *run, uint32_t count)
     }
 }
 
-/* Submits runs of records until each partition has several sets in flight. */
+/* Submits runs of records until each partition has several batches in flight. */
 static void fill(struct run *run)
 {
     for (unsigned turns = 0; in_flight(run) < 2 * PS_TEST_PARTITIONS; turns++) {
@@ -232,7 +232,7 @@ struct lies {
     bool forgets; /* the client does not know the leader epochs then */
 };
 
-/* Broker 1 leads, and has sets in flight, when the other broker gives wrong answers. `moves`: the other broker has
+/* Broker 1 leads, and has batches in flight, when the other broker gives wrong answers. `moves`: the other broker has
  * become the leader by then, which the client does not know. */
 static void mislead(uint64_t seed, const struct lies *lies, enum ps_test_hold hold, bool moves)
 {
@@ -268,7 +268,7 @@ static void mislead(uint64_t seed, const struct lies *lies, enum ps_test_hold ho
     bool knows_better = ps_test_brokers_have_epochs(run.brokers) && !lies->forgets;
     if (knows_better && !moves)
         assert_int_equal(ps_test_brokers_denied(run.brokers), 0);
-    if (hold == PS_TEST_HOLD_SETS && moves) /* the sets in flight were denied */
+    if (hold == PS_TEST_HOLD_BATCHES && moves) /* the batches in flight were denied */
         assert_true(ps_test_brokers_denied(run.brokers) >= 2 * PS_TEST_PARTITIONS);
     end(&run);
 }
@@ -287,7 +287,7 @@ static void test_late_metadata_with_sets_in_flight(void **state)
     };
     for (size_t i = 0; i < PS_COUNT_OF(all); i++)
         for (uint64_t seed = 1; seed <= 10; seed++) /* they draw the versions of requests */
-            for (enum ps_test_hold hold = PS_TEST_HOLD_SETS; hold <= PS_TEST_HOLD_ANSWERS; hold++)
+            for (enum ps_test_hold hold = PS_TEST_HOLD_BATCHES; hold <= PS_TEST_HOLD_ANSWERS; hold++)
                 for (unsigned moves = 0; moves < 2; moves++)
                     mislead(seed, &all[i], hold, moves == 1);
 }

@@ -112,7 +112,7 @@ static void append(void)
 {
     unsigned partition = draw(run.group.partitions);
     const struct ps_test_group_log *log = &run.group.logs[partition];
-    if (log->set_count < PS_TEST_GROUP_SETS / 2 && log->end < PS_TEST_GROUP_RECORDS / 2)
+    if (log->batch_count < PS_TEST_GROUP_BATCHES / 2 && log->end < PS_TEST_GROUP_RECORDS / 2)
         ps_test_group_append_plain(&run.group, partition, 1 + draw(6));
 }
 
@@ -268,9 +268,9 @@ static void test_cooperative(void **state)
 
 /* ---- single cases ---- */
 
-static void append_to_each(unsigned sets)
+static void append_to_each(unsigned batches)
 {
-    for (unsigned n = 0; n < sets; n++) {
+    for (unsigned n = 0; n < batches; n++) {
         for (unsigned i = 0; i < PS_TEST_GROUP_PARTITIONS; i++)
             ps_test_group_append_plain(&run.group, i, 5);
     }
@@ -302,17 +302,17 @@ static void read_the_first(const char *reset, bool sink_commits)
 static void test_from_the_beginning(void **state)
 {
     static const char *const resets[] = {"earliest", "latest", "error"};
-    for (unsigned sets = 0; sets < 12; sets++) {
+    for (unsigned batches = 0; batches < 12; batches++) {
         for (size_t i = 0; i < 2 * PS_COUNT_OF(resets); i++) {
             read_the_first(resets[i / 2], i % 2 != 0);
             unsigned read = run.read;
             uint64_t told = ps_log_count(PS_LOG_WARN);
             ps_test_group_make_anew(&run.group);
-            append_to_each(sets);
+            append_to_each(batches);
             turn_often(400);
             read_all(&run);
             assert_false(run.dead);
-            assert_int_equal(run.read - read, 5 * sets * PS_TEST_GROUP_PARTITIONS);
+            assert_int_equal(run.read - read, 5 * batches * PS_TEST_GROUP_PARTITIONS);
             assert_int_equal(run.again, 0);
             assert_int_equal(ps_log_count(PS_LOG_WARN) - told, PS_TEST_GROUP_PARTITIONS);
             stop(&run);
@@ -367,7 +367,7 @@ static void turn_without_delivery(unsigned turns)
  * new topic is skipped after a kill. */
 static void test_former_in_transactions(void **state)
 {
-    for (unsigned sets = 0; sets < 3; sets++) {
+    for (unsigned batches = 0; batches < 3; batches++) {
         read_the_first("earliest", true);
         append_to_each(4);
         while (run.waiting_count == 0)
@@ -375,7 +375,7 @@ static void test_former_in_transactions(void **state)
         turn_without_delivery(200);
         unsigned read = run.read;
         ps_test_group_make_anew(&run.group);
-        append_to_each(sets);
+        append_to_each(batches);
         turn_without_delivery(400);
         assert_int_equal(run.read, read);
         turn_often(400);
@@ -384,7 +384,7 @@ static void test_former_in_transactions(void **state)
         kill_and_start(&run);
         append_to_each(3);
         read_all(&run);
-        assert_int_equal(run.read - read, 5 * (sets + 3) * PS_TEST_GROUP_PARTITIONS);
+        assert_int_equal(run.read - read, 5 * (batches + 3) * PS_TEST_GROUP_PARTITIONS);
         stop(&run);
         check_committed(&run);
         end(&run);

@@ -37,7 +37,7 @@ static void append(struct run *run)
 {
     unsigned partition = draw(run, PS_TEST_GROUP_PARTITIONS);
     const struct ps_test_group_log *log = &run->group.logs[partition];
-    if (!log->cut && log->set_count < PS_TEST_GROUP_SETS / 2 && log->end < PS_TEST_GROUP_RECORDS / 2)
+    if (!log->cut && log->batch_count < PS_TEST_GROUP_BATCHES / 2 && log->end < PS_TEST_GROUP_RECORDS / 2)
         ps_test_group_append(&run->group, partition);
 }
 

@@ -1,4 +1,4 @@
-/* Record sets that are larger than what the source can take. */
+/* Record batches that are larger than what the source can take. */
 #include "core/log/log.h"
 #include "tests/support/kafka/fetch_run.h"
 

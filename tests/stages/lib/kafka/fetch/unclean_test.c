@@ -16,10 +16,10 @@ static void append(struct run *run)
     ps_test_group_append_nested(&run->group, 1);
 }
 
-static void lose_records(struct run *run, unsigned sets)
+static void lose_records(struct run *run, unsigned batches)
 {
     ps_test_group_truncate(&run->group, 0);
-    for (unsigned i = 0; i < sets; i++)
+    for (unsigned i = 0; i < batches; i++)
         ps_test_group_append_plain(&run->group, 0, 4);
 }
 
@@ -29,7 +29,7 @@ static void lose_records(struct run *run, unsigned sets)
 static void run_unclean_election(bool sink_commits)
 {
     static struct run run;
-    for (unsigned sets = 0; sets < 12; sets++) {
+    for (unsigned batches = 0; batches < 12; batches++) {
         begin_with(&run, 1, NULL, 0, sink_commits);
         for (unsigned i = 0; i < 4; i++)
             append(&run);
@@ -39,7 +39,7 @@ static void run_unclean_election(bool sink_commits)
             turn(&run); /* it reads, and nothing is delivered */
         unsigned asked = run.group.asked[PS_TEST_KEY_EPOCHS], read = run.read;
         int64_t before = run.next[0];
-        lose_records(&run, sets);
+        lose_records(&run, batches);
         for (unsigned i = 0; i < 400; i++)
             turn(&run);
         assert_int_equal(run.read, read);
@@ -50,8 +50,8 @@ static void run_unclean_election(bool sink_commits)
         }
         read_all(&run);
         assert_true(run.group.asked[PS_TEST_KEY_EPOCHS] > asked);
-        assert_int_equal(run.read - read, 4 * sets);
-        assert_true(sets < 8 || run.group.logs[0].end > before);
+        assert_int_equal(run.read - read, 4 * batches);
+        assert_true(batches < 8 || run.group.logs[0].end > before);
         assert_false(run.dead);
         assert_in_range(run.group.logs[0].committed, 0, run.group.logs[0].end); /* also without new records */
         stop(&run);
@@ -102,10 +102,10 @@ static void turn_until_told(struct run *run)
 /* The member is killed before, between or after an election and the commit of the lower offset. The group's offset has
  * the epoch of its record: the next member asks where the log differs before it reads, and reads all records from
  * there. */
-static void run_killed(enum killed killed, unsigned sets, bool sink_commits)
+static void run_killed(enum killed killed, unsigned batches, bool sink_commits)
 {
     static struct run run;
-    begin_with(&run, 1 + sets, NULL, 0, sink_commits);
+    begin_with(&run, 1 + batches, NULL, 0, sink_commits);
     struct ps_test_group_log *log = &run.group.logs[0];
     for (unsigned i = 0; i < 4; i++)
         append(&run);
@@ -117,7 +117,7 @@ static void run_killed(enum killed killed, unsigned sets, bool sink_commits)
     assert_true(ps_test_group_visible(log, before) == log->end && log->committed_epoch == 0);
     if (killed == KILLED_BETWEEN)
         run.group.leaves_out = true;
-    lose_records(&run, sets);
+    lose_records(&run, batches);
     if (killed != KILLED_BEFORE)
         turn_until_told(&run);
     assert_int_equal(log->committed == before, killed != KILLED_AFTER);
@@ -127,7 +127,7 @@ static void run_killed(enum killed killed, unsigned sets, bool sink_commits)
     run.group.leaves_out = false;
     turn_until_told(&run);
     read_all(&run);
-    assert_int_equal(run.read - read, 4 * sets + again);
+    assert_int_equal(run.read - read, 4 * batches + again);
     assert_in_range(log->committed, 0, log->end);
     stop(&run);
     check_committed(&run);
@@ -136,11 +136,11 @@ static void run_killed(enum killed killed, unsigned sets, bool sink_commits)
 
 static void test_killed(void **state)
 {
-    for (unsigned sets = 0; sets < 12; sets++) {
-        run_killed(KILLED_BEFORE, sets, false);
-        run_killed(KILLED_BETWEEN, sets, false);
-        run_killed(KILLED_AFTER, sets, false);
-        run_killed(KILLED_BETWEEN, sets, true);
+    for (unsigned batches = 0; batches < 12; batches++) {
+        run_killed(KILLED_BEFORE, batches, false);
+        run_killed(KILLED_BETWEEN, batches, false);
+        run_killed(KILLED_AFTER, batches, false);
+        run_killed(KILLED_BETWEEN, batches, true);
     }
 }
 
@@ -193,7 +193,7 @@ static void test_epoch_before_the_log(void **state)
 {
     static struct run run;
     begin_at(&run, 2, 0);
-    while (run.group.logs[0].set_count > 2)
+    while (run.group.logs[0].batch_count > 2)
         ps_test_group_trim(&run.group, 0);
     assert_true(run.group.logs[0].start > 2);
     read_all(&run);

@@ -29,7 +29,7 @@ static bool meet(struct run *run, const struct ps_kafka_error *error)
     struct produced produced = expect_produce(run);
     int32_t sequence = produced.sequence;
     answer_produce(run, &produced, (int16_t)error->code, 0);
-    if (error->outcome == PS_KAFKA_AGAIN) { /* the same set again */
+    if (error->outcome == PS_KAFKA_AGAIN) { /* the same batch again */
         produced = expect_produce(run);
         assert_int_equal(produced.sequence, sequence);
         assert_int_equal(run->report_count, before);
@@ -42,7 +42,7 @@ static bool meet(struct run *run, const struct ps_kafka_error *error)
     return run->fatal == 0;
 }
 
-/* An error that may pass is tried again; a final one is reported, and ends an idempotent producer, because the next set
+/* An error that may pass is tried again; a final one is reported, and ends an idempotent producer, because the next batch
  * would leave a gap. */
 static void test_produce_errors(void **state)
 {
@@ -273,7 +273,7 @@ static void test_no_acknowledgement(void **state)
 
 #define SHORT_TURN_NS 20000 /* the kernel may deliver a packet some turns later */
 
-/* linger.ms: a record waits for others, but a set that is full does not. */
+/* linger.ms: a record waits for others, but a batch that is full does not. */
 static void test_linger(void **state)
 {
     const struct ps_pair pairs[] = {{.key = "linger.ms", .value = "50"},
@@ -315,8 +315,8 @@ static void test_linger_of_a_full_queue(void **state)
     assert_int_equal(submit_of(&run, "value", 5, 1), 0);
     assert_int_equal(submit_of(&run, "value", 5, 1), PS_KAFKA_FULL);
     uint64_t since_ns = run.now.mono_ns;
-    for (uint32_t sets = 0; sets < 2;)
-        sets += expect_produce(&run).sets;
+    for (uint32_t batches = 0; batches < 2;)
+        batches += expect_produce(&run).batches;
     assert_in_range((run.now.mono_ns - since_ns) / PS_NS_PER_MS, 0, 4);
     end(&run);
 }
@@ -472,7 +472,7 @@ static void test_pause_of_the_process(void **state)
     produced = expect_produce(&run);
     run.now.mono_ns += 600 * PS_NS_PER_S;
     ps_test_broker_hang_up(&run.broker);
-    produced = expect_produce(&run); /* the set that was in flight is sent again */
+    produced = expect_produce(&run); /* the batch that was in flight is sent again */
     answer_produce(&run, &produced, 0, 0);
     wait_for_reports(&run, 3);
     run.now.mono_ns += 600 * PS_NS_PER_S;

@@ -60,9 +60,9 @@ static int32_t take_partition(struct ps_wire_in *in, unsigned *got, int32_t part
     assert_int_equal(ps_wire_get_count(in, 8), 1);
     int32_t partition = ps_wire_get_int32(in), bytes = ps_wire_get_int32(in);
     assert_in_range(partition, 0, partitions - 1);
-    const char *set = ps_wire_take(in, (size_t)bytes);
-    assert_non_null(set);
-    struct ps_wire_in head = {.at = set + RECORD_COUNT_AT, .end = set + bytes};
+    const char *batch = ps_wire_take(in, (size_t)bytes);
+    assert_non_null(batch);
+    struct ps_wire_in head = {.at = batch + RECORD_COUNT_AT, .end = batch + bytes};
     got[partition] += (unsigned)ps_wire_get_int32(&head);
     assert_false(head.failed);
     *at = ps_wire_put_int32(*at, 1);

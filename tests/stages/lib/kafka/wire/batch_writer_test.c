@@ -21,9 +21,9 @@ static bool add(struct ps_kafka_native_batch *batch, const char *value, uint32_t
 static void test_exact_limit(void **state)
 {
     struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
-    const uint32_t two = PS_KAFKA_NATIVE_SET_HEAD_BYTES + 2 * 8;
-    assert_true(add(batch, "a", 1, 10)); /* a set takes one record whatever its length */
-    assert_int_equal(batch->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES + 8);
+    const uint32_t two = PS_KAFKA_BATCH_HEAD_BYTES + 2 * 8;
+    assert_true(add(batch, "a", 1, 10)); /* a batch takes one record whatever its length */
+    assert_int_equal(batch->length, PS_KAFKA_BATCH_HEAD_BYTES + 8);
     assert_false(add(batch, "b", 1, two - 1));
     assert_int_equal(batch->count, 1);
     assert_true(add(batch, "b", 1, two));
@@ -48,7 +48,7 @@ static void test_grows(void **state)
     assert_memory_equal(batch->bytes + batch->length - 1 - 300000, value, 300000);
     ps_kafka_native_batch_reset(batch, NULL);
     assert_int_equal(batch->count, 0);
-    assert_int_equal(batch->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES);
+    assert_int_equal(batch->length, PS_KAFKA_BATCH_HEAD_BYTES);
     free(value);
     ps_kafka_native_batch_free(batch);
 }
@@ -79,7 +79,7 @@ static void test_used_again(void **state)
     ps_kafka_native_batch_free(batch);
 }
 
-/* Fills the same records into two sets, one by one into `slow` and as runs of values into `fast`, up to both limits. */
+/* Fills the same records into two batches, one by one into `slow` and as runs of values into `fast`, up to both limits. */
 static void fill_both(struct ps_kafka_native_batch *slow, struct ps_kafka_native_batch *fast,
                       uint64_t *random)
 {

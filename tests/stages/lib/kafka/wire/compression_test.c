@@ -1,4 +1,4 @@
-/* Compressed record batches, unpacked by the codecs' own libraries. The tests of the sink read such sets with Kafka and
+/* Compressed record batches, unpacked by the codecs' own libraries. The tests of the sink read such batches with Kafka and
  * librdkafka. */
 #include "stages/lib/kafka/wire/compression.h"
 
@@ -165,20 +165,20 @@ static void test_names(void **)
     assert_null(ps_kafka_compressor_open(PS_KAFKA_COMPRESSION_NONE, PS_KAFKA_COMPRESSION_LEVEL_DEFAULT));
 }
 
-/* ---- sets ---- */
+/* ---- batches ---- */
 
-static void add(struct ps_kafka_native_batch *set, const char *value, uint32_t length)
+static void add(struct ps_kafka_native_batch *batch, const char *value, uint32_t length)
 {
     bool no_memory = false;
     const struct ps_kafka_record record = {.value = value, .value_length = length, .timestamp_ms = 5};
-    assert_true(ps_kafka_native_batch_add(set, &record, 5, UINT32_MAX, &no_memory));
+    assert_true(ps_kafka_native_batch_add(batch, &record, 5, UINT32_MAX, &no_memory));
 }
 
-static void check_head(const struct ps_kafka_native_batch *set, int16_t attributes)
+static void check_head(const struct ps_kafka_native_batch *batch, int16_t attributes)
 {
-    struct ps_wire_in in = {.at = set->bytes, .end = set->bytes + set->length};
+    struct ps_wire_in in = {.at = batch->bytes, .end = batch->bytes + batch->length};
     assert_int_equal(ps_wire_get_int64(&in), 0);
-    assert_int_equal(ps_wire_get_int32(&in), set->length - 12);
+    assert_int_equal(ps_wire_get_int32(&in), batch->length - 12);
     (void)ps_wire_get_int32(&in);
     assert_int_equal(ps_wire_get_int8(&in), 2);
     uint32_t checksum = (uint32_t)ps_wire_get_int32(&in);
@@ -186,7 +186,7 @@ static void check_head(const struct ps_kafka_native_batch *set, int16_t attribut
     assert_int_equal(ps_wire_get_int16(&in), attributes);
 }
 
-/* Set after set with one spare buffer: small, large, small. Records that do not shrink stay as they are. */
+/* Batch after batch with one spare buffer: small, large, small. Records that do not shrink stay as they are. */
 static void test_sets(void **)
 {
     static char value[200000], noise[200000];
@@ -196,38 +196,37 @@ static void test_sets(void **)
     fill(noise, sizeof noise, 1);
     struct ps_kafka_compressor *compressor =
         ps_kafka_compressor_open(PS_KAFKA_COMPRESSION_ZSTD, PS_KAFKA_COMPRESSION_LEVEL_DEFAULT);
-    struct ps_kafka_native_batch *set = ps_kafka_native_batch_make();
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
     static const uint32_t counts[] = {1, 10, 1, 4, 1};
     for (size_t i = 0; i < PS_COUNT_OF(counts); i++) {
-        ps_kafka_native_batch_reset(set, NULL);
+        ps_kafka_native_batch_reset(batch, NULL);
         for (uint32_t j = 0; j < counts[i]; j++)
-            add(set, value, counts[i] == 1 ? 1000 : sizeof value);
-        uint32_t plain = set->length;
+            add(batch, value, counts[i] == 1 ? 1000 : sizeof value);
+        uint32_t plain = batch->length;
         char *before = malloc(plain);
         assert_non_null(before);
-        memcpy(before, set->bytes, plain);
-        ps_kafka_native_batch_compress(set, compressor, &spare);
-        assert_int_equal(set->plain_length, plain);
-        assert_in_range(set->length, PS_KAFKA_NATIVE_SET_HEAD_BYTES + 1, plain - 1);
-        ps_kafka_native_batch_close(set, &nobody, -1);
-        check_head(set, PS_KAFKA_COMPRESSION_ZSTD);
-        assert_int_equal(unpack(set->compression, set->bytes + PS_KAFKA_NATIVE_SET_HEAD_BYTES,
-                                set->length - PS_KAFKA_NATIVE_SET_HEAD_BYTES),
-                         plain - PS_KAFKA_NATIVE_SET_HEAD_BYTES);
-        assert_memory_equal(unpacked, before + PS_KAFKA_NATIVE_SET_HEAD_BYTES,
-                            plain - PS_KAFKA_NATIVE_SET_HEAD_BYTES);
+        memcpy(before, batch->bytes, plain);
+        ps_kafka_native_batch_compress(batch, compressor, &spare);
+        assert_int_equal(batch->plain_length, plain);
+        assert_in_range(batch->length, PS_KAFKA_BATCH_HEAD_BYTES + 1, plain - 1);
+        ps_kafka_native_batch_close(batch, &nobody, -1);
+        check_head(batch, PS_KAFKA_COMPRESSION_ZSTD);
+        assert_int_equal(unpack(batch->compression, batch->bytes + PS_KAFKA_BATCH_HEAD_BYTES,
+                                batch->length - PS_KAFKA_BATCH_HEAD_BYTES),
+                         plain - PS_KAFKA_BATCH_HEAD_BYTES);
+        assert_memory_equal(unpacked, before + PS_KAFKA_BATCH_HEAD_BYTES, plain - PS_KAFKA_BATCH_HEAD_BYTES);
         free(before);
     }
-    ps_kafka_native_batch_reset(set, NULL);
-    add(set, noise, sizeof noise);
-    uint32_t plain = set->length;
-    ps_kafka_native_batch_compress(set, compressor, &spare);
-    assert_int_equal(set->length, plain);
-    assert_int_equal(set->plain_length, 0);
-    ps_kafka_native_batch_close(set, &nobody, -1);
-    check_head(set, PS_KAFKA_COMPRESSION_NONE);
-    assert_memory_equal(set->bytes + plain - 1 - sizeof noise, noise, sizeof noise);
-    ps_kafka_native_batch_free(set);
+    ps_kafka_native_batch_reset(batch, NULL);
+    add(batch, noise, sizeof noise);
+    uint32_t plain = batch->length;
+    ps_kafka_native_batch_compress(batch, compressor, &spare);
+    assert_int_equal(batch->length, plain);
+    assert_int_equal(batch->plain_length, 0);
+    ps_kafka_native_batch_close(batch, &nobody, -1);
+    check_head(batch, PS_KAFKA_COMPRESSION_NONE);
+    assert_memory_equal(batch->bytes + plain - 1 - sizeof noise, noise, sizeof noise);
+    ps_kafka_native_batch_free(batch);
     ps_kafka_compressor_close(compressor);
     free(spare.data);
 }

@@ -24,8 +24,8 @@ static void add(struct ps_kafka_native_batch *set, const struct ps_kafka_record 
     assert_true(ps_kafka_native_batch_add(set, record, BASE_MS, UINT32_MAX, &no_memory));
 }
 
-/* A set of three records, as a broker gives it. */
-static struct ps_kafka_native_batch *make_set(void)
+/* A batch of three records, as a broker gives it. */
+static struct ps_kafka_native_batch *make_batch(void)
 {
     static const struct ps_kafka_header headers[] = {{"a", "one", 3}, {"b", "", 0}, {"a", "two", 3}};
     const struct ps_kafka_native_producer_id nobody = {.id = -1, .epoch = -1};
@@ -55,7 +55,7 @@ static void close_again(struct ps_kafka_native_batch *set)
 
 static void test_reads_what_the_native_writes(void **state)
 {
-    struct ps_kafka_native_batch *set = make_set();
+    struct ps_kafka_native_batch *set = make_batch();
     struct ps_kafka_batch batch;
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record;
@@ -107,7 +107,7 @@ static void test_reads_what_the_native_writes(void **state)
 /* The broker's time holds for all records of a topic with message.timestamp.type = LogAppendTime. */
 static void test_append_time(void **state)
 {
-    struct ps_kafka_native_batch *set = make_set();
+    struct ps_kafka_native_batch *set = make_batch();
     struct ps_kafka_batch batch;
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record;
@@ -128,7 +128,7 @@ static void test_append_time(void **state)
 /* A batch that is cut at any byte is incomplete. */
 static void test_cut_at_every_byte(void **state)
 {
-    struct ps_kafka_native_batch *set = make_set();
+    struct ps_kafka_native_batch *set = make_batch();
     struct ps_kafka_batch batch;
     for (uint32_t length = 0; length < set->length; length++) {
         char *copy = ps_test_exact_copy(set->bytes, length);
@@ -141,7 +141,7 @@ static void test_cut_at_every_byte(void **state)
 /* A change of any bit that the checksum covers is detected. */
 static void test_every_bit_is_checked(void **state)
 {
-    struct ps_kafka_native_batch *set = make_set();
+    struct ps_kafka_native_batch *set = make_batch();
     struct ps_kafka_batch batch;
     for (uint32_t bit = ATTRIBUTES_AT * 8; bit < set->length * 8; bit++) {
         set->bytes[bit / 8] = (char)(set->bytes[bit / 8] ^ (1 << bit % 8));
@@ -166,7 +166,7 @@ static enum ps_kafka_batch_outcome with_byte(struct ps_kafka_native_batch *set, 
 
 static void test_heads_that_are_refused(void **state)
 {
-    struct ps_kafka_native_batch *set = make_set();
+    struct ps_kafka_native_batch *set = make_batch();
     assert_int_equal(with_byte(set, 16, 3), PS_KAFKA_BATCH_UNKNOWN);
     assert_int_equal(with_byte(set, 0, -1), PS_KAFKA_BATCH_WRONG);                /* base offset */
     assert_int_equal(with_byte(set, 8, -1), PS_KAFKA_BATCH_WRONG);                /* length */
@@ -186,7 +186,7 @@ static void test_heads_that_are_refused(void **state)
 /* More records than there are bytes: the cursor ends with an error, and reads nothing past the batch. */
 static void test_more_records_than_bytes(void **state)
 {
-    struct ps_kafka_native_batch *set = make_set();
+    struct ps_kafka_native_batch *set = make_batch();
     struct ps_kafka_batch batch;
     struct ps_kafka_batch_cursor cursor;
     struct ps_kafka_batch_record record;
@@ -205,7 +205,7 @@ static void test_more_records_than_bytes(void **state)
 static void test_drawn_bytes(void **state)
 {
     uint64_t seed = ps_test_seed();
-    struct ps_kafka_native_batch *set = make_set();
+    struct ps_kafka_native_batch *set = make_batch();
     for (unsigned i = 0; i < 20000; i++) {
         struct ps_kafka_batch batch;
         struct ps_kafka_batch_cursor cursor;

@@ -1,4 +1,4 @@
-/* Decompression of sets from the native client's own codecs (Java reads them: tests/real/kafka_native_test.sh), whole, cut, damaged,
+/* Decompression of batches from the native client's own codecs (Java reads them: tests/real/kafka_native_test.sh), whole, cut, damaged,
  * and larger than expected or allowed. */
 #include "stages/lib/kafka/wire/unpack.h"
 
@@ -85,7 +85,7 @@ static void test_every_codec_and_length(void **state)
     teardown(&bench);
 }
 
-/* A set that compresses far better than the last one: the block is exchanged for larger ones. */
+/* A batch that compresses far better than the last one: the block is exchanged for larger ones. */
 static void test_grows(void **state)
 {
     struct bench bench;
