@@ -267,7 +267,7 @@ if(NOT PS_SANITIZE)
   file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenarios/*.scn)
   foreach(file ${scenarios})
     cmake_path(GET file STEM name)
-    add_test(NAME scenario_${name} COMMAND ${runner} $<TARGET_FILE:world> --scenario ${file} --runs 4)
+    add_test(NAME scenario_${name} COMMAND ${runner} $<TARGET_FILE:world> --scenario ${file} --runs 2)
     set_tests_properties(scenario_${name} PROPERTIES LABELS world TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
   endforeach()
   foreach(plant no-sync lost doubled invented stuck header) # the referee is tested, too

@@ -303,6 +303,7 @@ struct disk_inode *disk_find(struct disk_inode *from, const char *path, bool fol
         }
         if (!S_ISDIR(at->mode)) {
             *error = ENOTDIR;
+            *directory = NULL;
             return NULL;
         }
         *directory = at;

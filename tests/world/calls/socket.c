@@ -181,6 +181,9 @@ int bind(int fd, const struct sockaddr *address, socklen_t length)
     if (socket == NULL || !read_address(address, &socket->bound))
         return (int)descriptor_result(call_leave(socket == NULL ? -ENOTSOCK : -EAFNOSUPPORT));
     world_note(socket->bound.port);
+    if (socket->bound.host != 0 &&
+        socket->bound.host >> 24 != NET_LOOPBACK >> 24) /* the machine's own addresses */
+        return (int)descriptor_result(call_leave(-EADDRNOTAVAIL));
     if (socket->type == SOCK_DGRAM) {
         for (const struct net_end *other = world->net->datagrams; other != NULL; other = other->next)
             if (other->local.port == socket->bound.port && socket->bound.port != 0)

@@ -95,19 +95,41 @@ static void receive(struct scenario_client *client)
     }
 }
 
+static void take(struct scenario_client *client, size_t length)
+{
+    client->in_length -= length;
+    memmove(client->in, client->in + length, client->in_length);
+}
+
+/* The next line has this pattern. */
+static enum outcome receive_line(struct scenario *scenario, const struct scenario_step *step,
+                                 struct scenario_client *client)
+{
+    const char *end = memchr(client->in, '\n', client->in_length);
+    size_t length = end == NULL ? client->in_length : (size_t)(end - client->in);
+    step_failed(scenario, "the line is %.*s", (int)length, client->in);
+    if (end == NULL)
+        return client->ended ? STEP_FAILED : STEP_WAITS;
+    if (!line_matches(client->in, length, step->text))
+        return STEP_FAILED;
+    take(client, length + 1);
+    return STEP_DONE;
+}
+
 /* What the agent sends next is this text. */
 enum outcome step_receive(struct scenario *scenario, const struct scenario_step *step)
 {
     FIND_CLIENT(client);
     receive(client);
+    if (step->count == 2)
+        return receive_line(scenario, step, client);
     size_t length = client->in_length < step->length ? client->in_length : step->length;
     bool differs = memcmp(client->in, step->text, length) != 0;
     if (differs || length < step->length) {
         (void)texts_equal(scenario, "received", client->in, length, step->text, step->length);
         return differs || client->ended ? STEP_FAILED : STEP_WAITS;
     }
-    client->in_length -= length;
-    memmove(client->in, client->in + length, client->in_length);
+    take(client, length);
     return STEP_DONE;
 }
 
@@ -228,18 +250,29 @@ enum holds holds_get(struct scenario *scenario, const struct scenario_step *step
     return HOLDS_NOT;
 }
 
-/* The value of the first line NAME{..="LABEL"..}, or of NAME alone if the label is -; *line is where it begins. */
-static bool find_metric(const char *page, const char *name, const char *label, double *value)
+/* Returns whether the labels of a line have each of these values, which commas separate. */
+static bool has_labels(const char *line, size_t length, const char *values)
 {
-    char wanted[128];
-    snprintf(wanted, sizeof wanted, "=\"%s\"", label);
+    while (*values != 0) {
+        char wanted[128];
+        size_t value = strcspn(values, ",");
+        snprintf(wanted, sizeof wanted, "=\"%.*s\"", (int)value, values);
+        if (memmem(line, length, wanted, strlen(wanted)) == NULL)
+            return false;
+        values += value + (values[value] == ',');
+    }
+    return true;
+}
+
+/* The value of the first line of this name with these labels' values; - is any. */
+static bool find_metric(const char *page, const char *name, const char *labels, double *value)
+{
+    size_t length = strlen(name);
     for (const char *line = page; *line != 0;) {
         const char *end = strchrnul(line, '\n'), *space = memrchr(line, ' ', (size_t)(end - line));
-        size_t length = strlen(name);
         if (space != NULL && strncmp(line, name, length) == 0 &&
             (line[length] == ' ' || line[length] == '{') &&
-            (strcmp(label, "-") == 0 ||
-             memmem(line, (size_t)(space - line), wanted, strlen(wanted)) != NULL)) {
+            (strcmp(labels, "-") == 0 || has_labels(line, (size_t)(space - line), labels))) {
             *value = strtod(space, NULL);
             return true;
         }

@@ -128,37 +128,68 @@ static int by_bytes(const void *one, const void *other)
     return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
 }
 
-/* Sorts the lines of a text. `unique`: what is there twice is there once, and lines without an end, which a kill cut, are not there. */
-static struct text sorted(const char *text, size_t length, bool unique)
+static int by_bytes_then_place(const void *one, const void *other)
+{
+    const struct line *a = one, *b = other;
+    int order = by_bytes(one, other);
+    return order != 0 ? order : (a->bytes > b->bytes) - (a->bytes < b->bytes);
+}
+
+static int by_place(const void *one, const void *other)
+{
+    const struct line *a = one, *b = other;
+    return (a->bytes > b->bytes) - (a->bytes < b->bytes);
+}
+
+/* How texts are compared: "" is exactly. */
+struct how {
+    bool any_order;
+    bool
+        once; /* a line that is there twice is there once, and lines without an end, which a kill cut, are not there */
+};
+
+/* Returns a text with the lines as they are compared. */
+static struct text arranged(const char *text, size_t length, struct how how)
 {
     struct line *lines = malloc((count_lines(text, length) + 1) * sizeof *lines);
-    size_t count = 0;
+    size_t count = 0, left = 0;
     for (const char *end = text + length; text < end;) {
         lines[count] = (struct line){text, line_at(text, end)};
         text += lines[count].length;
-        if (!unique || text[-1] == '\n')
+        if (!how.once || text[-1] == '\n')
             count++;
     }
-    qsort(lines, count, sizeof *lines, by_bytes);
+    qsort(lines, count, sizeof *lines, by_bytes_then_place);
+    for (size_t i = 0; i < count; i++)
+        if (!how.once || left == 0 || by_bytes(&lines[left - 1], &lines[i]) != 0)
+            lines[left++] = lines[i];
+    if (!how.any_order)
+        qsort(lines, left, sizeof *lines, by_place);
     struct text made = {0};
     add(&made, "", 0);
-    for (size_t i = 0; i < count; i++)
-        if (!unique || i == 0 || by_bytes(&lines[i - 1], &lines[i]) != 0)
-            add(&made, lines[i].bytes, lines[i].length);
+    for (size_t i = 0; i < left; i++)
+        add(&made, lines[i].bytes, lines[i].length);
     free(lines);
     return made;
 }
 
-/* Compares as the word says: "" (the order counts), sorted, unique. */
+/* Compares as the word says: "" (exactly), sorted, first, unique; or `has`: a line of it holds the pattern. */
 static enum holds compare(struct scenario *scenario, const struct scenario_step *step, const char *what,
-                          const char *got, size_t length, const char *how)
+                          const char *got, size_t length, const char *word)
 {
-    bool unique = strcmp(how, "unique") == 0;
-    if (*how == 0)
+    if (strcmp(word, "has") == 0) {
+        step_failed(scenario, "%s: no line holds \"%.200s\": %.*s", what, step->text,
+                    length < 600 ? (int)length : 600, got);
+        return lines_matching(got, length, step->text) > 0 ? HOLDS : HOLDS_NOT;
+    }
+    if (*word == 0)
         return texts_equal(scenario, what, got, length, step->text, step->length);
-    if (!unique && strcmp(how, "sorted") != 0)
-        scenario_mistake(scenario->script->file, step->line, "\"%s\" is neither sorted nor unique", how);
-    struct text one = sorted(got, length, unique), other = sorted(step->text, step->length, unique);
+    bool is_sorted = strcmp(word, "sorted") == 0, is_unique = strcmp(word, "unique") == 0;
+    if (!is_sorted && !is_unique && strcmp(word, "first") != 0)
+        scenario_mistake(scenario->script->file, step->line, "\"%s\" is none of sorted, first, unique, has",
+                         word);
+    struct how how = {.any_order = is_sorted || is_unique, .once = !is_sorted};
+    struct text one = arranged(got, length, how), other = arranged(step->text, step->length, how);
     enum holds holds = texts_equal(scenario, what, one.bytes, one.length, other.bytes, other.length);
     free(one.bytes);
     free(other.bytes);
@@ -187,18 +218,11 @@ enum holds holds_file(struct scenario *scenario, const struct scenario_step *ste
     }
     if (step->text == NULL)
         return HOLDS;
-    bool has = step->count == 2 && strcmp(step->words[1], "has") == 0;
     struct text text = {0};
     add(&text, "", 0);
     add_file(&text, file);
-    enum holds holds = HOLDS;
-    if (!has)
-        holds =
-            compare(scenario, step, path, text.bytes, text.length, step->count == 2 ? step->words[1] : "");
-    else if (lines_matching(text.bytes, text.length, step->text) == 0) {
-        step_failed(scenario, "%s: no line holds \"%.200s\": %.300s", path, step->text, text.bytes);
-        holds = HOLDS_NOT;
-    }
+    enum holds holds =
+        compare(scenario, step, path, text.bytes, text.length, step->count == 2 ? step->words[1] : "");
     free(text.bytes);
     return holds;
 }

@@ -9,14 +9,48 @@
 #include "tests/world/scenario/scenario.h"
 #include "tests/world/turn.h"
 
-enum outcome step_agent(struct scenario *scenario, const struct scenario_step *step)
+static void write_agent(const char *text, size_t length)
 {
     static const char budget[] =
         "a.penstock.memory.budget = 67108864\n"; /* a start is faster with a small one */
-    char *text = malloc(step->length + sizeof budget);
-    memcpy(text, step->text, step->length);
-    memcpy(text + step->length, budget, sizeof budget);
-    disk_put("/w/agent.properties", text, step->length + sizeof budget - 1);
+    char *all = malloc(length + sizeof budget);
+    memcpy(all, text, length);
+    memcpy(all + length, budget, sizeof budget);
+    disk_put("/w/agent.properties", all, length + sizeof budget - 1);
+    free(all);
+}
+
+enum outcome step_agent(struct scenario *scenario, const struct scenario_step *step)
+{
+    scenario->agent = step;
+    write_agent(step->text, step->length);
+    return STEP_DONE;
+}
+
+/* Returns the text with `new` in each place of `old`; the text is freed. */
+static char *replaced(char *text, const char *old, const char *new)
+{
+    for (char *place = text; (place = strstr(place, old)) != NULL;) {
+        size_t before = (size_t)(place - text), room = strlen(text) + strlen(new) + 1;
+        char *fresh = malloc(room);
+        snprintf(fresh, room, "%.*s%s%s", (int)before, text, new, place + strlen(old));
+        free(text);
+        text = fresh;
+        place = text + before + strlen(new);
+    }
+    return text;
+}
+
+/* The file of the last `agent`, in which each NEW takes the place of its OLD. Earlier edits are gone. */
+enum outcome step_edit(struct scenario *scenario, const struct scenario_step *step)
+{
+    char *text = strdup(scenario->agent == NULL ? "" : scenario->agent->text);
+    for (unsigned i = 0; i + 1 < step->count; i += 2) {
+        if (strstr(text, step->words[i]) == NULL)
+            return step_failed(scenario, "the agent's file has no \"%s\"", step->words[i]);
+        text = replaced(text, step->words[i], step->words[i + 1]);
+    }
+    write_agent(text, strlen(text));
     free(text);
     return STEP_DONE;
 }

@@ -17,6 +17,7 @@
 
 static const struct scenario_verb verbs[] = {
     {"agent", "TEXT", 0, 0, NEEDS_TEXT, step_agent, NULL},
+    {"edit", "\"OLD\" \"NEW\" ...", 2, SCENARIO_WORDS_MAX, NO_TEXT, step_edit, NULL},
     {"start", "[OPTION...]", 0, SCENARIO_WORDS_MAX, NO_TEXT, step_start, NULL},
     {"signal", "NAME", 1, 1, NO_TEXT, step_signal, NULL},
     {"stop", "[EXIT-CODE]", 0, 1, NO_TEXT, step_stop, NULL},
@@ -39,23 +40,23 @@ static const struct scenario_verb verbs[] = {
     {"mend", "", 0, 0, NO_TEXT, step_mend, NULL},
     {"connect", "CLIENT PORT", 2, 2, NO_TEXT, step_connect, NULL},
     {"send", "CLIENT TEXT", 1, 1, NEEDS_TEXT, step_send, NULL},
-    {"receive", "CLIENT TEXT", 1, 1, NEEDS_TEXT, step_receive, NULL},
+    {"receive", "CLIENT [like] TEXT", 1, 2, NEEDS_TEXT, step_receive, NULL},
     {"shut", "CLIENT", 1, 1, NO_TEXT, step_shut, NULL},
     {"close", "CLIENT", 1, 1, NO_TEXT, step_close, NULL},
     {"reset", "CLIENT", 1, 1, NO_TEXT, step_reset, NULL},
     {"closed", "CLIENT", 1, 1, NO_TEXT, step_closed, NULL},
     {"datagram", "PORT TEXT", 1, 1, NEEDS_TEXT, step_datagram, NULL},
     {"post", "PORT PATH STATUS TEXT", 3, 3, NEEDS_TEXT, step_post, NULL},
-    {"server", "PORT [stop]", 1, 2, NO_TEXT, step_server, NULL},
-    {"answer", "PORT STATUS|hang|close|reset [TIMES]", 2, 3, NO_TEXT, step_answer, NULL},
+    {"server", "PORT [stop|avro|thrift]", 1, 2, NO_TEXT, step_server, NULL},
+    {"answer", "PORT STATUS|hang|close|reset [TIMES] [PATTERN]", 2, 3, MAY_HAVE_TEXT, step_answer, NULL},
     {"kafka", "", 0, 0, NO_TEXT, step_kafka, NULL},
 };
 
 static const struct scenario_verb conditions[] = {
     {"log", "[TIMES] PATTERN", 0, 1, NEEDS_TEXT, NULL, holds_log},
-    {"file", "PATH [has] [TEXT]", 1, 2, MAY_HAVE_TEXT, NULL, holds_file},
-    {"files", "PATH [sorted|unique] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_files},
-    {"arrived", "[sorted|unique] TEXT", 0, 1, NEEDS_TEXT, NULL, holds_arrived},
+    {"file", "PATH [sorted|first|unique|has] [TEXT]", 1, 2, MAY_HAVE_TEXT, NULL, holds_file},
+    {"files", "PATH [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_files},
+    {"arrived", "[sorted|first|unique|has] TEXT", 0, 1, NEEDS_TEXT, NULL, holds_arrived},
     {"get", "PORT PATH STATUS [PATTERN]", 3, 3, MAY_HAVE_TEXT, NULL, holds_get},
     {"metric", "NAME LABEL NUMBER|>NUMBER", 3, 3, NO_TEXT, NULL, holds_metric},
 };

@@ -193,7 +193,7 @@ static void take_times(struct reader *reader, struct scenario_step *step)
     free(text);
 }
 
-/* { .. }: the lines up to one that is `}`, without the four blanks that they begin with. */
+/* { .. }: the lines up to one that begins with `}`, without the four blanks before them. */
 static void take_block(struct reader *reader, struct scenario_step *step)
 {
     unsigned begin = reader->line;
@@ -202,7 +202,7 @@ static void take_block(struct reader *reader, struct scenario_step *step)
         if (!next_line(reader))
             scenario_mistake(reader->file, begin, "the block has no end: a line `}` is missing");
         size_t length = (size_t)(end_of_line(reader) - reader->at);
-        if (length == 1 && *reader->at == '}')
+        if (*reader->at == '}')
             break;
         if (length > 0 && strncmp(reader->at, "    ", 4) != 0)
             MISTAKE(reader, "a line of a block begins with four blanks");
@@ -213,7 +213,7 @@ static void take_block(struct reader *reader, struct scenario_step *step)
         add_text(step, reader->at, (size_t)(end - reader->at));
         add_text(step, "\n", 1);
     }
-    reader->at = end_of_line(reader);
+    reader->at++;
 }
 
 /* Returns whether a text came next. */
@@ -276,6 +276,9 @@ static void take_step(struct reader *reader, struct scenario_step *step)
     free(word);
     if (step->verb->run == step_wait || step->verb->run == step_expect)
         take_condition(reader, step);
+    if (step->verb->run == step_edit)
+        for (; step->count < SCENARIO_WORDS_MAX && more(reader); step->count++)
+            take_quoted(reader, &step->words[step->count]);
     while (more(reader)) {
         if (take_text(reader, step))
             continue;
@@ -290,7 +293,9 @@ static void take_step(struct reader *reader, struct scenario_step *step)
 
 /* ---- variants ---- */
 
-/* Returns the words of the line `each`, or "". */
+#define COLUMNS_MAX 8
+
+/* Where the variants stand: behind `each`, words, or a block of lines whose columns ` | ` separates. */
 static const char *find_each(const char *bytes)
 {
     if (strncmp(bytes, "each ", 5) == 0)
@@ -299,25 +304,35 @@ static const char *find_each(const char *bytes)
     return line == NULL ? "" : line + 6;
 }
 
-static char *variant_at(const char *words, unsigned number)
+/* Returns the columns of a variant, or 0 if there are fewer variants. */
+static unsigned columns_of(const char *each, unsigned number, char *columns[COLUMNS_MAX])
 {
+    bool is_block = strncmp(each, "{\n", 2) == 0;
+    each += is_block ? 2 : 0;
     for (;; number--) {
-        words += strspn(words, " ");
-        size_t length = strcspn(words, " \n");
-        if (length == 0)
-            return NULL;
-        if (number == 0)
-            return strndup(words, length);
-        words += length;
+        each += strspn(each, " ");
+        size_t length = strcspn(each, is_block ? "\n" : " \n");
+        if (length == 0 || *each == '}')
+            return 0;
+        if (number == 0) {
+            unsigned count = 0;
+            for (const char *end = each + length; each < end && count < COLUMNS_MAX;) {
+                const char *bar = memmem(each, (size_t)(end - each), " | ", 3);
+                columns[count++] = strndup(each, (size_t)((bar == NULL ? end : bar) - each));
+                each = bar == NULL ? end : bar + 3;
+            }
+            return count;
+        }
+        each += length + (is_block && each[length] == '\n');
     }
 }
 
-static char *replaced(char *bytes, const char *variant)
+static char *replaced(char *bytes, const char *name, const char *value)
 {
-    for (char *place; (place = strstr(bytes, "{each}")) != NULL;) {
-        size_t before = (size_t)(place - bytes), room = strlen(bytes) + strlen(variant) + 1;
+    for (char *place; (place = strstr(bytes, name)) != NULL;) {
+        size_t before = (size_t)(place - bytes), room = strlen(bytes) + strlen(value) + 1;
         char *fresh = malloc(room);
-        snprintf(fresh, room, "%.*s%s%s", (int)before, bytes, variant, place + strlen("{each}"));
+        snprintf(fresh, room, "%.*s%s%s", (int)before, bytes, value, place + strlen(name));
         free(bytes);
         bytes = fresh;
     }
@@ -326,27 +341,43 @@ static char *replaced(char *bytes, const char *variant)
 
 unsigned scenario_variants(const char *file)
 {
-    char *bytes = read_whole(file), *word;
+    char *bytes = read_whole(file), *columns[COLUMNS_MAX];
     unsigned count = 0;
-    while ((word = variant_at(find_each(bytes), count)) != NULL) {
-        free(word);
+    while (columns_of(find_each(bytes), count, columns) > 0)
         count++;
-    }
     free(bytes);
     return count == 0 ? 1 : count;
+}
+
+/* Skips the line `each`, or its block. Returns whether it was one. */
+static bool skip_each(struct reader *reader)
+{
+    if (strncmp(reader->at, "each ", 5) != 0)
+        return false;
+    if (reader->at[5] != '{')
+        return true;
+    while (next_line(reader) && *reader->at != '}')
+        ;
+    return true;
 }
 
 void scenario_read(const char *file, unsigned variant, struct scenario_script *script)
 {
     struct reader reader = {.file = file, .bytes = read_whole(file)};
-    reader.variant = variant_at(find_each(reader.bytes), variant);
-    if (reader.variant != NULL)
-        reader.bytes = replaced(reader.bytes, reader.variant);
+    char *columns[COLUMNS_MAX];
+    unsigned count = columns_of(find_each(reader.bytes), variant, columns);
+    if (count > 0) {
+        reader.variant = columns[0];
+        reader.bytes = replaced(reader.bytes, "{each}", columns[0]);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        char name[] = {'{', (char)('1' + i), '}', 0};
+        reader.bytes = replaced(reader.bytes, name, columns[i]);
+    }
     reader.next = reader.bytes;
     *script = (struct scenario_script){.file = file};
     while (next_line(&reader)) {
-        if (!more(&reader) || *reader.at == '#' || strncmp(reader.at, "each ", 5) == 0 ||
-            !is_of_variant(&reader))
+        if (!more(&reader) || *reader.at == '#' || skip_each(&reader) || !is_of_variant(&reader))
             continue;
         script->steps = realloc(script->steps, (script->count + 1) * sizeof *script->steps);
         take_step(&reader, &script->steps[script->count++]);

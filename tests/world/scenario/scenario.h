@@ -73,7 +73,8 @@ struct scenario {
     bool lives;
     bool exited; /* by itself, and no step has asked for it yet */
     int exit_code;
-    size_t log_from; /* where the output of this life begins */
+    const struct scenario_step *agent; /* that wrote the agent's file last */
+    size_t log_from;                   /* where the output of this life begins */
     bool finished;
     char why[1024]; /* a condition does not hold, or the scenario failed */
     bool failed;
@@ -118,8 +119,8 @@ unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prin
 typedef enum outcome step_function(struct scenario *scenario, const struct scenario_step *step);
 typedef enum holds condition_function(struct scenario *scenario, const struct scenario_step *step);
 
-step_function step_agent, step_start, step_stop, step_exit, step_kill, step_signal, step_power_cut, step_pass,
-    step_wait, step_expect; /* life.c */
+step_function step_agent, step_edit, step_start, step_stop, step_exit, step_kill, step_signal, step_power_cut,
+    step_pass, step_wait, step_expect; /* life.c */
 step_function step_write, step_append, step_mkdir, step_remove, step_rename, step_truncate, step_chmod,
     step_touch, step_disk, step_fail, step_mend; /* files.c */
 step_function step_connect, step_send, step_receive, step_shut, step_close, step_reset, step_closed,

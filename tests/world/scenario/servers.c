@@ -6,13 +6,15 @@
 #include "tests/world/ledger.h"
 #include "tests/world/peers/connections.h"
 #include "tests/world/peers/kafka/cluster.h"
+#include "tests/world/peers/rpc/rpc.h"
 #include "tests/world/scenario/scenario.h"
 
-#define ROOM_BYTES ((size_t)256 << 10)
+#define ROOM_BYTES RPC_ROOM_BYTES
 
 enum { ANSWER_HANG = -1, ANSWER_CLOSE = -2, ANSWER_RESET = -3 };
 
-/* An HTTP server: it answers 200, or what the scenario says for the next requests. Bodies that are answered with 2.. have arrived. */
+/* An HTTP server: it answers 200, or what the scenario says for the next requests, or for those whose body has a pattern. Bodies that are answered
+ * with 2.. have arrived. A server of Flume's RPC takes everything, or nothing while it hangs. */
 struct scenario_server {
     uint16_t port;
     struct world_peer *peer;
@@ -20,10 +22,15 @@ struct scenario_server {
     struct connections connections;
     int answers[SCENARIO_ANSWERS_MAX];
     unsigned count;
+    const char *pattern; /* NULL: none */
+    int pattern_answer;
+    bool (*take_rpc)(void *argument, struct connection *connection); /* NULL: HTTP */
 };
 
-static int next_answer(struct scenario_server *server)
+static int next_answer(struct scenario_server *server, const char *body, size_t length)
 {
+    if (server->pattern != NULL && lines_matching(body, length, server->pattern) > 0)
+        return server->pattern_answer;
     if (server->count == 0)
         return 200;
     int answer = server->answers[0];
@@ -37,6 +44,10 @@ static bool take(void *argument, struct connection *connection)
     struct scenario_server *server = argument;
     if (connection->in_length == ROOM_BYTES)
         world_fatal("the agent posted more than %zu bytes", ROOM_BYTES);
+    if (server->take_rpc != NULL) {
+        bool hangs = server->count > 0 && server->answers[0] == ANSWER_HANG;
+        return hangs || server->take_rpc(NULL, connection);
+    }
     connection->in[connection->in_length] = 0;
     const char *end = strstr(connection->in, "\r\n\r\n");
     const char *field = end == NULL ? NULL : strcasestr(connection->in, "content-length:");
@@ -44,7 +55,7 @@ static bool take(void *argument, struct connection *connection)
            body = field != NULL && field < end ? strtoul(field + 15, NULL, 10) : 0;
     if (end == NULL || connection->in_length < head + body)
         return true;
-    int answer = next_answer(server);
+    int answer = next_answer(server, connection->in + head, body);
     if (answer == ANSWER_HANG)
         return true;
     if (answer == ANSWER_CLOSE || answer == ANSWER_RESET)
@@ -87,9 +98,17 @@ static struct scenario_server *find(struct scenario *scenario, const struct scen
 enum outcome step_server(struct scenario *scenario, const struct scenario_step *step)
 {
     struct scenario_server *server = find(scenario, step);
-    if (step->count == 1 && server->listener == NULL)
+    const char *kind = step->count == 2 ? step->words[1] : "http";
+    bool stops = strcmp(kind, "stop") == 0;
+    if (strcmp(kind, "avro") == 0)
+        server->take_rpc = rpc_avro_take;
+    else if (strcmp(kind, "thrift") == 0)
+        server->take_rpc = rpc_thrift_take;
+    else if (!stops && strcmp(kind, "http") != 0)
+        return step_failed(scenario, "there is no server of kind %s", kind);
+    if (!stops && server->listener == NULL)
         server->listener = net_listen(server->peer, (struct net_address){0, server->port});
-    else if (step->count == 2 && server->listener != NULL) {
+    else if (stops && server->listener != NULL) {
         connections_reset(&server->connections, 0);
         net_unlisten(server->listener);
         server->listener = NULL;
@@ -106,10 +125,16 @@ static int answer_named(struct scenario *scenario, const struct scenario_step *s
                                         : (int)scenario_number(scenario->script, step, word);
 }
 
-/* How the next requests are answered. What was said before and has not happened yet comes first, but for `hang`, which ends. */
+/* How the next requests are answered; with a pattern, how all those are whose body has it. What was said before and has not happened yet comes first, but for `hang`, which ends. */
 enum outcome step_answer(struct scenario *scenario, const struct scenario_step *step)
 {
     struct scenario_server *server = find(scenario, step);
+    server->peer->called = true;
+    if (step->text != NULL) {
+        server->pattern = step->text;
+        server->pattern_answer = answer_named(scenario, step);
+        return STEP_DONE;
+    }
     uint64_t times = step->count == 3 ? scenario_number(scenario->script, step, step->words[2]) : 1;
     if (server->count > 0 && server->answers[server->count - 1] == ANSWER_HANG)
         server->count--;
@@ -117,7 +142,6 @@ enum outcome step_answer(struct scenario *scenario, const struct scenario_step *
         return step_failed(scenario, "more than %d answers", SCENARIO_ANSWERS_MAX);
     for (; times > 0; times--)
         server->answers[server->count++] = answer_named(scenario, step);
-    server->peer->called = true;
     return STEP_DONE;
 }
 
