@@ -270,7 +270,7 @@ if(NOT PS_SANITIZE)
     add_test(NAME scenario_${name} COMMAND ${runner} $<TARGET_FILE:world> --scenario ${file} --runs 2)
     set_tests_properties(scenario_${name} PROPERTIES LABELS world TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
   endforeach()
-  foreach(plant no-sync lost doubled invented stuck header) # the referee is tested, too
+  foreach(plant no-sync lost doubled invented stuck astray header) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})
   endforeach()
   foreach(plant skipped aborted)

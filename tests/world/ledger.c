@@ -7,6 +7,8 @@
 void ledger_begin(void)
 {
     world->ledger = world_allocate(sizeof(struct ledger));
+    memset(world->ledger->required, 1, sizeof world->ledger->required);
+    memset(world->ledger->allowed, 1, sizeof world->ledger->allowed);
 }
 
 void ledger_keep(void)
@@ -70,10 +72,28 @@ void ledger_repeated(uint32_t number)
     count_up(&world->ledger->repeated[number]);
 }
 
+void ledger_at(unsigned far_end)
+{
+    world->ledger->far_end = far_end;
+}
+
+/* Returns whether this is the text of an event that was sent, and that belongs to the far end. */
+static bool is_known(uint32_t number, const char *text, size_t length)
+{
+    const struct ledger *ledger = world->ledger;
+    char expected[LEDGER_TEXT_MAX];
+    if (number >= ledger->count || ledger->sent[number] == 0 || ledger_text(number, expected) != length)
+        return false;
+    if (ledger->last != 0)
+        expected[length - 1] = ledger->last;
+    unsigned far_end = ledger->far_end ^ (world->plant == PLANT_ASTRAY && number == 7);
+    return memcmp(text, expected, length) == 0 && (ledger->allowed[number % 10] >> far_end & 1) != 0;
+}
+
 void ledger_arrived(const char *text, size_t length)
 {
     struct ledger *ledger = world->ledger;
-    char expected[LEDGER_TEXT_MAX];
+    uint8_t *arrived = ledger->arrived[ledger->far_end];
     ledger->arrivals++;
     if (ledger->keeps) {
         keep(ledger, text, length);
@@ -81,15 +101,14 @@ void ledger_arrived(const char *text, size_t length)
     }
     if (length > 6 && memcmp(text, "event ", 6) == 0) {
         uint32_t number = (uint32_t)strtoul(text + 6, NULL, 10);
-        if (number < ledger->count && ledger->sent[number] > 0 && ledger_text(number, expected) == length &&
-            memcmp(text, expected, length) == 0) {
+        if (is_known(number, text, length)) {
             bool planted = number == 7;
             if (planted && world->plant == PLANT_LOST)
                 return;
             if (planted && world->plant == PLANT_DOUBLED)
-                count_up(&ledger->arrived[number]);
+                count_up(&arrived[number]);
             if (!planted || world->plant != PLANT_INVENTED) {
-                count_up(&ledger->arrived[number]);
+                count_up(&arrived[number]);
                 return;
             }
         }
@@ -98,12 +117,20 @@ void ledger_arrived(const char *text, size_t length)
         snprintf(ledger->invention, sizeof ledger->invention, "%.*s", (int)length, text);
 }
 
-uint32_t ledger_lost(void)
+bool ledger_is_lost(uint32_t number)
 {
     const struct ledger *ledger = world->ledger;
+    bool lost = false;
+    for (unsigned i = 0; i < LEDGER_FAR_ENDS; i++)
+        lost |= (ledger->required[number % 10] >> i & 1) != 0 && ledger->arrived[i][number] == 0;
+    return ledger->acknowledged[number] && lost;
+}
+
+uint32_t ledger_lost(void)
+{
     uint32_t lost = 0;
-    for (uint32_t i = 0; i < ledger->count; i++)
-        lost += ledger->acknowledged[i] && ledger->arrived[i] == 0;
+    for (uint32_t i = 0; i < world->ledger->count; i++)
+        lost += ledger_is_lost(i);
     return lost;
 }
 
@@ -112,7 +139,8 @@ uint32_t ledger_doubled(void)
     const struct ledger *ledger = world->ledger;
     uint32_t doubled = 0;
     for (uint32_t i = 0; i < ledger->count; i++)
-        doubled += ledger->arrived[i] > 1 + ledger->repeated[i];
+        for (unsigned j = 0; j < LEDGER_FAR_ENDS; j++)
+            doubled += ledger->arrived[j][i] > 1 + ledger->repeated[i];
     return doubled;
 }
 
@@ -151,8 +179,8 @@ static bool is_as_expected(const struct ledger_header *header, uint32_t number,
                            const struct ledger_event *event)
 {
     char digits[16];
-    snprintf(digits, sizeof digits, "%u", number);
-    const char *text = header->kind == HEADER_NUMBER ? digits : header->text;
+    snprintf(digits, sizeof digits, "%u", header->kind == HEADER_DIGIT ? number % 10 : number);
+    const char *text = header->kind == HEADER_NUMBER || header->kind == HEADER_DIGIT ? digits : header->text;
     for (unsigned i = 0; i < event->count; i++) {
         const struct ledger_pair *pair = &event->headers[i];
         if (pair->name_length != strlen(header->name) ||
@@ -162,6 +190,8 @@ static bool is_as_expected(const struct ledger_header *header, uint32_t number,
             return is_time(pair);
         if (header->kind == HEADER_UUID)
             return is_uuid(pair);
+        if (header->kind == HEADER_ANY)
+            return pair->value_length > 0;
         return pair->value_length == strlen(text) && memcmp(pair->value, text, pair->value_length) == 0;
     }
     return false;

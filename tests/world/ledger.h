@@ -7,6 +7,7 @@
 #define LEDGER_TEXT_MAX 2048U
 
 #define LEDGER_HEADERS_MAX 32U
+#define LEDGER_FAR_ENDS 2U
 
 /* An event as a far end sees it that keeps headers. */
 struct ledger_event {
@@ -23,6 +24,8 @@ struct ledger_event {
 enum ledger_header_kind {
     HEADER_TEXT,
     HEADER_NUMBER, /* the number of the event */
+    HEADER_DIGIT,  /* its last digit */
+    HEADER_ANY,    /* not empty */
     HEADER_TIME,   /* milliseconds of the wall clock, since the world began */
     HEADER_UUID,
 };
@@ -31,11 +34,15 @@ struct ledger {
     uint32_t count;
     uint8_t acknowledged[LEDGER_EVENTS_MAX];
     uint8_t sent[LEDGER_EVENTS_MAX]; /* times, completely; 255: 255 and more */
-    uint8_t arrived[LEDGER_EVENTS_MAX];
+    uint8_t arrived[LEDGER_FAR_ENDS][LEDGER_EVENTS_MAX];
     uint8_t repeated[LEDGER_EVENTS_MAX]; /* times that its sender did not know, and sent it again */
     uint64_t arrivals;
     uint32_t invented;   /* arrived, and was never sent */
     char invention[128]; /* the first one */
+    unsigned far_end;    /* at which what arrives now arrives */
+    /* The far ends, a bit each, that events with this last digit must reach, and those that they may reach. */
+    uint8_t required[10], allowed[10];
+    char last; /* 0: texts are unchanged; else an interceptor makes this of their last character */
     uint32_t wrong_headers;
     unsigned header_count;
     struct ledger_header {
@@ -59,13 +66,17 @@ void ledger_sent(uint32_t number);
 void ledger_acknowledged(uint32_t number);
 /* Its sender does not know whether it was taken, and sends it again. */
 void ledger_repeated(uint32_t number);
+/* What arrives from now on arrives at this far end. */
+void ledger_at(unsigned far_end);
 /* Counts an event that arrived, by its text. */
 void ledger_arrived(const char *text, size_t length);
 /* Counts one, and looks at its headers. */
 void ledger_arrived_event(const struct ledger_event *event);
 /* Each event must have this header. The strings are constants. */
 void ledger_expect_header(enum ledger_header_kind kind, const char *name, const char *text);
-/* Returns how many were acknowledged and have not arrived. */
+/* Returns whether an event was acknowledged, and has not arrived where it must. */
+bool ledger_is_lost(uint32_t number);
+/* Returns how many are lost. */
 uint32_t ledger_lost(void);
 /* Returns how many arrived more often than their senders account for. */
 uint32_t ledger_doubled(void);

@@ -98,6 +98,7 @@ void net_begin(void)
     net->datagram_bytes = 4 * NET_BUFFER_BYTES;
     net->wire = peer_add(wire_step, NULL, WORLD_NEVER);
     net_name("localhost", NET_LOOPBACK);
+    net_name("world", NET_LOOPBACK + 1); /* the machine */
 }
 
 void net_name(const char *name, uint32_t host)
@@ -453,6 +454,9 @@ void net_agent_died(void)
     struct net *net = world->net;
     if (net == NULL)
         return;
+    for (struct net_end *end = net->ends; end != NULL; end = end->next)
+        if (end->peer == NULL)
+            end->description = NULL; /* also of connections within the agent: it is told nothing more */
     for (struct net_listener *listener = net->listeners, *next; listener != NULL; listener = next) {
         next = listener->next;
         if (listener->peer == NULL)
@@ -462,7 +466,6 @@ void net_agent_died(void)
         found = false;
         for (struct net_end *end = net->ends; end != NULL && !found; end = end->next)
             if (end->peer == NULL && !end->closed && end->accepted) {
-                end->description = NULL;
                 net_close(end);
                 found = true;
             }

@@ -4,7 +4,7 @@
  *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--plant NAME]      (default 1, 1)
  *   world --scenario FILE [--from SEED] [--runs N] [--print]
  *
- * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, header, skipped, aborted; the exit code is 0 if it finds one.
+ * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, astray, header, skipped, aborted; the exit code is 0 if it finds one.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
 #include <errno.h>
 #include <iconv.h>
@@ -110,8 +110,11 @@ static void sync_output(void *argument, const char *path, struct disk_inode *fil
 /* The far end is another machine's disk: what it has taken it keeps. */
 static void cut_power(void)
 {
-    disk_walk("/w/out", sync_output, NULL);
-    disk_sync(disk_at("/w/out"));
+    static const char *const places[] = {"/w/out", "/w/out2"};
+    for (unsigned i = 0; i < 2; i++) {
+        disk_walk(places[i], sync_output, NULL);
+        disk_sync(disk_at(places[i]));
+    }
     disk_cut();
 }
 
@@ -140,7 +143,10 @@ static const char *judge(const struct run *run)
     if (world->exit_code != 0)
         return "it ended with an error";
     bool killed = run->killed > 0;
+    ledger_at(run->agent.far_ends[0]);
     disk_walk("/w/out", read_output, &killed);
+    ledger_at(run->agent.far_ends[1]);
+    disk_walk("/w/out2", read_output, &killed);
     const struct ledger *ledger = world->ledger;
     if (world->broken != NULL)
         return world->broken;
@@ -198,15 +204,15 @@ static void run_lives(struct run *run)
 static bool prints, traces;
 static const char *only = "";
 static enum world_plant plant;
-static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost",    "doubled", "invented",
-                                           "stuck",   "header",  "skipped", "aborted"};
+static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost",   "doubled", "invented",
+                                           "stuck",   "astray",  "header", "skipped", "aborted"};
 
 /* Prints the numbers of lost events. */
 static void print_lost(void)
 {
     const struct ledger *ledger = world->ledger;
     for (uint32_t i = 0; i < ledger->count; i++)
-        if (ledger->acknowledged[i] && ledger->arrived[i] == 0)
+        if (ledger_is_lost(i))
             printf("lost: event %u\n", i);
 }
 
@@ -221,10 +227,7 @@ static bool run_seed(uint64_t seed)
     ledger_begin();
     net_begin();
     agent_draw(&run->agent);
-    char line[64];
-    snprintf(line, sizeof line, "%s -> %s -> %s", run->agent.names[0], run->agent.names[1],
-             run->agent.names[2]);
-    if (strstr(line, only) == NULL)
+    if (strstr(run->agent.name, only) == NULL)
         return true;
     run_lives(run);
     if (prints)
@@ -239,8 +242,8 @@ static bool run_seed(uint64_t seed)
                "resets; "
                "%u events, %u acknowledged, %u lost, %u doubled, "
                "%u invented%s%s; %llu s; history %016llx\n",
-               (unsigned long long)seed, run->verdict == NULL ? "good" : run->verdict, line, run->lives,
-               run->reloads, run->killed, run->cuts, (unsigned long long)run->failed_calls,
+               (unsigned long long)seed, run->verdict == NULL ? "good" : run->verdict, run->agent.name,
+               run->lives, run->reloads, run->killed, run->cuts, (unsigned long long)run->failed_calls,
                (unsigned long long)world->net->resets, ledger->count, acknowledged, ledger_lost(),
                ledger_doubled(), ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
                (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);

@@ -32,6 +32,7 @@ enum world_plant {
     PLANT_DOUBLED,  /* .. counts one twice */
     PLANT_INVENTED, /* .. changes one */
     PLANT_STUCK,    /* the far end's disk stays full */
+    PLANT_ASTRAY,   /* an event arrives at another far end */
     PLANT_HEADER,   /* the far end changes a header */
     PLANT_SKIPPED,  /* the offset that a group commits is one record too far */
     PLANT_ABORTED,  /* the records of an aborted transaction are there */

@@ -18,7 +18,7 @@ void syslog_add(const uint16_t ports[2], bool udp, uint32_t events);
 
 /* Takes what the http sink posts, an event a request. While world->server_faults holds it refuses, breaks off before or after it has taken an event, and
  * answers late. */
-void http_server_add(uint16_t port);
+void http_server_add(uint16_t port, unsigned far_end);
 
 /* Returns whether all of them have sent all of their events. */
 bool peers_are_done(void);

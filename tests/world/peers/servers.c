@@ -11,6 +11,7 @@
 
 struct http_server {
     struct net_listener *listener;
+    unsigned far_end;
     struct connections connections;
 };
 
@@ -52,12 +53,14 @@ static void http_step(struct world_peer *peer)
 {
     struct http_server *server = peer->state;
     connections_accept(&server->connections, server->listener, 0);
+    ledger_at(server->far_end);
     peer->due_ns = connections_serve(&server->connections);
 }
 
-void http_server_add(uint16_t port)
+void http_server_add(uint16_t port, unsigned far_end)
 {
     struct http_server *server = world_allocate(sizeof *server);
+    server->far_end = far_end;
     server->connections = (struct connections){.room = ROOM_BYTES, .take = http_take};
     struct world_peer *peer = peer_add(http_step, server, WORLD_NEVER);
     server->listener = net_listen(peer, (struct net_address){NET_LOOPBACK, port});

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/world/ledger.h"
+
 #define MS UINT64_C(1000000)
 #define PORT 9092
 
@@ -132,6 +134,7 @@ static void cluster_step(struct world_peer *peer)
     for (int i = 0; i < KAFKA_BROKERS; i++)
         if (cluster->listeners[i] != NULL)
             connections_accept(&cluster->connections, cluster->listeners[i], i);
+    ledger_at(cluster->far_end);
     uint64_t due_ns;
     do { /* what one request changes may be what another one waits for */
         cluster->changed = false;

@@ -193,6 +193,7 @@ struct kafka_cluster {
     int generation; /* which versions of requests the brokers know: 0: Kafka 2.3, 1: 3.1, 2: 4.0 */
     struct net_listener *listeners[KAFKA_BROKERS]; /* NULL: the broker is away */
     uint64_t back_ns[KAFKA_BROKERS];
+    unsigned far_end; /* of the ledger */
     uint64_t next_fault_ns;
     int64_t next_producer;
     int32_t next_session;

@@ -324,7 +324,7 @@ static void look(void *argument, const char *value, size_t length)
     if (search->offset++ >= search->below || length < 7 || memcmp(value, "event ", 6) != 0)
         return;
     uint32_t event = (uint32_t)strtoul(value + 6, NULL, 10);
-    search->is_missing |= world->ledger->acknowledged[event] && world->ledger->arrived[event] == 0;
+    search->is_missing |= ledger_is_lost(event);
 }
 
 bool kafka_is_delivered(struct kafka_topic *topic, int32_t number, int64_t offset)

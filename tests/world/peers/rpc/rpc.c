@@ -39,6 +39,7 @@ int rpc_call_answered(struct client *client, int status)
 
 struct rpc_server {
     struct net_listener *listener;
+    unsigned far_end;
     struct connections connections;
 };
 
@@ -46,12 +47,14 @@ static void server_step(struct world_peer *peer)
 {
     struct rpc_server *server = peer->state;
     connections_accept(&server->connections, server->listener, 0);
+    ledger_at(server->far_end);
     peer->due_ns = connections_serve(&server->connections);
 }
 
-void rpc_server_add(uint16_t port, bool (*take)(void *, struct connection *))
+void rpc_server_add(uint16_t port, unsigned far_end, bool (*take)(void *, struct connection *))
 {
     struct rpc_server *server = world_allocate(sizeof *server);
+    server->far_end = far_end;
     server->connections = (struct connections){.room = RPC_ROOM_BYTES, .take = take};
     struct world_peer *peer = peer_add(server_step, server, WORLD_NEVER);
     server->listener = net_listen(peer, (struct net_address){NET_LOOPBACK, port});

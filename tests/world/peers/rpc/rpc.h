@@ -25,7 +25,7 @@ uint32_t rpc_next_call(struct client *client);
 int rpc_call_answered(struct client *client, int status);
 
 /* A server that takes requests by this function of its protocol. */
-void rpc_server_add(uint16_t port, bool (*take)(void *, struct connection *));
+void rpc_server_add(uint16_t port, unsigned far_end, bool (*take)(void *, struct connection *));
 
 bool rpc_avro_take(void *argument, struct connection *connection);
 bool rpc_thrift_take(void *argument, struct connection *connection);

@@ -1,0 +1,294 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/world/agent.h"
+
+const char *const agent_sources[SOURCES] = {"taildir",   "spooldir", "netcat",    "http",
+                                            "avro",      "thrift",   "syslogtcp", "multiport_syslogtcp",
+                                            "syslogudp", "kafka"};
+const char *const agent_channels[CHANNELS] = {"memory", "jdbc", "file", "SPILLABLEMEMORY"};
+const char *const agent_sinks[SINKS] = {"file_roll", "http", "kafka", "avro", "thrift", "null", "logger"};
+
+#define BROKERS "kafka1:9092,kafka2:9092,kafka3:9092"
+
+static void put(struct drawn_agent *agent, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct drawn_agent *agent, const char *format, ...)
+{
+    size_t length = strlen(agent->text);
+    va_list arguments;
+    va_start(arguments, format);
+    int added = vsnprintf(agent->text + length, sizeof agent->text - length, format, arguments);
+    va_end(arguments);
+    if (added < 0 || (size_t)added >= sizeof agent->text - length)
+        world_fatal("the agent's file is too long");
+}
+
+static unsigned one_of(unsigned a, unsigned b, unsigned c)
+{
+    return world_below(3) == 0 ? a : world_below(2) == 0 ? b : c;
+}
+
+static bool flip(void)
+{
+    return world_below(2) == 0;
+}
+
+bool agent_has_sink(const struct drawn_agent *agent, enum agent_sink sink)
+{
+    return (agent->shape != SHAPE_TIER && agent->sinks[0] == sink) ||
+           (agent->shape != SHAPE_PLAIN && agent->sinks[1] == sink);
+}
+
+/* ---- source ---- */
+
+static bool has(const struct drawn_agent *agent, enum agent_interceptor interceptor)
+{
+    return (agent->interceptors >> interceptor & 1) != 0;
+}
+
+static void put_interceptors(struct drawn_agent *agent)
+{
+    static const char *const types[INTERCEPTORS] = {
+        [INTERCEPT_STATIC] = "static",
+        [INTERCEPT_TIMESTAMP] = "timestamp",
+        [INTERCEPT_HOST] = "host",
+        [INTERCEPT_UUID] = "org.apache.flume.sink.solr.morphline.UUIDInterceptor$Builder",
+        [INTERCEPT_EXTRACT] = "regex_extractor",
+        [INTERCEPT_REPLACE] = "search_replace",
+        [INTERCEPT_FILTER] = "regex_filter"};
+    if (agent->interceptors == 0)
+        return;
+    put(agent, "a.sources.s.interceptors =");
+    for (unsigned i = 0; i < INTERCEPTORS; i++)
+        if (has(agent, (enum agent_interceptor)i))
+            put(agent, " i%u", i);
+    put(agent, "\n");
+    for (unsigned i = 0; i < INTERCEPTORS; i++)
+        if (has(agent, (enum agent_interceptor)i))
+            put(agent, "a.sources.s.interceptors.i%u.type = %s\n", i, types[i]);
+    if (has(agent, INTERCEPT_STATIC))
+        put(agent,
+            "a.sources.s.interceptors.i%d.key = where\na.sources.s.interceptors.i%d.value = here and there\n",
+            INTERCEPT_STATIC, INTERCEPT_STATIC);
+    if (has(agent, INTERCEPT_TIMESTAMP))
+        put(agent, "a.sources.s.interceptors.i%d.headerName = at\n", INTERCEPT_TIMESTAMP);
+    if (has(agent, INTERCEPT_HOST))
+        put(agent, "a.sources.s.interceptors.i%d.hostHeader = by\n", INTERCEPT_HOST);
+    if (has(agent, INTERCEPT_UUID))
+        put(agent, "a.sources.s.interceptors.i%d.headerName = id\n", INTERCEPT_UUID);
+    if (has(agent, INTERCEPT_EXTRACT))
+        put(agent,
+            "a.sources.s.interceptors.i%d.regex = ^event \\\\d*(\\\\d)[ ]"
+            "\na.sources.s.interceptors.i%d.serializers = one\n"
+            "a.sources.s.interceptors.i%d.serializers.one.name = digit\n",
+            INTERCEPT_EXTRACT, INTERCEPT_EXTRACT, INTERCEPT_EXTRACT);
+    if (has(agent, INTERCEPT_REPLACE))
+        put(agent,
+            "a.sources.s.interceptors.i%d.searchPattern = \\\\.$\na.sources.s.interceptors.i%d.replaceString "
+            "= !\n",
+            INTERCEPT_REPLACE, INTERCEPT_REPLACE);
+    if (has(agent, INTERCEPT_FILTER))
+        put(agent,
+            "a.sources.s.interceptors.i%d.regex = ^event \\\\d*%u[ "
+            "]\na.sources.s.interceptors.i%d.excludeEvents = true\n",
+            INTERCEPT_FILTER, agent->filtered, INTERCEPT_FILTER);
+}
+
+static void put_selector(struct drawn_agent *agent)
+{
+    if (agent->shape == SHAPE_OPTIONAL)
+        put(agent, "a.sources.s.selector.optional = c2\n");
+    if (agent->shape != SHAPE_MULTIPLEX)
+        return;
+    put(agent, "a.sources.s.selector.type = multiplexing\na.sources.s.selector.header = digit\n");
+    for (unsigned digit = 0; digit < 10; digit++)
+        if ((agent->second >> digit & 1) != 0)
+            put(agent, "a.sources.s.selector.mapping.%u = c2\n", digit);
+    if (agent->has_default)
+        put(agent, "a.sources.s.selector.default = c\n");
+}
+
+static void put_kafka_source(struct drawn_agent *agent)
+{
+    put(agent,
+        "a.sources.s.kafka.bootstrap.servers = " BROKERS "\na.sources.s.kafka.topics = in\n"
+        "a.sources.s.kafka.consumer.group.id = g\na.sources.s.kafka.consumer.auto.offset.reset = earliest\n"
+        "a.sources.s.batchSize = %u\na.sources.s.setTopicHeader = %s\n",
+        one_of(1, 10, 100), agent_has_sink(agent, SINK_KAFKA) ? "false" : "true");
+    if (agent->reader.committed_only && !agent->exactly_once)
+        put(agent, "a.sources.s.kafka.consumer.isolation.level = read_committed\n");
+    if (agent->reader.is_static)
+        put(agent, "a.sources.s.kafka.consumer.group.instance.id = i\n");
+    if (agent->reader.assignor != NULL)
+        put(agent, "a.sources.s.kafka.consumer.partition.assignment.strategy = %s\n", agent->reader.assignor);
+    if (world_below(3) == 0)
+        put(agent, "a.sources.s.kafka.consumer.fetch.max.wait.ms = %u\n", one_of(10, 100, 2000));
+}
+
+static void put_source(struct drawn_agent *agent)
+{
+    bool two =
+        agent->shape == SHAPE_REPLICATE || agent->shape == SHAPE_OPTIONAL || agent->shape == SHAPE_MULTIPLEX;
+    put(agent, "a.sources = s%s\na.sources.s.channels = c%s\na.sources.s.type = %s\n",
+        agent->shape == SHAPE_TIER ? " s2" : "", two ? " c2" : "",
+        agent->source == SOURCE_KAFKA ? "org.apache.flume.source.kafka.KafkaSource"
+                                      : agent_sources[agent->source]);
+    int port = AGENT_SOURCE_PORT;
+    switch (agent->source) {
+    case SOURCE_TAILDIR:
+        put(agent,
+            "a.sources.s.filegroups = g\na.sources.s.filegroups.g = /w/logs/a.log.*\n"
+            "a.sources.s.positionFile = /w/positions.json\na.sources.s.batchSize = %u\n",
+            one_of(1, 10, 100));
+        break;
+    case SOURCE_SPOOLDIR:
+        put(agent, "a.sources.s.spoolDir = /w/spool\na.sources.s.batchSize = %u\n", one_of(1, 10, 100));
+        put(agent, "a.sources.s.deletePolicy = %s\n", flip() ? "never" : "immediate");
+        break;
+    case SOURCE_NETCAT:
+        put(agent, "a.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\na.sources.s.max-line-length = %u\n",
+            port, one_of(2048, 4096, 8192));
+        break;
+    case SOURCE_SYSLOGTCP:
+    case SOURCE_SYSLOGUDP:
+        put(agent, "a.sources.s.host = 0.0.0.0\na.sources.s.port = %d\n", port);
+        break;
+    case SOURCE_MULTIPORT:
+        put(agent, "a.sources.s.ports = %d %d\n", port, port + 1);
+        break;
+    case SOURCE_KAFKA:
+        put_kafka_source(agent);
+        break;
+    default:
+        put(agent, "a.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n", port);
+        break;
+    }
+    put_interceptors(agent);
+    put_selector(agent);
+    if (agent->shape == SHAPE_TIER)
+        put(agent,
+            "a.sources.s2.type = %s\na.sources.s2.bind = 0.0.0.0\na.sources.s2.port = "
+            "%d\na.sources.s2.channels = c2\n",
+            agent_sinks[agent->sinks[0]], AGENT_TIER_PORT);
+}
+
+/* ---- channels ---- */
+
+static void put_channel(struct drawn_agent *agent, const char *name, enum agent_channel channel)
+{
+    unsigned capacity = one_of(100, 1000, 10000);
+    put(agent, "a.channels.%s.type = %s\n", name, agent_channels[channel]);
+    if (channel == CHANNEL_MEMORY)
+        put(agent, "a.channels.%s.capacity = %u\na.channels.%s.transactionCapacity = 100\n", name, capacity,
+            name);
+    if (channel == CHANNEL_JDBC)
+        put(agent, "a.channels.%s.sysprop.user.home = /w/home-%s\n", name, name);
+    if (channel == CHANNEL_SPILLABLE)
+        put(agent,
+            "a.channels.%s.memoryCapacity = %u\na.channels.%s.overflowTimeout = "
+            "%u\na.channels.%s.overflowCapacity = "
+            "10000\n",
+            name, one_of(10, 100, 1000), name, one_of(0, 1, 3), name);
+    if (channel == CHANNEL_FILE)
+        put(agent, "a.channels.%s.capacity = %u\na.channels.%s.transactionCapacity = 100\n", name, capacity,
+            name);
+    if (channel == CHANNEL_FILE || channel == CHANNEL_SPILLABLE)
+        put(agent,
+            "a.channels.%s.checkpointDir = /w/checkpoint/%s\na.channels.%s.dataDirs = /w/data/%s%s%s\n"
+            "a.channels.%s.maxFileSize = 1048576\na.channels.%s.minimumRequiredSpace = 1048576\n",
+            name, name, name, name, agent->two_directories ? ",/w/data2/" : "",
+            agent->two_directories ? name : "", name, name);
+}
+
+/* ---- sinks ---- */
+
+static void put_rpc(struct drawn_agent *agent, const char *name, enum agent_sink sink, int port)
+{
+    put(agent,
+        "a.sinks.%s.hostname = localhost\na.sinks.%s.port = %d\na.sinks.%s.batch-size = %u\n"
+        "a.sinks.%s.request-timeout = %u\n",
+        name, name, port, name, one_of(1, 10, 100), name, one_of(1000, 5000, 20000));
+    if (world_below(3) == 0)
+        put(agent, "a.sinks.%s.reset-connection-interval = 1\n", name);
+    if (sink == SINK_THRIFT)
+        put(agent, "a.sinks.%s.protocol = %s\n", name, flip() ? "compact" : "binary");
+}
+
+static void put_sink(struct drawn_agent *agent, const char *name, const char *channel, enum agent_sink sink,
+                     unsigned place)
+{
+    put(agent, "a.sinks.%s.channel = %s\na.sinks.%s.type = %s\n", name, channel, name,
+        sink == SINK_KAFKA ? "org.apache.flume.sink.kafka.KafkaSink" : agent_sinks[sink]);
+    int port = AGENT_SERVER_PORT + (int)place;
+    switch (sink) {
+    case SINK_KAFKA:
+        put(agent,
+            "a.sinks.%s.kafka.bootstrap.servers = " BROKERS "\n"
+            "a.sinks.%s.kafka.topic = t\na.sinks.%s.flumeBatchSize = %u\n",
+            name, name, name, one_of(1, 10, 100));
+        if (agent->exactly_once)
+            put(agent,
+                "a.sinks.%s.penstock.guarantee = exactly-once\na.sinks.%s.allowTopicOverride = false\n", name,
+                name);
+        break;
+    case SINK_HTTP:
+        put(agent,
+            "a.sinks.%s.endpoint = http://localhost:%d/\na.sinks.%s.connectTimeout = 2000\n"
+            "a.sinks.%s.requestTimeout = %u\na.sinks.%s.acceptHeader = */*\na.sinks.%s.contentTypeHeader = "
+            "text/plain\n",
+            name, port, name, name, one_of(1000, 5000, 20000), name, name);
+        put(agent,
+            "a.sinks.%s.defaultBackoff = true\na.sinks.%s.defaultRollback = true\na.sinks.%s.backoff.200 = "
+            "false\n"
+            "a.sinks.%s.rollback.200 = false\n",
+            name, name, name, name);
+        break;
+    case SINK_AVRO:
+    case SINK_THRIFT:
+        put_rpc(agent, name, sink, agent->shape == SHAPE_TIER && place == 0 ? AGENT_TIER_PORT : port);
+        break;
+    case SINK_FILE_ROLL:
+        put(agent,
+            "a.sinks.%s.sink.directory = /w/out%s\na.sinks.%s.sink.rollInterval = "
+            "%u\na.sinks.%s.sink.batchSize = %u\n",
+            name, place == 0 ? "" : "2", name, one_of(0, 1, 30), name, one_of(1, 10, 100));
+        break;
+    default:
+        break;
+    }
+}
+
+static void put_group(struct drawn_agent *agent)
+{
+    put(agent, "a.sinkgroups = g\na.sinkgroups.g.sinks = k k2\n");
+    if (flip())
+        put(agent,
+            "a.sinkgroups.g.processor.type = failover\na.sinkgroups.g.processor.priority.k = %u\n"
+            "a.sinkgroups.g.processor.priority.k2 = 7\na.sinkgroups.g.processor.maxpenalty = %u\n",
+            one_of(1, 9, 9), one_of(1000, 5000, 30000));
+    else
+        put(agent,
+            "a.sinkgroups.g.processor.type = load_balance\na.sinkgroups.g.processor.selector = %s\n"
+            "a.sinkgroups.g.processor.backoff = %s\n",
+            flip() ? "round_robin" : "random", flip() ? "true" : "false");
+}
+
+void agent_write(struct drawn_agent *agent)
+{
+    enum agent_shape shape = agent->shape;
+    bool one_channel = shape <= SHAPE_GROUP;
+    agent->text[0] = 0;
+    put_source(agent);
+    put(agent, "a.channels = c%s\n", one_channel ? "" : " c2");
+    put_channel(agent, "c", agent->channels[0]);
+    if (!one_channel)
+        put_channel(agent, "c2", agent->channels[1]);
+    put(agent, "a.sinks = k%s\n", shape == SHAPE_PLAIN ? "" : " k2");
+    put_sink(agent, "k", "c", agent->sinks[0], 0);
+    if (shape != SHAPE_PLAIN)
+        put_sink(agent, "k2", one_channel ? "c" : "c2", agent->sinks[1], 1);
+    if (shape == SHAPE_GROUP)
+        put_group(agent);
+    put(agent, "a.penstock.memory.budget = 67108864\n");
+}
