@@ -51,16 +51,23 @@ static int draw_error(enum fault_call call)
     return errors[call][world_below(count)];
 }
 
+/* Short spans are as likely as long ones: an agent has the most to do when it begins. */
+static uint64_t draw_span(uint64_t span_ns)
+{
+    return world_below((span_ns >> world_below(8)) + 1);
+}
+
 /* A fault with a drawn error. One that a caller answers by repeating the call at once has a small share. */
 static struct fault *draw(enum fault_call call, uint64_t span_ns)
 {
     static const uint32_t shares[] = {65536, 30000, 3000};
-    uint64_t from_ns = world->now_ns + world_below(span_ns), to_ns = from_ns + world_below(span_ns);
+    uint64_t from_ns = world->now_ns + draw_span(span_ns), to_ns = from_ns + draw_span(span_ns);
     int error = draw_error(call);
-    bool repeats = error == EINTR || call == FAULT_MEMORY;
-    struct fault *fault = fault_add(call, error, repeats ? 3000 : shares[world_below(3)], from_ns, to_ns);
-    if (world_below(4) == 0) /* one call alone */
-        fault->most = 1;
+    bool repeats = error == EINTR || call == FAULT_MEMORY,
+         is_one = world_below(3) == 0; /* of all its calls */
+    struct fault *fault = fault_add(call, error, repeats ? 3000 : shares[world_below(3)], from_ns,
+                                    is_one ? WORLD_NEVER : to_ns);
+    fault->most = is_one ? 1 : 0;
     return fault;
 }
 
@@ -68,10 +75,10 @@ void fault_draw(uint64_t span_ns)
 {
     static const char *const places[] = {"/w/out", "/w/data", "/w/checkpoint", "/w/logs", "/w/spool", "/w"};
     fault_clear();
-    for (uint64_t count = world_below(4); count > 0; count--)
+    for (uint64_t count = 1 + world_below(4); count > 0; count--)
         draw((enum fault_call)world_below(FAULT_DISK), span_ns)->below =
             disk_at(places[world_below(sizeof places / sizeof *places)]);
-    for (uint64_t count = world_below(3) == 0 ? 1 + world_below(2) : 0; count > 0; count--)
+    for (uint64_t count = world_below(2) == 0 ? 1 + world_below(3) : 0; count > 0; count--)
         draw((enum fault_call)(FAULT_DISK + world_below(FAULT_CALLS - FAULT_DISK)), span_ns);
     world->faults->short_share[FAULT_WRITE] = world->faults->short_share[FAULT_READ] =
         world_below(3) == 0 ? 6000 : 0;

@@ -223,6 +223,7 @@ static bool run_seed(uint64_t seed)
     world->plant = plant;
     world->traces = traces;
     world->pass_share = world_below(2) == 0 ? 2000 : 12000;
+    world->pause_ns = MS << world_below(10);
     disk_format();
     ledger_begin();
     net_begin();

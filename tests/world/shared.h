@@ -75,6 +75,7 @@ struct world {
     bool server_faults;  /* servers misbehave */
     const char *broken;  /* a promise that a peer has seen broken; NULL: none */
     uint32_t peers_busy; /* that have not sent all of their events */
+    uint64_t pause_ns;   /* for which clients pause at most, once all they have sent is answered */
 
     size_t output_length; /* what the agent printed on 1 and 2, over all lives */
     char output[WORLD_OUTPUT_BYTES];

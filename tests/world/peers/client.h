@@ -14,9 +14,9 @@ struct client {
     uint32_t window[CLIENT_WINDOW], count; /* events that are not acknowledged, in order */
     uint32_t written; /* of them, how many are in `out` or were sent over this connection */
     bool finished;
-    uint64_t since_ns;    /* of the last progress */
-    bool refused;         /* an answer says so: the connection is given up behind it */
-    uint32_t connections; /* that were given up */
+    uint64_t since_ns, next_ns; /* of the last progress; of the next events at the earliest */
+    bool refused;               /* an answer says so: the connection is given up behind it */
+    uint32_t connections;       /* that were given up */
     uint32_t call[CLIENT_WINDOW],
         calls;   /* for protocols of calls: the events of each that has no answer, in order */
     void *state; /* of the protocol */

@@ -83,6 +83,7 @@ static bool receive_some(struct client *client)
         client->written -= (uint32_t)done;
         memmove(client->window, client->window + done, client->count * sizeof *client->window);
         client->since_ns = world->now_ns;
+        client->next_ns = client->since_ns + world_below(world->pause_ns + 1);
         if (client->refused)
             return false;
     }
@@ -120,6 +121,10 @@ static void client_step(struct world_peer *peer)
     }
     if (finish(client))
         return;
+    if (client->end->state == NET_OPEN && client->count == 0 && now < client->next_ns) {
+        peer->due_ns = client->next_ns;
+        return;
+    }
     if (client->end->state == NET_OPEN && client->count == 0)
         fill_window(client);
     if (client->end->state == NET_OPEN && client->written < client->count)
