@@ -229,9 +229,8 @@ static uint64_t due_ns(const struct ps_remote_sink *sink)
 {
     const struct ps_rpc_delivery *delivery = (const struct ps_rpc_delivery *)sink;
     const struct ps_rpc_client *client = &delivery->client;
-    bool is_idle = ps_rpc_client_is_open(client) && client->call_count == 0;
-    uint64_t due_ns = ps_least(ps_rpc_client_deadline(client),
-                               is_idle ? delivery->reset_ns : PS_NEVER); /* else the last answer resets */
+    uint64_t due_ns =
+        ps_least(ps_rpc_client_deadline(client), client->call_count > 0 ? PS_NEVER : delivery->reset_ns);
     const struct ps_remote_requests *requests = &delivery->requests;
     bool again = requests->waits && client->call_count == 0 && ps_rpc_client_may_send(client);
     if (again || !ps_rpc_client_is_open(client) || ps_remote_requests_have_letters(requests))

@@ -268,7 +268,6 @@ static void check_reset(void)
         turn();
     }
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 4);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 3);
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
     assert_int_equal(delivery()->requests.sink.failures, 0);
     ps_test_stage_close(&stage);
