@@ -1,5 +1,5 @@
 /* The differences that a reload logs and `check` prints: the agent's own keys. Components:
- * tests/core/engine/plan_diff_test.c and tests/e2e/reload_takes_effect_test.sh. */
+ * tests/core/engine/plan_diff_test.c and tests/scenarios/reload_takes_effect.scn. */
 #include "conf/diff.h"
 #include "tests/support/support.h"
 

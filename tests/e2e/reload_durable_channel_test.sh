@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A reload in which a durable channel goes, gets another type or another place: what is in it is delivered first, else the reload is
-# refused, as with a memory channel. Nothing would deliver what it leaves on disk.
+# A reload in which a Kafka channel goes or gets another type: what its brokers have not acknowledged is delivered first, else the reload is
+# refused; what stays in its topic is said. (Channels on disk: tests/scenarios/reload_durable_channel.scn.)
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -70,56 +70,7 @@ start_agent() { # with the configuration of $file; the log is that of $step
     children[$agent]=1
     await "$step: it starts" up
 }
-change() { # FROM TO [PLACE]: with it the events are kept there from the reload on
-    local says="is removed or gets another type"
-    [[ -z ${3:-} ]] || says="gets another place for its events"
-    step=$1-$2${3:-} sent=0
-    place=$step state=$step
-    out=$work/out-$step
-    config "$1" >"$file"
-    start_agent
-    # The sink cannot open its directory: nothing goes, and the old channel runs on.
-    send 5
-    place=${3:-$step} state=$place
-    config "$2" >"$file"
-    kill -HUP "$agent"
-    await "$step: refused" refused
-    problems=$(curl -s "$url/readyz")
-    [[ $problems == *"channel c1 $says, and 5 events in it are not delivered"* ]] || fail "$step: $problems"
-    send 2
-    # With the directory the same file is carried out, when c1 is empty.
-    mkdir "$out"
-    await "$step: carried out" carried_out
-    await "$step: all are delivered" delivered
-    send 1
-    await "$step: through the new channel" delivered
-    [[ -z ${3:-} ]] || back "$2"
-    kill -TERM "$agent"
-    wait "$agent" || fail "$step: it ends with $?"
-    unset "children[$agent]"
-    grep -q "accepted $sent, delivered $sent" "$work/$step.err" || fail "$step: $(tail -n 1 "$work/$step.err")"
-}
 carried_out_times() { (($(reloads ok) == $1)); } # COUNT
-back() { # TYPE: to the first place, where everything was delivered; then to a half of another one, which is refused
-    local before
-    place=$step state=$step
-    config "$1" >"$file"
-    kill -HUP "$agent"
-    await "$step: back" carried_out_times 2
-    send 2
-    await "$step: through the first place again" delivered
-    [[ $1 != jdbc ]] || return 0
-    place=torn
-    config "$1" >"$file"
-    before=$(reloads failed)
-    kill -HUP "$agent"
-    await "$step: refused to be torn" more_failed "$before"
-    problems=$(curl -s "$url/readyz")
-    [[ $problems == *"channel c1: dataDirs changes and checkpointDir does not"* ]] || fail "$step: $problems"
-    send 1
-    await "$step: it goes on" delivered
-}
-more_failed() { (($(reloads failed) > $1)); } # BEFORE
 # Of a topic the events stay; what its brokers have not acknowledged is in the channel only, and its sources are open.
 unacknowledged() { [[ $(value 'penstock_channel_size_events{component="c1"}') == "$1" ]]; } # COUNT
 ended() { ! readlink "/proc/$agent/exe" >/dev/null; }
@@ -259,9 +210,3 @@ topic_stays() {
     unset "children[$agent]" "children[$broker]"
 }
 topic_stays
-change file jdbc
-change jdbc memory
-change SPILLABLEMEMORY file
-change file file other
-change jdbc jdbc other
-change SPILLABLEMEMORY SPILLABLEMEMORY other

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # An event that no sink can deliver, before two sinks of one channel and without dead letters: the sinks do not try only this one.
-# hdfs: its directory is a file, and the files of other directories stay open. http: the server answers it with 409; everything
-# else arrives, and so does the event when the server takes it.
+# hdfs: its directory is a file, and the files of other directories stay open. (http: tests/scenarios/stuck_event.scn)
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }
@@ -40,44 +39,3 @@ rm "$work/out/9"
 await "the event is delivered" test -d "$work/out/9"
 stop_agent TERM
 delivered_numbers | uniq | diff - <(echo 9; seq 1000 2499) >"$work/diff.err" || fail "not each of the numbers"
-
-# A server that takes everything but the number 9, until the file "mended" is there.
-http_port=$(free_port)
-cat >"$work/server.py" <<'END'
-import http.server, os, sys
-work = sys.argv[2]
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        refused = body == b"9" and not os.path.exists(work + "/mended")
-        if not refused:
-            with open(work + "/out/http", "ab") as out:
-                out.write(body + b"\n")
-        self.send_response(409 if refused else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-    def log_message(self, *_):
-        pass
-server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
-print("listening", flush=True)
-server.serve_forever()
-END
-rm -rf "$work/out"
-mkdir "$work/out"
-python3 "$work/server.py" "$http_port" "$work" >"$work/server.out" 2>"$work/server.err" &
-children[$!]=1
-await "the server listens" grep -q listening "$work/server.out"
-numbers_agent "a1.channels.c1.type = file" \
-    "a1.channels.c1.checkpointDir = $work/state2" "a1.channels.c1.dataDirs = $work/data2" "a1.channels.c1.minimumRequiredSpace = 1048576"
-sed -i -e '/^a1\.sinks\.k1\./d' -e 's/^a1\.sinks = .*/a1.sinks = k1 k2/' "$work/agent.properties"
-sinks "type = http" "endpoint = http://127.0.0.1:$http_port/" "defaultRollback = true" "rollback.200 = false" "backoff.200 = false" \
-    "penstock.retry.backoff = 20" "penstock.retry.backoff.max = 50" >>"$work/agent.properties"
-start_agent
-put 9 9
-await "the trouble is said" grep -q 409 "$work/agent.err"
-for ((first = 10; first < 110; first += 10)); do put "$first" $((first + 9)); done
-await "all but one event are delivered" are_there 100
-touch "$work/mended"
-await "the event is delivered" grep -qx 9 "$work/out/http"
-stop_agent TERM
