@@ -5,6 +5,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 port=$(free_port)
+mkdir "$work/out"
 
 configuration() { # FURTHER LINES...: writes the agent's file
     numbers_agent "a1.channels.c1.type = jdbc" "$@"

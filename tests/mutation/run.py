@@ -250,6 +250,7 @@ def test_names():
         prefix = os.path.relpath(folder, os.path.join(ROOT, "tests")).replace("/", "_") + "_"
         matches = (re.fullmatch(r"(.*)_(?:test\.(?:c|sh)|fuzz\.c)", name) for name in files)
         found.update(prefix + match.group(1) for match in matches if match)
+        found.update("scenario_" + name.removesuffix(".scn") for name in files if name.endswith(".scn"))
     return found
 
 
@@ -312,7 +313,8 @@ class Copy:
 
     def make(self, tests):
         """Builds these tests; returns the exit status and the output."""
-        targets = sorted(self.targets.intersection(tests) | ({"penstock"} if set(tests) != {"world"} else set()))
+        in_world = {"world"} if any(test.startswith("scenario_") for test in tests) else set()
+        targets = sorted(self.targets.intersection(tests) | in_world | ({"penstock"} if set(tests) != {"world"} else set()))
         return run("cmake", "--build", self.build, "-j", self.jobs, "--target", *targets, "--", "-k", "0", tree=self.tree,
                    log=self.build + "/mutant.log")
 
