@@ -43,6 +43,8 @@ static void make_kafka(struct drawn_agent *agent)
                                agent->channels[0] == CHANNEL_MEMORY &&
                                (agent->sinks[0] == SINK_HTTP || agent->sinks[0] == SINK_KAFKA);
     kafka_writer_add(cluster, draw_events(), agent->reader.committed_only);
+    if (agent->shape == SHAPE_PLAIN && agent->interceptors == 0 && world_below(2) == 0)
+        kafka_neighbour_add(cluster, agent->reader.committed_only);
     world->ledger->more_headers = true;
     ledger_expect_header(HEADER_TIME, "timestamp", NULL);
     if (!agent_has_sink(agent, SINK_KAFKA))
@@ -198,7 +200,7 @@ void agent_draw(struct drawn_agent *agent)
 {
     static const char *const shapes[SHAPES] = {"",           "shared, ",    "group, ", "replicate, ",
                                                "optional, ", "multiplex, ", "tier, "};
-    *agent = (struct drawn_agent){.two_directories = world_below(3) == 0};
+    *agent = (struct drawn_agent){.two_directories = world_below(3) == 0, .has_state = world_below(2) == 0};
     draw_components(agent);
     draw_interceptors(agent);
     draw_ways(agent);

@@ -229,8 +229,9 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
             name, name, name, one_of(1, 10, 100));
         if (agent->exactly_once)
             put(agent,
-                "a.sinks.%s.penstock.guarantee = exactly-once\na.sinks.%s.allowTopicOverride = false\n", name,
-                name);
+                "a.sinks.%s.penstock.guarantee = exactly-once\na.sinks.%s.allowTopicOverride = false\n"
+                "a.sinks.%s.penstock.transaction.timeout = 10000\n",
+                name, name, name);
         break;
     case SINK_HTTP:
         put(agent,
@@ -291,4 +292,6 @@ void agent_write(struct drawn_agent *agent)
     if (shape == SHAPE_GROUP)
         put_group(agent);
     put(agent, "a.penstock.memory.budget = 67108864\n");
+    if (agent->has_state)
+        put(agent, "a.penstock.state.dir = /w/state\n");
 }

@@ -558,7 +558,7 @@ void disk_walk(const char *path, void (*see)(void *argument, const char *path, s
     if (directory == NULL || !S_ISDIR(directory->mode))
         return;
     size_t count = directory->names.count;
-    struct disk_entry **sorted = malloc((count + 1) * sizeof *sorted);
+    struct disk_entry **sorted = world_allocate((count + 1) * sizeof *sorted);
     for (size_t i = 0; i < count; i++)
         sorted[i] = &directory->names.entries[i];
     qsort(sorted, count, sizeof *sorted, by_name);
@@ -570,5 +570,5 @@ void disk_walk(const char *path, void (*see)(void *argument, const char *path, s
         else if (S_ISREG(sorted[i]->inode->mode))
             see(argument, below, sorted[i]->inode);
     }
-    free(sorted);
+    world_free(sorted, (count + 1) * sizeof *sorted);
 }

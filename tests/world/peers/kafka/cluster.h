@@ -250,6 +250,9 @@ int64_t kafka_stable(const struct kafka_partition *partition);
 size_t kafka_batch_at(const struct kafka_partition *partition, int64_t offset);
 /* Appends what a peer writes: events of the ledger from `first` on. `producer`: of a transaction; -1: of none. */
 void kafka_write(struct kafka_topic *topic, int32_t number, uint32_t first, uint32_t count, int64_t producer);
+/* Reads some records from the offset on: they arrive at the far end. Returns the offset behind them, and the epoch of the last one. */
+int64_t kafka_take(struct kafka_topic *topic, int32_t number, int64_t from, bool committed_only,
+                   int32_t *epoch);
 /* Returns whether all committed records before the offset have arrived at the far end. */
 bool kafka_is_delivered(struct kafka_topic *topic, int32_t number, int64_t offset);
 
@@ -280,6 +283,20 @@ enum kafka_served kafka_end_transaction(struct kafka_cluster *, struct kafka_req
 
 /* Lets time pass in the group: members expire, rebalances end. Returns when it is due again. */
 uint64_t kafka_group_turn(struct kafka_cluster *cluster);
+struct kafka_member *kafka_find_member(struct kafka_group *group, const char *id);
+/* Returns how many have joined. */
+int64_t kafka_members(struct kafka_group *group);
+/* The member has given a sign of life. */
+void kafka_touch(struct kafka_member *member);
+const struct kafka_bytes *kafka_subscription_of(const struct kafka_group *group,
+                                                const struct kafka_member *member);
+/* Takes the leader's assignments. */
+void kafka_share_out(struct kafka_cluster *cluster, struct kafka_in *in);
+/* A neighbour joins, again or as a new member, whose id is then written to `id`. */
+void kafka_neighbour_joins(struct kafka_cluster *cluster, char id[KAFKA_NAME_MAX], struct kafka_in protocols);
+void kafka_neighbour_leaves(struct kafka_cluster *cluster, const char *id);
+/* Notes an offset that is committed. The referee asks at once whether what is before it was delivered. */
+void kafka_set_offset(struct kafka_cluster *cluster, int topic, int32_t number, struct kafka_offset offset);
 /* Another broker has become the coordinator: it has what was written. */
 void kafka_group_moved(struct kafka_cluster *cluster);
 /* Returns the error for a member's commit: it is not one, or of another generation. */
@@ -300,7 +317,16 @@ struct kafka_transaction *kafka_transaction_of(struct kafka_cluster *cluster, co
 /* A part joins: the first one begins the transaction. Returns an error. */
 int kafka_transaction_begin(struct kafka_transaction *transaction);
 
-/* ---- writer.c ---- */
+/* ---- assignment.c: of the topic that is read ---- */
 
+void kafka_read_assignment(const struct kafka_bytes *bytes, bool parts[KAFKA_PARTITIONS]);
+void kafka_write_assignment(struct kafka_out *out, const bool parts[KAFKA_PARTITIONS]);
+void kafka_read_claims(const struct kafka_bytes *bytes, bool parts[KAFKA_PARTITIONS]);
+void kafka_write_claims(struct kafka_out *out, const bool parts[KAFKA_PARTITIONS], int32_t generation);
+
+/* ---- writer.c, neighbour.c ---- */
+
+/* Adds a member that joins the agent's group now and then. */
+void kafka_neighbour_add(struct kafka_cluster *cluster, bool committed_only);
 /* Writes events into topic `in`. */
 void kafka_writer_add(struct kafka_cluster *cluster, uint32_t events, bool in_transactions);

@@ -28,7 +28,7 @@ static void put_bytes(struct kafka_out *out, const struct kafka_bytes *bytes)
 
 /* ---- members ---- */
 
-static struct kafka_member *find_member(struct kafka_group *group, const char *id)
+struct kafka_member *kafka_find_member(struct kafka_group *group, const char *id)
 {
     for (struct kafka_member *one = group->members; one < group->members + KAFKA_MEMBERS_MAX; one++)
         if (one->id[0] != 0 && strcmp(one->id, id) == 0)
@@ -95,7 +95,7 @@ static void remove_member(struct kafka_cluster *cluster, struct kafka_member *me
         begin_rebalance(cluster, 0);
 }
 
-static void touch(struct kafka_member *member)
+void kafka_touch(struct kafka_member *member)
 {
     member->expires_ns = world->now_ns + member->session_ns;
 }
@@ -108,8 +108,8 @@ static bool has_protocol(const struct kafka_member *member, const char *name)
     return false;
 }
 
-static const struct kafka_bytes *subscription_of(const struct kafka_group *group,
-                                                 const struct kafka_member *member)
+const struct kafka_bytes *kafka_subscription_of(const struct kafka_group *group,
+                                                const struct kafka_member *member)
 {
     static const struct kafka_bytes none;
     for (unsigned i = 0; i < member->protocol_count; i++)
@@ -142,7 +142,7 @@ static void begin_generation(struct kafka_cluster *cluster)
         return;
     }
     group->state = KAFKA_SYNCING;
-    struct kafka_member *leader = find_member(group, group->leader);
+    struct kafka_member *leader = kafka_find_member(group, group->leader);
     if (leader == NULL || leader->is_new)
         leader = first;
     snprintf(group->leader, sizeof group->leader, "%s", leader->id);
@@ -152,7 +152,7 @@ static void begin_generation(struct kafka_cluster *cluster)
     for (struct kafka_member *one = NULL; (one = next_member(group, one)) != NULL;) {
         one->joins = false;
         set_bytes(&one->assignment, NULL, 0);
-        touch(one);
+        kafka_touch(one);
     }
 }
 
@@ -194,7 +194,7 @@ void kafka_group_moved(struct kafka_cluster *cluster)
         if (one->id[0] == 0)
             continue;
         one->joins = false;
-        touch(one);
+        kafka_touch(one);
         if (one->is_new)
             remove_member(cluster, one);
     }
@@ -252,17 +252,22 @@ static bool take_protocols(struct kafka_member *member, struct kafka_in in)
     return differs;
 }
 
-static void put_members(struct kafka_group *group, int16_t version, struct kafka_out *answer)
+int64_t kafka_members(struct kafka_group *group)
 {
     int64_t count = 0;
     for (struct kafka_member *one = NULL; (one = next_member(group, one)) != NULL;)
         count++;
-    kafka_put_count(answer, count);
+    return count;
+}
+
+static void put_members(struct kafka_group *group, int16_t version, struct kafka_out *answer)
+{
+    kafka_put_count(answer, kafka_members(group));
     for (struct kafka_member *one = NULL; (one = next_member(group, one)) != NULL;) {
         kafka_put_text(answer, one->id);
         if (version >= 5)
             kafka_put_text(answer, one->instance[0] != 0 ? one->instance : NULL);
-        put_bytes(answer, subscription_of(group, one));
+        put_bytes(answer, kafka_subscription_of(group, one));
         kafka_put_tags(answer);
     }
 }
@@ -311,7 +316,7 @@ static bool rejoin(struct kafka_cluster *cluster, struct kafka_member *member, c
     member->is_new = false;
     member->session_ns = join->session_ns;
     member->rebalance_ns = join->rebalance_ns;
-    touch(member);
+    kafka_touch(member);
     if (!was_new && !differs &&
         (group->state == KAFKA_SYNCING || (group->state == KAFKA_STABLE && is_replaced)))
         return false; /* it has not got the answer, or is back */
@@ -330,7 +335,7 @@ static bool rejoin(struct kafka_cluster *cluster, struct kafka_member *member, c
 static enum kafka_served joined(struct kafka_cluster *cluster, struct kafka_request *request, const char *id,
                                 struct kafka_out *answer)
 {
-    const struct kafka_member *member = find_member(&cluster->group, id);
+    const struct kafka_member *member = kafka_find_member(&cluster->group, id);
     if (member != NULL && member->joins)
         return kafka_wait(request, WORLD_NEVER);
     int error = member != NULL ? KAFKA_NONE : KAFKA_UNKNOWN_MEMBER;
@@ -354,7 +359,7 @@ enum kafka_served kafka_join(struct kafka_cluster *cluster, struct kafka_request
     }
     snprintf(group->name, sizeof group->name, "%s", join.group);
     struct kafka_member *member =
-        join.id[0] != 0 ? find_member(group, join.id) : find_instance(group, join.instance);
+        join.id[0] != 0 ? kafka_find_member(group, join.id) : find_instance(group, join.instance);
     if (join.id[0] != 0 && member == NULL)
         error = find_instance(group, join.instance) != NULL ? KAFKA_FENCED_INSTANCE : KAFKA_UNKNOWN_MEMBER;
     if (error != KAFKA_NONE)
@@ -365,7 +370,7 @@ enum kafka_served kafka_join(struct kafka_cluster *cluster, struct kafka_request
     if (member == NULL) {
         member = add_member(group, join.instance);
         member->session_ns = join.session_ns;
-        touch(member);
+        kafka_touch(member);
         if (request->version >= 4 && join.instance[0] == 0)
             return put_join(group, request->version, member->id, KAFKA_MEMBER_ID_REQUIRED, false, answer);
     }
@@ -380,7 +385,7 @@ enum kafka_served kafka_join(struct kafka_cluster *cluster, struct kafka_request
 int kafka_check_member(struct kafka_group *group, const char *id, const char *instance, int32_t generation,
                        bool in_transaction)
 {
-    const struct kafka_member *member = find_member(group, id), *named = find_instance(group, instance);
+    const struct kafka_member *member = kafka_find_member(group, id), *named = find_instance(group, instance);
     if (named != NULL && named != member)
         return KAFKA_FENCED_INSTANCE;
     if (member == NULL || member->is_new)
@@ -401,12 +406,28 @@ static int read_member(struct kafka_cluster *cluster, struct kafka_request *requ
     kafka_get_text(in, id, sizeof id);
     if (request->version >= 3)
         kafka_get_text(in, instance, sizeof instance);
-    *member = find_member(&cluster->group, id);
+    *member = kafka_find_member(&cluster->group, id);
     int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
     return error != KAFKA_NONE ? error : kafka_check_member(&cluster->group, id, instance, generation, true);
 }
 
-static void take_assignments(struct kafka_cluster *cluster, struct kafka_in *in)
+/* Each partition has one owner; with the cooperative protocol it has given it up before. */
+static void check_assignments(struct kafka_group *group)
+{
+    bool is_cooperative = strcmp(group->protocol, "cooperative-sticky") == 0;
+    for (struct kafka_member *one = NULL; (one = next_member(group, one)) != NULL;)
+        for (struct kafka_member *other = NULL; (other = next_member(group, other)) != NULL;) {
+            bool own[KAFKA_PARTITIONS], others[KAFKA_PARTITIONS], claimed[KAFKA_PARTITIONS];
+            kafka_read_assignment(&one->assignment, own);
+            kafka_read_assignment(&other->assignment, others);
+            kafka_read_claims(kafka_subscription_of(group, other), claimed);
+            for (int i = 0; i < KAFKA_PARTITIONS && one != other; i++)
+                if (own[i] && (others[i] || (is_cooperative && claimed[i])))
+                    world->broken = "the leader of a group gave a partition to two members";
+        }
+}
+
+void kafka_share_out(struct kafka_cluster *cluster, struct kafka_in *in)
 {
     struct kafka_group *group = &cluster->group;
     for (int64_t count = kafka_get_count(in); count > 0 && !in->bad; count--) {
@@ -414,10 +435,11 @@ static void take_assignments(struct kafka_cluster *cluster, struct kafka_in *in)
         kafka_get_text(in, id, sizeof id);
         int64_t length = kafka_get_count(in);
         const unsigned char *bytes = kafka_get_bytes(in, length);
-        struct kafka_member *member = find_member(group, id);
+        struct kafka_member *member = kafka_find_member(group, id);
         if (member != NULL)
             set_bytes(&member->assignment, bytes, length);
     }
+    check_assignments(group);
     group->state = KAFKA_STABLE;
     cluster->changed = true;
 }
@@ -432,11 +454,11 @@ enum kafka_served kafka_sync(struct kafka_cluster *cluster, struct kafka_request
     if (error == KAFKA_NONE && group->state == KAFKA_JOINING)
         error = KAFKA_REBALANCE_IN_PROGRESS;
     if (error == KAFKA_NONE)
-        touch(member);
+        kafka_touch(member);
     if (error == KAFKA_NONE && group->state == KAFKA_SYNCING) {
         if (strcmp(member->id, group->leader) != 0)
             return kafka_wait(request, WORLD_NEVER);
-        take_assignments(cluster, &request->in);
+        kafka_share_out(cluster, &request->in);
     }
     if (request->version >= 1)
         kafka_put(answer, 0, 4);
@@ -451,7 +473,7 @@ enum kafka_served kafka_heartbeat(struct kafka_cluster *cluster, struct kafka_re
     struct kafka_member *member;
     int error = read_member(cluster, request, &member);
     if (error == KAFKA_NONE) {
-        touch(member);
+        kafka_touch(member);
         if (cluster->group.state == KAFKA_JOINING)
             error = KAFKA_REBALANCE_IN_PROGRESS;
     }
@@ -468,7 +490,7 @@ enum kafka_served kafka_leave(struct kafka_cluster *cluster, struct kafka_reques
     kafka_get_text(&request->in, name, sizeof name);
     kafka_get_text(&request->in, id, sizeof id);
     int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
-    struct kafka_member *member = find_member(&cluster->group, id);
+    struct kafka_member *member = kafka_find_member(&cluster->group, id);
     if (error == KAFKA_NONE && member == NULL)
         error = KAFKA_UNKNOWN_MEMBER;
     if (error == KAFKA_NONE)
@@ -477,4 +499,23 @@ enum kafka_served kafka_leave(struct kafka_cluster *cluster, struct kafka_reques
         kafka_put(answer, 0, 4);
     kafka_put(answer, error, 2);
     return KAFKA_ANSWERED;
+}
+
+/* ---- the neighbour ---- */
+
+void kafka_neighbour_joins(struct kafka_cluster *cluster, char id[KAFKA_NAME_MAX], struct kafka_in protocols)
+{
+    const struct joining join = {.session_ns = 6000 * MS, .rebalance_ns = 30000 * MS, .protocols = protocols};
+    struct kafka_member *member = kafka_find_member(&cluster->group, id);
+    if (member == NULL)
+        member = add_member(&cluster->group, "");
+    snprintf(id, KAFKA_NAME_MAX, "%s", member->id);
+    rejoin(cluster, member, &join, false);
+}
+
+void kafka_neighbour_leaves(struct kafka_cluster *cluster, const char *id)
+{
+    struct kafka_member *member = kafka_find_member(&cluster->group, id);
+    if (member != NULL)
+        remove_member(cluster, member);
 }

@@ -313,6 +313,47 @@ size_t kafka_batch_at(const struct kafka_partition *partition, int64_t offset)
     return low;
 }
 
+/* Returns whether the batch is the end of a transaction, or is aborted. */
+static bool is_hidden(const struct kafka_partition *partition, const struct kafka_batch *batch)
+{
+    for (size_t i = 0; i < partition->aborted_count; i++)
+        if (partition->aborted[i].producer == batch->producer && partition->aborted[i].first <= batch->base &&
+            partition->aborted[i].last > batch->base)
+            return true;
+    return (batch->bytes[ATTRIBUTES_AT + 1] & CONTROL) != 0;
+}
+
+struct taken {
+    int64_t offset, from;
+};
+
+static void take(void *argument, const char *value, size_t length)
+{
+    struct taken *taken = argument;
+    if (taken->offset++ >= taken->from)
+        ledger_arrived(value, length);
+}
+
+int64_t kafka_take(struct kafka_topic *topic, int32_t number, int64_t from, bool committed_only,
+                   int32_t *epoch)
+{
+    struct kafka_partition *partition = &topic->partitions[number];
+    int64_t end = committed_only ? kafka_stable(partition) : partition->end, next = from;
+    size_t first = kafka_batch_at(partition, from), most = 1 + (size_t)world_below(4);
+    for (size_t i = first; i < partition->batch_count && i < first + most; i++) {
+        const struct kafka_batch *one = &partition->batches[i];
+        struct taken taken = {.offset = one->base, .from = from};
+        struct batch batch;
+        if (one->base >= end)
+            break;
+        if (!is_hidden(partition, one) && read_batch(one->bytes, (int64_t)one->length, &batch))
+            read_records(&batch, take, &taken);
+        next = one->last + 1;
+        *epoch = one->epoch;
+    }
+    return next;
+}
+
 struct looked_for {
     int64_t offset, below;
     bool is_missing;

@@ -39,7 +39,7 @@ enum kafka_served kafka_coordinator(struct kafka_cluster *cluster, struct kafka_
 /* ---- commits ---- */
 
 /* Notes an offset that is committed. The referee asks at once, whether all that is before it was delivered. */
-static void set_offset(struct kafka_cluster *cluster, int topic, int32_t number, struct kafka_offset offset)
+void kafka_set_offset(struct kafka_cluster *cluster, int topic, int32_t number, struct kafka_offset offset)
 {
     struct kafka_offset *known = &cluster->group.offsets[topic][number];
     struct kafka_partition *partition = &cluster->topics[topic].partitions[number];
@@ -61,13 +61,25 @@ void kafka_offsets_end(struct kafka_cluster *cluster, int64_t producer, bool com
                 continue;
             group->pending[topic][number].producer = 0;
             if (commits)
-                set_offset(cluster, topic, number, group->pending[topic][number].offset);
+                kafka_set_offset(cluster, topic, number, group->pending[topic][number].offset);
         }
 }
 
+/* Only one member has a partition. */
+static void check_owner(struct kafka_cluster *cluster, const char *member, int32_t number)
+{
+    for (int i = 0; i < KAFKA_MEMBERS_MAX; i++) {
+        const struct kafka_member *other = &cluster->group.members[i];
+        bool parts[KAFKA_PARTITIONS];
+        kafka_read_assignment(&other->assignment, parts);
+        if (other->id[0] != 0 && strcmp(other->id, member) != 0 && parts[number])
+            world->broken = "a member committed an offset of a partition that another member has";
+    }
+}
+
 /* Commits what follows in the request, or, with a producer, at the end of its transaction; writes the answer. */
-static void commit_topics(struct kafka_cluster *cluster, struct kafka_request *request, bool has_epochs,
-                          int error, int64_t producer, struct kafka_out *answer)
+static void commit_topics(struct kafka_cluster *cluster, struct kafka_request *request, const char *member,
+                          bool has_epochs, int error, int64_t producer, struct kafka_out *answer)
 {
     struct kafka_in *in = &request->in;
     int64_t topics = kafka_get_count(in);
@@ -89,8 +101,10 @@ static void commit_topics(struct kafka_cluster *cluster, struct kafka_request *r
             int own = error != KAFKA_NONE                                  ? error
                       : kafka_partition_of(cluster, topic, number) == NULL ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
                                                                            : KAFKA_NONE;
+            if (own == KAFKA_NONE)
+                check_owner(cluster, member, number);
             if (own == KAFKA_NONE && producer == 0) {
-                set_offset(cluster, topic, number, offset);
+                kafka_set_offset(cluster, topic, number, offset);
             } else if (own == KAFKA_NONE) {
                 cluster->group.pending[topic][number].producer = producer;
                 cluster->group.pending[topic][number].offset = offset;
@@ -131,7 +145,7 @@ enum kafka_served kafka_commit(struct kafka_cluster *cluster, struct kafka_reque
         error = draw_commit_error();
     if (error == KAFKA_NONE)
         error = kafka_check_member(&cluster->group, member, instance, generation, false);
-    commit_topics(cluster, request, request->version >= 6, error, 0, answer);
+    commit_topics(cluster, request, member, request->version >= 6, error, 0, answer);
     return KAFKA_ANSWERED;
 }
 
@@ -162,7 +176,7 @@ enum kafka_served kafka_commit_in_transaction(struct kafka_cluster *cluster, str
             transaction->has_group = true;
     }
     kafka_put(answer, 0, 4);
-    commit_topics(cluster, request, true, error, producer, answer);
+    commit_topics(cluster, request, member, true, error, producer, answer);
     return KAFKA_ANSWERED;
 }
 
