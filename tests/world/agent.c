@@ -40,12 +40,14 @@ static void make_kafka(struct drawn_agent *agent)
     if (agent->source != SOURCE_KAFKA)
         return;
     cluster->checks_delivery = agent->shape == SHAPE_PLAIN && agent->interceptors == 0 &&
-                               agent->channels[0] == CHANNEL_MEMORY &&
+                               (agent->channels[0] == CHANNEL_MEMORY || agent->kafka_channel) &&
                                (agent->sinks[0] == SINK_HTTP || agent->sinks[0] == SINK_KAFKA);
     kafka_writer_add(cluster, draw_events(), agent->reader.committed_only);
     if (agent->shape == SHAPE_PLAIN && agent->interceptors == 0 && world_below(2) == 0)
         kafka_neighbour_add(cluster, agent->reader.committed_only);
     world->ledger->more_headers = true;
+    if (agent->kafka_channel)
+        return; /* it keeps no headers but the key */
     ledger_expect_header(HEADER_TIME, "timestamp", NULL);
     if (!agent_has_sink(agent, SINK_KAFKA))
         ledger_expect_header(HEADER_TEXT, "topic", "in");
@@ -120,7 +122,7 @@ static void draw_interceptors(struct drawn_agent *agent)
         [INTERCEPT_UUID] = {HEADER_UUID, "id", NULL},
         [INTERCEPT_EXTRACT] = {HEADER_DIGIT, "digit", NULL},
     };
-    for (unsigned i = 0; i < INTERCEPTORS; i++)
+    for (unsigned i = 0; i < INTERCEPTORS && !agent->kafka_channel; i++)
         if (world_below(5) == 0 || (i == INTERCEPT_EXTRACT && agent->shape == SHAPE_MULTIPLEX))
             agent->interceptors |= 1U << i;
     for (unsigned i = 0; i < INTERCEPTORS; i++)
@@ -178,7 +180,10 @@ static void draw_components(struct drawn_agent *agent)
         agent->sinks[1] = SINK_FILE_ROLL; /* they would have one topic */
     if (two && world_below(6) == 0)
         agent->sinks[1] = world_below(2) == 0 ? SINK_NULL : SINK_LOGGER;
-    if (agent->source == SOURCE_KAFKA && world_below(3) == 0) {
+    if (agent->source == SOURCE_KAFKA && world_below(4) == 0) {
+        agent->kafka_channel = true;
+        agent->shape = world_below(2) == 0 ? SHAPE_PLAIN : SHAPE_SHARED;
+    } else if (agent->source == SOURCE_KAFKA && world_below(3) == 0) {
         agent->exactly_once = true;
         agent->shape = SHAPE_PLAIN;
         agent->channels[0] = CHANNEL_MEMORY;
@@ -211,7 +216,8 @@ void agent_draw(struct drawn_agent *agent)
             ? (has_positions(agent) || is_durable(agent->channels[0])) && second_is_durable
             : has_positions(agent) || (is_durable(agent->channels[0]) && second_is_durable);
     snprintf(agent->name, sizeof agent->name, "%s%s -> %s%s%s -> %s%s%s", shapes[agent->shape],
-             agent_sources[agent->source], agent_channels[agent->channels[0]], one_channel ? "" : " ",
+             agent->kafka_channel ? "topic" : agent_sources[agent->source],
+             agent->kafka_channel ? "kafka" : agent_channels[agent->channels[0]], one_channel ? "" : " ",
              one_channel ? "" : agent_channels[agent->channels[1]], agent_sinks[agent->sinks[0]],
              plain ? "" : " ", plain ? "" : agent_sinks[agent->sinks[1]]);
     if (agent->source == SOURCE_KAFKA || agent_has_sink(agent, SINK_KAFKA))

@@ -109,21 +109,29 @@ static void put_selector(struct drawn_agent *agent)
         put(agent, "a.sources.s.selector.default = c\n");
 }
 
+/* The keys of a consumer of `what`, a source or a channel. */
+static void put_reader(struct drawn_agent *agent, const char *what)
+{
+    const struct kafka_reader *reader = &agent->reader;
+    put(agent,
+        "a.%s.kafka.bootstrap.servers = " BROKERS "\na.%s.kafka.consumer.group.id = g\n"
+        "a.%s.kafka.consumer.auto.offset.reset = earliest\n",
+        what, what, what);
+    if (reader->committed_only && !agent->exactly_once)
+        put(agent, "a.%s.kafka.consumer.isolation.level = read_committed\n", what);
+    if (reader->is_static)
+        put(agent, "a.%s.kafka.consumer.group.instance.id = i\n", what);
+    if (reader->assignor != NULL)
+        put(agent, "a.%s.kafka.consumer.partition.assignment.strategy = %s\n", what, reader->assignor);
+    if (world_below(3) == 0)
+        put(agent, "a.%s.kafka.consumer.fetch.max.wait.ms = %u\n", what, one_of(10, 100, 2000));
+}
+
 static void put_kafka_source(struct drawn_agent *agent)
 {
-    put(agent,
-        "a.sources.s.kafka.bootstrap.servers = " BROKERS "\na.sources.s.kafka.topics = in\n"
-        "a.sources.s.kafka.consumer.group.id = g\na.sources.s.kafka.consumer.auto.offset.reset = earliest\n"
-        "a.sources.s.batchSize = %u\na.sources.s.setTopicHeader = %s\n",
+    put(agent, "a.sources.s.kafka.topics = in\na.sources.s.batchSize = %u\na.sources.s.setTopicHeader = %s\n",
         one_of(1, 10, 100), agent_has_sink(agent, SINK_KAFKA) ? "false" : "true");
-    if (agent->reader.committed_only && !agent->exactly_once)
-        put(agent, "a.sources.s.kafka.consumer.isolation.level = read_committed\n");
-    if (agent->reader.is_static)
-        put(agent, "a.sources.s.kafka.consumer.group.instance.id = i\n");
-    if (agent->reader.assignor != NULL)
-        put(agent, "a.sources.s.kafka.consumer.partition.assignment.strategy = %s\n", agent->reader.assignor);
-    if (world_below(3) == 0)
-        put(agent, "a.sources.s.kafka.consumer.fetch.max.wait.ms = %u\n", one_of(10, 100, 2000));
+    put_reader(agent, "sources.s");
 }
 
 static void put_source(struct drawn_agent *agent)
@@ -275,14 +283,25 @@ static void put_group(struct drawn_agent *agent)
             flip() ? "round_robin" : "random", flip() ? "true" : "false");
 }
 
+static void put_kafka_channel(struct drawn_agent *agent)
+{
+    put(agent, "a.channels.c.type = org.apache.flume.channel.kafka.KafkaChannel\n"
+               "a.channels.c.kafka.topic = in\na.channels.c.parseAsFlumeEvent = false\n");
+    put_reader(agent, "channels.c");
+}
+
 void agent_write(struct drawn_agent *agent)
 {
     enum agent_shape shape = agent->shape;
     bool one_channel = shape <= SHAPE_GROUP;
     agent->text[0] = 0;
-    put_source(agent);
+    if (!agent->kafka_channel)
+        put_source(agent);
     put(agent, "a.channels = c%s\n", one_channel ? "" : " c2");
-    put_channel(agent, "c", agent->channels[0]);
+    if (agent->kafka_channel)
+        put_kafka_channel(agent);
+    else
+        put_channel(agent, "c", agent->channels[0]);
     if (!one_channel)
         put_channel(agent, "c2", agent->channels[1]);
     put(agent, "a.sinks = k%s\n", shape == SHAPE_PLAIN ? "" : " k2");
