@@ -163,15 +163,15 @@ static void take_lines(struct reader *reader, struct scenario_step *step)
     char *pattern = strdup("line {n}");
     if (more(reader) && *reader->at == '"')
         take_quoted(reader, &pattern);
-    const char *place = strstr(pattern, "{n}");
     for (unsigned long n = first; n <= last; n++) {
         char number[24];
         int digits = snprintf(number, sizeof number, "%lu", n);
-        add_text(step, pattern, place == NULL ? strlen(pattern) : (size_t)(place - pattern));
-        if (place != NULL) {
+        const char *rest = pattern;
+        for (const char *place; (place = strstr(rest, "{n}")) != NULL; rest = place + 3) {
+            add_text(step, rest, (size_t)(place - rest));
             add_text(step, number, (size_t)digits);
-            add_text(step, place + 3, strlen(place + 3));
         }
+        add_text(step, rest, strlen(rest));
         add_text(step, "\n", 1);
     }
     free(pattern);

@@ -22,15 +22,19 @@ struct scenario_server {
     struct connections connections;
     int answers[SCENARIO_ANSWERS_MAX];
     unsigned count;
-    const char *pattern; /* NULL: none */
-    int pattern_answer;
+    struct {
+        const char *pattern;
+        int answer;
+    } patterns[SCENARIO_PATTERNS_MAX]; /* the last one that a body has counts */
+    unsigned pattern_count;
     bool (*take_rpc)(void *argument, struct connection *connection); /* NULL: HTTP */
 };
 
 static int next_answer(struct scenario_server *server, const char *body, size_t length)
 {
-    if (server->pattern != NULL && lines_matching(body, length, server->pattern) > 0)
-        return server->pattern_answer;
+    for (unsigned i = server->pattern_count; i > 0; i--)
+        if (lines_matching(body, length, server->patterns[i - 1].pattern) > 0)
+            return server->patterns[i - 1].answer;
     if (server->count == 0)
         return 200;
     int answer = server->answers[0];
@@ -131,8 +135,10 @@ enum outcome step_answer(struct scenario *scenario, const struct scenario_step *
     struct scenario_server *server = find(scenario, step);
     server->peer->called = true;
     if (step->text != NULL) {
-        server->pattern = step->text;
-        server->pattern_answer = answer_named(scenario, step);
+        if (server->pattern_count == SCENARIO_PATTERNS_MAX)
+            return step_failed(scenario, "more than %d patterns", SCENARIO_PATTERNS_MAX);
+        server->patterns[server->pattern_count].pattern = step->text;
+        server->patterns[server->pattern_count++].answer = answer_named(scenario, step);
         return STEP_DONE;
     }
     uint64_t times = step->count == 3 ? scenario_number(scenario->script, step, step->words[2]) : 1;
