@@ -56,6 +56,7 @@
  *                    TRUNCATED --------- what was read is delivered ---------------+
  *                                                                                  |
  *   any state -- the topic has another id --> ANEW -- the log's beginning ---------'
+ *   COMMITTED -- no offset, and the topic has had another id --> ANEW
  *   any state -- given up --> NONE */
 enum ps_kafka_part_state {
     PS_KAFKA_PART_NONE,

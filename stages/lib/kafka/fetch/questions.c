@@ -259,9 +259,16 @@ static void refused(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *pa
                                rd_kafka_err2str((rd_kafka_resp_err_t)error));
 }
 
+/* A partition without an offset is new if the topic was created again since the client began, with more partitions than
+ * before: it is read from its beginning, as take_anew() says of the others. */
 static void committed(struct ps_kafka_fetch *fetch, struct ps_kafka_fetch_part *part, uint32_t stream,
                       const struct ps_wire_committed *offset)
 {
+    if (offset->next < 0 && part->topic->lives > 0) {
+        ps_kafka_part_move(part, PS_KAFKA_PART_ANEW);
+        fetch->streams.items[stream].reached = 0;
+        return;
+    }
     if (offset->next < 0) {
         ps_kafka_offsets_reset(fetch, part);
         return;

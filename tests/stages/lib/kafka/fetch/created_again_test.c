@@ -411,6 +411,35 @@ static void test_latest_without_offset(void **state)
     end(&run);
 }
 
+/* The new topic has more partitions, for which the group has no offset: these are read from their beginning, too. */
+static void test_more_partitions(void **state)
+{
+    static const char *const resets[] = {"earliest", "latest", "error"};
+    for (unsigned i = 0; i < 2 * PS_COUNT_OF(resets); i++) {
+        const struct ps_pair options[] = {{.key = "topic.metadata.refresh.interval.ms", .value = "50"},
+                                          {.key = "auto.offset.reset", .value = resets[i / 2]}};
+        begin_with(&run, 1, options, 2, i % 2 != 0);
+        run.group.leads = true;
+        run.group.partitions = 1;
+        run.group.logs[0].committed = 0;
+        ps_test_group_append_plain(&run.group, 0, 5);
+        read_all(&run);
+        turn_often(200);
+        unsigned read = run.read;
+        ps_test_group_make_anew(&run.group);
+        run.group.partitions = PS_TEST_GROUP_PARTITIONS;
+        append_to_each(2);
+        turn_often(600);
+        read_all(&run);
+        assert_false(run.dead);
+        assert_int_equal(run.read - read, 5 * 2 * PS_TEST_GROUP_PARTITIONS);
+        stop(&run);
+        if (i % 2 == 0)
+            check_committed(&run);
+        end(&run);
+    }
+}
+
 /* The new topic has fewer partitions: the group gets new shares, and no member requests missing partitions. */
 static void test_fewer_partitions(void **state)
 {
@@ -463,6 +492,7 @@ int main(void)
         cmocka_unit_test(test_records_of_the_former),
         cmocka_unit_test(test_former_in_transactions),
         cmocka_unit_test(test_latest_without_offset),
+        cmocka_unit_test(test_more_partitions),
         cmocka_unit_test(test_fewer_partitions),
         cmocka_unit_test(test_deleted),
     };
