@@ -225,6 +225,7 @@ static bool run_seed(uint64_t seed)
     world->traces = traces;
     world->pass_share = world_below(2) == 0 ? 2000 : 12000;
     world->pause_ns = MS << world_below(10);
+    world->long_parks = world_below(2) == 0;
     disk_format();
     ledger_begin();
     net_begin();

@@ -260,6 +260,10 @@ static int collect(struct epoll *epoll, struct epoll_event *events, int room)
     return count;
 }
 
+/* A worker with no deadline looks again after a second (PARK_MAX_NS in core/engine/worker.c), which heals a wake-up that was lost. */
+#define PARK_S 1
+#define LONG_PARK_S 1000
+
 static int epoll_until(int fd, struct epoll_event *events, int room, uint64_t deadline_ns)
 {
     call_enter("epoll_wait", (uint64_t)fd, 0);
@@ -289,7 +293,10 @@ int epoll_pwait2(int fd, struct epoll_event *events, int room, const struct time
                  const sigset_t *signals)
 {
     (void)signals;
-    return epoll_until(fd, events, room, clock_after(span));
+    struct timespec until = *(span != NULL ? span : &(struct timespec){.tv_sec = -1});
+    if (world->long_parks && until.tv_sec == PARK_S && until.tv_nsec == 0)
+        until.tv_sec = LONG_PARK_S;
+    return epoll_until(fd, events, room, clock_after(span != NULL ? &until : NULL));
 }
 
 /* ---- eventfd ---- */
