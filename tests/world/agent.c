@@ -206,6 +206,7 @@ void agent_draw(struct drawn_agent *agent)
     static const char *const shapes[SHAPES] = {"",           "shared, ",    "group, ", "replicate, ",
                                                "optional, ", "multiplex, ", "tier, "};
     *agent = (struct drawn_agent){.two_directories = world_below(3) == 0, .has_state = world_below(2) == 0};
+    agent->workers = 1 + (unsigned)world_below(3);
     draw_components(agent);
     draw_interceptors(agent);
     draw_ways(agent);

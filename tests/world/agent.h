@@ -56,6 +56,7 @@ struct drawn_agent {
     enum agent_source source;
     enum agent_channel channels[2];
     enum agent_sink sinks[2];
+    unsigned workers;
     unsigned far_ends[2];  /* of the sinks */
     unsigned interceptors; /* a bit each */
     unsigned filtered;     /* the digit */

@@ -310,7 +310,7 @@ void agent_write(struct drawn_agent *agent)
         put_sink(agent, "k2", one_channel ? "c" : "c2", agent->sinks[1], 1);
     if (shape == SHAPE_GROUP)
         put_group(agent);
-    put(agent, "a.penstock.memory.budget = 67108864\n");
+    put(agent, "a.penstock.memory.budget = 67108864\na.penstock.workers = %u\n", agent->workers);
     if (agent->has_state)
         put(agent, "a.penstock.state.dir = /w/state\n");
 }
