@@ -20,10 +20,17 @@ static void write_agent(const char *text, size_t length)
     free(all);
 }
 
+void agent_is(struct scenario *scenario, const char *text)
+{
+    size_t length = strlen(text);
+    scenario->agent = world_allocate(length + 1);
+    memcpy(scenario->agent, text, length);
+    write_agent(text, length);
+}
+
 enum outcome step_agent(struct scenario *scenario, const struct scenario_step *step)
 {
-    scenario->agent = step;
-    write_agent(step->text, step->length);
+    agent_is(scenario, step->text);
     return STEP_DONE;
 }
 
@@ -44,7 +51,7 @@ static char *replaced(char *text, const char *old, const char *new)
 /* The file of the last `agent`, in which each NEW takes the place of its OLD. Earlier edits are gone. */
 enum outcome step_edit(struct scenario *scenario, const struct scenario_step *step)
 {
-    char *text = strdup(scenario->agent == NULL ? "" : scenario->agent->text);
+    char *text = strdup(scenario->agent == NULL ? "" : scenario->agent);
     for (unsigned i = 0; i + 1 < step->count; i += 2) {
         if (strstr(text, step->words[i]) == NULL)
             return step_failed(scenario, "the agent's file has no \"%s\"", step->words[i]);

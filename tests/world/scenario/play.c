@@ -17,6 +17,7 @@
 
 static const struct scenario_verb verbs[] = {
     {"agent", "TEXT", 0, 0, NEEDS_TEXT, step_agent, NULL},
+    {"flow", "SOURCE CHANNEL SINK [TEXT]", 3, 3, MAY_HAVE_TEXT, step_flow, NULL},
     {"edit", "\"OLD\" \"NEW\" ...", 2, SCENARIO_WORDS_MAX, NO_TEXT, step_edit, NULL},
     {"start", "[OPTION...]", 0, SCENARIO_WORDS_MAX, NO_TEXT, step_start, NULL},
     {"signal", "NAME", 1, 1, NO_TEXT, step_signal, NULL},

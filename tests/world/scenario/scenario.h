@@ -74,8 +74,8 @@ struct scenario {
     bool lives;
     bool exited; /* by itself, and no step has asked for it yet */
     int exit_code;
-    const struct scenario_step *agent; /* that wrote the agent's file last */
-    size_t log_from;                   /* where the output of this life begins */
+    char *agent;     /* the text of the last `agent` or `flow` */
+    size_t log_from; /* where the output of this life begins */
     bool finished;
     char why[1024]; /* a condition does not hold, or the scenario failed */
     bool failed;
@@ -112,6 +112,9 @@ bool line_matches(const char *line, size_t length, const char *pattern);
 /* Returns how many lines of a text hold a pattern. */
 unsigned lines_matching(const char *text, size_t length, const char *pattern);
 
+/* Writes the agent's file, on which `edit` builds. In life.c. */
+void agent_is(struct scenario *scenario, const char *text);
+
 /* Plays a file's variants with the seeds `from`, .. and prints what failed. Returns how many did. */
 unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prints);
 
@@ -120,6 +123,7 @@ unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prin
 typedef enum outcome step_function(struct scenario *scenario, const struct scenario_step *step);
 typedef enum holds condition_function(struct scenario *scenario, const struct scenario_step *step);
 
+step_function step_flow; /* flow.c */
 step_function step_agent, step_edit, step_start, step_stop, step_exit, step_kill, step_signal, step_power_cut,
     step_pass, step_wait, step_expect; /* life.c */
 step_function step_write, step_append, step_mkdir, step_remove, step_rename, step_truncate, step_chmod,
