@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PRODUCE_VERSION_OF_BATCHES 3 /* earlier ones have messages */
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (16U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES) /* and the tags at both ends */
 /* bytes before one batch: topic, counts, partition, length */
@@ -12,7 +13,7 @@
 
 #define NEVER INT16_MAX
 
-/* A reader takes brokers from Kafka 0.10.0 on. */
+/* Brokers from Kafka 0.10.0 on are met. */
 const struct ps_kafka_native_api ps_kafka_native_apis[PS_KAFKA_NATIVE_KINDS] = {
     [PS_KAFKA_NATIVE_API_VERSIONS] = {"ApiVersions", 18, 0, 0, 3, 3, NEVER},
     [PS_KAFKA_NATIVE_SASL_HANDSHAKE] = {"SaslHandshake", 17, 1, 1, 0, NEVER, NEVER},
@@ -21,7 +22,7 @@ const struct ps_kafka_native_api ps_kafka_native_apis[PS_KAFKA_NATIVE_KINDS] = {
     [PS_KAFKA_NATIVE_METADATA] = {"Metadata", 3, 1, 7, 10, 9, 3},
     [PS_KAFKA_NATIVE_INIT_PRODUCER_ID] = {"InitProducerId", 22, 0, 1, 0, 2, 0},
     /* Modern: of the second protocol of transactions; so are those of TxnOffsetCommit and EndTxn. */
-    [PS_KAFKA_NATIVE_PRODUCE] = {"Produce", 0, 3, 8, 12, 9, NEVER},
+    [PS_KAFKA_NATIVE_PRODUCE] = {"Produce", 0, 2, 8, 12, 9, NEVER},
     /* Version 1 knows also the coordinators of transactions. */
     [PS_KAFKA_NATIVE_FIND_COORDINATOR] = {"FindCoordinator", 10, 0, 1, 0, 3, 1},
     [PS_KAFKA_NATIVE_ADD_PARTITIONS] = {"AddPartitionsToTxn", 24, 0, 0, 0, 3, 0},
@@ -222,14 +223,27 @@ struct ps_kafka_native_request *ps_kafka_native_request_metadata(struct ps_kafka
 
 /* ---- produce ---- */
 
-/* Compresses the batch, if the broker knows the codec: zstd only from a version of Produce on (KIP-110). */
-static void compress(const struct ps_kafka_native_broker *broker, struct ps_kafka_native_batch *batch)
+/* Compresses and closes the batch in the format of the broker. Returns false if there is no memory for it. */
+static bool close_batch(const struct ps_kafka_native_broker *broker, struct ps_kafka_native_batch *batch)
 {
     struct ps_kafka_native *client = broker->client;
+    struct ps_kafka_native_partition *partition = batch->partition;
+    int16_t version = broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain;
     bool known = client->settings.compression != PS_KAFKA_COMPRESSION_ZSTD ||
-                 broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain >= PRODUCE_VERSION_OF_ZSTD;
-    if (client->compressor != NULL && known)
-        ps_kafka_native_batch_compress(batch, client->compressor, &client->spare);
+                 version >= PRODUCE_VERSION_OF_ZSTD; /* KIP-110 */
+    struct ps_kafka_compressor *compressor = known ? client->compressor : NULL;
+    partition->usual_bytes = batch->length;
+    if (version < PRODUCE_VERSION_OF_BATCHES) {
+        uint64_t memory = ps_kafka_native_batch_memory(batch);
+        bool closed = ps_kafka_native_batch_close_as_messages(batch, compressor, &client->spare);
+        ps_kafka_native_batch_grew(client, batch, memory);
+        return closed;
+    }
+    if (compressor != NULL)
+        ps_kafka_native_batch_compress(batch, compressor, &client->spare);
+    ps_kafka_native_batch_close(batch, &client->id, partition->next_sequence);
+    partition->next_sequence = (int32_t)(((uint32_t)partition->next_sequence + batch->count) & INT32_MAX);
+    return true;
 }
 
 static bool knows_producer(const struct ps_kafka_native *client,
@@ -239,28 +253,25 @@ static bool knows_producer(const struct ps_kafka_native *client,
            (partition->known_ns != 0 && client->now.mono_ns < partition->known_ns + PS_KAFKA_NATIVE_KNOWN_NS);
 }
 
-/* Takes batches while there is room, one batch of each ready partition, and closes them. */
+/* Takes batches while there is room and memory, one batch of each ready partition, and closes them. */
 static void take_batches(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
 {
     struct ps_kafka_native *client = broker->client;
     uint64_t bytes = 0;
     while (broker->ready != NULL && request->batch_count < PS_KAFKA_NATIVE_REQUEST_BATCHES_MAX) {
         struct ps_kafka_native_partition *partition = broker->ready;
-        if (request->batch_count > 0 && bytes + partition->first->length > client->settings.request_bytes_max)
+        struct ps_kafka_native_batch *batch = partition->first;
+        bool again = batch->closed;
+        if (request->batch_count > 0 && bytes + batch->length > client->settings.request_bytes_max)
+            break;
+        if (!again && !close_batch(broker, batch))
             break;
         broker->ready = partition->next_ready;
         if (broker->ready == NULL)
             broker->ready_end = &broker->ready;
         partition->ready = false;
-        struct ps_kafka_native_batch *batch = ps_kafka_native_partition_pop(partition);
-        partition->alone = batch->closed || !knows_producer(client, partition);
-        if (!batch->closed) {
-            partition->usual_bytes = batch->length;
-            compress(broker, batch);
-            ps_kafka_native_batch_close(batch, &client->id, partition->next_sequence);
-            partition->next_sequence =
-                (int32_t)(((uint32_t)partition->next_sequence + batch->count) & INT32_MAX);
-        }
+        (void)ps_kafka_native_partition_pop(partition);
+        partition->alone = again || !knows_producer(client, partition);
         partition->in_flight++;
         bytes += batch->length;
         request->batches[request->batch_count++] = batch;
@@ -281,8 +292,13 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
     if (at == NULL)
         return NULL;
     take_batches(broker, request);
+    if (request->batch_count == 0) {
+        ps_kafka_native_give_request(client, request);
+        return NULL;
+    }
     client->transaction.any_joined |= flexible;
-    at = put_transactional_id(client, flexible, at);
+    if (request->version >= PRODUCE_VERSION_OF_BATCHES)
+        at = put_transactional_id(client, flexible, at);
     at = ps_wire_put_int16(at, (int16_t)client->settings.acks);
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);
     at = ps_wire_put_count(at, request->batch_count, flexible);

@@ -95,14 +95,10 @@ static bool versions(struct ps_kafka_native_broker *broker, struct ps_wire_in *i
     if (in->failed || error != 0)
         return ps_kafka_native_refuse(reason,
                                       "the answer to ApiVersions cannot be read: is this a Kafka broker?");
-    bool reads = broker->client->reader != NULL;
-    if ((broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain < 0 && !reads) ||
+    if (broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain < 0 ||
         ps_kafka_native_version(broker, PS_KAFKA_NATIVE_METADATA) < 0)
-        return ps_kafka_native_refuse(
-            reason, reads ? "the broker's versions of Metadata are not known: it needs Kafka 0.10 or newer"
-                          : "the broker's versions of Produce or Metadata are not known: it needs Kafka 0.11 "
-                            "or newer; an older one needs penstock.engine = librdkafka and "
-                            "kafka.producer.enable.idempotence = false");
+        return ps_kafka_native_refuse(reason, "the broker's versions of Produce or Metadata are not known: "
+                                              "it needs Kafka 0.10 or newer");
     if (broker->client->account.mechanism != NULL)
         return ps_kafka_native_login_begin(broker, reason);
     broker->phase = PS_KAFKA_NATIVE_UP;

@@ -1,18 +1,24 @@
 #include "stages/lib/kafka/wire/batch_writer.h"
 
 #include <stdlib.h>
+#include <zlib.h>
 
 #include "core/crc32c.h"
 #include "stages/lib/least.h"
+#include "stages/lib/kafka/wire/record_batch.h"
 #include "stages/lib/kafka/wire/wire.h"
 
 /* With many partitions most batches have few records. */
 #define FIRST_BYTES 512U
 #define FIRST_TOKENS 8U
-#define CRC_AT 17U         /* offset of the checksum */
-#define CRC_FROM_AT 21U    /* offset of the first byte that the checksum covers */
-#define LENGTH_FROM_AT 12U /* the batch's length counts from here */
+#define CRC_AT 17U      /* offset of the checksum */
+#define CRC_FROM_AT 21U /* offset of the first byte that the checksum covers */
+#define LENGTH_FROM_AT                                                                                       \
+    12U /* the length of a batch, or message, counts from here: a message's checksum is there */
 #define ATTRIBUTE_TRANSACTIONAL 0x10
+/* of a message: offset, length, checksum, magic, attributes, time, lengths of key and value */
+#define MESSAGE_HEAD_BYTES 34U
+#define MESSAGE_MAGIC 1
 
 struct ps_kafka_native_batch *ps_kafka_native_batch_make(void)
 {
@@ -123,6 +129,13 @@ static inline char *put_headers(char *at, const struct ps_kafka_record *record)
     return at;
 }
 
+/* Writes bytes after their length, a varint; NULL has the length -1. */
+static inline char *put_nullable(char *at, const char *bytes, uint32_t length)
+{
+    at = ps_wire_put_varint(at, bytes != NULL ? (int64_t)length : -1);
+    return ps_wire_put_bytes(at, bytes, bytes != NULL ? length : 0);
+}
+
 static inline char *put_record(char *at, const struct ps_kafka_record *record, uint64_t body,
                                int64_t delta_ms, uint32_t offset)
 {
@@ -130,18 +143,8 @@ static inline char *put_record(char *at, const struct ps_kafka_record *record, u
     at = ps_wire_put_int8(at, 0); /* attributes */
     at = ps_wire_put_varint(at, delta_ms);
     at = ps_wire_put_varint(at, offset);
-    if (record->key != NULL) {
-        at = ps_wire_put_varint(at, record->key_length);
-        at = ps_wire_put_bytes(at, record->key, record->key_length);
-    } else {
-        at = ps_wire_put_varint(at, -1);
-    }
-    if (record->value != NULL) {
-        at = ps_wire_put_varint(at, record->value_length);
-        at = ps_wire_put_bytes(at, record->value, record->value_length);
-    } else {
-        at = ps_wire_put_varint(at, -1);
-    }
+    at = put_nullable(at, record->key, record->key_length);
+    at = put_nullable(at, record->value, record->value_length);
     return put_headers(at, record);
 }
 
@@ -254,4 +257,77 @@ void ps_kafka_native_batch_close(struct ps_kafka_native_batch *batch,
     (void)ps_wire_put_int32(batch->bytes + CRC_AT, (int32_t)checksum);
     batch->base_sequence = base_sequence;
     batch->closed = true;
+}
+
+/* ---- brokers before Kafka 0.11 ---- */
+
+/* Writes bytes after their length, which has four bytes. */
+static char *put_blob(char *at, const char *bytes, uint32_t length)
+{
+    at = ps_wire_put_int32(at, bytes != NULL ? (int32_t)length : -1);
+    return ps_wire_put_bytes(at, bytes, length);
+}
+
+static char *put_message(char *to, int64_t offset, enum ps_kafka_compression compression,
+                         const struct ps_kafka_batch_record *record)
+{
+    const uint32_t length = MESSAGE_HEAD_BYTES + record->key_length + record->value_length;
+    char *at = ps_wire_put_int64(to, offset);
+    at = ps_wire_put_int32(at, (int32_t)(length - LENGTH_FROM_AT));
+    char *checksummed = at + sizeof(uint32_t);
+    at = ps_wire_put_int8(checksummed, MESSAGE_MAGIC);
+    at = ps_wire_put_int8(at, (int8_t)compression); /* attributes: the timestamp is the time of creation */
+    at = ps_wire_put_int64(at, record->timestamp_ms);
+    at = put_blob(at, record->key, record->key_length);
+    at = put_blob(at, record->value, record->value_length);
+    uLong checksum = crc32_z(0, (const unsigned char *)checksummed, (size_t)(at - checksummed));
+    (void)ps_wire_put_int32(to + LENGTH_FROM_AT, (int32_t)checksum);
+    return at;
+}
+
+/* Writes each record as a message. Returns the end. */
+static char *put_messages(char *at, const struct ps_kafka_native_batch *batch)
+{
+    const struct ps_kafka_batch records = {.magic = 2,
+                                           .last_offset = batch->count - 1,
+                                           .first_ms = batch->first_ms,
+                                           .max_ms = batch->last_ms,
+                                           .count = batch->count};
+    struct ps_kafka_batch_cursor cursor;
+    struct ps_kafka_batch_record record;
+    ps_kafka_batch_begin(&cursor, &records, batch->bytes + PS_KAFKA_BATCH_HEAD_BYTES,
+                         batch->length - PS_KAFKA_BATCH_HEAD_BYTES);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        bool whole = ps_kafka_batch_next(&cursor, &record);
+        PS_ASSERT(whole);
+        at = put_message(at, i, PS_KAFKA_COMPRESSION_NONE, &record);
+    }
+    return at;
+}
+
+bool ps_kafka_native_batch_close_as_messages(struct ps_kafka_native_batch *batch,
+                                             struct ps_kafka_compressor *compressor,
+                                             struct ps_byte_buffer *spare)
+{
+    const uint64_t most = batch->length + MESSAGE_HEAD_BYTES * (uint64_t)batch->count;
+    const size_t packed_max = compressor != NULL ? ps_kafka_compressed_bytes_max(compressor, most) : 0;
+    spare->length = 0;
+    if ((most > batch->room && !grow(batch, most)) || !ps_byte_buffer_reserve(spare, most + packed_max))
+        return false;
+    char *packed = put_messages(spare->data, batch);
+    size_t length = (size_t)(packed - spare->data);
+    size_t packed_length = packed_max > 0 ? ps_kafka_compress(compressor, spare->data, length, packed) : 0;
+    batch->plain_length = batch->length;
+    if (packed_length > 0 && packed_length + MESSAGE_HEAD_BYTES < length) {
+        batch->compression = ps_kafka_compressor_codec(compressor);
+        const struct ps_kafka_batch_record all = {
+            .timestamp_ms = batch->last_ms, .value = packed, .value_length = (uint32_t)packed_length};
+        length =
+            (size_t)(put_message(batch->bytes, batch->count - 1, batch->compression, &all) - batch->bytes);
+    } else {
+        memcpy(batch->bytes, spare->data, length);
+    }
+    batch->length = (uint32_t)length;
+    batch->closed = true;
+    return true;
 }

@@ -1,6 +1,7 @@
 /* A record batch: the records of one partition in one request, in the format of Kafka's RecordBatch, magic 2 (Kafka's
  * documentation, "Record Batch"; KIP-98). Records are encoded when they are added, so their bytes are copied once; the
- * header with the checksum is written when the batch is closed.
+ * header with the checksum is written when the batch is closed. For a broker before Kafka 0.11 the records become messages
+ * then.
  *
  * Owner and thread: the native client's worker. Buffers grow while the client warms up, and are used again. */
 #pragma once
@@ -16,7 +17,8 @@ struct ps_kafka_native_batch {
     struct ps_kafka_native_partition *partition;
     char *bytes; /* header, then records */
     uint32_t length, room;
-    uint32_t plain_length; /* `length` before the records were compressed; 0: they are not compressed */
+    /* `length` before the records were compressed, or became messages; 0: they are as they were added */
+    uint32_t plain_length;
     enum ps_kafka_compression compression;
     void **tokens; /* one for each record */
     uint32_t count, tokens_room;
@@ -74,3 +76,10 @@ void ps_kafka_native_batch_compress(struct ps_kafka_native_batch *batch,
 /* Writes the header. The batch must not be empty. */
 void ps_kafka_native_batch_close(struct ps_kafka_native_batch *batch,
                                  const struct ps_kafka_native_producer_id *producer, int32_t base_sequence);
+
+/* Makes the batch a set of messages of format 1 (KIP-32), which brokers before Kafka 0.11 take, and closes it. Headers of
+ * records are left out: messages have none. `compressor` NULL: no compression. Returns false if there is no memory; then
+ * the batch is as before. The batch must not be empty. */
+bool ps_kafka_native_batch_close_as_messages(struct ps_kafka_native_batch *batch,
+                                             struct ps_kafka_compressor *compressor,
+                                             struct ps_byte_buffer *spare);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "stages/lib/kafka/wire/record_batch.h"
 #include "stages/lib/kafka/wire/wire.h"
 #include "tests/support/support.h"
 
@@ -186,6 +187,80 @@ static void test_reads_are_bounded(void **state)
     assert_true(in.failed);
 }
 
+/* ---- brokers before Kafka 0.11 ---- */
+
+#define MESSAGES 3U
+
+/* A batch of three records: with a key, with a header, which is left out, and without a value. */
+static struct ps_kafka_native_batch *make_records(void)
+{
+    static char value[600];
+    static const struct ps_kafka_header header = {.name = "h", .value = "v", .value_length = 1};
+    const struct ps_kafka_record records[MESSAGES] = {
+        {.value = value, .value_length = sizeof value, .key = "k", .key_length = 1, .timestamp_ms = 5000},
+        {.value = "b", .value_length = 1, .header_count = 1, .headers = &header, .timestamp_ms = 7000},
+        {.key = "", .timestamp_ms = 6000},
+    };
+    struct ps_kafka_native_batch *batch = ps_kafka_native_batch_make();
+    bool no_memory = false;
+    for (size_t i = 0; i < MESSAGES; i++)
+        assert_true(ps_kafka_native_batch_add(batch, &records[i], 0, UINT32_MAX, &no_memory));
+    return batch;
+}
+
+static void check_message(const struct ps_kafka_batch_record *record, uint32_t number)
+{
+    static const int64_t times_ms[MESSAGES] = {5000, 7000, 6000};
+    assert_int_equal(record->offset, number);
+    assert_int_equal(record->timestamp_ms, times_ms[number]);
+    assert_int_equal(record->header_count, 0);
+    assert_int_equal(record->key_length, number == 0 ? 1 : 0);
+    assert_int_equal(record->key != NULL, number != 1);
+    assert_int_equal(record->value_length, number == 0 ? 600 : number == 1 ? 1 : 0);
+    assert_int_equal(record->value != NULL, number != 2);
+}
+
+/* Uncompressed each message is a batch of its own; compressed, one message has all of them. */
+static void test_messages(void **state)
+{
+    for (enum ps_kafka_compression codec = 0; codec < PS_KAFKA_COMPRESSION_ZSTD; codec++) {
+        struct ps_kafka_native_batch *set = make_records();
+        struct ps_byte_buffer spare = {.length = 0};
+        struct ps_kafka_compressor *compressor =
+            codec == PS_KAFKA_COMPRESSION_NONE
+                ? NULL
+                : ps_kafka_compressor_open(codec, PS_KAFKA_COMPRESSION_LEVEL_DEFAULT);
+        uint32_t plain = set->length, count = 0;
+        assert_true(ps_kafka_native_batch_close_as_messages(set, compressor, &spare));
+        assert_true(set->closed);
+        assert_int_equal(set->plain_length, plain);
+        assert_int_equal(set->compression, codec);
+        const char *end = set->bytes + set->length;
+        struct ps_kafka_batch batch;
+        for (const char *at = set->bytes; at < end; at += batch.length) {
+            struct ps_kafka_batch_cursor cursor;
+            struct ps_kafka_batch_record record;
+            assert_int_equal(ps_kafka_batch_read(&batch, at, end), PS_KAFKA_BATCH_WHOLE);
+            assert_int_equal(batch.magic, 1);
+            assert_int_equal(batch.compression, codec);
+            assert_true(ps_kafka_batch_is_intact(&batch));
+            if (codec != PS_KAFKA_COMPRESSION_NONE) {
+                assert_int_equal(batch.last_offset, MESSAGES - 1);
+                assert_int_equal(batch.max_ms, 7000);
+                assert_ptr_equal(at + batch.length, end);
+                continue;
+            }
+            ps_kafka_batch_begin(&cursor, &batch, batch.records, batch.records_length);
+            assert_true(ps_kafka_batch_next(&cursor, &record));
+            check_message(&record, count++);
+        }
+        assert_int_equal(count, codec == PS_KAFKA_COMPRESSION_NONE ? MESSAGES : 0);
+        ps_kafka_compressor_close(compressor);
+        free(spare.data);
+        ps_kafka_native_batch_free(set);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_varints),
         cmocka_unit_test(test_reads_are_bounded),
+        cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
