@@ -14,7 +14,6 @@
 #include "core/flow/engine_channel.h"
 #include "core/quantity.h"
 #include "core/text/list.h"
-#include "stages/lib/kafka/channel/carried.h"
 #include "stages/lib/kafka/channel/put.h"
 #include "stages/lib/kafka/channel/take.h"
 #include "stages/lib/kafka/client_plan.h"
@@ -23,8 +22,7 @@
 #include "stages/lib/kafka/probe.h"
 #include "stages/lib/kafka/produce/partition.h"
 
-/* Limit of the waits of `part`, or else `strip`, for the brokers: for the last commits, and for leaving the group; and of
- * `strip` for the records that the clients still have. */
+/* Limit of the waits of `part`, or else `strip`, for the brokers: for the last commits, and for leaving the group. */
 #define LEAVE_WAIT_NS (5 * PS_NS_PER_S)
 #define IN_FLIGHT_BYTES_MAX (UINT64_C(64) << 20)
 /* Java's max.block.ms: how long a put waits for room. */
@@ -138,9 +136,9 @@ static enum ps_status channel_check(const void *plan_, const struct ps_context *
         ps_report(context, PS_LOG_WARN, "kafka.producer.acks", "%s", ps_kafka_acks_warning(acks));
     if (!ps_kafka_topic_check(context, "kafka.topic", plan->topic))
         status = PS_FAIL;
-    if (ps_kafka_producer_check(&plan->producer_pairs, false, context, &producer) != PS_OK)
+    if (ps_kafka_native_check(PS_KAFKA_PRODUCER, &plan->producer_pairs, context, &producer) != PS_OK)
         status = PS_FAIL;
-    if (ps_kafka_consumer_check(&plan->consumer_pairs, context, &consumer) != PS_OK)
+    if (ps_kafka_native_check(PS_KAFKA_CONSUMER, &plan->consumer_pairs, context, &consumer) != PS_OK)
         status = PS_FAIL;
     return status;
 }
@@ -167,10 +165,12 @@ static enum ps_status build_producer(struct kafka_channel *plan, struct ps_conte
     const struct ps_kafka_sender_wants wants = {
         .queue_bytes = context->client_queue_bytes,
         .in_flight_bytes_max = IN_FLIGHT_BYTES_MAX,
+        .native = true,
     };
-    if (ps_kafka_sender_plan_build(&plan->putter.sender, settings, &wants, err) != PS_OK)
+    if (ps_kafka_native_fits(settings, err) != PS_OK ||
+        ps_kafka_sender_plan_build(&plan->putter.sender, settings, &wants, err) != PS_OK)
         return PS_FAIL;
-    plan->putter.sender.may_give_up = plan->putter.sender.copies_values = true;
+    plan->putter.sender.may_give_up = true;
     struct ps_kafka_mapping *mapping = &plan->putter.sender.mapping;
     *mapping = (struct ps_kafka_mapping){
         .topic = plan->topic,
@@ -253,6 +253,7 @@ static void build_sides(struct kafka_channel *plan, struct ps_context *context)
     plan->put_count = context->producers > 0 ? context->producers : 1;
     plan->puts = ps_must_alloc_aligned(plan->put_count * sizeof *plan->puts, "a channel");
     plan->takes = ps_must_alloc_aligned((plan->consumer_count + 1) * sizeof *plan->takes, "a channel");
+    pthread_mutex_init(&plan->carried.lock, NULL);
     plan->putter.component = context->component;
     channel_set_quota(plan, context->channel_quota_bytes);
     plan->putter.patience_ns =
@@ -269,7 +270,7 @@ static void channel_teardown(void *plan_)
     struct kafka_channel *plan = plan_;
     if (plan->forsaken && plan->consumer_count > 0)
         ps_kafka_channel_take_say_left_over(plan->takes, plan->consumer_count, plan->bootstrap_servers);
-    ps_kafka_channel_carried_fini(&plan->carried);
+    pthread_mutex_destroy(&plan->carried.lock);
     for (unsigned i = 0; plan->puts != NULL && i < plan->put_count; i++)
         ps_kafka_channel_put_fini(&plan->puts[i]);
     for (unsigned i = 0; plan->takes != NULL && i < plan->consumer_count; i++)
@@ -312,16 +313,10 @@ static enum ps_put channel_put(void *plan, unsigned producer, struct ps_lease **
 static void take_carried(struct kafka_channel *plan, struct ps_kafka_channel_put *put,
                          const struct ps_port *port, const struct ps_now *now)
 {
-    struct ps_lease *list = NULL;
-    if (plan->carried.count == 0 || put->has_all)
-        return;
-    if (plan->producer_count == 0 ||
-        (put->since_ns != 0 && now->mono_ns - put->since_ns >= CARRIED_WAIT_NS)) {
-        list = ps_kafka_channel_carried_rest(&plan->carried);
-        put->has_all = true;
-    } else {
-        list = ps_kafka_channel_carried_take(&plan->carried, ps_pool_worker(port->pool));
-    }
+    bool takes_all =
+        plan->producer_count == 0 || (put->since_ns != 0 && now->mono_ns - put->since_ns >= CARRIED_WAIT_NS);
+    unsigned worker = ps_pool_worker(port->pool);
+    struct ps_lease *list = ps_kafka_channel_carried_take(&plan->carried, takes_all ? NULL : &worker);
     if (list != NULL)
         ps_kafka_channel_put_front(put, list);
 }
@@ -333,7 +328,7 @@ static uint64_t put_tick(struct kafka_channel *plan, unsigned number, struct ps_
     take_carried(plan, put, port, now);
     uint64_t next_ns = ps_kafka_channel_put_tick(put, port, now);
     uint64_t rest_ns = put->since_ns + CARRIED_WAIT_NS;
-    return plan->carried.count > 0 && !put->has_all && rest_ns < next_ns ? rest_ns : next_ns;
+    return plan->carried.events > 0 && rest_ns > now->mono_ns && rest_ns < next_ns ? rest_ns : next_ns;
 }
 
 static uint64_t channel_tick(void *plan, unsigned producer, struct ps_port *port, const struct ps_now *now)
@@ -351,7 +346,7 @@ static uint64_t channel_consumer_tick(void *plan_, unsigned consumer, struct ps_
 {
     struct kafka_channel *plan = plan_;
     uint64_t next_ns = ps_kafka_channel_take_tick(&plan->takes[consumer], port, now);
-    if (plan->producer_count > 0 || consumer > 0 || plan->carried.count == 0)
+    if (plan->producer_count > 0 || consumer > 0 || plan->carried.events == 0)
         return next_ns;
     uint64_t put_ns = put_tick(plan, 0, port, now);
     return put_ns < next_ns ? put_ns : next_ns;
@@ -459,13 +454,16 @@ static bool channel_part(void *plan, unsigned consumer, const struct ps_now *now
     return ps_kafka_channel_take_part(take, take->part_until_ns, now->mono_ns);
 }
 
-/* Recalls all producers at the same time, so that several that wait do not wait longer than one. */
-static void recall_puts(struct kafka_channel *plan, uint64_t until_ns)
+/* Ends all clients at the same time, so that several that wait for an answer do not wait longer than one. */
+static void end_clients(struct kafka_channel *plan)
 {
-    for (bool all = false; !all && ps_clock_now().mono_ns < until_ns;) {
+    uint64_t until_ns = ps_clock_now().mono_ns + LEAVE_WAIT_NS;
+    for (bool all = false; !all;) {
         all = true;
         for (unsigned i = 0; i < plan->put_count; i++)
             all &= ps_kafka_channel_put_recall(&plan->puts[i]);
+        for (unsigned i = 0; i < plan->consumer_count; i++)
+            all &= ps_kafka_channel_take_part(&plan->takes[i], until_ns, ps_clock_now().mono_ns);
         if (!all)
             nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
     }
@@ -475,21 +473,23 @@ static struct ps_lease *channel_strip(void *plan_)
 {
     struct kafka_channel *plan = plan_;
     struct ps_lease *list = NULL, **end = &list;
-    uint64_t until_ns = ps_clock_now().mono_ns + LEAVE_WAIT_NS;
-    *end = ps_kafka_channel_carried_rest(&plan->carried);
+    *end = ps_kafka_channel_carried_take(&plan->carried, NULL);
     while (*end != NULL)
         end = &(*end)->next;
-    recall_puts(plan, until_ns);
+    end_clients(plan);
     for (unsigned i = 0; i < plan->put_count; i++)
         end = ps_kafka_channel_put_strip(&plan->puts[i], end);
-    for (unsigned i = 0; i < plan->consumer_count; i++)
-        ps_kafka_channel_take_close(&plan->takes[i], until_ns);
     return list;
 }
 
 static void channel_restore(void *plan, struct ps_lease *list)
 {
-    ps_kafka_channel_carried_fill(&((struct kafka_channel *)plan)->carried, list);
+    struct ps_kafka_channel_carried *carried = &((struct kafka_channel *)plan)->carried;
+    carried->first = list;
+    for (; list != NULL; list = list->next) {
+        carried->events += list->count;
+        carried->bytes += list->bytes;
+    }
 }
 
 /* ---- outline and probe ---- */

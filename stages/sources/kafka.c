@@ -193,7 +193,7 @@ static enum ps_status kafka_check(const void *plan_, const struct ps_context *co
         return PS_FAIL;
     }
     ps_regex_destroy(pattern);
-    return ps_kafka_consumer_check(&plan->consumer, context, &notes);
+    return ps_kafka_native_check(PS_KAFKA_CONSUMER, &plan->consumer, context, &notes);
 }
 
 static const char *group_of(const struct kafka_plan *plan)

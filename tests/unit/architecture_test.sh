@@ -83,7 +83,6 @@ stages/selectors/*      LIB
 stages/sinks/*          LIB
 stages/serializers/*    LIB
 stages/deserializers/*  LIB
-stages/lib/kafka/channel/carried.[ch] core/FLAT core/log/* core/flow/* rings/*
 stages/lib/kafka/*      ENGINE L/avro/* L/keystore/* L/tls/* L/sasl/* L/text/* L/net/*
 stages/lib/syslog/*     ENGINE L/date/* L/text/*
 stages/lib/http/*       ENGINE L/date/* L/remote/* L/stream/* L/tls/* L/text/*

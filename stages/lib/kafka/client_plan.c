@@ -79,6 +79,24 @@ struct ps_kafka_settings ps_kafka_peek(enum ps_kafka_client client, const struct
     return settings;
 }
 
+enum ps_status ps_kafka_native_check(enum ps_kafka_client client, const struct ps_pairs *pairs,
+                                     const struct ps_context *context, const struct ps_notes *notes)
+{
+    struct ps_kafka_settings settings;
+    struct ps_err err = {0};
+    if (ps_kafka_translate(client, pairs, context, notes, &settings, &err) != PS_OK)
+        return PS_FAIL;
+    enum ps_status status = ps_kafka_native_fits(&settings, &err);
+    if (status != PS_OK && ps_pairs_get(pairs, err.text) != NULL)
+        ps_note_add(notes, PS_LOG_ERROR, err.text,
+                    "a property of librdkafka's own, which is not used here: remove the line, or use a "
+                    "property of Java's client (docs/KAFKA_PROPERTIES.md)");
+    else if (status != PS_OK)
+        ps_note_add(notes, PS_LOG_ERROR, "sasl.jaas.config", "%s", err.text);
+    ps_kafka_settings_fini(&settings);
+    return status;
+}
+
 /* ---- producers ---- */
 
 enum ps_status ps_kafka_producer_check(const struct ps_pairs *pairs, bool native,
@@ -180,25 +198,6 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
 }
 
 /* ---- consumers ---- */
-
-enum ps_status ps_kafka_consumer_check(const struct ps_pairs *pairs, const struct ps_context *context,
-                                       const struct ps_notes *notes)
-{
-    struct ps_kafka_settings settings;
-    struct ps_err err = {0};
-    if (ps_kafka_translate(PS_KAFKA_CONSUMER, pairs, context, notes, &settings, &err) != PS_OK)
-        return PS_FAIL;
-    enum ps_status status = ps_kafka_native_fits(&settings, &err);
-    if (status != PS_OK && ps_pairs_get(pairs, err.text) != NULL)
-        ps_note_add(notes, PS_LOG_ERROR, err.text,
-                    "a property of librdkafka's own, which does not read here: remove the line, or use a "
-                    "property "
-                    "of Java's consumer (docs/KAFKA_PROPERTIES.md)");
-    else if (status != PS_OK)
-        ps_note_add(notes, PS_LOG_ERROR, "sasl.jaas.config", "%s", err.text);
-    ps_kafka_settings_fini(&settings);
-    return status;
-}
 
 uint64_t ps_kafka_revoke_wait_ns(const struct ps_kafka_settings *settings)
 {

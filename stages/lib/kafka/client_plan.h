@@ -16,6 +16,11 @@ enum ps_status ps_kafka_translate(enum ps_kafka_client client, const struct ps_p
 struct ps_kafka_settings ps_kafka_peek(enum ps_kafka_client client, const struct ps_pairs *pairs,
                                        const char *acks);
 
+/* Checks the properties of a stage that has only the native client (stages/lib/kafka/cluster/native.h), and reports what is
+ * wrong. PS_FAIL: one is wrong, or is a property of librdkafka's own, which that client does not read. */
+enum ps_status ps_kafka_native_check(enum ps_kafka_client client, const struct ps_pairs *pairs,
+                                     const struct ps_context *context, const struct ps_notes *notes);
+
 /* ---- producers ---- */
 
 /* Checks the properties, and reports what is wrong. `native`: the native client is used if the settings allow it. */
@@ -41,11 +46,6 @@ enum ps_status ps_kafka_sender_plan_build(struct ps_kafka_sender_plan *sender,
                                           const struct ps_kafka_sender_wants *wants, struct ps_err *err);
 
 /* ---- consumers ---- */
-
-/* Checks the properties of a client that reads, and reports what is wrong. PS_FAIL: one is wrong, or is a property of
- * librdkafka's own, which the client does not read. */
-enum ps_status ps_kafka_consumer_check(const struct ps_pairs *pairs, const struct ps_context *context,
-                                       const struct ps_notes *notes);
 
 /* Returns for how many nanoseconds a revocation waits for the delivery of the records that were read. */
 uint64_t ps_kafka_revoke_wait_ns(const struct ps_kafka_settings *settings);

@@ -1,5 +1,5 @@
-/* A reload of channel kafka when its brokers are gone and its name server does not answer. librdkafka's mock cluster;
- * getaddrinfo is the test's own. Real clock. */
+/* A reload of channel kafka while its name server does not answer. librdkafka's mock cluster; getaddrinfo is the test's own.
+ * Real clock. */
 #include "core/flow/engine_channel.h"
 #include "core/helper/helper.h"
 #include "tests/support/kafka/cluster.h"
@@ -14,14 +14,15 @@
 static atomic_bool silent;
 static atomic_uint waiting;
 
-/* Replaces the function of libc, also for librdkafka, which asks it for numeric addresses, too. */
+/* Replaces the function of libc. A numeric address needs no name server. */
 int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **list)
 {
     __typeof__(getaddrinfo) *system = (__typeof__(getaddrinfo) *)dlsym(RTLD_NEXT, "getaddrinfo");
     assert_non_null(system);
-    if (silent)
+    bool asks = (hints->ai_flags & AI_NUMERICHOST) == 0;
+    if (silent && asks)
         waiting++;
-    while (silent)
+    while (silent && asks)
         poll(NULL, 0, 5);
     return system(name, service, hints, list);
 }
@@ -68,34 +69,30 @@ static void strip(void *, void *stripping_)
     stripping->list = stripping->stage->ops->channel->engine->strip(stripping->stage->plan);
 }
 
-/* The thread of librdkafka that has the record waits for the name server, and does not give it back. The reload keeps the
- * event, and the next channel puts it again. */
+/* No broker can be reached, because the name server does not answer. The reload keeps the event, and the next channel puts
+ * it. */
 static void test_reload_while_a_name_server_is_silent(void **)
 {
     struct ps_test_cluster cluster;
     struct ps_test_stage away, stage;
     struct stripping stripping = {&away, NULL};
     struct ps_err err = {0};
+    char name[64];
     const struct ps_helper_settings aside = {.name = "control", .room = 1, .wake_fd = -1, .run = strip};
     ps_test_cluster_start(&cluster, 1);
     ps_test_cluster_topic(&cluster, "names", 1);
-    build(&away, cluster.bootstrap);
-    put(&away, PS_LEASE(&away, PS_BODY("a")));
-    await_home(&away, 1);
+    snprintf(name, sizeof name, "localhost%s", strrchr(cluster.bootstrap, ':'));
     silent = true;
-    rd_kafka_mock_broker_set_down(cluster.handle, 1);
-    struct ps_lease *lease = PS_LEASE(&away, PS_BODY("b"));
+    build(&away, name);
+    struct ps_lease *lease = PS_LEASE(&away, PS_BODY("a"));
     put(&away, lease);
     for (unsigned i = 0; waiting == 0 && i < PS_TEST_PATIENCE_MS; i++)
         turn(&away);
     assert_int_not_equal(waiting, 0);
-    for (unsigned i = 0; i < 100; i++)
-        turn(&away);
     struct ps_helper *control = ps_helper_create(&aside, &err);
     assert_non_null(control);
     assert_true(ps_helper_ask(control, &stripping));
     bool over = ps_helper_wait(control, PS_TEST_PATIENCE_MS) != NULL;
-    rd_kafka_mock_broker_set_up(cluster.handle, 1);
     silent = false;
     assert_true(ps_helper_destroy(control, PS_TEST_PATIENCE_MS));
     assert_true(over);
@@ -103,13 +100,12 @@ static void test_reload_while_a_name_server_is_silent(void **)
     assert_null(lease->next);
     assert_int_equal(lease->settled, 0);
 
-    build(&stage, cluster.bootstrap);
+    build(&stage, name);
     stage.ops->channel->engine->restore(stage.plan, lease);
     await_home(&stage, 1);
     assert_ptr_equal(stage.home[0], lease);
-    struct ps_test_records records = ps_test_records_read(cluster.bootstrap, "names", 1, 2);
+    struct ps_test_records records = ps_test_records_read(cluster.bootstrap, "names", 1, 1);
     assert_memory_equal(records.items[0].value, "a", 1);
-    assert_memory_equal(records.items[1].value, "b", 1);
     ps_test_records_free(&records);
     assert_null(stage.ops->channel->engine->strip(stage.plan));
     ps_test_stage_fini(&stage);

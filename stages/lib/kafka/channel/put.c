@@ -2,12 +2,12 @@
 
 #include <stdlib.h>
 
+#include "core/flow/channel.h"
 #include "core/quantity.h"
 #include "stages/lib/least.h"
 
 #define HUNGRY_LEASES 2U
 #define OPEN_RETRY_NS (3 * PS_NS_PER_S)
-#define READ_NS PS_NS_PER_S /* time in which the client reads the acknowledgements that have come */
 /* Leases that wait for room in the sender are offered again after this time, unless a report wakes the worker
  * before. */
 #define WAITING_LOOK_NS (2 * PS_NS_PER_MS)
@@ -68,7 +68,7 @@ static void settled(struct ps_port *port, struct ps_lease **lease)
 
 /* ---- the sender ---- */
 
-/* Opens the sender. The client factory's thread makes the sender's client; leases wait until then. */
+/* Opens the sender; leases wait until then. */
 static void open_sender(struct ps_kafka_channel_put *put, const struct ps_port *port,
                         const struct ps_now *now)
 {
@@ -78,13 +78,13 @@ static void open_sender(struct ps_kafka_channel_put *put, const struct ps_port *
     put->port = (struct ps_port){.component = put->plan->component,
                                  .name = put->plan->component,
                                  .counters = put->counters,
-                                 .epoll_fd = -1,
+                                 .epoll_fd = port->worker_epoll_fd,
                                  .wake_fd = port->wake_fd,
                                  .done = settled};
     put->sender = calloc(1, sizeof *put->sender);
     if (put->sender == NULL)
         ps_err_set(&err, "no memory");
-    else if (ps_kafka_sender_begin(put->sender, &put->plan->sender, &put->port, &err) == PS_OK)
+    else if (ps_kafka_sender_open(put->sender, &put->plan->sender, &put->port, &err) == PS_OK)
         return;
     free(put->sender);
     put->sender = NULL;
@@ -154,13 +154,11 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
     return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
 }
 
-/* If the process may not have run for some time, gives the client's threads time to read the acknowledgements that came
- * meanwhile. */
+/* The time for which the process may not have run does not count: the acknowledgements of that time are still to come. */
 static void note_pause(struct ps_kafka_channel_put *put, const struct ps_now *now)
 {
-    uint64_t until_ns = now->mono_ns + ps_least(put->plan->patience_ns / 4, READ_NS);
-    if (now->mono_ns - put->ticked_ns >= put->plan->patience_ns / 2 && until_ns > put->give_up_ns)
-        put->give_up_ns = until_ns;
+    if (now->mono_ns - put->ticked_ns >= put->plan->patience_ns / 2)
+        put->progress_ns = now->mono_ns;
     put->ticked_ns = now->mono_ns;
 }
 
@@ -249,8 +247,8 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
         sender_ns = ps_kafka_sender_tick(put->sender, now);
         feed(put, now);
     }
-    note_progress(put, now);
     note_pause(put, now);
+    note_progress(put, now);
     if (put->giving_up || must_give_up(put, now)) {
         give_up(put, now);
     } else {
@@ -273,29 +271,6 @@ bool ps_kafka_channel_put_hungry(const struct ps_kafka_channel_put *put)
 
 /* ---- the end ---- */
 
-bool ps_kafka_channel_put_recall(struct ps_kafka_channel_put *put)
-{
-    struct ps_now now = ps_clock_now();
-    if (put->sender == NULL || put->recalled)
-        return true;
-    if (put->stripped_end == NULL)
-        put->stripped_end = &put->stripped;
-    put->recalled = ps_kafka_sender_recall(put->sender, &put->back, &now);
-    return put->recalled;
-}
-
-/* Ends a recall that takes too long: the threads of the Kafka client may wait for a name server that does not answer. */
-static void abandon(struct ps_kafka_channel_put *put)
-{
-    ps_log(PS_LOG_WARN, put->plan->component,
-           "the Kafka client does not give back %s %s: they are put again, and may be in topic %s twice; "
-           "check the brokers and the name servers",
-           ps_quantity_print_count(put->sender->window.held.in_flight).text,
-           ps_quantity_word(put->sender->window.held.in_flight, "event", "events"),
-           put->plan->sender.mapping.topic);
-    ps_kafka_sender_abandon(put->sender, &put->back);
-}
-
 static struct ps_lease **append(struct ps_lease **end, struct ps_lease *list)
 {
     for (*end = list; *end != NULL;)
@@ -303,25 +278,56 @@ static struct ps_lease **append(struct ps_lease **end, struct ps_lease *list)
     return end;
 }
 
+bool ps_kafka_channel_put_recall(struct ps_kafka_channel_put *put)
+{
+    struct ps_now now = ps_clock_now();
+    struct ps_lease *back = NULL;
+    if (put->sender == NULL)
+        return true;
+    if (put->stripped_end == NULL)
+        put->stripped_end = &put->stripped;
+    if (!ps_kafka_sender_recall(put->sender, &back, &now))
+        return false;
+    for (struct ps_lease *lease = back; lease != NULL; lease = lease->next)
+        count_out(put, lease);
+    put->stripped_end = append(put->stripped_end, back);
+    ps_kafka_sender_close(put->sender);
+    free(put->sender);
+    put->sender = NULL;
+    return true;
+}
+
 struct ps_lease **ps_kafka_channel_put_strip(struct ps_kafka_channel_put *put, struct ps_lease **end)
 {
-    if (!ps_kafka_channel_put_recall(put))
-        abandon(put);
-    if (put->sender != NULL) {
-        ps_kafka_sender_close(put->sender);
-        free(put->sender);
-        put->sender = NULL;
-    }
-    for (struct ps_lease *lease = put->back; lease != NULL; lease = lease->next)
-        count_out(put, lease);
-    end = append(append(end, put->stripped), put->back);
-    put->stripped = put->back = NULL;
-    put->stripped_end = NULL;
-    put->recalled = false;
+    PS_ASSERT(put->sender == NULL);
     for (struct ps_lease *lease = put->waiting; lease != NULL; lease = lease->next)
         count_out(put, lease);
-    end = append(end, put->waiting);
-    put->waiting = NULL;
+    end = append(append(end, put->stripped), put->waiting);
+    put->stripped = put->waiting = NULL;
+    put->stripped_end = NULL;
     put->waiting_end = &put->waiting;
     return end;
+}
+
+/* ---- leases of the last plan ---- */
+
+struct ps_lease *ps_kafka_channel_carried_take(struct ps_kafka_channel_carried *carried,
+                                               const unsigned *worker)
+{
+    struct ps_lease *list = NULL, **end = &list, *lease;
+    if (PS_LIKELY(__atomic_load_n(&carried->first, __ATOMIC_RELAXED) == NULL))
+        return NULL;
+    pthread_mutex_lock(&carried->lock);
+    for (struct ps_lease **at = &carried->first; (lease = *at) != NULL;) {
+        if (worker != NULL && *worker != ps_batch_worker(lease->batch)) {
+            at = &lease->next;
+            continue;
+        }
+        __atomic_store_n(at, lease->next, __ATOMIC_RELAXED);
+        lease->next = NULL;
+        *end = lease;
+        end = &lease->next;
+    }
+    pthread_mutex_unlock(&carried->lock);
+    return list;
 }

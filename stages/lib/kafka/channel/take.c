@@ -3,7 +3,6 @@
 #include "core/quantity.h"
 
 #include <stdio.h>
-#include <time.h>
 
 /* Time between commits: records delivered since the last commit come twice after a crash. Flume commits after each
  * transaction of 100 events. */
@@ -230,11 +229,6 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
     }
 }
 
-static void rest_a_moment(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = (long)PS_NS_PER_MS}, NULL);
-}
-
 bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns)
 {
     if (!take->parting && take->reading != NULL) {
@@ -242,22 +236,16 @@ bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t unt
         ps_kafka_streams_abandon(ps_kafka_reading_streams(take->reading));
     }
     take->parting = true;
-    if (take->reading == NULL)
-        return true;
-    (void)ps_kafka_reading_tick(take->reading, true, mono_ns);
-    bool late = mono_ns >= until_ns;
-    if (!ps_kafka_reading_end(take->reading, late) && !late)
-        return false;
-    take->knows_left_over = ps_kafka_reading_left_over(take->reading, &take->left_over);
-    end_reading(take);
-    return true;
-}
-
-void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns)
-{
-    while (!ps_kafka_channel_take_part(take, until_ns, ps_clock_now().mono_ns))
-        rest_a_moment();
+    if (take->reading != NULL) {
+        (void)ps_kafka_reading_tick(take->reading, true, mono_ns);
+        bool late = mono_ns >= until_ns;
+        if (!ps_kafka_reading_end(take->reading, late) && !late)
+            return false;
+        take->knows_left_over = ps_kafka_reading_left_over(take->reading, &take->left_over);
+        end_reading(take);
+    }
     ps_kafka_place_close(&take->place);
+    return true;
 }
 
 void ps_kafka_channel_take_say_left_over(const struct ps_kafka_channel_take *takes, unsigned count,

@@ -68,12 +68,8 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
 
 /* Called until it returns true: commits the delivered offsets, leaves the group, and frees the client. No records are
  * read after the first call. Returns true when the client is freed, at the latest when `until_ns` has come; never waits.
- * Thread: the consumer's worker while it recalls, or control, as for `close`. */
+ * Thread: the consumer's worker while it recalls, or control, while no worker runs. */
 bool ps_kafka_channel_take_part(struct ps_kafka_channel_take *take, uint64_t until_ns, uint64_t mono_ns);
-
-/* Ends the client. If `part` has not ended it, waits for the brokers until `until_ns` at the latest. Thread: control,
- * while no worker runs. */
-void ps_kafka_channel_take_close(struct ps_kafka_channel_take *take, uint64_t until_ns);
 
 /* Logs how many events these consumers, which have parted, leave in the topic of the brokers, if there are any. It is the
  * least number: the brokers may have got more since they answered last. Thread: control. */

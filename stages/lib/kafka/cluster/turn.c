@@ -66,8 +66,9 @@ static void ask(struct ps_kafka_native *client)
     int16_t version = broker->versions[PS_KAFKA_NATIVE_INIT_PRODUCER_ID].plain;
     if (id && version < 0) {
         ps_kafka_native_die(client, PS_KAFKA_LIBRARY_UNSUPPORTED_FEATURE,
-                            "%s:%u gives no producer id: it is older than Kafka 0.11", broker->host,
-                            broker->port);
+                            "%s:%u gives no producer id: it is older than Kafka 0.11, and needs "
+                            "kafka.producer.enable.idempotence = false",
+                            broker->host, broker->port);
         return;
     }
     request = id ? ps_kafka_native_request_id(client, version) : NULL;
@@ -121,6 +122,8 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
     *batch->partition->end = batch;
     batch->partition->end = &batch->next;
     ps_kafka_native_partition_offer(client, batch->partition);
+    if (client->listener->room != NULL)
+        client->listener->room(client->listener->argument);
 }
 
 /* Returns whether the cluster refuses the topic: an answer that is newer than the waiting record has an error, and the

@@ -1,6 +1,6 @@
 /* The interface between the Kafka sink as Flume defines it (topic, key, partition, headers, acknowledgement)
  * and the client library that talks to the brokers. The sink uses this file only. kafka/librdkafka/producer.c implements
- * it with librdkafka; stages/lib/kafka/cluster/ and produce/producer.c are the other engine.
+ * it with librdkafka; stages/lib/kafka/cluster/ and produce/producer.c are the other engine, the only one of the channel.
  *
  * Thread: one worker calls everything but `create` and `destroy`, which may block and whose comments name
  * their threads. Payloads are not copied: they must stay valid until their report. */
@@ -117,6 +117,9 @@ struct ps_kafka_end {
 struct ps_kafka_listener {
     void (*report)(void *argument, const struct ps_kafka_report *report);
     void (*notice)(void *argument, const struct ps_kafka_notice *notice);
+    /* A topic's partitions are known: the records behind its first one need not wait for the report of that one, whose
+     * partition may have no leader. NULL: submits again by itself. */
+    void (*room)(void *argument);
     void (*ended)(void *argument, const struct ps_kafka_end *end); /* one for each `commit` and `resolve` */
     void *argument;
     struct ps_now now; /* of this call */

@@ -142,6 +142,11 @@ static void on_notice(void *argument, const struct ps_kafka_notice *notice)
     }
 }
 
+static void on_room(void *sender)
+{
+    ((struct ps_kafka_sender *)sender)->full = false;
+}
+
 /* Returns whether the sender waits for the reports of the submitted records, so that linger.ms would only
  * delay the sender: before a commit, in a drain or recall, after a failure, or in the search for a refused
  * record. */
@@ -161,6 +166,7 @@ static bool poll_producer(struct ps_kafka_sender *sender)
     const struct ps_kafka_listener listener = {
         .report = on_report,
         .notice = on_notice,
+        .room = on_room,
         .ended = ps_kafka_transaction_ended,
         .argument = sender,
         .now = sender->now,
@@ -345,8 +351,8 @@ static void finish_settled(struct ps_kafka_sender *sender)
 
 /* ---- functions of the sink ---- */
 
-static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
-                              struct ps_port *port, struct ps_err *err)
+enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
+                                    struct ps_port *port, struct ps_err *err)
 {
     sender->plan = plan;
     sender->port = port;
@@ -354,33 +360,17 @@ static enum ps_status prepare(struct ps_kafka_sender *sender, const struct ps_ka
     ps_kafka_window_init(&sender->window, plan->in_flight_bytes_max);
     sender->config = (struct ps_kafka_producer_config){
         .settings = plan->settings,
-        .copy_values = plan->copies_values || plan->mapping.event_format || plan->mapping.json != NULL,
+        .copy_values = plan->mapping.event_format || plan->mapping.json != NULL,
         .wake_fd = port->wake_fd,
         .epoll_fd = port->epoll_fd,
     };
     if (plan->transaction.id != NULL && ps_kafka_transaction_open(sender, err) != PS_OK)
         return PS_FAIL;
     sender->factory = ps_kafka_client_factory_create(plan->engine, port->wake_fd, err);
-    if (sender->factory != NULL)
-        return PS_OK;
-    ps_kafka_transaction_close(sender);
-    return PS_FAIL;
-}
-
-enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
-                                     struct ps_port *port, struct ps_err *err)
-{
-    if (prepare(sender, plan, port, err) != PS_OK)
+    if (sender->factory == NULL) {
+        ps_kafka_transaction_close(sender);
         return PS_FAIL;
-    ask_for_producer(sender);
-    return PS_OK;
-}
-
-enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
-                                    struct ps_port *port, struct ps_err *err)
-{
-    if (prepare(sender, plan, port, err) != PS_OK)
-        return PS_FAIL;
+    }
     if (plan->transaction.positions_topic != NULL) { /* the first lease names the transactional id */
         sender->phase = PS_KAFKA_STALE;
         return PS_OK;
@@ -454,12 +444,13 @@ uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_no
     finish_settled(sender); /* the next commit must not contain the leases of the last one */
     if (ps_kafka_sender_is_transactional(sender))
         commit_ns = ps_kafka_transaction_tick(sender);
-    bool commits = sender->transaction.phase == PS_KAFKA_TRANSACTION_COMMITTING;
+    bool commits = sender->transaction.phase == PS_KAFKA_TRANSACTION_COMMITTING, was_full = sender->full;
     uint64_t send_ns = ps_least(commit_ns, send_submitted(sender));
     finish_settled(sender);
     if (commits && sender->transaction.phase == PS_KAFKA_TRANSACTION_FILLING && sender->window.held.count > 0)
         send_ns = now->mono_ns; /* the next transaction begins with leases that are held already */
     uint64_t look_ns = ps_least(ps_kafka_sender_check_silence(sender), send_ns);
+    more |= was_full && !sender->full; /* the events that wait for room may be submitted now */
     if (more) /* the wake descriptor does not fire again for events that have come already */
         return now->mono_ns;
     if (sender->port->wake_fd < 0)
@@ -545,17 +536,6 @@ bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **ba
     sender->phase = sender->making ? PS_KAFKA_RENEWING : PS_KAFKA_STALE;
     finish_settled(sender);
     return true;
-}
-
-void ps_kafka_sender_abandon(struct ps_kafka_sender *sender, struct ps_lease **back)
-{
-    PS_ASSERT(sender->plan->copies_values && !ps_kafka_sender_is_transactional(sender));
-    ps_kafka_letters_abandon(sender);
-    ps_count(sender->port->counters, PS_COUNTER_duplicated, sender->window.held.in_flight);
-    ps_held_rewind(&sender->window.held);
-    finish_settled(sender);
-    ps_kafka_window_give_back(&sender->window, back);
-    ps_port_finish_settled(sender->port, back);
 }
 
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now)

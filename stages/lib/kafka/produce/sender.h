@@ -39,9 +39,6 @@ struct ps_kafka_sender_plan {
     /* true: a refusable lease is given up (marked `failed` and settled) when one of its events is refused. false: that
      * event is tried again for ever, and later events wait. */
     bool may_give_up;
-    /* The client has copies of all values: leases may be given back while the client still has records of them
-     * (ps_kafka_sender_abandon). */
-    bool copies_values;
     struct ps_kafka_transaction_plan transaction;
 };
 
@@ -158,10 +155,6 @@ static inline bool ps_kafka_sender_is_transactional(const struct ps_kafka_sender
 
 enum ps_status ps_kafka_sender_open(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
                                     struct ps_port *port, struct ps_err *err);
-/* Like ps_kafka_sender_open, but the client factory's thread makes the first producer too: the call does not wait,
- * and leases are taken before the producer exists. */
-enum ps_status ps_kafka_sender_begin(struct ps_kafka_sender *sender, const struct ps_kafka_sender_plan *plan,
-                                     struct ps_port *port, struct ps_err *err);
 void ps_kafka_sender_close(struct ps_kafka_sender *sender);
 
 /* The four functions of a sink (core/stage.h). */
@@ -169,11 +162,6 @@ enum ps_result ps_kafka_sender_take(struct ps_kafka_sender *sender, struct ps_le
                                     const struct ps_now *now);
 uint64_t ps_kafka_sender_tick(struct ps_kafka_sender *sender, const struct ps_now *now);
 bool ps_kafka_sender_recall(struct ps_kafka_sender *sender, struct ps_lease **back, const struct ps_now *now);
-/* Ends a recall that takes too long, because the library reports no record while its thread waits for a name
- * server. Gives the leases back. Events that were submitted count as not delivered, although their records may
- * be in the topic, or may still be written. Only `close` may follow. Allowed only without transactions, and if
- * the plan has `copies_values`. */
-void ps_kafka_sender_abandon(struct ps_kafka_sender *sender, struct ps_lease **back);
 bool ps_kafka_sender_drain(struct ps_kafka_sender *sender, const struct ps_now *now);
 
 /* Submits the events that are not submitted yet, while there is room (kafka/produce/submit.c). */

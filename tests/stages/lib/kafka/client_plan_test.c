@@ -215,6 +215,28 @@ static void test_native(void **state)
     assert_int_equal(sender.linger_ns, 0);
 }
 
+static void note(void *key_, enum ps_log_level severity, const char *key, const char *message)
+{
+    assert_int_equal(severity, PS_LOG_ERROR);
+    assert_non_null(strstr(message, "librdkafka's own"));
+    snprintf(key_, 64, "%s", key);
+}
+
+/* A source and a channel have no other client than the native one. */
+static void test_native_only(void **state)
+{
+    for (enum ps_kafka_client client = PS_KAFKA_PRODUCER; client <= PS_KAFKA_CONSUMER; client++) {
+        char key[64] = "";
+        struct ps_pair own = {.key = "socket.keepalive.enable", .value = "true"}, java = {"client.id", "c"};
+        const struct ps_pairs refused = {.items = &own, .count = 1}, fits = {.items = &java, .count = 1};
+        const struct ps_context context = {.arena = ps_test_arena()};
+        const struct ps_notes notes = {.report = note, .argument = key};
+        assert_int_equal(ps_kafka_native_check(client, &refused, &context, &notes), PS_FAIL);
+        assert_string_equal(key, "socket.keepalive.enable");
+        assert_int_equal(ps_kafka_native_check(client, &fits, &context, &notes), PS_OK);
+    }
+}
+
 /* Keeps what librdkafka has at last of the properties that have two names. */
 static bool note_last(void *last_, const char *name, const char *value)
 {
@@ -282,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_defaults_and_given),
         cmocka_unit_test(test_waves),
         cmocka_unit_test(test_native),
+        cmocka_unit_test(test_native_only),
         cmocka_unit_test(test_older_names),
         cmocka_unit_test(test_no_refresh),
         cmocka_unit_test(test_groups),

@@ -56,6 +56,8 @@ static void begin(void)
 static void end(void)
 {
     struct ps_lease *left = NULL;
+    while (!ps_kafka_channel_put_recall(put))
+        usleep(50);
     (void)ps_kafka_channel_put_strip(put, &left);
     assert_null(left);
     ps_kafka_channel_put_fini(put);

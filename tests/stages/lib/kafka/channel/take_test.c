@@ -27,8 +27,7 @@ static void start(const char *bootstrap, const char *topic)
     static const char *topics[1];
     static struct ps_pair pairs[4];
     ps_test_stage_init_sized(&stage, &ps_source_kafka, UINT64_C(8) << 20);
-    stage.now =
-        ps_clock_now(); /* that of ps_kafka_channel_take_close, also on a machine that has just started */
+    stage.now = ps_clock_now(); /* that of `part`, also on a machine that has just started */
     topics[0] = topic;
     pairs[0] = (struct ps_pair){.key = "bootstrap.servers", .value = bootstrap};
     pairs[1] = (struct ps_pair){.key = "group.id", .value = topic};
@@ -48,10 +47,16 @@ static void start(const char *bootstrap, const char *topic)
     ps_kafka_channel_take_init(take, &plan, 0, &counters);
 }
 
+static void part(uint64_t until_ns)
+{
+    while (!ps_kafka_channel_take_part(take, until_ns, ps_clock_now().mono_ns))
+        poll(NULL, 0, 1);
+}
+
 static void stop(void)
 {
     ps_kafka_channel_take_leave(take, &stage.port);
-    ps_kafka_channel_take_close(take, ps_clock_now().mono_ns + LEAVE_NS);
+    part(ps_clock_now().mono_ns + LEAVE_NS);
     free(take);
     ps_test_stage_fini(&stage);
 }
@@ -196,7 +201,7 @@ static void test_ends_without_time(void **state)
         tick();
     assert_int_equal(streams()->count, 4);
     ps_kafka_channel_take_leave(take, &stage.port);
-    ps_kafka_channel_take_close(take, 0);
+    part(0);
     assert_null(take->reading);
     free(take);
     ps_test_stage_fini(&stage);
@@ -339,7 +344,7 @@ static void test_left_while_letters_wait(void **state)
             ps_window_release(lease);
         ps_kafka_channel_take_leave(take, &stage.port);
         ps_test_stage_release_home(&stage, 0);
-        ps_kafka_channel_take_close(take, ps_clock_now().mono_ns + LEAVE_NS);
+        part(ps_clock_now().mono_ns + LEAVE_NS);
         free(take);
         ps_test_stage_fini(&stage);
         int64_t committed = ps_test_kafka_committed(ps_test_cluster.bootstrap, "left", "left", 0);
