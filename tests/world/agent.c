@@ -45,6 +45,9 @@ static void make_kafka(struct drawn_agent *agent)
     kafka_writer_add(cluster, draw_events(), agent->reader.committed_only);
     if (agent->shape == SHAPE_PLAIN && agent->interceptors == 0 && world_below(2) == 0)
         kafka_neighbour_add(cluster, agent->reader.committed_only);
+    else if (!agent->reader.committed_only && world_below(2) == 0)
+        cluster->is_unclean = true;
+    cluster->checks_delivery &= !cluster->is_unclean; /* it may have read what is there no more */
     world->ledger->more_headers = true;
     if (agent->kafka_channel)
         return; /* it keeps no headers but the key */

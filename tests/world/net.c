@@ -174,10 +174,13 @@ static bool is_of(const struct net_end *end, const struct net_listener *listener
 void net_unlisten(struct net_listener *listener)
 {
     struct net *net = world->net;
-    for (struct net_end *end = net->ends, *next; end != NULL; end = next) {
-        next = end->next;
-        if (!end->accepted && !end->closed && end->state == NET_OPEN && is_of(end, listener))
-            net_reset(end);
+    for (struct net_end *end = net->ends; end != NULL;) {
+        if (end->accepted || end->closed || end->state != NET_OPEN || !is_of(end, listener)) {
+            end = end->next;
+            continue;
+        }
+        net_reset(end); /* and perhaps the one after it, which is its other end */
+        end = net->ends;
     }
     struct net_listener **at = &net->listeners;
     while (*at != listener)

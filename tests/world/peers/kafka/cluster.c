@@ -32,7 +32,10 @@ static void come_back(struct kafka_cluster *cluster, int broker)
 static void move_leader(struct kafka_cluster *cluster)
 {
     struct kafka_topic *topic = &cluster->topics[world_below(KAFKA_TOPICS)];
-    struct kafka_partition *partition = &topic->partitions[world_below(KAFKA_PARTITIONS)];
+    int32_t number = (int32_t)world_below(KAFKA_PARTITIONS);
+    struct kafka_partition *partition = &topic->partitions[number];
+    if (cluster->is_unclean && !topic->counts && world_below(2) == 0)
+        kafka_truncate(topic, number);
     partition->leader = (int)world_below(KAFKA_BROKERS);
     partition->leader_epoch++;
     cluster->changed = true;

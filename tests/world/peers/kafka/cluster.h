@@ -200,6 +200,7 @@ struct kafka_cluster {
     int group_coordinator, transaction_coordinator; /* brokers */
     uint64_t loaded_ns;                             /* until then coordinators load */
     bool changed;                                   /* something that a waiting answer may depend on */
+    bool is_unclean;      /* a new leader may lack the newest records of topic `in` */
     bool checks_delivery; /* a committed offset must not be above a record that has not arrived */
     struct kafka_topic topics[KAFKA_TOPICS];
     struct kafka_session sessions[KAFKA_BROKERS][KAFKA_SESSIONS];
@@ -244,6 +245,8 @@ int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char 
                  int64_t *offset);
 /* Writes the marker that ends a producer's transaction. `next_epoch`: the producer's from now on. */
 void kafka_end(struct kafka_topic *topic, int32_t number, int64_t producer, int16_t next_epoch, bool commits);
+/* Removes some of the newest batches, none of them of a transaction: nobody has to see their records. */
+void kafka_truncate(struct kafka_topic *topic, int32_t number);
 /* Returns the last stable offset: that of the first record of a transaction that is open. */
 int64_t kafka_stable(const struct kafka_partition *partition);
 /* Returns the first batch with this offset or a later one; batch_count: there is none. */
@@ -267,6 +270,7 @@ enum kafka_served kafka_join(struct kafka_cluster *, struct kafka_request *,
 enum kafka_served kafka_sync(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
 enum kafka_served kafka_heartbeat(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
 enum kafka_served kafka_leave(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
+enum kafka_served kafka_describe(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
 enum kafka_served kafka_coordinator(struct kafka_cluster *, struct kafka_request *,
                                     struct kafka_out *); /* offsets.c */
 enum kafka_served kafka_commit(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);

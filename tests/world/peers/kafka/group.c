@@ -501,6 +501,35 @@ enum kafka_served kafka_leave(struct kafka_cluster *cluster, struct kafka_reques
     return KAFKA_ANSWERED;
 }
 
+enum kafka_served kafka_describe(struct kafka_cluster *cluster, struct kafka_request *request,
+                                 struct kafka_out *answer)
+{
+    static const char *const states[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
+    struct kafka_group *group = &cluster->group;
+    char name[KAFKA_NAME_MAX];
+    if (kafka_get_count(&request->in) != 1)
+        world_fatal("the agent asks for several groups");
+    kafka_get_text(&request->in, name, sizeof name);
+    int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
+    if (request->version >= 1)
+        kafka_put(answer, 0, 4);
+    kafka_put_count(answer, 1);
+    kafka_put(answer, error, 2);
+    kafka_put_text(answer, name);
+    kafka_put_text(answer, error == KAFKA_NONE ? states[group->state] : "");
+    kafka_put_text(answer, "consumer");
+    kafka_put_text(answer, error == KAFKA_NONE && group->state == KAFKA_STABLE ? group->protocol : "");
+    kafka_put_count(answer, error == KAFKA_NONE ? kafka_members(group) : 0);
+    for (struct kafka_member *one = NULL; error == KAFKA_NONE && (one = next_member(group, one)) != NULL;) {
+        kafka_put_text(answer, one->id);
+        kafka_put_text(answer, "client");
+        kafka_put_text(answer, "/127.0.0.1");
+        put_bytes(answer, kafka_subscription_of(group, one));
+        put_bytes(answer, &one->assignment);
+    }
+    return KAFKA_ANSWERED;
+}
+
 /* ---- the neighbour ---- */
 
 void kafka_neighbour_joins(struct kafka_cluster *cluster, char id[KAFKA_NAME_MAX], struct kafka_in protocols)

@@ -288,6 +288,25 @@ void kafka_end(struct kafka_topic *topic, int32_t number, int64_t id, int16_t ne
     keep(partition, bytes, out.length, 1, -1);
 }
 
+static void forgive(void *argument, const char *value, size_t length)
+{
+    if (length > 6 && memcmp(value, "event ", 6) == 0)
+        world->ledger->acknowledged[strtoul(value + 6, NULL, 10)] = 0;
+}
+
+void kafka_truncate(struct kafka_topic *topic, int32_t number)
+{
+    struct kafka_partition *partition = &topic->partitions[number];
+    for (uint64_t count = world_below(4); count > 0 && partition->batch_count > 0; count--) {
+        const struct kafka_batch *last = &partition->batches[--partition->batch_count];
+        struct batch batch;
+        if (read_batch(last->bytes, (int64_t)last->length, &batch))
+            read_records(&batch, forgive, NULL);
+        partition->end = last->base;
+        world_free(last->bytes, last->length);
+    }
+}
+
 int64_t kafka_stable(const struct kafka_partition *partition)
 {
     int64_t stable = partition->end;

@@ -27,6 +27,7 @@ static const struct {
     {12, 0, {3, 3, 3}, 4, kafka_heartbeat},
     {13, 0, {1, 1, 1}, 4, kafka_leave},
     {14, 0, {3, 3, 3}, 4, kafka_sync},
+    {15, 0, {2, 2, 2}, 5, kafka_describe},
     {API_VERSIONS, 0, {3, 3, 3}, 3, answer_versions},
     {22, 0, {1, 1, 1}, 2, kafka_producer_id},
     {23, 3, {3, 3, 3}, 4, kafka_epochs},
