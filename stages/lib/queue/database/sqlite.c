@@ -122,9 +122,9 @@ static bool is_file(const char *path, const struct stat *file)
     return stat(path, &named) == 0 && named.st_dev == file->st_dev && named.st_ino == file->st_ino;
 }
 
-static void log_path(const struct sqlite *sqlite, char to[4096])
+static void path_beside(const struct ps_database_settings *settings, const char *suffix, char to[4096])
 {
-    snprintf(to, 4096, "%s-wal", sqlite->settings->path);
+    snprintf(to, 4096, "%s%s", settings->path, suffix);
 }
 
 /* Notes device and inode of the open database file. */
@@ -154,7 +154,7 @@ static enum ps_status sqlite_is_there(void *database, struct ps_err *err)
 {
     const struct sqlite *sqlite = database;
     char path[4096];
-    log_path(sqlite, path);
+    path_beside(sqlite->settings, "-wal", path);
     if (!is_file(sqlite->settings->path, &sqlite->main))
         return ps_err_set(err, "the database %s was removed or replaced while it was written",
                           sqlite->settings->label);
@@ -177,10 +177,14 @@ static enum ps_status sqlite_lock(void *database, const char *channel, struct ps
     char path[4096];
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lock_offset(channel), .l_len = 1};
-    log_path(sqlite, path);
+    path_beside(sqlite->settings, "-wal", path);
     sqlite->log_fd = open(path, O_RDWR | O_CLOEXEC);
     if (sqlite->log_fd < 0 || fstat(sqlite->log_fd, &sqlite->log) != 0)
         return errno == ENOENT ? PS_OK : ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
+    /* SQLite syncs the log's name at the first commit, but does not look whether that succeeds. */
+    int error = ps_directory_sync_above(path);
+    if (error != 0)
+        return ps_err_set(err, "the directory of %s cannot be synced: %s", path, strerror(error));
     if (fcntl(sqlite->log_fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
         return PS_OK; /* the channel also works on a file system without locks */
     return ps_err_set(err, "the database %s: another agent uses channel %s there", sqlite->settings->label,
@@ -189,17 +193,12 @@ static enum ps_status sqlite_lock(void *database, const char *channel, struct ps
 
 /* ---- room for removing events ---- */
 
-static void reserve_path(const struct ps_database_settings *settings, char to[4096])
-{
-    snprintf(to, 4096, "%s" PS_SQLITE_RESERVE, settings->path);
-}
-
 /* Returns whether all bytes are reserved. A process that was killed while it reserved them leaves a shorter file. */
 static bool has_reserve(const struct ps_database_settings *settings)
 {
     char path[4096];
     struct stat about;
-    reserve_path(settings, path);
+    path_beside(settings, PS_SQLITE_RESERVE, path);
     return stat(path, &about) == 0 && (uint64_t)about.st_size >= RESERVE_BYTES;
 }
 
@@ -211,7 +210,7 @@ static void sqlite_keep_room(void *database)
     if (sqlite->has_reserve || statvfs(sqlite->settings->path, &system) != 0 ||
         (uint64_t)system.f_bavail * system.f_frsize < RESERVE_TIMES * RESERVE_BYTES)
         return;
-    reserve_path(sqlite->settings, path);
+    path_beside(sqlite->settings, PS_SQLITE_RESERVE, path);
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
         return;
@@ -224,7 +223,7 @@ static void sqlite_keep_room(void *database)
 static bool give_up_reserve(const struct ps_database_settings *settings)
 {
     char path[4096];
-    reserve_path(settings, path);
+    path_beside(settings, PS_SQLITE_RESERVE, path);
     return unlink(path) == 0;
 }
 
