@@ -368,7 +368,7 @@ done < <(printf '%s\n' "${c_files[@]}" | grep -v '^tests/support/fake_' | xargs 
     FNR == 1 { head = "" }
     /^(struct|enum|union) ps_[a-z0-9_]+ \{/ { defined($1, $2) }
     /^\{/ { # the lines before it are the head of a function
-        external = head !~ /(^| )static /
+        external = head !~ /(^| )static |__wrap_/
         sub(/\(.*/, "", head)
         if (external && match(head, /ps_[a-z0-9_]+$/))
             defined("function", substr(head, RSTART))

@@ -65,6 +65,14 @@ bool *descriptor_close_on_exec(int fd)
     return &table[fd].close_on_exec;
 }
 
+unsigned descriptors_open(void)
+{
+    unsigned count = 0;
+    for (int fd = 0; fd < DESCRIPTORS_MAX; fd++)
+        count += table[fd].open != NULL;
+    return count;
+}
+
 int descriptor_close(int fd)
 {
     struct description *open = descriptor_get(fd);

@@ -43,6 +43,8 @@ struct description *descriptor_get(int fd);
 /* Where it is kept whether an open descriptor is closed by exec. */
 bool *descriptor_close_on_exec(int fd);
 int descriptor_close(int fd);
+/* Returns how many are open. */
+unsigned descriptors_open(void);
 /* Something happened to a description: those who wait for it look again. */
 void descriptor_changed(struct description *open);
 

@@ -548,7 +548,7 @@ void disk_append(const char *path, const char *bytes, size_t length)
 static int by_name(const void *one, const void *other)
 {
     const struct disk_entry *const *a = one, *const *b = other;
-    return strcmp((*a)->name, (*b)->name);
+    return strverscmp((*a)->name, (*b)->name);
 }
 
 void disk_walk(const char *path, void (*see)(void *argument, const char *path, struct disk_inode *file),

@@ -109,6 +109,6 @@ void disk_put(const char *path, const char *bytes,
               size_t length); /* makes or replaces it, directories too; durable */
 void disk_append(const char *path, const char *bytes,
                  size_t length); /* not durable, as another program writes */
-/* Calls `see` for all files below a path, in order of names. */
+/* Calls `see` for all files below a path, in order of names, of which numbers count by their value. */
 void disk_walk(const char *path, void (*see)(void *argument, const char *path, struct disk_inode *file),
                void *argument);

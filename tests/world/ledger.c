@@ -38,6 +38,22 @@ uint32_t ledger_add(void)
     return ledger->count++;
 }
 
+uint16_t ledger_stream(void)
+{
+    return ++world->ledger->streams;
+}
+
+void ledger_ordered(uint32_t number, uint16_t stream)
+{
+    world->ledger->stream[number] = stream;
+}
+
+void ledger_written(uint32_t number, uint32_t inode, uint64_t end)
+{
+    world->ledger->file[number] = inode;
+    world->ledger->file_end[number] = (uint32_t)end;
+}
+
 /* Most texts are short; some are long, so that they cross buffers and blocks. */
 size_t ledger_text(uint32_t number, char to[LEDGER_TEXT_MAX])
 {
@@ -75,6 +91,7 @@ void ledger_repeated(uint32_t number)
 void ledger_at(unsigned far_end)
 {
     world->ledger->far_end = far_end;
+    world->ledger->place = 0;
 }
 
 /* Returns whether this is the text of an event that was sent, and that belongs to the far end. */
@@ -90,31 +107,46 @@ static bool is_known(uint32_t number, const char *text, size_t length)
     return memcmp(text, expected, length) == 0 && (ledger->allowed[number % 10] >> far_end & 1) != 0;
 }
 
+static void log_arrival(uint32_t number)
+{
+    struct ledger *ledger = world->ledger;
+    size_t size = sizeof *ledger->log;
+    if (ledger->logged == ledger->log_room) {
+        size_t room = ledger->log_room == 0 ? 1024 : 2 * ledger->log_room;
+        ledger->log = world_grow(ledger->log, ledger->log_room * size, room * size);
+        ledger->log_room = room;
+    }
+    ledger->log[ledger->logged++] = (struct arrival){.number = number,
+                                                     .life = (uint16_t)(world->life - 1),
+                                                     .place = ledger->place,
+                                                     .far_end = ledger->far_end,
+                                                     .at_ns = world->now_ns};
+    count_up(&ledger->arrived[ledger->far_end][number]);
+}
+
 void ledger_arrived(const char *text, size_t length)
 {
     struct ledger *ledger = world->ledger;
-    uint8_t *arrived = ledger->arrived[ledger->far_end];
     ledger->arrivals++;
     if (ledger->keeps) {
         keep(ledger, text, length);
         return;
     }
-    if (length > 6 && memcmp(text, "event ", 6) == 0) {
-        uint32_t number = (uint32_t)strtoul(text + 6, NULL, 10);
-        if (is_known(number, text, length)) {
-            bool planted = number == 7;
-            if (planted && world->plant == PLANT_LOST)
-                return;
-            if (planted && world->plant == PLANT_DOUBLED)
-                count_up(&arrived[number]);
-            if (!planted || world->plant != PLANT_INVENTED) {
-                count_up(&arrived[number]);
-                return;
-            }
-        }
+    bool is_event = length > 6 && memcmp(text, "event ", 6) == 0;
+    uint32_t number = is_event ? (uint32_t)strtoul(text + 6, NULL, 10) : 0;
+    bool is_planted = number == 7;
+    if (!is_event || !is_known(number, text, length) || (is_planted && world->plant == PLANT_INVENTED)) {
+        if (ledger->invented++ == 0)
+            snprintf(ledger->invention, sizeof ledger->invention, "%.*s", (int)length, text);
+        return;
     }
-    if (ledger->invented++ == 0)
-        snprintf(ledger->invention, sizeof ledger->invention, "%.*s", (int)length, text);
+    if (is_planted && (world->plant == PLANT_LOST || world->plant == PLANT_SWAPPED))
+        return;
+    log_arrival(number);
+    if (is_planted && world->plant == PLANT_DOUBLED)
+        log_arrival(number);
+    if (number == 8 && world->plant == PLANT_SWAPPED)
+        log_arrival(7);
 }
 
 bool ledger_is_lost(uint32_t number)

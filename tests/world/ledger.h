@@ -30,12 +30,25 @@ enum ledger_header_kind {
     HEADER_UUID,
 };
 
+struct arrival {
+    uint32_t number;
+    uint16_t life, place; /* of the run, from 0; of the far end: what arrives at one place arrives in order */
+    unsigned far_end;
+    uint64_t at_ns; /* of a file: when the life ended */
+};
+
 struct ledger {
     uint32_t count;
     uint8_t acknowledged[LEDGER_EVENTS_MAX];
     uint8_t sent[LEDGER_EVENTS_MAX]; /* times, completely; 255: 255 and more */
     uint8_t arrived[LEDGER_FAR_ENDS][LEDGER_EVENTS_MAX];
     uint8_t repeated[LEDGER_EVENTS_MAX]; /* times that its sender did not know, and sent it again */
+    uint16_t stream[LEDGER_EVENTS_MAX];  /* in which its order is promised; 0: in none */
+    uint32_t file[LEDGER_EVENTS_MAX];    /* the inode in which it is a line, or 0, and the end of the line */
+    uint32_t file_end[LEDGER_EVENTS_MAX];
+    uint16_t streams, place; /* how many there are; where the next event arrives */
+    struct arrival *log;     /* in order */
+    size_t logged, log_room;
     uint64_t arrivals;
     uint32_t invented;   /* arrived, and was never sent */
     char invention[128]; /* the first one */
@@ -60,6 +73,12 @@ void ledger_begin(void);
 void ledger_keep(void);
 /* Returns the number of a new event. */
 uint32_t ledger_add(void);
+/* Returns a stream: a file, or a client that repeats from the first event on that was not acknowledged. */
+uint16_t ledger_stream(void);
+/* The event belongs to this stream; 0: to none, because its client sends it again, perhaps behind others. */
+void ledger_ordered(uint32_t number, uint16_t stream);
+/* The event is a line of this file. */
+void ledger_written(uint32_t number, uint32_t inode, uint64_t end);
 /* Writes the text of an event, without a newline. Returns its length. */
 size_t ledger_text(uint32_t number, char to[LEDGER_TEXT_MAX]);
 void ledger_sent(uint32_t number);

@@ -14,6 +14,7 @@
 #include "tests/world/guard.h"
 #include "tests/world/net.h"
 #include "tests/world/real.h"
+#include "tests/world/referee.h"
 #include "tests/world/stdio.h"
 #include "tests/world/turn.h"
 
@@ -36,7 +37,10 @@ static _Noreturn void live(const char *path)
         argv[argc] = life_options[argc - 5];
         argc++;
     }
-    exit(ps_main_agent(argc, argv));
+    referee_agent_begins();
+    int code = ps_main_agent(argc, argv);
+    referee_agent_ended();
+    exit(code);
 }
 
 enum world_end life_run(const char *path)

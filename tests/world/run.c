@@ -25,23 +25,15 @@
 #include "tests/world/life.h"
 #include "tests/world/net.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/referee.h"
 #include "tests/world/scenario/scenario.h"
 #include "tests/world/turn.h"
 
 #define MS UINT64_C(1000000)
 #define LIVES_WITH_FAULTS 4
 #define LIFE_NS (UINT64_C(4000) * MS)
-#define SETTLE_NS (UINT64_C(20000) * MS)
+#define SETTLE_NS (UINT64_C(60000) * MS)    /* longer than a group waits for a member that was killed */
 #define PATIENCE_NS (UINT64_C(300000) * MS) /* for everything to arrive once the faults have ended */
-
-struct run {
-    struct drawn_agent agent;
-    enum world_end end;
-    unsigned lives, killed, cuts, reloads;
-    uint64_t failed_calls;
-    bool servers_failed; /* in one of the lives */
-    const char *verdict; /* NULL: good */
-};
 
 /* What is done so far: grows as long as anything arrives. */
 static uint64_t progress(void)
@@ -59,6 +51,9 @@ static void stop_step(struct world_peer *peer)
         peer->due_ns = world->now_ns + SETTLE_NS;
         return;
     }
+    world->facts->is_settled = *is_last && peers_are_done() && world->settled == progress();
+    if (world->facts->told_ns == WORLD_NEVER)
+        world->facts->told_ns = world->now_ns;
     world->pending_signals |= UINT64_C(1) << SIGTERM;
     turn_wake(&turn_io, TURN_THREADS_MAX);
 }
@@ -69,9 +64,21 @@ static void reload_step(struct world_peer *peer)
     struct run *run = peer->state;
     agent_redraw(&run->agent);
     run->reloads++;
+    world->facts->reloads = true;
     world->pending_signals |= UINT64_C(1) << SIGHUP;
     turn_wake(&turn_io, TURN_THREADS_MAX);
     peer->due_ns = world->now_ns + world_below(LIFE_NS);
+}
+
+/* The machine, or who watches it, needs a while to start the agent again; its peers go on, and what is on its way arrives. */
+static void pause_between_lives(void)
+{
+    uint64_t end = world->now_ns + world_below(world_below(4) == 0 ? 10000 * MS : 200 * MS);
+    do {
+        uint64_t due = peers_due_ns();
+        world->now_ns = due > end ? end : due > world->now_ns ? due : world->now_ns;
+        peers_run();
+    } while (world->now_ns < end);
 }
 
 /* ---- faults ---- */
@@ -118,56 +125,6 @@ static void cut_power(void)
     disk_cut();
 }
 
-/* ---- the referee ---- */
-
-/* A line without an end was being written when the process was killed. */
-static void read_output(void *argument, const char *path, struct disk_inode *file)
-{
-    const bool *killed = argument;
-    size_t length = file->now.size;
-    char *text =
-        world_allocate(length + 1); /* the heap stays as it is: its addresses are seeds in the product */
-    text[disk_read(file, 0, text, length)] = 0;
-    for (char *line = text; *line != 0;) {
-        size_t line_length = strcspn(line, "\n");
-        if (line[line_length] == '\n' || !*killed)
-            ledger_arrived(line, line_length);
-        line += line_length + (line[line_length] == '\n');
-    }
-    world_free(text, length + 1);
-}
-
-static const char *judge(const struct run *run)
-{
-    if (run->end != WORLD_EXIT)
-        return world->reason;
-    if (world->exit_code != 0)
-        return "it ended with an error";
-    bool killed = run->killed > 0;
-    ledger_at(run->agent.far_ends[0]);
-    disk_walk("/w/out", read_output, &killed);
-    ledger_at(run->agent.far_ends[1]);
-    disk_walk("/w/out2", read_output, &killed);
-    const struct ledger *ledger = world->ledger;
-    if (world->broken != NULL)
-        return world->broken;
-    if (!peers_are_done())
-        return "its peers still wait";
-    if (ledger->invented > 0)
-        return "an event arrived that nobody sent";
-    if (ledger->wrong_headers > 0)
-        return "an event arrived with wrong headers";
-    bool undisturbed =
-        run->killed == 0 && run->failed_calls == 0 && !run->servers_failed && world->net->resets == 0;
-    if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed))
-        return "acknowledged events are lost";
-    if (ledger_doubled() > 0 && run->agent.exactly_once)
-        return "events came twice with exactly once";
-    if (ledger_doubled() > 0 && undisturbed)
-        return "events came twice without a fault";
-    return NULL;
-}
-
 /* ---- a run ---- */
 
 static void run_lives(struct run *run)
@@ -177,37 +134,36 @@ static void run_lives(struct run *run)
     struct world_peer *stop = peer_add(stop_step, is_last, WORLD_NEVER);
     struct world_peer *reload = peer_add(reload_step, run, WORLD_NEVER);
     bool is_calm = world_below(4) == 0; /* lives that only stop: then nothing comes twice */
+    life_options[0] = (char *)REFEREE_OPTION;
     do {
-        *is_last = run->lives == LIVES_WITH_FAULTS;
-        if (*is_last || is_calm) {
+        referee_life_begins(run);
+        struct world_life *life = world->facts;
+        *is_last = run->life_count == LIVES_WITH_FAULTS + 1;
+        life->calm = *is_last || is_calm;
+        if (life->calm) {
             end_faults();
             world->patience_ns = world->now_ns + PATIENCE_NS;
         } else
             draw_faults();
-        world->kill_at = *is_last || is_calm || world_below(4) == 0 ? 0 : 1 + world_below(6000);
+        world->kill_at = life->calm || world_below(4) == 0 ? 0 : 1 + world_below(6000);
         stop->due_ns = world->now_ns + (*is_last ? 0 : world_below(LIFE_NS));
         reload->due_ns = *is_last || world_below(3) != 0 ? WORLD_NEVER : world->now_ns + world_below(LIFE_NS);
-        run->end = life_run("/w/agent.properties");
-        run->failed_calls += faults_struck();
-        run->servers_failed |= world->server_faults;
-        run->lives++;
-        if (run->end != WORLD_KILLED)
-            continue;
-        run->killed++;
-        if (world_below(2) == 0) {
+        referee_life_ended(run, life_run("/w/agent.properties"));
+        if (life->end == WORLD_KILLED && world_below(2) == 0) {
             cut_power();
+            life->cut = true;
             run->cuts++;
         }
-    } while (!*is_last && (run->end == WORLD_EXIT || run->end == WORLD_KILLED));
-    run->verdict = judge(run);
+        stop->due_ns = reload->due_ns = WORLD_NEVER;
+        pause_between_lives();
+        referee_life_judged(run);
+    } while (!*is_last && run->verdict[0] == 0);
+    referee_run_ended(run);
 }
 
 static bool prints, traces;
 static const char *only = "";
 static enum world_plant plant;
-static const char *const plants[PLANTS] = {"nothing", "no-sync", "lost",   "doubled", "invented",
-                                           "stuck",   "astray",  "header", "skipped", "aborted"};
-
 /* Prints the numbers of lost events. */
 static void print_lost(void)
 {
@@ -235,7 +191,7 @@ static bool run_seed(uint64_t seed)
     run_lives(run);
     if (prints)
         printf("%s\n%.*s", run->agent.text, (int)world->output_length, world->output);
-    if (prints || (run->verdict != NULL && plant == PLANT_NOTHING)) {
+    if (prints || (run->verdict[0] != 0 && plant == PLANT_NOTHING)) {
         const struct ledger *ledger = world->ledger;
         uint32_t acknowledged = 0;
         for (uint32_t i = 0; i < ledger->count; i++)
@@ -245,15 +201,17 @@ static bool run_seed(uint64_t seed)
                "resets; "
                "%u events, %u acknowledged, %u lost, %u doubled, "
                "%u invented%s%s; %llu s; history %016llx\n",
-               (unsigned long long)seed, run->verdict == NULL ? "good" : run->verdict, run->agent.name,
-               run->lives, run->reloads, run->killed, run->cuts, (unsigned long long)run->failed_calls,
+               (unsigned long long)seed, run->verdict[0] == 0 ? "good" : run->verdict, run->agent.name,
+               run->life_count, run->reloads, run->killed, run->cuts, (unsigned long long)run->failed_calls,
                (unsigned long long)world->net->resets, ledger->count, acknowledged, ledger_lost(),
                ledger_doubled(), ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
                (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);
     }
     if (prints)
         print_lost();
-    return run->verdict == NULL;
+    if (plant != PLANT_NOTHING)
+        return !referee_found(plant, run->verdict);
+    return run->verdict[0] == 0;
 }
 
 /* Same addresses in every process, and one CPU, so that no two threads ever run. */
@@ -295,14 +253,6 @@ static bool has_same_history(uint64_t seed)
     return false;
 }
 
-static enum world_plant plant_named(const char *name)
-{
-    for (int i = 0; i < PLANTS; i++)
-        if (strcmp(plants[i], name) == 0)
-            return (enum world_plant)i;
-    world_fatal("there is no violation %s", name);
-}
-
 int main(int argc, char **argv)
 {
     uint64_t from = 1, runs = 1, bad = 0;
@@ -322,7 +272,7 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--scenario") == 0 && i + 1 < argc)
             scenario = argv[++i];
         else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
-            plant = plant_named(argv[++i]);
+            plant = referee_plant(argv[++i]);
         else
             world_fatal("unknown argument %s", argv[i]);
     }

@@ -24,18 +24,30 @@ enum world_end {
     WORLD_ESCAPED, /* a system call that the world does not know; its name is in `reason` */
 };
 
-/* Violations of the world itself, with which the referee is tested: each must be found. */
+/* Violations with which the referee is tested: each must be found. */
 enum world_plant {
     PLANT_NOTHING,
-    PLANT_NO_SYNC,  /* fsync and fdatasync of the agent do nothing */
-    PLANT_LOST,     /* the far end forgets an event */
-    PLANT_DOUBLED,  /* .. counts one twice */
-    PLANT_INVENTED, /* .. changes one */
-    PLANT_STUCK,    /* the far end's disk stays full */
-    PLANT_ASTRAY,   /* an event arrives at another far end */
-    PLANT_HEADER,   /* the far end changes a header */
-    PLANT_SKIPPED,  /* the offset that a group commits is one record too far */
-    PLANT_ABORTED,  /* the records of an aborted transaction are there */
+    PLANT_NO_SYNC,   /* fsync and fdatasync of the agent do nothing */
+    PLANT_LOST,      /* the far end forgets an event */
+    PLANT_DOUBLED,   /* .. counts one twice */
+    PLANT_INVENTED,  /* .. changes one */
+    PLANT_SWAPPED,   /* .. takes two in the wrong order */
+    PLANT_STUCK,     /* the far end's disk stays full */
+    PLANT_ASTRAY,    /* an event arrives at another far end */
+    PLANT_HEADER,    /* the far end changes a header */
+    PLANT_SKIPPED,   /* the offset that a group commits is one record too far */
+    PLANT_ABORTED,   /* the records of an aborted transaction are there */
+    PLANT_AHEAD,     /* a position of taildir points behind the lines that were read */
+    PLANT_BEHIND,    /* .. has not moved */
+    PLANT_COUNTED,   /* /metrics has one delivered event more */
+    PLANT_UNREADY,   /* /readyz has a line more */
+    PLANT_LEFT,      /* the process has a descriptor more at its end */
+    PLANT_THREAD,    /* .. a thread */
+    PLANT_MEMORY,    /* .. a mebibyte */
+    PLANT_FILE,      /* the agent leaves a temporary file */
+    PLANT_LATE,      /* a stop takes two minutes longer */
+    PLANT_LINES,     /* the log has a thousand warnings more */
+    PLANT_ASSERTION, /* .. the words of an assertion */
     PLANTS,
 };
 
@@ -43,6 +55,7 @@ struct disk;
 struct faults;
 struct net;
 struct ledger;
+struct world_life;
 
 /* All of it is zero when a run begins. */
 struct world {
@@ -71,12 +84,13 @@ struct world {
     struct world_peer *peers;
     uint64_t patience_ns,
         settled; /* of the last life: until when its peers may need; how much had arrived when it was looked last */
-    unsigned life;       /* the number of the agent's life */
-    bool ended_well;     /* the life before this one: in order, and no call failed */
-    bool server_faults;  /* servers misbehave */
-    const char *broken;  /* a promise that a peer has seen broken; NULL: none */
-    uint32_t peers_busy; /* that have not sent all of their events */
-    uint64_t pause_ns;   /* for which clients pause at most, once all they have sent is answered */
+    unsigned life;            /* the number of the agent's life */
+    struct world_life *facts; /* of this life, for the referee; NULL: nobody judges (referee.h) */
+    bool ended_well;          /* the life before this one: in order, and no call failed */
+    bool server_faults;       /* servers misbehave */
+    const char *broken;       /* a promise that a peer has seen broken; NULL: none */
+    uint32_t peers_busy;      /* that have not sent all of their events */
+    uint64_t pause_ns;        /* for which clients pause at most, once all they have sent is answered */
 
     size_t output_length; /* what the agent printed on 1 and 2, over all lives */
     char output[WORLD_OUTPUT_BYTES];

@@ -78,6 +78,14 @@ unsigned turn_thread(void)
     return self == NULL ? 0 : (unsigned)(self - threads) + 1;
 }
 
+unsigned turn_threads(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+        count += threads[i].used;
+    return count;
+}
+
 void turn_end_life(enum world_end end, int code, const char *reason)
 {
     world->end = end;

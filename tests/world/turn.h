@@ -37,6 +37,8 @@ int turn_join(pthread_t thread, void **result, uint64_t deadline_ns);
 int turn_detach(pthread_t thread);
 /* A number for the calling thread: 1 for the first of a life. */
 unsigned turn_thread(void);
+/* Returns how many threads have not ended, or were not joined. */
+unsigned turn_threads(void);
 
 /* Ends the life, and the process. */
 _Noreturn void turn_end_life(enum world_end end, int code, const char *reason);

@@ -9,7 +9,7 @@
 
 struct client {
     struct net_end *end;
-    uint16_t port;
+    uint16_t port, stream; /* in which its events are */
     uint32_t left;
     uint32_t window[CLIENT_WINDOW], count; /* events that are not acknowledged, in order */
     uint32_t written; /* of them, how many are in `out` or were sent over this connection */

@@ -29,7 +29,7 @@ static void fill_window(struct client *client)
 {
     uint32_t most = 1 + (uint32_t)world_below(CLIENT_WINDOW);
     while (client->count < most && client->left > 0) {
-        client->window[client->count++] = ledger_add();
+        ledger_ordered(client->window[client->count++] = ledger_add(), client->stream);
         client->left--;
     }
 }
@@ -138,6 +138,7 @@ struct client *client_add(uint16_t port, uint32_t events, void (*write)(struct c
 {
     struct client *client = world_allocate(sizeof *client);
     client->port = port;
+    client->stream = ledger_stream();
     client->left = events;
     client->write = write;
     client->read = read;
@@ -167,6 +168,8 @@ static int netcat_read(struct client *client)
         done++;
         at += 3;
     }
+    if (strncmp(at, "FAILED", 6) == 0 && (uint32_t)done < client->count)
+        ledger_ordered(client->window[done], 0);
     size_t left = client->in_length - (size_t)(at - client->in);
     memmove(client->in, at, left + 1);
     client->in_length = left;

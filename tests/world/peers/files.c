@@ -12,6 +12,7 @@ struct files {
     char directory[64];
     uint32_t left, first; /* events to write; the first one that is not synced */
     unsigned files;
+    uint16_t stream; /* of the file that is written */
 };
 
 bool peers_are_done(void)
@@ -71,6 +72,7 @@ static void writer_step(struct world_peer *peer)
         snprintf(rotated, sizeof rotated, "a.log.%u", ++files->files);
         disk_rename(directory_of(files), "a.log", directory_of(files), rotated, false);
         disk_sync(directory_of(files));
+        files->stream = ledger_stream();
     }
     uint32_t first = world->ledger->count;
     for (uint32_t count = take(files, 20); count > 0; count--) {
@@ -78,6 +80,8 @@ static void writer_step(struct world_peer *peer)
         size_t length = add_line(text, number), cut = world_below(8) == 0 ? world_below(length) : 0;
         disk_append(path, text, cut); /* a line may come in two pieces */
         disk_append(path, text + cut, length - cut);
+        ledger_ordered(number, files->stream);
+        ledger_written(number, disk_at(path)->number, disk_at(path)->now.size);
         ledger_sent(number);
     }
     disk_sync(disk_at(path));
@@ -94,9 +98,12 @@ static void spooler_step(struct world_peer *peer)
     snprintf(name, sizeof name, "%u.txt", ++files->files);
     snprintf(path, sizeof path, "/w/beside/%s", name);
     uint32_t first = world->ledger->count;
+    uint16_t stream = ledger_stream();
     for (uint32_t count = take(files, 60); count > 0; count--) {
         uint32_t number = ledger_add();
         disk_append(path, text, add_line(text, number));
+        ledger_ordered(number, stream);
+        ledger_written(number, disk_at(path)->number, disk_at(path)->now.size);
         ledger_sent(number);
     }
     disk_sync(disk_at(path));
@@ -114,6 +121,7 @@ static void add(void (*step)(struct world_peer *), const char *directory, uint32
     struct files *files = world_allocate(sizeof *files);
     snprintf(files->directory, sizeof files->directory, "%s", directory);
     files->left = events;
+    files->stream = ledger_stream();
     peers_one_more();
     peer_add(step, files, world_below(PAUSE_NS_MAX));
 }

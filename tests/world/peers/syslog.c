@@ -159,7 +159,9 @@ static bool use_socket(struct sender *sender)
 /* The agent has had time enough to promise what it has read, or its life has ended. */
 static void settle(struct sender *sender)
 {
-    bool lives = world->life == sender->life;
+    bool lives = world->life == sender->life && world->end == WORLD_RUNS;
+    if (world->life == sender->life && !lives) /* between two lives */
+        return;
     if (lives && world->now_ns - sender->since_ns < KEEP_NS)
         return;
     bool calm = lives ? !world->server_faults && faults_struck() == 0

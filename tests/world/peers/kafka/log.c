@@ -83,6 +83,12 @@ static void note_arrival(void *argument, const char *value, size_t length)
     ledger_arrived(value, length);
 }
 
+static void note_arrivals(int32_t partition, const struct batch *batch)
+{
+    world->ledger->place = (uint16_t)partition;
+    read_records(batch, note_arrival, NULL);
+}
+
 /* ---- producers ---- */
 
 static struct kafka_producer *producer_of(struct kafka_partition *partition, int64_t id)
@@ -175,7 +181,7 @@ int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char 
         note_batch(producer, &batch, partition->end);
     }
     if (topic->counts && !batch.is_transactional)
-        read_records(&batch, note_arrival, NULL);
+        note_arrivals(number, &batch);
     *offset = partition->end;
     keep(partition, bytes, (size_t)length, batch.count, batch.is_transactional ? batch.producer : -1);
     return KAFKA_NONE;
@@ -276,7 +282,7 @@ void kafka_end(struct kafka_topic *topic, int32_t number, int64_t id, int16_t ne
         struct batch batch;
         if (partition->batches[i].producer == id &&
             read_batch(partition->batches[i].bytes, (int64_t)partition->batches[i].length, &batch))
-            read_records(&batch, note_arrival, NULL);
+            note_arrivals(number, &batch);
     }
     if (producer->id == 0 || producer->epoch != next_epoch)
         *producer = (struct kafka_producer){.id = id, .epoch = next_epoch};

@@ -2,6 +2,7 @@
  * "Protocol Wire Format"). The frame is that of Avro's Netty transport. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/world/peers/rpc/rpc.h"
@@ -164,8 +165,18 @@ static void take_events(struct kafka_in in, bool is_batch)
         world_fatal("the sink's call is not whole");
 }
 
-/* Carries out a call behind the handshake. Returns false when the connection is to be closed. */
-static bool carry_out(struct kafka_in *in, struct kafka_out *out)
+/* Returns a number above 1 for the first event of a call. */
+static unsigned first_event(struct kafka_in in, bool is_batch)
+{
+    struct ledger_event event = {0};
+    if (!is_batch || get_block(&in) > 0)
+        get_event(&in, &event);
+    return 2 + (unsigned)(event.length > 6 ? strtoul(event.body + 6, NULL, 10) : 0);
+}
+
+/* Carries out a call behind the handshake. Returns false when the connection is to be closed. Its protocol makes the server a penstock, which
+ * refuses the calls behind a refused one until that comes again. */
+static bool carry_out(struct connection *connection, struct kafka_in *in, struct kafka_out *out)
 {
     skip_map(in);
     size_t length;
@@ -175,8 +186,14 @@ static bool carry_out(struct kafka_in *in, struct kafka_out *out)
     enum server_fate fate = server_draw_fate();
     if (fate == SERVER_BREAK_BEFORE)
         return false;
+    bool is_batch = length == 11 && memcmp(name, "appendBatch", 11) == 0;
+    unsigned first = first_event(*in, is_batch);
+    if (connection->state > 1 && connection->state != first)
+        fate = SERVER_REFUSE;
+    else
+        connection->state = fate == SERVER_REFUSE ? first : 1;
     if (fate != SERVER_REFUSE)
-        take_events(*in, length == 11 && memcmp(name, "appendBatch", 11) == 0);
+        take_events(*in, is_batch);
     bool is_error = fate == SERVER_REFUSE && world_below(2) == 0;
     put_long(out, 0);
     kafka_put(out, is_error, 1);
@@ -195,7 +212,7 @@ bool rpc_avro_take(void *argument, struct connection *connection)
         return true;
     struct kafka_out out = {(unsigned char *)connection->out, 0, RPC_ROOM_BYTES, false};
     size_t begin = begin_frame(&out, serial);
-    if ((connection->state == 1 || shake_hands(connection, &in, &out)) && !carry_out(&in, &out))
+    if ((connection->state >= 1 || shake_hands(connection, &in, &out)) && !carry_out(connection, &in, &out))
         return false;
     end_frame(&out, begin);
     connection->out_length = out.length;

@@ -1,0 +1,522 @@
+#include "tests/world/referee.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tests/world/descriptor.h"
+#include "tests/world/disk.h"
+#include "tests/world/ledger.h"
+#include "tests/world/net.h"
+#include "tests/world/fault.h"
+#include "tests/world/peers/peers.h"
+#include "tests/world/turn.h"
+
+static const struct {
+    const char *name, *words; /* of the verdict that it must lead to */
+} plants[PLANTS] = {
+    [PLANT_NOTHING] = {"nothing", ""},
+    [PLANT_NO_SYNC] = {"no-sync", "lost"},
+    [PLANT_LOST] = {"lost", "lost"},
+    [PLANT_DOUBLED] = {"doubled", "again"},
+    [PLANT_INVENTED] = {"invented", "nobody sent"},
+    [PLANT_SWAPPED] = {"swapped", "behind"},
+    [PLANT_STUCK] = {"stuck", "lost"},
+    [PLANT_ASTRAY] = {"astray", "nobody sent"},
+    [PLANT_HEADER] = {"header", "headers"},
+    [PLANT_SKIPPED] = {"skipped", "offset"},
+    [PLANT_ABORTED] = {"aborted", ""},
+    [PLANT_AHEAD] = {"ahead", "position"},
+    [PLANT_BEHIND] = {"behind", "position"},
+    [PLANT_COUNTED] = {"counted", "counted"},
+    [PLANT_UNREADY] = {"unready", "/readyz"},
+    [PLANT_LEFT] = {"descriptor", "descriptors"},
+    [PLANT_THREAD] = {"thread", "threads"},
+    [PLANT_MEMORY] = {"memory", "bytes"},
+    [PLANT_FILE] = {"file", "left behind"},
+    [PLANT_LATE] = {"late", "stop"},
+    [PLANT_LINES] = {"lines", "lines"},
+    [PLANT_ASSERTION] = {"assertion", "assertion"},
+};
+
+/* Keeps the first violation. */
+static void violated(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void violated(struct run *run, const char *format, ...)
+{
+    if (run->verdict[0] != 0)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(run->verdict, sizeof run->verdict, format, arguments);
+    va_end(arguments);
+}
+
+/* ---- the end of the agent's process ---- */
+
+static int64_t heap_before;
+
+void referee_agent_begins(void)
+{
+    if (world->facts == NULL)
+        return;
+    struct mallinfo2 heap = mallinfo2();
+    heap_before = (int64_t)(heap.uordblks + heap.hblkhd);
+}
+
+static void *sleep_long(void *argument)
+{
+    sleep(1000000);
+    return argument;
+}
+
+static void print_lines(unsigned count, const char *line)
+{
+    while (count-- > 0)
+        (void)!write(STDOUT_FILENO, line, strlen(line));
+}
+
+/* What a faulty agent would leave. */
+static void plant_rest(void)
+{
+    pthread_t thread;
+    if (world->plant == PLANT_LEFT)
+        (void)open("/w/agent.properties", O_RDONLY | O_CLOEXEC);
+    else if (world->plant == PLANT_THREAD)
+        pthread_create(&thread, NULL, sleep_long, NULL);
+    else if (world->plant == PLANT_MEMORY)
+        memset(malloc((size_t)1 << 20), 1, (size_t)1 << 20);
+    else if (world->plant == PLANT_FILE)
+        disk_put("/w/positions.json.tmp", "", 0);
+    else if (world->plant == PLANT_LATE)
+        sleep(120);
+    else if (world->plant == PLANT_LINES)
+        print_lines(1000, "2027-01-15T08:00:00.000Z WARN planted: it fails again\n");
+    else if (world->plant == PLANT_ASSERTION)
+        print_lines(1, "assertion failed\n");
+}
+
+void referee_agent_ended(void)
+{
+    struct world_life *life = world->facts;
+    if (life == NULL)
+        return;
+    plant_rest();
+    struct mallinfo2 heap = mallinfo2();
+    usleep(100000); /* threads that nobody waits for end now */
+    life->memory_bytes = (int64_t)(heap.uordblks + heap.hblkhd) - heap_before;
+    life->threads = turn_threads();
+    life->descriptors = descriptors_open();
+}
+
+/* ---- a life ---- */
+
+static uint32_t acknowledged(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->ledger->count; i++)
+        count += world->ledger->acknowledged[i];
+    return count;
+}
+
+void referee_life_begins(struct run *run)
+{
+    if (run->life_count == LIVES_MAX)
+        world_fatal("more than %d lives", LIVES_MAX);
+    struct world_life *life = &run->lives[run->life_count];
+    *life = (struct world_life){.began_ns = world->now_ns,
+                                .told_ns = WORLD_NEVER,
+                                .resets = world->net->resets,
+                                .output_from = world->output_length,
+                                .arrivals_from = world->ledger->logged,
+                                .acknowledged_from = acknowledged()};
+    world->facts = life;
+    run->life_count++;
+}
+
+/* Lines that the sink file_roll has written since it was looked last. A line without an end was being written when the process was killed. */
+static void read_output(void *argument, const char *path, struct disk_inode *file)
+{
+    struct run *run = argument;
+    uint32_t *read = &run->output_read[file->number % INODES_MAX];
+    size_t length = file->now.size;
+    char *text = world_allocate(length + 1);
+    text[disk_read(file, 0, text, length)] = 0;
+    for (char *line = text + *read; *line != 0;) {
+        size_t line_length = strcspn(line, "\n");
+        if (line[line_length] == '\n' || world->facts->end != WORLD_KILLED)
+            ledger_arrived(line, line_length);
+        line += line_length + (line[line_length] == '\n');
+    }
+    *read = (uint32_t)length;
+    world_free(text, length + 1);
+}
+
+/* Returns whether nothing went wrong in this life: it has no kill, no failed call, no broken connection, no server's fault. */
+static bool is_undisturbed(const struct world_life *life)
+{
+    return life->end == WORLD_EXIT && life->failed_calls == 0 && life->resets == 0 && !life->servers_failed;
+}
+
+/* ---- what the agent counts ---- */
+
+/* Reads a count as the log prints it: with commas. */
+static int64_t count_at(const char *at)
+{
+    int64_t count = 0;
+    for (; (*at >= '0' && *at <= '9') || (*at == ',' && at[1] != ' '); at++)
+        if (*at != ',')
+            count = 10 * count + (*at - '0');
+    return count;
+}
+
+/* Returns the count behind the last such words of this life's log; -1: they are not there. */
+static int64_t logged(const struct world_life *life, const char *words)
+{
+    const char *found = NULL, *at = world->output + life->output_from;
+    world->output[world->output_length] = 0;
+    for (; (at = strstr(at, words)) != NULL; at++)
+        found = at;
+    return found == NULL ? -1 : count_at(found + strlen(words));
+}
+
+/* Returns how many events the channel had when it was opened. */
+static int64_t waiting(const struct world_life *life)
+{
+    const char *at = strstr(world->output + life->output_from, ": opened in ");
+    at = at == NULL ? NULL : strstr(at + 1, ": ");
+    return at == NULL ? -1 : count_at(at + 2);
+}
+
+/* Returns a value of /metrics; -1: it is not there. */
+static int64_t metric(const struct world_life *life, const char *component, const char *name)
+{
+    char key[64];
+    snprintf(key, sizeof key, "\"%s\":{", component);
+    const char *at = strstr(life->metrics, key);
+    snprintf(key, sizeof key, "\"%s\":\"", name);
+    at = at == NULL ? NULL : strstr(at, key);
+    return at == NULL ? -1 : strtoll(at + strlen(key), NULL, 10);
+}
+
+static void expect(struct run *run, const char *what, int64_t says, int64_t is)
+{
+    if (says != is)
+        violated(run, "life %u: %s is counted as %lld, and is %lld", run->life_count, what, (long long)says,
+                 (long long)is);
+}
+
+/* Returns whether each event has one way, at whose end the ledger sees it. */
+static bool counts_are_plain(const struct drawn_agent *agent)
+{
+    return agent->shape == SHAPE_PLAIN && !agent->kafka_channel && agent->sinks[0] < SINK_NULL &&
+           (agent->interceptors >> INTERCEPT_FILTER & 1) == 0;
+}
+
+static void check_counts(struct run *run)
+{
+    static const char *const nothing[] = {"dropped ", "refused by the far end ", "not delivered ",
+                                          "dead letters "};
+    static const char *const settled[] = {"kept in durable channels ", "read again at the next start "};
+    const struct world_life *life = world->facts;
+    if (!is_undisturbed(life) || !counts_are_plain(&run->agent))
+        return;
+    int64_t arrived = (int64_t)(world->ledger->logged - life->arrivals_from);
+    int64_t accepted = logged(life, "stopped: events accepted ");
+    if (accepted < 0) /* it was stopped before it had started */
+        return;
+    int64_t delivered = logged(life, ", delivered "), doubled = logged(life, "possibly doubled "),
+            kept = logged(life, settled[0]), again = logged(life, settled[1]);
+    bool in_doubt = run->agent.exactly_once &&
+                    run->killed > 0; /* a transaction of a killed life may be committed in this one */
+    if (!in_doubt && (delivered > arrived || delivered + doubled < arrived))
+        expect(run, "delivered", delivered, arrived);
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
+        expect(run, nothing[i], logged(life, nothing[i]), 0);
+    if (!life->reloads) {
+        expect(run, "EventDrainSuccessCount", metric(life, "SINK.k", "EventDrainSuccessCount"), delivered);
+        expect(run, "EventAcceptedCount", metric(life, "SOURCE.s", "EventAcceptedCount"), accepted);
+    }
+    if (run->agent.source >= SOURCE_NETCAT && run->agent.source <= SOURCE_THRIFT)
+        expect(run, "accepted", accepted, (int64_t)(life->acknowledged - life->acknowledged_from));
+    int64_t waited = run->agent.channels[0] == CHANNEL_MEMORY ? 0 : waiting(life);
+    expect(run, "what came in and has not gone out", kept + again, accepted + waited - delivered);
+    if (!life->is_settled)
+        return;
+    expect(run, "ChannelSize", metric(life, "CHANNEL.c", "ChannelSize"), 0);
+    for (size_t i = 0; i < 2; i++)
+        expect(run, settled[i], logged(life, settled[i]), 0);
+}
+
+/* ---- positions ---- */
+
+/* Returns the position of a file in the position file of taildir; -1: it has none. */
+static int64_t position_of(const char *positions, uint32_t inode)
+{
+    char key[32];
+    snprintf(key, sizeof key, "\"inode\":%u,\"pos\":", inode);
+    const char *at = strstr(positions, key);
+    return at == NULL ? -1 : strtoll(at + strlen(key), NULL, 10);
+}
+
+/* Writes other positions of the same length. */
+static void plant_positions(struct disk_inode *file)
+{
+    static char text[8192];
+    size_t length = disk_read(file, 0, text, sizeof text - 1), written;
+    text[length] = 0;
+    for (char *at = text; (at = strstr(at, "\"pos\":")) != NULL; at++)
+        for (char *digit = at + 6; *digit >= '0' && *digit <= '9'; digit++)
+            *digit = world->plant == PLANT_AHEAD ? '9' : '0';
+    disk_write(file, 0, text, length, &written);
+}
+
+/* Behind a memory channel a position covers delivered lines alone; after a stop in order it covers all of those that this life delivered. */
+static void check_positions(struct run *run)
+{
+    static char positions[8192];
+    const struct world_life *life = world->facts;
+    const struct ledger *ledger = world->ledger;
+    struct disk_inode *file = disk_at("/w/positions.json");
+    if (run->agent.source != SOURCE_TAILDIR || file == NULL)
+        return;
+    bool is_plain = counts_are_plain(&run->agent);
+    if (world->plant == PLANT_AHEAD || world->plant == PLANT_BEHIND)
+        plant_positions(file);
+    positions[disk_read(file, 0, positions, sizeof positions - 1)] = 0;
+    for (uint32_t i = 0; i < ledger->count && is_plain && run->agent.channels[0] == CHANNEL_MEMORY; i++)
+        if (ledger->arrived[0][i] == 0 && ledger->file_end[i] > 0 &&
+            (int64_t)ledger->file_end[i] <= position_of(positions, ledger->file[i]))
+            violated(run, "life %u: the position is behind event %u, which was not delivered",
+                     run->life_count, i);
+    for (size_t k = life->arrivals_from; k < ledger->logged && is_undisturbed(life); k++) {
+        uint32_t i = ledger->log[k].number;
+        if ((int64_t)ledger->file_end[i] > position_of(positions, ledger->file[i]))
+            violated(run, "life %u: after its stop the position is before event %u, which was delivered",
+                     run->life_count, i);
+    }
+}
+
+/* ---- what it leaves ---- */
+
+#define MEMORY_BYTES_MAX (INT64_C(512) << 10) /* statics that libraries keep */
+#define MESSAGES_MAX 200U                     /* warnings and errors of a life of some seconds */
+
+static unsigned count_words(const struct world_life *life, const char *words)
+{
+    unsigned count = 0;
+    world->output[world->output_length] = 0;
+    for (const char *at = world->output + life->output_from; (at = strstr(at, words)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void look_for_rest(void *argument, const char *path, struct disk_inode *file)
+{
+    static const char *const ends[] = {".tmp", ".new", ".old", "-journal", ".partial", "~"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        size_t length = strlen(path), end = strlen(ends[i]);
+        if (length > end && strcmp(path + length - end, ends[i]) == 0)
+            violated(argument, "%s is left behind", path);
+    }
+}
+
+static void check_rest(struct run *run)
+{
+    const struct world_life *life = world->facts;
+    unsigned messages = count_words(life, "Z WARN ") + count_words(life, "Z ERROR ");
+    if (messages > MESSAGES_MAX)
+        violated(run, "life %u: the log has %u lines of warnings and errors", run->life_count, messages);
+    if (count_words(life, "assertion") > 0)
+        violated(run, "life %u: an assertion failed", run->life_count);
+    if (life->end != WORLD_EXIT)
+        return;
+    if (life->threads != 1)
+        violated(run, "life %u: %u threads had not ended", run->life_count, life->threads - 1);
+    if (life->descriptors != 3)
+        violated(run, "life %u: %u descriptors were open", run->life_count, life->descriptors - 3);
+    if (life->memory_bytes > MEMORY_BYTES_MAX)
+        violated(run, "life %u: %lld bytes were not freed", run->life_count, (long long)life->memory_bytes);
+    if (is_undisturbed(life))
+        disk_walk("/w", look_for_rest, run);
+}
+
+/* Returns within which time a stop must end (STOPPING.md). */
+static uint64_t stop_limit_ns(const struct run *run)
+{
+    if (!is_undisturbed(
+            world
+                ->facts)) /* a sink goes on as long as it delivers one event each half second; systemd kills after this time */
+        return UINT64_C(60) * WORLD_NS_PER_S;
+    uint64_t wait_ms = run->agent.survives_kills ? 1000 : 30000; /* penstock.drain.timeout */
+    uint64_t sinks_ms = 3000, sources_ms = 1000 + (run->agent.source == SOURCE_KAFKA ? 10000 : 0);
+    return (wait_ms + sinks_ms + sources_ms) * UINT64_C(1000000);
+}
+
+static void check_end(struct run *run)
+{
+    const struct world_life *life = world->facts;
+    if (life->end == WORLD_EXIT && life->told_ns != WORLD_NEVER &&
+        life->ended_ns - life->told_ns > stop_limit_ns(run))
+        violated(run, "life %u: the stop took %llu ms", run->life_count,
+                 (unsigned long long)((life->ended_ns - life->told_ns) / 1000000));
+    for (const char *line = life->ready; life->is_settled && *line != 0;) {
+        size_t length = strcspn(line, "\n");
+        bool stops = strncmp(line, "the agent is stopping", length) == 0 ||
+                     memmem(line, length, " is closed", 10) != NULL;
+        if (!stops)
+            violated(run, "life %u: /readyz says %.*s", run->life_count, (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
+void referee_life_ended(struct run *run, enum world_end end)
+{
+    struct world_life *life = world->facts;
+    life->end = end;
+    life->ended_ns = world->now_ns;
+    life->failed_calls = faults_struck();
+    life->resets = world->net->resets - life->resets;
+    life->servers_failed = world->server_faults;
+    ledger_at(run->agent.far_ends[0]);
+    disk_walk("/w/out", read_output, run);
+    ledger_at(run->agent.far_ends[1]);
+    disk_walk("/w/out2", read_output, run);
+    run->failed_calls += life->failed_calls;
+    run->servers_failed |= life->servers_failed;
+    run->killed += life->end == WORLD_KILLED;
+}
+
+void referee_life_judged(struct run *run)
+{
+    struct world_life *life = world->facts;
+    life->acknowledged = acknowledged();
+    if (life->end == WORLD_EXIT && world->exit_code != 0 && is_undisturbed(life))
+        violated(run, "it ended with status %d", world->exit_code);
+    else if (life->end != WORLD_EXIT && life->end != WORLD_KILLED)
+        violated(run, "%s", world->reason);
+    check_counts(run);
+    check_positions(run);
+    check_rest(run);
+    check_end(run);
+}
+
+/* ---- order ----
+ *
+ * The runner takes scratch memory from the world, so that its own heap, and with it each life, is the same when a seed runs again. */
+
+/* Within a stream events arrive for the first time in their order, at each place of a far end. */
+static void check_order(struct run *run)
+{
+    const struct ledger *ledger = world->ledger;
+    size_t places = ((size_t)ledger->streams + 1) * PLACES_MAX;
+    uint32_t *lasts = world_allocate(places * LEDGER_FAR_ENDS * sizeof *lasts);
+    uint8_t *came = world_allocate(ledger->count); /* a bit for each far end */
+    for (size_t i = 0; i < ledger->logged; i++) {
+        const struct arrival *arrival = &ledger->log[i];
+        uint16_t stream = ledger->stream[arrival->number];
+        bool is_first = (came[arrival->number] >> arrival->far_end & 1) == 0;
+        came[arrival->number] |= (uint8_t)(1U << arrival->far_end);
+        if (stream == 0 || !is_first)
+            continue;
+        uint32_t *last =
+            &lasts[arrival->far_end * places + (size_t)stream * PLACES_MAX + arrival->place % PLACES_MAX];
+        if (*last > arrival->number)
+            violated(run, "event %u arrives behind event %u", arrival->number, *last);
+        *last = arrival->number;
+    }
+}
+
+/* ---- what comes twice ---- */
+
+/* Returns how long before a kill an event may have arrived that comes again: GUARANTEES, Duplicates; the times of a sync added. */
+static uint64_t repeats_ns(const struct drawn_agent *agent, bool cut)
+{
+    uint64_t ms = agent->source == SOURCE_TAILDIR ? 3100 : 150;
+    if (cut && agent->source == SOURCE_SPOOLDIR)
+        return WORLD_NEVER / 2; /* new names that were not on the disk yet */
+    if (cut && ms < 1150)
+        ms = 1150;
+    return ms * UINT64_C(1000000);
+}
+
+/* Returns whether an event that arrived first so may come again so. Copies of it may have been in a channel before it arrived first. */
+static bool may_repeat(const struct run *run, const struct arrival *first, const struct arrival *again)
+{
+    for (unsigned i = 0; i <= again->life; i++) {
+        const struct world_life *life = &run->lives[i];
+        if (life->failed_calls > 0 || life->resets > 0 || life->servers_failed)
+            return true;
+        if (i < again->life && life->end == WORLD_KILLED &&
+            first->at_ns + repeats_ns(&run->agent, life->cut) >= life->ended_ns)
+            return true;
+    }
+    return false;
+}
+
+static void check_doubled(struct run *run)
+{
+    const struct ledger *ledger = world->ledger;
+    const struct arrival **firsts = world_allocate(ledger->count * LEDGER_FAR_ENDS * sizeof *firsts);
+    uint8_t *copies = world_allocate((size_t)ledger->count * LEDGER_FAR_ENDS);
+    for (size_t i = 0; i < ledger->logged; i++) {
+        const struct arrival *arrival = &ledger->log[i];
+        size_t at = (size_t)arrival->number * LEDGER_FAR_ENDS + arrival->far_end;
+        if (firsts[at] == NULL)
+            firsts[at] = arrival;
+        else if (copies[at] >= ledger->sent[arrival->number] && !may_repeat(run, firsts[at], arrival))
+            violated(run, "event %u comes again in life %u, and came in life %u, %.1f ms before that ended",
+                     arrival->number, arrival->life + 1U, firsts[at]->life + 1U,
+                     (double)(run->lives[firsts[at]->life].ended_ns - firsts[at]->at_ns) / 1e6);
+        if (copies[at] < UINT8_MAX)
+            copies[at]++;
+    }
+}
+
+void referee_run_ended(struct run *run)
+{
+    const struct ledger *ledger = world->ledger;
+    bool undisturbed = true;
+    for (unsigned i = 0; i < run->life_count; i++)
+        undisturbed &= is_undisturbed(&run->lives[i]);
+    if (world->broken != NULL)
+        violated(run, "%s", world->broken);
+    if (!peers_are_done())
+        violated(run, "not all events have come in within the time that is waited for them");
+    if (ledger->invented > 0)
+        violated(run, "an event arrived that nobody sent: %s", ledger->invention);
+    if (ledger->wrong_headers > 0)
+        violated(run, "%u events arrived with wrong headers", ledger->wrong_headers);
+    if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed))
+        violated(run, "%u acknowledged events are lost", ledger_lost());
+    bool has_no_order = run->agent.shape == SHAPE_SHARED || run->agent.shape == SHAPE_GROUP;
+    has_no_order |= run->agent.workers > 1; /* the order is that of one worker */
+    bool to_kafka = run->agent.sinks[0] == SINK_KAFKA || run->agent.sinks[1] == SINK_KAFKA;
+    bool spills = run->agent.channels[0] == CHANNEL_SPILLABLE || run->agent.channels[1] == CHANNEL_SPILLABLE;
+    has_no_order |= spills && run->killed > 0; /* what memory had is gone, and its clients send it again */
+    if (!has_no_order &&
+        (undisturbed || !to_kafka)) /* what a producer sends again may go to another partition */
+        check_order(run);
+    if (run->agent.exactly_once && ledger_doubled() > 0)
+        violated(run, "%u events came twice with exactly once", ledger_doubled());
+    check_doubled(run);
+}
+
+/* ---- planted violations ---- */
+
+enum world_plant referee_plant(const char *name)
+{
+    for (int i = 0; i < PLANTS; i++)
+        if (strcmp(plants[i].name, name) == 0)
+            return (enum world_plant)i;
+    world_fatal("there is no violation %s", name);
+}
+
+bool referee_found(enum world_plant plant, const char *verdict)
+{
+    return verdict[0] != 0 && strstr(verdict, plants[plant].words) != NULL;
+}

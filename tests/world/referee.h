@@ -1,0 +1,55 @@
+/* The referee: asks after each life, and at the end of a run, whether every promise was kept. It knows what a user can know: the
+ * far ends, answers, files, /metrics, /readyz, the log and the exit status. docs/TESTING.md lists the promises. */
+#pragma once
+
+#include "tests/world/agent.h"
+
+#define REFEREE_OPTION "-Dflume.monitoring.type=http" /* that the agent must have */
+#define LIVES_MAX 16
+#define INODES_MAX 65536U
+#define PLACES_MAX 16U
+
+/* What happened in a life. */
+struct world_life {
+    enum world_end end;
+    bool cut;                             /* after it was killed the machine lost its power */
+    bool calm;                            /* no fault was drawn for it */
+    bool reloads;                         /* .. but another agent file */
+    bool is_settled;                      /* it was stopped when everything had arrived */
+    uint64_t began_ns, told_ns, ended_ns; /* told: to stop; WORLD_NEVER: it was not */
+    uint64_t failed_calls, resets;
+    bool servers_failed;
+    size_t output_from;                       /* where its log begins in world->output */
+    size_t arrivals_from;                     /* .. and its part of the ledger's log */
+    uint32_t acknowledged_from, acknowledged; /* events, before it and after it */
+    unsigned threads, descriptors;            /* that it had when the agent had ended */
+    int64_t memory_bytes;                     /* by how much its heap had grown */
+    char metrics[4096], ready[1024];          /* what /metrics and /readyz said when it had stopped */
+};
+
+struct run {
+    struct drawn_agent agent;
+    struct world_life lives[LIVES_MAX];
+    unsigned life_count, killed, cuts, reloads;
+    uint64_t failed_calls;
+    bool servers_failed;              /* in one of the lives */
+    char verdict[256];                /* empty: good */
+    uint32_t output_read[INODES_MAX]; /* of the files of the sink file_roll, by inode */
+};
+
+/* Begins a life. Thread: the runner's. */
+void referee_life_begins(struct run *run);
+/* Notes how it ended. Called before a power cut. */
+void referee_life_ended(struct run *run, enum world_end end);
+/* Judges it, when what was on its way has arrived. */
+void referee_life_judged(struct run *run);
+/* Judges the run after its last life. */
+void referee_run_ended(struct run *run);
+/* Looks at the process when the agent has ended. Thread: the agent's first, as its last step. */
+void referee_agent_begins(void);
+void referee_agent_ended(void);
+
+/* Returns a planted violation by its name; ends the program if there is none. */
+enum world_plant referee_plant(const char *name);
+/* Returns whether a verdict names this violation. */
+bool referee_found(enum world_plant plant, const char *verdict);
