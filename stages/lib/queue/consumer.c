@@ -263,8 +263,7 @@ uint64_t ps_queue_given_back_ns(const struct ps_queue *queue, unsigned consumer,
     return (int64_t)events > 0 ? now->mono_ns + PS_GIVEN_BACK_LOOK_NS : PS_NEVER;
 }
 
-/* Returns the given-back leases that this consumer has read to this worker, which is their home. No consumer takes from
- * the list when one leaves. */
+/* Returns the leases that this consumer has read to this worker, their home. No consumer takes from the list now. */
 static void send_own_home(struct ps_queue *queue, struct ps_queue_consumer *mine, struct ps_port *port)
 {
     struct ps_inbox_node *node = ps_inbox_take(&queue->given_back);
@@ -273,6 +272,7 @@ static void send_own_home(struct ps_queue *queue, struct ps_queue_consumer *mine
         node = node->next;
         if (ps_readback_argument(lease) == mine) {
             lease->next = NULL;
+            ps_count(port->counters, PS_COUNTER_duplicated, lease->settled);
             ps_port_home(port, &lease);
         } else {
             ps_given_back_put(&queue->given_back, &lease);
