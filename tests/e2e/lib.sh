@@ -195,8 +195,3 @@ with socket.create_connection(("127.0.0.1", port)) as connection:
 END
 }
 delivered_numbers() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
-numbers_are_delivered() { [[ $(delivered_numbers | wc -l) -ge $1 ]]; } # COUNT
-assert_numbers_once() { # LAST: waits until 1 .. LAST were delivered, each once
-    await "$1 events are delivered" numbers_are_delivered "$1"
-    diff <(delivered_numbers) <(seq "$1") >"$work/diff.err" || fail "not each of 1..$1 once"
-}
