@@ -195,3 +195,4 @@ with socket.create_connection(("127.0.0.1", port)) as connection:
 END
 }
 delivered_numbers() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
+numbers_are_delivered() { [[ $(delivered_numbers | wc -l) -ge $1 ]]; } # COUNT
