@@ -292,7 +292,7 @@ static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in
     const char *id = ps_wire_get_string(in, &length);
     ps_test_coordinator_check_id(id, length);
     (void)ps_wire_get_int32(in);
-    int16_t error = refuses(broker, broker->producer);
+    int16_t error = broker->refused_key == 22 ? broker->refusals[0] : refuses(broker, broker->producer);
     if (error == 0 && broker->ongoing) {
         end(broker, false);
         broker->producer.epoch++; /* the producer of an open transaction is fenced */

@@ -58,7 +58,7 @@ void ps_test_coordinator_lose(struct ps_test_coordinator *broker, const struct p
 bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker);
 /* Refuses the first two partitions of the next AddPartitionsToTxn (24) or TxnOffsetCommit (28) that has at least two, with these
  * errors; refused partitions do not change. The test fails if a transaction is committed before such a partition was accepted.
- * Or refuses the next EndTxn (26) with the first error, without carrying it out. */
+ * Or refuses the next EndTxn (26), or each InitProducerId (22), with the first error, without carrying it out. */
 void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
                                 int16_t second);
 bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker);

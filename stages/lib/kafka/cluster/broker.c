@@ -101,7 +101,7 @@ void ps_kafka_native_broker_drop(struct ps_kafka_native_broker *broker)
     ps_client_close(&broker->connection);
     broker->watched_fd = -1;
     broker->phase = PS_KAFKA_NATIVE_DOWN;
-    broker->write_blocked = false;
+    broker->write_blocked = broker->answered = false;
     broker->in_length = 0;
     broker->muted_ns = 0;
     broker->fetch.answer = NULL;
@@ -137,10 +137,10 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
     struct ps_kafka_native *client = broker->client;
     bool idle = broker->phase == PS_KAFKA_NATIVE_UP && broker->first == NULL;
     bool connecting = broker->phase == PS_KAFKA_NATIVE_CONNECTING;
-    int code = broker->login.is_refused                        ? PS_KAFKA_LIBRARY_AUTHENTICATION
+    int code = broker->refusal != 0                            ? broker->refusal
                : broker->connection.phase == PS_CLIENT_SHAKING ? PS_KAFKA_LIBRARY_SSL
                                                                : PS_KAFKA_LIBRARY_TRANSPORT;
-    broker->login.is_refused = false;
+    broker->refusal = 0;
     ps_kafka_native_broker_drop(broker);
     if (idle)
         broker->addresses.refused.length = 0;
@@ -153,10 +153,12 @@ void ps_kafka_native_broker_lose(struct ps_kafka_native_broker *broker, const ch
     ps_kafka_native_want_metadata(client);
     if (idle || broker->gone) /* no failure: brokers close connections that are not used */
         return;
-    if (broker->addresses.tried == 0) /* otherwise the next address may work */
-        tell_lost(broker, code, reason);
-    if (broker->addresses.tried == 0 && code == PS_KAFKA_LIBRARY_TRANSPORT)
-        ps_kafka_native_tell_all_down(client, reason);
+    if (broker->addresses.tried != 0) /* the next address may work */
+        return;
+    unsigned down = ps_kafka_native_note_all_down(client);
+    tell_lost(broker, code, reason);
+    if (code == PS_KAFKA_LIBRARY_TRANSPORT) /* brokers that refuse this client can be reached */
+        ps_kafka_native_tell_all_down(client, down, reason);
 }
 
 /* ---- connecting ---- */
@@ -242,8 +244,9 @@ void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, cons
     broker->failures++;
     broker->rest_ns = broker->client->now.mono_ns + reconnect_rest_ns(broker);
     snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, gai_strerror(answer->error));
+    unsigned down = ps_kafka_native_note_all_down(broker->client);
     ps_kafka_native_notice(broker->client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_LIBRARY_RESOLVE, text);
-    ps_kafka_native_tell_all_down(broker->client, gai_strerror(answer->error));
+    ps_kafka_native_tell_all_down(broker->client, down, gai_strerror(answer->error));
 }
 
 static bool needs_connection(const struct ps_kafka_native_broker *broker)

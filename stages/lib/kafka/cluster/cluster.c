@@ -402,6 +402,7 @@ static void note_no_coordinator(struct ps_kafka_native *client, struct ps_kafka_
     if ((known->outcome == PS_KAFKA_AGAIN && !ps_kafka_error_counts(error)) ||
         (awaited && client->now.mono_ns < asked->awaited_ns + AWAITED_NS))
         return;
+    client->id_refused |= asked == &client->transaction.own && known->outcome == PS_KAFKA_WAIT;
     asked->awaited_ns = client->now.mono_ns;
     asked->rest_ns = client->now.mono_ns + PS_NS_PER_S;
     if (awaited)

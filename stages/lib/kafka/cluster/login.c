@@ -12,7 +12,7 @@
 static bool fail(struct ps_kafka_native_broker *broker, char *reason, const char *what, size_t length)
 {
     struct ps_token_source *tokens = broker->client->account.tokens;
-    broker->login.is_refused = true;
+    broker->refusal = PS_KAFKA_LIBRARY_AUTHENTICATION;
     if (tokens != NULL)
         ps_token_source_refused(tokens, broker->client->now.mono_ns);
     snprintf(reason, PS_TRANSPORT_REASON_BYTES, "login by %s failed: %.*s", broker->client->account.mechanism,

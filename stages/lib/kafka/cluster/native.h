@@ -12,6 +12,8 @@ extern const struct ps_kafka_engine ps_kafka_native;
 /* Returns whether the open transaction of the last producer with this transactional id has ended, so that
  * the last producer can write nothing more. */
 bool ps_kafka_native_begun(struct ps_kafka_producer *producer);
+/* Returns whether the cluster has given this producer an id: without one it has opened no transaction. */
+bool ps_kafka_native_had_id(struct ps_kafka_producer *producer);
 /* Commits the records reported as delivered since the last commit, together with the positions, which stay valid until
  * the listener's `ended`. No record may be submitted meanwhile. */
 void ps_kafka_native_commit(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,

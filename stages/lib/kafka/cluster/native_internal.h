@@ -84,7 +84,6 @@ struct ps_kafka_native_broker {
         /* LOGGING_IN: no request is sent before the ticket, or token, has come */
         bool awaits_ticket;
         bool is_last;      /* after the next answer the login is complete */
-        bool is_refused;   /* the connection was closed because the login was refused */
         uint64_t again_ns; /* when to log in again; PS_NEVER: never */
     } login;
     /* Only a reader's. */
@@ -100,6 +99,8 @@ struct ps_kafka_native_broker {
     struct ps_kafka_native_request *first, **end;
     /* the first request that is not written in full; NULL: all are written */
     struct ps_kafka_native_request *writing;
+    int refusal;   /* why the broker is of no use, although it can be reached; 0: the connection breaks */
+    bool answered; /* on this connection, to more than the questions for its versions and for a login */
     uint32_t produce_in_flight;
     struct ps_kafka_native_partition *ready, **ready_end; /* partitions that have a batch to send */
     char *in;                                             /* bytes of responses */
@@ -211,6 +212,7 @@ struct ps_kafka_native {
     struct ps_kafka_native_wait id_waits;
     int id_told; /* the error for which no id was given, and when it was named last; 0: never */
     uint64_t id_told_ns;
+    bool id_refused;           /* the cluster gives no id, until an operator corrects a mistake */
     uint64_t throttle_told_ns; /* when a delay by a quota was named last; 0: never */
     struct {
         bool asked, wanted;
@@ -248,7 +250,7 @@ struct ps_kafka_native {
     struct ps_kafka_native_batch *purged, **purged_end; /* to be reported */
     bool fatal, answered;
     uint64_t refused_told_ns; /* when an error that does not pass was named last; 0: never */
-    bool all_down_told;       /* since the last answer, it was reported that no broker can be reached */
+    bool all_down_told;       /* since the last answer, no broker could be used */
     struct {
         bool told;
         int code;
@@ -565,9 +567,10 @@ void ps_kafka_native_notice(struct ps_kafka_native *client, enum ps_kafka_notice
                             const char *text);
 /* Returns whether a lasting trouble may be reported now: it was not for a minute, or never (*told_ns 0). Notes the time. */
 bool ps_kafka_native_may_tell(const struct ps_kafka_native *client, uint64_t *told_ns);
-/* If no broker can be reached, reports this once, with the last broker's reason; reports it again only after a
- * broker has answered. */
-void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason);
+/* Notes it if no broker can be used. Returns how many there are if that was not so since the last answer; else 0. */
+unsigned ps_kafka_native_note_all_down(struct ps_kafka_native *client);
+/* Reports that `count` brokers, all of them, cannot be reached, with the last one's reason. 0: reports nothing. */
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, unsigned count, const char *reason);
 
 /* ---- turn.c: called by the two engines (produce/producer.c, stages/lib/kafka/fetch/engine.c) ---- */
 

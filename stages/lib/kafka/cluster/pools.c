@@ -178,19 +178,26 @@ void ps_kafka_native_note_wait(struct ps_kafka_native *client, struct ps_kafka_n
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, error, text);
 }
 
-void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, const char *reason)
+unsigned ps_kafka_native_note_all_down(struct ps_kafka_native *client)
 {
     unsigned count = 0;
-    char text[PS_TRANSPORT_REASON_BYTES + 64];
     for (const struct ps_kafka_native_broker *broker = client->brokers; broker != NULL;
          broker = broker->next) {
         if (broker->gone)
             continue;
         count++;
         if (client->all_down_told || broker->phase != PS_KAFKA_NATIVE_DOWN || broker->failures == 0)
-            return;
+            return 0;
     }
     client->all_down_told = true;
+    return count;
+}
+
+void ps_kafka_native_tell_all_down(struct ps_kafka_native *client, unsigned count, const char *reason)
+{
+    char text[PS_TRANSPORT_REASON_BYTES + 64];
+    if (count == 0)
+        return;
     snprintf(text, sizeof text, "%u/%u brokers are down: %s", count, count, reason);
     ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN, text);
 }

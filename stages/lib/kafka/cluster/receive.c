@@ -143,13 +143,18 @@ static bool read_answer(struct ps_kafka_native_broker *broker)
     return handle(broker, answer, broker->fetch.length);
 }
 
-/* A broker that does not know ApiVersions closes the connection. */
-static void explain(char *reason)
+/* A broker that does not know ApiVersions closes the connection. One that expects a login answers ApiVersions, and closes the
+ * connection at the next request. */
+static void explain(const struct ps_kafka_native_broker *broker, char *reason)
 {
     size_t length = strlen(reason);
-    snprintf(reason + length, PS_TRANSPORT_REASON_BYTES - length,
-             " before it named its versions: is it older than Kafka 0.10, or does it expect another "
-             "security.protocol?");
+    const char *why = "";
+    if (broker->phase == PS_KAFKA_NATIVE_ASKING)
+        why = " before it named its versions: is it older than Kafka 0.10, or does it expect another "
+              "security.protocol?";
+    else if (broker->phase == PS_KAFKA_NATIVE_UP && broker->first != NULL && !broker->answered)
+        why = " at the first request: does it expect another security.protocol (a login by SASL)?";
+    snprintf(reason + length, PS_TRANSPORT_REASON_BYTES - length, "%s", why);
 }
 
 void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
@@ -172,8 +177,7 @@ void ps_kafka_native_broker_receive(struct ps_kafka_native_broker *broker)
             room = ps_least(room, READ_HEAD_BYTES);
         ssize_t got = ps_client_read(&broker->connection, broker->in + broker->in_length, room, reason);
         if (got < 0) {
-            if (broker->phase == PS_KAFKA_NATIVE_ASKING)
-                explain(reason);
+            explain(broker, reason);
             ps_kafka_native_broker_lose(broker, reason);
             return;
         }

@@ -96,9 +96,11 @@ static bool versions(struct ps_kafka_native_broker *broker, struct ps_wire_in *i
         return ps_kafka_native_refuse(reason,
                                       "the answer to ApiVersions cannot be read: is this a Kafka broker?");
     if (broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain < 0 ||
-        ps_kafka_native_version(broker, PS_KAFKA_NATIVE_METADATA) < 0)
+        ps_kafka_native_version(broker, PS_KAFKA_NATIVE_METADATA) < 0) {
+        broker->refusal = PS_KAFKA_ERROR_UNSUPPORTED_VERSION;
         return ps_kafka_native_refuse(reason, "the broker's versions of Produce or Metadata are not known: "
                                               "it needs Kafka 0.10 or newer");
+    }
     if (broker->client->account.mechanism != NULL)
         return ps_kafka_native_login_begin(broker, reason);
     broker->phase = PS_KAFKA_NATIVE_UP;
@@ -114,6 +116,7 @@ static void tell_no_id(struct ps_kafka_native *client, const struct ps_kafka_err
     if (client->id_told != error->code)
         client->id_told_ns = 0;
     client->id_told = error->code;
+    client->id_refused = error->outcome == PS_KAFKA_WAIT;
     if (!ps_kafka_native_may_tell(client, &client->id_told_ns))
         return;
     char text[256];
@@ -131,6 +134,7 @@ static bool producer_id(struct ps_kafka_native_broker *broker, struct ps_wire_in
         return false;
     if (error == 0) {
         client->id_waits = (struct ps_kafka_native_wait){0};
+        client->id_refused = false;
         id.transactional = ps_kafka_native_is_transactional(client);
         client->id = id;
         client->id_state = PS_KAFKA_NATIVE_ID_KNOWN;
@@ -339,8 +343,12 @@ bool ps_kafka_native_response(struct ps_kafka_native_broker *broker, struct ps_k
     int32_t correlation = ps_wire_get_int32(&in);
     if (in.failed || correlation != request->correlation)
         return ps_kafka_native_refuse(reason, "the answer does not belong to the request");
-    broker->client->answered = true;
-    broker->client->all_down_told = false;
+    /* brokers answer these also to clients that they do not let in */
+    if (request->kind != PS_KAFKA_NATIVE_API_VERSIONS && request->kind != PS_KAFKA_NATIVE_SASL_HANDSHAKE &&
+        request->kind != PS_KAFKA_NATIVE_SASL_AUTHENTICATE) {
+        broker->answered = broker->client->answered = true;
+        broker->client->all_down_told = false;
+    }
     if (request->kind != PS_KAFKA_NATIVE_API_VERSIONS) /* its header is the old one in all versions */
         ps_wire_end_fields(&in);
     request->throttle_ms = request->version >= api->throttles ? ps_wire_get_int32(&in) : 0;

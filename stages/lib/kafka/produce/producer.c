@@ -392,9 +392,12 @@ static bool native_heard(struct ps_kafka_producer *producer, struct ps_kafka_top
     return false;
 }
 
+/* A cluster that has given the producer no id takes no record. */
 static bool native_reaches(struct ps_kafka_producer *producer)
 {
-    return ps_kafka_native_of(producer)->answered && !ps_kafka_native_of(producer)->all_down_told;
+    const struct ps_kafka_native *client = ps_kafka_native_of(producer);
+    bool has_id = client->id.id >= 0 || !client->settings.idempotent;
+    return client->answered && !client->all_down_told && has_id && !client->id_refused;
 }
 
 const struct ps_kafka_engine ps_kafka_native = {

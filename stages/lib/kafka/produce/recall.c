@@ -39,6 +39,10 @@ bool ps_kafka_transaction_is_aborted(struct ps_kafka_sender *sender)
     struct ps_kafka_transaction *transaction = &sender->transaction;
     if (!transaction->open)
         return true;
+    if (sender->made_ns == 0 && sender->producer != NULL && !ps_kafka_native_had_id(sender->producer)) {
+        transaction->open = false; /* the cluster has never opened it */
+        return true;
+    }
     if (transaction->abort_until_ns == 0)
         transaction->abort_until_ns = sender->now.mono_ns + ABORT_PATIENCE_NS;
     if (sender->producer != NULL && !sender->fatal && ps_kafka_native_abort(sender->producer)) {

@@ -179,8 +179,8 @@ struct ps_kafka_engine {
      * the reason then, and else 0. NULL: only a new producer asks again. */
     bool (*heard)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic, uint64_t since_ns,
                   int *error);
-    /* Returns whether a broker has answered, and since then not all of them were down. NULL: the engine says so in its
-     * statistics. */
+    /* Returns whether a broker has answered, since then not all of them were down, and the cluster has given the producer what it needs
+     * for writing. NULL: the engine says so in its statistics. */
     bool (*reaches)(struct ps_kafka_producer *producer);
 };
 

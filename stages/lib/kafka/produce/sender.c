@@ -72,23 +72,31 @@ static void adapt_to_distance(struct ps_kafka_sender *sender, uint64_t round_tri
     sender->plan->engine->fill_requests(sender->producer, sender->window.far ? request_bytes : 0);
 }
 
-/* Notes that no broker can be reached. It is not an outage when one broker of several is down. But a client that has
- * not reached any broker yet gets only the errors of single ones while it tries them. */
+static bool reaches(const struct ps_kafka_sender *sender)
+{
+    const struct ps_kafka_engine *engine = sender->plan->engine;
+    return engine->reaches != NULL ? sender->producer != NULL && engine->reaches(sender->producer)
+                                   : sender->reached;
+}
+
+/* Notes that no broker can be reached, or that the cluster refuses this producer. It is not an outage when one broker of several is
+ * down. But a client that has not reached any broker yet gets only the errors of single ones while it tries them. */
 static void note_lost(struct ps_kafka_sender *sender, const struct ps_kafka_notice *notice)
 {
+    const struct ps_kafka_error *error = ps_kafka_error_find(notice->code);
+    bool refused = error->outcome == PS_KAFKA_WAIT;
     if (notice->code != PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN &&
-        (sender->reached || !ps_kafka_error_is_of_connection(notice->code)))
+        (reaches(sender) || (!refused && !ps_kafka_error_is_of_connection(notice->code))))
         return;
     sender->lost = true;
-    snprintf(sender->last_lost, sizeof sender->last_lost,
-             "%.160s; check kafka.bootstrap.servers, the brokers and the network", notice->text);
+    snprintf(sender->last_lost, sizeof sender->last_lost, "%.200s; %.170s", notice->text,
+             refused ? error->meaning : "check kafka.bootstrap.servers, the brokers and the network");
 }
 
 /* Reports whether the brokers can be reached, when it is known. The log has had the errors. */
 static void report_reach(struct ps_kafka_sender *sender)
 {
-    const struct ps_kafka_engine *engine = sender->plan->engine;
-    if (sender->producer != NULL && engine->reaches != NULL && engine->reaches(sender->producer)) {
+    if (sender->plan->engine->reaches != NULL && reaches(sender)) {
         sender->reached = true;
         sender->lost = false;
     }

@@ -97,8 +97,9 @@ struct ps_kafka_sender {
     bool broken;          /* a connection broke, and no record has been delivered since */
     char last_error[256]; /* the library's last error since the last delivery; "": none */
     bool reached;         /* a broker has answered */
-    bool lost;            /* no broker can be reached, since the last answer; `last_lost` has the reason */
-    char last_lost[256];
+    bool
+        lost; /* no broker can be reached, or takes this producer, since the last answer; `last_lost` has the reason */
+    char last_lost[384];
     bool troubled; /* a broker error was logged, and no record has been delivered since */
     struct ps_kafka_cause cause;
     uint32_t rest_count;

@@ -20,8 +20,9 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
                              : "check that the topic exists, that its partitions have leaders and "
                                "enough replicas in sync (min.insync.replicas), and that this "
                                "client may write";
-    uint64_t waiting = sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters);
-    if (waiting > 0)
+    uint64_t submitted = sender->window.held.in_flight - ps_kafka_letters_waiting(&sender->letters),
+             waiting = submitted + ps_held_waiting(&sender->window.held);
+    if (submitted > 0)
         ps_log(ps_port_outage_level(sender->port, PS_LOG_WARN), sender->port->component,
                "nothing was delivered for %s; %s events wait for an answer, the last of them to topic %s: %s",
                ps_quantity_print_ns(silent_ns).text, ps_quantity_print_count(waiting).text, sender->run.topic,
@@ -32,11 +33,7 @@ static void warn_of_stall(struct ps_kafka_sender *sender)
                "partition that the event chose: %s",
                ps_quantity_print_ns(silent_ns).text, sender->run.topic, advice);
     struct ps_err err = {0};
-    ps_err_set(
-        &err, "nothing was delivered for %s: %s", ps_quantity_print_ns(silent_ns).text,
-        sender->last_error[0] != '\0'
-            ? sender->last_error
-            : "check that the topic exists, has leaders and enough replicas in sync, and may be written");
+    ps_err_set(&err, "nothing was delivered for %s: %s", ps_quantity_print_ns(silent_ns).text, advice);
     ps_port_troubled(sender->port, &err);
 }
 

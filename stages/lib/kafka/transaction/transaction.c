@@ -271,6 +271,11 @@ bool ps_kafka_native_begun(struct ps_kafka_producer *producer)
     return client->id_state == PS_KAFKA_NATIVE_ID_KNOWN && !client->fatal;
 }
 
+bool ps_kafka_native_had_id(struct ps_kafka_producer *producer)
+{
+    return ps_kafka_native_of(producer)->id.id >= 0;
+}
+
 void ps_kafka_native_commit(struct ps_kafka_producer *producer, struct ps_kafka_position *positions,
                             uint32_t count)
 {

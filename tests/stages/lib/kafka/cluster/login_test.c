@@ -311,9 +311,11 @@ static void test_refused(void **)
     expect_message(&run, "\0tim\0secret", 11, &request);
     answer_message(&run, &request, 58, "nobody of this name", "", 0);
     wait_for_notice(&run, LIBRARY_AUTHENTICATION, "login by PLAIN failed: nobody of this name");
+    assert_false(ps_kafka_native.reaches(run.producer));
     ps_test_broker_hang_up(&run.broker);
     login(&run, 0); /* the account was made meanwhile */
     deliver(&run);
+    assert_true(ps_kafka_native.reaches(run.producer));
     assert_int_equal(run.broker.connections, 3);
     end(&run);
 }

@@ -164,6 +164,7 @@ static void test_producer_id_error_is_named_once(void **state)
         answer(&run, &request, UINT32_MAX);
         run.id_error = 0;
     }
+    assert_false(ps_kafka_native.reaches(run.producer));
     const struct produced produced = expect_produce(&run);
     answer_produce(&run, &produced, 0, 0);
     wait_for_reports(&run, 1);
