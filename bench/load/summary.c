@@ -165,12 +165,16 @@ static void print_counts(struct ps_live *live, const struct ps_load_result *resu
 static void print_times(struct ps_live *live, const struct ps_load_result *result)
 {
     const struct ps_statistics *total = &result->total;
-    ps_live_print(live, "  latency     p50 %s, p99 %s, p99.9 %s, p99.99 %s, max %s (%s)\n",
-                  late(&total->latency_ns, 50).text, late(&total->latency_ns, 99).text,
-                  late(&total->latency_ns, 99.9).text, late(&total->latency_ns, 99.99).text,
-                  late(&total->latency_ns, 100).text,
-                  result->closed_loop ? "closed loop: from rendering, so delays by a full target do not show"
-                                      : "from when each event was due");
+    if (total->latency_ns.count == 0)
+        ps_live_print(live, "  latency     none: no event was completed\n");
+    else
+        ps_live_print(live, "  latency     p50 %s, p99 %s, p99.9 %s, p99.99 %s, max %s (%s)\n",
+                      late(&total->latency_ns, 50).text, late(&total->latency_ns, 99).text,
+                      late(&total->latency_ns, 99.9).text, late(&total->latency_ns, 99.99).text,
+                      late(&total->latency_ns, 100).text,
+                      result->closed_loop
+                          ? "closed loop: from rendering, so delays by a full target do not show"
+                          : "from when each event was due");
     if (result->closed_loop)
         return;
     ps_live_print(live,

@@ -184,17 +184,15 @@ enum ps_status ps_url_check(const struct ps_url *url, struct ps_err *err)
     return PS_OK;
 }
 
-enum ps_status ps_url_address(const struct ps_url *url, unsigned default_port,
-                              struct sockaddr_storage *address, unsigned *address_bytes, struct ps_err *err)
+enum ps_status ps_url_address(const struct ps_url *url, struct sockaddr_storage *address,
+                              unsigned *address_bytes, struct ps_err *err)
 {
-    char port[8];
     struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
-    snprintf(port, sizeof port, "%u", default_port);
-    if (*url->port == '\0' && default_port == 0)
+    if (*url->port == '\0')
         return ps_err_set(err, "%s: a port is missing: %s://HOST:PORT", url->text, url->scheme);
     if (*url->host == '\0')
         return ps_err_set(err, "%s: a host is missing: %s://HOST:PORT", url->text, url->scheme);
-    int code = getaddrinfo(url->host, *url->port != '\0' ? url->port : port, &hints, &found);
+    int code = getaddrinfo(url->host, url->port, &hints, &found);
     if (code != 0)
         return ps_err_set(err, "%s: %s: %s", url->text, url->host, gai_strerror(code));
     memcpy(address, found->ai_addr, found->ai_addrlen);

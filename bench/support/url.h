@@ -35,8 +35,7 @@ bool ps_url_next(struct ps_url *url, const char *prefix, unsigned *at, const cha
 /* Call it after all getters. Fails when the URL has a key that no getter used; the error names the most similar key
  * that a getter used. */
 enum ps_status ps_url_check(const struct ps_url *url, struct ps_err *err);
-/* Resolves host:port to an address for connect or bind. A missing port is an error when `default_port` is 0.
- * Resolves names (blocks). */
+/* Resolves host:port to an address for connect or bind. A missing port is an error. Resolves names (blocks). */
 struct sockaddr_storage;
-enum ps_status ps_url_address(const struct ps_url *url, unsigned default_port,
-                              struct sockaddr_storage *address, unsigned *address_bytes, struct ps_err *err);
+enum ps_status ps_url_address(const struct ps_url *url, struct sockaddr_storage *address,
+                              unsigned *address_bytes, struct ps_err *err);

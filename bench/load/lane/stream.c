@@ -14,7 +14,7 @@
 /* ---- the plan ---- */
 
 enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct ps_url *url,
-                                        unsigned default_port, struct ps_err *err)
+                                        struct ps_err *err)
 {
     plan->client.transport = &ps_transport_plain;
     if (ps_target_key_bytes(url, "send_buffer", &plan->client.send_buffer_bytes, err) != PS_OK ||
@@ -22,7 +22,7 @@ enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct
         return PS_FAIL;
     if (plan->client.send_buffer_bytes > 1U << 30)
         return ps_err_set(err, "send_buffer=%s: at most 1 GiB", ps_url_get(url, "send_buffer", ""));
-    return ps_url_address(url, default_port, &plan->client.address, &plan->client.address_bytes, err);
+    return ps_url_address(url, &plan->client.address, &plan->client.address_bytes, err);
 }
 
 enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *framing, struct ps_err *err)

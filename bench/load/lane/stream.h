@@ -34,7 +34,7 @@ struct ps_load_stream {
 
 /* Reads address, send_buffer and nagle from the URL; sets the plain transport and no answers. */
 enum ps_status ps_load_stream_plan_read(struct ps_load_stream_plan *plan, struct ps_url *url,
-                                        unsigned default_port, struct ps_err *err);
+                                        struct ps_err *err);
 /* Reads framing=newline|octet-counted. */
 enum ps_status ps_load_stream_framing_read(struct ps_url *url, enum ps_framing *framing, struct ps_err *err);
 

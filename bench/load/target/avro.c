@@ -40,7 +40,7 @@ static enum ps_status avro_plan(void *made, struct ps_url *url, enum ps_framing 
     unsigned compression = 0;
     const char *timeout = ps_url_get(url, "timeout", NULL);
     plan->timeout_ns = TIMEOUT_NS;
-    if (ps_load_stream_plan_read(&plan->stream, url, 0, err) != PS_OK ||
+    if (ps_load_stream_plan_read(&plan->stream, url, err) != PS_OK ||
         ps_target_key_count(url, "batch", 1, BATCH_MAX, &batch, err) != PS_OK ||
         ps_target_key_count(url, "window", 1, PS_AVRO_WINDOW_MAX, &window, err) != PS_OK ||
         ps_target_key_word(url, "compression", words, &compression, err) != PS_OK ||

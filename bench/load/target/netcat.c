@@ -41,7 +41,7 @@ static enum ps_status netcat_plan(void *made, struct ps_url *url, enum ps_framin
 {
     struct ps_load_stream_plan *plan = made;
     bool ack = true;
-    if (ps_load_stream_plan_read(plan, url, 0, err) != PS_OK ||
+    if (ps_load_stream_plan_read(plan, url, err) != PS_OK ||
         ps_target_key_bool(url, "ack", &ack, err) != PS_OK)
         return PS_FAIL;
     plan->answers = ack ? netcat_answers : NULL;

@@ -9,9 +9,8 @@
 
 static enum ps_status tcp_plan(void *plan, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
 {
-    return ps_load_stream_plan_read(plan, url, 514, err) == PS_OK
-               ? ps_load_stream_framing_read(url, framing, err)
-               : PS_FAIL;
+    return ps_load_stream_plan_read(plan, url, err) == PS_OK ? ps_load_stream_framing_read(url, framing, err)
+                                                             : PS_FAIL;
 }
 
 const struct ps_target_ops ps_target_tcp = {

@@ -15,7 +15,7 @@ struct tls_plan {
 static enum ps_status tls_plan(void *made, struct ps_url *url, enum ps_framing *framing, struct ps_err *err)
 {
     struct tls_plan *plan = made;
-    if (ps_load_stream_plan_read(&plan->stream, url, 6514, err) != PS_OK ||
+    if (ps_load_stream_plan_read(&plan->stream, url, err) != PS_OK ||
         ps_load_stream_framing_read(url, framing, err) != PS_OK ||
         ps_target_key_tls(url, &plan->client, err) != PS_OK)
         return PS_FAIL;

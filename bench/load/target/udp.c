@@ -71,7 +71,7 @@ static enum ps_status udp_plan(void *made, struct ps_url *url, enum ps_framing *
     struct udp_plan *plan = made;
     plan->segment = true;
     return ps_target_key_bool(url, "segment", &plan->segment, err) == PS_OK
-               ? ps_url_address(url, 514, &plan->address, &plan->address_bytes, err)
+               ? ps_url_address(url, &plan->address, &plan->address_bytes, err)
                : PS_FAIL;
 }
 

@@ -43,7 +43,9 @@ static void test_limits(void **state)
         const char *url, *part; /* part of the error; NULL: the URL is accepted */
     } rows[] = {
         {"tcp://127.0.0.1:9", NULL},
-        {"tcp://127.0.0.1", NULL}, /* syslog's port */
+        {"tcp://127.0.0.1", "a port is missing: tcp://HOST:PORT"},
+        {"udp://127.0.0.1", "a port is missing"},
+        {"tls://127.0.0.1", "a port is missing"},
         {"tcp://127.0.0.1:9?send_buffer=1KiB&nagle=true", NULL},
         {"tcp://127.0.0.1:9?send_buffer=x", "send_buffer"},
         {"tcp://127.0.0.1:9?nagle=maybe", "nagle=maybe: use one of false, true, no, yes, 0, 1"},
