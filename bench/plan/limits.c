@@ -73,7 +73,7 @@ static const struct rule gauges[] = {
      "penstock_channel_capacity_bytes", PS_PART_QUEUE},
     {"penstock_memory_used_bytes", NULL, "memory", "memory budget", "penstock_memory_budget_bytes",
      PS_PART_TIME},
-    {"penstock_sink_kafka_queue_messages", "component", "sink %s librdkafka queue", "queue limit",
+    {"penstock_sink_kafka_queue_messages", "component", "sink %s client queue", "queue limit",
      "penstock_sink_kafka_queue_limit_messages", PS_PART_QUEUE},
     {"penstock_ring_size_leases", "ring", "ring %s", "capacity", "penstock_ring_capacity_leases",
      PS_PART_QUEUE},

@@ -69,7 +69,7 @@ static void test_measure(void **state)
         {"source r1 blocked", 0.5},
         {"source r1 kernel drops", 0.1},
         {"sink k1 broker round trip", 0.2},
-        {"sink k1 librdkafka queue", 0.01},
+        {"sink k1 client queue", 0.01},
         {"channel c1", 0.75},
         {"agent's CPU", 0.25},
     };
@@ -158,14 +158,14 @@ static void test_queue_in_steps(void **state)
     for (unsigned full = 0; full < 2; full++) {
         for (unsigned i = 0; i < 2; i++) {
             trials[i] = (struct ps_limits_trial){.rate = 1000.0 * (i + 1), .held = i == 0, .in_steps = true};
-            ps_parts_add(&trials[i].parts, "sink k1 librdkafka queue", "queue limit", PS_PART_QUEUE,
+            ps_parts_add(&trials[i].parts, "sink k1 client queue", "queue limit", PS_PART_QUEUE,
                          i == 0 ? 0.31
                          : full ? 0.95
                                 : 0.55);
         }
         ps_limits_find(limits, trials, 2, 1000);
         assert_int_equal(limits->count, full ? 1 : 2);
-        assert_string_equal(limits->items[0].part, full ? "sink k1 librdkafka queue" : "the pipeline itself");
+        assert_string_equal(limits->items[0].part, full ? "sink k1 client queue" : "the pipeline itself");
         bool slower = strstr(limits->items[limits->count - 1].text, "slower than its producer") != NULL;
         assert_true(slower == (full == 1));
     }
