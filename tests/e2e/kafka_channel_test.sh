@@ -29,8 +29,8 @@ sink_lines() { # AGENT FOLDER
         "$1.sinks.k.channel = c"
 }
 in_port=$(free_port) whole_port=$(free_port)
-{ channel in split 3000; source_lines in "$in_port"; } >"$work/in.conf"
-{ channel out split 3000; sink_lines out "$work/out"; } >"$work/out.conf"
+{ channel in split 3500; source_lines in "$in_port"; } >"$work/in.conf"
+{ channel out split 3500; sink_lines out "$work/out"; } >"$work/out.conf"
 { channel whole whole 20000; source_lines whole "$whole_port"; sink_lines whole "$work/whole"; } >"$work/whole.conf"
 
 declare -A agents=()

@@ -86,12 +86,17 @@ enum ps_status ps_kafka_native_check(enum ps_kafka_client client, const struct p
     struct ps_err err = {0};
     if (ps_kafka_translate(client, pairs, context, notes, &settings, &err) != PS_OK)
         return PS_FAIL;
-    enum ps_status status = ps_kafka_native_fits(&settings, &err);
-    if (status != PS_OK && ps_pairs_get(pairs, err.text) != NULL)
-        ps_note_add(notes, PS_LOG_ERROR, err.text,
+    enum ps_status status = PS_OK;
+    for (size_t i = 0; i < settings.other_count; i++) {
+        const char *name = settings.others[i].key;
+        if (ps_kafka_setting_is_for_librdkafka(name) || ps_pairs_get(pairs, name) == NULL)
+            continue;
+        ps_note_add(notes, PS_LOG_ERROR, name,
                     "a property of librdkafka's own, which is not used here: remove the line, or use a "
                     "property of Java's client (docs/KAFKA_PROPERTIES.md)");
-    else if (status != PS_OK)
+        status = PS_FAIL;
+    }
+    if (status == PS_OK && (status = ps_kafka_native_fits(&settings, &err)) != PS_OK)
         ps_note_add(notes, PS_LOG_ERROR, "sasl.jaas.config", "%s", err.text);
     ps_kafka_settings_fini(&settings);
     return status;

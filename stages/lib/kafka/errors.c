@@ -1,7 +1,7 @@
 #include "stages/lib/kafka/errors.h"
 
 #define REACH "check kafka.bootstrap.servers, the brokers and the network"
-#define TOPIC "create the topic, or correct kafka.topics"
+#define TOPIC "create the topic, or correct its name in the agent's file"
 
 /* Sorted by code, for the binary search of ps_kafka_error_find. */
 const struct ps_kafka_error ps_kafka_errors[] = {

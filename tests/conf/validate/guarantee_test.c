@@ -87,7 +87,7 @@ static void test_flows_that_cannot(void **state)
          "org.apache.kafka.clients.consumer.StickyAssignor\n",
          "StickyAssignor, which is used as cooperative-sticky"},
         {"a1.sources.r1.kafka.consumer.isolation.level = Read_Uncommitted\n",
-         "exactly once: source r1 has kafka.consumer.isolation.level = Read_Uncommitted"},
+         "isolation.level = Read_Uncommitted: unknown"},
         {"a1.sources.r2.penstock.deadletter = c1\n",
          "exactly once: source r2 writes its dead letters into channel c1"},
         {"a1.sinks.k1.type = org.apache.flume.sink.kafka.KafkaSink\na1.sinks.k1.penstock.engine = java\n",
@@ -141,12 +141,12 @@ static void test_a_flow_that_can(void **state)
     ps_conf_destroy(conf);
     /* what the client makes of a value counts, and not how it is written */
     static const char *const good[] = {
-        "a1.sources.r1.kafka.consumer.isolation.level = READ_COMMITTED\n",
+        "a1.sources.r1.kafka.consumer.isolation.level = \\u0020 read_committed\n",
         "a1.sources.r1.kafka.consumer.partition.assignment.strategy = "
         "org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.StickyAssignor\n",
         "a1.sources.r1.kafka.consumer.partition.assignment.strategy = "
         "org.apache.kafka.clients.consumer.RoundRobinAssignor\n",
-        "a1.sinks.k1.kafka.producer.acks = ALL\n",
+        "a1.sinks.k1.kafka.producer.acks = -1\n",
         "a1.sinks.k1.kafka.producer.enable.idempotence = TRUE\n",
     };
     for (size_t i = 0; i < PS_COUNT_OF(good); i++) {

@@ -343,13 +343,13 @@ static void test_restore_without_producer(void **unused)
     stop(&stage);
 }
 
+#define UNTIL_700_MS "kafka.producer.delivery.timeout.ms", "700", "kafka.producer.request.timeout.ms", "600"
 /* Nothing is acknowledged for delivery.timeout.ms: waiting clients get an error; events without a client wait. */
 static void test_outage(void **unused)
 {
     struct ps_test_stage stage;
     char reason[128];
-    build(&stage, "127.0.0.1:1", 1, 0,
-          PS_KEYS("kafka.topic", "outage", "kafka.producer.delivery.timeout.ms", "700"));
+    build(&stage, "127.0.0.1:1", 1, 0, PS_KEYS("kafka.topic", "outage", UNTIL_700_MS));
     struct ps_lease *waits = put(&stage, PS_LEASE(&stage, PS_BODY("waits"))), *told[3];
     for (size_t i = 0; i < 3; i++) {
         told[i] = PS_LEASE(&stage, PS_BODY("told"));
@@ -382,7 +382,7 @@ static void test_outage_of_a_partition(void **unused)
     ps_test_topic("partial", 2);
     build(&stage, ps_test_cluster.bootstrap, 1, 0,
           PS_KEYS("kafka.topic", "partial", "parseAsFlumeEvent", "false", "partitionIdHeader", "part",
-                  "kafka.producer.delivery.timeout.ms", "700"));
+                  UNTIL_700_MS));
     uint64_t until_ns = ps_test_patience_end_ns();
     for (size_t i = 0; i < 4;) {
         rd_kafka_mock_partition_set_leader(ps_test_cluster.handle, "partial", 1, i < 2 ? -1 : 1);

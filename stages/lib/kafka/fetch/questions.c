@@ -139,11 +139,10 @@ static void take_anew(struct ps_kafka_fetch *fetch, uint32_t stream)
 {
     struct ps_kafka_fetch_part *part = &fetch->parts[stream];
     if (part->state != PS_KAFKA_PART_ANEW)
-        ps_log(
-            PS_LOG_WARN, fetch->port->component,
-            "topic %s, partition %d: the topic was deleted and created again. The source reads the new topic "
-            "from its beginning",
-            part->topic->name, part->number);
+        ps_log(PS_LOG_WARN, fetch->port->component,
+               "topic %s, partition %d: the topic was deleted and created again. The new topic is read "
+               "from its beginning",
+               part->topic->name, part->number);
     ps_kafka_part_move(part, PS_KAFKA_PART_ANEW);
     ps_kafka_fetched_drop_part(fetch, stream);
     part->next = part->epoch = part->checked = -1;

@@ -159,6 +159,21 @@ static void set_fallbacks(const struct translation *t)
 
 /* ---- login ---- */
 
+/* PLAIN and SCRAM need a user: Java's client looks for it in the login configuration, and does not start without one. */
+static void require_password(struct translation *t)
+{
+    const struct ps_kafka_texts *texts = &t->settings->texts;
+    const char *mechanism = texts->mechanism;
+    struct ps_err one = {.length = 0};
+    if (mechanism == NULL ||
+        (strcasecmp(mechanism, "PLAIN") != 0 && strncasecmp(mechanism, "SCRAM-", 6) != 0))
+        return;
+    if (texts->name != NULL && texts->password != NULL)
+        return;
+    ps_err_set(&one, "sasl.mechanism = %s: needs a user and a password; set sasl.jaas.config", mechanism);
+    add_bad(t, "sasl.mechanism", &one);
+}
+
 static void translate_login(struct translation *t)
 {
     static const char key[] = "sasl.jaas.config";
@@ -177,6 +192,8 @@ static void translate_login(struct translation *t)
                         "not used: security.protocol is neither SASL_PLAINTEXT nor SASL_SSL");
         return;
     }
+    if (text == NULL && file == NULL)
+        require_password(t);
     if (text == NULL && (file == NULL || t->settings->texts.name != NULL))
         return;
     const char *service = t->settings->texts.service;
@@ -206,8 +223,8 @@ static void translate_login(struct translation *t)
 
 static void note_change(const struct translation *t, const char *name, uint64_t value, const char *because)
 {
-    ps_note_add(t->properties->notes, PS_LOG_WARN, name,
-                "set to %" PRIu64 ", because librdkafka requires it to be %s", value, because);
+    ps_note_add(t->properties->notes, PS_LOG_WARN, name, "set to %" PRIu64 ", because it must be %s", value,
+                because);
 }
 
 /* Returns how events are assigned to partitions, by partitioner.class and partitioner.ignore.keys. */
@@ -223,6 +240,57 @@ static enum ps_kafka_spread spread_of(const struct ps_pairs *pairs)
     return PS_KAFKA_SPREAD_BY_KEY;
 }
 
+static void require_heartbeats(struct translation *t)
+{
+    const struct ps_kafka_fetch_settings *reader = &t->settings->reader;
+    uint64_t session_ns = (uint64_t)reader->session_ms * PS_NS_PER_MS;
+    struct ps_err one = {.length = 0};
+    if (reader->heartbeat_ns < session_ns)
+        return;
+    ps_err_set(&one,
+               "heartbeat.interval.ms = %" PRIu64 ": must be lower than session.timeout.ms (%" PRIu64
+               "), after which the group removes a member without heartbeats; a third of it is usual",
+               reader->heartbeat_ns / PS_NS_PER_MS, session_ns / PS_NS_PER_MS);
+    add_bad(t, "heartbeat.interval.ms", &one);
+}
+
+/* Java's rule is for Java's key; by librdkafka's name for it, the time must only be longer than the linger. */
+static void require_delivery_time(struct translation *t)
+{
+    const struct ps_kafka_settings *settings = t->settings;
+    bool is_java = ps_pairs_get(t->properties->pairs, "delivery.timeout.ms") != NULL;
+    uint64_t delivery_ms = settings->delivery_ns / PS_NS_PER_MS;
+    uint64_t linger_ns = settings->linger_ns != UINT64_MAX ? settings->linger_ns
+                         : is_java                         ? 0
+                                                           : PS_KAFKA_LINGER_NS;
+    uint64_t linger_ms = linger_ns / PS_NS_PER_MS, request_ms = (uint64_t)settings->acks_timeout_ms;
+    struct ps_err one = {.length = 0};
+    if (delivery_ms == 0 || delivery_ms >= (is_java ? linger_ms + request_ms : linger_ms + 1))
+        return;
+    if (is_java)
+        ps_err_set(&one,
+                   "delivery.timeout.ms = %" PRIu64 ": must be at least linger.ms (%" PRIu64
+                   ") and request.timeout.ms (%" PRIu64 ") together",
+                   delivery_ms, linger_ms, request_ms);
+    else
+        ps_err_set(&one, "message.timeout.ms = %" PRIu64 ": must be larger than linger.ms (%" PRIu64 ")",
+                   delivery_ms, linger_ms);
+    add_bad(t, is_java ? "delivery.timeout.ms" : "message.timeout.ms", &one);
+}
+
+/* Without the key idempotence follows acks; with it Java's client refuses the contradiction. */
+static void require_acks(struct translation *t)
+{
+    const char *idempotence = ps_pairs_get(t->properties->pairs, "enable.idempotence");
+    struct ps_err one = {.length = 0};
+    if (idempotence == NULL || !t->settings->idempotent || t->settings->acks == PS_KAFKA_ACKS_ALL)
+        return;
+    ps_err_set(&one,
+               "enable.idempotence = true: needs acks = all, not acks = %d; remove one of the two lines",
+               (int)t->settings->acks);
+    add_bad(t, "enable.idempotence", &one);
+}
+
 static void make_consistent(struct translation *t)
 {
     struct ps_kafka_settings *settings = t->settings;
@@ -231,21 +299,19 @@ static void make_consistent(struct translation *t)
         note_change(t, "reconnect.backoff.max.ms", settings->reconnect_ns / PS_NS_PER_MS,
                     "at least reconnect.backoff.ms");
     }
-    if (t->properties->client == PS_KAFKA_CONSUMER)
+    if (t->properties->client == PS_KAFKA_CONSUMER) {
+        require_heartbeats(t);
         return;
-    settings->spread = spread_of(t->properties->pairs);
-    uint64_t linger_ns = settings->linger_ns != UINT64_MAX ? settings->linger_ns : PS_KAFKA_LINGER_NS;
-    if (settings->delivery_ns > 0 && settings->delivery_ns <= linger_ns) {
-        struct ps_err one = {.length = 0};
-        ps_err_set(&one, "delivery.timeout.ms = %" PRIu64 ": must be larger than linger.ms (%" PRIu64 ")",
-                   settings->delivery_ns / PS_NS_PER_MS, linger_ns / PS_NS_PER_MS);
-        add_bad(t, "delivery.timeout.ms", &one);
     }
+    settings->spread = spread_of(t->properties->pairs);
+    require_delivery_time(t);
+    require_acks(t);
     if (settings->queue_bytes_max != 0 && settings->queue_bytes_max < settings->request_bytes_max) {
         uint64_t kilobytes = (settings->request_bytes_max + UINT64_C(1023)) / 1024;
         settings->queue_bytes_max = 1024 * kilobytes;
-        note_change(t, "queue.buffering.max.kbytes", kilobytes,
-                    "large enough for one event of max.request.size");
+        bool is_java = ps_pairs_get(t->properties->pairs, "buffer.memory") != NULL;
+        note_change(t, is_java ? "buffer.memory" : "queue.buffering.max.kbytes",
+                    is_java ? 1024 * kilobytes : kilobytes, "large enough for one event of max.request.size");
     }
 }
 

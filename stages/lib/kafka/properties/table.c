@@ -30,10 +30,10 @@
         .conversion = PS_KAFKA_NO_CONVERSION, .severity = severity_, .help = help_                           \
     }
 /* A property whose words are checked one by one: some have no effect, some give a warning. */
-#define CHOICE(name_, clients_, words_, help_)                                                               \
+#define CHOICE(name_, clients_, words_, help_, ...)                                                          \
     {                                                                                                        \
         .name = name_, .clients = clients_, .outcome = PS_KAFKA_PROPERTY_IGNORED,                            \
-        .conversion = PS_KAFKA_WORDS, .words = words_, .severity = PS_LOG_INFO, .help = help_                \
+        .conversion = PS_KAFKA_WORDS, .words = words_, .severity = PS_LOG_INFO, .help = help_, __VA_ARGS__   \
     }
 
 #define SERIALIZATION "org.apache.kafka.common.serialization."
@@ -74,7 +74,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
               {"resolve_canonical_bootstrap_servers_only", NULL,
                "names are not replaced by their canonical ones: for Kerberos write the canonical names into "
                "kafka.bootstrap.servers"}),
-        "all addresses of a name are tried in turn, as use_all_dns_ips does"),
+        "all addresses of a name are tried in turn, as use_all_dns_ips does", .is_exact = true),
     NUMBER("send.buffer.bytes", PC, "socket.send.buffer.bytes", -1, INT_TOP, 0, 100000000,
            .help = "-1 becomes 0: the system's default"),
     NUMBER("receive.buffer.bytes", PC, "socket.receive.buffer.bytes", -1, INT_TOP, 0, 100000000,
@@ -105,7 +105,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            "the bootstrap servers are never forgotten, and are tried again"),
 
     /* Producer. */
-    MAPPED("acks", P, PS_KAFKA_WORDS, "acks",
+    MAPPED("acks", P, PS_KAFKA_WORDS, "acks", .is_exact = true,
            .words = WORDS({"all", "all", NULL}, {"-1", "all", NULL}, {"0", "0", NULL}, {"1", "1", NULL}),
            .help = "not set: all, with idempotence (Flume's default is 1)"),
     NUMBER("batch.size", P, "batch.size", 0, INT_TOP, 1, INT_TOP,
@@ -122,7 +122,7 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
                    "explicitly, use librdkafka's message.timeout.ms = 0"),
     NUMBER("retries", P, "retries", 0, INT_TOP, 1, INT_TOP,
            .help = "0 becomes 1: a failed batch is sent again in any case, as in Flume"),
-    MAPPED("compression.type", P, PS_KAFKA_WORDS, "compression.type",
+    MAPPED("compression.type", P, PS_KAFKA_WORDS, "compression.type", .is_exact = true,
            .words = WORDS({"none", "none", NULL}, {"gzip", "gzip", NULL}, {"snappy", "snappy", NULL},
                           {"lz4", "lz4", NULL}, {"zstd", "zstd", NULL})),
     MAPPED("compression.gzip.level", P, PS_KAFKA_LEVEL, "compression.level", .min = -1, .max = 9, .low = -1,
@@ -145,10 +145,10 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
             "events without a key stay on a partition for a batch, even if its queue is long"),
     CODER("key.serializer", P, CODERS("Serializer"),
           "keys are sent as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
-          "remove the key"),
+          "remove this property"),
     CODER("value.serializer", P, CODERS("Serializer"),
           "bodies are sent as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
-          "remove the key"),
+          "remove this property"),
     UNSUPPORTED("transactional.id", P, PS_LOG_ERROR,
                 "Flume's sink does not begin transactions, so Java's producer would refuse to send; remove "
                 "the key, or set penstock.guarantee = exactly-once and penstock.transaction.id on the sink"),
@@ -173,10 +173,10 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
            .help =
                "RangeAssignor, RoundRobinAssignor, CooperativeStickyAssignor; the member is cooperative only "
                "if the last one is alone in the list"),
-    MAPPED("auto.offset.reset", C, PS_KAFKA_WORDS, "auto.offset.reset",
+    MAPPED("auto.offset.reset", C, PS_KAFKA_WORDS, "auto.offset.reset", .is_exact = true,
            .words =
                WORDS({"latest", "latest", NULL}, {"earliest", "earliest", NULL}, {"none", "error", NULL})),
-    MAPPED("isolation.level", C, PS_KAFKA_WORDS, "isolation.level",
+    MAPPED("isolation.level", C, PS_KAFKA_WORDS, "isolation.level", .is_exact = true,
            .words = WORDS({"read_uncommitted", "read_uncommitted", NULL},
                           {"read_committed", "read_committed", NULL}),
            .fallback = "read_uncommitted"),
@@ -196,15 +196,15 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
                    "`__transaction_state`; topics in kafka.topics are always read"),
     CODER("key.deserializer", C, CODERS("Deserializer"),
           "keys are taken as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
-          "remove the key"),
+          "remove this property"),
     CODER("value.deserializer", C, CODERS("Deserializer"),
           "bodies are taken as raw bytes; your own Java class runs only with `penstock.engine = java`; else "
-          "remove the key"),
+          "remove this property"),
     CHOICE("group.protocol", C,
            WORDS({"classic", NULL, NULL},
                  {"consumer", NULL,
                   "the classic group protocol is used; brokers support both, but a group uses only one"}),
-           "librdkafka 2.0 supports the classic group protocol"),
+           "the source speaks the classic group protocol"),
     IGNORED("group.remote.assignor", C, "for group.protocol = consumer; the classic protocol is used"),
     IGNORED("internal.leave.group.on.close", C, "an internal switch of Java's client"),
     IGNORED("internal.throw.on.fetch.stable.offset.unsupported", C, "an internal switch of Java's client"),
@@ -342,6 +342,9 @@ const struct ps_kafka_property ps_kafka_property_rows[] = {
     IGNORED("enable.auto.offset.store", C, "librdkafka's; only offsets of delivered records are committed"),
     IGNORED("auto.commit.enable", C, "librdkafka's; only offsets of delivered records are committed"),
     IGNORED("offset.store.method", C, "librdkafka's; the broker stores the offsets"),
+    NUMBER("statistics.interval.ms", P, "statistics.interval.ms", 0, 86400000, 0, 86400000,
+           .help = "librdkafka's"),
+    IGNORED("statistics.interval.ms", C, "librdkafka's; the source counts without an interval"),
     IGNORED("enabled_events", PC, "librdkafka's; set by the stage"),
     IGNORED("log.queue", PC, "librdkafka's; set by the stage"),
 };

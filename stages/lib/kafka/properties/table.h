@@ -32,7 +32,7 @@ enum ps_kafka_conversion {
 };
 
 struct ps_kafka_word {
-    const char *java;       /* matched without regard to case */
+    const char *java;
     const char *librdkafka; /* NULL: nothing is set */
     const char *note;       /* text of a warning when the word is used; NULL: none */
 };
@@ -47,7 +47,8 @@ struct ps_kafka_property {
     int64_t min, max;                  /* Java's */
     int64_t low, high;                 /* librdkafka's */
     const struct ps_kafka_word *words; /* ended by a NULL name */
-    const char *fallback;              /* Java's default, in Java's form: set when the user sets nothing */
+    bool is_exact;        /* Java compares the words with regard to case (ConfigDef.ValidString) */
+    const char *fallback; /* Java's default, in Java's form: set when the user sets nothing */
     /* severity of the note for IGNORED, UNSUPPORTED and an unknown Java class */
     enum ps_log_level severity;
     /* MAPPED: what is special about the property, if anything; else reason and remedy */

@@ -53,9 +53,8 @@ static enum ps_status number_set(const struct value *value, int64_t number)
     int64_t kept = number < row->low ? row->low : number > row->high ? row->high : number;
     if (kept != number && number != -1)
         ps_note_add(value->properties->notes, PS_LOG_WARN, row->name,
-                    "%" PRId64 " is outside librdkafka's %" PRId64 " to %" PRId64 " for %s: %" PRId64
-                    " is used",
-                    number, row->low, row->high, row->target, kept);
+                    "%" PRId64 " is outside %" PRId64 " to %" PRId64 ": %" PRId64 " is used", number,
+                    row->low, row->high, kept);
     snprintf(text, sizeof text, "%" PRId64, kept);
     return set(value, text);
 }
@@ -107,7 +106,7 @@ static enum ps_status convert_words(const struct value *value)
 {
     const struct ps_kafka_property *row = value->row;
     for (const struct ps_kafka_word *word = row->words; word->java != NULL; word++) {
-        if (strcasecmp(word->java, value->text) != 0)
+        if ((row->is_exact ? strcmp : strcasecmp)(word->java, value->text) != 0)
             continue;
         if (word->note != NULL)
             warn(value, PS_LOG_WARN, word->note);

@@ -161,7 +161,8 @@ static void note_unused(const struct ps_kafka_properties *properties)
     for (size_t i = 0; i < properties->pairs->count; i++) {
         const char *key = properties->pairs->items[i].key;
         if (strncmp(key, "ssl.keystore.", 13) == 0 || strncmp(key, "ssl.truststore.", 15) == 0 ||
-            strcmp(key, "ssl.key.password") == 0)
+            strncmp(key, "ssl.key.", 8) == 0 || strncmp(key, "ssl.certificate.", 16) == 0 ||
+            strncmp(key, "ssl.ca.", 7) == 0)
             ps_note_add(properties->notes, PS_LOG_INFO, key,
                         "not used: security.protocol is neither SSL nor SASL_SSL");
     }

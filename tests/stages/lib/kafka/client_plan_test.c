@@ -88,7 +88,7 @@ static void test_peek(void **state)
 {
     struct ps_pair items[] = {{.key = "security.protocol", .value = "SSL"},
                               {.key = "ssl.truststore.location", .value = "/none"},
-                              {.key = "acks", .value = " ALL "}};
+                              {.key = "acks", .value = " all "}};
     const struct ps_pairs without = {.count = 2, .items = items}, with = {.count = 3, .items = items};
     assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, NULL).acks, -1);
     assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, "1").acks, 1);

@@ -37,7 +37,9 @@ static void print_page(FILE *out)
          "requests are halved\n"
          "until a single event is left. This event is logged (topic, partition, length, headers), counted "
          "(`refused`), and tried\n"
-         "again after 1, 2, .. 5 s; no event after it is sent before it."},
+         "again after 1, 2, .. 5 s; no event after it is sent before it. INVALID_TIMESTAMP of events without "
+         "a timestamp header is\n"
+         "WAIT: the time of sending is wrong, check this agent's clock."},
         {PS_KAFKA_RENEW, "RENEW",
          "This producer cannot continue: a new one is made and undelivered events are sent again, in order; "
          "those that may already\n"

@@ -17,7 +17,7 @@ struct expectation {
 static const struct expectation expectations[] = {
     {P, "linger.ms", "20", "linger.ms", "20", NONE, NULL, false},
     {P, "linger.ms", " 20 ", "linger.ms", "20", NONE, NULL, false},
-    {P, "linger.ms", "1000000", "linger.ms", "900000", PS_LOG_WARN, "1000000 is outside librdkafka's 0 to 900000", false},
+    {P, "linger.ms", "1000000", "linger.ms", "900000", PS_LOG_WARN, "1000000 is outside 0 to 900000: 900000 is used", false},
     {P, "linger.ms", "soon", "linger.ms", NULL, PS_LOG_ERROR, "linger.ms = soon: not a whole number", true},
     {P, "linger.ms", "-5", "linger.ms", NULL, PS_LOG_ERROR, "linger.ms = -5: out of range", true},
     {P, "linger.ms", "5ms", "linger.ms", NULL, PS_LOG_ERROR, "not a whole number", true},
@@ -25,6 +25,7 @@ static const struct expectation expectations[] = {
     {P, "linger.ms", "99999999999999999999", "linger.ms", NULL, PS_LOG_ERROR, "out of range", true},
     {P, "acks", "-1", "acks", "all", NONE, NULL, false},
     {P, "acks", "all", "acks", "all", NONE, NULL, false},
+    {P, "acks", "ALL", "acks", NULL, PS_LOG_ERROR, "acks = ALL: unknown", true}, /* Java compares with regard to case */
     {P, "acks", "2", "acks", NULL, PS_LOG_ERROR, "acks = 2: unknown; write one of all, -1, 0, 1", true},
     {P, "batch.size", "0", "batch.size", "1", PS_LOG_WARN, "outside", false},
     {P, "buffer.memory", "33554433", "queue.buffering.max.kbytes", "32769", NONE, NULL, false},
@@ -38,10 +39,14 @@ static const struct expectation expectations[] = {
     {C, "request.timeout.ms", "5000", "request.timeout.ms", NULL, NONE, NULL, false},
     {P, "delivery.timeout.ms", "120000", "message.timeout.ms", "120000", NONE, NULL, false},
     {P, "delivery.timeout.ms", "0", "message.timeout.ms", "0", PS_LOG_ERROR, "delivery.timeout.ms = 0", true},
-    {P, "delivery.timeout.ms", "3", "message.timeout.ms", "3", PS_LOG_ERROR, "larger than linger.ms", true},
+    {P, "delivery.timeout.ms", "3", "message.timeout.ms", "3", PS_LOG_ERROR, "at least linger.ms (0) and request.timeout.ms (30000) together", true},
+    {P, "delivery.timeout.ms", "29999", "message.timeout.ms", "29999", PS_LOG_ERROR, "at least linger.ms", true},
+    {P, "delivery.timeout.ms", "30000", "message.timeout.ms", "30000", NONE, NULL, false},
+    {P, "message.timeout.ms", "3", "message.timeout.ms", "3", PS_LOG_ERROR, "message.timeout.ms = 3: must be larger than linger.ms", true},
     {P, "message.timeout.ms", "0", "message.timeout.ms", "0", NONE, NULL, false},
     {P, "max.in.flight.requests.per.connection", "20", "max.in.flight.requests.per.connection", "5", PS_LOG_WARN, "outside", false},
-    {P, "compression.type", "LZ4", "compression.type", "lz4", NONE, NULL, false},
+    {P, "compression.type", "lz4", "compression.type", "lz4", NONE, NULL, false},
+    {P, "compression.type", "LZ4", "compression.type", NULL, PS_LOG_ERROR, "LZ4: unknown", true},
     {P, "compression.type", "brotli", "compression.type", NULL, PS_LOG_ERROR, "none, gzip, snappy, lz4, zstd", true},
     {P, "compression.lz4.level", "9", "compression.level", NULL, PS_LOG_INFO, "compression.type is not lz4", false},
     {P, "partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner", "partitioner", NULL, PS_LOG_WARN, "evenly", false},
@@ -89,6 +94,11 @@ static const struct expectation expectations[] = {
     {P, "client.dns.lookup", "use_all_dns_ips", "acks", NULL, PS_LOG_INFO, "in turn", false},
     {P, "client.dns.lookup", "resolve_canonical_bootstrap_servers_only", "acks", NULL, PS_LOG_WARN, "canonical", false},
     {C, "auto.offset.reset", "none", "auto.offset.reset", "error", NONE, NULL, false},
+    {C, "auto.offset.reset", "EARLIEST", "auto.offset.reset", NULL, PS_LOG_ERROR, "EARLIEST: unknown", true},
+    {C, "session.timeout.ms", "3001", "session.timeout.ms", "3001", NONE, NULL, false},
+    {C, "session.timeout.ms", "3000", "session.timeout.ms", "3000", PS_LOG_ERROR, "heartbeat.interval.ms = 3000: must be lower than session.timeout.ms (3000)", true},
+    {C, "heartbeat.interval.ms", "10000", "heartbeat.interval.ms", "10000", PS_LOG_ERROR, "must be lower than session.timeout.ms (10000)", true},
+    {C, "heartbeat.interval.ms", "9999", "heartbeat.interval.ms", "9999", NONE, NULL, false},
     {C, "auto.offset.reset", "earliest", "auto.offset.reset", "earliest", NONE, NULL, false},
     {C, "isolation.level", "read_committed", "isolation.level", "read_committed", NONE, NULL, false},
     {C, "group.id", "g", "isolation.level", "read_uncommitted", NONE, NULL, false},
@@ -108,6 +118,9 @@ static const struct expectation expectations[] = {
     {C, "partition.assignment.strategy", "com.example.A", "partition.assignment.strategy", "range", PS_LOG_ERROR, "com.example.A", false},
     {C, "exclude.internal.topics", "what", "acks", NULL, PS_LOG_ERROR, "write one of", true},
     {C, "group.protocol", "consumer", "group.id", NULL, PS_LOG_WARN, "classic", false},
+    {C, "statistics.interval.ms", "1000", "statistics.interval.ms", NULL, PS_LOG_INFO, "without an interval", false},
+    {P, "statistics.interval.ms", "1000", "statistics.interval.ms", "1000", NONE, NULL, false},
+    {C, "ssl.ca.location", "/none", "ssl.ca.location", "/none", PS_LOG_INFO, "not used: security.protocol", false},
     {C, "acks", "all", "acks", NULL, PS_LOG_WARN, "not a property of a consumer", false},
     {C, "enable.auto.offset.store", "true", "enable.auto.offset.store", NULL, PS_LOG_INFO, "delivered", false},
 };
@@ -155,10 +168,52 @@ static void test_several_bad(void **state)
     ps_kafka_settings_fini(&settings);
 }
 
+/* Java's clients refuse each of these at their start. */
+static void test_values_that_contradict(void **state)
+{
+    static const struct {
+        const char *keys[3], *values[3], *words; /* words NULL: they agree */
+    } cases[] = {
+        {{"delivery.timeout.ms", "linger.ms", "request.timeout.ms"},
+         {"1000", "101", "900"},
+         "at least linger.ms (101)"},
+        {{"delivery.timeout.ms", "linger.ms", "request.timeout.ms"}, {"1000", "100", "900"}, NULL},
+        {{"acks", "enable.idempotence"},
+         {"1", "true"},
+         "enable.idempotence = true: needs acks = all, not acks = 1"},
+        {{"acks", "enable.idempotence"}, {"0", "true"}, "not acks = 0"},
+        {{"acks", "enable.idempotence"}, {"1", "false"}, NULL},
+        {{"acks", "enable.idempotence"}, {"all", "true"}, NULL},
+        {{"security.protocol", "sasl.mechanism"},
+         {"SASL_PLAINTEXT", "PLAIN"},
+         "sasl.mechanism = PLAIN: needs a user"},
+        {{"security.protocol", "sasl.mechanism"}, {"SASL_SSL", "SCRAM-SHA-512"}, "set sasl.jaas.config"},
+        {{"security.protocol", "sasl.mechanism"}, {"SASL_PLAINTEXT", "GSSAPI"}, NULL},
+        {{"security.protocol", "sasl.mechanism"}, {"PLAINTEXT", "PLAIN"}, NULL},
+        {{"sasl.username", "sasl.mechanism", "security.protocol"},
+         {"u", "PLAIN", "SASL_PLAINTEXT"},
+         "and a password"},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
+        struct ps_pair pairs[3];
+        size_t count = 0;
+        for (; count < 3 && cases[i].keys[count] != NULL; count++)
+            pairs[count] = (struct ps_pair){.key = cases[i].keys[count], .value = cases[i].values[count]};
+        struct ps_kafka_settings settings;
+        struct ps_err err;
+        enum ps_status status = translate_all(P, pairs, count, NULL, &settings, &err);
+        if ((status == PS_OK) != (cases[i].words == NULL) ||
+            (status != PS_OK && strstr(err.text, cases[i].words) == NULL))
+            fail_msg("%zu: %s", i, err.text);
+        ps_kafka_settings_fini(&settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),
+        cmocka_unit_test(test_values_that_contradict),
         cmocka_unit_test(test_several_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,30 +117,37 @@ static void print_defaults(FILE *out)
 
 static void print_document(FILE *out)
 {
-    fputs("# Kafka client properties\n"
-          "\n"
-          "What happens to each property of Java's Kafka clients (2.7 to 3.9) written as `kafka.producer.*` "
-          "(Kafka sink) or\n"
-          "`kafka.consumer.*` (Kafka source). This page is printed from the table that the program uses.\n"
-          "\n"
-          "- A name in the third column is librdkafka's: the value is set there, converted as noted. Numbers "
-          "outside librdkafka's range\n"
-          "  are limited to it with a warning; values that Java would refuse are errors.\n"
-          "- *mapped*: it sets several properties of librdkafka. *ignored*: it has no effect here, and the "
-          "note says why. *unsupported*: it\n"
-          "  would have an effect, but cannot be done; the agent does not start with it unless "
-          "`penstock.allow.unsupported = true`.\n"
-          "- librdkafka's own names (its CONFIGURATION.md) are taken as they are, global and topic "
-          "properties alike.\n"
-          "- Any other name is a warning, with the nearest known name.\n"
-          "- `security.protocol` = `SSL` or `SASL_SSL` reads the stores named below; where the component "
-          "names none, Flume's global\n"
-          "  ones (`javax.net.ssl.*`, `FLUME_SSL_*`). In a store with several private keys the first one is "
-          "used.\n"
-          "\n"
-          "| property | client | librdkafka | notes |\n"
-          "|---|---|---|---|\n",
-          out);
+    fputs(
+        "# Kafka client properties\n"
+        "\n"
+        "What happens to each property of Java's Kafka clients (2.7 to 3.9) written as `kafka.producer.*` "
+        "(Kafka sink) or\n"
+        "`kafka.consumer.*` (Kafka source). This page is printed from the table that the program uses.\n"
+        "\n"
+        "- A name in the third column is the setting of the client, named as in librdkafka: the value is set "
+        "there, converted as noted.\n"
+        "  Numbers outside the range noted are limited to it with a warning; values that Java would refuse "
+        "are errors.\n"
+        "- *mapped*: it sets several properties of librdkafka. *ignored*: it has no effect here, and the "
+        "note says why. *unsupported*: it\n"
+        "  would have an effect, but cannot be done; the agent does not start with it unless "
+        "`penstock.allow.unsupported = true`.\n"
+        "- A sink takes librdkafka's own names (its CONFIGURATION.md) as they are, global and topic "
+        "properties "
+        "alike, and with one that only\n"
+        "  librdkafka has it uses librdkafka. A source and a channel take only names of the third column, "
+        "and "
+        "some for logins: any other of\n"
+        "  librdkafka's names is an error.\n"
+        "- Any other name is a warning, with the nearest known name.\n"
+        "- `security.protocol` = `SSL` or `SASL_SSL` reads the stores named below; where the component "
+        "names none, Flume's global\n"
+        "  ones (`javax.net.ssl.*`, `FLUME_SSL_*`). In a store with several private keys the first one is "
+        "used.\n"
+        "\n"
+        "| property | client | librdkafka | notes |\n"
+        "|---|---|---|---|\n",
+        out);
     size_t count;
     for (size_t i = 0; i < ps_kafka_property_count; i += count) {
         const struct ps_kafka_property *row = &ps_kafka_property_rows[i];
