@@ -192,6 +192,20 @@ static void disconnect(const struct attempt *attempt, const struct rd_kafka_meta
     rd_kafka_destroy(attempt->client);
 }
 
+/* Returns what an operator may do about the failure, in keys of this component. A broker that expects another protocol closes the
+ * connection without a word. */
+static const char *cure_of(const struct attempt *attempt)
+{
+    const struct ps_kafka_error *error = ps_kafka_error_find(attempt->code);
+    bool consumes = attempt->kafka->client == PS_KAFKA_CONSUMER;
+    if (attempt->code == PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN || attempt->code == PS_KAFKA_LIBRARY_TRANSPORT)
+        return consumes ? "check that the brokers run, kafka.bootstrap.servers, and that "
+                          "kafka.consumer.security.protocol is the listener's"
+                        : "check that the brokers run, kafka.bootstrap.servers, and that "
+                          "kafka.producer.security.protocol is the listener's";
+    return consumes && error->remedy != NULL ? error->remedy : error->meaning;
+}
+
 /* Makes the client and asks for the metadata. Returns NULL after the report of a failure. */
 static const struct rd_kafka_metadata *connect_to(struct attempt *attempt, const char *address,
                                                   const char *what)
@@ -204,7 +218,7 @@ static const struct rd_kafka_metadata *connect_to(struct attempt *attempt, const
     const struct rd_kafka_metadata *metadata = ask(attempt);
     if (metadata != NULL)
         return metadata;
-    ps_probe_failed(attempt->probe, what, attempt->reason, ps_kafka_error_find(attempt->code)->meaning);
+    ps_probe_failed(attempt->probe, what, attempt->reason, cure_of(attempt));
     rd_kafka_destroy(attempt->client);
     return NULL;
 }
@@ -213,7 +227,7 @@ static const struct rd_kafka_metadata *connect_to(struct attempt *attempt, const
  * when the others are down. */
 static void try_address(const struct attempt *all, const char *address)
 {
-    struct attempt attempt = {.probe = all->probe, .settings = all->settings};
+    struct attempt attempt = {.probe = all->probe, .kafka = all->kafka, .settings = all->settings};
     char what[300];
     snprintf(what, sizeof what, "broker %.256s alone", address);
     const struct rd_kafka_metadata *metadata = connect_to(&attempt, address, what);

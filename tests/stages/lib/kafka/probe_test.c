@@ -106,9 +106,27 @@ static void test_errors(void **state)
                           "grant WRITE on it to this principal");
 }
 
+/* Nothing answers at the address: the cure names the keys of the component that is probed. */
+static void test_no_broker(void **state)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct ps_context context = {0};
+        const struct ps_pairs none = {0};
+        const struct ps_probe probe = {
+            .component = "k", .timeout_ms = 1000, .tried = ps_test_probed_note, .argument = &probed};
+        const struct ps_kafka_probe kafka = {.client = i == 0 ? PS_KAFKA_PRODUCER : PS_KAFKA_CONSUMER,
+                                             .pairs = &none,
+                                             .brokers = "127.0.0.1:1"};
+        ps_kafka_probe(&probe, &context, &kafka);
+        ps_test_probed_expect(&probed, PS_PROBED_FAILED, "",
+                              i == 0 ? "kafka.producer.security.protocol"
+                                     : "kafka.consumer.security.protocol");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_leaders),
-                                       cmocka_unit_test(test_errors)};
+                                       cmocka_unit_test(test_errors), cmocka_unit_test(test_no_broker)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
