@@ -164,6 +164,7 @@ struct ps_kafka_native_transaction {
     uint64_t missing_ns;
     uint64_t asked_ns;           /* when other brokers were asked for these topics; 0: not yet */
     uint32_t questions, answers; /* how many of them were asked, and have answered */
+    uint64_t apart_told_ns;      /* when it was named last that source and sink have two clusters; 0: never */
     bool lacks;                  /* not all positions could be left out: the brokers are asked again */
     struct ps_kafka_position *positions;
     char group_text[PS_KAFKA_NATIVE_GROUP_BYTES]; /* the key of `group` */

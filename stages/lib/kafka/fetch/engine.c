@@ -130,6 +130,7 @@ void ps_kafka_reading_destroy(struct ps_kafka_fetch *fetch)
     }
     ps_kafka_fetched_free(fetch);
     ps_kafka_member_close(fetch);
+    ps_kafka_read_topics_remove(&fetch->read_topics);
     ps_kafka_fetch_topics_close(fetch);
     ps_kafka_streams_fini(&fetch->streams);
     ps_kafka_unpacker_close(fetch->unpacker);
@@ -153,6 +154,7 @@ struct ps_kafka_fetch *ps_kafka_reading_open(const struct ps_kafka_reading_confi
         .revoke_wait_ns = config->revoke_wait_ns,
         .held_bytes_max = config->held_bytes_max,
         .membership = {.generation = -1},
+        .read_topics = {.group = config->group},
     };
     fetch->answers.end = &fetch->answers.first;
     fetch->mapped = ps_must_alloc(config->wanted.count + 1, sizeof *fetch->mapped, "record headers");

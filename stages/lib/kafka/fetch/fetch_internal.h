@@ -23,6 +23,7 @@
  * Owner and thread: the source's worker. The client allocates memory in rebalances and while it warms up. */
 #pragma once
 
+#include "stages/lib/kafka/read_topics.h"
 #include "stages/lib/kafka/fetch/reports.h"
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/fetch/reading.h"
@@ -267,6 +268,7 @@ struct ps_kafka_fetch {
     char *membership_id; /* the member id in it: another one may come before the next assignment */
     struct ps_kafka_fetch_member member;
     struct ps_kafka_former former;
+    struct ps_kafka_read_topics read_topics; /* if the sink commits */
     uint64_t mono_ns;
     bool paused, stopped; /* stopped: nothing more is read */
     bool leaves;

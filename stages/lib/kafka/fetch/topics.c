@@ -3,6 +3,7 @@
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 #include "stages/lib/kafka/wire/slice.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,6 +152,23 @@ static void report_topics(struct ps_kafka_fetch *fetch)
     }
 }
 
+/* Tells the sink that commits what the source's cluster says of the topics. */
+static void tell_sink(struct ps_kafka_fetch *fetch)
+{
+    uint32_t count = 0;
+    struct ps_kafka_read_topic *topics =
+        ps_must_alloc(fetch->subscription.topic_count + 1, sizeof *topics, "topics");
+    for (uint32_t i = 0; i < fetch->subscription.topic_count; i++) {
+        const struct ps_kafka_native_topic *topic = ps_kafka_native_topic_find(
+            fetch->client, fetch->subscription.topics[i], (uint32_t)strlen(fetch->subscription.topics[i]));
+        if (topic == NULL || topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
+            continue;
+        snprintf(topics[count].name, sizeof topics[count].name, "%s", topic->name);
+        topics[count++].partitions = topic->partition_count;
+    }
+    ps_kafka_read_topics_set(&fetch->read_topics, topics, count);
+}
+
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
 {
     /* drops topics of an earlier answer that could not be read to its end */
@@ -165,6 +183,8 @@ void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
     if (fetch->subscription.pattern != NULL)
         change_topics(fetch);
     report_topics(fetch);
+    if (fetch->sink_commits)
+        tell_sink(fetch);
     if (ps_kafka_leader_sees_change(fetch))
         ps_kafka_member_rebalance(fetch);
 }

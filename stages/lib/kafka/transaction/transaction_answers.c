@@ -1,6 +1,7 @@
 /* The answers to the requests of a transaction, and how a commit ends. No function here uses a connection: broker.c
  * calls them. */
 #include "stages/lib/kafka/cluster/native.h"
+#include "stages/lib/kafka/read_topics.h"
 #include "stages/lib/kafka/transaction/position.h"
 
 #include "stages/lib/kafka/errors.h"
@@ -288,9 +289,23 @@ static const struct ps_kafka_native_topic *missing_topic(struct ps_kafka_native 
     return topic;
 }
 
+/* Reports that a source of this process reads the topic, which the sink's cluster does not have. */
+static void tell_apart(struct ps_kafka_native *client, struct ps_slice topic)
+{
+    char text[256];
+    if (!ps_kafka_native_may_tell(client, &client->transaction.apart_told_ns))
+        return;
+    snprintf(text, sizeof text,
+             "the source reads topic %.*s, which the sink's brokers do not have: two clusters with the same "
+             "id? One "
+             "transaction cannot span both; set penstock.guarantee = at-least-once",
+             (int)ps_least(topic.length, 80), topic.data);
+    ps_kafka_native_notice(client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION, text);
+}
+
 /* Returns the error of a position that is not left out; else 0. A position is left out of the transaction if the
- * coordinator has lacked its topic for some time, and no broker has it: records of a deleted topic need no position,
- * and a refused position would hold up the records of all other topics. */
+ * coordinator has lacked its topic for some time, no broker has it, and the cluster of the source does not have it either:
+ * records of a deleted topic need no position, and a refused position would hold up the records of all other topics. */
 static int16_t position_error(struct ps_kafka_native *client, struct ps_slice topic, int32_t part,
                               int16_t error)
 {
@@ -306,7 +321,11 @@ static int16_t position_error(struct ps_kafka_native *client, struct ps_slice to
                     now_ns >= transaction->asked_ns + limit_ns / PS_KAFKA_NATIVE_ANSWER_PART;
     bool decided = transaction->asked_ns != 0 && complete && now_ns >= transaction->missing_ns + limit_ns;
     bool denied = known->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || known->partition_count > 0;
-    position->left_out = decided && transaction->answers > 0 && denied && part >= known->partition_count;
+    bool deleted = decided && transaction->answers > 0 && denied && part >= known->partition_count;
+    bool apart = deleted && ps_kafka_read_topics_have(position->name->group, topic, part);
+    if (apart)
+        tell_apart(client, topic);
+    position->left_out = deleted && !apart;
     transaction->lacks |= decided && !position->left_out;
     return position->left_out ? 0 : error;
 }
