@@ -136,6 +136,9 @@ struct ps_kafka_native_api {
 
 extern const struct ps_kafka_native_api ps_kafka_native_apis[PS_KAFKA_NATIVE_KINDS];
 
+#define PS_KAFKA_NATIVE_PRODUCE_OF_BATCHES                                                                   \
+    3 /* version of Produce, from Kafka 0.11 on; earlier ones have messages */
+
 /* A reader talks to its group's coordinator over a connection of its own, because answers to Fetch may take long. The
  * broker of that connection has the number COORDINATOR - node. */
 #define PS_KAFKA_NATIVE_COORDINATOR INT32_MAX

@@ -1,11 +1,11 @@
 /* The encoding of requests (Kafka protocol guide). */
 #include "stages/lib/kafka/cluster/native_internal.h"
+#include "stages/lib/kafka/errors.h"
 #include "stages/lib/kafka/wire/wire.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define PRODUCE_VERSION_OF_BATCHES 3 /* earlier ones have messages */
 #define PRODUCE_VERSION_OF_ZSTD 7
 #define HEADER_BYTES_MAX (16U + PS_KAFKA_NATIVE_CLIENT_ID_BYTES) /* and the tags at both ends */
 /* bytes before one batch: topic, counts, partition, length */
@@ -233,7 +233,7 @@ static bool close_batch(const struct ps_kafka_native_broker *broker, struct ps_k
                  version >= PRODUCE_VERSION_OF_ZSTD; /* KIP-110 */
     struct ps_kafka_compressor *compressor = known ? client->compressor : NULL;
     partition->usual_bytes = batch->length;
-    if (version < PRODUCE_VERSION_OF_BATCHES) {
+    if (version < PS_KAFKA_NATIVE_PRODUCE_OF_BATCHES) {
         uint64_t memory = ps_kafka_native_batch_memory(batch);
         bool closed = ps_kafka_native_batch_close_as_messages(batch, compressor, &client->spare);
         ps_kafka_native_batch_grew(client, batch, memory);
@@ -253,6 +253,23 @@ static bool knows_producer(const struct ps_kafka_native *client,
            (partition->known_ns != 0 && client->now.mono_ns < partition->known_ns + PS_KAFKA_NATIVE_KNOWN_NS);
 }
 
+/* Returns whether the broker takes the format of a batch that was closed for another leader. If not, because one of them is
+ * older than Kafka 0.11, the producer ends: the next one encodes the records anew. */
+static bool takes_format(const struct ps_kafka_native_broker *broker,
+                         const struct ps_kafka_native_batch *batch)
+{
+    bool wants_messages =
+        broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain < PS_KAFKA_NATIVE_PRODUCE_OF_BATCHES;
+    if (ps_kafka_native_batch_has_messages(batch) == wants_messages)
+        return true;
+    ps_kafka_native_die(
+        broker->client, PS_KAFKA_LIBRARY_RETRY,
+        "topic %s, partition %d: one of its leaders is older than Kafka 0.11, and records for "
+        "it have another format",
+        batch->partition->topic->name, batch->partition->number);
+    return false;
+}
+
 /* Takes batches while there is room and memory, one batch of each ready partition, and closes them. */
 static void take_batches(struct ps_kafka_native_broker *broker, struct ps_kafka_native_request *request)
 {
@@ -264,7 +281,7 @@ static void take_batches(struct ps_kafka_native_broker *broker, struct ps_kafka_
         bool again = batch->closed;
         if (request->batch_count > 0 && bytes + batch->length > client->settings.request_bytes_max)
             break;
-        if (!again && !close_batch(broker, batch))
+        if (again ? !takes_format(broker, batch) : !close_batch(broker, batch))
             break;
         broker->ready = partition->next_ready;
         if (broker->ready == NULL)
@@ -297,7 +314,7 @@ struct ps_kafka_native_request *ps_kafka_native_request_produce(struct ps_kafka_
         return NULL;
     }
     client->transaction.any_joined |= flexible;
-    if (request->version >= PRODUCE_VERSION_OF_BATCHES)
+    if (request->version >= PS_KAFKA_NATIVE_PRODUCE_OF_BATCHES)
         at = put_transactional_id(client, flexible, at);
     at = ps_wire_put_int16(at, (int16_t)client->settings.acks);
     at = ps_wire_put_int32(at, client->settings.acks_timeout_ms);

@@ -101,6 +101,12 @@ static bool versions(struct ps_kafka_native_broker *broker, struct ps_wire_in *i
         return ps_kafka_native_refuse(reason, "the broker's versions of Produce or Metadata are not known: "
                                               "it needs Kafka 0.10 or newer");
     }
+    if (broker->client->settings.idempotent &&
+        broker->versions[PS_KAFKA_NATIVE_PRODUCE].plain < PS_KAFKA_NATIVE_PRODUCE_OF_BATCHES) {
+        broker->refusal = PS_KAFKA_LIBRARY_UNSUPPORTED_FEATURE;
+        return ps_kafka_native_refuse(reason, "the broker is older than Kafka 0.11, and needs "
+                                              "kafka.producer.enable.idempotence = false");
+    }
     if (broker->client->account.mechanism != NULL)
         return ps_kafka_native_login_begin(broker, reason);
     broker->phase = PS_KAFKA_NATIVE_UP;

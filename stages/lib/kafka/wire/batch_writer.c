@@ -19,6 +19,7 @@
 /* of a message: offset, length, checksum, magic, attributes, time, lengths of key and value */
 #define MESSAGE_HEAD_BYTES 34U
 #define MESSAGE_MAGIC 1
+#define MAGIC_AT 16U /* of a batch, or message */
 
 struct ps_kafka_native_batch *ps_kafka_native_batch_make(void)
 {
@@ -330,4 +331,9 @@ bool ps_kafka_native_batch_close_as_messages(struct ps_kafka_native_batch *batch
     batch->length = (uint32_t)length;
     batch->closed = true;
     return true;
+}
+
+bool ps_kafka_native_batch_has_messages(const struct ps_kafka_native_batch *batch)
+{
+    return batch->bytes[MAGIC_AT] == MESSAGE_MAGIC;
 }

@@ -83,3 +83,5 @@ void ps_kafka_native_batch_close(struct ps_kafka_native_batch *batch,
 bool ps_kafka_native_batch_close_as_messages(struct ps_kafka_native_batch *batch,
                                              struct ps_kafka_compressor *compressor,
                                              struct ps_byte_buffer *spare);
+/* Returns whether the closed batch is such a set of messages. */
+bool ps_kafka_native_batch_has_messages(const struct ps_kafka_native_batch *batch);
