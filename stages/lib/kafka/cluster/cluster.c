@@ -309,6 +309,7 @@ static void read_topic(struct ps_kafka_native *client, struct ps_wire_in *in, in
     if (topic != NULL && !in->failed) {
         look_for_another(client, topic, id, error, count);
         topic->has_id = error == 0 ? !is_no_id(id) : topic->has_id;
+        topic->listed_count = count > 0 ? (int32_t)count : topic->listed_count;
     }
     if (topic != NULL && error == 0 && !in->failed && !ps_kafka_native_topic_resize(topic, (int32_t)count))
         lacks = note_lack(client, true);

@@ -73,6 +73,7 @@ struct ps_kafka_native_topic {
     uint32_t lives;                     /* how often the id has changed: the topic was created again */
     struct ps_kafka_native_partition **partitions; /* each stays at its address */
     int32_t partition_count;                       /* 0: not known */
+    int32_t listed_count; /* of the last answer with partitions; the topic may keep former ones */
     /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
     uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */

@@ -164,7 +164,7 @@ static void tell_sink(struct ps_kafka_fetch *fetch)
         if (topic == NULL || topic->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION)
             continue;
         snprintf(topics[count].name, sizeof topics[count].name, "%s", topic->name);
-        topics[count++].partitions = topic->partition_count;
+        topics[count++].partitions = topic->listed_count;
     }
     ps_kafka_read_topics_set(&fetch->read_topics, topics, count);
 }

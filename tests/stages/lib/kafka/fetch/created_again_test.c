@@ -456,6 +456,30 @@ static void test_fewer_partitions(void **state)
     end(&run);
 }
 
+static bool sink_hears_of(int64_t partition)
+{
+    return ps_kafka_read_topics_have((struct ps_slice){"g", 1}, (struct ps_slice){"t", 1}, partition);
+}
+
+/* Brokers that tell no ids: the sink that commits hears that the new topic lacks partitions of the former one, so that it leaves
+ * out their positions. */
+static void test_fewer_partitions_without_ids(void **state)
+{
+    const struct ps_pair option = {.key = "topic.metadata.refresh.interval.ms", .value = "50"};
+    begin_with(&run, 1, &option, 1, true);
+    run.group.old_metadata = run.group.leads = true;
+    append_to_each(4);
+    read_all(&run);
+    turn_often(200);
+    assert_true(sink_hears_of(PS_TEST_GROUP_PARTITIONS - 1));
+    ps_test_group_make_anew(&run.group);
+    run.group.partitions = 1;
+    turn_often(600);
+    assert_true(sink_hears_of(0));
+    assert_false(sink_hears_of(1));
+    end(&run);
+}
+
 /* The topic is deleted, and not created again: the source ends without the commit that the coordinator refuses. */
 static void test_deleted(void **state)
 {
@@ -494,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_latest_without_offset),
         cmocka_unit_test(test_more_partitions),
         cmocka_unit_test(test_fewer_partitions),
+        cmocka_unit_test(test_fewer_partitions_without_ids),
         cmocka_unit_test(test_deleted),
     };
     assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
