@@ -124,10 +124,11 @@ static void note_progress(struct ps_kafka_channel_put *put, const struct ps_now 
 {
     if (put->leases == 0)
         put->progress_ns = now->mono_ns;
-    else if (put->sender->progress_ns > put->progress_ns)
+    else if (put->sender != NULL && put->sender->progress_ns > put->progress_ns)
         put->progress_ns = put->sender->progress_ns; /* part of a lease was acknowledged */
     __atomic_store_n(&put->stuck_since_ns, put->leases == 0 ? 0 : put->progress_ns, __ATOMIC_RELAXED);
-    ps_kafka_reason_note(&put->reason, put->sender->last_error);
+    if (put->sender != NULL) /* else it has the reason why there is none */
+        ps_kafka_reason_note(&put->reason, put->sender->last_error);
 }
 
 static bool is_too_old(const struct ps_kafka_channel_put *put, const struct ps_lease *lease,
@@ -151,7 +152,8 @@ static bool must_give_up(struct ps_kafka_channel_put *put, const struct ps_now *
         now->mono_ns < put->give_up_ns)
         return false;
     put->give_up_ns = now->mono_ns + put->plan->patience_ns / 4;
-    return any_too_old(put, put->sender->window.held.first, now) || any_too_old(put, put->waiting, now);
+    return (put->sender != NULL && any_too_old(put, put->sender->window.held.first, now)) ||
+           any_too_old(put, put->waiting, now);
 }
 
 /* The time for which the process may not have run does not count: the acknowledgements of that time are still to come. */
@@ -192,7 +194,7 @@ static void give_up(struct ps_kafka_channel_put *put, const struct ps_now *now)
                "the brokers have acknowledged nothing for %s: events whose clients wait are refused; check "
                "the brokers",
                ps_quantity_print_ns(now->mono_ns - put->progress_ns).text);
-    put->giving_up = !ps_kafka_sender_recall(put->sender, &back, now);
+    put->giving_up = put->sender != NULL && !ps_kafka_sender_recall(put->sender, &back, now);
     if (put->giving_up)
         return;
     struct ps_lease *waiting = put->waiting;
@@ -239,11 +241,10 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
         put->since_ns = now->mono_ns;
     if (put->sender == NULL)
         open_sender(put, port, now);
-    if (put->sender == NULL)
-        return put->retry_ns;
     put->engine_port = port;
-    uint64_t next_ns = now->mono_ns + WAITING_LOOK_NS, sender_ns = PS_NEVER;
-    if (!put->giving_up) { /* first takes the acknowledgements that have come: they count as progress */
+    uint64_t next_ns = now->mono_ns + WAITING_LOOK_NS, sender_ns = put->retry_ns;
+    /* first takes the acknowledgements that have come: they count as progress */
+    if (put->sender != NULL && !put->giving_up) {
         sender_ns = ps_kafka_sender_tick(put->sender, now);
         feed(put, now);
     }
@@ -252,7 +253,7 @@ uint64_t ps_kafka_channel_put_tick(struct ps_kafka_channel_put *put, struct ps_p
     if (put->giving_up || must_give_up(put, now)) {
         give_up(put, now);
     } else {
-        if (put->waiting == NULL || sender_ns < next_ns)
+        if (put->waiting == NULL || put->sender == NULL || sender_ns < next_ns)
             next_ns = sender_ns;
         /* The time at which a source's client may have to be refused. */
         uint64_t patient_ns = put->progress_ns + put->plan->patience_ns;

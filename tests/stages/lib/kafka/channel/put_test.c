@@ -106,9 +106,42 @@ static void test_silent_brokers(void **state)
     end();
 }
 
+static struct ps_kafka_producer *make_none(const struct ps_kafka_producer_config *config, struct ps_err *err)
+{
+    ps_err_set(err, "no descriptor");
+    return NULL;
+}
+
+/* No client can be made: after the time limit the source's client is refused, as with silent brokers. */
+static void test_no_client(void **state)
+{
+    begin();
+    struct ps_kafka_engine none = *put_plan.sender.engine;
+    none.create = make_none;
+    assert_true(ps_kafka_channel_put_recall(put));
+    put->stripped_end = NULL; /* the channel goes on */
+    put_plan.sender.engine = &none;
+    struct ps_lease *lease = PS_LEASE(&stage, PS_BODY("0")), *given = lease;
+    lease->refusable = true;
+    lease->batch->opened = stage.now;
+    assert_int_equal(ps_kafka_channel_put_add(put, &given, &stage.now), PS_PUT_OK);
+    uint64_t since_ns = stage.now.mono_ns;
+    while (stage.home_count == 0 && stage.now.mono_ns < since_ns + 2 * PATIENCE_NS) {
+        assert_true(ps_kafka_channel_put_tick(put, &stage.port, &stage.now) > stage.now.mono_ns);
+        assert_null(put->sender);
+        ps_test_stage_pass_ms(&stage, 1000);
+    }
+    assert_in_range(stage.now.mono_ns - since_ns, PATIENCE_NS, PATIENCE_NS + 10 * PS_NS_PER_S);
+    assert_int_equal(stage.home_count, 1);
+    assert_true(lease->failed);
+    assert_int_equal(counters.values[PS_COUNTER_refused], 1);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_client),
         cmocka_unit_test(test_pause_of_the_process),
         cmocka_unit_test(test_silent_brokers),
     };
