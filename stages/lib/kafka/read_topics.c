@@ -49,9 +49,11 @@ bool ps_kafka_read_topics_have(struct ps_slice group, struct ps_slice topic, int
 {
     bool found = false;
     pthread_mutex_lock(&mutex);
-    for (const struct ps_kafka_read_topics *own = sources; own != NULL && !found; own = own->next) {
+    for (struct ps_kafka_read_topics *own = sources; own != NULL && !found; own = own->next) {
         for (uint32_t i = 0; i < own->count && !found && is_same(group, own->group); i++)
             found = partition < own->topics[i].partitions && is_same(topic, own->topics[i].name);
+        if (found)
+            __atomic_store_n(&own->asked, true, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&mutex);
     return found;

@@ -17,6 +17,7 @@ struct ps_kafka_read_topics {
     const char *group; /* the source's consumer group */
     struct ps_kafka_read_topic *topics;
     uint32_t count;
+    bool asked; /* a sink has asked since the source looked here; atomic */
     struct ps_kafka_read_topics *next;
 };
 
@@ -27,5 +28,6 @@ void ps_kafka_read_topics_set(struct ps_kafka_read_topics *own, struct ps_kafka_
 /* Removes the source. It may have no topics. */
 void ps_kafka_read_topics_remove(struct ps_kafka_read_topics *own);
 
-/* Returns whether a source with this group reads the topic, and its cluster has the partition. */
+/* Returns whether a source with this group reads the topic, and its cluster has the partition, as far as the source knows. Makes
+ * the source ask its cluster again: it may rest, because the sink that asks takes nothing. */
 bool ps_kafka_read_topics_have(struct ps_slice group, struct ps_slice topic, int64_t partition);

@@ -152,6 +152,15 @@ static void report_topics(struct ps_kafka_fetch *fetch)
     }
 }
 
+/* Asks for metadata if a sink needs to know whether a topic is still there. */
+static void look_for_question(struct ps_kafka_fetch *fetch)
+{
+    if (PS_LIKELY(!__atomic_load_n(&fetch->read_topics.asked, __ATOMIC_RELAXED)))
+        return;
+    __atomic_store_n(&fetch->read_topics.asked, false, __ATOMIC_RELAXED);
+    ps_kafka_fetch_want_leader(fetch);
+}
+
 /* Tells the sink that commits what the source's cluster says of the topics. */
 static void tell_sink(struct ps_kafka_fetch *fetch)
 {
@@ -171,6 +180,7 @@ static void tell_sink(struct ps_kafka_fetch *fetch)
 
 void ps_kafka_fetch_topics_turn(struct ps_kafka_fetch *fetch)
 {
+    look_for_question(fetch);
     /* drops topics of an earlier answer that could not be read to its end */
     if (fetch->client->metadata.asked) {
         ps_kafka_fetch_texts_free(&fetch->subscription.found, &fetch->subscription.found_count);

@@ -322,7 +322,8 @@ static int16_t position_error(struct ps_kafka_native *client, struct ps_slice to
     bool decided = transaction->asked_ns != 0 && complete && now_ns >= transaction->missing_ns + limit_ns;
     bool denied = known->error == PS_KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION || known->partition_count > 0;
     bool deleted = decided && transaction->answers > 0 && denied && part >= known->partition_count;
-    bool apart = deleted && ps_kafka_read_topics_have(position->name->group, topic, part);
+    /* asked also before the decision, so that the source's cluster has answered by then */
+    bool is_read = ps_kafka_read_topics_have(position->name->group, topic, part), apart = deleted && is_read;
     if (apart)
         tell_apart(client, topic);
     position->left_out = deleted && !apart;

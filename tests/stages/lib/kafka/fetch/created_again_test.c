@@ -480,6 +480,23 @@ static void test_fewer_partitions_without_ids(void **state)
     end(&run);
 }
 
+/* A sink that asks makes the source ask its cluster, although the source may rest and read nothing. */
+static void test_sink_asks(void **state)
+{
+    begin_with(&run, 1, NULL, 0, true);
+    run.group.leads = true;
+    append_to_each(4);
+    read_all(&run);
+    turn_often(600);
+    uint64_t known_ns = client_of()->client->metadata.answered_ns;
+    turn_often(600);
+    assert_int_equal(client_of()->client->metadata.answered_ns, known_ns);
+    assert_true(sink_hears_of(0));
+    turn_often(600);
+    assert_true(client_of()->client->metadata.answered_ns > known_ns);
+    end(&run);
+}
+
 /* The topic is deleted, and not created again: the source ends without the commit that the coordinator refuses. */
 static void test_deleted(void **state)
 {
@@ -519,6 +536,7 @@ int main(void)
         cmocka_unit_test(test_more_partitions),
         cmocka_unit_test(test_fewer_partitions),
         cmocka_unit_test(test_fewer_partitions_without_ids),
+        cmocka_unit_test(test_sink_asks),
         cmocka_unit_test(test_deleted),
     };
     assert_int_equal(ps_log_open("/dev/null", NULL), PS_OK);
