@@ -270,9 +270,10 @@ if(NOT PS_SANITIZE)
     add_test(NAME scenario_${name} COMMAND ${runner} $<TARGET_FILE:world> --scenario ${file} --runs 2)
     set_tests_properties(scenario_${name} PROPERTIES LABELS world TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
   endforeach()
-  foreach(plant swapped counted unready descriptor thread memory file late lines assertion no-sync lost doubled invented stuck astray header) # the referee is tested, too
+  foreach(plant swapped counted unready descriptor thread memory file late lines assertion lost doubled invented stuck astray header) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})
   endforeach()
+  world_test(referee_no-sync --from 91 --runs 60 --plant no-sync) # few seeds lose something without a sync
   foreach(plant ahead behind)
     world_test(referee_${plant} --runs 400 --only "taildir -> memory" --plant ${plant})
   endforeach()

@@ -73,7 +73,7 @@ static void reload_step(struct world_peer *peer)
 /* The machine, or who watches it, needs a while to start the agent again; its peers go on, and what is on its way arrives. */
 static void pause_between_lives(void)
 {
-    uint64_t end = world->now_ns + world_below(world_below(4) == 0 ? 10000 * MS : 200 * MS);
+    uint64_t end = world->now_ns + 1000 * MS + world_below(world_below(4) == 0 ? 10000 * MS : 200 * MS);
     do {
         uint64_t due = peers_due_ns();
         world->now_ns = due > end ? end : due > world->now_ns ? due : world->now_ns;
