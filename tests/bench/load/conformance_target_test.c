@@ -383,9 +383,9 @@ static void test_urls_that_cannot_be(void **state)
     ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1:99?ack=perhaps", "true");
     ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1:99?akc=true", "ack");
     ps_test_lane_refused(&ps_target_netcat, "netcat://127.0.0.1", "port");
-    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?ca=/nonexistent/ca.pem", "No such file");
-    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?key=/nonexistent/key.pem", "needs cert=FILE");
-    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1?verfy=true", "verify");
+    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1:99?ca=/nonexistent/ca.pem", "No such file");
+    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1:99?key=/nonexistent/key.pem", "needs cert=FILE");
+    ps_test_lane_refused(&ps_target_tls, "tls://127.0.0.1:99?verfy=true", "verify");
 }
 
 static int choose(void **state)
