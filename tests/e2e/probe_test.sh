@@ -151,7 +151,7 @@ done
 
 # ---- no broker; one that does not speak TLS; a topic that depends on the event ----
 write_agent "$(free_port)" here "$work/gone"
-probe 3 -- '^  FAILED +sink k1: brokers 127.0.0.1:[0-9]+: .*Connection refused.*check that the broker runs'
+probe 3 -- '^  FAILED +sink k1: brokers 127.0.0.1:[0-9]+: .*Connection refused.*check that the brokers run'
 says_not 'topic here:'
 says "^  FAILED +sink k2: sink.directory: directory $work/gone: No such file or directory; create it"
 write_agent "$kafka" here "$work/files"
