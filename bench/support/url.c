@@ -188,10 +188,10 @@ enum ps_status ps_url_address(const struct ps_url *url, struct sockaddr_storage 
                               unsigned *address_bytes, struct ps_err *err)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
-    if (*url->port == '\0')
-        return ps_err_set(err, "%s: a port is missing: %s://HOST:PORT", url->text, url->scheme);
     if (*url->host == '\0')
         return ps_err_set(err, "%s: a host is missing: %s://HOST:PORT", url->text, url->scheme);
+    if (*url->port == '\0')
+        return ps_err_set(err, "%s: a port is missing: %s://HOST:PORT", url->text, url->scheme);
     int code = getaddrinfo(url->host, url->port, &hints, &found);
     if (code != 0)
         return ps_err_set(err, "%s: %s: %s", url->text, url->host, gai_strerror(code));
