@@ -312,8 +312,8 @@ void ps_kafka_native_partition_withdraw(struct ps_kafka_native_partition *partit
 struct ps_kafka_native_batch *ps_kafka_native_partition_pop(struct ps_kafka_native_partition *partition);
 /* Called when a batch in flight was not written: sends it again. */
 void ps_kafka_native_partition_return(struct ps_kafka_native *client, struct ps_kafka_native_batch *batch);
-/* Called when a batch in flight was answered or given up: if it was the partition's last batch in flight, those that were not
- * written are sent again. */
+/* Called when a batch in flight was answered or given up. If no batch of the partition is in flight any more, sends the
+ * batches again that were not written. */
 void ps_kafka_native_partition_landed(struct ps_kafka_native *client,
                                       struct ps_kafka_native_partition *partition);
 

@@ -33,9 +33,9 @@ char *ps_kafka_fetch_room(struct ps_kafka_native *client, struct ps_kafka_native
 
 /* ---- requests ---- */
 
-/* Returns whether the partition is to be read from the broker. A topic that metadata of this turn shows as created again
- * is not read before the next turn takes it anew: its log would be asked for the former topic's offset. With a sink that
- * commits, the client itself first commits an offset at which reading begins again: later, its commit could follow that of
+/* Returns whether the partition is to be read from the broker. Metadata of this turn may show that the topic was created
+ * again. The topic then waits for the next turn, which takes it anew: until then `next` is an offset of the former topic.
+ * With a sink that commits, the client itself first commits an offset at which reading begins again: later, its commit could follow that of
  * a transaction. */
 static bool is_of(const struct ps_kafka_fetch *fetch, uint32_t i, const struct ps_kafka_native_broker *broker)
 {

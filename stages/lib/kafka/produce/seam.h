@@ -180,7 +180,7 @@ struct ps_kafka_engine {
     bool (*heard)(struct ps_kafka_producer *producer, struct ps_kafka_topic *topic, uint64_t since_ns,
                   int *error);
     /* Returns whether a broker has answered, since then not all of them were down, and the cluster has given the producer what it needs
-     * for writing. NULL: the engine says so in its statistics. */
+     * for writing. NULL: the statistics of the engine have this. */
     bool (*reaches)(struct ps_kafka_producer *producer);
 };
 

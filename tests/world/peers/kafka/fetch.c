@@ -320,14 +320,11 @@ enum kafka_served kafka_list_offsets(struct kafka_cluster *cluster, struct kafka
     bool committed_only = request->version >= 2 && kafka_get(in, 1) == 1;
     if (request->version >= 2)
         kafka_put(answer, 0, 4);
-    int64_t topics = kafka_get_count(in);
-    kafka_put_count(answer, topics);
+    int64_t topics = kafka_echo_count(in, answer);
     for (; topics > 0 && !in->bad; topics--) {
         char name[KAFKA_NAME_MAX];
-        kafka_get_text(in, name, sizeof name);
-        kafka_put_text(answer, name);
-        int64_t count = kafka_get_count(in);
-        kafka_put_count(answer, count);
+        kafka_echo_text(in, answer, name, sizeof name);
+        int64_t count = kafka_echo_count(in, answer);
         for (; count > 0 && !in->bad; count--) {
             int32_t number = (int32_t)kafka_get(in, 4);
             int64_t time = kafka_get(in, 8);
@@ -374,14 +371,11 @@ enum kafka_served kafka_epochs(struct kafka_cluster *cluster, struct kafka_reque
     struct kafka_in *in = &request->in;
     kafka_get(in, 4); /* replica */
     kafka_put(answer, 0, 4);
-    int64_t topics = kafka_get_count(in);
-    kafka_put_count(answer, topics);
+    int64_t topics = kafka_echo_count(in, answer);
     for (; topics > 0 && !in->bad; topics--) {
         char name[KAFKA_NAME_MAX];
-        kafka_get_text(in, name, sizeof name);
-        kafka_put_text(answer, name);
-        int64_t count = kafka_get_count(in);
-        kafka_put_count(answer, count);
+        kafka_echo_text(in, answer, name, sizeof name);
+        int64_t count = kafka_echo_count(in, answer);
         for (; count > 0 && !in->bad; count--) {
             int32_t number = (int32_t)kafka_get(in, 4), current = (int32_t)kafka_get(in, 4),
                     epoch = (int32_t)kafka_get(in, 4);

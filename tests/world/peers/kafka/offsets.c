@@ -82,15 +82,12 @@ static void commit_topics(struct kafka_cluster *cluster, struct kafka_request *r
                           bool has_epochs, int error, int64_t producer, struct kafka_out *answer)
 {
     struct kafka_in *in = &request->in;
-    int64_t topics = kafka_get_count(in);
-    kafka_put_count(answer, topics);
+    int64_t topics = kafka_echo_count(in, answer);
     for (; topics > 0 && !in->bad; topics--) {
         char name[KAFKA_NAME_MAX], metadata[KAFKA_NAME_MAX];
-        kafka_get_text(in, name, sizeof name);
-        kafka_put_text(answer, name);
+        kafka_echo_text(in, answer, name, sizeof name);
         int topic = kafka_topic_named(cluster, name);
-        int64_t count = kafka_get_count(in);
-        kafka_put_count(answer, count);
+        int64_t count = kafka_echo_count(in, answer);
         for (; count > 0 && !in->bad; count--) {
             int32_t number = (int32_t)kafka_get(in, 4);
             struct kafka_offset offset = {.offset = kafka_get(in, 8), .epoch = -1};
@@ -227,11 +224,9 @@ enum kafka_served kafka_offsets(struct kafka_cluster *cluster, struct kafka_requ
     bool is_left_out = error != KAFKA_NONE && request->version >= 2;
     kafka_put_count(answer, is_left_out ? 0 : topics);
     for (; topics > 0 && !in->bad && !is_left_out; topics--) {
-        kafka_get_text(in, name, sizeof name);
-        kafka_put_text(answer, name);
+        kafka_echo_text(in, answer, name, sizeof name);
         int topic = kafka_topic_named(cluster, name);
-        int64_t count = kafka_get_count(in);
-        kafka_put_count(answer, count);
+        int64_t count = kafka_echo_count(in, answer);
         for (; count > 0 && !in->bad; count--) {
             int32_t number = (int32_t)kafka_get(in, 4);
             bool is_pending = is_stable && kafka_partition_of(cluster, topic, number) != NULL &&

@@ -263,14 +263,11 @@ static enum kafka_served answer_produce(struct kafka_cluster *cluster, struct ka
     kafka_get_text(in, id, sizeof id);
     int64_t acks = kafka_get(in, 2);
     kafka_get(in, 4); /* timeout */
-    int64_t topics = kafka_get_count(in);
-    kafka_put_count(answer, topics);
+    int64_t topics = kafka_echo_count(in, answer);
     for (; topics > 0 && !in->bad; topics--) {
-        kafka_get_text(in, name, sizeof name);
-        kafka_put_text(answer, name);
+        kafka_echo_text(in, answer, name, sizeof name);
         int topic = kafka_topic_named(cluster, name);
-        int64_t partitions = kafka_get_count(in);
-        kafka_put_count(answer, partitions);
+        int64_t partitions = kafka_echo_count(in, answer);
         for (; partitions > 0 && !in->bad; partitions--)
             answer_partition(cluster, request, id, topic, answer);
         kafka_get_tags(in);

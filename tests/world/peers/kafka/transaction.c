@@ -167,15 +167,12 @@ enum kafka_served kafka_add_partitions(struct kafka_cluster *cluster, struct kaf
     if (one != NULL && error == KAFKA_NONE)
         error = kafka_transaction_begin(one);
     kafka_put(answer, 0, 4);
-    int64_t topics = kafka_get_count(in);
-    kafka_put_count(answer, topics);
+    int64_t topics = kafka_echo_count(in, answer);
     for (; topics > 0 && !in->bad; topics--) {
         char name[KAFKA_NAME_MAX];
-        kafka_get_text(in, name, sizeof name);
-        kafka_put_text(answer, name);
+        kafka_echo_text(in, answer, name, sizeof name);
         int topic = kafka_topic_named(cluster, name);
-        int64_t count = kafka_get_count(in);
-        kafka_put_count(answer, count);
+        int64_t count = kafka_echo_count(in, answer);
         for (; count > 0 && !in->bad; count--) {
             int32_t number = (int32_t)kafka_get(in, 4);
             bool is_there = kafka_partition_of(cluster, topic, number) != NULL;

@@ -137,6 +137,19 @@ void kafka_put_text(struct kafka_out *out, const char *text)
     kafka_put_bytes(out, text, text == NULL ? 0 : strlen(text));
 }
 
+int64_t kafka_echo_count(struct kafka_in *in, struct kafka_out *out)
+{
+    int64_t count = kafka_get_count(in);
+    kafka_put_count(out, count);
+    return count;
+}
+
+void kafka_echo_text(struct kafka_in *in, struct kafka_out *out, char *to, size_t room)
+{
+    kafka_get_text(in, to, room);
+    kafka_put_text(out, to);
+}
+
 void kafka_put_tags(struct kafka_out *out)
 {
     if (out->flexible)

@@ -35,9 +35,12 @@ void kafka_put(struct kafka_out *out, int64_t value, unsigned bytes);
 void kafka_put_string(struct kafka_out *out, const char *text); /* NULL: null */
 void kafka_put_bytes(struct kafka_out *out, const void *bytes, size_t length);
 void kafka_put_text(struct kafka_out *out, const char *text); /* NULL: null */
-void kafka_put_count(struct kafka_out *out, int64_t count);   /* -1: null */
-void kafka_put_varint(struct kafka_out *out, int64_t value);  /* zigzag */
-void kafka_put_tags(struct kafka_out *out);                   /* none */
+/* An answer repeats the count, or the name, of the request. */
+int64_t kafka_echo_count(struct kafka_in *in, struct kafka_out *out);
+void kafka_echo_text(struct kafka_in *in, struct kafka_out *out, char *to, size_t room);
+void kafka_put_count(struct kafka_out *out, int64_t count);  /* -1: null */
+void kafka_put_varint(struct kafka_out *out, int64_t value); /* zigzag */
+void kafka_put_tags(struct kafka_out *out);                  /* none */
 /* Writes a count, which is below 127, over the one that was put at `at`. */
 void kafka_patch_count(struct kafka_out *out, size_t at, int64_t count);
 /* Writes an integer over what was put at `at`. */
