@@ -14,7 +14,9 @@ Options:
                 (tests/mutation/reach.py): seconds for each bug instead of a minute, so that hundreds can be drawn
   --world       with --together: asks the world alone (tests/mutation/world.py), at most --seconds of CPU for each bug (120), with its seeds from 1 to --seeds
                 (1000), and prints a table by folder: bugs, how many the world's agents call, execute, and how many it finds
-  --bugs FILE   another list than mutants.txt
+  --needed      with --together: asks what stays first (scenarios, world, conformance suites, oracles, fuzz corpora), then the other tests of parts, and says
+                which programs no bug needed (tests/mutation/needed.py). --seconds and --seeds limit the world
+  --bugs FILE   another list than mutants.txt; several, and together with --draw
   --list        prints the bugs and the tests chosen for each; runs nothing
   --fit         says which blocks of the list do not fit this tree: the line is gone, or there twice, or a test; builds and runs nothing
   --build DIR   where the copy is kept (default: build/mutation); the next run builds only what changed
@@ -45,6 +47,7 @@ import subprocess
 import sys
 import time
 
+import needed
 import reach
 import together
 import world
@@ -460,13 +463,39 @@ def judge_parts(copy, mutants):
         yield mutants[number - 1], "CAUGHT" if test else "SURVIVED", test or (f"{asked} tests" if asked else "no test reaches it")
 
 
-def judge_world(copy, mutants, seeds, seconds):
-    """Yields each bug with its outcome and detail. Runs only the world."""
+def stale(copy, mutants):
+    """The numbers of the bugs whose line is gone, as outcomes."""
     out = {}
     for number, mutant in enumerate(mutants, 1):
         lines = pathlib.Path(copy.tree, mutant.path).read_text().split("\n") if os.path.exists(os.path.join(copy.tree, mutant.path)) else []
         if mutant.find(lines) is None:
             out[number] = "STALE"
+    return out
+
+
+def judge_needed(copy, mutants, seeds, seconds):
+    """Yields each bug with its outcome and detail, then prints which programs are needed."""
+    out, tests = stale(copy, mutants), {}
+    scenarios = [name for name in copy.all if name.startswith(("scenario_", "fuzz_"))]
+    for path in {mutant.path for mutant in mutants}:
+        tests[path] = choose_parts(path, set(copy.all), copy.targets) + scenarios
+    names = {test for some in tests.values() for test in some}
+    with_probe = build_together(copy, mutants, names | {"world"}, out)
+    asker = needed.Asker(copy.build, int(copy.jobs), seeds)
+    for said in asker.world.measure() + asker.measure_all(names, int(copy.timeout)):
+        print(f"not asked, because it does not pass without a bug: {said}", flush=True)
+    for number, outcome in sorted(out.items()):
+        yield mutants[number - 1], outcome, ""
+    numbers = [number for number in range(1, len(mutants) + 1) if number not in out]
+    questions = [(number, number in with_probe, tests[mutants[number - 1].path], mutants[number - 1].path) for number in numbers]
+    for number, (kind, detail) in asker.judge_all(questions, seconds):
+        yield mutants[number - 1], "CAUGHT" if kind else "SURVIVED", f"{kind}: {detail}" if kind else detail
+    print("\n".join(needed.report(copy.tree, asker, names)))
+
+
+def judge_world(copy, mutants, seeds, seconds):
+    """Yields each bug with its outcome and detail. Runs only the world."""
+    out = stale(copy, mutants)
     with_probe = build_together(copy, mutants, {"world"}, out)
     asker = world.Asker(copy.build, int(copy.jobs), seeds)
     for said in asker.measure():
@@ -488,10 +517,11 @@ def main():
     parser.add_argument("paths", nargs="*")
     parser.add_argument("--draw", type=int)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--bugs", default=LIST)
+    parser.add_argument("--bugs", action="append")
     parser.add_argument("--together", action="store_true")
     parser.add_argument("--parts", action="store_true")
     parser.add_argument("--world", action="store_true")
+    parser.add_argument("--needed", action="store_true")
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--wide", action="store_true")
@@ -501,11 +531,12 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--timeout", type=int, default=120)
     options = parser.parse_args()
+    mutants = []
     if options.draw:
         mutants = drawn(options.draw, options.paths or PATHS, options.seed)
         print(f"seed {options.seed}")
-    else:
-        mutants = [one for one in listed(options.bugs) if not options.paths or one.path.startswith(tuple(options.paths))]
+    for path in options.bugs or ([] if options.draw else [LIST]):
+        mutants += [one for one in listed(path) if not options.paths or one.path.startswith(tuple(options.paths))]
     if not mutants:
         sys.exit("run.py: no bug in these paths")
     if options.fit:
@@ -521,7 +552,9 @@ def main():
         return
     counts, rows = {}, []
     judged = judge_apart(copy, mutants, options.wide)
-    if options.together and options.world:
+    if options.together and options.needed:
+        judged = judge_needed(copy, mutants, options.seeds, options.seconds)
+    elif options.together and options.world:
         judged = judge_world(copy, mutants, options.seeds, options.seconds)
     elif options.together:
         judged = judge_parts(copy, mutants) if options.parts else judge_together(copy, mutants)
