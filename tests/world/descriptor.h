@@ -51,6 +51,9 @@ void descriptor_changed(struct description *open);
 /* Removes a description that is closed from what waits for it. In calls/wait.c. */
 void descriptor_forget(struct description *open);
 
+/* One of a pair of sockets sends no more. In calls/pipe.c. */
+long pair_shutdown(struct description *open);
+
 /* A descriptor of the real system behind one of the world; -1 if it is none. */
 int descriptor_real(int fd);
 /* Opens a file of the real system, for reading. Returns a descriptor or a negative errno. */

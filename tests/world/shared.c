@@ -23,6 +23,7 @@ void world_reset(uint64_t seed)
     world->random = seed;
     world->used = (sizeof *world + 4095) & ~(size_t)4095;
     world->calls_max = UINT64_C(20000000);
+    world->has_compiler = seed % 2 == 1;
 }
 
 static unsigned class_of(size_t bytes)

@@ -129,3 +129,14 @@ int socketpair(int family, int type, int protocol, int fds[2])
     fds[1] = open_end(there, back, flags, (type & SOCK_CLOEXEC) != 0);
     return (int)call_leave(0);
 }
+
+long pair_shutdown(struct description *open)
+{
+    if (open->kind != &kind_pipe)
+        return -ENOTSOCK;
+    struct pipe_ends *ends = open->state;
+    if (ends->out != NULL)
+        leave(ends->out, &ends->out->writer, ends->out->reader);
+    ends->out = NULL;
+    return 0;
+}

@@ -344,6 +344,9 @@ int shutdown(int fd, int how)
 {
     call_enter("shutdown", (uint64_t)fd, (uint64_t)how);
     struct agent_socket *socket = socket_of(fd);
+    struct description *open = descriptor_get(fd);
+    if (socket == NULL && open != NULL)
+        return (int)descriptor_result(call_leave(how == SHUT_RD ? 0 : pair_shutdown(open)));
     if (socket == NULL || socket->end == NULL)
         return (int)descriptor_result(call_leave(socket == NULL ? -ENOTSOCK : -ENOTCONN));
     if (how != SHUT_RD)

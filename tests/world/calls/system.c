@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <pwd.h>
 #include <sched.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -411,13 +410,4 @@ void _exit(int code)
 void _Exit(int code)
 {
     _exit(code);
-}
-
-/* There are no other programs. Hyperscan's expressions, which a child compiles, are then run by PCRE2. */
-int posix_spawn(pid_t *restrict pid, const char *restrict path, const posix_spawn_file_actions_t *actions,
-                const posix_spawnattr_t *restrict attributes, char *const argv[restrict],
-                char *const environment[restrict])
-{
-    call_enter("posix_spawn", 0, 0);
-    return (int)call_leave(EAGAIN);
 }

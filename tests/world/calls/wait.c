@@ -14,6 +14,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "tests/world/child.h"
 #include "tests/world/clock.h"
 #include "tests/world/descriptor.h"
 #include "tests/world/fault.h"
@@ -432,7 +433,7 @@ int kill(pid_t pid, int number)
         return (int)descriptor_result(real_call(SYS_kill, pid, number, 0, 0, 0, 0));
     call_enter("kill", (uint64_t)pid, (uint64_t)number);
     if (pid != getpid())
-        return (int)descriptor_result(call_leave(-ESRCH));
+        return (int)descriptor_result(call_leave(child_kill(pid, number) ? 0 : -ESRCH));
     if (number > 0)
         world->pending_signals |= bit(number);
     turn_wake(&turn_io, TURN_THREADS_MAX);

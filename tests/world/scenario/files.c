@@ -86,6 +86,22 @@ enum outcome step_rename(struct scenario *scenario, const struct scenario_step *
     return STEP_DONE;
 }
 
+/* A symbolic link. */
+enum outcome step_link(struct scenario *scenario, const struct scenario_step *step)
+{
+    char name[DISK_NAME_MAX + 1];
+    size_t written;
+    struct disk_inode *directory = directory_of(step->words[0], name), *made;
+    if (directory == NULL)
+        return no_path(scenario, step->words[0]);
+    if (disk_make(directory, name, S_IFLNK | 0777, &made) != 0)
+        return step_failed(scenario, "%s is there already", step->words[0]);
+    disk_write(made, 0, step->words[1], strlen(step->words[1]), &written);
+    disk_sync(made);
+    disk_sync(directory);
+    return STEP_DONE;
+}
+
 enum outcome step_truncate(struct scenario *scenario, const struct scenario_step *step)
 {
     struct disk_inode *file = disk_at(step->words[0]);

@@ -36,6 +36,7 @@ static const struct scenario_verb verbs[] = {
     {"truncate", "PATH BYTES", 2, 2, NO_TEXT, step_truncate, NULL},
     {"chmod", "MODE PATH", 2, 2, NO_TEXT, step_chmod, NULL},
     {"touch", "PATH SECONDS", 2, 2, NO_TEXT, step_touch, NULL},
+    {"link", "PATH TARGET", 2, 2, NO_TEXT, step_link, NULL},
     {"disk", "full|free|BYTES", 1, 1, NO_TEXT, step_disk, NULL},
     {"fail", "read|write|sync|name ERROR PATH [TIMES]", 3, 4, NO_TEXT, step_fail, NULL},
     {"mend", "", 0, 0, NO_TEXT, step_mend, NULL},
@@ -207,6 +208,7 @@ static void print_failure(const struct scenario *scenario, const char *file, uns
 static bool play_once(const struct scenario_script *script, uint64_t seed, unsigned variant, bool prints)
 {
     world_reset(seed);
+    world->has_compiler = true;
     world->pass_share = world_below(2) == 0 ? 2000 : 12000;
     disk_format();
     ledger_begin();
