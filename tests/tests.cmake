@@ -269,6 +269,11 @@ if(NOT PS_SANITIZE)
     cmake_path(GET file STEM name)
     add_test(NAME scenario_${name} COMMAND ${runner} $<TARGET_FILE:world> --scenario ${file} --runs 2)
     set_tests_properties(scenario_${name} PROPERTIES LABELS world TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}")
+    file(STRINGS ${file} alone REGEX "^(@[^ ]+ )?((power-cut|disk|fail|mend|kafka)( |$)|server [0-9]+ (avro|thrift))|^# World alone: ")
+    if(NOT alone) # with a real agent, too
+      add_test(NAME e2e_scenario_${name} COMMAND ${runner} python3 ${CMAKE_SOURCE_DIR}/tests/scenarios/real ${file})
+      set_tests_properties(e2e_scenario_${name} PROPERTIES LABELS e2e TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
+    endif()
   endforeach()
   foreach(plant swapped counted unready descriptor thread memory file late lines assertion lost doubled invented stuck astray header) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})

@@ -3,6 +3,7 @@
  *
  *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--plant NAME]      (default 1, 1)
  *   world --scenario FILE [--from SEED] [--runs N] [--print]
+ *   world --steps FILE                                                prints the steps of a scenario as JSON (tests/scenarios/real)
  *
  * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, astray, header, skipped, aborted; the exit code is 0 if it finds one.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
@@ -271,7 +272,10 @@ int main(int argc, char **argv)
             traces = true;
         else if (strcmp(argv[i], "--scenario") == 0 && i + 1 < argc)
             scenario = argv[++i];
-        else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
+        else if (strcmp(argv[i], "--steps") == 0 && i + 1 < argc) {
+            scenario_print(argv[++i]);
+            return 0;
+        } else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
             plant = referee_plant(argv[++i]);
         else
             world_fatal("unknown argument %s", argv[i]);

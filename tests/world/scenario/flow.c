@@ -55,22 +55,30 @@ static bool add(char *to, size_t room, const struct component *table, size_t cou
 
 #define ADD(table, word, prefix) add(text, room, table, sizeof(table) / sizeof *(table), word, prefix)
 
-enum outcome step_flow(struct scenario *scenario, const struct scenario_step *step)
+char *flow_text(const struct scenario_step *step)
 {
     size_t room = step->length + 2048;
     char *text = malloc(room);
     snprintf(text, room,
              "a.sources = s\na.channels = c\na.sinks = k\na.sources.s.channels = c\na.sinks.k.channel = c\n");
-    bool known = ADD(sources, step->words[0], "a.sources.s.") &&
-                 ADD(channels, step->words[1], "a.channels.c.") && ADD(sinks, step->words[2], "a.sinks.k.");
-    if (known) {
-        size_t length = strlen(text);
-        snprintf(text + length, room - length, "%s", step->text == NULL ? "" : step->text);
-        agent_is(scenario, text);
-        disk_put("/w/out/.none", "", 0); /* file_roll makes no directory */
+    if (!ADD(sources, step->words[0], "a.sources.s.") || !ADD(channels, step->words[1], "a.channels.c.") ||
+        !ADD(sinks, step->words[2], "a.sinks.k.")) {
+        free(text);
+        return NULL;
     }
+    size_t length = strlen(text);
+    snprintf(text + length, room - length, "%s", step->text == NULL ? "" : step->text);
+    return text;
+}
+
+enum outcome step_flow(struct scenario *scenario, const struct scenario_step *step)
+{
+    char *text = flow_text(step);
+    if (text == NULL)
+        return step_failed(scenario, "one of %s, %s and %s is unknown", step->words[0], step->words[1],
+                           step->words[2]);
+    agent_is(scenario, text);
+    disk_put("/w/out/.none", "", 0); /* file_roll makes no directory */
     free(text);
-    return known ? STEP_DONE
-                 : step_failed(scenario, "one of %s, %s and %s is unknown", step->words[0], step->words[1],
-                               step->words[2]);
+    return STEP_DONE;
 }

@@ -118,6 +118,11 @@ void agent_is(struct scenario *scenario, const char *text);
 /* Plays a file's variants with the seeds `from`, .. and prints what failed. Returns how many did. */
 unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prints);
 
+/* Prints the steps of all variants, a line of JSON each. In print.c. */
+void scenario_print(const char *file);
+/* Returns the agent's file that the step `flow` stands for, which the caller frees, or NULL if a component is unknown. In flow.c. */
+char *flow_text(const struct scenario_step *step);
+
 /* ---- steps, by file ---- */
 
 typedef enum outcome step_function(struct scenario *scenario, const struct scenario_step *step);
