@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # Dead letters of a whole agent: events that are too large for the topic go to the directory and the others to the topic;
-# list, show and replay; what comes again is set aside; killed at any time, no event that counts as settled is missing.
+# list, show and replay; what comes again is set aside. (Killed again and again: tests/scenarios/deadletter_killed.scn.)
 # shellcheck source=tests/e2e/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-begin_draws
 broker_port=$(free_port)
 port=$(free_port)
 dead=$work/dead
 
-"$PENSTOCK" mock-broker --port "$broker_port" --topic in:1 --topic out:1 >"$work/broker.out" 2>"$work/broker.err" &
+"$PENSTOCK" mock-broker --port "$broker_port" --topic out:1 >"$work/broker.out" 2>"$work/broker.err" &
 children[$!]=1
 await "no broker" test -s "$work/broker.out"
 
@@ -46,21 +45,6 @@ a1.sources.r1.bind = 127.0.0.1
 a1.sources.r1.port = $port
 a1.sources.r1.max-line-length = 100000
 a1.sources.r1.channels = c1
-END
-}
-kafka_agent() { # from topic in, which can be read again
-    sink 4000
-    cat <<END
-a1.sources = r1
-a1.sources.r1.type = org.apache.flume.source.kafka.KafkaSource
-a1.sources.r1.channels = c1
-a1.sources.r1.kafka.bootstrap.servers = 127.0.0.1:$broker_port
-a1.sources.r1.kafka.topics = in
-a1.sources.r1.setTopicHeader = false
-a1.sources.r1.kafka.consumer.group.id = g
-a1.sources.r1.kafka.consumer.auto.offset.reset = earliest
-a1.sources.r1.kafka.consumer.session.timeout.ms = 6000
-a1.sources.r1.kafka.consumer.heartbeat.interval.ms = 500
 END
 }
 reader_agent() { # TOPIC: into files
@@ -182,35 +166,4 @@ code=0
 grep -q 'x.jsonl.replayed: Is a directory' "$work/list.err" || fail "marks that cannot be read: exit $code, $(<"$work/list.err")"
 rmdir "$dead/x.jsonl.replayed"
 
-# ---- killed at any time: every event that the source will not read again is in the topic or in the directory ----
-rm -rf "$dead"
-netcat_agent 1000000 | sed 's/^a1/a3/; s/topic = out/topic = in/' >"$work/feeder.properties" # lines into topic in
-"$PENSTOCK" agent -n a3 -f "$work/feeder.properties" 2>"$work/a3.err" &
-children[$!]=1
-await "the feeder does not listen" grep -q "listening on 127.0.0.1:$port" "$work/a3.err"
-kafka_agent >"$work/kill.properties"
-: >"$work/a1.err"
-for round in {1..5}; do # each time it has the partition, and some of the records
-    lines $((round * 1000)) $((round * 1000 + 399)) >"$work/part"
-    cat "$work/part" >>"$work/killed"
-    agent_start a1 "$work/kill.properties"
-    assigned() { [[ $(grep -c 'assigned by the group' "$work/a1.err") -ge $round ]]; }
-    await "no partition in round $round" assigned
-    send "$work/part"
-    sleep "0.0$((RANDOM % 100))"
-    kill -KILL "$agent"
-    wait "$agent" 2>/dev/null || true
-    unset "children[$agent]"
-done
-# All may be settled before this life has read anything, and before it hears a signal.
-agent_start a1 "$work/kill.properties"
-round=6
-await "no partition after the kills" assigned
-all_settled() {
-    diff <(sort -u "$work/killed") <({ cat "$work"/read/*; "$PENSTOCK" deadletter show "$dead" --json 2>/dev/null | jq -r .body; } |
-        grep -E '^(small|large) [0-9]{4}' | sort -u) >"$work/diff"
-}
-await "an event is missing: $(head -c 300 "$work/diff")" all_settled
-agent_stop
-"$PENSTOCK" deadletter show "$dead" --json 2>"$work/show.err" | jq -r .body | grep -v '^large' && fail "a small one in the directory"
-echo "ok: $(listed .letters) letters killed 5 times, 200 are large"
+echo "ok: $(listed .letters) letters"

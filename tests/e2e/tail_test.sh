@@ -21,11 +21,18 @@ a1.channels.c1.type = memory
 a1.sinks.k1.type = null
 a1.sinks.k1.channel = c1
 END
+"$PENSTOCK" tail c1 -n 1 -w 60 -u "http://127.0.0.1:$port" >"$work/early" 2>&1 & # before the agent: with -w it waits for that, too
+early=$!
+children[$early]=1
+sleep 0.3
 "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=http "-Dflume.monitoring.port=$port" \
     -Dpenstock.monitoring.host=127.0.0.1 >"$work/agent.out" 2>"$work/agent.err" &
 children[$!]=1
 is_ready() { curl -sf "http://127.0.0.1:$port/readyz" >/dev/null; }
 await 'the agent is not ready' is_ready
+wait "$early" || fail "tail -w before the agent: exit $?: $(cat "$work/early")"
+unset "children[$early]"
+[[ $(wc -l <"$work/early") == 1 ]] || fail "tail -w before the agent shows $(cat "$work/early")"
 
 tail_of() { # COMPONENT CONDITION: twenty events, of which each fulfils a condition of jq
     "$PENSTOCK" tail "$1" -n 20 -w 30 -j -u "$port" >"$work/events" 2>"$work/tail.err" || fail "tail $1: exit $?"

@@ -30,7 +30,7 @@ ctest --test-dir "$build" --show-only=json-v1 >"$work/tests.json"
 # Threads, memory, drawn cases, and far ends that misbehave, know nothing of the user; they are the long ones.
 without='^rings_|^core_(flow|text)_|_lib_rules_(regex|set|counters)|_(compile|property|keystore|kafka|native|librdkafka|round_trip|allocations|drawn|faults|many|schedule|outcomes|windows|answers)$'
 jq -r --arg without "$without" '.tests[] | (.properties | map({(.name): .value}) | add) as $p
-    | select(.name | test("^(core|rings|stages_(sources|sinks|channels|lib_(net|http|process|rules))|conf_(bind|check|load))_?|^e2e_(agent_messages|monitoring|ready|service)$"))
+    | select(.name | test("^(core|rings|stages_(sources|sinks|channels|lib_(net|http|process|rules))|conf_(bind|check|load))_?|^e2e_(service|signals)$"))
     | select(.name | test($without) | not)
     | [.name, ($p.TIMEOUT | floor), (($p.ENVIRONMENT + .command) | @sh)] | @tsv' "$work/tests.json" >"$work/chosen"
 (($(wc -l <"$work/chosen") > 50)) || { echo "FAILED: only $(wc -l <"$work/chosen") tests are chosen"; exit 1; }

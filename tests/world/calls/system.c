@@ -296,6 +296,12 @@ int getentropy(void *to, size_t length)
     return 0;
 }
 
+/* libexpat salts its hash tables with it. */
+void arc4random_buf(void *to, size_t length)
+{
+    getrandom(to, length, 0);
+}
+
 /* ---- memory ---- */
 
 /* A shared mapping of a file is memory of the process: one agent has it. */

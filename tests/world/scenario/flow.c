@@ -19,6 +19,7 @@ static const struct component sources[] = {
      "type = TAILDIR\nfilegroups = g\nfilegroups.g = /w/logs/.*\npositionFile = /w/positions.json\n"},
     {"spooldir", "type = spooldir\nspoolDir = /w/spool\n"},
     {"seq", "type = seq\ntotalEvents = 100\n"},
+    {"stress", "type = stress\nsize = 10\n"},
 };
 
 static const struct component channels[] = {
