@@ -18,16 +18,21 @@ void ledger_keep(void)
     ledger->kept = world_allocate(ledger->kept_room = 4096);
 }
 
-static void keep(struct ledger *ledger, const char *text, size_t length)
+static void keep_bytes(struct ledger *ledger, const char *bytes, size_t length)
 {
     size_t room = ledger->kept_room;
-    while (ledger->kept_length + length + 1 > room)
+    while (ledger->kept_length + length > room)
         room *= 2;
     ledger->kept = world_grow(ledger->kept, ledger->kept_room, room);
     ledger->kept_room = room;
-    memcpy(ledger->kept + ledger->kept_length, text, length);
-    ledger->kept[ledger->kept_length + length] = '\n';
-    ledger->kept_length += length + 1;
+    memcpy(ledger->kept + ledger->kept_length, bytes, length);
+    ledger->kept_length += length;
+}
+
+static void keep(struct ledger *ledger, const char *text, size_t length)
+{
+    keep_bytes(ledger, text, length);
+    keep_bytes(ledger, "\n", 1);
 }
 
 uint32_t ledger_add(void)
@@ -229,9 +234,27 @@ static bool is_as_expected(const struct ledger_header *header, uint32_t number,
     return false;
 }
 
+static void keep_event(struct ledger *ledger, const struct ledger_event *event)
+{
+    keep_bytes(ledger, "{", 1);
+    for (unsigned i = 0; i < event->count; i++) {
+        const struct ledger_pair *pair = &event->headers[i];
+        keep_bytes(ledger, ", ", i == 0 ? 0 : 2);
+        keep_bytes(ledger, pair->name, pair->name_length);
+        keep_bytes(ledger, "=", 1);
+        keep_bytes(ledger, pair->value, pair->value_length);
+    }
+    keep_bytes(ledger, "} ", 2);
+    keep(ledger, event->body, event->length);
+}
+
 void ledger_arrived_event(const struct ledger_event *event)
 {
     struct ledger *ledger = world->ledger;
+    if (ledger->keeps && ledger->keeps_headers) {
+        keep_event(ledger, event);
+        return;
+    }
     ledger_arrived(event->body, event->length);
     uint32_t number = event->length > 6 ? (uint32_t)strtoul(event->body + 6, NULL, 10) : 0;
     bool good =

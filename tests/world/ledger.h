@@ -64,6 +64,7 @@ struct ledger {
     } headers[LEDGER_HEADERS_MAX]; /* that each event has */
     bool more_headers;             /* it may have others, too */
     bool keeps;                    /* texts, a line each: in a scenario, which knows what it waits for */
+    bool keeps_headers;            /* before each text, as {name=value, name=value} */
     char *kept;
     size_t kept_length, kept_room;
 };

@@ -2,7 +2,7 @@
  * judges what arrived.
  *
  *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--plant NAME]      (default 1, 1)
- *   world --scenario FILE [--from SEED] [--runs N] [--print]
+ *   world --scenario FILE [--from SEED] [--runs N] [--print] [--trace]
  *   world --steps FILE                                                prints the steps of a scenario as JSON (tests/scenarios/real)
  *
  * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, astray, header, skipped, aborted; the exit code is 0 if it finds one.
@@ -281,7 +281,7 @@ int main(int argc, char **argv)
             world_fatal("unknown argument %s", argv[i]);
     }
     if (scenario != NULL)
-        return scenario_play(scenario, from, runs, prints) > 0;
+        return scenario_play(scenario, from, runs, prints, traces) > 0;
     for (uint64_t seed = from; seed < from + runs; seed++) {
         bad += !run_seed(seed);
         if (seed % 16 == 0)

@@ -29,17 +29,73 @@ static void forget(struct scenario_client *client)
     client->end = NULL;
 }
 
+/* Returns a new client; NULL: there are too many. */
+static struct scenario_client *make(struct scenario *scenario, const char *name)
+{
+    struct scenario_client *client = find(scenario, "");
+    if (client == NULL)
+        step_failed(scenario, "more than %d clients", SCENARIO_CLIENTS_MAX);
+    else {
+        snprintf(client->name, sizeof client->name, "%s", name);
+        client->ended = false;
+        client->in_length = 0;
+    }
+    return client;
+}
+
+static struct net_listener **find_listener(struct scenario *scenario, uint16_t port)
+{
+    struct net_listener **at = scenario->listeners;
+    while (at < scenario->listeners + SCENARIO_LISTENERS_MAX && (*at == NULL || (*at)->address.port != port))
+        at++;
+    return at == scenario->listeners + SCENARIO_LISTENERS_MAX ? NULL : at;
+}
+
+/* The scenario plays a server itself. */
+enum outcome step_listen(struct scenario *scenario, const struct scenario_step *step)
+{
+    uint16_t port = port_of(scenario, step, step->words[0]);
+    struct net_listener **at = find_listener(scenario, port);
+    if (step->count == 2 && at != NULL) {
+        net_unlisten(*at);
+        *at = NULL;
+        return STEP_DONE;
+    }
+    for (at = scenario->listeners; *at != NULL; at++)
+        if (at + 1 == scenario->listeners + SCENARIO_LISTENERS_MAX)
+            return step_failed(scenario, "more than %d listeners", SCENARIO_LISTENERS_MAX);
+    *at = net_listen(scenario->peer, (struct net_address){0, port});
+    return *at != NULL ? STEP_DONE : step_failed(scenario, "port %u is in use", port);
+}
+
+/* Waits until the agent has connected. */
+enum outcome step_accept(struct scenario *scenario, const struct scenario_step *step)
+{
+    struct net_listener **at = find_listener(scenario, port_of(scenario, step, step->words[1]));
+    if (at == NULL)
+        return step_failed(scenario, "no step listens at %s", step->words[1]);
+    if (find(scenario, step->words[0]) != NULL)
+        return step_failed(scenario, "client %s is connected already", step->words[0]);
+    struct net_end *end = net_accept(*at);
+    if (end == NULL) {
+        step_failed(scenario, "the agent does not connect to port %s", step->words[1]);
+        return STEP_WAITS;
+    }
+    struct scenario_client *client = make(scenario, step->words[0]);
+    if (client == NULL)
+        return STEP_FAILED;
+    client->end = end;
+    return STEP_DONE;
+}
+
 /* Repeats the attempt until the agent listens. */
 enum outcome step_connect(struct scenario *scenario, const struct scenario_step *step)
 {
     struct scenario_client *client = find(scenario, step->words[0]);
     if (client == NULL) {
-        client = find(scenario, "");
+        client = make(scenario, step->words[0]);
         if (client == NULL)
-            return step_failed(scenario, "more than %d clients", SCENARIO_CLIENTS_MAX);
-        snprintf(client->name, sizeof client->name, "%s", step->words[0]);
-        client->ended = false;
-        client->in_length = 0;
+            return STEP_FAILED;
     } else if (scenario->progress == 0)
         return step_failed(scenario, "client %s is connected already", step->words[0]);
     scenario->progress = 1;
@@ -101,18 +157,23 @@ static void take(struct scenario_client *client, size_t length)
     memmove(client->in, client->in + length, client->in_length);
 }
 
-/* The next line has this pattern. */
+/* The next line has this pattern; behind `until` one of the next lines, up to which all are taken. */
 static enum outcome receive_line(struct scenario *scenario, const struct scenario_step *step,
                                  struct scenario_client *client)
 {
-    const char *end = memchr(client->in, '\n', client->in_length);
-    size_t length = end == NULL ? client->in_length : (size_t)(end - client->in);
-    step_failed(scenario, "the line is %.*s", (int)length, client->in);
-    if (end == NULL)
-        return client->ended ? STEP_FAILED : STEP_WAITS;
-    if (!line_matches(client->in, length, step->text))
-        return STEP_FAILED;
-    take(client, length + 1);
+    bool skips = strcmp(step->words[1], "until") == 0, found = false;
+    do {
+        const char *end = memchr(client->in, '\n', client->in_length);
+        size_t length = end == NULL ? client->in_length : (size_t)(end - client->in);
+        if (length > 0 || end != NULL)
+            step_failed(scenario, "the line is %.*s", (int)length, client->in);
+        if (end == NULL)
+            return client->ended ? STEP_FAILED : STEP_WAITS;
+        found = line_matches(client->in, length, step->text);
+        if (!found && !skips)
+            return STEP_FAILED;
+        take(client, length + 1);
+    } while (!found);
     return STEP_DONE;
 }
 
@@ -186,12 +247,12 @@ enum outcome step_datagram(struct scenario *scenario, const struct scenario_step
 
 /* ---- requests ---- */
 
-/* Returns the answer's body once it is whole, and its status; NULL before. *status is 0 when there was no answer. */
-static const char *exchange(struct scenario *scenario, uint16_t port, const char *bytes, size_t length,
-                            long *status)
+const char *scenario_exchange(struct scenario *scenario, uint16_t port, const char *bytes, size_t length,
+                              size_t (*whole)(char *answer, size_t length), size_t *answer_length)
 {
     struct scenario_request *request = &scenario->request;
-    *status = -1;
+    if (request->end == NULL && world->now_ns < scenario->ask_ns)
+        return NULL;
     if (request->end == NULL) {
         if (request->answer == NULL)
             request->answer = world_allocate(REQUEST_BYTES);
@@ -217,15 +278,34 @@ static const char *exchange(struct scenario *scenario, uint16_t port, const char
         request->length += got > 0 ? (size_t)got : 0;
     }
     request->answer[request->length] = 0;
-    const char *end = strstr(request->answer, "\r\n\r\n"),
-               *field = strcasestr(request->answer, "content-length:");
-    bool whole = end != NULL && field != NULL && field < end &&
-                 request->length >= (size_t)(end + 4 - request->answer) + strtoul(field + 15, NULL, 10);
-    if (!ended && !whole)
+    *answer_length = whole(request->answer, request->length);
+    if (!ended && *answer_length == 0)
         return NULL;
     net_close(request->end);
     request->end = NULL;
-    *status = end == NULL ? 0 : strtol(request->answer + strlen("HTTP/1.1 "), NULL, 10);
+    return request->answer;
+}
+
+static size_t whole_response(char *answer, size_t length)
+{
+    const char *end = strstr(answer, "\r\n\r\n"), *field = strcasestr(answer, "content-length:");
+    if (end == NULL || field == NULL || field > end)
+        return 0;
+    size_t needed = (size_t)(end + 4 - answer) + strtoul(field + 15, NULL, 10);
+    return length < needed ? 0 : needed;
+}
+
+/* Returns the answer's body once it is whole, and its status; NULL before. *status is 0 when there was no answer. */
+static const char *exchange(struct scenario *scenario, uint16_t port, const char *bytes, size_t length,
+                            long *status)
+{
+    size_t answer_length;
+    *status = -1;
+    const char *answer = scenario_exchange(scenario, port, bytes, length, whole_response, &answer_length);
+    if (answer == NULL)
+        return NULL;
+    const char *end = strstr(answer, "\r\n\r\n");
+    *status = end == NULL ? 0 : strtol(answer + strlen("HTTP/1.1 "), NULL, 10);
     return end == NULL ? "" : end + 4;
 }
 

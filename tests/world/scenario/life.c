@@ -168,7 +168,10 @@ static enum holds look(struct scenario *scenario, const struct scenario_step *st
 
 enum outcome step_wait(struct scenario *scenario, const struct scenario_step *step)
 {
-    return look(scenario, step) == HOLDS ? STEP_DONE : STEP_WAITS;
+    enum holds holds = look(scenario, step);
+    if (holds == HOLDS_NOT)
+        scenario->ask_ns = world->now_ns + scenario->look_ns;
+    return holds == HOLDS ? STEP_DONE : STEP_WAITS;
 }
 
 enum outcome step_expect(struct scenario *scenario, const struct scenario_step *step)

@@ -42,14 +42,20 @@ static const struct scenario_verb verbs[] = {
     {"mend", "", 0, 0, NO_TEXT, step_mend, NULL},
     {"connect", "CLIENT PORT", 2, 2, NO_TEXT, step_connect, NULL},
     {"send", "CLIENT TEXT", 1, 1, NEEDS_TEXT, step_send, NULL},
-    {"receive", "CLIENT [like] TEXT", 1, 2, NEEDS_TEXT, step_receive, NULL},
+    {"receive", "CLIENT [like|until] TEXT", 1, 2, NEEDS_TEXT, step_receive, NULL},
+    {"ask", "PORT STATUS[,STATUS...] open|closed TEXT", 3, 3, NEEDS_TEXT, step_ask, NULL},
+    {"network", "pieces|whole", 1, 1, NO_TEXT, step_network, NULL},
+    {"listen", "PORT [stop]", 1, 2, NO_TEXT, step_listen, NULL},
+    {"accept", "CLIENT PORT", 2, 2, NO_TEXT, step_accept, NULL},
+    {"call", "PORT avro|thrift|compact OK|FAILED|ERROR|closed [NAME=VALUE...] TEXT", 3, SCENARIO_WORDS_MAX,
+     NEEDS_TEXT, step_call, NULL},
     {"shut", "CLIENT", 1, 1, NO_TEXT, step_shut, NULL},
     {"close", "CLIENT", 1, 1, NO_TEXT, step_close, NULL},
     {"reset", "CLIENT", 1, 1, NO_TEXT, step_reset, NULL},
     {"closed", "CLIENT", 1, 1, NO_TEXT, step_closed, NULL},
     {"datagram", "PORT TEXT", 1, 1, NEEDS_TEXT, step_datagram, NULL},
     {"post", "PORT PATH STATUS TEXT", 3, 3, NEEDS_TEXT, step_post, NULL},
-    {"server", "PORT [stop|avro|thrift]", 1, 2, NO_TEXT, step_server, NULL},
+    {"server", "PORT [stop|avro|thrift [headers]]", 1, 3, NO_TEXT, step_server, NULL},
     {"answer", "PORT STATUS|hang|close|reset [TIMES] [PATTERN]", 2, 3, MAY_HAVE_TEXT, step_answer, NULL},
     {"kafka", "", 0, 0, NO_TEXT, step_kafka, NULL},
 };
@@ -97,6 +103,7 @@ static void begin_step(struct scenario *scenario)
     scenario->since_ns = world->now_ns;
     scenario->look_ns = LOOK_NS_MIN;
     scenario->progress = 0;
+    scenario->ask_ns = 0;
     scenario->why[0] = 0;
 }
 
@@ -205,10 +212,12 @@ static void print_failure(const struct scenario *scenario, const char *file, uns
 }
 
 /* Returns whether it went well. */
-static bool play_once(const struct scenario_script *script, uint64_t seed, unsigned variant, bool prints)
+static bool play_once(const struct scenario_script *script, uint64_t seed, unsigned variant, bool prints,
+                      bool traces)
 {
     world_reset(seed);
     world->has_compiler = true;
+    world->traces = traces;
     world->pass_share = world_below(2) == 0 ? 2000 : 12000;
     disk_format();
     ledger_begin();
@@ -227,18 +236,18 @@ static bool play_once(const struct scenario_script *script, uint64_t seed, unsig
     return !scenario->failed;
 }
 
-unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prints)
+unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prints, bool traces)
 {
     unsigned failed = 0;
     for (unsigned variant = 0; variant < scenario_variants(file); variant++) {
         struct scenario_script script;
         scenario_read(file, variant, &script);
         for (uint64_t seed = from; seed < from + runs; seed++) {
-            failed += !play_once(&script, seed, variant, prints);
+            failed += !play_once(&script, seed, variant, prints, traces);
             if (seed != from || failed > 0)
                 continue;
             uint64_t history = world->history;
-            if (play_once(&script, seed, variant, false) && history == world->history)
+            if (play_once(&script, seed, variant, false, false) && history == world->history)
                 continue;
             printf("%s: two runs of seed %llu have different histories\n", file, (unsigned long long)seed);
             failed++;

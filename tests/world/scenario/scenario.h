@@ -9,6 +9,7 @@
 #define SCENARIO_WORDS_MAX 8
 #define SCENARIO_CLIENTS_MAX 32
 #define SCENARIO_SERVERS_MAX 4
+#define SCENARIO_LISTENERS_MAX 4
 #define SCENARIO_ANSWERS_MAX 64
 #define SCENARIO_PATTERNS_MAX 16
 #define SCENARIO_PATIENCE_NS (120 * WORLD_NS_PER_S)
@@ -69,6 +70,7 @@ struct scenario {
     size_t at;         /* the step that is taken now */
     uint64_t since_ns; /* since when */
     uint64_t look_ns;  /* how long until it is looked at again */
+    uint64_t ask_ns;   /* when the agent is asked for a page again */
     size_t progress;   /* within the step; 0 at its begin */
     bool starts;       /* the runner shall begin a life */
     bool lives;
@@ -81,7 +83,9 @@ struct scenario {
     bool failed;
     struct scenario_client clients[SCENARIO_CLIENTS_MAX];
     struct scenario_server *servers[SCENARIO_SERVERS_MAX];
+    struct net_listener *listeners[SCENARIO_LISTENERS_MAX]; /* whose connections are clients */
     struct scenario_request request;
+    uint64_t answered_ns; /* of the step `ask`: when the last answer was there; 0: it is not */
 };
 
 /* Reads a script; `variant` takes the place of {each}. Ends the process with FILE:LINE: REASON if there is a mistake. */
@@ -104,6 +108,11 @@ _Noreturn void scenario_mistake(const char *file, unsigned line, const char *for
 enum outcome step_failed(struct scenario *scenario, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Sends the scenario's own request to the agent, step by step. `whole` returns how long the answer is, or 0 as long as it is not whole. Returns the
+ * answer; NULL before. *length is 0 when the connection ended without one. */
+const char *scenario_exchange(struct scenario *scenario, uint16_t port, const char *bytes, size_t length,
+                              size_t (*whole)(char *answer, size_t length), size_t *answer_length);
+
 /* Compares texts line by line; says the first difference in `why`. */
 enum holds texts_equal(struct scenario *scenario, const char *what, const char *got, size_t got_length,
                        const char *wanted, size_t wanted_length);
@@ -116,7 +125,7 @@ unsigned lines_matching(const char *text, size_t length, const char *pattern);
 void agent_is(struct scenario *scenario, const char *text);
 
 /* Plays a file's variants with the seeds `from`, .. and prints what failed. Returns how many did. */
-unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prints);
+unsigned scenario_play(const char *file, uint64_t from, uint64_t runs, bool prints, bool traces);
 
 /* Prints the steps of all variants, a line of JSON each. In print.c. */
 void scenario_print(const char *file);
@@ -134,7 +143,9 @@ step_function step_agent, step_edit, step_start, step_stop, step_exit, step_kill
 step_function step_write, step_append, step_mkdir, step_remove, step_rename, step_truncate, step_chmod,
     step_touch, step_link, step_disk, step_fail, step_mend; /* files.c */
 step_function step_connect, step_send, step_receive, step_shut, step_close, step_reset, step_closed,
-    step_post, step_datagram;                                         /* clients.c */
-step_function step_server, step_answer, step_kafka;                   /* servers.c */
+    step_post, step_datagram, step_listen, step_accept;               /* clients.c */
+step_function step_ask;                                               /* ask.c */
+step_function step_call;                                              /* calls.c */
+step_function step_server, step_answer, step_kafka, step_network;     /* servers.c */
 condition_function holds_log, holds_file, holds_files, holds_arrived; /* conditions.c */
 condition_function holds_get, holds_metric;                           /* clients.c */

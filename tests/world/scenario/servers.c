@@ -14,7 +14,7 @@
 enum { ANSWER_HANG = -1, ANSWER_CLOSE = -2, ANSWER_RESET = -3 };
 
 /* An HTTP server: it answers 200, or what the scenario says for the next requests, or for those whose body has a pattern. Bodies that are answered
- * with 2.. have arrived. A server of Flume's RPC takes everything, or nothing while it hangs. */
+ * with 2.. have arrived. A server of Flume's RPC answers OK for 2.., and FAILED, UNKNOWN or an error for others. */
 struct scenario_server {
     uint16_t port;
     struct world_peer *peer;
@@ -28,6 +28,7 @@ struct scenario_server {
     } patterns[SCENARIO_PATTERNS_MAX]; /* the last one that a body has counts */
     unsigned pattern_count;
     bool (*take_rpc)(void *argument, struct connection *connection); /* NULL: HTTP */
+    struct rpc_fates fates;
 };
 
 static int next_answer(struct scenario_server *server, const char *body, size_t length)
@@ -43,6 +44,14 @@ static int next_answer(struct scenario_server *server, const char *body, size_t 
     return answer;
 }
 
+static enum server_fate next_fate(void *argument)
+{
+    int answer = next_answer(argument, "", 0);
+    return answer / 100 == 2                                  ? SERVER_TAKE
+           : answer == ANSWER_CLOSE || answer == ANSWER_RESET ? SERVER_BREAK_BEFORE
+                                                              : SERVER_REFUSE;
+}
+
 static bool take(void *argument, struct connection *connection)
 {
     struct scenario_server *server = argument;
@@ -50,7 +59,7 @@ static bool take(void *argument, struct connection *connection)
         world_fatal("the agent posted more than %zu bytes", ROOM_BYTES);
     if (server->take_rpc != NULL) {
         bool hangs = server->count > 0 && server->answers[0] == ANSWER_HANG;
-        return hangs || server->take_rpc(NULL, connection);
+        return hangs || server->take_rpc(&server->fates, connection);
     }
     connection->in[connection->in_length] = 0;
     const char *end = strstr(connection->in, "\r\n\r\n");
@@ -94,6 +103,7 @@ static struct scenario_server *find(struct scenario *scenario, const struct scen
         *place = world_allocate(sizeof **place);
         (*place)->port = (uint16_t)port;
         (*place)->connections = (struct connections){.room = ROOM_BYTES, .take = take, .argument = *place};
+        (*place)->fates = (struct rpc_fates){next_fate, *place};
         (*place)->peer = peer_add(serve, *place, WORLD_NEVER);
     }
     return *place;
@@ -102,8 +112,10 @@ static struct scenario_server *find(struct scenario *scenario, const struct scen
 enum outcome step_server(struct scenario *scenario, const struct scenario_step *step)
 {
     struct scenario_server *server = find(scenario, step);
-    const char *kind = step->count == 2 ? step->words[1] : "http";
+    const char *kind = step->count >= 2 ? step->words[1] : "http";
     bool stops = strcmp(kind, "stop") == 0;
+    if (step->count == 3)
+        world->ledger->keeps_headers = true;
     if (strcmp(kind, "avro") == 0)
         server->take_rpc = rpc_avro_take;
     else if (strcmp(kind, "thrift") == 0)
@@ -148,6 +160,16 @@ enum outcome step_answer(struct scenario *scenario, const struct scenario_step *
         return step_failed(scenario, "more than %d answers", SCENARIO_ANSWERS_MAX);
     for (; times > 0; times--)
         server->answers[server->count++] = answer_named(scenario, step);
+    return STEP_DONE;
+}
+
+/* Whether what is sent and received moves in drawn pieces. */
+enum outcome step_network(struct scenario *scenario, const struct scenario_step *step)
+{
+    bool pieces = strcmp(step->words[0], "pieces") == 0;
+    if (!pieces && strcmp(step->words[0], "whole") != 0)
+        return step_failed(scenario, "write pieces or whole");
+    world->net->partial_share = pieces ? 50000 : 0;
     return STEP_DONE;
 }
 

@@ -176,14 +176,15 @@ static unsigned first_event(struct kafka_in in, bool is_batch)
 
 /* Carries out a call behind the handshake. Returns false when the connection is to be closed. Its protocol makes the server a penstock, which
  * refuses the calls behind a refused one until that comes again. */
-static bool carry_out(struct connection *connection, struct kafka_in *in, struct kafka_out *out)
+static bool carry_out(const struct rpc_fates *fates, struct connection *connection, struct kafka_in *in,
+                      struct kafka_out *out)
 {
     skip_map(in);
     size_t length;
     const char *name = get_text(in, &length);
     if (length == 0)
         return true; /* a ping: the handshake is all */
-    enum server_fate fate = server_draw_fate();
+    enum server_fate fate = rpc_fate(fates);
     if (fate == SERVER_BREAK_BEFORE)
         return false;
     bool is_batch = length == 11 && memcmp(name, "appendBatch", 11) == 0;
@@ -212,7 +213,8 @@ bool rpc_avro_take(void *argument, struct connection *connection)
         return true;
     struct kafka_out out = {(unsigned char *)connection->out, 0, RPC_ROOM_BYTES, false};
     size_t begin = begin_frame(&out, serial);
-    if ((connection->state >= 1 || shake_hands(connection, &in, &out)) && !carry_out(connection, &in, &out))
+    if ((connection->state >= 1 || shake_hands(connection, &in, &out)) &&
+        !carry_out(argument, connection, &in, &out))
         return false;
     end_frame(&out, begin);
     connection->out_length = out.length;
@@ -229,19 +231,16 @@ struct avro_client {
     int64_t serial;
 };
 
-static void put_event(struct kafka_out *out, uint32_t number)
+static void put_event(struct kafka_out *out, const struct ledger_event *event)
 {
-    char text[LEDGER_TEXT_MAX], digits[16];
-    size_t length = ledger_text(number, text);
-    snprintf(digits, sizeof digits, "%u", number);
-    put_long(out, RPC_HEADERS);
-    for (unsigned i = 0; i < RPC_HEADERS; i++) {
-        const char *value = i == 0 ? digits : rpc_headers[i][1];
-        put_text(out, rpc_headers[i][0], strlen(rpc_headers[i][0]));
-        put_text(out, value, strlen(value));
+    if (event->count > 0)
+        put_long(out, event->count);
+    for (unsigned i = 0; i < event->count; i++) {
+        put_text(out, event->headers[i].name, event->headers[i].name_length);
+        put_text(out, event->headers[i].value, event->headers[i].value_length);
     }
     put_long(out, 0);
-    put_text(out, text, length);
+    put_text(out, event->body, event->length);
 }
 
 static void put_handshake(struct kafka_out *out, bool sends_text)
@@ -265,8 +264,11 @@ static void put_call(struct client *client, struct avro_client *avro, struct kaf
     put_text(out, "appendBatch", is_batch ? 11 : 6);
     if (is_batch)
         put_long(out, events);
-    for (; events > 0; events--)
-        put_event(out, client->window[client->written++]);
+    struct rpc_event event;
+    for (; events > 0; events--) {
+        rpc_make_event(client->window[client->written++], &event);
+        put_event(out, &event.event);
+    }
     if (is_batch)
         put_long(out, 0);
     end_frame(out, begin);
@@ -331,6 +333,36 @@ static int avro_read(struct client *client)
         memmove(client->in, client->in + length, client->in_length);
     }
     return done;
+}
+
+/* ---- a call of a scenario ---- */
+
+void rpc_avro_call(struct kafka_out *out, const struct ledger_event *events, uint32_t count)
+{
+    size_t begin = begin_frame(out, 7);
+    put_handshake(out, true);
+    put_long(out, 0);
+    put_text(out, "appendBatch", count != 1 ? 11 : 6);
+    if (count > 1)
+        put_long(out, count);
+    for (uint32_t i = 0; i < count; i++)
+        put_event(out, &events[i]);
+    if (count != 1)
+        put_long(out, 0);
+    end_frame(out, begin);
+}
+
+int rpc_avro_answer(char *bytes, size_t length)
+{
+    int64_t serial;
+    struct kafka_in in;
+    struct avro_client avro = {0};
+    if (join_frame(bytes, length, &serial, &in) == 0)
+        return RPC_ANSWER_LATER;
+    if (serial != 7 || !read_handshake(&avro, &in))
+        world_fatal("the answer %lld to call 7", (long long)serial);
+    skip_map(&in);
+    return kafka_get(&in, 1) != 0 ? RPC_ERROR : (int)kafka_get_varint(&in);
 }
 
 void rpc_avro_client_add(uint16_t port, uint32_t events)

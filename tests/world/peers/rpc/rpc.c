@@ -1,5 +1,6 @@
 #include "tests/world/peers/rpc/rpc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const char *const rpc_headers[RPC_HEADERS][2] = {{"n", ""},
@@ -7,6 +8,22 @@ const char *const rpc_headers[RPC_HEADERS][2] = {{"n", ""},
                                                  {"gr\xc3\xb6\xc3\x9f"
                                                   "e",
                                                   "1 \xe2\x82\xac"}};
+
+void rpc_make_event(uint32_t number, struct rpc_event *event)
+{
+    event->event = (struct ledger_event){
+        .body = event->body, .length = ledger_text(number, event->body), .count = RPC_HEADERS};
+    snprintf(event->digits, sizeof event->digits, "%u", number);
+    for (unsigned i = 0; i < RPC_HEADERS; i++) {
+        const char *name = rpc_headers[i][0], *value = i == 0 ? event->digits : rpc_headers[i][1];
+        event->event.headers[i] = (struct ledger_pair){name, value, strlen(name), strlen(value)};
+    }
+}
+
+enum server_fate rpc_fate(const struct rpc_fates *fates)
+{
+    return fates == NULL ? server_draw_fate() : fates->draw(fates->argument);
+}
 
 void rpc_expect_headers(void)
 {

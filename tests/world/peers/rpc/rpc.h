@@ -13,6 +13,13 @@
 #define RPC_HEADERS 3U
 extern const char *const rpc_headers[RPC_HEADERS][2];
 
+/* An event that a client sends, and the texts of it that follow from its number. */
+struct rpc_event {
+    struct ledger_event event;
+    char body[LEDGER_TEXT_MAX], digits[16];
+};
+void rpc_make_event(uint32_t number, struct rpc_event *event);
+
 /* Tells the ledger of them. */
 void rpc_expect_headers(void);
 
@@ -24,10 +31,25 @@ uint32_t rpc_next_call(struct client *client);
 /* The oldest call was answered. Returns how many events it acknowledges; client->refused is set when it does not. */
 int rpc_call_answered(struct client *client, int status);
 
-/* A server that takes requests by this function of its protocol. */
+/* A server that takes requests by this function of its protocol. The argument of both is NULL, or tells the fate of the next request. */
+struct rpc_fates {
+    enum server_fate (*draw)(void *argument);
+    void *argument;
+};
+enum server_fate rpc_fate(const struct rpc_fates *fates);
 void rpc_server_add(uint16_t port, unsigned far_end, bool (*take)(void *, struct connection *));
 
 bool rpc_avro_take(void *argument, struct connection *connection);
 bool rpc_thrift_take(void *argument, struct connection *connection);
 void rpc_avro_client_add(uint16_t port, uint32_t events);
 void rpc_thrift_client_add(uint16_t port, uint32_t events);
+
+/* ---- a call of a scenario, the first one of its connection ---- */
+
+/* Writes the call: append for one event, appendBatch for several. */
+void rpc_avro_call(struct kafka_out *out, const struct ledger_event *events, uint32_t count);
+void rpc_thrift_call(struct kafka_out *out, const struct ledger_event *events, uint32_t count, bool compact);
+#define RPC_ANSWER_LATER (-1)
+/* Returns the status of the answer, RPC_ERROR for an error; RPC_ANSWER_LATER: it is not whole. */
+int rpc_avro_answer(char *bytes, size_t length);
+int rpc_thrift_answer(char *bytes, size_t length);

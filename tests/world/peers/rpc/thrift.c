@@ -278,7 +278,7 @@ bool rpc_thrift_take(void *argument, struct connection *connection)
     int32_t serial;
     if (get_message(&in, name, &serial) != CALL)
         world_fatal("the sink sends no call");
-    enum server_fate fate = server_draw_fate();
+    enum server_fate fate = rpc_fate(argument);
     if (fate == SERVER_BREAK_BEFORE)
         return false;
     if (fate != SERVER_REFUSE)
@@ -302,28 +302,24 @@ struct thrift_client {
     bool compact;
 };
 
-static void put_event(struct thrift_out *out, uint32_t number)
+static void put_event(struct thrift_out *out, const struct ledger_event *event)
 {
-    char text[LEDGER_TEXT_MAX], digits[16];
-    size_t length = ledger_text(number, text);
-    snprintf(digits, sizeof digits, "%u", number);
     put_field(out, MAP, 1, 0);
     unsigned binary = numbers[out->compact][BINARY];
     if (out->compact)
-        put_size(out, RPC_HEADERS);
-    if (out->compact)
+        put_size(out, event->count);
+    if (out->compact && event->count > 0)
         kafka_put(&out->out, (int64_t)(binary << 4 | binary), 1);
-    else
+    else if (!out->compact)
         kafka_put(&out->out, (int64_t)(binary << 8 | binary), 2);
     if (!out->compact)
-        put_size(out, RPC_HEADERS);
-    for (unsigned i = 0; i < RPC_HEADERS; i++) {
-        const char *value = i == 0 ? digits : rpc_headers[i][1];
-        put_text(out, rpc_headers[i][0], strlen(rpc_headers[i][0]));
-        put_text(out, value, strlen(value));
+        put_size(out, event->count);
+    for (unsigned i = 0; i < event->count; i++) {
+        put_text(out, event->headers[i].name, event->headers[i].name_length);
+        put_text(out, event->headers[i].value, event->headers[i].value_length);
     }
     put_field(out, BINARY, 2, 1);
-    put_text(out, text, length);
+    put_text(out, event->body, event->length);
     put_stop(out);
 }
 
@@ -350,8 +346,11 @@ static void put_call(struct client *client, struct thrift_out *out, int32_t seri
     put_field(out, is_batch ? LIST : STRUCT, 1, 0);
     if (is_batch)
         put_list(out, events);
-    for (; events > 0; events--)
-        put_event(out, client->window[client->written++]);
+    struct rpc_event event;
+    for (; events > 0; events--) {
+        rpc_make_event(client->window[client->written++], &event);
+        put_event(out, &event.event);
+    }
     put_stop(out);
     end_frame(out, begin);
 }
@@ -399,6 +398,36 @@ static int thrift_read(struct client *client)
         memmove(client->in, client->in + length, client->in_length);
     }
     return done;
+}
+
+/* ---- a call of a scenario ---- */
+
+void rpc_thrift_call(struct kafka_out *to, const struct ledger_event *events, uint32_t count, bool compact)
+{
+    struct thrift_out out = {*to, compact};
+    size_t begin = begin_frame(&out);
+    put_message(&out, CALL, count != 1 ? "appendBatch" : "append", 7);
+    put_field(&out, count != 1 ? LIST : STRUCT, 1, 0);
+    if (count != 1)
+        put_list(&out, count);
+    for (uint32_t i = 0; i < count; i++)
+        put_event(&out, &events[i]);
+    put_stop(&out);
+    end_frame(&out, begin);
+    *to = out.out;
+}
+
+int rpc_thrift_answer(char *bytes, size_t length)
+{
+    struct thrift_in in;
+    char name[32];
+    int32_t serial;
+    if (whole_frame(bytes, length, &in) == 0)
+        return RPC_ANSWER_LATER;
+    unsigned kind = get_message(&in, name, &serial);
+    if (serial != 7)
+        world_fatal("the answer %d to call 7", serial);
+    return read_status(&in, kind);
 }
 
 void rpc_thrift_client_add(uint16_t port, uint32_t events)
