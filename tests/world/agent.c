@@ -56,19 +56,54 @@ static void make_kafka(struct drawn_agent *agent)
         ledger_expect_header(HEADER_TEXT, "topic", "in");
 }
 
+/* What is drawn once: a reload changes none of it. */
+static void draw_files(struct drawn_agent *agent)
+{
+    static const char *const orders[] = {"oldest", "youngest", "random"};
+    struct file_reader *files = &agent->files;
+    *files = (struct file_reader){.logs = 1 + (unsigned)world_below(2),
+                                  .two_groups = world_below(2) == 0,
+                                  .file_header = world_below(3) == 0,
+                                  .name_header = world_below(3) == 0,
+                                  .offset_header = world_below(3) == 0,
+                                  .group_header = world_below(3) == 0,
+                                  .finished = world_below(3),
+                                  .suffix = world_below(3) == 0 ? ".done" : ".COMPLETED",
+                                  .order = orders[world_below(3)],
+                                  .form = {.is_below = world_below(4) == 0,
+                                           .is_packed = world_below(4) == 0,
+                                           .is_blob = world_below(8) == 0,
+                                           .is_wide = world_below(4) == 0}};
+    files->form.is_wide &= !files->form.is_blob;
+    files->form.is_packed &= !files->form.is_blob;
+    if (agent->source == SOURCE_TAILDIR) {
+        if (files->file_header)
+            ledger_expect_header(HEADER_LABEL, "path", "/w/logs/app#.log*");
+        if (files->offset_header)
+            ledger_expect_header(HEADER_OFFSET, "byteoffset", NULL);
+        if (files->group_header)
+            ledger_expect_header(files->two_groups ? HEADER_LABEL : HEADER_TEXT, "kind",
+                                 files->two_groups ? "group #" : "group 1");
+        return;
+    }
+    if (files->file_header)
+        ledger_expect_header(HEADER_LABEL, "path",
+                             files->form.is_below ? "/w/spool/below/#.txt*" : "/w/spool/#.txt*");
+    if (files->name_header)
+        ledger_expect_header(HEADER_LABEL, "basename", files->form.is_packed ? "#.txt.gz" : "#.txt");
+}
+
 static void make_source_peer(const struct drawn_agent *agent)
 {
     uint32_t events = draw_events();
     uint16_t port = AGENT_SOURCE_PORT;
     switch (agent->source) {
     case SOURCE_TAILDIR:
-        disk_put("/w/logs/a.log", "", 0);
-        writer_add("/w/logs", events);
+        for (uint32_t label = 1; label <= agent->files.logs; label++)
+            log_add(label, events / agent->files.logs);
         break;
     case SOURCE_SPOOLDIR:
-        disk_put("/w/spool/.none", "", 0);
-        disk_put("/w/beside/.none", "", 0);
-        spooler_add("/w/spool", events);
+        spooler_add(&agent->files.form, events);
         break;
     case SOURCE_NETCAT:
         netcat_add(port, events);
@@ -211,6 +246,8 @@ void agent_draw(struct drawn_agent *agent)
     *agent = (struct drawn_agent){.two_directories = world_below(3) == 0, .has_state = world_below(2) == 0};
     agent->workers = 1 + (unsigned)world_below(3);
     draw_components(agent);
+    if (agent->source == SOURCE_TAILDIR || agent->source == SOURCE_SPOOLDIR)
+        draw_files(agent);
     draw_interceptors(agent);
     draw_ways(agent);
     bool plain = agent->shape == SHAPE_PLAIN, one_channel = agent->shape <= SHAPE_GROUP;

@@ -1,6 +1,7 @@
 /* A drawn agent: its file, its peers, and what it promises. */
 #pragma once
 
+#include "tests/world/peers/peers.h"
 #include "tests/world/shared.h"
 
 enum agent_source {
@@ -71,6 +72,18 @@ struct drawn_agent {
         bool committed_only, is_static;
         const char *assignor; /* NULL: the default */
     } reader;
+    struct file_reader { /* of a source of files */
+        unsigned logs;   /* that are followed: 1 or 2 */
+        bool two_groups; /* one for each */
+        bool file_header, name_header, offset_header, group_header;
+        enum {
+            FINISHED_RENAME,
+            FINISHED_REMOVE,
+            FINISHED_MARK
+        } finished; /* files of the spooling directory */
+        const char *suffix, *order;
+        struct spooled form;
+    } files;
     char name[128];  /* of the shape and the components */
     char text[8192]; /* of the file that was written last */
 };

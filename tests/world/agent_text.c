@@ -134,6 +134,55 @@ static void put_kafka_source(struct drawn_agent *agent)
     put_reader(agent, "sources.s");
 }
 
+static void put_taildir(struct drawn_agent *agent)
+{
+    const struct file_reader *files = &agent->files;
+    put(agent, "a.sources.s.filegroups = g1%s\n", files->two_groups ? " g2" : "");
+    for (unsigned group = 1; group <= 1U + files->two_groups; group++) {
+        put(agent, "a.sources.s.filegroups.g%u = /w/logs/app%s\\\\.log.*\n", group,
+            !files->two_groups ? "[12]"
+            : group == 1       ? "1"
+                               : "2");
+        if (files->group_header)
+            put(agent, "a.sources.s.headers.g%u.kind = group %u\n", group, group);
+    }
+    put(agent,
+        "a.sources.s.positionFile = /w/positions.json\na.sources.s.batchSize = %u\n"
+        "a.sources.s.writePosInterval = %u\na.sources.s.idleTimeout = %u\n",
+        one_of(1, 10, 100), one_of(100, 1000, 3000), one_of(5000, 20000, 120000));
+    if (flip())
+        put(agent, "a.sources.s.maxBatchCount = %u\na.sources.s.cachePatternMatching = %s\n",
+            one_of(1, 3, 100), flip() ? "true" : "false");
+    if (files->file_header)
+        put(agent, "a.sources.s.fileHeader = true\na.sources.s.fileHeaderKey = path\n");
+    if (files->offset_header)
+        put(agent, "a.sources.s.byteOffsetHeader = true\n");
+}
+
+static void put_spooldir(struct drawn_agent *agent)
+{
+    const struct file_reader *files = &agent->files;
+    put(agent,
+        "a.sources.s.spoolDir = /w/spool\na.sources.s.batchSize = %u\na.sources.s.pollDelay = %u\n"
+        "a.sources.s.fileSuffix = %s\na.sources.s.consumeOrder = %s\na.sources.s.ignorePattern = .*[.]part\n",
+        one_of(1, 10, 100), one_of(10, 500, 2000), files->suffix, files->order);
+    if (files->finished == FINISHED_REMOVE)
+        put(agent, "a.sources.s.deletePolicy = immediate\n");
+    if (files->finished == FINISHED_MARK)
+        put(agent, "a.sources.s.trackingPolicy = tracker_dir\na.sources.s.trackerDir = /w/tracker\n");
+    if (files->file_header)
+        put(agent, "a.sources.s.fileHeader = true\na.sources.s.fileHeaderKey = path\n");
+    if (files->name_header)
+        put(agent, "a.sources.s.basenameHeader = true\n");
+    if (files->form.is_below)
+        put(agent, "a.sources.s.recursiveDirectorySearch = true\n");
+    if (files->form.is_wide)
+        put(agent, "a.sources.s.inputCharset = UTF-16LE\n");
+    if (files->form.is_blob)
+        put(agent,
+            "a.sources.s.deserializer = org.apache.flume.sink.solr.morphline.BlobDeserializer$Builder\n");
+}
+
 static void put_source(struct drawn_agent *agent)
 {
     bool two =
@@ -145,14 +194,10 @@ static void put_source(struct drawn_agent *agent)
     int port = AGENT_SOURCE_PORT;
     switch (agent->source) {
     case SOURCE_TAILDIR:
-        put(agent,
-            "a.sources.s.filegroups = g\na.sources.s.filegroups.g = /w/logs/a.log.*\n"
-            "a.sources.s.positionFile = /w/positions.json\na.sources.s.batchSize = %u\n",
-            one_of(1, 10, 100));
+        put_taildir(agent);
         break;
     case SOURCE_SPOOLDIR:
-        put(agent, "a.sources.s.spoolDir = /w/spool\na.sources.s.batchSize = %u\n", one_of(1, 10, 100));
-        put(agent, "a.sources.s.deletePolicy = %s\n", flip() ? "never" : "immediate");
+        put_spooldir(agent);
         break;
     case SOURCE_NETCAT:
         put(agent, "a.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\na.sources.s.max-line-length = %u\n",

@@ -185,11 +185,14 @@ static void change_name(struct disk_naming *naming, struct disk_inode *directory
 static struct disk_inode *new_inode(mode_t mode)
 {
     struct disk_inode *inode = world_allocate(sizeof *inode);
-    inode->number = ++world->disk->inodes;
+    struct disk *disk = world->disk;
+    inode->number = disk->free_inode != 0 && S_ISREG(mode) ? disk->free_inode : ++disk->inodes;
+    if (inode->number == disk->free_inode)
+        disk->free_inode = 0;
     inode->mode = mode;
     inode->links = S_ISDIR(mode) ? 2 : 1;
     inode->last_change = &inode->changes;
-    inode->write_ns = inode->change_ns = inode->access_ns = clock_read(CLOCK_REALTIME);
+    inode->born_ns = inode->write_ns = inode->change_ns = inode->access_ns = clock_read(CLOCK_REALTIME);
     return inode;
 }
 
@@ -247,6 +250,18 @@ int disk_unlink(struct disk_inode *directory, const char *name, bool is_director
     disk_watched(directory, IN_DELETE | (is_directory ? IN_ISDIR : 0), name, 0);
     drop(inode);
     return 0;
+}
+
+bool disk_reuse(struct disk_inode *directory, const char *name)
+{
+    const struct disk_inode *inode = disk_lookup(directory, name);
+    bool is_open = inode->opens > 0 && inode->life == world->life && world->end == WORLD_RUNS;
+    if (is_open || inode->links > 1)
+        return false;
+    disk_unlink(directory, name, false);
+    disk_sync(directory);
+    world->disk->free_inode = inode->number;
+    return true;
 }
 
 int disk_rename(struct disk_inode *from, const char *old, struct disk_inode *to, const char *new,
@@ -466,6 +481,14 @@ void disk_cut(void)
     restore(disk->root, NULL);
 }
 
+void disk_opened(struct disk_inode *inode)
+{
+    if (inode->life != world->life)
+        inode->opens = 0; /* a process that is gone had it open */
+    inode->life = world->life;
+    inode->opens++;
+}
+
 void disk_stat(const struct disk_inode *inode, struct stat *to)
 {
     *to = (struct stat){.st_dev = 8 << 8 | 1,
@@ -475,6 +498,7 @@ void disk_stat(const struct disk_inode *inode, struct stat *to)
                         .st_blksize = 4096,
                         .st_size = S_ISDIR(inode->mode) ? 4096 : (off_t)inode->now.size,
                         .st_blocks = (blkcnt_t)((room_of(inode) + 511) / 512)};
+    to->__glibc_reserved[0] = world->has_births ? (long)inode->born_ns : 0;
     to->st_mtim = (struct timespec){(time_t)(inode->write_ns / WORLD_NS_PER_S),
                                     (long)(inode->write_ns % WORLD_NS_PER_S)};
     to->st_ctim = (struct timespec){(time_t)(inode->change_ns / WORLD_NS_PER_S),

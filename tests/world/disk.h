@@ -46,9 +46,10 @@ struct disk_names {
 struct disk_inode {
     uint32_t number;
     mode_t mode;
-    uint32_t links, opens;
-    uint64_t access_ns, write_ns, change_ns; /* wall clock */
-    uint64_t reserved;                       /* bytes, by fallocate */
+    uint32_t links, opens; /* descriptors of this life: */
+    unsigned life;
+    uint64_t born_ns, access_ns, write_ns, change_ns; /* wall clock */
+    uint64_t reserved;                                /* bytes, by fallocate */
     struct disk_bytes now, kept; /* of a file: as it is, and what is durable; of a link: its target */
     struct disk_change *changes, **last_change; /* since the last sync, in order */
     struct disk_names names, kept_names;
@@ -67,7 +68,7 @@ struct disk_naming {
 
 struct disk {
     struct disk_inode *root;
-    uint32_t inodes;
+    uint32_t inodes, free_inode;                /* a number that the next new file takes; 0: none */
     struct disk_naming *namings, **last_naming; /* that are not durable, in order */
     uint64_t limit_bytes, used_bytes;           /* limit 0: none */
     uint64_t writes;
@@ -84,6 +85,8 @@ struct disk_inode *disk_lookup(const struct disk_inode *directory, const char *n
 
 /* The functions below return 0 or an errno. */
 int disk_make(struct disk_inode *directory, const char *name, mode_t mode, struct disk_inode **made);
+/* Removes the only name of a file that nobody has open, durably; the next new file has its inode. Returns false if somebody has it open. */
+bool disk_reuse(struct disk_inode *directory, const char *name);
 int disk_link(struct disk_inode *inode, struct disk_inode *directory, const char *name);
 int disk_unlink(struct disk_inode *directory, const char *name, bool is_directory);
 int disk_rename(struct disk_inode *from, const char *old, struct disk_inode *to, const char *new,
@@ -101,6 +104,9 @@ void disk_cut(void);
 /* Tells inotify of an event, and of the name that it happened to in a directory (or NULL). In calls/inotify.c. */
 void disk_watched(struct disk_inode *inode, uint32_t event, const char *name, uint32_t cookie);
 
+/* The agent has opened it. */
+void disk_opened(struct disk_inode *inode);
+/* The first spare word of *to becomes the time of birth, if the file system keeps it. */
 void disk_stat(const struct disk_inode *inode, struct stat *to);
 
 /* For the runner, its peers and its referee: whole files, by absolute paths. Errors are fatal. */

@@ -53,10 +53,31 @@ void ledger_ordered(uint32_t number, uint16_t stream)
     world->ledger->stream[number] = stream;
 }
 
-void ledger_written(uint32_t number, uint32_t inode, uint64_t end)
+void ledger_written(uint32_t number, uint32_t label, uint32_t inode, uint64_t begin, uint64_t end)
 {
-    world->ledger->file[number] = inode;
-    world->ledger->file_end[number] = (uint32_t)end;
+    struct ledger *ledger = world->ledger;
+    ledger->label[number] = label;
+    ledger->file[number] = ledger->holder[number] = inode;
+    ledger->file_begin[number] = (uint32_t)begin;
+    ledger->file_end[number] = (uint32_t)end;
+}
+
+void ledger_moved(uint32_t inode, uint32_t to)
+{
+    struct ledger *ledger = world->ledger;
+    for (uint32_t i = 0; i < ledger->count; i++)
+        if (ledger->holder[i] == inode) {
+            ledger->file[i] = 0;
+            ledger->holder[i] = to;
+        }
+}
+
+bool ledger_has_all_of(uint32_t inode)
+{
+    for (uint32_t i = 0; i < world->ledger->count; i++)
+        if (world->ledger->holder[i] == inode && (ledger_is_lost(i) || !world->ledger->acknowledged[i]))
+            return false;
+    return true;
 }
 
 /* Most texts are short; some are long, so that they cross buffers and blocks. */
@@ -212,12 +233,28 @@ static bool is_time(const struct ledger_pair *pair)
     return value >= first_ms && value <= first_ms + world->now_ns / 1000000;
 }
 
+/* Compares with a text in which the label stands for `#`. */
+static bool is_labelled(const struct ledger_pair *pair, const char *text, uint32_t label)
+{
+    char expected[128];
+    size_t hash = strcspn(text, "#"), length;
+    snprintf(expected, sizeof expected, "%.*s%u%s", (int)hash, text, label, text + hash + 1);
+    length = strlen(expected);
+    bool is_beginning = expected[length - 1] == '*';
+    length -= is_beginning;
+    return (is_beginning ? pair->value_length >= length : pair->value_length == length) &&
+           memcmp(pair->value, expected, length) == 0;
+}
+
 static bool is_as_expected(const struct ledger_header *header, uint32_t number,
                            const struct ledger_event *event)
 {
     char digits[16];
-    snprintf(digits, sizeof digits, "%u", header->kind == HEADER_DIGIT ? number % 10 : number);
-    const char *text = header->kind == HEADER_NUMBER || header->kind == HEADER_DIGIT ? digits : header->text;
+    uint32_t value = header->kind == HEADER_DIGIT    ? number % 10
+                     : header->kind == HEADER_OFFSET ? world->ledger->file_begin[number]
+                                                     : number;
+    snprintf(digits, sizeof digits, "%u", value);
+    const char *text = header->text == NULL ? digits : header->text;
     for (unsigned i = 0; i < event->count; i++) {
         const struct ledger_pair *pair = &event->headers[i];
         if (pair->name_length != strlen(header->name) ||
@@ -229,6 +266,8 @@ static bool is_as_expected(const struct ledger_header *header, uint32_t number,
             return is_uuid(pair);
         if (header->kind == HEADER_ANY)
             return pair->value_length > 0;
+        if (header->kind == HEADER_LABEL)
+            return is_labelled(pair, text, world->ledger->label[number]);
         return pair->value_length == strlen(text) && memcmp(pair->value, text, pair->value_length) == 0;
     }
     return false;
@@ -256,7 +295,8 @@ void ledger_arrived_event(const struct ledger_event *event)
         return;
     }
     ledger_arrived(event->body, event->length);
-    uint32_t number = event->length > 6 ? (uint32_t)strtoul(event->body + 6, NULL, 10) : 0;
+    uint32_t number =
+        event->length > 6 ? (uint32_t)strtoul(event->body + 6, NULL, 10) % LEDGER_EVENTS_MAX : 0;
     bool good =
         ledger->more_headers ? event->count >= ledger->header_count : event->count == ledger->header_count;
     for (unsigned i = 0; good && i < ledger->header_count; i++)

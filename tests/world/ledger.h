@@ -28,6 +28,8 @@ enum ledger_header_kind {
     HEADER_ANY,    /* not empty */
     HEADER_TIME,   /* milliseconds of the wall clock, since the world began */
     HEADER_UUID,
+    HEADER_LABEL, /* the text, in which the event's label stands for `#`; anything may stand for `*` at its end */
+    HEADER_OFFSET, /* where its line begins */
 };
 
 struct arrival {
@@ -44,10 +46,14 @@ struct ledger {
     uint8_t arrived[LEDGER_FAR_ENDS][LEDGER_EVENTS_MAX];
     uint8_t repeated[LEDGER_EVENTS_MAX]; /* times that its sender did not know, and sent it again */
     uint16_t stream[LEDGER_EVENTS_MAX];  /* in which its order is promised; 0: in none */
-    uint32_t file[LEDGER_EVENTS_MAX];    /* the inode in which it is a line, or 0, and the end of the line */
-    uint32_t file_end[LEDGER_EVENTS_MAX];
-    uint16_t streams, place; /* how many there are; where the next event arrives */
-    struct arrival *log;     /* in order */
+    uint32_t file[LEDGER_EVENTS_MAX]; /* the inode in which it is a line, or 0, and where the line is in it */
+    uint32_t file_begin[LEDGER_EVENTS_MAX], file_end[LEDGER_EVENTS_MAX];
+    uint32_t holder[LEDGER_EVENTS_MAX]; /* the inode in which it can be found now, or 0 */
+    uint8_t
+        over[LEDGER_EVENTS_MAX]; /* its file had another line there before: a position may be that line's */
+    uint32_t label[LEDGER_EVENTS_MAX]; /* number of the log or file that it was written to */
+    uint16_t streams, place;           /* how many there are; where the next event arrives */
+    struct arrival *log;               /* in order */
     size_t logged, log_room;
     uint64_t arrivals;
     uint32_t invented;   /* arrived, and was never sent */
@@ -79,7 +85,11 @@ uint16_t ledger_stream(void);
 /* The event belongs to this stream; 0: to none, because its client sends it again, perhaps behind others. */
 void ledger_ordered(uint32_t number, uint16_t stream);
 /* The event is a line of this file. */
-void ledger_written(uint32_t number, uint32_t inode, uint64_t end);
+void ledger_written(uint32_t number, uint32_t label, uint32_t inode, uint64_t begin, uint64_t end);
+/* The lines of a file are not in it any more, but in another one, or (0) in none. */
+void ledger_moved(uint32_t inode, uint32_t to);
+/* Returns whether all lines of a file have arrived where they must. */
+bool ledger_has_all_of(uint32_t inode);
 /* Writes the text of an event, without a newline. Returns its length. */
 size_t ledger_text(uint32_t number, char to[LEDGER_TEXT_MAX]);
 void ledger_sent(uint32_t number);

@@ -10,6 +10,21 @@ struct world_peer *peer_add(void (*step)(struct world_peer *), void *state, uint
     return peer;
 }
 
+bool peers_are_done(void)
+{
+    return world->peers_busy == 0;
+}
+
+void peers_one_more(void)
+{
+    world->peers_busy++;
+}
+
+void peers_one_less(void)
+{
+    world->peers_busy--;
+}
+
 void peers_run(void)
 {
     for (struct world_peer *peer = world->peers; peer != NULL; peer = peer->next) {

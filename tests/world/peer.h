@@ -20,3 +20,9 @@ struct world_peer *peer_add(void (*step)(struct world_peer *), void *state, uint
 void peers_run(void);
 /* Returns when the next one is due; 0 if one was called. */
 uint64_t peers_due_ns(void);
+
+/* Returns whether all peers have sent all of their events. */
+bool peers_are_done(void);
+/* Peers that are not done; each peer counts itself. */
+void peers_one_more(void);
+void peers_one_less(void);

@@ -289,16 +289,42 @@ static void check_positions(struct run *run)
         plant_positions(file);
     positions[disk_read(file, 0, positions, sizeof positions - 1)] = 0;
     for (uint32_t i = 0; i < ledger->count && is_plain && run->agent.channels[0] == CHANNEL_MEMORY; i++)
-        if (ledger->arrived[0][i] == 0 && ledger->file_end[i] > 0 &&
+        if (ledger->arrived[0][i] == 0 && ledger->file[i] > 0 && !ledger->over[i] &&
             (int64_t)ledger->file_end[i] <= position_of(positions, ledger->file[i]))
             violated(run, "life %u: the position is behind event %u, which was not delivered",
                      run->life_count, i);
     for (size_t k = life->arrivals_from; k < ledger->logged && is_undisturbed(life); k++) {
         uint32_t i = ledger->log[k].number;
-        if ((int64_t)ledger->file_end[i] > position_of(positions, ledger->file[i]))
+        if (ledger->file[i] > 0 && (int64_t)ledger->file_end[i] > position_of(positions, ledger->file[i]))
             violated(run, "life %u: after its stop the position is before event %u, which was delivered",
                      run->life_count, i);
     }
+}
+
+/* ---- spooling directories ---- */
+
+/* A file that was delivered is renamed, removed or marked; files that are not to be read stay as they are. */
+static void look_at_spooled(void *argument, const char *path, struct disk_inode *file)
+{
+    struct run *run = argument;
+    const struct file_reader *files = &run->agent.files;
+    const char *name = strrchr(path, '/') + 1;
+    char marker[256];
+    snprintf(marker, sizeof marker, "/w/tracker/%s%s", path + strlen("/w/spool/"), files->suffix);
+    bool is_finished = strstr(name, files->suffix) != NULL, is_marked = disk_at(marker) != NULL;
+    bool is_hidden =
+        strstr(path, "/.") != NULL || strcmp(name, "draft.part") == 0 || strstr(path, "/other/") != NULL;
+    if (is_hidden ? is_finished || is_marked : files->finished == FINISHED_MARK ? !is_marked : !is_finished)
+        violated(run, "%s is %s", path, is_hidden ? "finished, and is not to be read" : "not finished");
+}
+
+static void check_spooled(struct run *run)
+{
+    if (run->agent.source != SOURCE_SPOOLDIR || !world->facts->is_settled)
+        return;
+    disk_walk("/w/spool", look_at_spooled, run);
+    if (disk_at("/w/spool/draft.part") == NULL || disk_at("/w/spool/.draft.txt") == NULL)
+        violated(run, "a file that is not to be read is gone");
 }
 
 /* ---- what it leaves ---- */
@@ -401,6 +427,7 @@ void referee_life_judged(struct run *run)
         violated(run, "%s", world->reason);
     check_counts(run);
     check_positions(run);
+    check_spooled(run);
     check_rest(run);
     check_end(run);
 }

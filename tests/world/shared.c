@@ -21,6 +21,7 @@ void world_reset(uint64_t seed)
 {
     real_call(SYS_madvise, (long)WORLD_ADDRESS, WORLD_BYTES, MADV_REMOVE, 0, 0, 0);
     world->random = seed;
+    world->has_births = seed % 2 == 1;
     world->used = (sizeof *world + 4095) & ~(size_t)4095;
     world->calls_max = UINT64_C(20000000);
     world->has_compiler = seed % 2 == 1;

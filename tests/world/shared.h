@@ -69,6 +69,7 @@ struct world {
     bool long_parks;     /* workers without a deadline sleep until they are woken, not for a second */
     uint32_t pass_share; /* of 65536 calls, after how many the turn is passed */
     bool has_compiler;   /* of expressions: a child (calls/child.c) */
+    bool has_births;     /* the file system keeps times of birth */
     bool traces;         /* each call is a line on the real standard error */
     enum world_plant plant;
     enum world_end end;

@@ -83,7 +83,7 @@ static int open_inode(struct disk_inode *inode, const char *path, int flags)
         return fd;
     open->inode = inode;
     open->path = strdup(path);
-    inode->opens++;
+    disk_opened(inode);
     return fd;
 }
 
@@ -317,6 +317,12 @@ int statx(int directory, const char *restrict path, int flags, unsigned wanted, 
         (struct statx_timestamp){.tv_sec = stat.st_ctim.tv_sec, .tv_nsec = (uint32_t)stat.st_ctim.tv_nsec};
     to->stx_atime =
         (struct statx_timestamp){.tv_sec = stat.st_atim.tv_sec, .tv_nsec = (uint32_t)stat.st_atim.tv_nsec};
+    uint64_t born_ns = (uint64_t)stat.__glibc_reserved[0]; /* disk_stat */
+    if (born_ns == 0)
+        return 0;
+    to->stx_mask |= STATX_BTIME;
+    to->stx_btime = (struct statx_timestamp){.tv_sec = (int64_t)(born_ns / WORLD_NS_PER_S),
+                                             .tv_nsec = (uint32_t)(born_ns % WORLD_NS_PER_S)};
     return 0;
 }
 

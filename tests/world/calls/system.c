@@ -337,7 +337,7 @@ int memfd_create(const char *name, unsigned flags)
     if (fd >= 0) {
         open->inode = inode;
         open->path = strdup(name);
-        inode->opens++;
+        disk_opened(inode);
     }
     return (int)descriptor_result(call_leave(fd));
 }

@@ -86,6 +86,44 @@ enum outcome step_rename(struct scenario *scenario, const struct scenario_step *
     return STEP_DONE;
 }
 
+enum outcome step_overwrite(struct scenario *scenario, const struct scenario_step *step)
+{
+    struct disk_inode *file = disk_at(step->words[0]);
+    size_t written;
+    if (file == NULL)
+        return no_path(scenario, step->words[0]);
+    disk_write(file, scenario_number(scenario->script, step, step->words[1]), step->text, step->length,
+               &written);
+    disk_sync(file);
+    return STEP_DONE;
+}
+
+/* A file goes, and another one gets its inode, as file systems do. */
+enum outcome step_reuse(struct scenario *scenario, const struct scenario_step *step)
+{
+    char name[DISK_NAME_MAX + 1];
+    struct disk_inode *directory = directory_of(step->words[0], name);
+    if (directory == NULL || disk_lookup(directory, name) == NULL)
+        return no_path(scenario, step->words[0]);
+    if (!disk_reuse(directory, name))
+        return step_failed(scenario, "the agent has %s open", step->words[0]);
+    disk_put(step->words[1], step->text, step->length);
+    return STEP_DONE;
+}
+
+enum outcome step_hardlink(struct scenario *scenario, const struct scenario_step *step)
+{
+    char name[DISK_NAME_MAX + 1];
+    struct disk_inode *directory = directory_of(step->words[1], name), *inode = disk_at(step->words[0]);
+    if (directory == NULL || inode == NULL)
+        return no_path(scenario, step->words[directory == NULL]);
+    int error = disk_link(inode, directory, name);
+    if (error != 0)
+        return step_failed(scenario, "%s: %s", step->words[1], strerrordesc_np(error));
+    disk_sync(directory);
+    return STEP_DONE;
+}
+
 /* A symbolic link. */
 enum outcome step_link(struct scenario *scenario, const struct scenario_step *step)
 {
@@ -141,6 +179,8 @@ enum outcome step_disk(struct scenario *scenario, const struct scenario_step *st
         disk->limit_bytes = 0;
     else if (strcmp(step->words[0], "full") == 0)
         disk->limit_bytes = disk->used_bytes + 1; /* 0 is no limit */
+    else if (strstr(step->words[0], "births") != NULL)
+        world->has_births = strcmp(step->words[0], "births") == 0;
     else
         disk->limit_bytes = scenario_number(scenario->script, step, step->words[0]);
     return STEP_DONE;
