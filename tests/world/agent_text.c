@@ -165,7 +165,7 @@ static void put_spooldir(struct drawn_agent *agent)
     put(agent,
         "a.sources.s.spoolDir = /w/spool\na.sources.s.batchSize = %u\na.sources.s.pollDelay = %u\n"
         "a.sources.s.fileSuffix = %s\na.sources.s.consumeOrder = %s\na.sources.s.ignorePattern = .*[.]part\n",
-        one_of(1, 10, 100), one_of(10, 500, 2000), files->suffix, files->order);
+        one_of(1, 10, 100), one_of(10, 100, 500), files->suffix, files->order);
     if (files->finished == FINISHED_REMOVE)
         put(agent, "a.sources.s.deletePolicy = immediate\n");
     if (files->finished == FINISHED_MARK)
