@@ -3,4 +3,4 @@
 # 2.9.9.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
-java -cp "$(../flume classpath)" JodaDate.java 20261120 250 <cases.txt >../../stages/data/joda_date_table.txt
+java -cp "$(../flume classpath)" JodaDate.java 20261120 10 <cases.txt >../../stages/data/joda_date_table.txt
