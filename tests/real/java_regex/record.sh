@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 seed=20261120
-patterns=1500
+patterns=150
 { cat nasty.txt; java Generate.java $seed $patterns; } | java JavaRegex.java >../../regex/data/java_regex_table.txt
