@@ -24,6 +24,7 @@ static const int errors[FAULT_CALLS][ERRORS_MAX] = {
     [FAULT_WAIT] = {EINTR},
     [FAULT_THREAD] = {EAGAIN},
     [FAULT_MEMORY] = {ENOMEM},
+    [FAULT_NOTIFY] = {ENOSPC, ENOMEM},
 };
 
 void fault_clear(void)

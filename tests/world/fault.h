@@ -22,6 +22,7 @@ enum fault_call {
     FAULT_WAIT,   /* epoll_wait, poll and the like are interrupted */
     FAULT_THREAD, /* a thread is not started */
     FAULT_MEMORY, /* malloc, calloc, realloc and strdup of the product's code, but not those that end the process (core/base.c) */
+    FAULT_NOTIFY, /* inotify_add_watch */
     FAULT_CALLS,
 };
 

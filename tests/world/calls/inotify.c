@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "tests/world/fault.h"
 #include "tests/world/path.h"
 #include "tests/world/turn.h"
 
@@ -158,8 +159,10 @@ int inotify_add_watch(int fd, const char *path, uint32_t mask)
     call_enter("inotify_add_watch", (uint64_t)fd, mask);
     world_note_bytes(path, strlen(path));
     struct description *open = descriptor_get(fd);
-    return (int)descriptor_result(
-        call_leave(open == NULL || open->kind != &kind_inotify ? -EBADF : watch(open->state, path, mask)));
+    int error = fault_strikes(FAULT_NOTIFY, NULL);
+    if (open == NULL || open->kind != &kind_inotify)
+        error = EBADF;
+    return (int)descriptor_result(call_leave(error != 0 ? -error : watch(open->state, path, mask)));
 }
 
 int inotify_rm_watch(int fd, int number)

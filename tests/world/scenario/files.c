@@ -197,19 +197,22 @@ static int error_named(const char *name)
 /* Without a number of times the calls fail until `mend`. */
 enum outcome step_fail(struct scenario *scenario, const struct scenario_step *step)
 {
-    static const char *const calls[FAULT_DISK] = {"read", "write",  "sync",   "name",
-                                                  "open", "rename", "unlink", "make"};
+    static const char *const calls[FAULT_CALLS] = {
+        [FAULT_READ] = "read",     [FAULT_WRITE] = "write",           [FAULT_SYNC] = "sync",
+        [FAULT_NAME] = "name",     [FAULT_OPEN] = "open",             [FAULT_RENAME] = "rename",
+        [FAULT_UNLINK] = "unlink", [FAULT_MAKE] = "make",             [FAULT_DESCRIPTOR] = "descriptor",
+        [FAULT_NOTIFY] = "watch",  [FAULT_MEMORY] = "memory"};
     const char *const *words = (const char *const *)step->words;
     int call = 0, error = error_named(words[1]);
-    while (call < FAULT_DISK && strcmp(calls[call], words[0]) != 0)
+    while (call < FAULT_CALLS && (calls[call] == NULL || strcmp(calls[call], words[0]) != 0))
         call++;
-    if (call == FAULT_DISK || error == 0)
+    if (call == FAULT_CALLS || error == 0)
         return step_failed(scenario, "%s or %s is unknown", words[0], words[1]);
     struct disk_inode *below = disk_at(words[2]);
     if (below == NULL)
         return no_path(scenario, words[2]);
     struct fault *fault = fault_add((enum fault_call)call, error, 65536, 0, WORLD_NEVER);
-    fault->below = below;
+    fault->below = call < FAULT_DISK ? below : NULL;
     fault->most = step->count == 4 ? scenario_number(scenario->script, step, words[3]) : 0;
     return STEP_DONE;
 }
