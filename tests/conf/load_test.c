@@ -1,9 +1,7 @@
-/* A whole load: the spec for the engine, the changes that a reload detects, URIs over http, backup, external
- * commands. */
+/* A whole load: URIs over http, backup, external commands. */
 #include "tests/support/support.h"
 
 #include "conf/conf.h"
-#include "conf/diff.h"
 #include "conf/exec.h"
 #include "conf/file.h"
 #include "conf/text.h"
@@ -80,99 +78,6 @@ static struct ps_agent_spec *spec_of(const char *more, const char *from, const c
     ps_conf_destroy(conf);
     ps_command_fini(&command);
     return spec;
-}
-
-static void test_the_engine_gets_what_was_written(void **state)
-{
-    struct ps_agent_spec *spec = spec_of("", NULL, NULL);
-    assert_string_equal(spec->name, "a1");
-    assert_int_equal(spec->options.workers, 2);
-    assert_int_equal(spec->source_count, 1);
-    assert_int_equal(spec->channel_count, 2);
-    assert_int_equal(spec->sink_count, 2);
-    const struct ps_source_spec *source = &spec->sources[0];
-    assert_string_equal(source->stage.component, "source r1");
-    assert_int_equal(source->channel_count, 2);
-    assert_string_equal(spec->channels[source->channels[0]].stage.name, "c2");
-    assert_string_equal(spec->channels[source->channels[1]].stage.name, "c1");
-    assert_string_equal(source->selector.ops->name, "replicating");
-    assert_int_equal(source->interceptor_count, 1);
-    assert_string_equal(source->interceptors[0].component, "interceptor i1 of source r1");
-    assert_int_equal(source->common->workers, 1);
-    assert_int_equal(((const struct fake_plan *)spec->channels[1].stage.plan)->capacity, 500);
-    assert_string_equal(spec->channels[spec->sinks[1].channel].stage.name, "c2");
-    assert_string_equal(spec->system_property(spec->argument, "key"), "value");
-    assert_string_equal(spec->system_property(spec->argument, "twice"), "second"); /* as with Java */
-    assert_string_equal(spec->system_property(spec->argument, "last"), "1");
-    assert_null(spec->system_property(spec->argument, "other"));
-    ps_arena_destroy(spec->arena);
-}
-
-static void test_sub_stages_are_bound_at_build(void **state)
-{
-    struct ps_agent_spec *spec = spec_of("a1.sinks.k2.sink.serializer.appendNewline = false\n", NULL, NULL);
-    const struct fake_plan *sink = spec->sinks[1].stage.plan;
-    struct ps_context context = {.arena = spec->arena, .argument = spec->argument};
-    struct ps_err err = {.length = 0};
-    void *plan = NULL;
-    const struct ps_stage_ops *ops = spec->sub_stage(&context, PS_KIND_SERIALIZER, sink->serializer_type,
-                                                     &sink->serializer_keys, &plan, &err);
-    assert_non_null(ops);
-    assert_string_equal(ops->name, "text");
-    assert_false(((const struct fake_plan *)plan)->flag);
-    assert_null(
-        spec->sub_stage(&context, PS_KIND_SERIALIZER, "nonsense", &sink->serializer_keys, &plan, &err));
-    assert_non_null(strstr(err.text, "nonsense"));
-    ps_arena_destroy(spec->arena);
-}
-
-static void test_a_reload_knows_what_changed(void **state)
-{
-    static const struct {
-        const char *more, *from, *to, *expected;
-    } cases[] = {
-        {"", NULL, NULL, "nothing changed"},
-        {"# a comment\n", "a1.sinks.k1.type = null", "a1.sinks.k1.type = org.apache.flume.sink.NullSink",
-         "nothing changed"},
-        {"a1.channels.c1.capacity = 300\n", NULL, NULL, "channel c1 changed (capacity)"},
-        {"a1.channels.c1.k1 = 1\na1.channels.c1.k2 = 2\na1.channels.c1.k3 = 3\na1.channels.c1.k4 = "
-         "4\na1.channels.c1.k5 = "
-         "5\na1.channels.c1.k6 = 6\na1.channels.c1.k7 = a\\nk8=1:b\n",
-         NULL, NULL, "channel c1 changed (k1, k2, k3, k4, k5, k6 and 1 more)"},
-        {"", "i1.value = v", "i1.value = w", "source r1 changed (interceptors.i1.value)"},
-        {"a1.sources.r1.selector.optional = c1\n", NULL, NULL, "source r1 changed (selector.optional)"},
-        {"", "a1.sinks.k1.type = null", "a1.sinks.k1.type = logger", "sink k1 changed (type)"},
-        {"", "a1.penstock.workers = 2", "a1.penstock.workers = 3", "agent changed (penstock.workers)"},
-        {"a1.sinks.k3.type = null\na1.sinks.k3.channel = c1\n", "k1 k2", "k2 k3 k1", "sink k3 added"},
-        {"a1.sinks.k9.type = null\na1.sinks.k9.channel = c1\n", "k1 k2", "k9 k2",
-         "sink k9 added, sink k1 removed"},
-    };
-    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        /* An unlisted component would be a warning, so only the spec is compared. */
-        struct ps_agent_spec *old = spec_of("", NULL, NULL);
-        struct ps_command command;
-        struct ps_conf *conf;
-        command_of(&command, WORDS("-n", "a1", "-f", "x"));
-        char *text = ps_arena_format(command.arena, "%s%s", agent, cases[i].more);
-        if (cases[i].from != NULL) {
-            char *found = strstr(text, cases[i].from);
-            assert_non_null(found);
-            text = ps_arena_format(command.arena, "%.*s%s%s", (int)(found - text), text, cases[i].to,
-                                   found + strlen(cases[i].from));
-        }
-        assert_int_equal(ps_conf_load_text(&command, fake_table(), "x", text, strlen(text), &conf), PS_OK);
-        struct ps_agent_spec *fresh = ps_conf_take_spec(conf);
-        struct ps_diff diff;
-        struct ps_arena *arena = ps_arena_create();
-        ps_diff_specs(&diff, arena, old, fresh);
-        assert_string_equal(ps_diff_text(arena, &diff), cases[i].expected);
-        assert_int_equal(diff.any, strcmp(cases[i].expected, "nothing changed") != 0);
-        ps_arena_destroy(arena);
-        ps_arena_destroy(old->arena);
-        ps_arena_destroy(fresh->arena);
-        ps_conf_destroy(conf);
-        ps_command_fini(&command);
-    }
 }
 
 /* ---- files and URIs ---- */
@@ -479,9 +384,6 @@ static void test_stages_of_another_contract_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_engine_gets_what_was_written),
-        cmocka_unit_test(test_sub_stages_are_bound_at_build),
-        cmocka_unit_test(test_a_reload_knows_what_changed),
         cmocka_unit_test(test_changed_files_are_seen_and_a_backup_helps),
         cmocka_unit_test(test_a_configuration_comes_over_http),
         cmocka_unit_test(test_changes_over_http_of_the_same_second),
