@@ -35,6 +35,7 @@ static void make_kafka(struct drawn_agent *agent)
     struct kafka_cluster *cluster = kafka_add();
     cluster->far_end = agent->shape != SHAPE_PLAIN && agent->sinks[1] == SINK_KAFKA ? agent->far_ends[1]
                                                                                     : agent->far_ends[0];
+    cluster->keeps_topics = agent->exactly_once;
     if (agent->exactly_once && cluster->generation == 0)
         cluster->generation = 1;
     if (agent->source != SOURCE_KAFKA)
@@ -160,7 +161,8 @@ static void draw_interceptors(struct drawn_agent *agent)
         [INTERCEPT_UUID] = {HEADER_UUID, "id", NULL},
         [INTERCEPT_EXTRACT] = {HEADER_DIGIT, "digit", NULL},
     };
-    for (unsigned i = 0; i < INTERCEPTORS && !agent->kafka_channel; i++)
+    bool has_source = !agent->kafka_channel || agent->source != SOURCE_KAFKA;
+    for (unsigned i = 0; i < INTERCEPTORS && has_source; i++)
         if (world_below(5) == 0 || (i == INTERCEPT_EXTRACT && agent->shape == SHAPE_MULTIPLEX))
             agent->interceptors |= 1U << i;
     for (unsigned i = 0; i < INTERCEPTORS; i++)
@@ -226,6 +228,9 @@ static void draw_components(struct drawn_agent *agent)
         agent->shape = SHAPE_PLAIN;
         agent->channels[0] = CHANNEL_MEMORY;
         agent->sinks[0] = SINK_KAFKA;
+    } else if (agent->source != SOURCE_KAFKA && world_below(10) == 0) {
+        agent->kafka_channel = true;
+        agent->shape = world_below(2) == 0 ? SHAPE_PLAIN : SHAPE_SHARED;
     }
     if (agent->shape != SHAPE_TIER)
         return;
@@ -255,13 +260,14 @@ void agent_draw(struct drawn_agent *agent)
     agent->survives_kills =
         agent->shape == SHAPE_TIER
             ? (has_positions(agent) || is_durable(agent->channels[0])) && second_is_durable
-            : has_positions(agent) || (is_durable(agent->channels[0]) && second_is_durable);
+            : has_positions(agent) || agent->kafka_channel ||
+                  (is_durable(agent->channels[0]) && second_is_durable);
     snprintf(agent->name, sizeof agent->name, "%s%s -> %s%s%s -> %s%s%s", shapes[agent->shape],
-             agent->kafka_channel ? "topic" : agent_sources[agent->source],
+             agent->kafka_channel && agent->source == SOURCE_KAFKA ? "topic" : agent_sources[agent->source],
              agent->kafka_channel ? "kafka" : agent_channels[agent->channels[0]], one_channel ? "" : " ",
              one_channel ? "" : agent_channels[agent->channels[1]], agent_sinks[agent->sinks[0]],
              plain ? "" : " ", plain ? "" : agent_sinks[agent->sinks[1]]);
-    if (agent->source == SOURCE_KAFKA || agent_has_sink(agent, SINK_KAFKA))
+    if (agent->source == SOURCE_KAFKA || agent->kafka_channel || agent_has_sink(agent, SINK_KAFKA))
         make_kafka(agent);
     make_source_peer(agent);
     if (agent->shape != SHAPE_TIER)

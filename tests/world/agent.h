@@ -66,7 +66,7 @@ struct drawn_agent {
     bool survives_kills;  /* what was acknowledged arrives although the process was killed */
     bool two_directories; /* of the file channels */
     bool has_state;       /* a directory for what outlives a life */
-    bool kafka_channel;   /* a topic is the channel, and there is no source */
+    bool kafka_channel;   /* a topic is the channel; with SOURCE_KAFKA there is no source */
     bool exactly_once;    /* from Kafka to Kafka */
     struct kafka_reader { /* of a Kafka source */
         bool committed_only, is_static;

@@ -125,6 +125,30 @@ static void put_reader(struct drawn_agent *agent, const char *what)
         put(agent, "a.%s.kafka.consumer.partition.assignment.strategy = %s\n", what, reader->assignor);
     if (world_below(3) == 0)
         put(agent, "a.%s.kafka.consumer.fetch.max.wait.ms = %u\n", what, one_of(10, 100, 2000));
+    if (world_below(3) == 0)
+        put(agent, "a.%s.kafka.consumer.metadata.max.age.ms = %u\n", what, one_of(1000, 5000, 60000));
+    if (world_below(4) == 0)
+        put(agent, "a.%s.kafka.consumer.max.partition.fetch.bytes = %u\n", what, one_of(1000, 5000, 60000));
+    if (world_below(4) == 0)
+        put(agent, "a.%s.kafka.consumer.session.timeout.ms = %u\n", what, one_of(6000, 10000, 30000));
+}
+
+static void put_producer(struct drawn_agent *agent, const char *what)
+{
+    static const char *const codecs[] = {"gzip", "snappy", "lz4", "zstd"};
+    static const struct {
+        const char *key;
+        unsigned values[3];
+    } rows[] = {
+        {"metadata.max.age.ms", {1000, 5000, 60000}}, {"linger.ms", {0, 20, 500}},
+        {"batch.size", {1000, 5000, 60000}},          {"request.timeout.ms", {1000, 5000, 30000}},
+        {"retry.backoff.ms", {10, 100, 1000}},        {"connections.max.idle.ms", {500, 5000, 60000}}};
+    if (world_below(3) == 0)
+        put(agent, "a.%s.kafka.producer.compression.type = %s\n", what, codecs[world_below(4)]);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (world_below(4) == 0)
+            put(agent, "a.%s.kafka.producer.%s = %u\n", what, rows[i].key,
+                one_of(rows[i].values[0], rows[i].values[1], rows[i].values[2]));
 }
 
 static void put_kafka_source(struct drawn_agent *agent)
@@ -274,12 +298,15 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
     put(agent, "a.sinks.%s.channel = %s\na.sinks.%s.type = %s\n", name, channel, name,
         sink == SINK_KAFKA ? "org.apache.flume.sink.kafka.KafkaSink" : agent_sinks[sink]);
     int port = AGENT_SERVER_PORT + (int)place;
+    char what[16];
     switch (sink) {
     case SINK_KAFKA:
         put(agent,
             "a.sinks.%s.kafka.bootstrap.servers = " BROKERS "\n"
             "a.sinks.%s.kafka.topic = t\na.sinks.%s.flumeBatchSize = %u\n",
             name, name, name, one_of(1, 10, 100));
+        snprintf(what, sizeof what, "sinks.%s", name);
+        put_producer(agent, what);
         if (agent->exactly_once)
             put(agent,
                 "a.sinks.%s.penstock.guarantee = exactly-once\na.sinks.%s.allowTopicOverride = false\n"
@@ -331,7 +358,11 @@ static void put_group(struct drawn_agent *agent)
 static void put_kafka_channel(struct drawn_agent *agent)
 {
     put(agent, "a.channels.c.type = org.apache.flume.channel.kafka.KafkaChannel\n"
-               "a.channels.c.kafka.topic = in\na.channels.c.parseAsFlumeEvent = false\n");
+               "a.channels.c.kafka.topic = in\n");
+    if (agent->source == SOURCE_KAFKA)
+        put(agent, "a.channels.c.parseAsFlumeEvent = false\n");
+    else
+        put_producer(agent, "channels.c");
     put_reader(agent, "channels.c");
 }
 
@@ -340,7 +371,7 @@ void agent_write(struct drawn_agent *agent)
     enum agent_shape shape = agent->shape;
     bool one_channel = shape <= SHAPE_GROUP;
     agent->text[0] = 0;
-    if (!agent->kafka_channel)
+    if (!agent->kafka_channel || agent->source != SOURCE_KAFKA)
         put_source(agent);
     put(agent, "a.channels = c%s\n", one_channel ? "" : " c2");
     if (agent->kafka_channel)

@@ -174,8 +174,8 @@ static struct text arranged(const char *text, size_t length, struct how how)
 }
 
 /* Compares as the word says: "" (exactly), sorted, first, unique; or `has`: a line of it holds the pattern. */
-static enum holds compare(struct scenario *scenario, const struct scenario_step *step, const char *what,
-                          const char *got, size_t length, const char *word)
+enum holds text_compares(struct scenario *scenario, const struct scenario_step *step, const char *what,
+                         const char *got, size_t length, const char *word)
 {
     if (strcmp(word, "has") == 0) {
         step_failed(scenario, "%s: no line holds \"%.200s\": %.*s", what, step->text,
@@ -222,7 +222,7 @@ enum holds holds_file(struct scenario *scenario, const struct scenario_step *ste
     add(&text, "", 0);
     add_file(&text, file);
     enum holds holds =
-        compare(scenario, step, path, text.bytes, text.length, step->count == 2 ? step->words[1] : "");
+        text_compares(scenario, step, path, text.bytes, text.length, step->count == 2 ? step->words[1] : "");
     free(text.bytes);
     return holds;
 }
@@ -264,8 +264,8 @@ enum holds holds_files(struct scenario *scenario, const struct scenario_step *st
     add(&text, "", 0);
     for (size_t i = 0; i < folder.count; i++)
         add_file(&text, folder.found[i].file);
-    enum holds holds = compare(scenario, step, step->words[0], text.bytes, text.length,
-                               step->count == 2 ? step->words[1] : "");
+    enum holds holds = text_compares(scenario, step, step->words[0], text.bytes, text.length,
+                                     step->count == 2 ? step->words[1] : "");
     free(text.bytes);
     free(folder.found);
     return holds;
@@ -274,6 +274,6 @@ enum holds holds_files(struct scenario *scenario, const struct scenario_step *st
 enum holds holds_arrived(struct scenario *scenario, const struct scenario_step *step)
 {
     const struct ledger *ledger = world->ledger;
-    return compare(scenario, step, "arrived", ledger->kept, ledger->kept_length,
-                   step->count == 1 ? step->words[0] : "");
+    return text_compares(scenario, step, "arrived", ledger->kept, ledger->kept_length,
+                         step->count == 1 ? step->words[0] : "");
 }

@@ -20,12 +20,18 @@ static const struct component sources[] = {
     {"spooldir", "type = spooldir\nspoolDir = /w/spool\n"},
     {"seq", "type = seq\ntotalEvents = 100\n"},
     {"stress", "type = stress\nsize = 10\n"},
+    {"kafka",
+     "type = org.apache.flume.source.kafka.KafkaSource\nkafka.bootstrap.servers = "
+     "kafka1:9092\nkafka.topics = "
+     "in\nkafka.consumer.group.id = g\nkafka.consumer.auto.offset.reset = earliest\nbatchSize = 100\n"},
 };
 
 static const struct component channels[] = {
     {"memory", "type = memory\n"},
     {"file", "type = file\ncheckpointDir = /w/checkpoint\ndataDirs = /w/data\n"},
     {"jdbc", "type = jdbc\nsysprop.user.home = /w\n"},
+    {"kafka", "type = org.apache.flume.channel.kafka.KafkaChannel\nkafka.bootstrap.servers = "
+              "kafka1:9092\nkafka.topic = in\nkafka.consumer.group.id = g\n"},
     {"spillable", "type = SPILLABLEMEMORY\ncheckpointDir = /w/checkpoint\ndataDirs = /w/data\n"},
 };
 

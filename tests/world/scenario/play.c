@@ -60,7 +60,8 @@ static const struct scenario_verb verbs[] = {
     {"post", "PORT PATH STATUS TEXT", 3, 3, NEEDS_TEXT, step_post, NULL},
     {"server", "PORT [stop|avro|thrift [headers]]", 1, 3, NO_TEXT, step_server, NULL},
     {"answer", "PORT STATUS|hang|close|reset [TIMES] [PATTERN]", 2, 3, MAY_HAVE_TEXT, step_answer, NULL},
-    {"kafka", "", 0, 0, NO_TEXT, step_kafka, NULL},
+    {"kafka", "[VERSION|topic|delete|broker|leader|coordinator|fail|heal|throttle|limit|write ...]", 0, 5,
+     MAY_HAVE_TEXT, step_kafka, NULL},
 };
 
 static const struct scenario_verb conditions[] = {
@@ -68,6 +69,9 @@ static const struct scenario_verb conditions[] = {
     {"file", "PATH [sorted|first|unique|has] [TEXT]", 1, 2, MAY_HAVE_TEXT, NULL, holds_file},
     {"files", "PATH [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_files},
     {"arrived", "[sorted|first|unique|has] TEXT", 0, 1, NEEDS_TEXT, NULL, holds_arrived},
+    {"topic", "TOPIC[:PARTITION] [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_topic},
+    {"records", "TOPIC[:PARTITION] [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_records},
+    {"committed", "TOPIC[:PARTITION] OFFSET", 2, 2, NO_TEXT, NULL, holds_committed},
     {"get", "PORT PATH STATUS [PATTERN]", 3, 3, MAY_HAVE_TEXT, NULL, holds_get},
     {"metric", "NAME LABEL NUMBER|>NUMBER", 3, 3, NO_TEXT, NULL, holds_metric},
 };

@@ -56,6 +56,7 @@ struct scenario_client {
 };
 
 struct scenario_server; /* in servers.c */
+struct kafka_cluster;
 
 /* A request of the scenario's own, and its answer. */
 struct scenario_request {
@@ -85,7 +86,8 @@ struct scenario {
     struct scenario_server *servers[SCENARIO_SERVERS_MAX];
     struct net_listener *listeners[SCENARIO_LISTENERS_MAX]; /* whose connections are clients */
     struct scenario_request request;
-    uint64_t answered_ns; /* of the step `ask`: when the last answer was there; 0: it is not */
+    uint64_t answered_ns;        /* of the step `ask`: when the last answer was there; 0: it is not */
+    struct kafka_cluster *kafka; /* NULL: there are no brokers */
 };
 
 /* Reads a script; `variant` takes the place of {each}. Ends the process with FILE:LINE: REASON if there is a mistake. */
@@ -116,6 +118,9 @@ const char *scenario_exchange(struct scenario *scenario, uint16_t port, const ch
 /* Compares texts line by line; says the first difference in `why`. */
 enum holds texts_equal(struct scenario *scenario, const char *what, const char *got, size_t got_length,
                        const char *wanted, size_t wanted_length);
+/* Compares as the word says: "" (exactly), sorted, first, unique, has. In conditions.c. */
+enum holds text_compares(struct scenario *scenario, const struct scenario_step *step, const char *what,
+                         const char *got, size_t length, const char *word);
 /* Returns whether a line holds a pattern: its pieces between `*`, in this order. */
 bool line_matches(const char *line, size_t length, const char *pattern);
 /* Returns how many lines of a text hold a pattern. */
@@ -144,9 +149,11 @@ step_function step_write, step_append, step_overwrite, step_reuse, step_hardlink
     step_remove, step_rename, step_truncate, step_chmod, step_touch, step_disk, step_fail,
     step_mend; /* files.c */
 step_function step_connect, step_send, step_receive, step_shut, step_close, step_reset, step_closed,
-    step_post, step_datagram, step_listen, step_accept;               /* clients.c */
-step_function step_ask;                                               /* ask.c */
-step_function step_call;                                              /* calls.c */
-step_function step_server, step_answer, step_kafka, step_network;     /* servers.c */
+    step_post, step_datagram, step_listen, step_accept; /* clients.c */
+step_function step_ask;                                 /* ask.c */
+step_function step_call;                                /* calls.c */
+step_function step_server, step_answer, step_network;   /* servers.c */
+step_function step_kafka;                               /* kafka.c */
+condition_function holds_topic, holds_records, holds_committed;
 condition_function holds_log, holds_file, holds_files, holds_arrived; /* conditions.c */
 condition_function holds_get, holds_metric;                           /* clients.c */

@@ -5,7 +5,6 @@
 
 #include "tests/world/ledger.h"
 #include "tests/world/peers/connections.h"
-#include "tests/world/peers/kafka/cluster.h"
 #include "tests/world/peers/rpc/rpc.h"
 #include "tests/world/scenario/scenario.h"
 
@@ -170,11 +169,5 @@ enum outcome step_network(struct scenario *scenario, const struct scenario_step 
     if (!pieces && strcmp(step->words[0], "whole") != 0)
         return step_failed(scenario, "write pieces or whole");
     world->net->partial_share = pieces ? 50000 : 0;
-    return STEP_DONE;
-}
-
-enum outcome step_kafka(struct scenario *scenario, const struct scenario_step *step)
-{
-    kafka_add();
     return STEP_DONE;
 }

@@ -108,7 +108,7 @@ static void place(struct ps_kafka_native *client, struct ps_kafka_native_topic *
 {
     struct ps_kafka_native_batch *batch = ps_kafka_native_partition_pop(&topic->nowhere);
     const struct ps_kafka_record record = {.partition = PS_KAFKA_PARTITION_ANY};
-    int32_t number = topic->unplaced_partition;
+    int32_t number = topic->nowhere.number;
     if (number == PS_KAFKA_PARTITION_ANY && topic->unplaced_has_key &&
         client->settings.spread == PS_KAFKA_SPREAD_BY_KEY)
         number = (int32_t)((topic->unplaced_key & INT32_MAX) % (uint32_t)topic->partition_count);

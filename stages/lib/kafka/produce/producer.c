@@ -283,7 +283,7 @@ static uint32_t wait_for_partitions(struct ps_kafka_native *client, struct ps_ka
         return 0;
     *error = PS_KAFKA_FULL;
     client->unplaced_topics = true;
-    topic->unplaced_partition = record->partition;
+    topic->nowhere.number = record->partition;
     topic->unplaced_key = record->key != NULL ? ps_kafka_murmur2(record->key, record->key_length) : 0;
     topic->unplaced_has_key = record->key != NULL;
     if (topic->asked_ns == 0)

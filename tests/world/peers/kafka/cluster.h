@@ -10,8 +10,9 @@
 #include "tests/world/peers/kafka/wire.h"
 
 #define KAFKA_BROKERS 3
-#define KAFKA_PARTITIONS 4
-#define KAFKA_TOPICS 2
+#define KAFKA_PARTITIONS 8 /* of a topic, at most */
+#define KAFKA_TOPICS 6
+#define KAFKA_FAILURES_MAX 16
 #define KAFKA_PRODUCERS_MAX 64
 #define KAFKA_SESSIONS 4
 #define KAFKA_MEMBERS_MAX 8
@@ -30,6 +31,8 @@ enum {
     KAFKA_LEADER_NOT_AVAILABLE = 5,
     KAFKA_NOT_LEADER = 6,
     KAFKA_REQUEST_TIMED_OUT = 7,
+    KAFKA_REPLICA_NOT_AVAILABLE = 9,
+    KAFKA_MESSAGE_TOO_LARGE = 10,
     KAFKA_COORDINATOR_LOADS = 14,
     KAFKA_COORDINATOR_NOT_AVAILABLE = 15,
     KAFKA_NOT_COORDINATOR = 16,
@@ -79,12 +82,20 @@ struct kafka_batch {
     size_t length;
 };
 
+/* A record as scenarios see it. */
+struct kafka_record {
+    const char *key, *value; /* NULL: none */
+    size_t key_length, value_length;
+    int64_t time_ms, header_count;
+    struct kafka_in headers;
+};
+
 struct kafka_aborted {
     int64_t producer, first, last;
 };
 
 struct kafka_partition {
-    int leader;
+    int leader; /* -1: none */
     int32_t leader_epoch;
     int64_t end;       /* offset of the next record */
     int64_t delivered; /* what is before it has arrived at the far end */
@@ -96,9 +107,10 @@ struct kafka_partition {
 };
 
 struct kafka_topic {
-    char name[16];
+    char name[32]; /* "": this place is free */
     int64_t id;
-    bool counts; /* committed records are arrivals */
+    int32_t count; /* of its partitions */
+    bool counts;   /* committed records are arrivals */
     struct kafka_partition partitions[KAFKA_PARTITIONS];
 };
 
@@ -177,7 +189,7 @@ struct kafka_asked {
     int64_t told; /* the end of the log in the last answer; -1: none */
 };
 
-#define KAFKA_ASKED_MAX 8
+#define KAFKA_ASKED_MAX (KAFKA_TOPICS * KAFKA_PARTITIONS)
 
 /* A fetch session (KIP-227). */
 struct kafka_session {
@@ -188,11 +200,30 @@ struct kafka_session {
     struct kafka_asked parts[KAFKA_ASKED_MAX];
 };
 
+/* What a scenario lets requests come to: an error, or KAFKA_BREAKS .. */
+struct kafka_failure {
+    int16_t key; /* of the requests */
+    int error;
+    uint32_t times; /* UINT32_MAX: all; 0: this place is free */
+    int topic;      /* -1: any */
+    int32_t number; /* of a partition; -1: any */
+};
+enum {
+    KAFKA_BREAKS = 1000, /* the connection breaks before the request is carried out */
+    KAFKA_LOSES,         /* .. after it */
+    KAFKA_HANGS,         /* there is no answer while this holds */
+};
+
 struct kafka_cluster {
     struct world_peer *peer;
     int generation; /* which versions of requests the brokers know: 0: Kafka 2.3, 1: 3.1, 2: 4.0 */
     struct net_listener *listeners[KAFKA_BROKERS]; /* NULL: the broker is away */
     uint64_t back_ns[KAFKA_BROKERS];
+    bool hangs[KAFKA_BROKERS], leaves_metadata[KAFKA_BROKERS];
+    struct kafka_failure failures[KAFKA_FAILURES_MAX];
+    int32_t throttle_ms; /* of answers to Produce and Fetch */
+    int64_t batch_limit; /* of bytes; 0: none */
+    int64_t topics_made;
     unsigned far_end; /* of the ledger */
     uint64_t next_fault_ns;
     int64_t next_producer;
@@ -201,6 +232,8 @@ struct kafka_cluster {
     uint64_t loaded_ns;                             /* until then coordinators load */
     bool changed;                                   /* something that a waiting answer may depend on */
     bool is_unclean;      /* a new leader may lack the newest records of topic `in` */
+    bool keeps_topics;    /* no fault deletes topic `t` */
+    uint64_t remade_ns;   /* when it is made again */
     bool checks_delivery; /* a committed offset must not be above a record that has not arrived */
     struct kafka_topic topics[KAFKA_TOPICS];
     struct kafka_session sessions[KAFKA_BROKERS][KAFKA_SESSIONS];
@@ -235,8 +268,21 @@ struct kafka_partition *kafka_partition_of(struct kafka_cluster *cluster, int to
 /* Topics' ids: 16 bytes on the wire. */
 int64_t kafka_get_id(struct kafka_in *in);
 void kafka_put_id(struct kafka_out *out, int64_t id);
-/* Returns an error of a replica or a coordinator for one of 20 requests while servers misbehave. */
-int kafka_draw_error(const int *errors, unsigned count);
+/* Returns the error of a request, or of its part: what a scenario says, else one of these for one of 20 requests while servers misbehave. `topic`,
+ * `number`: -1 for a request without such parts. */
+int kafka_fails(struct kafka_cluster *cluster, const struct kafka_request *request, int topic, int32_t number,
+                const int *errors, unsigned count);
+
+/* ---- changes, by faults and scenarios; cluster.c ---- */
+
+void kafka_broker_down(struct kafka_cluster *cluster, int broker);
+void kafka_broker_up(struct kafka_cluster *cluster, int broker);
+/* Adds a topic, or partitions to the one that has the name. */
+struct kafka_topic *kafka_add_topic(struct kafka_cluster *cluster, const char *name, int32_t partitions);
+/* The topic's records and offsets are gone. */
+void kafka_delete_topic(struct kafka_cluster *cluster, int topic);
+/* Another broker, or none (-1), leads the partition. */
+void kafka_lead(struct kafka_cluster *cluster, struct kafka_partition *partition, int broker);
 
 /* ---- log.c ---- */
 
@@ -245,12 +291,24 @@ int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char 
                  int64_t *offset);
 /* Writes the marker that ends a producer's transaction. `next_epoch`: the producer's from now on. */
 void kafka_end(struct kafka_topic *topic, int32_t number, int64_t producer, int16_t next_epoch, bool commits);
-/* Removes some of the newest batches, none of them of a transaction: nobody has to see their records. */
-void kafka_truncate(struct kafka_topic *topic, int32_t number);
+/* Removes the newest batches, none of them of a transaction: nobody has to see their records. */
+void kafka_truncate(struct kafka_topic *topic, int32_t number, uint64_t batches);
 /* Returns the last stable offset: that of the first record of a transaction that is open. */
 int64_t kafka_stable(const struct kafka_partition *partition);
 /* Returns the first batch with this offset or a later one; batch_count: there is none. */
 size_t kafka_batch_at(const struct kafka_partition *partition, int64_t offset);
+/* Appends one batch with these lines as records; `codec`: 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd. */
+void kafka_write_lines(struct kafka_topic *topic, int32_t number, const char *text, size_t length, int codec);
+/* Calls `note` with each record that a reader of committed records sees. */
+void kafka_each_record(struct kafka_topic *topic, int32_t number,
+                       void (*note)(void *argument, const struct kafka_record *record), void *argument);
+
+/* ---- codec.c: by the libraries that wrote the formats ---- */
+
+/* Returns the bytes that a batch's records were before they were compressed, in memory of its own that the next call overwrites; NULL: they are damaged. */
+const unsigned char *kafka_decompress(int codec, const unsigned char *bytes, size_t length, size_t *result);
+const unsigned char *kafka_compress(int codec, const unsigned char *bytes, size_t length, size_t *result);
+
 /* Appends what a peer writes: events of the ledger from `first` on. `producer`: of a transaction; -1: of none. */
 void kafka_write(struct kafka_topic *topic, int32_t number, uint32_t first, uint32_t count, int64_t producer);
 /* Reads some records from the offset on: they arrive at the far end. Returns the offset behind them, and the epoch of the last one. */

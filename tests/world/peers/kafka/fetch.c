@@ -229,11 +229,22 @@ static void put_batches(const struct kafka_partition *partition, int64_t offset,
 static void put_part(struct kafka_cluster *cluster, struct kafka_request *request, struct kafka_asked *part,
                      bool committed_only, struct kafka_out *answer)
 {
-    static const int errors[] = {KAFKA_NOT_LEADER, KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
-                                 KAFKA_LEADER_NOT_AVAILABLE};
+    static const int errors[] = {KAFKA_NOT_LEADER,
+                                 KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                                 KAFKA_LEADER_NOT_AVAILABLE,
+                                 KAFKA_REPLICA_NOT_AVAILABLE,
+                                 KAFKA_FENCED_LEADER_EPOCH,
+                                 KAFKA_UNKNOWN_LEADER_EPOCH,
+                                 KAFKA_CORRUPT_MESSAGE,
+                                 -1, /* UNKNOWN_SERVER_ERROR */
+                                 29, /* TOPIC_AUTHORIZATION_FAILED */
+                                 56, /* KAFKA_STORAGE_ERROR */
+                                 78, /* OFFSET_NOT_AVAILABLE */
+                                 500 /* none that a client knows */};
     int error = check_part(cluster, request->broker, part);
     if (error == KAFKA_NONE)
-        error = kafka_draw_error(errors, 3);
+        error =
+            kafka_fails(cluster, request, part->topic, part->number, errors, sizeof errors / sizeof *errors);
     const struct kafka_partition *partition =
         error == KAFKA_NONE ? kafka_partition_of(cluster, part->topic, part->number) : NULL;
     if (request->version >= VERSION_OF_IDS)
@@ -300,7 +311,7 @@ enum kafka_served kafka_fetch(struct kafka_cluster *cluster, struct kafka_reques
     uint64_t since_ns = request->connection->since_ns != 0 ? request->connection->since_ns : world->now_ns;
     if (!any && world->now_ns < since_ns + fetch.wait_ns)
         return kafka_wait(request, since_ns + fetch.wait_ns);
-    kafka_put(answer, 0, 4); /* throttle */
+    kafka_put(answer, cluster->throttle_ms, 4);
     if (request->version >= 7) {
         kafka_put(answer, error, 2);
         kafka_put(answer, error == KAFKA_NONE && session != NULL ? session->id : 0, 4);
@@ -311,6 +322,23 @@ enum kafka_served kafka_fetch(struct kafka_cluster *cluster, struct kafka_reques
 }
 
 /* ---- ListOffsets, OffsetForLeaderEpoch ---- */
+
+static int fail_partition(struct kafka_cluster *cluster, const struct kafka_request *request,
+                          const char *name, int32_t number)
+{
+    static const int errors[] = {KAFKA_NOT_LEADER,
+                                 KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                                 KAFKA_LEADER_NOT_AVAILABLE,
+                                 KAFKA_REPLICA_NOT_AVAILABLE,
+                                 KAFKA_FENCED_LEADER_EPOCH,
+                                 KAFKA_UNKNOWN_LEADER_EPOCH,
+                                 -1, /* UNKNOWN_SERVER_ERROR */
+                                 29, /* TOPIC_AUTHORIZATION_FAILED */
+                                 56, /* KAFKA_STORAGE_ERROR */
+                                 78 /* OFFSET_NOT_AVAILABLE */};
+    return kafka_fails(cluster, request, kafka_topic_named(cluster, name), number, errors,
+                       sizeof errors / sizeof *errors);
+}
 
 enum kafka_served kafka_list_offsets(struct kafka_cluster *cluster, struct kafka_request *request,
                                      struct kafka_out *answer)
@@ -330,9 +358,10 @@ enum kafka_served kafka_list_offsets(struct kafka_cluster *cluster, struct kafka
             int64_t time = kafka_get(in, 8);
             const struct kafka_partition *partition =
                 kafka_partition_of(cluster, kafka_topic_named(cluster, name), number);
-            int error = partition == NULL                      ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
-                        : partition->leader != request->broker ? KAFKA_NOT_LEADER
-                                                               : KAFKA_NONE;
+            int error = partition == NULL ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
+                        : partition->leader != request->broker
+                            ? KAFKA_NOT_LEADER
+                            : fail_partition(cluster, request, name, number);
             kafka_put(answer, number, 4);
             kafka_put(answer, error, 2);
             kafka_put(answer, -1, 8); /* time */
@@ -384,6 +413,8 @@ enum kafka_served kafka_epochs(struct kafka_cluster *cluster, struct kafka_reque
             int error = partition == NULL                      ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
                         : partition->leader != request->broker ? KAFKA_NOT_LEADER
                                                                : check_epoch(partition, current);
+            if (error == KAFKA_NONE)
+                error = fail_partition(cluster, request, name, number);
             kafka_put(answer, error, 2);
             kafka_put(answer, number, 4);
             if (error == KAFKA_NONE) {

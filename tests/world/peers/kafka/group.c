@@ -344,6 +344,23 @@ static enum kafka_served joined(struct kafka_cluster *cluster, struct kafka_requ
     return put_join(&cluster->group, request->version, id, error, false, answer);
 }
 
+/* Errors of a group that has no reason for them: members and generations that the coordinator has forgotten, too. */
+static int fail_member(struct kafka_cluster *cluster, const struct kafka_request *request)
+{
+    static const int errors[] = {KAFKA_COORDINATOR_LOADS,
+                                 KAFKA_COORDINATOR_NOT_AVAILABLE,
+                                 KAFKA_NOT_COORDINATOR,
+                                 KAFKA_UNKNOWN_MEMBER,
+                                 KAFKA_ILLEGAL_GENERATION,
+                                 KAFKA_REBALANCE_IN_PROGRESS,
+                                 KAFKA_INCONSISTENT_PROTOCOL,
+                                 KAFKA_FENCED_INSTANCE,
+                                 -1, /* UNKNOWN_SERVER_ERROR */
+                                 30, /* GROUP_AUTHORIZATION_FAILED */
+                                 81 /* GROUP_MAX_SIZE_REACHED */};
+    return kafka_fails(cluster, request, -1, -1, errors, sizeof errors / sizeof *errors);
+}
+
 enum kafka_served kafka_join(struct kafka_cluster *cluster, struct kafka_request *request,
                              struct kafka_out *answer)
 {
@@ -351,6 +368,8 @@ enum kafka_served kafka_join(struct kafka_cluster *cluster, struct kafka_request
     struct joining join = read_join(request);
     bool is_first = request->connection->since_ns == 0;
     int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
+    if (error == KAFKA_NONE && is_first)
+        error = fail_member(cluster, request);
     if (error != KAFKA_NONE)
         return put_join(group, request->version, join.id, error, false, answer);
     if (!is_first) { /* `state` is the number of the id that it has got */
@@ -408,6 +427,8 @@ static int read_member(struct kafka_cluster *cluster, struct kafka_request *requ
         kafka_get_text(in, instance, sizeof instance);
     *member = kafka_find_member(&cluster->group, id);
     int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
+    if (error == KAFKA_NONE && request->connection->since_ns == 0)
+        error = fail_member(cluster, request);
     return error != KAFKA_NONE ? error : kafka_check_member(&cluster->group, id, instance, generation, true);
 }
 

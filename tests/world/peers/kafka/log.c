@@ -6,6 +6,7 @@
 #include "tests/world/ledger.h"
 #include "tests/world/peers/kafka/cluster.h"
 
+#define RECORDS_BYTES ((size_t)1 << 20)
 #define HEAD_BYTES 61 /* of a record batch, with offset and length */
 #define TRANSACTIONAL 0x10
 #define CONTROL 0x20
@@ -18,7 +19,9 @@ struct batch {
     int16_t epoch;
     bool is_transactional;
     int32_t sequence, count;
-    struct kafka_in records;
+    int codec;
+    int64_t first_ms;
+    struct kafka_in records; /* compressed with the codec */
 };
 
 /* Reads the head of a batch of format 2, and checks its sum. */
@@ -33,11 +36,10 @@ static bool read_batch(const unsigned char *bytes, int64_t length, struct batch 
     uint32_t sum = (uint32_t)kafka_get(&in, 4);
     if (kafka_crc32c(in.at, (size_t)(in.end - in.at)) != sum)
         return false;
-    int64_t attributes = kafka_get(&in, 2);
-    if ((attributes & 7) != 0) /* the model reads no compressed batches */
-        return false;
-    int64_t last_delta = kafka_get(&in, 4);
-    kafka_get(&in, 8), kafka_get(&in, 8); /* times */
+    int64_t attributes = kafka_get(&in, 2), last_delta = kafka_get(&in, 4);
+    batch->codec = (int)(attributes & 7);
+    batch->first_ms = kafka_get(&in, 8);
+    kafka_get(&in, 8); /* the latest time */
     batch->is_transactional = (attributes & TRANSACTIONAL) != 0;
     batch->producer = kafka_get(&in, 8);
     batch->epoch = (int16_t)kafka_get(&in, 2);
@@ -47,40 +49,56 @@ static bool read_batch(const unsigned char *bytes, int64_t length, struct batch 
     return !in.bad && batch->count > 0 && last_delta == batch->count - 1;
 }
 
-/* Calls `note` with the value of each record. Returns whether there were as many as the head says, and nothing behind them. */
-static bool read_records(const struct batch *batch,
-                         void (*note)(void *argument, const char *value, size_t length), void *argument)
+/* Returns NULL for none. */
+static const char *get_bytes(struct kafka_in *in, size_t *length)
+{
+    int64_t count = kafka_get_varint(in);
+    *length = count < 0 ? 0 : (size_t)count;
+    return count < 0 ? NULL : (const char *)kafka_get_bytes(in, count);
+}
+
+typedef void note_record(void *argument, const struct kafka_record *record);
+
+/* Calls `note` with each record. Returns whether there were as many as the head says, and nothing behind them. */
+static bool read_records(const struct batch *batch, note_record *note, void *argument)
 {
     struct kafka_in in = batch->records;
+    if (batch->codec != 0) {
+        size_t length;
+        in.at = kafka_decompress(batch->codec, in.at, (size_t)(in.end - in.at), &length);
+        in.end = in.at + length;
+        if (in.at == NULL)
+            return false;
+    }
     for (int32_t i = 0; i < batch->count; i++) {
         int64_t length = kafka_get_varint(&in);
         const unsigned char *begin = in.at;
+        struct kafka_record record = {0};
         kafka_get(&in, 1);
-        kafka_get_varint(&in); /* time */
+        record.time_ms = batch->first_ms + kafka_get_varint(&in);
         if (kafka_get_varint(&in) != i)
             return false;
-        int64_t key = kafka_get_varint(&in);
-        if (key > 0)
-            kafka_get_bytes(&in, key);
-        int64_t value_length = kafka_get_varint(&in);
-        const unsigned char *value = kafka_get_bytes(&in, value_length);
+        record.key = get_bytes(&in, &record.key_length);
+        record.value = get_bytes(&in, &record.value_length);
+        record.headers = in;
+        record.header_count = kafka_get_varint(&record.headers);
         for (int64_t headers = kafka_get_varint(&in); headers > 0 && !in.bad; headers--) {
             kafka_get_bytes(&in, kafka_get_varint(&in));
             int64_t header = kafka_get_varint(&in);
             if (header > 0)
                 kafka_get_bytes(&in, header);
         }
-        if (in.bad || value == NULL || in.at - begin != length)
+        if (in.bad || record.value == NULL || in.at - begin != length)
             return false;
         if (note != NULL)
-            note(argument, (const char *)value, (size_t)value_length);
+            note(argument, &record);
     }
     return in.at == in.end;
 }
 
-static void note_arrival(void *argument, const char *value, size_t length)
+static void note_arrival(void *argument, const struct kafka_record *record)
 {
-    ledger_arrived(value, length);
+    ledger_arrived(record->value, record->value_length);
 }
 
 static void note_arrivals(int32_t partition, const struct batch *batch)
@@ -212,7 +230,7 @@ static void put_head(struct kafka_out *out, int32_t count, int64_t attributes, i
 static void put_record(struct kafka_out *out, int32_t delta, const char *key, int64_t key_length,
                        const char *value, size_t length, const char *header)
 {
-    static unsigned char bytes[8192];
+    static unsigned char bytes[RECORDS_BYTES];
     struct kafka_out record = {.bytes = bytes, .room = sizeof bytes};
     kafka_put(&record, 0, 1);
     kafka_put_varint(&record, 0);
@@ -233,9 +251,39 @@ static void put_record(struct kafka_out *out, int32_t delta, const char *key, in
     kafka_put_bytes(out, bytes, record.length);
 }
 
+/* The records behind the head. */
+static void compress(struct kafka_out *out, int codec)
+{
+    if (codec == 0)
+        return;
+    size_t length;
+    const unsigned char *bytes =
+        kafka_compress(codec, out->bytes + HEAD_BYTES, out->length - HEAD_BYTES, &length);
+    out->length = HEAD_BYTES;
+    kafka_put_bytes(out, bytes, length);
+}
+
+void kafka_write_lines(struct kafka_topic *topic, int32_t number, const char *text, size_t length, int codec)
+{
+    static unsigned char bytes[RECORDS_BYTES];
+    struct kafka_out out = {.bytes = bytes, .length = HEAD_BYTES, .room = sizeof bytes};
+    int32_t count = 0;
+    for (const char *end = text + length; text < end; count++) {
+        const char *stop = memchr(text, '\n', (size_t)(end - text)),
+                   *bar = memchr(text, '|', (size_t)((stop == NULL ? end : stop) - text));
+        const char *value = bar == NULL ? text : bar + 1;
+        stop = stop == NULL ? end : stop;
+        put_record(&out, count, text, bar == NULL ? -1 : bar - text, value, (size_t)(stop - value), NULL);
+        text = stop + 1;
+    }
+    compress(&out, codec);
+    put_head(&out, count, codec, -1, -1);
+    keep(&topic->partitions[number], bytes, out.length, count, -1);
+}
+
 void kafka_write(struct kafka_topic *topic, int32_t number, uint32_t first, uint32_t count, int64_t producer)
 {
-    static unsigned char bytes[256 << 10];
+    static unsigned char bytes[RECORDS_BYTES];
     struct kafka_partition *partition = &topic->partitions[number];
     struct kafka_out out = {.bytes = bytes, .length = HEAD_BYTES, .room = sizeof bytes};
     for (uint32_t i = 0; i < count; i++) {
@@ -245,7 +293,10 @@ void kafka_write(struct kafka_topic *topic, int32_t number, uint32_t first, uint
         int64_t key_length = (first + i) % 3 == 0 ? -1 : (int64_t)strlen(key) * ((first + i) % 5 != 0);
         put_record(&out, (int32_t)i, key, key_length, text, length, (first + i) % 4 == 0 ? key : NULL);
     }
-    put_head(&out, (int32_t)count, producer >= 0 ? TRANSACTIONAL : 0, producer, producer >= 0 ? 0 : -1);
+    int codec = world_below(4) == 0 ? (int)world_below(5) : 0;
+    compress(&out, codec);
+    put_head(&out, (int32_t)count, (producer >= 0 ? TRANSACTIONAL : 0) | codec, producer,
+             producer >= 0 ? 0 : -1);
     if (producer >= 0) {
         struct kafka_producer *one = producer_of(partition, producer);
         const struct batch batch = {.is_transactional = true, .count = (int32_t)count};
@@ -294,16 +345,16 @@ void kafka_end(struct kafka_topic *topic, int32_t number, int64_t id, int16_t ne
     keep(partition, bytes, out.length, 1, -1);
 }
 
-static void forgive(void *argument, const char *value, size_t length)
+static void forgive(void *argument, const struct kafka_record *record)
 {
-    if (length > 6 && memcmp(value, "event ", 6) == 0)
-        world->ledger->acknowledged[strtoul(value + 6, NULL, 10)] = 0;
+    if (!world->ledger->keeps && record->value_length > 6 && memcmp(record->value, "event ", 6) == 0)
+        world->ledger->acknowledged[strtoul(record->value + 6, NULL, 10)] = 0;
 }
 
-void kafka_truncate(struct kafka_topic *topic, int32_t number)
+void kafka_truncate(struct kafka_topic *topic, int32_t number, uint64_t batches)
 {
     struct kafka_partition *partition = &topic->partitions[number];
-    for (uint64_t count = world_below(4); count > 0 && partition->batch_count > 0; count--) {
+    for (; batches > 0 && partition->batch_count > 0; batches--) {
         const struct kafka_batch *last = &partition->batches[--partition->batch_count];
         struct batch batch;
         if (read_batch(last->bytes, (int64_t)last->length, &batch))
@@ -348,15 +399,27 @@ static bool is_hidden(const struct kafka_partition *partition, const struct kafk
     return (batch->bytes[ATTRIBUTES_AT + 1] & CONTROL) != 0;
 }
 
+void kafka_each_record(struct kafka_topic *topic, int32_t number, note_record *note, void *argument)
+{
+    struct kafka_partition *partition = &topic->partitions[number];
+    for (size_t i = 0; i < partition->batch_count && partition->batches[i].base < kafka_stable(partition);
+         i++) {
+        const struct kafka_batch *one = &partition->batches[i];
+        struct batch batch;
+        if (!is_hidden(partition, one) && read_batch(one->bytes, (int64_t)one->length, &batch))
+            read_records(&batch, note, argument);
+    }
+}
+
 struct taken {
     int64_t offset, from;
 };
 
-static void take(void *argument, const char *value, size_t length)
+static void take(void *argument, const struct kafka_record *record)
 {
     struct taken *taken = argument;
     if (taken->offset++ >= taken->from)
-        ledger_arrived(value, length);
+        ledger_arrived(record->value, record->value_length);
 }
 
 int64_t kafka_take(struct kafka_topic *topic, int32_t number, int64_t from, bool committed_only,
@@ -384,12 +447,13 @@ struct looked_for {
     bool is_missing;
 };
 
-static void look(void *argument, const char *value, size_t length)
+static void look(void *argument, const struct kafka_record *record)
 {
     struct looked_for *search = argument;
-    if (search->offset++ >= search->below || length < 7 || memcmp(value, "event ", 6) != 0)
+    if (search->offset++ >= search->below || record->value_length < 7 ||
+        memcmp(record->value, "event ", 6) != 0)
         return;
-    uint32_t event = (uint32_t)strtoul(value + 6, NULL, 10);
+    uint32_t event = (uint32_t)strtoul(record->value + 6, NULL, 10);
     search->is_missing |= ledger_is_lost(event);
 }
 

@@ -72,7 +72,7 @@ static void share_out(struct neighbour *neighbour)
         struct kafka_out assignment = {.bytes = own, .room = sizeof own};
         bool parts[KAFKA_PARTITIONS];
         for (int p = 0; p < KAFKA_PARTITIONS; p++) {
-            parts[p] = p % members == nth;
+            parts[p] = p < neighbour->cluster->topics[1].count && p % members == nth;
             for (int other = 0; other < KAFKA_MEMBERS_MAX && is_cooperative(group); other++)
                 parts[p] &= other == i || !claims[other][p];
         }
@@ -111,8 +111,8 @@ static bool take_part(struct neighbour *neighbour, struct kafka_member *member)
 static void read_some(struct neighbour *neighbour)
 {
     struct kafka_cluster *cluster = neighbour->cluster;
-    int32_t number = (int32_t)world_below(KAFKA_PARTITIONS);
     int topic = kafka_topic_named(cluster, "in");
+    int32_t number = (int32_t)world_below((uint64_t)cluster->topics[topic].count);
     if (!neighbour->has[number] || cluster->group.pending[topic][number].producer != 0)
         return;
     struct kafka_offset offset = cluster->group.offsets[topic][number];

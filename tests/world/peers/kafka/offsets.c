@@ -16,13 +16,13 @@ int kafka_check_coordinator(const struct kafka_cluster *cluster, int coordinator
 enum kafka_served kafka_coordinator(struct kafka_cluster *cluster, struct kafka_request *request,
                                     struct kafka_out *answer)
 {
-    static const int errors[] = {KAFKA_COORDINATOR_NOT_AVAILABLE};
+    static const int errors[] = {KAFKA_COORDINATOR_NOT_AVAILABLE, KAFKA_COORDINATOR_LOADS, -1};
     char key[KAFKA_NAME_MAX], host[16] = "";
     kafka_get_text(&request->in, key, sizeof key);
     bool of_transactions = request->version >= 1 && kafka_get(&request->in, 1) == OF_TRANSACTIONS;
     int node = of_transactions ? cluster->transaction_coordinator : cluster->group_coordinator;
-    int error =
-        cluster->listeners[node] == NULL ? KAFKA_COORDINATOR_NOT_AVAILABLE : kafka_draw_error(errors, 1);
+    int error = cluster->listeners[node] == NULL ? KAFKA_COORDINATOR_NOT_AVAILABLE
+                                                 : kafka_fails(cluster, request, -1, -1, errors, 3);
     if (error == KAFKA_NONE)
         snprintf(host, sizeof host, "kafka%d", node + 1);
     if (request->version >= 1)
@@ -56,7 +56,7 @@ void kafka_offsets_end(struct kafka_cluster *cluster, int64_t producer, bool com
 {
     struct kafka_group *group = &cluster->group;
     for (int topic = 0; topic < KAFKA_TOPICS; topic++)
-        for (int32_t number = 0; number < KAFKA_PARTITIONS; number++) {
+        for (int32_t number = 0; number < cluster->topics[topic].count; number++) {
             if (group->pending[topic][number].producer != producer)
                 continue;
             group->pending[topic][number].producer = 0;
@@ -98,7 +98,7 @@ static void commit_topics(struct kafka_cluster *cluster, struct kafka_request *r
             int own = error != KAFKA_NONE                                  ? error
                       : kafka_partition_of(cluster, topic, number) == NULL ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
                                                                            : KAFKA_NONE;
-            if (own == KAFKA_NONE)
+            if (own == KAFKA_NONE && strcmp(name, "in") == 0)
                 check_owner(cluster, member, number);
             if (own == KAFKA_NONE && producer == 0) {
                 kafka_set_offset(cluster, topic, number, offset);
@@ -116,11 +116,25 @@ static void commit_topics(struct kafka_cluster *cluster, struct kafka_request *r
     kafka_put_tags(answer);
 }
 
-static int draw_commit_error(void)
+/* In a transaction a sink forgets what it holds when its source is no member any more: that is never said without a reason. */
+static int fail_commit(struct kafka_cluster *cluster, const struct kafka_request *request,
+                       bool in_transaction)
 {
-    static const int errors[] = {KAFKA_REQUEST_TIMED_OUT, KAFKA_COORDINATOR_NOT_AVAILABLE,
-                                 KAFKA_COORDINATOR_LOADS, KAFKA_NOT_COORDINATOR};
-    return kafka_draw_error(errors, 4);
+    static const int errors[] = {KAFKA_ILLEGAL_GENERATION,
+                                 KAFKA_UNKNOWN_MEMBER,
+                                 KAFKA_REBALANCE_IN_PROGRESS,
+                                 KAFKA_REQUEST_TIMED_OUT,
+                                 KAFKA_COORDINATOR_NOT_AVAILABLE,
+                                 KAFKA_COORDINATOR_LOADS,
+                                 KAFKA_NOT_COORDINATOR,
+                                 KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                                 -1, /* UNKNOWN_SERVER_ERROR */
+                                 12, /* OFFSET_METADATA_TOO_LARGE */
+                                 28, /* INVALID_COMMIT_OFFSET_SIZE */
+                                 29, /* TOPIC_AUTHORIZATION_FAILED */
+                                 30 /* GROUP_AUTHORIZATION_FAILED */};
+    unsigned first = in_transaction ? 3 : 0;
+    return kafka_fails(cluster, request, -1, -1, errors + first, sizeof errors / sizeof *errors - first);
 }
 
 enum kafka_served kafka_commit(struct kafka_cluster *cluster, struct kafka_request *request,
@@ -139,7 +153,7 @@ enum kafka_served kafka_commit(struct kafka_cluster *cluster, struct kafka_reque
         kafka_put(answer, 0, 4);
     int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
     if (error == KAFKA_NONE)
-        error = draw_commit_error();
+        error = fail_commit(cluster, request, false);
     if (error == KAFKA_NONE)
         error = kafka_check_member(&cluster->group, member, instance, generation, false);
     commit_topics(cluster, request, member, request->version >= 6, error, 0, answer);
@@ -160,7 +174,7 @@ enum kafka_served kafka_commit_in_transaction(struct kafka_cluster *cluster, str
     kafka_get_text(in, instance, sizeof instance);
     int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
     if (error == KAFKA_NONE)
-        error = draw_commit_error();
+        error = fail_commit(cluster, request, true);
     if (error == KAFKA_NONE)
         error = kafka_check_member(&cluster->group, member, instance, generation, true);
     if (error == KAFKA_NONE) {
@@ -182,7 +196,7 @@ enum kafka_served kafka_commit_in_transaction(struct kafka_cluster *cluster, str
 static void put_offset(const struct kafka_cluster *cluster, int16_t version, int topic, int32_t number,
                        int error, struct kafka_out *answer)
 {
-    const struct kafka_offset *known = topic >= 0 && number >= 0 && number < KAFKA_PARTITIONS
+    const struct kafka_offset *known = topic >= 0 && number >= 0 && number < cluster->topics[topic].count
                                            ? &cluster->group.offsets[topic][number]
                                            : NULL;
     kafka_put(answer, number, 4);
@@ -217,7 +231,10 @@ enum kafka_served kafka_offsets(struct kafka_cluster *cluster, struct kafka_requ
     char name[KAFKA_NAME_MAX];
     kafka_get_text(in, name, sizeof name);
     bool is_stable = wants_stable(request);
+    static const int errors[] = {KAFKA_COORDINATOR_LOADS, KAFKA_NOT_COORDINATOR, -1, 30};
     int error = kafka_check_coordinator(cluster, cluster->group_coordinator, request->broker);
+    if (error == KAFKA_NONE)
+        error = kafka_fails(cluster, request, -1, -1, errors, 4);
     if (request->version >= 3)
         kafka_put(answer, 0, 4);
     int64_t topics = kafka_get_count(in);

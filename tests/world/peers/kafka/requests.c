@@ -4,6 +4,7 @@
 
 #include "tests/world/peers/kafka/cluster.h"
 
+#define METADATA 3
 #define API_VERSIONS 18
 #define GENERATIONS 3
 #define ID_BEGINS 7 /* the upper half of each topic's id */
@@ -43,7 +44,7 @@ static const struct {
 int kafka_topic_named(const struct kafka_cluster *cluster, const char *name)
 {
     for (int i = 0; i < KAFKA_TOPICS; i++)
-        if (strcmp(cluster->topics[i].name, name) == 0)
+        if (name[0] != 0 && strcmp(cluster->topics[i].name, name) == 0)
             return i;
     return -1;
 }
@@ -51,15 +52,16 @@ int kafka_topic_named(const struct kafka_cluster *cluster, const char *name)
 int kafka_topic_of_id(const struct kafka_cluster *cluster, int64_t id)
 {
     for (int i = 0; i < KAFKA_TOPICS; i++)
-        if (cluster->topics[i].id == id)
+        if (id != 0 && cluster->topics[i].id == id)
             return i;
     return -1;
 }
 
 struct kafka_partition *kafka_partition_of(struct kafka_cluster *cluster, int topic, int32_t number)
 {
-    return topic < 0 || number < 0 || number >= KAFKA_PARTITIONS ? NULL
-                                                                 : &cluster->topics[topic].partitions[number];
+    return topic < 0 || number < 0 || number >= cluster->topics[topic].count
+               ? NULL
+               : &cluster->topics[topic].partitions[number];
 }
 
 int64_t kafka_get_id(struct kafka_in *in)
@@ -113,12 +115,20 @@ static enum kafka_served answer_versions(struct kafka_cluster *cluster, struct k
     return KAFKA_ANSWERED;
 }
 
-static void put_partition(const struct kafka_cluster *cluster, int16_t version, int topic, int number,
-                          struct kafka_out *answer)
+static bool is_named(const struct kafka_cluster *cluster, int broker)
 {
+    return broker >= 0 && cluster->listeners[broker] != NULL && !cluster->leaves_metadata[broker];
+}
+
+static void put_partition(struct kafka_cluster *cluster, const struct kafka_request *request, int topic,
+                          int number, struct kafka_out *answer)
+{
+    static const int errors[] = {KAFKA_LEADER_NOT_AVAILABLE, KAFKA_REPLICA_NOT_AVAILABLE};
     const struct kafka_partition *partition = &cluster->topics[topic].partitions[number];
-    bool has_leader = cluster->listeners[partition->leader] != NULL;
-    kafka_put(answer, has_leader ? KAFKA_NONE : KAFKA_LEADER_NOT_AVAILABLE, 2);
+    int16_t version = request->version;
+    int error = kafka_fails(cluster, request, topic, number, errors, 2);
+    bool has_leader = is_named(cluster, partition->leader) && error != KAFKA_LEADER_NOT_AVAILABLE;
+    kafka_put(answer, error != KAFKA_NONE ? error : has_leader ? KAFKA_NONE : KAFKA_LEADER_NOT_AVAILABLE, 2);
     kafka_put(answer, number, 4);
     kafka_put(answer, has_leader ? partition->leader + 1 : -1, 4);
     if (version >= 7)
@@ -133,18 +143,23 @@ static void put_partition(const struct kafka_cluster *cluster, int16_t version, 
     kafka_put_tags(answer);
 }
 
-static void put_topic(const struct kafka_cluster *cluster, int16_t version, const char *name,
+static void put_topic(struct kafka_cluster *cluster, const struct kafka_request *request, const char *name,
                       struct kafka_out *answer)
 {
+    static const int errors[] = {KAFKA_LEADER_NOT_AVAILABLE, KAFKA_UNKNOWN_TOPIC_OR_PARTITION, 29};
+    int16_t version = request->version;
     int topic = kafka_topic_named(cluster, name);
-    kafka_put(answer, topic >= 0 ? KAFKA_NONE : KAFKA_UNKNOWN_TOPIC_OR_PARTITION, 2);
+    int error =
+        topic < 0 ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION : kafka_fails(cluster, request, topic, -1, errors, 3);
+    kafka_put(answer, error, 2);
     kafka_put_text(answer, name);
     if (version >= 10)
         kafka_put_id(answer, topic >= 0 ? cluster->topics[topic].id : 0);
     kafka_put(answer, 0, 1); /* internal */
-    kafka_put_count(answer, topic >= 0 ? KAFKA_PARTITIONS : 0);
-    for (int i = 0; i < KAFKA_PARTITIONS && topic >= 0; i++)
-        put_partition(cluster, version, topic, i, answer);
+    int32_t count = error == KAFKA_NONE ? cluster->topics[topic].count : 0;
+    kafka_put_count(answer, count);
+    for (int32_t i = 0; i < count; i++)
+        put_partition(cluster, request, topic, i, answer);
     if (version >= 8)
         kafka_put(answer, 0, 4); /* allowed operations */
     kafka_put_tags(answer);
@@ -156,7 +171,7 @@ static void put_brokers(const struct kafka_cluster *cluster, struct kafka_out *a
     int brokers = 0;
     kafka_put_count(answer, 0);
     for (int i = 0; i < KAFKA_BROKERS; i++) {
-        if (cluster->listeners[i] == NULL)
+        if (!is_named(cluster, i))
             continue;
         char host[16];
         snprintf(host, sizeof host, "kafka%d", i + 1);
@@ -181,16 +196,20 @@ static enum kafka_served answer_metadata(struct kafka_cluster *cluster, struct k
         kafka_put_text(answer, "world");
     kafka_put(answer, 1, 4); /* controller */
     int64_t count = kafka_get_count(&request->in);
-    kafka_put_count(answer, count < 0 ? KAFKA_TOPICS : count);
+    int64_t all = 0;
+    for (int i = 0; i < KAFKA_TOPICS; i++)
+        all += cluster->topics[i].name[0] != 0;
+    kafka_put_count(answer, count < 0 ? all : count);
     for (int i = 0; i < KAFKA_TOPICS && count < 0; i++)
-        put_topic(cluster, version, cluster->topics[i].name, answer);
+        if (cluster->topics[i].name[0] != 0)
+            put_topic(cluster, request, cluster->topics[i].name, answer);
     for (int64_t i = 0; i < count && !request->in.bad; i++) {
         char name[KAFKA_NAME_MAX];
         if (version >= 10)
             kafka_get_id(&request->in);
         kafka_get_text(&request->in, name, sizeof name);
         kafka_get_tags(&request->in);
-        put_topic(cluster, version, name, answer);
+        put_topic(cluster, request, name, answer);
     }
     if (version >= 8)
         kafka_put(answer, 0, 4); /* allowed operations */
@@ -200,25 +219,70 @@ static enum kafka_served answer_metadata(struct kafka_cluster *cluster, struct k
 
 /* ---- Produce ---- */
 
-int kafka_draw_error(const int *errors, unsigned count)
+int kafka_fails(struct kafka_cluster *cluster, const struct kafka_request *request, int topic, int32_t number,
+                const int *errors, unsigned count)
 {
+    for (struct kafka_failure *one = cluster->failures; one < cluster->failures + KAFKA_FAILURES_MAX; one++) {
+        if (one->times == 0 || one->key != request->key || one->error >= KAFKA_BREAKS ||
+            (one->topic >= 0 && one->topic != topic) || (one->number >= 0 && one->number != number) ||
+            (request->key == METADATA && (number >= 0) != (one->number >= 0)))
+            continue;
+        one->times -= one->times != UINT32_MAX;
+        return one->error;
+    }
     if (!world->server_faults || world_below(20) != 0)
         return KAFKA_NONE;
     return errors[world_below(count)];
 }
 
+/* While a request is refused, nothing is written; some errors come after it was. */
+static bool is_written(int error)
+{
+    return error == KAFKA_REQUEST_TIMED_OUT || error == KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+}
+
 static int produce(struct kafka_cluster *cluster, const struct kafka_request *request, const char *id,
                    int topic, int32_t number, int64_t *offset, struct kafka_in *batch)
 {
-    static const int before[] = {KAFKA_NOT_ENOUGH_REPLICAS},
-                     after[] = {KAFKA_REQUEST_TIMED_OUT, KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND};
+    /* Kafka's for a request to produce: of leaders, replicas and disks; of the request, its batch and its records; of rights; unknown ones. */
+    static const int errors[] = {KAFKA_REQUEST_TIMED_OUT,
+                                 KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+                                 KAFKA_NOT_ENOUGH_REPLICAS,
+                                 KAFKA_CORRUPT_MESSAGE,
+                                 KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
+                                 KAFKA_LEADER_NOT_AVAILABLE,
+                                 KAFKA_NOT_LEADER,
+                                 KAFKA_MESSAGE_TOO_LARGE,
+                                 KAFKA_FENCED_LEADER_EPOCH,
+                                 KAFKA_UNKNOWN_LEADER_EPOCH,
+                                 -1, /* UNKNOWN_SERVER_ERROR */
+                                 8,  /* BROKER_NOT_AVAILABLE */
+                                 9,  /* REPLICA_NOT_AVAILABLE */
+                                 13, /* NETWORK_EXCEPTION */
+                                 17, /* INVALID_TOPIC_EXCEPTION */
+                                 18, /* RECORD_LIST_TOO_LARGE */
+                                 29, /* TOPIC_AUTHORIZATION_FAILED */
+                                 31, /* CLUSTER_AUTHORIZATION_FAILED */
+                                 32, /* INVALID_TIMESTAMP */
+                                 42, /* INVALID_REQUEST */
+                                 43, /* UNSUPPORTED_FOR_MESSAGE_FORMAT */
+                                 44, /* POLICY_VIOLATION */
+                                 56, /* KAFKA_STORAGE_ERROR */
+                                 72, /* LISTENER_NOT_FOUND */
+                                 83, /* ELIGIBLE_LEADERS_NOT_AVAILABLE */
+                                 87, /* INVALID_RECORD */
+                                 89, /* THROTTLING_QUOTA_EXCEEDED */
+                                 500 /* none that a client knows */};
     const struct kafka_partition *partition = kafka_partition_of(cluster, topic, number);
     int64_t length = batch->end - batch->at;
     if (partition == NULL)
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
     if (partition->leader != request->broker)
         return KAFKA_NOT_LEADER;
-    int error = kafka_draw_error(before, 1);
+    int failure = kafka_fails(cluster, request, topic, number, errors, sizeof errors / sizeof *errors);
+    int error = is_written(failure) ? KAFKA_NONE : failure;
+    if (error == KAFKA_NONE && cluster->batch_limit > 0 && length > cluster->batch_limit)
+        error = KAFKA_MESSAGE_TOO_LARGE;
     if (error == KAFKA_NONE && id[0] != 0)
         error =
             kafka_check_transaction(cluster, id, batch->at, length, topic, number, request->version >= 12);
@@ -227,7 +291,7 @@ static int produce(struct kafka_cluster *cluster, const struct kafka_request *re
     if (error != KAFKA_NONE)
         return error;
     cluster->changed = true;
-    return kafka_draw_error(after, 2);
+    return failure;
 }
 
 static void answer_partition(struct kafka_cluster *cluster, struct kafka_request *request, const char *id,
@@ -273,7 +337,8 @@ static enum kafka_served answer_produce(struct kafka_cluster *cluster, struct ka
         kafka_get_tags(in);
         kafka_put_tags(answer);
     }
-    kafka_put(answer, 0, 4);
+    bool is_limited = world->server_faults && world_below(30) == 0;
+    kafka_put(answer, is_limited ? (int64_t)world_below(3000) : cluster->throttle_ms, 4);
     kafka_put_tags(answer);
     if (acks == 0)
         answer->length = 0;

@@ -58,7 +58,7 @@ static void write_markers(struct kafka_cluster *cluster, struct kafka_transactio
 {
     bool counts = transaction->commits || world->plant == PLANT_ABORTED;
     for (int topic = 0; topic < KAFKA_TOPICS; topic++)
-        for (int32_t number = 0; number < KAFKA_PARTITIONS; number++) {
+        for (int32_t number = 0; number < cluster->topics[topic].count; number++) {
             if (transaction->joined[topic][number])
                 kafka_end(&cluster->topics[topic], number, transaction->producer, transaction->epoch, counts);
             transaction->joined[topic][number] = false;
@@ -112,6 +112,13 @@ static int begin_producer(struct kafka_cluster *cluster, const char *id, uint64_
 enum kafka_served kafka_producer_id(struct kafka_cluster *cluster, struct kafka_request *request,
                                     struct kafka_out *answer)
 {
+    static const int errors[] = {KAFKA_COORDINATOR_LOADS,
+                                 KAFKA_NOT_COORDINATOR,
+                                 KAFKA_COORDINATOR_NOT_AVAILABLE,
+                                 KAFKA_CONCURRENT_TRANSACTIONS,
+                                 -1,
+                                 31,
+                                 53};
     char id[KAFKA_NAME_MAX];
     int64_t producer = -1;
     int16_t epoch = -1;
@@ -120,6 +127,8 @@ enum kafka_served kafka_producer_id(struct kafka_cluster *cluster, struct kafka_
     int error = KAFKA_NONE;
     if (is_transactional)
         error = kafka_check_coordinator(cluster, cluster->transaction_coordinator, request->broker);
+    if (error == KAFKA_NONE)
+        error = kafka_fails(cluster, request, -1, -1, errors, sizeof errors / sizeof *errors);
     if (error == KAFKA_NONE && is_transactional) {
         error = begin_producer(cluster, id, timeout_ns, &producer, &epoch);
     } else if (error == KAFKA_NONE) {
@@ -138,15 +147,24 @@ enum kafka_served kafka_producer_id(struct kafka_cluster *cluster, struct kafka_
 static struct kafka_transaction *read_transaction(struct kafka_cluster *cluster,
                                                   struct kafka_request *request, int16_t *epoch, int *error)
 {
-    static const int errors[] = {KAFKA_COORDINATOR_LOADS, KAFKA_NOT_COORDINATOR,
-                                 KAFKA_COORDINATOR_NOT_AVAILABLE};
+    static const int errors[] = {KAFKA_COORDINATOR_LOADS,
+                                 KAFKA_NOT_COORDINATOR,
+                                 KAFKA_COORDINATOR_NOT_AVAILABLE,
+                                 KAFKA_CONCURRENT_TRANSACTIONS,
+                                 KAFKA_INVALID_PRODUCER_EPOCH,
+                                 KAFKA_INVALID_PRODUCER_MAPPING,
+                                 KAFKA_INVALID_TRANSACTION_STATE,
+                                 -1, /* UNKNOWN_SERVER_ERROR */
+                                 53, /* TRANSACTIONAL_ID_AUTHORIZATION_FAILED */
+                                 90, /* PRODUCER_FENCED */
+                                 120 /* TRANSACTION_ABORTABLE */};
     char id[KAFKA_NAME_MAX];
     kafka_get_text(&request->in, id, sizeof id);
     int64_t producer = kafka_get(&request->in, 8);
     *epoch = (int16_t)kafka_get(&request->in, 2);
     *error = kafka_check_coordinator(cluster, cluster->transaction_coordinator, request->broker);
     if (*error == KAFKA_NONE)
-        *error = kafka_draw_error(errors, 3);
+        *error = kafka_fails(cluster, request, -1, -1, errors, sizeof errors / sizeof *errors);
     if (*error != KAFKA_NONE)
         return NULL;
     struct kafka_transaction *one = find(cluster, id);

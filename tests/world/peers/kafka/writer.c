@@ -63,7 +63,7 @@ static bool any_open(const struct writer *writer)
 static void writer_step(struct world_peer *peer)
 {
     struct writer *writer = peer->state;
-    int32_t number = (int32_t)world_below(KAFKA_PARTITIONS);
+    int32_t number = (int32_t)world_below((uint64_t)writer->cluster->topics[1].count);
     if (writer->open[number].is_open || (writer->in_transactions && world_below(2) == 0)) {
         step_transaction(writer, number);
     } else if (writer->left > 0) {
