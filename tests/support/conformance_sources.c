@@ -284,7 +284,7 @@ static const struct ps_test_source_adapter adapters[] = {
      .expect = expect_number},
     {.ops = &ps_source_stress,
      .keys = {"size", "10", "maxTotalEvents", "3000"},
-     .asked_elsewhere = "tests/stages/sources/stress_test.c: it makes its events, and waits for nothing but "
+     .asked_elsewhere = "tests/scenarios/generators.scn: it makes its events, and waits for nothing but "
                         "the channel",
      .expect = expect_stress},
     {.ops = &ps_source_java,

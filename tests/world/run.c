@@ -233,8 +233,8 @@ static void prepare(char **argv)
     sched_setaffinity(0, sizeof one, &one);
     setenv("TZ", "UTC0", 1); /* libc reads the zone's file once, here */
     tzset();
-    static const char *const sets[] = {"UTF-32",   "UTF-32BE", "UTF-32LE",  "UTF-16",
-                                       "UTF-16BE", "UTF-16LE", "ISO-8859-1"};
+    static const char *const sets[] = {"UTF-32",   "UTF-32BE",   "UTF-32LE", "UTF-16", "UTF-16BE",
+                                       "UTF-16LE", "ISO-8859-1", "CP1252",   "GB18030"};
     for (size_t i = 0; i < sizeof sets / sizeof *sets;
          i++) /* and the modules of character sets, which stay loaded */
         (void)iconv_open(sets[i], "UTF-8");
