@@ -316,7 +316,7 @@ while IFS=: read -r file line text; do
     [[ $file == core/thread.c ]] || wrong "$file:$line" "starts a thread without ps_thread_start: $text"
 done < <(grep -rnE --include='*.[ch]' '\bpthread_create *\(' commands core rings regex conf stages || true)
 
-# ---- every stage: a line, a file, a test, a page, a place in its kind's conformance suite and in README's table ----
+# ---- every stage: a line, a file, a test or a scenario, a page, a place in its kind's conformance suite and in README's table ----
 
 declared=' '
 while read -r kind name; do
@@ -325,7 +325,7 @@ while read -r kind name; do
     declared+="$file "
     [[ -e $file ]] || wrong stages/stages.def "STAGE($kind, $name) has no $file"
     tests=(tests/"${file%.c}"_test.*)
-    ((${#tests[@]})) || wrong "$file" "has no tests/${file%.c}_test.c"
+    ((${#tests[@]})) || grep -qiw -- "$name" tests/scenarios/*.scn || wrong "$file" "has no tests/${file%.c}_test.c, and no scenario names it"
     [[ -s docs/stages/${kind}_$name.md ]] || wrong "$file" "has no docs/stages/${kind}_$name.md"
     grep -q "ps_${kind}_$name\b" "$file" 2>/dev/null || wrong "$file" "does not define ps_${kind}_$name"
     grep -q "PS_STAGE(PS_KIND_${kind^^})" "$file" 2>/dev/null || wrong "$file" "does not say its contract: PS_STAGE(PS_KIND_${kind^^})"
