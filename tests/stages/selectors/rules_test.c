@@ -1,5 +1,5 @@
-/* Selector rules: where events go, unknown channels, several workers. The meaning of the language is tested with
- * rules_set; reloading in tests/stages/lib/rules/live/live_test.c. */
+/* Selector rules: where events go, unknown channels, several workers. The meaning of the
+ * language, and changes of files, are asked by tests/scenarios/rules_*.scn. */
 #include "tests/support/folder.h"
 #include "tests/support/fake_route.h"
 #include "tests/support/rules/files.h"
