@@ -5,6 +5,7 @@
 
 #include "tests/world/disk.h"
 #include "tests/world/ledger.h"
+#include "tests/world/peers/hadoop/cluster.h"
 #include "tests/world/peers/kafka/cluster.h"
 #include "tests/world/peers/peers.h"
 #include "tests/world/peers/rpc/rpc.h"
@@ -150,6 +151,26 @@ static void make_sink_peer(const struct drawn_agent *agent, unsigned place)
     }
 }
 
+static void make_hdfs(struct drawn_agent *agent)
+{
+    static const char head[] = "<?xml version=\"1.0\"?>\n<configuration>\n";
+    char text[2048];
+    agent->name_service = world_below(2) == 0;
+    snprintf(text, sizeof text,
+             "%s<property><name>dfs.replication</name><value>%u</value></property>\n"
+             "<property><name>dfs.blocksize</name><value>%u</value></property>\n"
+             "<property><name>dfs.nameservices</name><value>ha</value></property>\n"
+             "<property><name>dfs.ha.namenodes.ha</name><value>one,two</value></property>\n"
+             "<property><name>dfs.namenode.rpc-address.ha.one</name><value>nn1:8020</value></property>\n"
+             "<property><name>dfs.namenode.rpc-address.ha.two</name><value>nn2:8020</value></property>\n"
+             "</configuration>\n",
+             head, 1 + (unsigned)world_below(3), world_below(2) == 0 ? 1U << 20 : 4096U);
+    disk_put("/w/conf/hdfs-site.xml", text, strlen(text));
+    snprintf(text, sizeof text, "%s</configuration>\n", head);
+    disk_put("/w/conf/core-site.xml", text, strlen(text));
+    hdfs_add();
+}
+
 /* ---- draws ---- */
 
 static void draw_interceptors(struct drawn_agent *agent)
@@ -213,7 +234,9 @@ static void draw_components(struct drawn_agent *agent)
     agent->source = (enum agent_source)world_below(SOURCES);
     for (unsigned place = 0; place < 2; place++) {
         agent->channels[place] = (enum agent_channel)world_below(CHANNELS);
-        agent->sinks[place] = (enum agent_sink)world_below(SINK_NULL);
+        agent->sinks[place] = (enum agent_sink)world_below(SINK_HDFS);
+        if (agent->sinks[place] == SINK_FILE_ROLL && (world->random >> 8 & 1) != 0)
+            agent->sinks[place] = SINK_HDFS;
     }
     bool two = agent->shape >= SHAPE_REPLICATE && agent->shape <= SHAPE_MULTIPLEX;
     if (two && agent->sinks[0] == SINK_KAFKA && agent->sinks[1] == SINK_KAFKA)
@@ -269,6 +292,8 @@ void agent_draw(struct drawn_agent *agent)
              plain ? "" : " ", plain ? "" : agent_sinks[agent->sinks[1]]);
     if (agent->source == SOURCE_KAFKA || agent->kafka_channel || agent_has_sink(agent, SINK_KAFKA))
         make_kafka(agent);
+    if (agent_has_sink(agent, SINK_HDFS))
+        make_hdfs(agent);
     make_source_peer(agent);
     if (agent->shape != SHAPE_TIER)
         make_sink_peer(agent, 0);

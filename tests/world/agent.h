@@ -24,6 +24,7 @@ enum agent_sink {
     SINK_KAFKA,
     SINK_AVRO,
     SINK_THRIFT,
+    SINK_HDFS, /* drawn in the place of some of file_roll */
     SINK_NULL,
     SINK_LOGGER,
     SINKS
@@ -84,8 +85,9 @@ struct drawn_agent {
         const char *suffix, *order;
         struct spooled form;
     } files;
-    char name[128];  /* of the shape and the components */
-    char text[8192]; /* of the file that was written last */
+    bool name_service; /* the sink hdfs knows both namenodes */
+    char name[128];    /* of the shape and the components */
+    char text[8192];   /* of the file that was written last */
 };
 
 /* Draws an agent, writes its file to /w/agent.properties, and makes its peers. */

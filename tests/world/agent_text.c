@@ -8,7 +8,8 @@ const char *const agent_sources[SOURCES] = {"taildir",   "spooldir", "netcat",  
                                             "avro",      "thrift",   "syslogtcp", "multiport_syslogtcp",
                                             "syslogudp", "kafka"};
 const char *const agent_channels[CHANNELS] = {"memory", "jdbc", "file", "SPILLABLEMEMORY"};
-const char *const agent_sinks[SINKS] = {"file_roll", "http", "kafka", "avro", "thrift", "null", "logger"};
+const char *const agent_sinks[SINKS] = {"file_roll", "http", "kafka", "avro",
+                                        "thrift",    "hdfs", "null",  "logger"};
 
 #define BROKERS "kafka1:9092,kafka2:9092,kafka3:9092"
 
@@ -292,6 +293,23 @@ static void put_rpc(struct drawn_agent *agent, const char *name, enum agent_sink
         put(agent, "a.sinks.%s.protocol = %s\n", name, flip() ? "compact" : "binary");
 }
 
+/* Lines, so that the referee reads them; a file rolls by all that a file can. */
+static void put_hdfs(struct drawn_agent *agent, const char *name, unsigned place)
+{
+    put(agent, "a.sinks.%s.hdfs.path = hdfs://%s/out%s%s\na.sinks.%s.hdfs.useLocalTimeStamp = true\n", name,
+        agent->name_service ? "ha" : "nn1", place == 0 ? "" : "2", flip() ? "/%M" : "", name);
+    put(agent,
+        "a.sinks.%s.hdfs.fileType = DataStream\na.sinks.%s.hdfs.rollInterval = %u\n"
+        "a.sinks.%s.hdfs.rollCount = %u\na.sinks.%s.hdfs.rollSize = %u\na.sinks.%s.hdfs.idleTimeout = %u\n",
+        name, name, one_of(0, 1, 30), name, one_of(0, 10, 100), name, one_of(0, 1000, 100000), name,
+        one_of(0, 1, 10));
+    put(agent,
+        "a.sinks.%s.hdfs.callTimeout = %u\na.sinks.%s.hdfs.retryInterval = %u\n"
+        "a.sinks.%s.penstock.orphans = recover\na.sinks.%s.penstock.hsync = %s\n"
+        "a.sinks.%s.penstock.hadoop.conf = /w/conf\n",
+        name, one_of(2000, 10000, 30000), name, one_of(1, 1, 5), name, name, flip() ? "true" : "false", name);
+}
+
 static void put_sink(struct drawn_agent *agent, const char *name, const char *channel, enum agent_sink sink,
                      unsigned place)
 {
@@ -334,6 +352,9 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
             "a.sinks.%s.sink.directory = /w/out%s\na.sinks.%s.sink.rollInterval = "
             "%u\na.sinks.%s.sink.batchSize = %u\n",
             name, place == 0 ? "" : "2", name, one_of(0, 1, 30), name, one_of(1, 10, 100));
+        break;
+    case SINK_HDFS:
+        put_hdfs(agent, name, place);
         break;
     default:
         break;

@@ -235,12 +235,13 @@ struct found {
 struct folder {
     struct found *found;
     size_t count;
+    bool has_hidden;
 };
 
 static void note(void *argument, const char *path, struct disk_inode *file)
 {
     struct folder *folder = argument;
-    if (strstr(path, "/.") != NULL)
+    if (strstr(path, "/.") != NULL && !folder->has_hidden)
         return;
     folder->found = realloc(folder->found, (folder->count + 1) * sizeof *folder->found);
     struct found *one = &folder->found[folder->count++];
@@ -276,4 +277,31 @@ enum holds holds_arrived(struct scenario *scenario, const struct scenario_step *
     const struct ledger *ledger = world->ledger;
     return text_compares(scenario, step, "arrived", ledger->kept, ledger->kept_length,
                          step->count == 1 ? step->words[0] : "");
+}
+
+/* The files below a directory, a line each, hidden ones too; a time in milliseconds within a name is `#`. */
+enum holds holds_names(struct scenario *scenario, const struct scenario_step *step)
+{
+    struct text text = {0};
+    struct folder folder = {.has_hidden = true};
+    add(&text, "", 0);
+    if (disk_at(step->words[0]) != NULL)
+        disk_walk(step->words[0], note, &folder);
+    for (size_t i = 0; i < folder.count; i++) {
+        const char *at = folder.found[i].path + strlen(step->words[0]) + 1;
+        if (strcmp(at, ".none") == 0)
+            continue; /* it keeps a directory there */
+        while (*at != 0) {
+            size_t digits = strspn(at, "0123456789");
+            bool is_time = digits == 13;
+            add(&text, is_time ? "#" : at, is_time ? 1 : digits > 0 ? digits : 1);
+            at += digits > 0 ? digits : 1;
+        }
+        add(&text, "\n", 1);
+    }
+    enum holds holds = text_compares(scenario, step, step->words[0], text.bytes, text.length,
+                                     step->count == 2 ? step->words[1] : "");
+    free(text.bytes);
+    free(folder.found);
+    return holds;
 }

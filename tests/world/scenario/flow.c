@@ -41,6 +41,9 @@ static const struct component sinks[] = {
     {"avro", "type = avro\nhostname = 127.0.0.1\nport = 4545\n"},
     {"kafka", "type = org.apache.flume.sink.kafka.KafkaSink\nkafka.bootstrap.servers = "
               "kafka1:9092\nkafka.topic = t\n"},
+    {"hdfs",
+     "type = hdfs\nhdfs.path = hdfs://nn1:8020/out\nhdfs.fileType = DataStream\nhdfs.rollInterval = 0\n"
+     "hdfs.rollSize = 0\nhdfs.rollCount = 0\n"},
     {"null", "type = null\n"},
 };
 

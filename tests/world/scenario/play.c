@@ -62,12 +62,14 @@ static const struct scenario_verb verbs[] = {
     {"answer", "PORT STATUS|hang|close|reset [TIMES] [PATTERN]", 2, 3, MAY_HAVE_TEXT, step_answer, NULL},
     {"kafka", "[VERSION|topic|delete|broker|leader|coordinator|fail|heal|throttle|limit|write ...]", 0, 5,
      MAY_HAVE_TEXT, step_kafka, NULL},
+    {"hdfs", "[WORD...]", 0, 4, MAY_HAVE_TEXT, step_hdfs, NULL},
 };
 
 static const struct scenario_verb conditions[] = {
     {"log", "[TIMES] PATTERN", 0, 1, NEEDS_TEXT, NULL, holds_log},
     {"file", "PATH [sorted|first|unique|has] [TEXT]", 1, 2, MAY_HAVE_TEXT, NULL, holds_file},
     {"files", "PATH [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_files},
+    {"names", "PATH [sorted|first|unique|has] TEXT", 1, 2, MAY_HAVE_TEXT, NULL, holds_names},
     {"arrived", "[sorted|first|unique|has] TEXT", 0, 1, NEEDS_TEXT, NULL, holds_arrived},
     {"topic", "TOPIC[:PARTITION] [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_topic},
     {"records", "TOPIC[:PARTITION] [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_records},

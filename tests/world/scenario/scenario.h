@@ -57,6 +57,7 @@ struct scenario_client {
 
 struct scenario_server; /* in servers.c */
 struct kafka_cluster;
+struct hdfs_cluster;
 
 /* A request of the scenario's own, and its answer. */
 struct scenario_request {
@@ -88,6 +89,7 @@ struct scenario {
     struct scenario_request request;
     uint64_t answered_ns;        /* of the step `ask`: when the last answer was there; 0: it is not */
     struct kafka_cluster *kafka; /* NULL: there are no brokers */
+    struct hdfs_cluster *hdfs;   /* NULL: there is none */
 };
 
 /* Reads a script; `variant` takes the place of {each}. Ends the process with FILE:LINE: REASON if there is a mistake. */
@@ -153,7 +155,8 @@ step_function step_connect, step_send, step_receive, step_shut, step_close, step
 step_function step_ask;                                 /* ask.c */
 step_function step_call;                                /* calls.c */
 step_function step_server, step_answer, step_network;   /* servers.c */
+step_function step_hdfs;                                /* hadoop.c */
 step_function step_kafka;                               /* kafka.c */
 condition_function holds_topic, holds_records, holds_committed;
-condition_function holds_log, holds_file, holds_files, holds_arrived; /* conditions.c */
-condition_function holds_get, holds_metric;                           /* clients.c */
+condition_function holds_log, holds_file, holds_files, holds_names, holds_arrived; /* conditions.c */
+condition_function holds_get, holds_metric;                                        /* clients.c */
