@@ -30,7 +30,7 @@ refused() { # MESSAGE OPTION...
     (($(wc -l <"$work/err") <= 3)) || fail "load $*: a long message: $(cat "$work/err")"
 }
 
-# ---- errors on the command line ----
+# ---- errors on the command line; tests/commands/data/load*.txt has the others, and the help ----
 
 refused 'a target is given as --target tcp://x' tcp://x
 refused '--target is missing'
@@ -38,36 +38,7 @@ for address in 127.0.0.1:1 localhost:5140 '[::1]:5140'; do
     refused "did you mean tcp://$address?" --events 1 --target "$address"
     [[ ! -e $address ]] || fail "load made a file $address"
 done
-refused 'there is no option --duratoin; did you mean --duration?' --duratoin 10s --target -
-refused '--rate needs a value' --target - --rate
-refused '--rate: `fast` is not a number' --rate fast --target -
-refused '--rate: `10 per second` ends in' --rate '10 per second' --target -
-refused '--rate: `-5` is not a number' --rate -5 --target -
-refused '--rate: `0` must be above 0' --rate 0 --target -
-refused '--duration: `soon` is not a duration' --duration soon --target -
-refused '--events: `1.5` is not a whole number' --events 1.5 --target -
-refused 'there is no shape `brust`; did you mean burst?' --rate 5 --shape brust:on=1s,off=1s --target -
-refused 'there is no target `udb`; did you mean udp?' --target udb://127.0.0.1:514
-refused 'did you mean `framing`?' --target 'tcp://127.0.0.1:514?framming=newline'
-refused '`99999` is not a port number' --target tcp://127.0.0.1:99999
-refused 'hots' --template 'hello {hots}' --events 1 --target -
-refused 'jsom' --format jsom --events 1 --target -
-refused 'No such file' --lines "$work/nothing" --events 1 --target -
-refused 'give only one of --format, --template and --lines' --format json --lines /dev/null --target -
-refused '--run: `12345` is not six hexadecimal digits' --run 12345 --target -
-refused '--start-time: `today` is not a time' --start-time today --target -
-refused '--pace: spin or sleep' --pace jump --target -
-refused '--cpus: `x` is not a list' --cpus x --target -
 refused 'there is no CPU 1000' --cpus 1000 --target -
-refused '--threads 4: each thread needs a connection' --threads 4 --target tcp://127.0.0.1:1
-refused '--tolerance: `5` is more than 100 %' --tolerance 5 --target -
-
-# ---- the help mentions every target and shape ----
-
-load 0 --help
-for word in constant poisson burst ramp step sine replay closed tcp:// stdout: rfc3164 Examples; do
-    grep -qF "$word" "$work/out" || fail "--help does not mention $word"
-done
 
 # ---- standard output has only the events; the summary is on standard error ----
 

@@ -151,7 +151,7 @@ for number in {1..15}; do
 done
 check "sixteen" 0 "received=520 runs=16 lost=0 duplicated=0 foreign=0" "${from[@]}" --from whole.log "${manifests[@]}" --manifest whole.json
 
-# ---- usage ----
+# ---- usage; tests/commands/data/verify.txt has the rest ----
 
 usage() { # WORDS ARGUMENT...
     local words=$1 code=0
@@ -161,24 +161,7 @@ usage() { # WORDS ARGUMENT...
     grep -qF -- "$words" err || wrong "$*: the error does not contain \"$words\""
     : >out
 }
-usage "--from is missing"
-usage "verify cannot read from gopher://" --from gopher://x
-usage "there is no such file" --from "$work/nowhere.log"
-usage "--events" --from whole.log --events many
-usage "--idle" --from whole.log --idle 0
-usage "--duration" --from whole.log --duration 5x
-usage "--memory" --from whole.log --memory 10
-usage "is not a run" --from whole.log --run xyz
-usage "omit --run" --from whole.log --run 1 --manifest whole.json --manifest other.json
-usage "and --run says 000001" --from whole.log --run 1 --manifest whole.json
-usage "omit --events" --from whole.log --events 1 --manifest whole.json
-usage "is not valid JSON" --from whole.log --manifest whole.log
-usage "did you mean --from whole.log?" whole.log
-usage "lists the options" --form whole.log
 usage "--from older.log: at most 16 of them" "${from[@]}" --from whole.log --from older.log "${manifests[@]}"
 usage "--manifest older.json: at most 16 of them" "${from[@]}" "${manifests[@]}" --manifest whole.json --manifest older.json
-"$PENSTOCK" verify --help >out
-grep -q '^Examples:' out || wrong "--help has no examples"
-
 ((failures == 0)) || { echo "$failures failures"; exit 1; }
 echo "all found"

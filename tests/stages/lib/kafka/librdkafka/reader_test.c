@@ -1,6 +1,6 @@
 /* A reader of topics whose brokers do not answer: each time, it reports the reason from then until the next record. It
  * waits for the leaders of a new topic, and ends at the first leader that does not answer.
- * tests/bench/verify/far/kafka_test.c tests the records. */
+ * tests/e2e/verify_faults_test.c tests the records. */
 #include "stages/lib/kafka/librdkafka/reader.h"
 
 #include <pthread.h>
