@@ -406,7 +406,9 @@ static uint64_t stop_limit_ns(const struct run *run)
             world
                 ->facts)) /* a sink goes on as long as it delivers one event each half second; systemd kills after this time */
         return UINT64_C(60) * WORLD_NS_PER_S;
-    uint64_t wait_ms = run->agent.survives_kills ? 1000 : 30000; /* penstock.drain.timeout */
+    const struct drawn_agent *agent = &run->agent;
+    bool spills = agent->channels[0] == CHANNEL_SPILLABLE || agent->channels[1] == CHANNEL_SPILLABLE;
+    uint64_t wait_ms = agent->survives_kills && !spills ? 1000 : 30000; /* penstock.drain.timeout */
     uint64_t sinks_ms = 3000, sources_ms = 1000 + (run->agent.source == SOURCE_KAFKA ? 10000 : 0);
     return (wait_ms + sinks_ms + sources_ms) * UINT64_C(1000000);
 }

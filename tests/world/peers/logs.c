@@ -151,6 +151,8 @@ static void rename_away(struct log *log, const char *to)
     disk_rename(logs(), log->name, logs(), to, false);
     for (uint64_t count = world_below(4); count > 0 && log->left > 0; count--)
         begin_line(log, false);
+    ledger_moved(log->file->number,
+                 log->file->number); /* once it is read, the position file need not have it */
     begin_anew(log);
 }
 
