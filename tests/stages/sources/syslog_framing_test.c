@@ -28,183 +28,6 @@ static int client(struct ps_test_stage *stage)
     return ps_test_connect("127.0.0.1", ps_test_tcp_port(stage, 0));
 }
 
-struct wanted {
-    const char *body;
-    const char *status; /* NULL: none */
-};
-
-struct input {
-    const char *what, *framing, *bytes;
-    size_t length;
-    struct wanted wanted[8];
-    bool ends; /* the sender ends the connection: only that tells */
-};
-
-#define BYTES(text) .bytes = (text), .length = sizeof(text) - 1
-
-static const struct input inputs[] = {
-    {"frames", "auto", BYTES("31 " MESSAGE("body") "29 " MESSAGE("it") "28 " MESSAGE("x")),
-     .wanted = {{"body", 0}, {"it", 0}, {"x", 0}}},
-    {"frames that are forced", "octet-counted", BYTES("31 " MESSAGE("body") "29 " MESSAGE("it")),
-     .wanted = {{"body", 0}, {"it", 0}}},
-    {"a newline, CR LF, and a NUL behind frames", "auto",
-     BYTES("28 " MESSAGE("a") "\n28 " MESSAGE("b") "\r\n28 " MESSAGE("c") "\0"
-                                                                          "28 " MESSAGE("d")),
-     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}}},
-    {"newlines that are counted", "auto", BYTES("29 " MESSAGE("a") "\n29 " MESSAGE("b") "\n"),
-     .wanted = {{"a", 0}, {"b", 0}}},
-    {"newlines in frames", "auto", BYTES("34 " MESSAGE("a\nb\nc d") "31 " MESSAGE("\n12\n")),
-     .wanted = {{"a\nb\nc d", 0}, {"\n12", 0}}},
-    {"lines and frames", "auto",
-     BYTES(MESSAGE("a") "\n28 " MESSAGE("b")
-               MESSAGE("c") "\n" MESSAGE("d") "\n28 " MESSAGE("e") "\n" MESSAGE("f") "\n"),
-     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}, {"e", 0}, {"f", 0}}},
-    {"digits that are text", "auto",
-     BYTES("12 monkeys\n42\n3 <b>bold</b>\n3 <13>short\n5 <1234>x\n0 <13>zero\n28  " MESSAGE("b") "\n"),
-     .wanted = {{"12 monkeys", "Invalid"},
-                {"42", "Invalid"},
-                {"3 <b>bold</b>", "Invalid"},
-                {"3 <13>short", "Invalid"},
-                {"5 <1234>x", "Invalid"},
-                {"0 <13>zero", "Invalid"},
-                {"28  " MESSAGE("b"), "Invalid"}}},
-    {"lengths that cannot be", "auto",
-     BYTES("200001 <13>much\n99999999999999999999 <13>more\n28a " MESSAGE("a") "\n28" MESSAGE(
-         "b") "\n-28 " MESSAGE("c") "\n28 " MESSAGE("d") "\n"),
-     .wanted = {{"200001 <13>much", "Invalid"},
-                {"99999999999999999999 <13>more", "Invalid"},
-                {"28a " MESSAGE("a"), "Invalid"},
-                {"28" MESSAGE("b"), "Invalid"},
-                {"-", "Invalid"},
-                {"c", 0},
-                {"d", 0}}},
-    {"a frame without a priority, behind one with it", "auto",
-     BYTES("28 " MESSAGE("a") "5 hello28 " MESSAGE("b")),
-     .wanted = {{"a", 0}, {"hello", "Invalid"}, {"b", 0}}},
-    {"zeros before lengths", "auto", BYTES("028 " MESSAGE("a") "000000028 " MESSAGE("b") "028 " MESSAGE("c")),
-     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}}},
-    {"empty frames", "auto",
-     BYTES("0 0 \n28 " MESSAGE("a") "0 1 \n28 " MESSAGE("b") "0 \n00 0 28 " MESSAGE("c") "2 \r\n28 " MESSAGE(
-         "d")),
-     .wanted = {{"0 0 ", "Invalid"}, {"a", 0}, {"b", 0}, {"c", 0}, {"d", 0}}},
-    {"empty frames at first", "auto", BYTES("0 0 0 28 " MESSAGE("a") "29 " MESSAGE("bb")),
-     .wanted = {{"a", 0}, {"bb", 0}}},
-    {"a frame without a priority at first", "auto", BYTES("5 hello28 " MESSAGE("a") "29 " MESSAGE("bb")),
-     .wanted = {{"hello", "Invalid"}, {"a", 0}, {"bb", 0}}},
-    {"a sender that counts characters", "auto",
-     BYTES("28 " MESSAGE("\xC3\xA9") "29 " MESSAGE("bb") "28 " MESSAGE("\xC3\xA9") "\n28 " MESSAGE("c")),
-     .wanted = {{MESSAGE("\xC3"), "Invalid"},
-                {"\xA9", "Invalid"},
-                {"bb", 0},
-                {MESSAGE("\xC3"), "Invalid"},
-                {"\xA9", "Invalid"},
-                {"c", 0}}},
-    {"a frame without its length", "auto",
-     BYTES("28 " MESSAGE("a") "lost 0 <1> 28 " MESSAGE("b") "lost, and no frame\n" MESSAGE("c") "\n"),
-     .wanted = {{"a", 0}, {"lost 0 <1> ", "Invalid"}, {"b", 0}, {"lost, and no frame", "Invalid"}, {"c", 0}}},
-    {"lines where lengths are due", "octet-counted",
-     BYTES("nothing\n28 " MESSAGE("a") MESSAGE("b") "\n5 hello"),
-     .wanted = {{"nothing", "Invalid"}, {"a", 0}, {"b", 0}, {"hello", "Invalid"}}},
-    {"lines only", "newline", BYTES("28 " MESSAGE("a") "\n" MESSAGE("b") "\n"),
-     .wanted = {{"28 " MESSAGE("a"), "Invalid"}, {"b", 0}}},
-    {"NULs that nobody configured", "auto",
-     BYTES(MESSAGE("a") "\0" MESSAGE("28 b") "\0\0" MESSAGE("c") "\0" MESSAGE("d") "\0"),
-     .wanted = {{"a", 0}, {"28 b", 0}, {"c", 0}, {"d", 0}}},
-    {"lines with a NUL behind each", "auto", BYTES(MESSAGE("a") "\n\0" MESSAGE("b") "\n\0" MESSAGE("c") "\n"),
-     .wanted = {{"a", 0}, {"b", 0}, {"c", 0}}},
-    {"CR LF that is counted", "auto", BYTES("30 " MESSAGE("a") "\r\n30 " MESSAGE("b") "\r\n"),
-     .wanted = {{"a", 0}, {"b", 0}}},
-    {"lines that begin with a number and a priority", "auto", .ends = true,
-     BYTES("123 <34>foo\n" MESSAGE("a") "\n7 <34>\n12 <34>" MESSAGE("b") "\n123 <34>x\n"),
-     .wanted = {{"123 <34>foo", "Invalid"},
-                {"a", 0},
-                {"7 <34>", "Invalid"},
-                {"12 <34>" MESSAGE("b"), "Invalid"},
-                {"123 <34>x", "Invalid"}}},
-    {"a line that begins with a number, and no other", "auto", .ends = true, BYTES("123 <34>foo\n"),
-     .wanted = {{"123 <34>foo", "Invalid"}}},
-    {"a frame, first and alone, whose lines begin with priorities", "auto",
-     BYTES("45 " MESSAGE("a\n<6>[ 0.1] b\n<4>c")), .wanted = {{"a\n<6>[ 0.1] b\n<4>c", 0}}},
-    {"frames whose lines begin with priorities and lengths", "auto",
-     BYTES("45 " MESSAGE("a\n<6>[ 0.1] b\n<4>c") "59 " MESSAGE("b\n27 " MESSAGE("")) "\n28 " MESSAGE("c")),
-     .wanted = {{"a\n<6>[ 0.1] b\n<4>c", 0}, {"b\n27 " MESSAGE(""), 0}, {"c", 0}}},
-    {"newlines that are counted behind lines that begin with priorities", "auto",
-     BYTES("34 " MESSAGE("a\n<6>b") "\n34 " MESSAGE("c\n<6>d") "\n"),
-     .wanted = {{"a\n<6>b", 0}, {"c\n<6>d", 0}}},
-    {"a first frame whose text has frames", "auto",
-     BYTES("52 " MESSAGE("7 <13>abc7 <13>def7 <13>g") "28 " MESSAGE("b")),
-     .wanted = {{"7 <13>abc7 <13>def7 <13>g", 0}, {"b", 0}}},
-    {"text in a frame that looks like frames", "auto",
-     BYTES("28 " MESSAGE("a") "63 " MESSAGE("28 <13>aaaaaaaaaaaaaaaaaaaaaaaa4 <1>") "28 " MESSAGE("b")),
-     .wanted = {{"a", 0}, {"28 <13>aaaaaaaaaaaaaaaaaaaaaaaa4 <1>", 0}, {"b", 0}}},
-    {"NULs", "nul", BYTES(MESSAGE("a") "\0" MESSAGE("28 b\nc") "\0\0\0" MESSAGE("d") "\n\0"),
-     .wanted = {{"a", 0}, {"28 b\nc", 0}, {"d", 0}}},
-};
-
-static size_t count_of(const struct input *input)
-{
-    size_t count = 0;
-    while (count < PS_COUNT_OF(input->wanted) && input->wanted[count].body != NULL)
-        count++;
-    return count;
-}
-
-/* multiport_syslogtcp keeps the bytes of a line that is not UTF-8; syslogtcp has only malformed ones in these tests that it repairs. */
-static bool same_body(const struct ps_test_event *event, const char *wanted, bool several)
-{
-    if (strlen(wanted) == event->length && memcmp(wanted, event->body, event->length) == 0)
-        return true;
-    return !several && strchr(wanted, '\xC3') != NULL && event->length == 3 &&
-           memcmp(event->body, "\xEF\xBF\xBD", 3) == 0;
-}
-
-static void expect(struct ps_test_stage *stage, const struct input *input, size_t cut)
-{
-    bool several = stage->ops == &ps_source_multiport_syslogtcp;
-    size_t count = count_of(input);
-    ps_test_source_wait(stage, count, PS_TEST_PATIENCE_MS);
-    for (size_t i = 0; i < count; i++) {
-        const char *status = ps_test_event_header(&stage->events[i], "flume.syslog.status");
-        const struct wanted *wanted = &input->wanted[i];
-        bool repaired = !several && strchr(wanted->body, '\xC3') != NULL;
-        if (!same_body(&stage->events[i], wanted->body, several))
-            fail_msg("%s, %s, cut at %zu: event %zu is \"%.*s\", wanted is \"%s\"", stage->ops->name,
-                     input->what, cut, i, (int)stage->events[i].length, stage->events[i].body, wanted->body);
-        if (!repaired && (status == NULL) != (wanted->status == NULL))
-            fail_msg("%s, %s, cut at %zu: event %zu has the status %s", stage->ops->name, input->what, cut, i,
-                     status);
-    }
-    assert_int_equal(stage->event_count, count);
-    ps_test_source_clear(stage);
-}
-
-/* All the inputs, whole and cut at each byte, on one connection for each. */
-static void test_inputs(void **unused)
-{
-    for (size_t s = 0; s < PS_COUNT_OF(sources); s++) {
-        for (size_t i = 0; i < PS_COUNT_OF(inputs); i++) {
-            const struct input *input = &inputs[i];
-            struct ps_test_stage stage;
-            start(&stage, sources[s], input->framing, "2500");
-            for (size_t cut = 0; cut < input->length; cut++) {
-                int fd = client(&stage);
-                if (cut > 0) {
-                    ps_test_send(fd, input->bytes, cut);
-                    ps_test_await_arrival(fd);
-                    ps_test_source_work(&stage);
-                }
-                ps_test_send(fd, input->bytes + cut, input->length - cut);
-                if (input->ends)
-                    shutdown(fd, SHUT_WR);
-                expect(&stage, input, cut);
-                close(fd);
-            }
-            ps_test_await_counter(&stage, PS_COUNTER_OpenConnectionCount, 0);
-            ps_test_stage_fini(&stage);
-        }
-    }
-}
-
 /* One message of many is sent otherwise than the others: with another length, or other bytes before it. */
 struct odd {
     const char *what;
@@ -315,27 +138,6 @@ static void test_numbered_lines(void **unused)
                          behind, n, (int)event->length, event->body);
         }
         assert_int_equal(stage.event_count, count + behind);
-        close(fd);
-        ps_test_stage_fini(&stage);
-    }
-}
-
-/* The first line's number leads beyond what a silent sender has sent, or into one of its lines. */
-static void test_silent_sender(void **unused)
-{
-    static const char *const firsts[] = {"1999 <34>foo", "23 <34>foo"};
-    for (size_t i = 1; i < 2 * PS_COUNT_OF(firsts); i++) { /* once, since it takes a second */
-        struct ps_test_stage stage;
-        char text[128];
-        start(&stage, sources[i % 2], "auto", "2500");
-        int fd = client(&stage);
-        size_t length =
-            (size_t)snprintf(text, sizeof text, "%s\n" MESSAGE("a") "\n12 <34>x\n", firsts[i / 2]);
-        ps_test_send(fd, text, length);
-        ps_test_source_wait(&stage, 3, PS_TEST_PATIENCE_MS);
-        assert_string_equal(stage.events[0].body, firsts[i / 2]);
-        assert_string_equal(stage.events[1].body, "a");
-        assert_string_equal(stage.events[2].body, "12 <34>x");
         close(fd);
         ps_test_stage_fini(&stage);
     }
@@ -544,10 +346,9 @@ static void test_said_once(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_inputs),        cmocka_unit_test(test_numbered_lines),
-        cmocka_unit_test(test_silent_sender), cmocka_unit_test(test_any_text),
-        cmocka_unit_test(test_many),          cmocka_unit_test(test_one_odd_message),
-        cmocka_unit_test(test_long_frames),   cmocka_unit_test(test_ends_in_a_frame),
+        cmocka_unit_test(test_numbered_lines), cmocka_unit_test(test_any_text),
+        cmocka_unit_test(test_many),           cmocka_unit_test(test_one_odd_message),
+        cmocka_unit_test(test_long_frames),    cmocka_unit_test(test_ends_in_a_frame),
         cmocka_unit_test(test_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

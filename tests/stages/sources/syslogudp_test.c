@@ -10,60 +10,6 @@ extern const struct ps_stage_ops ps_source_syslogudp;
 
 #define LOCAL "host", "127.0.0.1", "port", "0"
 
-/* As in Flume 1.11: only the first line counts; no number between "<" and ">" at the end is an error. */
-static void test_datagrams(void **unused)
-{
-    struct ps_test_stage stage;
-    ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL, "clientIPHeader", "ip"));
-    int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
-    static const char *const sent[] = {
-        "<13>2003-10-11T22:14:15Z h one\n<13>two", "", "<", "<13", "\n\n<13>x", "x", "<1\nabc\ndef"};
-    for (size_t i = 0; i < PS_COUNT_OF(sent); i++)
-        ps_test_send_text(fd, sent[i]);
-    ps_test_source_wait(&stage, 5, PS_TEST_PATIENCE_MS);
-    ps_test_expect(&stage.events[0], "one",
-                   PS_WORDS("Facility", "1", "Severity", "5", "priority", "13", "timestamp", "1065910455000",
-                            "host", "h", "ip", "127.0.0.1"));
-    ps_test_expect(&stage.events[1], "<13", PS_WORDS("Facility", "1", "Severity", "5", "ip", "127.0.0.1"));
-    ps_test_expect(&stage.events[2], "<13>x", PS_WORDS("Facility", "1", "Severity", "5", "ip", "127.0.0.1"));
-    ps_test_expect(
-        &stage.events[3], "x",
-        PS_WORDS("Facility", "0", "Severity", "0", "flume.syslog.status", "Invalid", "ip", "127.0.0.1"));
-    ps_test_expect(
-        &stage.events[4], "<1\nabc",
-        PS_WORDS("Facility", "0", "Severity", "0", "flume.syslog.status", "Invalid", "ip", "127.0.0.1"));
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReadFail), 2);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventReceivedCount), 5);
-    close(fd);
-    ps_test_stage_fini(&stage);
-}
-
-/* No datagram is cut or lost, at any size, in more than one batch. */
-static void test_sizes(void **unused)
-{
-    static const size_t sizes[] = {5, 120, 2047, 2048, 2049, 9000, 30000, 65507};
-    static char text[65507];
-    struct ps_test_stage stage;
-    ps_test_stage_start(&stage, &ps_source_syslogudp, PS_KEYS(LOCAL));
-    int fd = ps_test_connect_udp("127.0.0.1", ps_test_udp_port(&stage));
-    size_t count = 0;
-    for (size_t round = 0; round < 20; round++) {
-        for (size_t i = 0; i < PS_COUNT_OF(sizes); i++, count++) {
-            memset(text, 'a' + (int)i, sizes[i]);
-            memcpy(text, "<13>", 4);
-            ps_test_send(fd, text, sizes[i]);
-        }
-        ps_test_source_wait(&stage, count, PS_TEST_PATIENCE_MS);
-    }
-    for (size_t i = 0; i < count; i++) {
-        size_t which = i % PS_COUNT_OF(sizes);
-        assert_int_equal(stage.events[i].length, sizes[which]);
-        assert_int_equal(stage.events[i].body[sizes[which] - 1], 'a' + (int)which);
-    }
-    close(fd);
-    ps_test_stage_fini(&stage);
-}
-
 /* Runs of datagrams that the kernel keeps in one piece (made with UDP_SEGMENT here, by GRO in practice) are
  * split again. */
 static void test_runs(void **unused)
@@ -222,8 +168,6 @@ static void test_drain(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_datagrams),
-        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_runs),
         cmocka_unit_test(test_kernel_drops),
         cmocka_unit_test(test_kernel_drops_unread),
