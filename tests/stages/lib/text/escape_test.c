@@ -66,7 +66,7 @@ static void test_as_flume(void **unused)
         ps_test_stage_recycle(&stage);
         cases++;
     }
-    assert_int_equal(cases, 600);
+    assert_int_equal(cases, 200);
     fclose(file);
     ps_test_stage_fini(&stage);
 }
