@@ -395,7 +395,7 @@ uint64_t hdfs_recoveries(struct hdfs_cluster *cluster)
     return due_ns;
 }
 
-/* A file that was put there without a client is a block of its own, which the first datanode has. */
+/* A file that was put there without a client is a block of its own, which the first two datanodes have. */
 struct hdfs_file *hdfs_adopt(struct hdfs_cluster *cluster, struct disk_inode *inode)
 {
     size_t length = (size_t)inode->now.size;
@@ -407,10 +407,12 @@ struct hdfs_file *hdfs_adopt(struct hdfs_cluster *cluster, struct disk_inode *in
                                  .generation = ++cluster->next_generation + 1000,
                                  .acknowledged = length,
                                  .is_whole = true};
-    block->replicas[0] =
-        (struct hdfs_replica){.is_there = true, .is_final = true, .generation = block->generation};
-    disk_bytes_put(&block->replicas[0].bytes, 0, bytes, length);
-    disk_bytes_resize(&block->replicas[0].bytes, length);
+    for (unsigned i = 0; i < 2; i++) {
+        struct hdfs_replica *replica = &block->replicas[i];
+        *replica = (struct hdfs_replica){.is_there = true, .is_final = true, .generation = block->generation};
+        disk_bytes_put(&replica->bytes, 0, bytes, length);
+        disk_bytes_resize(&replica->bytes, length);
+    }
     *file = (struct hdfs_file){.next = cluster->files, .inode = inode, .count = 1, .blocks = {block}};
     cluster->files = file;
     world_free(bytes, length + 1);
