@@ -43,6 +43,7 @@ struct multiport_plan {
 struct port_state {
     struct ps_transcoder transcoder;
     bool bound;
+    bool said; /* why it is not */
     char text[8];
     uint32_t text_length;
 };
@@ -340,18 +341,23 @@ static const struct ps_stream_ops stream_ops = {
 
 /* ---- life cycle ---- */
 
-static void say_unbound(const struct multiport_state *state, const struct ps_err *err)
+/* Says why a port is not bound: as an error once, since it is tried as long as another process has it. */
+static void say_unbound(const struct multiport_state *state, struct port_state *port,
+                        const struct ps_err *err)
 {
-    ps_log(PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s", err->text);
+    ps_log(port->said ? PS_LOG_DEBUG : PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s",
+           err->text);
+    port->said = true;
 }
 
-/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: the last failure. Logs every
- * failure; but if no port is bound, the caller reports the last failure. */
+/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: the last failure. Logs the
+ * failures; but if no port is bound, the caller reports the last failure. */
 static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
 {
     const struct multiport_plan *plan = state->plan;
     size_t bound = 0;
     struct ps_err last = {.length = 0};
+    struct port_state *last_port = NULL;
     for (size_t i = 0; i < plan->port_count; i++) {
         struct port_state *port = &state->ports[i];
         struct ps_bind_options bind = ps_listen_address(&plan->listen, state->port->instances);
@@ -364,13 +370,14 @@ static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
             state->by_listener[listener] = i;
         } else if (!port->bound) {
             if (last.length > 0)
-                say_unbound(state, &last);
+                say_unbound(state, last_port, &last);
             last = *err;
+            last_port = port;
         }
         bound += port->bound;
     }
     if (last.length > 0 && bound > 0) {
-        say_unbound(state, &last);
+        say_unbound(state, last_port, &last);
         ps_port_lacks(state->port, PS_LACK_GONE, ps_err_join(&last), PS_LOG_DEBUG);
     } else if (last.length == 0) {
         ps_port_lacks(state->port, PS_LACK_NONE, NULL, PS_LOG_INFO);
