@@ -63,21 +63,6 @@ static int begin(void **state)
     return 0;
 }
 
-static void test_names(void **unused)
-{
-    struct ps_test_stage stage;
-    start(&stage,
-          KEYS(ENDLESS, "hdfs.filePrefix", "events", "hdfs.fileSuffix", ".log", "hdfs.inUsePrefix", "_"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("one"), PS_BODY("two")));
-    assert_content("_events." START_MS ".log.tmp", "one\ntwo\n");
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("three")));
-    assert_content("_events." START_MS ".log.tmp", "one\ntwo\nthree\n");
-    assert_null(ps_test_sink_recall(&stage)); /* as at a stop */
-    assert_content("events." START_MS ".log", "one\ntwo\nthree\n");
-    assert_int_equal(file_count("."), 1);
-    ps_test_stage_fini(&stage);
-}
-
 static void test_no_name_in_use(void **unused)
 {
     struct ps_test_stage stage;
@@ -87,97 +72,6 @@ static void test_no_name_in_use(void **unused)
     assert_content("FlumeData." START_MS, "one\n");
     assert_null(ps_test_sink_recall(&stage));
     assert_content("FlumeData." START_MS, "one\n");
-    ps_test_stage_fini(&stage);
-}
-
-/* The event after the last of a file begins the next file. */
-static void test_roll_by_count(void **unused)
-{
-    struct ps_test_stage stage;
-    start(&stage, KEYS("hdfs.rollCount", "2", "hdfs.rollSize", "0"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1"), PS_BODY("2")));
-    pass(&stage, 1);
-    assert_content("FlumeData." START_MS ".tmp", "1\n2\n");
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("3"), PS_BODY("4"), PS_BODY("5")));
-    pass(&stage, 1);
-    assert_content("FlumeData." START_MS, "1\n2\n");
-    assert_content("FlumeData.1700000000002", "3\n4\n");
-    assert_content("FlumeData.1700000000003.tmp", "5\n");
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionCreatedCount), 3);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionClosedCount), 2);
-    ps_test_stage_fini(&stage);
-}
-
-/* rollSize counts bytes of bodies, without newlines. */
-static void test_roll_by_size(void **unused)
-{
-    struct ps_test_stage stage;
-    start(&stage, KEYS("hdfs.rollCount", "0", "hdfs.rollSize", "6"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("12345"), PS_BODY("6"), PS_BODY("7"), PS_BODY("1234567890"),
-                             PS_BODY("last")));
-    pass(&stage, 1);
-    assert_content("FlumeData." START_MS, "12345\n6\n");
-    assert_content("FlumeData.1700000000002", "7\n1234567890\n");
-    assert_content("FlumeData.1700000000003.tmp", "last\n");
-    ps_test_stage_fini(&stage);
-}
-
-/* The age counts from the first event; a file is closed even if no event follows. The next file's number comes from the clock. */
-static void test_roll_by_time(void **unused)
-{
-    struct ps_test_stage stage;
-    start(&stage, KEYS("hdfs.rollCount", "0", "hdfs.rollSize", "0", "hdfs.rollInterval", "5"));
-    pass(&stage, 60000);
-    assert_int_equal(file_count("."), 0);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
-    pass(&stage, 4000);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("2")));
-    assert_int_equal(file_count("."), 1);
-    pass(&stage, 1500);
-    char first[64];
-    snprintf(first, sizeof first, "FlumeData.%lld", 1700000060001LL);
-    assert_content(first, "1\n2\n");
-    assert_int_equal(file_count("."), 1);
-    int64_t second_ms = stage.now.wall_ms + 1;
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("3")));
-    snprintf(first, sizeof first, "FlumeData.%lld.tmp", (long long)second_ms);
-    assert_content(first, "3\n");
-    ps_test_stage_fini(&stage);
-}
-
-static void test_idle(void **unused)
-{
-    struct ps_test_stage stage;
-    start(&stage, KEYS(ENDLESS, "hdfs.idleTimeout", "2"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
-    pass(&stage, 1500);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("2")));
-    pass(&stage, 1500);
-    assert_content("FlumeData." START_MS ".tmp", "1\n2\n");
-    pass(&stage, 600);
-    assert_content("FlumeData." START_MS, "1\n2\n");
-    ps_test_stage_fini(&stage);
-}
-
-/* Each directory and prefix has a file of its own, which keeps the order of its events. */
-static void test_escapes(void **unused)
-{
-    struct ps_test_stage stage;
-    char path[350];
-    snprintf(path, sizeof path, "%s/%%Y-%%m-%%d//%%H%%M/%%{host}/", url);
-    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", "hdfs.filePrefix", "%{app}",
-                          ENDLESS, "hdfs.timeZone", "GMT+1", "hdfs.round", "true", "hdfs.roundUnit", "minute",
-                          "hdfs.roundValue", "10"));
-    deliver(&stage, PS_LEASE(&stage, PS_EVENT("1", "host", "a", "app", "x", "timestamp", "1700000000000"),
-                             PS_EVENT("2", "host", "b", "app", "x", "timestamp", "1700000000000"),
-                             PS_EVENT("3", "host", "a", "app", "x", "timestamp", "1700000000000"),
-                             PS_EVENT("4", "host", "a", "app", "y", "timestamp", "1700000000000"),
-                             PS_EVENT("5", "app", "x", "timestamp", "1700000000000")));
-    pass(&stage, 1);
-    assert_content("2023-11-14/2310/a/x." START_MS ".tmp", "1\n3\n");
-    assert_content("2023-11-14/2310/b/x." START_MS ".tmp", "2\n");
-    assert_content("2023-11-14/2310/a/y." START_MS ".tmp", "4\n");
-    assert_content("2023-11-14/2310/x." START_MS ".tmp", "5\n"); /* no header: nothing, and no second slash */
     ps_test_stage_fini(&stage);
 }
 
@@ -209,25 +103,6 @@ static void test_no_timestamp(void **unused)
     ps_test_stage_fini(&stage);
 }
 
-/* With dead letters, the other events of the batch are written. */
-static void test_dead_letters(void **unused)
-{
-    struct ps_test_stage stage;
-    char path[350];
-    snprintf(path, sizeof path, "%s/%%Y", url);
-    start(&stage, PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", "hdfs.timeZone", "UTC", ENDLESS));
-    ps_test_dead_letters_open(&stage);
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1"), PS_EVENT("2", "timestamp", "1700000000000"), PS_BODY("3"),
-                             PS_EVENT("4", "timestamp", "1700000000000")));
-    assert_content("2023/FlumeData." START_MS ".tmp", "2\n4\n");
-    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "1\n3\n");
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_refused), 2);
-    assert_int_equal(stage.done[0]->dead, 2);
-    ps_test_stage_close(&stage);
-    ps_test_dead_letters_close(&stage);
-    ps_test_stage_fini(&stage);
-}
-
 /* A header cannot lead out of the directory. */
 static void test_parent(void **unused)
 {
@@ -240,25 +115,6 @@ static void test_parent(void **unused)
     lease = PS_LEASE(&stage, PS_EVENT("1", "d", "..up"));
     deliver(&stage, lease);
     assert_content("in/..up/FlumeData." START_MS ".tmp", "1\n");
-    ps_test_stage_fini(&stage);
-}
-
-/* With too many open files, the one that is longest without an event is closed. */
-static void test_open_files(void **unused)
-{
-    struct ps_test_stage stage;
-    char path[350];
-    snprintf(path, sizeof path, "%s/%%{h}", url);
-    start(&stage,
-          PS_KEYS("hdfs.path", path, "hdfs.fileType", "DataStream", ENDLESS, "hdfs.maxOpenFiles", "2"));
-    deliver(&stage, PS_LEASE(&stage, PS_EVENT("1", "h", "a")));
-    deliver(&stage, PS_LEASE(&stage, PS_EVENT("2", "h", "b")));
-    deliver(&stage, PS_LEASE(&stage, PS_EVENT("3", "h", "a")));
-    deliver(&stage, PS_LEASE(&stage, PS_EVENT("4", "h", "c")));
-    pass(&stage, 1);
-    assert_content("a/FlumeData." START_MS ".tmp", "1\n3\n");
-    assert_content("b/FlumeData." START_MS, "2\n");
-    assert_content("c/FlumeData." START_MS ".tmp", "4\n");
     ps_test_stage_fini(&stage);
 }
 
@@ -276,74 +132,6 @@ static void test_names_taken(void **unused)
     assert_content("FlumeData.1700000000002", "old");
     assert_content("FlumeData.1700000000003", "1\n");
     assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_EventWriteFail), 0);
-    ps_test_stage_fini(&stage);
-}
-
-/* Makes files that a killed agent left, in this sink's directory. */
-static void leave_orphans(void)
-{
-    ps_test_folder_append("FlumeData.1699999999999.tmp", "old\n", 4);
-    ps_test_folder_append("FlumeData.1699999999998.tmp", "", 0);
-    ps_test_folder_append("FlumeData.1699999999997", "", 0);
-    ps_test_folder_append("FlumeData.x.tmp", "", 0);
-    ps_test_folder_append("Other.1699999999999.tmp", "", 0);
-}
-
-static void test_orphans_reported(void **unused)
-{
-    struct ps_test_stage stage;
-    leave_orphans();
-    start(&stage, KEYS(ENDLESS));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
-    pass(&stage, 1);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 4), 2);
-    assert_content("FlumeData.1699999999999.tmp", "old\n");
-    assert_int_equal(file_count("."), 6);
-    ps_test_stage_fini(&stage);
-}
-
-/* An empty file is removed. */
-static void test_orphans_recovered(void **unused)
-{
-    struct ps_test_stage stage;
-    leave_orphans();
-    start(&stage, KEYS(ENDLESS, "penstock.orphans", "recover"));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
-    pass(&stage, 1);
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_extra + 4), 2);
-    assert_content("FlumeData.1699999999999", "old\n");
-    assert_content("FlumeData." START_MS ".tmp", "1\n");
-    assert_content("Other.1699999999999.tmp", "");
-    assert_int_equal(file_count("."), 5);
-    assert_null(ps_test_sink_recall(&stage));
-    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_ConnectionFailedCount), 0);
-    ps_test_stage_fini(&stage);
-}
-
-static void test_serializer(void **unused)
-{
-    struct ps_test_stage stage;
-    start(&stage, KEYS(ENDLESS, "serializer", "header_and_text", "serializer.appendNewline", "false"));
-    deliver(&stage, PS_LEASE(&stage, PS_EVENT("1", "h", "a"), PS_BODY("2")));
-    assert_content("FlumeData." START_MS ".tmp", "{h=a} 1{} 2");
-    ps_test_stage_fini(&stage);
-}
-
-static void test_compressed(void **unused)
-{
-    struct ps_test_stage stage;
-    ps_test_stage_start(
-        &stage, &ps_sink_hdfs,
-        PS_KEYS("hdfs.path", url, "hdfs.fileType", "CompressedStream", "hdfs.codeC", "gzip", ENDLESS));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
-    assert_null(ps_test_sink_recall(&stage));
-    assert_memory_equal(ps_test_folder_read("FlumeData." START_MS ".gz"), "\x1f\x8b", 2);
-    ps_test_stage_fini(&stage);
-    ps_test_stage_start(&stage, &ps_sink_hdfs,
-                        PS_KEYS("hdfs.path", url, "hdfs.codeC", "bzip2", "hdfs.fileSuffix", ".seq", ENDLESS));
-    deliver(&stage, PS_LEASE(&stage, PS_BODY("1")));
-    assert_null(ps_test_sink_recall(&stage));
-    assert_memory_equal(ps_test_folder_read("FlumeData." START_MS ".seq"), "SEQ\x06", 4);
     ps_test_stage_fini(&stage);
 }
 
@@ -504,23 +292,11 @@ int main(void)
     unsetenv("HADOOP_HOME");
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_dead_letters),
-        IN_FOLDER(test_orphans_reported),
-        IN_FOLDER(test_orphans_recovered),
-        IN_FOLDER(test_names),
         IN_FOLDER(test_no_name_in_use),
-        IN_FOLDER(test_roll_by_count),
-        IN_FOLDER(test_roll_by_size),
-        IN_FOLDER(test_roll_by_time),
-        IN_FOLDER(test_idle),
-        IN_FOLDER(test_escapes),
         IN_FOLDER(test_local_time),
         IN_FOLDER(test_no_timestamp),
         IN_FOLDER(test_parent),
-        IN_FOLDER(test_open_files),
         IN_FOLDER(test_names_taken),
-        IN_FOLDER(test_serializer),
-        IN_FOLDER(test_compressed),
         IN_FOLDER(test_plain_paths),
         IN_FOLDER(test_codecs_of_hadoop),
         IN_FOLDER(test_check),
