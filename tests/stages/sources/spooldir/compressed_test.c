@@ -1,5 +1,5 @@
 /* Compressed files in the source spooldir: which ones it decompresses, what it does about damage, and where it
- * continues after a restart. tests/stages/lib/tail/unpacked_test.c tests how it reads them. */
+ * continues after a restart. */
 #include "stages/lib/spool/meta.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
