@@ -274,7 +274,7 @@ whole() { # PRESET CTEST-OPTION...: everything built, then the tests
 
 # ---- beside the tests of the release build ----
 
-tsan_tests=('^stress_' '^sim_' '^stages_conformance_channel(_durable)?$' '^rings_' '^bench_load_lane_lane$' '^bench_load_load$' '^bench_load_pacer$'
+tsan_tests=('^stress_' '^sim_' '^stages_conformance_channel(_durable)?$' '^rings_' '^bench_load_load$'
     '^core_flow_batch$' '^core_flow_block$' '^core_flow_window$' '^core_helper_' '^core_watch_tap$' '^core_watch_metrics_metrics$' '^core_log_log$'
     '^rings_swap$' '^core_engine_sink_sockets$' '^stages_channels_memory$' '^stages_channels_spillablememory_order$' '^stages_lib_rules_live_live' '^stages_lib_rules_counters$')
 
