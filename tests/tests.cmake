@@ -275,9 +275,10 @@ if(NOT PS_SANITIZE)
       set_tests_properties(e2e_scenario_${name} PROPERTIES LABELS e2e TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
     endif()
   endforeach()
-  foreach(plant swapped counted unready descriptor thread memory file late lines assertion lost doubled invented stuck astray header) # the referee is tested, too
+  foreach(plant swapped counted unready descriptor thread memory file late lines assertion lost doubled invented stuck astray header plain) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})
   endforeach()
+  world_test(referee_silent --from 101 --runs 50 --plant silent)
   world_test(referee_no-sync --from 91 --runs 60 --plant no-sync) # few seeds lose something without a sync
   foreach(plant ahead behind)
     world_test(referee_${plant} --runs 400 --only "taildir -> memory" --plant ${plant})

@@ -262,6 +262,13 @@ static void draw_components(struct drawn_agent *agent)
         agent->channels[0] = CHANNEL_FILE; /* a stop ends the second source first */
 }
 
+/* A key is for its user alone. */
+static void put_key_file(const char *path, const char *key)
+{
+    disk_put(path, key, strlen(key));
+    disk_at(path)->mode = S_IFREG | 0400;
+}
+
 static bool is_durable(enum agent_channel channel)
 {
     return channel == CHANNEL_FILE || channel == CHANNEL_JDBC;
@@ -271,7 +278,9 @@ void agent_draw(struct drawn_agent *agent)
 {
     static const char *const shapes[SHAPES] = {"",           "shared, ",    "group, ", "replicate, ",
                                                "optional, ", "multiplex, ", "tier, "};
-    *agent = (struct drawn_agent){.two_directories = world_below(3) == 0, .has_state = world_below(2) == 0};
+    *agent = (struct drawn_agent){.two_directories = world_below(3) == 0,
+                                  .encrypts = world_below(4) == 0,
+                                  .has_state = world_below(2) == 0};
     agent->workers = 1 + (unsigned)world_below(3);
     draw_components(agent);
     if (agent->source == SOURCE_TAILDIR || agent->source == SOURCE_SPOOLDIR)
@@ -301,5 +310,7 @@ void agent_draw(struct drawn_agent *agent)
         make_sink_peer(agent, 1);
     disk_put("/w/out/.none", "", 0);
     disk_put("/w/out2/.none", "", 0);
+    put_key_file("/w/key-1", "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n");
+    put_key_file("/w/key-2", "8PHy8/T19vf4+fr7/P3+/w==\n");
     agent_redraw(agent);
 }

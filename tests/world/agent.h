@@ -66,6 +66,7 @@ struct drawn_agent {
     bool has_default;
     bool survives_kills;  /* what was acknowledged arrives although the process was killed */
     bool two_directories; /* of the file channels */
+    bool encrypts;        /* what file channels write */
     bool has_state;       /* a directory for what outlives a life */
     bool kafka_channel;   /* a topic is the channel; with SOURCE_KAFKA there is no source */
     bool exactly_once;    /* from Kafka to Kafka */

@@ -41,6 +41,15 @@ bool agent_has_sink(const struct drawn_agent *agent, enum agent_sink sink)
            (agent->shape != SHAPE_PLAIN && agent->sinks[1] == sink);
 }
 
+/* No batch is above what the channels of this file take at once; sometimes they hold hardly any events, so that all that comes waits for room. */
+static unsigned batch_max;
+
+static unsigned draw_batch(void)
+{
+    unsigned batch = one_of(1, 10, 100);
+    return batch < batch_max ? batch : batch_max;
+}
+
 /* ---- source ---- */
 
 static bool has(const struct drawn_agent *agent, enum agent_interceptor interceptor)
@@ -155,7 +164,7 @@ static void put_producer(struct drawn_agent *agent, const char *what)
 static void put_kafka_source(struct drawn_agent *agent)
 {
     put(agent, "a.sources.s.kafka.topics = in\na.sources.s.batchSize = %u\na.sources.s.setTopicHeader = %s\n",
-        one_of(1, 10, 100), agent_has_sink(agent, SINK_KAFKA) ? "false" : "true");
+        draw_batch(), agent_has_sink(agent, SINK_KAFKA) ? "false" : "true");
     put_reader(agent, "sources.s");
 }
 
@@ -174,7 +183,7 @@ static void put_taildir(struct drawn_agent *agent)
     put(agent,
         "a.sources.s.positionFile = /w/positions.json\na.sources.s.batchSize = %u\n"
         "a.sources.s.writePosInterval = %u\na.sources.s.idleTimeout = %u\n",
-        one_of(1, 10, 100), one_of(100, 1000, 3000), one_of(5000, 20000, 120000));
+        draw_batch(), one_of(100, 1000, 3000), one_of(5000, 20000, 120000));
     if (flip())
         put(agent, "a.sources.s.maxBatchCount = %u\na.sources.s.cachePatternMatching = %s\n",
             one_of(1, 3, 100), flip() ? "true" : "false");
@@ -190,7 +199,7 @@ static void put_spooldir(struct drawn_agent *agent)
     put(agent,
         "a.sources.s.spoolDir = /w/spool\na.sources.s.batchSize = %u\na.sources.s.pollDelay = %u\n"
         "a.sources.s.fileSuffix = %s\na.sources.s.consumeOrder = %s\na.sources.s.ignorePattern = .*[.]part\n",
-        one_of(1, 10, 100), one_of(10, 100, 500), files->suffix, files->order);
+        draw_batch(), one_of(10, 100, 500), files->suffix, files->order);
     if (files->finished == FINISHED_REMOVE)
         put(agent, "a.sources.s.deletePolicy = immediate\n");
     if (files->finished == FINISHED_MARK)
@@ -233,7 +242,7 @@ static void put_source(struct drawn_agent *agent)
         put(agent, "a.sources.s.host = 0.0.0.0\na.sources.s.port = %d\n", port);
         break;
     case SOURCE_MULTIPORT:
-        put(agent, "a.sources.s.ports = %d %d\n", port, port + 1);
+        put(agent, "a.sources.s.ports = %d %d\na.sources.s.batchSize = %u\n", port, port + 1, draw_batch());
         break;
     case SOURCE_KAFKA:
         put_kafka_source(agent);
@@ -253,30 +262,83 @@ static void put_source(struct drawn_agent *agent)
 
 /* ---- channels ---- */
 
+static unsigned draw_capacity(void)
+{
+    return batch_max < 100 ? batch_max + (unsigned)world_below(20) : one_of(100, 1000, 10000);
+}
+
+static void put_capacity(struct drawn_agent *agent, const char *name)
+{
+    put(agent, "a.channels.%s.capacity = %u\na.channels.%s.transactionCapacity = %u\n", name, draw_capacity(),
+        name, batch_max);
+    if (world_below(4) == 0)
+        put(agent, "a.channels.%s.keep-alive = %u\n", name, one_of(0, 1, 10));
+}
+
+static void put_bytes(struct drawn_agent *agent, const char *name)
+{
+    if (world_below(4) != 0)
+        return;
+    put(agent, "a.channels.%s.byteCapacity = %u\na.channels.%s.byteCapacityBufferPercentage = %u\n", name,
+        one_of(100, 2000, 100000), name, one_of(0, 20, 90));
+}
+
+static void put_spillable(struct drawn_agent *agent, const char *name)
+{
+    put(agent,
+        "a.channels.%s.memoryCapacity = %u\na.channels.%s.overflowTimeout = "
+        "%u\na.channels.%s.overflowCapacity = %u\na.channels.%s.transactionCapacity = %u\n",
+        name, world_below(8) == 0 ? 0 : one_of(10, 100, 1000), name, one_of(0, 1, 3), name,
+        one_of(100, 10000, 10000), name, batch_max);
+    if (world_below(3) == 0)
+        put(agent, "a.channels.%s.overflowDeactivationThreshold = %u\n", name, one_of(0, 50, 100));
+    put_bytes(agent, name);
+}
+
+/* Either key encrypts what comes, and both read what is there. */
+static void put_keys(struct drawn_agent *agent, const char *name)
+{
+    put(agent,
+        "a.channels.%s.encryption.activeKey = key-%u\na.channels.%s.encryption.keyProvider = KEYFILE\n"
+        "a.channels.%s.encryption.keyProvider.keys = key-1 key-2\n",
+        name, 1 + (unsigned)world_below(2), name, name);
+    for (unsigned key = 1; key <= 2; key++)
+        put(agent, "a.channels.%s.encryption.keyProvider.keys.key-%u.keyFile = /w/key-%u\n", name, key, key);
+}
+
+/* The directories stay as they are over reloads. */
+static void put_log(struct drawn_agent *agent, const char *name)
+{
+    put(agent,
+        "a.channels.%s.checkpointDir = /w/checkpoint/%s\na.channels.%s.dataDirs = /w/data/%s%s%s\n"
+        "a.channels.%s.maxFileSize = 1048576\na.channels.%s.minimumRequiredSpace = 1048576\n",
+        name, name, name, name, agent->two_directories ? ",/w/data2/" : "",
+        agent->two_directories ? name : "", name, name);
+    if (agent->encrypts)
+        put_keys(agent, name);
+}
+
 static void put_channel(struct drawn_agent *agent, const char *name, enum agent_channel channel)
 {
-    unsigned capacity = one_of(100, 1000, 10000);
     put(agent, "a.channels.%s.type = %s\n", name, agent_channels[channel]);
-    if (channel == CHANNEL_MEMORY)
-        put(agent, "a.channels.%s.capacity = %u\na.channels.%s.transactionCapacity = 100\n", name, capacity,
-            name);
-    if (channel == CHANNEL_JDBC)
-        put(agent, "a.channels.%s.sysprop.user.home = /w/home-%s\n", name, name);
-    if (channel == CHANNEL_SPILLABLE)
-        put(agent,
-            "a.channels.%s.memoryCapacity = %u\na.channels.%s.overflowTimeout = "
-            "%u\na.channels.%s.overflowCapacity = "
-            "10000\n",
-            name, one_of(10, 100, 1000), name, one_of(0, 1, 3), name);
-    if (channel == CHANNEL_FILE)
-        put(agent, "a.channels.%s.capacity = %u\na.channels.%s.transactionCapacity = 100\n", name, capacity,
-            name);
-    if (channel == CHANNEL_FILE || channel == CHANNEL_SPILLABLE)
-        put(agent,
-            "a.channels.%s.checkpointDir = /w/checkpoint/%s\na.channels.%s.dataDirs = /w/data/%s%s%s\n"
-            "a.channels.%s.maxFileSize = 1048576\na.channels.%s.minimumRequiredSpace = 1048576\n",
-            name, name, name, name, agent->two_directories ? ",/w/data2/" : "",
-            agent->two_directories ? name : "", name, name);
+    switch (channel) {
+    case CHANNEL_MEMORY:
+        put_capacity(agent, name);
+        put_bytes(agent, name);
+        break;
+    case CHANNEL_JDBC:
+        put(agent, "a.channels.%s.sysprop.user.home = /w/home-%s\na.channels.%s.maximum.capacity = %u\n",
+            name, name, name, world_below(2) == 0 ? 0 : draw_capacity());
+        break;
+    case CHANNEL_SPILLABLE:
+        put_spillable(agent, name);
+        put_log(agent, name);
+        break;
+    default:
+        put_capacity(agent, name);
+        put_log(agent, name);
+        break;
+    }
 }
 
 /* ---- sinks ---- */
@@ -286,7 +348,7 @@ static void put_rpc(struct drawn_agent *agent, const char *name, enum agent_sink
     put(agent,
         "a.sinks.%s.hostname = localhost\na.sinks.%s.port = %d\na.sinks.%s.batch-size = %u\n"
         "a.sinks.%s.request-timeout = %u\n",
-        name, name, port, name, one_of(1, 10, 100), name, one_of(1000, 5000, 20000));
+        name, name, port, name, draw_batch(), name, one_of(1000, 5000, 20000));
     if (world_below(3) == 0)
         put(agent, "a.sinks.%s.reset-connection-interval = 1\n", name);
     if (sink == SINK_THRIFT)
@@ -322,7 +384,7 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
         put(agent,
             "a.sinks.%s.kafka.bootstrap.servers = " BROKERS "\n"
             "a.sinks.%s.kafka.topic = t\na.sinks.%s.flumeBatchSize = %u\n",
-            name, name, name, one_of(1, 10, 100));
+            name, name, name, draw_batch());
         snprintf(what, sizeof what, "sinks.%s", name);
         put_producer(agent, what);
         if (agent->exactly_once)
@@ -351,7 +413,7 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
         put(agent,
             "a.sinks.%s.sink.directory = /w/out%s\na.sinks.%s.sink.rollInterval = "
             "%u\na.sinks.%s.sink.batchSize = %u\n",
-            name, place == 0 ? "" : "2", name, one_of(0, 1, 30), name, one_of(1, 10, 100));
+            name, place == 0 ? "" : "2", name, one_of(0, 1, 30), name, draw_batch());
         break;
     case SINK_HDFS:
         put_hdfs(agent, name, place);
@@ -392,6 +454,7 @@ void agent_write(struct drawn_agent *agent)
     enum agent_shape shape = agent->shape;
     bool one_channel = shape <= SHAPE_GROUP;
     agent->text[0] = 0;
+    batch_max = world_below(4) == 0 ? 1 + (unsigned)world_below(30) : 100;
     if (!agent->kafka_channel || agent->source != SOURCE_KAFKA)
         put_source(agent);
     put(agent, "a.channels = c%s\n", one_channel ? "" : " c2");

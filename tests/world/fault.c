@@ -74,7 +74,8 @@ static struct fault *draw(enum fault_call call, uint64_t span_ns)
 
 void fault_draw(uint64_t span_ns)
 {
-    static const char *const places[] = {"/w/out", "/w/data", "/w/checkpoint", "/w/logs", "/w/spool", "/w"};
+    static const char *const places[] = {"/w/out",  "/w/data",  "/w/data2", "/w/checkpoint",
+                                         "/w/logs", "/w/spool", "/w"};
     fault_clear();
     for (uint64_t count = 1 + world_below(4); count > 0; count--)
         draw((enum fault_call)world_below(FAULT_DISK), span_ns)->below =

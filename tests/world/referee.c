@@ -42,6 +42,8 @@ static const struct {
     [PLANT_LATE] = {"late", "stop"},
     [PLANT_LINES] = {"lines", "lines"},
     [PLANT_ASSERTION] = {"assertion", "assertion"},
+    [PLANT_SILENT] = {"silent", "lost"},
+    [PLANT_PLAIN] = {"plain", "plain"},
 };
 
 /* Keeps the first violation. */
@@ -92,6 +94,8 @@ static void plant_rest(void)
         memset(malloc((size_t)1 << 20), 1, (size_t)1 << 20);
     else if (world->plant == PLANT_FILE)
         disk_put("/w/positions.json.tmp", "", 0);
+    else if (world->plant == PLANT_PLAIN)
+        disk_put("/w/data/rest", "event 1", 7);
     else if (world->plant == PLANT_LATE)
         sleep(120);
     else if (world->plant == PLANT_LINES)
@@ -353,6 +357,64 @@ static void check_spooled(struct run *run)
         violated(run, "a file that is not to be read is gone");
 }
 
+/* ---- damage ---- */
+
+static bool says(const char *const words[], size_t from)
+{
+    world->output[world->output_length] = 0;
+    while (*words != NULL && strstr(world->output + from, *words) == NULL)
+        words++;
+    return *words != NULL;
+}
+
+/* Returns whether a channel has named damage since a place of the output. */
+static bool names_damage(size_t from)
+{
+    static const char *const words[] = {" is lost with its ",
+                                        " are lost with their ",
+                                        " lost with the file is unknown",
+                                        " are damaged",
+                                        "its head is damaged",
+                                        "all segments of the log are missing",
+                                        "that no sink had is lost",
+                                        "that no sink had are lost",
+                                        "the state of the log cannot be read",
+                                        NULL};
+    return says(words, from);
+}
+
+/* .. or a frame at the end that damage or a crash has left so. */
+static bool names_rest(size_t from)
+{
+    static const char *const words[] = {" is not whole", NULL};
+    return says(words, from);
+}
+
+/* Neither a kill nor a power cut nor a failed call damages what a channel has acknowledged. */
+static void check_damage(struct run *run)
+{
+    if (!run->decayed && names_damage(world->facts->output_from))
+        violated(run, "life %u: the log names damage, and nothing was damaged", run->life_count);
+}
+
+static void look_for_text(void *argument, const char *path, struct disk_inode *file)
+{
+    size_t length = file->now.size;
+    char *bytes = world_allocate(length + 1);
+    if (memmem(bytes, disk_read(file, 0, bytes, length), "event ", 6) != NULL)
+        violated(argument, "the text of an event is in plain in %s", path);
+    world_free(bytes, length + 1);
+}
+
+/* What an encrypted channel writes has no text of an event. */
+static void check_encrypted(struct run *run)
+{
+    static const char *const places[] = {"/w/data", "/w/data2"};
+    for (unsigned i = 0; i < 2 && run->agent.encrypts; i++)
+        if (disk_at(places[i]) != NULL)
+            disk_walk(places[i], look_for_text, run);
+}
+
 /* ---- what it leaves ---- */
 
 #define MEMORY_BYTES_MAX (INT64_C(512) << 10) /* statics that libraries keep */
@@ -445,7 +507,7 @@ void referee_life_ended(struct run *run, enum world_end end)
     struct world_life *life = world->facts;
     life->end = end;
     life->ended_ns = world->now_ns;
-    life->failed_calls = faults_struck();
+    life->failed_calls = faults_struck() + (run->decayed ? 1 : 0);
     life->resets = world->net->resets - life->resets;
     life->servers_failed = world->server_faults;
     ledger_at(run->agent.far_ends[0]);
@@ -471,6 +533,8 @@ void referee_life_judged(struct run *run)
     check_spooled(run);
     check_rest(run);
     check_end(run);
+    check_damage(run);
+    check_encrypted(run);
 }
 
 /* ---- order ----
@@ -559,7 +623,8 @@ void referee_run_ended(struct run *run)
         violated(run, "an event arrived that nobody sent: %s", ledger->invention);
     if (ledger->wrong_headers > 0)
         violated(run, "%u events arrived with wrong headers", ledger->wrong_headers);
-    if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed))
+    bool is_named = run->decayed && world->plant != PLANT_SILENT && (names_damage(0) || names_rest(0));
+    if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed) && !is_named)
         violated(run, "%u acknowledged events are lost", ledger_lost());
     bool has_no_order = run->agent.shape == SHAPE_SHARED || run->agent.shape == SHAPE_GROUP;
     has_no_order |= run->agent.workers > 1;   /* the order is that of one worker */

@@ -33,6 +33,7 @@ struct run {
     unsigned life_count, killed, cuts, reloads;
     uint64_t failed_calls;
     bool servers_failed;              /* in one of the lives */
+    bool decayed;                     /* a file of a channel was damaged between two lives */
     char verdict[256];                /* empty: good */
     uint32_t output_read[INODES_MAX]; /* of the files of the sink file_roll, by inode */
 };

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "tests/world/agent.h"
+#include "tests/world/decay.h"
 #include "tests/world/disk.h"
 #include "tests/world/fault.h"
 #include "tests/world/ledger.h"
@@ -155,6 +156,8 @@ static void run_lives(struct run *run)
             life->cut = true;
             run->cuts++;
         }
+        if (!life->calm && !run->decayed && world_below(12) == 0)
+            run->decayed = decay_strike();
         stop->due_ns = reload->due_ns = WORLD_NEVER;
         pause_between_lives();
         referee_life_judged(run);

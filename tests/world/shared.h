@@ -48,6 +48,8 @@ enum world_plant {
     PLANT_LATE,      /* a stop takes two minutes longer */
     PLANT_LINES,     /* the log has a thousand warnings more */
     PLANT_ASSERTION, /* .. the words of an assertion */
+    PLANT_SILENT,    /* the log does not say what a decayed disk costs */
+    PLANT_PLAIN,     /* an encrypted channel writes the text of an event */
     PLANTS,
 };
 

@@ -302,6 +302,14 @@ void arc4random_buf(void *to, size_t length)
     getrandom(to, length, 0);
 }
 
+/* OpenSSL adds the processor's counter to its seed, so the product gets its random bytes here. */
+int RAND_bytes(unsigned char *to, int length);
+int RAND_bytes(unsigned char *to, int length)
+{
+    getrandom(to, (size_t)length, 0);
+    return 1;
+}
+
 /* ---- memory ---- */
 
 /* A shared mapping of a file is memory of the process: one agent has it. */
