@@ -150,6 +150,38 @@ enum outcome step_truncate(struct scenario *scenario, const struct scenario_step
     return STEP_DONE;
 }
 
+/* The disk gives other bytes than those that were written: each bit of them is the other one. */
+enum outcome step_damage(struct scenario *scenario, const struct scenario_step *step)
+{
+    struct disk_inode *file = disk_at(step->words[0]);
+    if (file == NULL)
+        return no_path(scenario, step->words[0]);
+    uint64_t first = scenario_number(scenario->script, step, step->words[1]);
+    uint64_t count = step->count == 3 ? scenario_number(scenario->script, step, step->words[2]) : 1;
+    for (uint64_t at = first; at < first + count; at++) {
+        char byte;
+        size_t written;
+        if (disk_read(file, at, &byte, 1) != 1)
+            return step_failed(scenario, "%s has no byte %llu", step->words[0], (unsigned long long)at);
+        byte = (char)~byte;
+        disk_write(file, at, &byte, 1, &written);
+    }
+    disk_sync(file);
+    return STEP_DONE;
+}
+
+enum outcome step_copy(struct scenario *scenario, const struct scenario_step *step)
+{
+    struct disk_inode *file = disk_at(step->words[0]);
+    if (file == NULL)
+        return no_path(scenario, step->words[0]);
+    size_t room = file->now.size + 1;
+    char *bytes = world_allocate(room); /* the runner's own heap stays as it is */
+    disk_put(step->words[1], bytes, disk_read(file, 0, bytes, room));
+    world_free(bytes, room);
+    return STEP_DONE;
+}
+
 enum outcome step_chmod(struct scenario *scenario, const struct scenario_step *step)
 {
     struct disk_inode *inode = disk_at(step->words[1]);

@@ -37,6 +37,8 @@ static const struct scenario_verb verbs[] = {
     {"remove", "PATH", 1, 1, NO_TEXT, step_remove, NULL},
     {"rename", "PATH NEW-PATH", 2, 2, NO_TEXT, step_rename, NULL},
     {"truncate", "PATH BYTES", 2, 2, NO_TEXT, step_truncate, NULL},
+    {"damage", "PATH BYTE [COUNT]", 2, 3, NO_TEXT, step_damage, NULL},
+    {"copy", "PATH NEW-PATH", 2, 2, NO_TEXT, step_copy, NULL},
     {"chmod", "MODE PATH", 2, 2, NO_TEXT, step_chmod, NULL},
     {"touch", "PATH SECONDS", 2, 2, NO_TEXT, step_touch, NULL},
     {"link", "PATH TARGET", 2, 2, NO_TEXT, step_link, NULL},

@@ -148,8 +148,8 @@ step_function step_flow; /* flow.c */
 step_function step_agent, step_edit, step_start, step_stop, step_exit, step_kill, step_signal, step_power_cut,
     step_pass, step_wait, step_expect; /* life.c */
 step_function step_write, step_append, step_overwrite, step_reuse, step_hardlink, step_link, step_mkdir,
-    step_remove, step_rename, step_truncate, step_chmod, step_touch, step_disk, step_fail,
-    step_mend; /* files.c */
+    step_remove, step_rename, step_copy, step_truncate, step_damage, step_chmod, step_touch, step_disk,
+    step_fail, step_mend; /* files.c */
 step_function step_connect, step_send, step_receive, step_shut, step_close, step_reset, step_closed,
     step_post, step_datagram, step_listen, step_accept; /* clients.c */
 step_function step_ask;                                 /* ask.c */
