@@ -374,7 +374,7 @@ static bool names_damage(size_t from)
                                         " are lost with their ",
                                         " lost with the file is unknown",
                                         " are damaged",
-                                        "its head is damaged",
+                                        " is damaged",
                                         "all segments of the log are missing",
                                         "that no sink had is lost",
                                         "that no sink had are lost",

@@ -319,8 +319,12 @@ static int avro_read(struct client *client)
         size_t length = join_frame(client->in, client->in_length, &serial, &in);
         if (length == 0)
             break;
-        if (serial != avro->serial - client->calls + 1)
+        if (serial <= avro->serial - client->calls || serial > avro->serial)
             world_fatal("the answer %lld to call %lld", (long long)serial, (long long)avro->serial);
+        if (serial != avro->serial - client->calls + 1) {
+            rpc_order_lost(client);
+            return -1;
+        }
         if (!avro->shook && !read_handshake(avro, &in))
             return -1;
         skip_map(&in);

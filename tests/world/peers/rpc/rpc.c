@@ -40,11 +40,19 @@ uint32_t rpc_next_call(struct client *client)
 }
 
 /* A refused client gives the connection up, and does not wait for the answers to its other calls. */
+void rpc_order_lost(struct client *client)
+{
+    for (uint32_t i = 0; i < client->written; i++)
+        ledger_ordered(client->window[i], 0);
+}
+
 int rpc_call_answered(struct client *client, int status)
 {
     uint32_t events = client->call[0];
     if (status != RPC_OK) {
         client->refused = true;
+        for (uint32_t i = 0; i < events; i++)
+            ledger_ordered(client->window[i], 0); /* those of the next call may have been taken */
         for (uint32_t i = events; i < client->written; i++)
             ledger_repeated(client->window[i]);
         return 0;

@@ -28,6 +28,8 @@ enum { RPC_OK = 0, RPC_FAILED = 1, RPC_ERROR = 2 };
 
 /* Returns how many of `left` events the next call takes, and notes the call. */
 uint32_t rpc_next_call(struct client *client);
+/* Calls are answered as they are decided: a later one was refused first. All that is on its way is sent again, in the order of its calls or in another one. */
+void rpc_order_lost(struct client *client);
 /* The oldest call was answered. Returns how many events it acknowledges; client->refused is set when it does not. */
 int rpc_call_answered(struct client *client, int status);
 
