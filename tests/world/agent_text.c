@@ -368,8 +368,9 @@ static void put_hdfs(struct drawn_agent *agent, const char *name, unsigned place
     put(agent,
         "a.sinks.%s.hdfs.callTimeout = %u\na.sinks.%s.hdfs.retryInterval = %u\n"
         "a.sinks.%s.penstock.orphans = recover\na.sinks.%s.penstock.hsync = %s\n"
-        "a.sinks.%s.penstock.hadoop.conf = /w/conf\n",
-        name, one_of(2000, 10000, 30000), name, one_of(1, 1, 5), name, name, flip() ? "true" : "false", name);
+        "a.sinks.%s.penstock.hadoop.conf = /w/conf\na.sinks.%s.hdfs.batchSize = %u\n",
+        name, one_of(2000, 10000, 30000), name, one_of(1, 1, 5), name, name, flip() ? "true" : "false", name,
+        name, draw_batch());
 }
 
 static void put_sink(struct drawn_agent *agent, const char *name, const char *channel, enum agent_sink sink,

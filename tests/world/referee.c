@@ -373,8 +373,8 @@ static bool names_damage(size_t from)
     static const char *const words[] = {" is lost with its ",
                                         " are lost with their ",
                                         " lost with the file is unknown",
-                                        " are damaged",
-                                        " is damaged",
+                                        " events are lost",
+                                        " event is lost",
                                         "all segments of the log are missing",
                                         "that no sink had is lost",
                                         "that no sink had are lost",
@@ -383,10 +383,10 @@ static bool names_damage(size_t from)
     return says(words, from);
 }
 
-/* .. or a frame at the end that damage or a crash has left so. */
+/* .. or a frame at the end, or a file, that damage or a crash has left so. */
 static bool names_rest(size_t from)
 {
-    static const char *const words[] = {" is not whole", NULL};
+    static const char *const words[] = {" is not whole", "its head is damaged", NULL};
     return says(words, from);
 }
 
