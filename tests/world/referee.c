@@ -1,3 +1,4 @@
+/* More than 600 lines: one file checks what one page promises. */
 #include "tests/world/referee.h"
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/world/damage.h"
 #include "tests/world/descriptor.h"
 #include "tests/world/disk.h"
 #include "tests/world/ledger.h"
@@ -359,60 +361,14 @@ static void check_spooled(struct run *run)
 
 /* ---- damage ---- */
 
-static bool says(const char *const words[], size_t from)
-{
-    world->output[world->output_length] = 0;
-    while (*words != NULL && strstr(world->output + from, *words) == NULL)
-        words++;
-    return *words != NULL;
-}
-
-/* Returns whether a channel has named damage since a place of the output. */
-static bool names_damage(size_t from)
-{
-    static const char *const words[] = {" is lost with its ",
-                                        " are lost with their ",
-                                        " lost with the file is unknown",
-                                        " events are lost",
-                                        " event is lost",
-                                        "all segments of the log are missing",
-                                        "that no sink had is lost",
-                                        "that no sink had are lost",
-                                        "the state of the log cannot be read",
-                                        NULL};
-    return says(words, from);
-}
-
-/* .. or a frame at the end, or a file, that damage or a crash has left so. */
-static bool names_rest(size_t from)
-{
-    static const char *const words[] = {" is not whole", "its head is damaged", NULL};
-    return says(words, from);
-}
-
-/* Neither a kill nor a power cut nor a failed call damages what a channel has acknowledged. */
+/* Neither a kill nor a power cut nor a failed call damages what a channel has acknowledged; what is encrypted has no text of an event. */
 static void check_damage(struct run *run)
 {
-    if (!run->decayed && names_damage(world->facts->output_from))
+    const char *path = run->agent.encrypts ? damage_plain_text() : NULL;
+    if (path != NULL)
+        violated(run, "the text of an event is in plain in %s", path);
+    if (!run->decayed && damage_is_named(world->facts->output_from))
         violated(run, "life %u: the log names damage, and nothing was damaged", run->life_count);
-}
-
-static void look_for_text(void *argument, const char *path, struct disk_inode *file)
-{
-    size_t length = file->now.size;
-    char *bytes = world_allocate(length + 1);
-    if (memmem(bytes, disk_read(file, 0, bytes, length), "event ", 6) != NULL)
-        violated(argument, "the text of an event is in plain in %s", path);
-    world_free(bytes, length + 1);
-}
-
-/* What an encrypted channel writes has no text of an event. */
-static void check_encrypted(struct run *run)
-{
-    static const char *const places[] = {"/w/data", "/w/data2"};
-    for (unsigned i = 0; i < 2 && run->agent.encrypts; i++)
-        if (disk_at(places[i]) != NULL)
-            disk_walk(places[i], look_for_text, run);
 }
 
 /* ---- what it leaves ---- */
@@ -447,7 +403,8 @@ static void check_rest(struct run *run)
         violated(run, "life %u: the log has %u lines of warnings and errors", run->life_count, messages);
     if (count_words(life, "assertion") > 0)
         violated(run, "life %u: an assertion failed", run->life_count);
-    if (life->end != WORLD_EXIT || life->threads == 0) /* asked to stop before it has started, it ends at once */
+    if (life->end != WORLD_EXIT ||
+        life->threads == 0) /* asked to stop before it has started, it ends at once */
         return;
     if (life->threads != 1)
         violated(run, "life %u: %u threads had not ended", run->life_count, life->threads - 1);
@@ -534,7 +491,6 @@ void referee_life_judged(struct run *run)
     check_rest(run);
     check_end(run);
     check_damage(run);
-    check_encrypted(run);
 }
 
 /* ---- order ----
@@ -623,7 +579,8 @@ void referee_run_ended(struct run *run)
         violated(run, "an event arrived that nobody sent: %s", ledger->invention);
     if (ledger->wrong_headers > 0)
         violated(run, "%u events arrived with wrong headers", ledger->wrong_headers);
-    bool is_named = run->decayed && world->plant != PLANT_SILENT && (names_damage(0) || names_rest(0));
+    bool is_named =
+        run->decayed && world->plant != PLANT_SILENT && (damage_is_named(0) || damage_is_suspected(0));
     if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed) && !is_named)
         violated(run, "%u acknowledged events are lost", ledger_lost());
     bool has_no_order = run->agent.shape == SHAPE_SHARED || run->agent.shape == SHAPE_GROUP;
