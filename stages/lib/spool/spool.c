@@ -313,15 +313,12 @@ static bool compression_find(const struct ps_spool *spool, const char *name, int
 {
     bool named = spool->decompress == PS_SPOOL_DECOMPRESS_AUTO;
     char beginning[PS_COMPRESSION_MAGIC_BYTES];
-    ssize_t length;
     *compression = PS_COMPRESSION_NONE;
     if (spool->decompress == PS_SPOOL_DECOMPRESS_NEVER ||
         (named && !name_ends(name, ps_compression_suffix(PS_COMPRESSION_GZIP)) &&
          !name_ends(name, ps_compression_suffix(PS_COMPRESSION_ZSTD))))
         return true;
-    do
-        length = pread(fd, beginning, sizeof beginning, 0);
-    while (length < 0 && errno == EINTR);
+    ssize_t length = ps_tail_read_fully(fd, beginning, sizeof beginning, 0); /* a read may give less */
     if (length < 0)
         return false;
     *compression = ps_compression_of(beginning, (size_t)length);

@@ -230,14 +230,18 @@ static int error_named(const char *name)
 enum outcome step_fail(struct scenario *scenario, const struct scenario_step *step)
 {
     static const char *const calls[FAULT_CALLS] = {
-        [FAULT_READ] = "read",     [FAULT_WRITE] = "write",           [FAULT_SYNC] = "sync",
-        [FAULT_NAME] = "name",     [FAULT_OPEN] = "open",             [FAULT_RENAME] = "rename",
-        [FAULT_UNLINK] = "unlink", [FAULT_MAKE] = "make",             [FAULT_DESCRIPTOR] = "descriptor",
+        [FAULT_READ] = "read",     [FAULT_WRITE] = "write",  [FAULT_SYNC] = "sync",
+        [FAULT_NAME] = "name",     [FAULT_OPEN] = "open",    [FAULT_RENAME] = "rename",
+        [FAULT_UNLINK] = "unlink", [FAULT_MAKE] = "make",    [FAULT_DESCRIPTOR] = "descriptor",
         [FAULT_NOTIFY] = "watch",  [FAULT_MEMORY] = "memory"};
     const char *const *words = (const char *const *)step->words;
     int call = 0, error = error_named(words[1]);
     while (call < FAULT_CALLS && (calls[call] == NULL || strcmp(calls[call], words[0]) != 0))
         call++;
+    if (call < FAULT_CALLS && strcmp(words[1], "SHORT") == 0) {
+        world->faults->short_share[call] = 65536;
+        return STEP_DONE;
+    }
     if (call == FAULT_CALLS || error == 0)
         return step_failed(scenario, "%s or %s is unknown", words[0], words[1]);
     struct disk_inode *below = disk_at(words[2]);
