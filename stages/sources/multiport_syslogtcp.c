@@ -43,7 +43,7 @@ struct multiport_plan {
 struct port_state {
     struct ps_transcoder transcoder;
     bool bound;
-    bool said; /* why it is not */
+    unsigned said; /* times */
     char text[8];
     uint32_t text_length;
 };
@@ -106,8 +106,6 @@ static const struct ps_option options[] = {
     PS_TLS_OPTION_ROWS(struct multiport_plan, listen.tls),
     PS_OPTION_END,
 };
-
-/* ---- plan ---- */
 
 static bool read_port(const char *text, unsigned *port)
 {
@@ -218,8 +216,6 @@ static void teardown(void *plan_)
     struct multiport_plan *plan = plan_;
     ps_listen_teardown(&plan->listen);
 }
-
-/* ---- work ---- */
 
 /* The bytes of one connection that `feed` has got, and what was counted of them. */
 struct reading {
@@ -339,15 +335,11 @@ static void closed(void *owner, struct ps_connection *connection)
 static const struct ps_stream_ops stream_ops = {
     .feed = feed, .message_bytes = message_bytes, .closed = closed};
 
-/* ---- life cycle ---- */
-
-/* Says why a port is not bound: as an error once, since it is tried as long as another process has it. */
 static void say_unbound(const struct multiport_state *state, struct port_state *port,
                         const struct ps_err *err)
 {
-    ps_log(port->said ? PS_LOG_DEBUG : PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s",
+    ps_log(port->said++ > 0 ? PS_LOG_DEBUG : PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s",
            err->text);
-    port->said = true;
 }
 
 /* Binds the ports that are not bound yet; returns how many ports are bound. `err`: the last failure. Logs the
@@ -357,9 +349,9 @@ static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
     const struct multiport_plan *plan = state->plan;
     size_t bound = 0;
     struct ps_err last = {.length = 0};
-    struct port_state *last_port = NULL;
+    struct port_state *port, *last_port = NULL;
     for (size_t i = 0; i < plan->port_count; i++) {
-        struct port_state *port = &state->ports[i];
+        port = &state->ports[i];
         struct ps_bind_options bind = ps_listen_address(&plan->listen, state->port->instances);
         bind.port = plan->ports[i].port;
         if (!port->bound && ps_stream_listen(&state->stream, &bind, err) == PS_OK) {
