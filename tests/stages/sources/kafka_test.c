@@ -11,41 +11,6 @@
 
 extern const struct ps_stage_ops ps_source_kafka;
 
-/* All records come, in order within each partition; draining commits and leaves the group; the next run continues
- * there. */
-static void test_consumes_in_order_and_goes_on(void **state)
-{
-    ps_test_topic("order", 4);
-    ps_test_kafka_send(
-        ps_test_cluster.bootstrap,
-        &(struct ps_test_sent){.topic = "order", .count = 20000, .size = 120, .partitions = 4});
-    struct ps_test_member *member =
-        ps_test_member_create(ps_test_cluster.bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
-    assert_int_equal(ps_test_members_run(&member, 1, 20000, PS_TEST_PATIENCE_MS), 20000);
-    int64_t next[4] = {0};
-    for (size_t i = 0; i < member->received_count; i++) {
-        const struct ps_test_received *record = &member->received[i];
-        assert_int_equal(record->offset, next[record->partition]);
-        assert_int_equal(record->sequence, record->offset * 4 + record->partition);
-        next[record->partition]++;
-    }
-    assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReceivedCount), 20000);
-    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
-    ps_test_member_destroy(member);
-    for (int32_t partition = 0; partition < 4; partition++)
-        assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-order", "order", partition),
-                         5000);
-
-    ps_test_kafka_send(
-        ps_test_cluster.bootstrap,
-        &(struct ps_test_sent){.topic = "order", .first = 20000, .count = 8, .size = 120, .partitions = 4});
-    member = ps_test_member_create(ps_test_cluster.bootstrap, "g-order", PS_KEYS("kafka.topics", "order"));
-    assert_int_equal(ps_test_members_run(&member, 1, 8, PS_TEST_PATIENCE_MS), 8);
-    assert_int_equal(ps_test_members_run(&member, 1, 9, 1000), 8); /* none comes twice */
-    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
-    ps_test_member_destroy(member);
-}
-
 /* Runs cycles until `count` records came; returns the batch with the first of them, which is held back. */
 static struct ps_batch *first_batch(struct ps_test_member *member, size_t count)
 {
@@ -177,79 +142,6 @@ static void test_a_repeat_has_the_same_identity(void **state)
     }
 }
 
-static void test_bodies_of_all_sizes(void **state)
-{
-    ps_test_topic("sizes", 1);
-    static char large[400000];
-    memset(large, 'x', sizeof large);
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, NULL, 0); /* a tombstone */
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, "", 0);
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, large, sizeof large);
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "sizes", 0, "end", 3);
-    struct ps_test_member *member =
-        ps_test_member_create(ps_test_cluster.bootstrap, "g-sizes",
-                              PS_KEYS("kafka.topics", "sizes", "topicHeader", "where", "batchSize", "3"));
-    first_batch(member, 4);
-    const struct ps_batch *batch;
-    assert_body(held_event(member, 0, &batch), "");
-    assert_header(batch, held_event(member, 0, &batch), "where", "sizes");
-    assert_header(batch, held_event(member, 0, &batch), "key", NULL);
-    assert_body(held_event(member, 1, &batch), "");
-    const struct ps_event *event = held_event(member, 2, &batch);
-    assert_int_equal(event->body_length, sizeof large);
-    assert_memory_equal(event->body, large, sizeof large);
-    assert_body(held_event(member, 3, &batch), "end");
-    assert_header(batch, held_event(member, 3, &batch), "offset", "3");
-    assert_true(member->held[0]->count <= 3);
-    ps_test_member_destroy(member);
-}
-
-/* A datum of AvroFlumeEvent: {"topic": "own", "a": "1"}, body "body". */
-static const char datum[] = "\x04\x0atopic\x06own\x02"
-                            "a\x02"
-                            "1\x00\x08"
-                            "body";
-
-static void cycle_for(struct ps_test_member *member, unsigned ms)
-{
-    ps_test_members_run(&member, 1, SIZE_MAX, ms);
-}
-
-static void test_flume_event_format(void **state)
-{
-    ps_test_topic("avro", 1);
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, "\x01", 1);
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, datum, sizeof datum - 1);
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, NULL, 0);
-    ps_test_kafka_send_value(ps_test_cluster.bootstrap, "avro", 0, "\xff\xff", 2);
-    struct ps_test_member *member = ps_test_member_create(
-        ps_test_cluster.bootstrap, "g-avro", PS_KEYS("kafka.topics", "avro", "useFlumeEventFormat", "true"));
-    member->hold = true;
-    const struct ps_batch *batch;
-    for (unsigned i = 0;
-         ps_test_stage_counter(&member->stage, PS_COUNTER_EventReadFail) < 3 && i < PS_TEST_PATIENCE_MS / 10;
-         i++)
-        ps_test_members_run(&member, 1, SIZE_MAX, 10); /* the last of the four is bad */
-    assert_int_equal(member->received_count, 1);
-    const struct ps_event *event = held_event(member, 0, &batch);
-    assert_body(event, "body");
-    assert_header(batch, event, "a", "1");
-    assert_header(batch, event, "topic", "own");
-    assert_header(batch, event, "offset", "1");
-    assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReadFail), 3);
-    assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_EventReceivedCount), 1);
-    /* Bad records are skipped for good, once the records before them are delivered. */
-    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 100 &&
-                         ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-avro", "avro", 0) < 1;
-         i++)
-        cycle_for(member, 100);
-    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-avro", "avro", 0), 1);
-    ps_test_member_deliver(member, 1);
-    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
-    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-avro", "avro", 0), 4);
-    ps_test_member_destroy(member);
-}
-
 /* Writes a datum with `count` headers of distinct names and an empty body; returns its length. */
 static size_t put_many_headers(char *out, unsigned count)
 {
@@ -299,75 +191,6 @@ static void test_poison(void **state)
     assert_int_equal(ps_test_stage_counter(&member->stage, PS_COUNTER_malformed), 2);
     ps_test_member_deliver(member, 1);
     assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
-    ps_test_member_destroy(member);
-}
-
-/* No commit, however late it comes, covers a record that was not delivered. */
-static void test_commits_only_what_was_delivered(void **state)
-{
-    ps_test_topic("hold", 1);
-    ps_test_kafka_send(ps_test_cluster.bootstrap,
-                       &(struct ps_test_sent){.topic = "hold", .count = 100, .partitions = 1});
-    struct ps_test_member *member = ps_test_member_create(ps_test_cluster.bootstrap, "g-hold",
-                                                          PS_KEYS("kafka.topics", "hold", "batchSize", "10"));
-    first_batch(member, 100);
-    assert_true(member->held_count >= 10);
-    cycle_for(member, 1200);
-    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-hold", "hold", 0),
-                     RD_KAFKA_OFFSET_INVALID);
-    int64_t delivered = 0;
-    for (int i = 0; i < 3; i++)
-        delivered += member->held[i]->count;
-    ps_test_member_deliver(member, 3);
-    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 100 &&
-                         ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-hold", "hold", 0) < delivered;
-         i++)
-        cycle_for(member, 100);
-    cycle_for(member, 1200);
-    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-hold", "hold", 0), delivered);
-    assert_false(ps_test_member_drain(member, 500)); /* the rest is not delivered yet */
-    ps_test_member_deliver(member, SIZE_MAX);
-    assert_true(ps_test_member_drain(member, PS_TEST_PATIENCE_MS));
-    assert_int_equal(ps_test_kafka_committed(ps_test_cluster.bootstrap, "g-hold", "hold", 0), 100);
-    assert_true(ps_test_stage_counter(&member->stage, PS_COUNTER_KafkaEventGetTimer) < 60000);
-    ps_test_member_destroy(member);
-}
-
-/* Closed without drain: the next member reads again what was not delivered. */
-static void test_reads_again_what_was_not_delivered(void **state)
-{
-    ps_test_topic("again", 1);
-    ps_test_kafka_send(ps_test_cluster.bootstrap,
-                       &(struct ps_test_sent){.topic = "again", .count = 50, .partitions = 1});
-    struct ps_test_member *members[2];
-    members[0] =
-        ps_test_member_create(ps_test_cluster.bootstrap, "g-again",
-                              PS_KEYS("kafka.topics", "again", "kafka.consumer.group.instance.id", "i"));
-    first_batch(members[0], 50);
-    ps_test_member_destroy(members[0]);
-    members[1] = ps_test_member_create(ps_test_cluster.bootstrap, "g-again", PS_KEYS("topic", "again"));
-    assert_int_equal(ps_test_members_run(&members[1], 1, 50, PS_TEST_PATIENCE_MS), 50);
-    assert_int_equal(ps_test_members_check(&members[1], 1, 50), 0);
-    assert_true(ps_test_member_drain(members[1], PS_TEST_PATIENCE_MS));
-    ps_test_member_destroy(members[1]);
-}
-
-/* No broker exists: the source opens, logs it once, and stops on request. */
-static void test_no_broker(void **state)
-{
-    uint64_t before = ps_log_count(PS_LOG_ERROR);
-    struct ps_test_member *member =
-        ps_test_member_create("127.0.0.1:1", "g-none", PS_KEYS("kafka.topics", "none"));
-    for (unsigned i = 0; i < PS_TEST_PATIENCE_MS / 100 &&
-                         (ps_log_count(PS_LOG_ERROR) == before ||
-                          ps_test_stage_counter(&member->stage, PS_COUNTER_KafkaEmptyCount) < 2);
-         i++)
-        cycle_for(member, 100);
-    cycle_for(member, 1000);
-    uint64_t said = ps_log_count(PS_LOG_ERROR) - before;
-    assert_int_equal(said, 1);
-    assert_true(ps_test_stage_counter(&member->stage, PS_COUNTER_KafkaEmptyCount) >= 2);
-    ps_test_member_drain(member, 6000);
     ps_test_member_destroy(member);
 }
 
@@ -455,17 +278,9 @@ static void test_offsets_that_a_sink_commits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check),
-        cmocka_unit_test(test_offsets_that_a_sink_commits),
-        cmocka_unit_test(test_consumes_in_order_and_goes_on),
-        cmocka_unit_test(test_headers),
-        cmocka_unit_test(test_a_repeat_has_the_same_identity),
-        cmocka_unit_test(test_bodies_of_all_sizes),
-        cmocka_unit_test(test_flume_event_format),
+        cmocka_unit_test(test_check),   cmocka_unit_test(test_offsets_that_a_sink_commits),
+        cmocka_unit_test(test_headers), cmocka_unit_test(test_a_repeat_has_the_same_identity),
         cmocka_unit_test(test_poison),
-        cmocka_unit_test(test_commits_only_what_was_delivered),
-        cmocka_unit_test(test_reads_again_what_was_not_delivered),
-        cmocka_unit_test(test_no_broker),
     };
     return cmocka_run_group_tests(tests, ps_test_cluster_setup, ps_test_cluster_teardown);
 }

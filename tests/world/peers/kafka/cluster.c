@@ -208,8 +208,10 @@ static bool take_request(void *argument, struct connection *connection)
         return true;
     struct kafka_in key = in;
     uint64_t fate = draw_fate(cluster, connection, (int)kafka_get(&key, 2));
-    if (fate == HANGS)
+    if (fate == HANGS) {
+        connection->again_ns = WORLD_NEVER;
         return true;
+    }
     if (fate == BREAKS_BEFORE)
         return false;
     struct kafka_in request = {.at = in.at, .end = in.at + length};

@@ -8,6 +8,7 @@
 #define ANSWER_BYTES ((size_t)512 << 10)
 #define VERSION_OF_IDS 13
 #define LATEST (-1)
+#define SUM_AT 21 /* in a batch: what its checksum covers begins here */
 
 struct fetch {
     uint64_t wait_ns;
@@ -224,6 +225,10 @@ static void put_batches(const struct kafka_partition *partition, int64_t offset,
     kafka_put_count(answer, (int64_t)bytes);
     for (size_t i = first; i < last; i++)
         kafka_put_bytes(answer, partition->batches[i].bytes, partition->batches[i].length);
+    if (world->server_faults && bytes > SUM_AT && !answer->full &&
+        world_below(100) == 0) /* damaged on the way */
+        answer->bytes[answer->length - 1 - world_below(bytes - SUM_AT)] ^=
+            (unsigned char)(1 << world_below(8));
 }
 
 static void put_part(struct kafka_cluster *cluster, struct kafka_request *request, struct kafka_asked *part,

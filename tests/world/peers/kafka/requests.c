@@ -5,6 +5,8 @@
 #include "tests/world/peers/kafka/cluster.h"
 
 #define METADATA 3
+#define INVALID_RECORD 87
+#define COUNT_AT 57 /* in a batch: how many records it has */
 #define API_VERSIONS 18
 #define GENERATIONS 3
 #define ID_BEGINS 7 /* the upper half of each topic's id */
@@ -270,7 +272,7 @@ static int produce(struct kafka_cluster *cluster, const struct kafka_request *re
                                  56, /* KAFKA_STORAGE_ERROR */
                                  72, /* LISTENER_NOT_FOUND */
                                  83, /* ELIGIBLE_LEADERS_NOT_AVAILABLE */
-                                 87, /* INVALID_RECORD */
+                                 INVALID_RECORD,
                                  89, /* THROTTLING_QUOTA_EXCEEDED */
                                  500 /* none that a client knows */};
     const struct kafka_partition *partition = kafka_partition_of(cluster, topic, number);
@@ -294,6 +296,21 @@ static int produce(struct kafka_cluster *cluster, const struct kafka_request *re
     return failure;
 }
 
+/* A broker may name the record that it refuses (KIP-467). */
+static void put_bad_record(const unsigned char *bytes, int64_t length, int error, struct kafka_out *answer)
+{
+    struct kafka_in batch = {.at = bytes, .end = bytes + length};
+    kafka_get_bytes(&batch, COUNT_AT);
+    int64_t count = kafka_get(&batch, 4);
+    bool is_named = error == INVALID_RECORD && !batch.bad && count > 0 && world_below(2) == 0;
+    kafka_put_count(answer, is_named);
+    if (!is_named)
+        return;
+    kafka_put(answer, (int64_t)world_below((uint64_t)count), 4);
+    kafka_put_text(answer, "the world does not like it");
+    kafka_put_tags(answer);
+}
+
 static void answer_partition(struct kafka_cluster *cluster, struct kafka_request *request, const char *id,
                              int topic, struct kafka_out *answer)
 {
@@ -312,7 +329,7 @@ static void answer_partition(struct kafka_cluster *cluster, struct kafka_request
     if (request->version >= 5)
         kafka_put(answer, 0, 8); /* start of the log */
     if (request->version >= 8) {
-        kafka_put_count(answer, 0);   /* records that are bad */
+        put_bad_record(bytes, length, error, answer);
         kafka_put_text(answer, NULL); /* the error's text */
     }
     kafka_put_tags(answer);
