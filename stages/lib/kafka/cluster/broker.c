@@ -70,8 +70,7 @@ static uint64_t reconnect_rest_ns(struct ps_kafka_native_broker *broker)
     struct ps_kafka_native *client = broker->client;
     uint64_t rest_ns = ps_backoff_doubled(client->settings.reconnect_ns, client->settings.reconnect_max_ns,
                                           broker->failures - 1);
-    client->random = client->random * UINT64_C(6364136223846793005) + 1442695040888963407U;
-    return ps_backoff_spread(rest_ns, 5, client->random); /* as Java's client */
+    return ps_backoff_spread(rest_ns, 5, ps_random_next(&client->random)); /* as Java's client */
 }
 
 static void give_up_request(struct ps_kafka_native *client, struct ps_kafka_native_request *request)

@@ -26,6 +26,7 @@
 #include "stages/lib/kafka/wire/wire.h"
 #include "stages/lib/net/client.h"
 #include "stages/lib/net/resolver.h"
+#include "stages/lib/random.h"
 #include "stages/lib/sasl/bearer.h"
 #include "stages/lib/sasl/gssapi.h"
 #include "stages/lib/sasl/sasl.h"
@@ -258,7 +259,7 @@ struct ps_kafka_native {
         char text[256];
     } fatal_error;
     struct ps_now now;
-    uint64_t random;
+    struct ps_random random;
     const struct ps_kafka_listener *listener; /* during `poll` */
     uint32_t reported;                        /* records reported in this `poll` */
 };

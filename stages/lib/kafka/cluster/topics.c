@@ -99,7 +99,7 @@ struct ps_kafka_native_topic *ps_kafka_native_topic_get(struct ps_kafka_native *
     topic->hash = ps_name_keyed_hash32(name, length);
     partition_init(&topic->nowhere, topic, PS_KAFKA_PARTITION_ANY);
     topic->asked_ns = client->now.mono_ns;
-    topic->sticky_partition = (int32_t)(client->random >> 33);
+    topic->sticky_partition = (int32_t)(ps_random_next(&client->random) >> 33);
     struct ps_kafka_native_topic **bucket = bucket_of(client, topic->hash);
     topic->next = *bucket;
     *bucket = topic;

@@ -111,7 +111,7 @@ static enum ps_status native_init(struct ps_kafka_native *client,
     client->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     client->purged_end = &client->purged;
     client->wake_fd = config->wake_fd;
-    client->random = ps_clock_now().mono_ns ^ (uint64_t)(uintptr_t)client;
+    ps_random_init(&client->random);
     client->id.id = -1;
     client->id.epoch = -1;
     client->metadata.wanted = true;
