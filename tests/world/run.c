@@ -1,11 +1,12 @@
 /* Runs drawn agents in the world: several lives each, with faults of the disk and the network, kills and power cuts, then a last one without; and
  * judges what arrived.
  *
- *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--plant NAME]      (default 1, 1)
+ *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--histories] [--plant NAME]      (default 1, 1)
  *   world --scenario FILE [--from SEED] [--runs N] [--print] [--trace]
  *   world --steps FILE                                                prints the steps of a scenario as JSON (tests/scenarios/real)
  *
  * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, astray, header, skipped, aborted; the exit code is 0 if it finds one.
+ * --histories: a line for each seed, to compare.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
 #include <errno.h>
 #include <iconv.h>
@@ -16,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +30,7 @@
 #include "tests/world/life.h"
 #include "tests/world/net.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/real.h"
 #include "tests/world/referee.h"
 #include "tests/world/scenario/scenario.h"
 #include "tests/world/turn.h"
@@ -165,7 +169,7 @@ static void run_lives(struct run *run)
     referee_run_ended(run);
 }
 
-static bool prints, traces;
+static bool prints, traces, prints_histories;
 static const char *only = "";
 static enum world_plant plant;
 /* Prints the numbers of lost events. */
@@ -177,12 +181,8 @@ static void print_lost(void)
             printf("lost: event %u\n", i);
 }
 
-static bool run_seed(uint64_t seed)
+static void play(struct run *run)
 {
-    world_reset(seed);
-    struct run *run = world_allocate(sizeof *run); /* a peer of the agent's process draws its neighbours */
-    world->plant = plant;
-    world->traces = traces;
     world->pass_share = world_below(2) == 0 ? 2000 : 12000;
     world->pause_ns = MS << world_below(10);
     world->long_parks = world_below(2) == 0;
@@ -193,9 +193,42 @@ static bool run_seed(uint64_t seed)
     if (agent_has_sink(&run->agent, SINK_HDFS))
         world->long_parks =
             false; /* a file that failed rests a second, which looks like a park without a deadline */
-    if (strstr(run->agent.name, only) == NULL)
+    if (strstr(run->agent.name, only) != NULL)
+        run_lives(run);
+}
+
+/* A process of its own plays the run: its heap and its variables are the same whatever was played before. */
+static void play_apart(struct run *run)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid < 0)
+        world_fatal("no process for a run: %s", strerror(errno));
+    if (pid == 0) {
+        play(run);
+        fflush(NULL);
+        real_call(SYS_exit_group, 0, 0, 0, 0, 0, 0);
+    }
+    int status = 0;
+    while (real_call(SYS_wait4, pid, (long)&status, 0, 0, 0, 0) < 0)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
+        exit(99); /* world_fatal has said why */
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        world_fatal("the process of a run ended by signal %d", WTERMSIG(status));
+}
+
+static bool run_seed(uint64_t seed)
+{
+    world_reset(seed);
+    struct run *run = world_allocate(sizeof *run); /* a peer of the agent's process draws its neighbours */
+    world->plant = plant;
+    world->traces = traces;
+    play_apart(run);
+    if (run->life_count == 0) /* not this agent */
         return true;
-    run_lives(run);
+    if (prints_histories)
+        printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)world->history);
     if (prints)
         printf("%s\n%.*s", run->agent.text, (int)world->output_length, world->output);
     if (prints || (run->verdict[0] != 0 && plant == PLANT_NOTHING)) {
@@ -221,14 +254,23 @@ static bool run_seed(uint64_t seed)
     return run->verdict[0] == 0;
 }
 
-/* Same addresses in every process, and one CPU, so that no two threads ever run. */
+/* Starts the program anew with the same addresses in every process, and an environment that does not change them. */
+static void start_anew(char **argv)
+{
+    static char *environment[64] = {(char *)"TZ=UTC0", (char *)"PENSTOCK_WORLD=1"};
+    size_t count = 2;
+    for (char **variable = environ; *variable != NULL && count < 63; variable++)
+        if (strncmp(*variable, "PS_MUTANT", 9) == 0) /* tests/mutation turns a bug on */
+            environment[count++] = *variable;
+    personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
+    execve("/proc/self/exe", argv, environment);
+}
+
+/* One CPU, so that no two threads ever run, and all that libc would read in a life. */
 static void prepare(char **argv)
 {
-    if ((personality(0xffffffff) & ADDR_NO_RANDOMIZE) == 0 && getenv("PENSTOCK_WORLD_RANDOM") == NULL) {
-        personality(ADDR_NO_RANDOMIZE);
-        setenv("PENSTOCK_WORLD_RANDOM", "1", 1);
-        execv("/proc/self/exe", argv);
-    }
+    if (getenv("PENSTOCK_WORLD") == NULL)
+        start_anew(argv);
     cpu_set_t cpus, one;
     CPU_ZERO(&one);
     sched_getaffinity(0, sizeof cpus, &cpus);
@@ -237,8 +279,7 @@ static void prepare(char **argv)
         if (CPU_ISSET(cpu, &cpus) && nth-- == 0)
             CPU_SET(cpu, &one);
     sched_setaffinity(0, sizeof one, &one);
-    setenv("TZ", "UTC0", 1); /* libc reads the zone's file once, here */
-    tzset();
+    tzset(); /* libc reads the zone's file once, here */
     static const char *const sets[] = {"UTF-32",   "UTF-32BE",   "UTF-32LE", "UTF-16", "UTF-16BE",
                                        "UTF-16LE", "ISO-8859-1", "CP1252",   "GB18030"};
     for (size_t i = 0; i < sizeof sets / sizeof *sets;
@@ -260,39 +301,85 @@ static bool has_same_history(uint64_t seed)
     return false;
 }
 
-int main(int argc, char **argv)
+static struct {
+    uint64_t from, runs;
+    const char *scenario, *steps;
+} options = {.from = 1, .runs = 1};
+
+static void read_flag(const char *name)
 {
-    uint64_t from = 1, runs = 1, bad = 0;
-    const char *scenario = NULL;
-    prepare(argv);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--from") == 0 && i + 1 < argc)
-            from = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
-            runs = strtoull(argv[++i], NULL, 10);
-        else if (strcmp(argv[i], "--print") == 0)
-            prints = true;
-        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
-            only = argv[++i];
-        else if (strcmp(argv[i], "--trace") == 0)
-            traces = true;
-        else if (strcmp(argv[i], "--scenario") == 0 && i + 1 < argc)
-            scenario = argv[++i];
-        else if (strcmp(argv[i], "--steps") == 0 && i + 1 < argc) {
-            scenario_print(argv[++i]);
-            return 0;
-        } else if (strcmp(argv[i], "--plant") == 0 && i + 1 < argc)
-            plant = referee_plant(argv[++i]);
-        else
-            world_fatal("unknown argument %s", argv[i]);
-    }
-    if (scenario != NULL)
-        return scenario_play(scenario, from, runs, prints, traces) > 0;
-    for (uint64_t seed = from; seed < from + runs; seed++) {
+    if (strcmp(name, "--print") == 0)
+        prints = true;
+    else if (strcmp(name, "--trace") == 0)
+        traces = true;
+    else if (strcmp(name, "--histories") == 0)
+        prints_histories = true;
+    else
+        world_fatal("unknown argument %s", name);
+}
+
+/* Returns whether this is an option with a value. */
+static bool read_option(const char *name, const char *value)
+{
+    if (strcmp(name, "--from") == 0)
+        options.from = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--runs") == 0)
+        options.runs = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--only") == 0)
+        only = value;
+    else if (strcmp(name, "--scenario") == 0)
+        options.scenario = value;
+    else if (strcmp(name, "--steps") == 0)
+        options.steps = value;
+    else if (strcmp(name, "--plant") == 0)
+        plant = referee_plant(value);
+    else
+        return false;
+    return true;
+}
+
+static uint64_t run_seeds(void)
+{
+    uint64_t bad = 0;
+    for (uint64_t seed = options.from; seed < options.from + options.runs; seed++) {
         bad += !run_seed(seed);
         if (seed % 16 == 0)
             bad += !has_same_history(seed);
     }
-    printf("%llu runs, %llu bad\n", (unsigned long long)runs, (unsigned long long)bad);
-    return (bad > 0) != (plant != PLANT_NOTHING);
+    printf("%llu runs, %llu bad\n", (unsigned long long)options.runs, (unsigned long long)bad);
+    return bad;
+}
+
+/* Reads the arguments, and does what they ask. */
+static __attribute__((noinline)) int act(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (i + 1 < argc && read_option(argv[i], argv[i + 1]))
+            i++;
+        else
+            read_flag(argv[i]);
+    }
+    if (options.steps != NULL) {
+        scenario_print(options.steps);
+        return 0;
+    }
+    if (options.scenario != NULL)
+        return scenario_play(options.scenario, options.from, options.runs, prints, traces) > 0;
+    return (run_seeds() > 0) != (plant != PLANT_NOTHING);
+}
+
+#define STACK_BYTES ((uintptr_t)512 << 10) /* that the environment and the arguments take at most */
+
+/* The stack begins at the same address whatever the environment and the arguments are, and the heap does not depend on what was printed. */
+int main(int argc, char **argv)
+{
+    static char output[1 << 16];
+    prepare(argv);
+    setvbuf(stdout, output, _IOLBF, sizeof output);
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0), top = (here | (((uintptr_t)1 << 21) - 1)) + 1;
+    if (top - STACK_BYTES >= here)
+        world_fatal("the arguments are too large");
+    volatile char *pad = __builtin_alloca(here - (top - STACK_BYTES));
+    *pad = 0;
+    return act(argc, argv);
 }
