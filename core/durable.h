@@ -10,8 +10,8 @@
  * what they need after a kill. The directory need not exist. The answer "": none is known, and a component that needs it says so; NULL: nothing is noted. */
 #define PS_STATE_DIRECTORY_PROPERTY "penstock.state.dir"
 
-/* Syncs a directory, and with it the names in it. On a file system without such a sync (EINVAL), or that is mounted
- * read-only (EROFS), the function returns 0. */
+/* Syncs a directory, and with it the names in it. On a file system without such a sync (EINVAL) the function returns 0. EROFS is an
+ * error: a file system says that when it has become read-only because of an error, and new names in it may not be on the disk. */
 int ps_directory_sync(const char *path);
 
 /* Syncs the directory that has this name in it. */
