@@ -253,7 +253,9 @@ static bool java_refused(void)
 }
 
 static const struct ps_test_sink_adapter adapters[] = {
-    {.ops = &ps_sink_null, .refuses_elsewhere = "it has no far end, and nothing of it can fail"},
+    {.ops = &ps_sink_null,
+     .refuses_elsewhere = "tests/scenarios/optional_channel.scn: it has no far end, and nothing of it can "
+                          "fail"},
     {.ops = &ps_sink_logger,
      .begin = begin_log,
      .arrived = log_content,

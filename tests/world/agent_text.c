@@ -419,6 +419,9 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
     case SINK_HDFS:
         put_hdfs(agent, name, place);
         break;
+    case SINK_NULL:
+        put(agent, "a.sinks.%s.batchSize = %u\n", name, batch_max);
+        break;
     default:
         break;
     }
