@@ -577,6 +577,12 @@ while IFS= read -r line; do
     wrong "${line%%: *}" "${line#*: }"
 done < <(PENSTOCK_SOURCE=$PWD tests/unit/rooms.sh)
 
+# ---- tests ask for promises ----
+
+insides_max=194 # falls only
+insides=$(python3 tests/unit/insides.py | wc -l)
+((insides <= insides_max)) || wrong tests "has $insides files that include a header of one product folder alone, at most $insides_max may: ask through the world, a scenario or a public header (python3 tests/unit/insides.py names them)"
+
 while IFS=: read -r file line _; do
     wrong "$file:$line" "skips without a reason: ps_test_skip() gives one (tests/support/support.h)"
 done < <(grep -rnE '(^|[^_a-z])skip\(\)' tests --include='*_test.c')
