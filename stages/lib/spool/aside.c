@@ -99,7 +99,8 @@ void ps_spool_aside_tidy(const struct ps_spool *spool)
         if (strncmp(entry->d_name, NAME_BEGINS, strlen(NAME_BEGINS)) != 0)
             continue;
         int length = snprintf(path, sizeof path, "%s/%s", spool->tracker, entry->d_name);
-        if (length > 0 && (size_t)length < sizeof path && is_stale(path))
+        if (length > 0 && (size_t)length < sizeof path &&
+            (strstr(entry->d_name, ".meta.tmp") != NULL /* half written */ || is_stale(path)))
             (void)unlink(path);
     }
     if (directory != NULL)
