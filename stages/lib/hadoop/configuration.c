@@ -260,15 +260,14 @@ static void XMLCALL add_text(void *file_, const XML_Char *text, int length)
         return;
     if (file->token.length + (size_t)length > TOKEN_BYTES_MAX)
         fail(file, "the text is longer than 1 MiB");
-    else if (!ps_byte_buffer_append(&file->token, text, (size_t)length))
-        ps_out_of_memory((size_t)length, "Hadoop's configuration");
+    else
+        (void)ps_byte_buffer_append(&file->token, text, (size_t)length); /* parse has made room */
 }
 
 static void XMLCALL end_element(void *file_, const XML_Char *name)
 {
     struct file *file = file_;
-    if (!ps_byte_buffer_append(&file->token, "", 1))
-        ps_out_of_memory(1, "Hadoop's configuration");
+    (void)ps_byte_buffer_append(&file->token, "", 1);
     const char *token = file->token.data;
     name = local_name(name);
     if (strcmp(name, "name") == 0)
@@ -290,6 +289,7 @@ static void XMLCALL end_element(void *file_, const XML_Char *name)
 
 static enum ps_status parse(struct file *file, const char *text, size_t length)
 {
+    file->token.data = ps_must_alloc(file->token.room = TOKEN_BYTES_MAX + 1, 1, "Hadoop's configuration");
     file->parser = XML_ParserCreateNS(NULL, ' ');
     if (file->parser == NULL)
         ps_out_of_memory(0, "Hadoop's configuration");
