@@ -279,13 +279,14 @@ if(NOT PS_SANITIZE)
     add_test(NAME e2e_scenario_${name} COMMAND ${runner} python3 ${CMAKE_SOURCE_DIR}/tests/scenarios/real ${CMAKE_SOURCE_DIR}/tests/scenarios/${name}.scn)
     set_tests_properties(e2e_scenario_${name} PROPERTIES LABELS e2e TIMEOUT ${test_limit_s} ENVIRONMENT "${test_environment}" SKIP_RETURN_CODE 77)
   endforeach()
-  foreach(plant swapped counted unready descriptor thread memory file late lines assertion lost doubled invented stuck astray header plain) # the referee is tested, too
+  foreach(plant swapped counted unready descriptor thread memory file late lines assertion lost doubled invented astray header plain) # the referee is tested, too
     world_test(referee_${plant} --runs 40 --plant ${plant})
   endforeach()
-  world_test(referee_silent --from 101 --runs 50 --plant silent)
+  world_test(referee_silent --runs 100 --plant silent)
+  world_test(referee_stuck --runs 2000 --only file_roll --plant stuck)
   world_test(referee_no-sync --from 91 --runs 60 --plant no-sync) # few seeds lose something without a sync
   foreach(plant ahead behind)
-    world_test(referee_${plant} --runs 400 --only "taildir -> memory" --plant ${plant})
+    world_test(referee_${plant} --runs 2000 --only "taildir -> memory" --plant ${plant})
   endforeach()
   foreach(plant skipped aborted)
     world_test(referee_${plant} --runs 200 --only "kafka -> memory -> kafka" --plant ${plant})

@@ -9,8 +9,7 @@
 #include "tests/world/peers/kafka/cluster.h"
 #include "tests/world/peers/peers.h"
 #include "tests/world/peers/rpc/rpc.h"
-
-#define EVENTS_MAX 600U
+#include "tests/world/plan.h"
 
 void agent_redraw(struct drawn_agent *agent)
 {
@@ -19,11 +18,6 @@ void agent_redraw(struct drawn_agent *agent)
 }
 
 /* ---- peers ---- */
-
-static uint32_t draw_events(void)
-{
-    return 200 + (uint32_t)world_below(EVENTS_MAX - 200);
-}
 
 /* A reader of committed records has a writer with transactions. */
 static void make_kafka(struct drawn_agent *agent)
@@ -44,7 +38,7 @@ static void make_kafka(struct drawn_agent *agent)
     cluster->checks_delivery = agent->shape == SHAPE_PLAIN && agent->interceptors == 0 &&
                                (agent->channels[0] == CHANNEL_MEMORY || agent->kafka_channel) &&
                                (agent->sinks[0] == SINK_HTTP || agent->sinks[0] == SINK_KAFKA);
-    kafka_writer_add(cluster, draw_events(), agent->reader.committed_only);
+    kafka_writer_add(cluster, agent->reader.committed_only);
     if (agent->shape == SHAPE_PLAIN && agent->interceptors == 0 && world_below(2) == 0)
         kafka_neighbour_add(cluster, agent->reader.committed_only);
     else if (!agent->reader.committed_only && world_below(2) == 0)
@@ -97,36 +91,35 @@ static void draw_files(struct drawn_agent *agent)
 
 static void make_source_peer(const struct drawn_agent *agent)
 {
-    uint32_t events = draw_events();
     uint16_t port = AGENT_SOURCE_PORT;
     switch (agent->source) {
     case SOURCE_TAILDIR:
         for (uint32_t label = 1; label <= agent->files.logs; label++)
-            log_add(label, events / agent->files.logs);
+            log_add(label);
         break;
     case SOURCE_SPOOLDIR:
-        spooler_add(&agent->files.form, events);
+        spooler_add(&agent->files.form);
         break;
     case SOURCE_NETCAT:
-        netcat_add(port, events);
+        netcat_add(port);
         break;
     case SOURCE_AVRO:
-        rpc_avro_client_add(port, events);
+        rpc_avro_client_add(port);
         break;
     case SOURCE_THRIFT:
-        rpc_thrift_client_add(port, events);
+        rpc_thrift_client_add(port);
         break;
     case SOURCE_SYSLOGTCP:
     case SOURCE_SYSLOGUDP:
-        syslog_add((uint16_t[]){port, port}, agent->source == SOURCE_SYSLOGUDP, events);
+        syslog_add((uint16_t[]){port, port}, agent->source == SOURCE_SYSLOGUDP);
         break;
     case SOURCE_MULTIPORT:
-        syslog_add((uint16_t[]){port, (uint16_t)(port + 1)}, false, events);
+        syslog_add((uint16_t[]){port, (uint16_t)(port + 1)}, false);
         break;
     case SOURCE_KAFKA: /* make_kafka makes its writer */
         break;
     default:
-        http_client_add(port, events);
+        http_client_add(port);
         ledger_expect_header(HEADER_NUMBER, "n", NULL);
         break;
     }
@@ -184,7 +177,8 @@ static void draw_interceptors(struct drawn_agent *agent)
     };
     bool has_source = !agent->kafka_channel || agent->source != SOURCE_KAFKA;
     for (unsigned i = 0; i < INTERCEPTORS && has_source; i++)
-        if (world_below(5) == 0 || (i == INTERCEPT_EXTRACT && agent->shape == SHAPE_MULTIPLEX))
+        if ((world_below(5) == 0 && !plan_without("interceptors")) ||
+            (i == INTERCEPT_EXTRACT && agent->shape == SHAPE_MULTIPLEX))
             agent->interceptors |= 1U << i;
     for (unsigned i = 0; i < INTERCEPTORS; i++)
         if ((agent->interceptors >> i & 1) != 0 && headers[i].name != NULL)
@@ -269,6 +263,19 @@ static void put_key_file(const char *path, const char *key)
     disk_at(path)->mode = S_IFREG | 0400;
 }
 
+/* What a seed is made small by (plan.h). */
+static void leave_out(struct drawn_agent *agent)
+{
+    if (plan_without("second"))
+        agent->shape = SHAPE_PLAIN;
+    if (plan_without("state"))
+        agent->has_state = false;
+    if (plan_without("directories"))
+        agent->two_directories = false;
+    if (plan_without("workers"))
+        agent->workers = 1;
+}
+
 static bool is_durable(enum agent_channel channel)
 {
     return channel == CHANNEL_FILE || channel == CHANNEL_JDBC;
@@ -283,6 +290,7 @@ void agent_draw(struct drawn_agent *agent)
                                   .has_state = world_below(2) == 0};
     agent->workers = 1 + (unsigned)world_below(3);
     draw_components(agent);
+    leave_out(agent);
     if (agent->source == SOURCE_TAILDIR || agent->source == SOURCE_SPOOLDIR)
         draw_files(agent);
     draw_interceptors(agent);

@@ -1,8 +1,11 @@
 #include "tests/world/fault.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 
 #define ERRORS_MAX 8
+#define START_NS UINT64_C(20000000) /* an agent is up by then */
 
 /* The errors that the manual page of each call names and that a machine, and not the caller, brings about; EIO and ESTALE as the disk and NFS give
  * them. */
@@ -58,32 +61,111 @@ static uint64_t draw_span(uint64_t span_ns)
     return world_below((span_ns >> world_below(8)) + 1);
 }
 
-/* A fault with a drawn error. One that a caller answers by repeating the call at once has a small share. */
-static struct fault *draw(enum fault_call call, uint64_t span_ns)
+/* Most begin when the agent is up: one that does not start has a short life. */
+static uint64_t draw_begin(uint64_t span_ns)
 {
-    static const uint32_t shares[] = {65536, 30000, 3000};
-    uint64_t from_ns = world->now_ns + draw_span(span_ns), to_ns = from_ns + draw_span(span_ns);
-    int error = draw_error(call);
-    bool repeats = error == EINTR || call == FAULT_MEMORY,
-         is_one = world_below(3) == 0; /* of all its calls */
-    struct fault *fault = fault_add(call, error, repeats ? 3000 : shares[world_below(3)], from_ns,
-                                    is_one ? WORLD_NEVER : to_ns);
-    fault->most = is_one ? 1 : 0;
-    return fault;
+    return world_below(6) == 0 ? 0 : START_NS + draw_span(span_ns);
 }
 
-void fault_draw(uint64_t span_ns)
+/* One that a caller answers by repeating the call at once has a small share. */
+static uint32_t draw_share(const struct fault *fault)
+{
+    static const uint32_t shares[] = {65536, 30000, 3000};
+    bool repeats = fault->error == EINTR || fault->call == FAULT_MEMORY;
+    return repeats ? 3000 : shares[world_below(3)];
+}
+
+/* A fault of one kind of calls, at a time. */
+static void draw_plain(struct fault *fault, uint64_t span_ns)
 {
     static const char *const places[] = {"/w/out",  "/w/data",  "/w/data2", "/w/checkpoint",
                                          "/w/logs", "/w/spool", "/w"};
+    fault->call = (enum fault_call)world_below(world_below(3) == 0 ? FAULT_CALLS : FAULT_DISK);
+    if (fault->call < FAULT_DISK)
+        fault->place = places[world_below(sizeof places / sizeof *places)];
+    fault->error = draw_error(fault->call);
+    fault->share = draw_share(fault);
+    fault->from_ns = draw_begin(span_ns);
+    fault->to_ns = fault->from_ns + draw_span(span_ns);
+    if (world_below(3) == 0) { /* of all its calls */
+        fault->to_ns = WORLD_NEVER;
+        fault->most = 1;
+    }
+}
+
+/* Kinds of calls: one, or some of them, so that a frequent one does not hide the others. */
+static uint32_t draw_aims(void)
+{
+    static const enum fault_call rare[] = {FAULT_WRITE,      FAULT_SYNC,   FAULT_OPEN,
+                                           FAULT_RENAME,     FAULT_NAME,   FAULT_UNLINK,
+                                           FAULT_DESCRIPTOR, FAULT_ACCEPT, FAULT_CONNECT};
+    if (world_below(3) == 0)
+        return 1U << rare[world_below(sizeof rare / sizeof *rare)];
+    uint32_t aims = (uint32_t)world_below(1U << FAULT_CALLS) & (uint32_t)world_below(1U << FAULT_CALLS);
+    aims &= ~(world_below(4) == 0 ? 0 : 1U << FAULT_MEMORY | 1U << FAULT_WAIT);
+    return aims != 0 ? aims : 1U << FAULT_OPEN | 1U << FAULT_DESCRIPTOR;
+}
+
+static void draw_aiming(struct fault *fault, uint64_t span_ns)
+{
+    fault->aims = draw_aims();
+    fault->from_ns = draw_begin(span_ns);
+    fault->to_ns = WORLD_NEVER;
+    fault->passes = (uint32_t)world_below(UINT64_C(1) << world_below(9));
+    fault->most = world_below(2);
+    fault->moves = world_below(4) != 0;
+    fault->lasts_ns = world_below(8) == 0 ? WORLD_NEVER / 2 : draw_span(span_ns) + 1;
+}
+
+void fault_draw(struct faults *faults, uint64_t span_ns)
+{
+    *faults = (struct faults){0};
+    unsigned aiming = 1 + (unsigned)world_below(4), plain = (unsigned)world_below(4);
+    for (faults->count = 0; faults->count < aiming + plain; faults->count++) {
+        struct fault *fault = &faults->faults[faults->count];
+        if (faults->count < aiming)
+            draw_aiming(fault, span_ns);
+        else
+            draw_plain(fault, span_ns);
+    }
+    faults->short_share[FAULT_WRITE] = faults->short_share[FAULT_READ] = world_below(3) == 0 ? 6000 : 0;
+}
+
+void fault_begin(const struct faults *faults)
+{
     fault_clear();
-    for (uint64_t count = 1 + world_below(4); count > 0; count--)
-        draw((enum fault_call)world_below(FAULT_DISK), span_ns)->below =
-            disk_at(places[world_below(sizeof places / sizeof *places)]);
-    for (uint64_t count = world_below(2) == 0 ? 1 + world_below(3) : 0; count > 0; count--)
-        draw((enum fault_call)(FAULT_DISK + world_below(FAULT_CALLS - FAULT_DISK)), span_ns);
-    world->faults->short_share[FAULT_WRITE] = world->faults->short_share[FAULT_READ] =
-        world_below(3) == 0 ? 6000 : 0;
+    *world->faults = *faults;
+    for (unsigned i = 0; i < faults->count; i++) {
+        struct fault *fault = &world->faults->faults[i];
+        fault->from_ns += world->now_ns;
+        fault->to_ns += fault->to_ns == WORLD_NEVER ? 0 : world->now_ns;
+        fault->below = fault->place == NULL ? NULL : disk_at(fault->place);
+        world->faults->memory_fails |= fault->call == FAULT_MEMORY || (fault->aims >> FAULT_MEMORY & 1) != 0;
+    }
+}
+
+static const char *const names[FAULT_CALLS] = {
+    [FAULT_READ] = "read",       [FAULT_WRITE] = "write",     [FAULT_SYNC] = "sync",
+    [FAULT_NAME] = "name",       [FAULT_OPEN] = "open",       [FAULT_RENAME] = "rename",
+    [FAULT_UNLINK] = "unlink",   [FAULT_MAKE] = "make",       [FAULT_DESCRIPTOR] = "descriptor",
+    [FAULT_ACCEPT] = "accept",   [FAULT_CONNECT] = "connect", [FAULT_SEND] = "send",
+    [FAULT_RECEIVE] = "receive", [FAULT_WATCH] = "watch",     [FAULT_WAIT] = "wait",
+    [FAULT_THREAD] = "thread",   [FAULT_MEMORY] = "memory",
+};
+
+void fault_print(const struct fault *fault, unsigned life, unsigned nth)
+{
+    printf("  fault%u.%u from %.3f s: ", life, nth, (double)fault->from_ns / 1e9);
+    if (fault->aims != 0) {
+        printf("behind %u calls of", fault->passes);
+        for (unsigned i = 0; i < FAULT_CALLS; i++)
+            if ((fault->aims >> i & 1) != 0)
+                printf(" %s", names[i]);
+    } else {
+        printf("%s fails with %s below %s, %u of 65536", names[fault->call], strerrorname_np(fault->error),
+               fault->place == NULL ? "/" : fault->place, fault->share);
+    }
+    printf("%s\n", fault->most == 1 ? ", once" : "");
 }
 
 /* A file is below the directories of its names; files with several names are rare enough to look at all of the directory. */
@@ -101,18 +183,37 @@ static bool is_below(const struct disk_inode *inode, const struct disk_inode *di
     return false;
 }
 
+/* The fault has found its call. */
+static void hit(struct fault *fault, enum fault_call call, const struct disk_inode *inode)
+{
+    fault->call = call;
+    fault->error = draw_error(call);
+    fault->share = draw_share(fault);
+    fault->below = fault->moves ? (struct disk_inode *)inode : NULL;
+    fault->to_ns = world->now_ns + fault->lasts_ns;
+    fault->aims = 0;
+}
+
+static bool strikes(struct fault *fault, enum fault_call call, const struct disk_inode *inode)
+{
+    if (world->now_ns < fault->from_ns || world->now_ns >= fault->to_ns || fault->most == FAULT_NEVER)
+        return false;
+    if (fault->aims != 0) {
+        if ((fault->aims >> call & 1) == 0 || fault->passes-- > 0)
+            return false;
+        hit(fault, call, inode);
+        return true;
+    }
+    return fault->call == call && (fault->most == 0 || fault->struck < fault->most) &&
+           world_chance(fault->share) &&
+           (fault->below == NULL || (inode != NULL && is_below(inode, fault->below)));
+}
+
 int fault_strikes(enum fault_call call, const struct disk_inode *inode)
 {
-    if (world->faults == NULL)
-        return 0;
-    for (unsigned i = 0; i < world->faults->count; i++) {
+    for (unsigned i = 0; world->faults != NULL && i < world->faults->count; i++) {
         struct fault *fault = &world->faults->faults[i];
-        if (fault->call != call || world->now_ns < fault->from_ns || world->now_ns >= fault->to_ns ||
-            !world_chance(fault->share))
-            continue;
-        if (fault->below != NULL && (inode == NULL || !is_below(inode, fault->below)))
-            continue;
-        if (fault->most > 0 && fault->struck == fault->most)
+        if (!strikes(fault, call, inode))
             continue;
         fault->struck++;
         return fault->error;
@@ -133,4 +234,12 @@ uint64_t faults_struck(void)
     for (unsigned i = 0; world->faults != NULL && i < world->faults->count; i++)
         struck += world->faults->faults[i].struck;
     return struck;
+}
+
+unsigned faults_in_effect(void)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; world->faults != NULL && i < world->faults->count; i++)
+        count += world->faults->faults[i].struck > 0;
+    return count;
 }

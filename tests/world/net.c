@@ -415,6 +415,11 @@ static struct net_end *find_datagrams(struct net_address to)
     return end;
 }
 
+bool net_takes_datagrams(struct net_address to)
+{
+    return find_datagrams(to) != NULL;
+}
+
 size_t net_waiting_datagrams(struct net_address to)
 {
     const struct net_end *end = find_datagrams(to);

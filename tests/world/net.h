@@ -103,6 +103,8 @@ void net_close_datagrams(struct net_end *end);
 long net_send_datagram(struct net_end *end, struct net_address to, const void *bytes, size_t length);
 /* Returns how many bytes of datagrams the socket at an address has not read. */
 size_t net_waiting_datagrams(struct net_address to);
+/* Returns whether a socket has this address. */
+bool net_takes_datagrams(struct net_address to);
 /* Returns the length of the next datagram, of which at most `room` bytes are written; -EAGAIN. */
 long net_receive_datagram(struct net_end *end, void *to, size_t room, struct net_address *from);
 

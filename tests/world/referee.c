@@ -139,6 +139,7 @@ void referee_life_begins(struct run *run)
                                 .resets = world->net->resets,
                                 .output_from = world->output_length,
                                 .arrivals_from = world->ledger->logged,
+                                .taken_from = world->ledger->taken,
                                 .acknowledged_from = acknowledged()};
     world->facts = life;
     run->life_count++;
@@ -152,13 +153,17 @@ static void read_output(void *argument, const char *path, struct disk_inode *fil
     size_t length = file->now.size;
     char *text = world_allocate(length + 1);
     text[disk_read(file, 0, text, length)] = 0;
-    for (char *line = text + *read; *line != 0;) {
+    char *line = text + *read;
+    while (*line != 0) {
         size_t line_length = strcspn(line, "\n");
-        if (line[line_length] == '\n' || world->facts->end != WORLD_KILLED)
+        bool is_whole = line[line_length] == '\n';
+        if (!is_whole && world->end == WORLD_RUNS) /* the rest comes */
+            break;
+        if (is_whole || world->facts->end != WORLD_KILLED)
             ledger_arrived(line, line_length);
-        line += line_length + (line[line_length] == '\n');
+        line += line_length + is_whole;
     }
-    *read = (uint32_t)length;
+    *read = (uint32_t)(line - text);
     world_free(text, length + 1);
 }
 
@@ -257,7 +262,9 @@ static void check_counts(struct run *run)
         return;
     if (agent_has_sink(&run->agent, SINK_HDFS) && was_disturbed(run))
         return; /* it may have got what a life before had under way, by the recovery of a lease */
-    int64_t arrived = (int64_t)(world->ledger->logged - life->arrivals_from);
+    const struct ledger *ledger = world->ledger;
+    int64_t arrived =
+        (int64_t)(ledger->logged - life->arrivals_from) - (int64_t)(ledger->taken - life->taken_from);
     int64_t accepted = logged(life, "stopped: events accepted ");
     if (accepted < 0) /* it was stopped before it had started */
         return;
@@ -374,6 +381,8 @@ static void check_damage(struct run *run)
 /* ---- what it leaves ---- */
 
 #define MEMORY_BYTES_MAX (INT64_C(512) << 10) /* statics that libraries keep */
+#define IDLE_CALLS_MAX 20000U                 /* in a minute */
+#define KAFKA_IDLE_CALLS_MAX 800000U          /* three fetches in 10 ms */
 #define MESSAGES_MAX 200U                     /* warnings and errors of a life of some seconds */
 
 static unsigned count_words(const struct world_life *life, const char *words)
@@ -432,6 +441,25 @@ static uint64_t stop_limit_ns(const struct run *run)
     return (wait_ms + sinks_ms + sources_ms) * UINT64_C(1000000);
 }
 
+/* An agent that has nothing to do delivers all that it has, and sleeps. */
+static void check_idle(struct run *run)
+{
+    const struct world_life *life = world->facts;
+    if (!life->is_settled)
+        return;
+    if (world->ledger->logged > life->settled_at && !agent_has_sink(&run->agent, SINK_HDFS))
+        violated(run, "life %u: event %u arrived when the agent was stopped, and not in the minute before",
+                 run->life_count, world->ledger->log[life->settled_at].number);
+    uint64_t most = IDLE_CALLS_MAX;
+    if (run->agent.source == SOURCE_KAFKA || run->agent.kafka_channel) /* each sink of a channel reads */
+        most = KAFKA_IDLE_CALLS_MAX * (run->agent.shape == SHAPE_PLAIN ? 1U : 2U);
+    if (run->agent.source == SOURCE_SPOOLDIR) /* it looks at each file of the directory twice a second */
+        most += UINT64_C(480) * world->ledger->count;
+    if (life->idle_calls > most)
+        violated(run, "life %u: the agent made %llu calls in a minute in which it had nothing to do",
+                 run->life_count, (unsigned long long)life->idle_calls);
+}
+
 static void check_end(struct run *run)
 {
     const struct world_life *life = world->facts;
@@ -459,6 +487,21 @@ static void read_hdfs_of(struct run *run)
     }
 }
 
+static void read_outputs(struct run *run)
+{
+    ledger_at(run->agent.far_ends[0]);
+    disk_walk("/w/out", read_output, run);
+    ledger_at(run->agent.far_ends[1]);
+    disk_walk("/w/out2", read_output, run);
+}
+
+void referee_life_settled(struct run *run, uint64_t calls)
+{
+    read_outputs(run);
+    world->facts->idle_calls = calls;
+    world->facts->settled_at = world->ledger->logged;
+}
+
 void referee_life_ended(struct run *run, enum world_end end)
 {
     struct world_life *life = world->facts;
@@ -467,10 +510,7 @@ void referee_life_ended(struct run *run, enum world_end end)
     life->failed_calls = faults_struck() + (run->decayed ? 1 : 0);
     life->resets = world->net->resets - life->resets;
     life->servers_failed = world->server_faults;
-    ledger_at(run->agent.far_ends[0]);
-    disk_walk("/w/out", read_output, run);
-    ledger_at(run->agent.far_ends[1]);
-    disk_walk("/w/out2", read_output, run);
+    read_outputs(run);
     read_hdfs_of(run);
     run->failed_calls += life->failed_calls;
     run->servers_failed |= life->servers_failed;
@@ -491,6 +531,7 @@ void referee_life_judged(struct run *run)
     check_rest(run);
     check_end(run);
     check_damage(run);
+    check_idle(run);
 }
 
 /* ---- order ----

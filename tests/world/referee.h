@@ -15,12 +15,16 @@ struct world_life {
     bool cut;                             /* after it was killed the machine lost its power */
     bool calm;                            /* no fault was drawn for it */
     bool reloads;                         /* .. but another agent file */
+    uint64_t idle_calls;                  /* in the minute before that */
+    size_t settled_at;                    /* how many arrivals there were then */
     bool is_settled;                      /* it was stopped when everything had arrived */
     uint64_t began_ns, told_ns, ended_ns; /* told: to stop; WORLD_NEVER: it was not */
     uint64_t failed_calls, resets;
+    unsigned effects; /* faults that took effect, kills among them */
     bool servers_failed;
     size_t output_from;                       /* where its log begins in world->output */
     size_t arrivals_from;                     /* .. and its part of the ledger's log */
+    uint64_t taken_from;                      /* .. of which others have taken some */
     uint32_t acknowledged_from, acknowledged; /* events, before it and after it */
     unsigned threads, descriptors;            /* that it had when the agent had ended */
     int64_t memory_bytes;                     /* by how much its heap had grown */
@@ -40,6 +44,8 @@ struct run {
 
 /* Begins a life. Thread: the runner's. */
 void referee_life_begins(struct run *run);
+/* Notes that everything has been sent, and nothing has arrived for a minute, in which the agent has made so many calls. Thread: one of the agent's. */
+void referee_life_settled(struct run *run, uint64_t calls);
 /* Notes how it ended. Called before a power cut. */
 void referee_life_ended(struct run *run, enum world_end end);
 /* Judges it, when what was on its way has arrived. */

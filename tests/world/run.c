@@ -1,177 +1,33 @@
 /* Runs drawn agents in the world: several lives each, with faults of the disk and the network, kills and power cuts, then a last one without; and
  * judges what arrived.
  *
- *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--histories] [--plant NAME]      (default 1, 1)
+ *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--plant NAME]      (default 1, 1)
  *   world --scenario FILE [--from SEED] [--runs N] [--print] [--trace]
  *   world --steps FILE                                                prints the steps of a scenario as JSON (tests/scenarios/real)
  *
  * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, astray, header, skipped, aborted; the exit code is 0 if it finds one.
  * --histories: a line for each seed, to compare.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
-#include <errno.h>
 #include <iconv.h>
 #include <malloc.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/world/agent.h"
-#include "tests/world/decay.h"
-#include "tests/world/disk.h"
-#include "tests/world/fault.h"
+#include "tests/world/figures.h"
 #include "tests/world/ledger.h"
-#include "tests/world/life.h"
-#include "tests/world/net.h"
-#include "tests/world/peers/peers.h"
-#include "tests/world/real.h"
-#include "tests/world/referee.h"
 #include "tests/world/scenario/scenario.h"
-#include "tests/world/turn.h"
-
-#define MS UINT64_C(1000000)
-#define LIVES_WITH_FAULTS 4
-#define LIFE_NS (UINT64_C(4000) * MS)
-#define SETTLE_NS (UINT64_C(60000) * MS)    /* longer than a group waits for a member that was killed */
-#define PATIENCE_NS (UINT64_C(300000) * MS) /* for everything to arrive once the faults have ended */
-
-/* What is done so far: grows as long as anything arrives. */
-static uint64_t progress(void)
-{
-    return world->ledger->arrivals + world->disk->writes;
-}
-
-/* Ends the life: at a time, or, in the last one, when the peers are done and nothing has arrived for a while. */
-static void stop_step(struct world_peer *peer)
-{
-    const bool *is_last = peer->state;
-    bool settles = *is_last && world->now_ns < world->patience_ns;
-    if (settles && (!peers_are_done() || world->settled != progress())) {
-        world->settled = progress();
-        peer->due_ns = world->now_ns + SETTLE_NS;
-        return;
-    }
-    world->facts->is_settled = *is_last && peers_are_done() && world->settled == progress();
-    if (world->facts->told_ns == WORLD_NEVER)
-        world->facts->told_ns = world->now_ns;
-    world->pending_signals |= UINT64_C(1) << SIGTERM;
-    turn_wake(&turn_io, TURN_THREADS_MAX);
-}
-
-/* Writes a neighbour of the agent's file, and tells the agent. */
-static void reload_step(struct world_peer *peer)
-{
-    struct run *run = peer->state;
-    agent_redraw(&run->agent);
-    run->reloads++;
-    world->facts->reloads = true;
-    world->pending_signals |= UINT64_C(1) << SIGHUP;
-    turn_wake(&turn_io, TURN_THREADS_MAX);
-    peer->due_ns = world->now_ns + world_below(LIFE_NS);
-}
-
-/* The machine, or who watches it, needs a while to start the agent again; its peers go on, and what is on its way arrives. */
-static void pause_between_lives(void)
-{
-    uint64_t end = world->now_ns + 1000 * MS + world_below(world_below(4) == 0 ? 10000 * MS : 200 * MS);
-    do {
-        uint64_t due = peers_due_ns();
-        world->now_ns = due > end ? end : due > world->now_ns ? due : world->now_ns;
-        peers_run();
-    } while (world->now_ns < end);
-}
-
-/* ---- faults ---- */
-
-static void draw_net_faults(void)
-{
-    struct net *net = world->net;
-    net->partial_share = world_below(3) == 0 ? 20000 : 0;
-    net->latency_ns = world_below(4) == 0 ? 20 * MS : 50000;
-    net->reset_share = world_below(2) == 0 ? 2000 : 0;
-    net->reset_from_ns = world->now_ns;
-    net->reset_to_ns = world->now_ns + LIFE_NS;
-}
-
-static void draw_faults(void)
-{
-    world->server_faults = world_below(2) == 0;
-    fault_draw(LIFE_NS);
-    draw_net_faults();
-}
-
-static void end_faults(void)
-{
-    world->server_faults = false;
-    fault_clear();
-    if (world->plant == PLANT_STUCK)
-        fault_add(FAULT_WRITE, ENOSPC, 65536, 0, WORLD_NEVER)->below = disk_at("/w/out");
-    world->net->reset_share = 0;
-}
-
-static void sync_output(void *argument, const char *path, struct disk_inode *file)
-{
-    disk_sync(file);
-}
-
-/* The far end is another machine's disk: what it has taken it keeps. */
-static void cut_power(void)
-{
-    static const char *const places[] = {"/w/out", "/w/out2"};
-    for (unsigned i = 0; i < 2; i++) {
-        disk_walk(places[i], sync_output, NULL);
-        disk_sync(disk_at(places[i]));
-    }
-    disk_cut();
-}
-
-/* ---- a run ---- */
-
-static void run_lives(struct run *run)
-{
-    static bool *is_last;
-    is_last = world_allocate(sizeof *is_last);
-    struct world_peer *stop = peer_add(stop_step, is_last, WORLD_NEVER);
-    struct world_peer *reload = peer_add(reload_step, run, WORLD_NEVER);
-    bool is_calm = world_below(4) == 0; /* lives that only stop: then nothing comes twice */
-    life_options[0] = (char *)REFEREE_OPTION;
-    do {
-        referee_life_begins(run);
-        struct world_life *life = world->facts;
-        *is_last = run->life_count == LIVES_WITH_FAULTS + 1;
-        life->calm = *is_last || is_calm;
-        if (life->calm) {
-            end_faults();
-            world->patience_ns = world->now_ns + PATIENCE_NS;
-        } else
-            draw_faults();
-        world->kill_at = life->calm || world_below(4) == 0 ? 0 : 1 + world_below(6000);
-        stop->due_ns = world->now_ns + (*is_last ? 0 : world_below(LIFE_NS));
-        reload->due_ns = *is_last || world_below(3) != 0 ? WORLD_NEVER : world->now_ns + world_below(LIFE_NS);
-        referee_life_ended(run, life_run("/w/agent.properties"));
-        if (life->end == WORLD_KILLED && world_below(2) == 0) {
-            cut_power();
-            life->cut = true;
-            run->cuts++;
-        }
-        if (!life->calm && !run->decayed && world_below(12) == 0)
-            run->decayed = decay_strike();
-        stop->due_ns = reload->due_ns = WORLD_NEVER;
-        pause_between_lives();
-        referee_life_judged(run);
-    } while (!*is_last && run->verdict[0] == 0);
-    referee_run_ended(run);
-}
+#include "tests/world/seed.h"
+#include "tests/world/plan.h"
 
 static bool prints, traces, prints_histories;
 static const char *only = "";
 static enum world_plant plant;
+
 /* Prints the numbers of lost events. */
 static void print_lost(void)
 {
@@ -181,72 +37,18 @@ static void print_lost(void)
             printf("lost: event %u\n", i);
 }
 
-static void play(struct run *run)
-{
-    world->pass_share = world_below(2) == 0 ? 2000 : 12000;
-    world->pause_ns = MS << world_below(10);
-    world->long_parks = world_below(2) == 0;
-    disk_format();
-    ledger_begin();
-    net_begin();
-    agent_draw(&run->agent);
-    if (agent_has_sink(&run->agent, SINK_HDFS))
-        world->long_parks =
-            false; /* a file that failed rests a second, which looks like a park without a deadline */
-    if (strstr(run->agent.name, only) != NULL)
-        run_lives(run);
-}
-
-/* A process of its own plays the run: its heap and its variables are the same whatever was played before. */
-static void play_apart(struct run *run)
-{
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid < 0)
-        world_fatal("no process for a run: %s", strerror(errno));
-    if (pid == 0) {
-        play(run);
-        fflush(NULL);
-        real_call(SYS_exit_group, 0, 0, 0, 0, 0, 0);
-    }
-    int status = 0;
-    while (real_call(SYS_wait4, pid, (long)&status, 0, 0, 0, 0) < 0)
-        ;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
-        exit(99); /* world_fatal has said why */
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        world_fatal("the process of a run ended by signal %d", WTERMSIG(status));
-}
-
 static bool run_seed(uint64_t seed)
 {
-    world_reset(seed);
-    struct run *run = world_allocate(sizeof *run); /* a peer of the agent's process draws its neighbours */
-    world->plant = plant;
-    world->traces = traces;
-    play_apart(run);
-    if (run->life_count == 0) /* not this agent */
+    const struct run *run = seed_play(seed, only, plant, traces);
+    if (run == NULL)
         return true;
+    figures_count(run);
     if (prints_histories)
         printf("%llu %016llx\n", (unsigned long long)seed, (unsigned long long)world->history);
     if (prints)
         printf("%s\n%.*s", run->agent.text, (int)world->output_length, world->output);
-    if (prints || (run->verdict[0] != 0 && plant == PLANT_NOTHING)) {
-        const struct ledger *ledger = world->ledger;
-        uint32_t acknowledged = 0;
-        for (uint32_t i = 0; i < ledger->count; i++)
-            acknowledged += ledger->acknowledged[i];
-        printf("seed %llu: %s: %s: %u lives, %u reloads, %u killed, %u power cuts, %llu calls "
-               "failed, %llu "
-               "resets; "
-               "%u events, %u acknowledged, %u lost, %u doubled, "
-               "%u invented%s%s; %llu s; history %016llx\n",
-               (unsigned long long)seed, run->verdict[0] == 0 ? "good" : run->verdict, run->agent.name,
-               run->life_count, run->reloads, run->killed, run->cuts, (unsigned long long)run->failed_calls,
-               (unsigned long long)world->net->resets, ledger->count, acknowledged, ledger_lost(),
-               ledger_doubled(), ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
-               (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);
-    }
+    if (prints || (run->verdict[0] != 0 && plant == PLANT_NOTHING))
+        seed_print(seed, run);
     if (prints)
         print_lost();
     if (plant != PLANT_NOTHING)
@@ -333,6 +135,14 @@ static bool read_option(const char *name, const char *value)
         options.steps = value;
     else if (strcmp(name, "--plant") == 0)
         plant = referee_plant(value);
+    else if (strcmp(name, "--schedule") == 0)
+        plan_limits.schedule = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--events") == 0)
+        plan_limits.events = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--time") == 0)
+        plan_limits.time_ms = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--without") == 0)
+        plan_leave_out_all(value);
     else
         return false;
     return true;
@@ -343,10 +153,13 @@ static uint64_t run_seeds(void)
     uint64_t bad = 0;
     for (uint64_t seed = options.from; seed < options.from + options.runs; seed++) {
         bad += !run_seed(seed);
+        if (plant != PLANT_NOTHING && bad > 0) /* found */
+            break;
         if (seed % 16 == 0)
             bad += !has_same_history(seed);
     }
     printf("%llu runs, %llu bad\n", (unsigned long long)options.runs, (unsigned long long)bad);
+    figures_print();
     return bad;
 }
 

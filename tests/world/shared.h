@@ -57,6 +57,7 @@ struct disk;
 struct faults;
 struct net;
 struct ledger;
+struct supply;
 struct world_life;
 
 /* All of it is zero when a run begins. */
@@ -86,15 +87,16 @@ struct world {
     struct net *net;
     struct ledger *ledger;
     struct world_peer *peers;
-    uint64_t patience_ns,
-        settled; /* of the last life: until when its peers may need; how much had arrived when it was looked last */
-    unsigned life;            /* the number of the agent's life */
+    uint64_t patience_ns, settled,
+        settled_calls; /* of the last life: until when its peers may need; how much had arrived, and how many calls it had made when it was looked last */
+    unsigned life;     /* the number of the agent's life */
     struct world_life *facts; /* of this life, for the referee; NULL: nobody judges (referee.h) */
     bool ended_well;          /* the life before this one: in order, and no call failed */
     bool server_faults;       /* servers misbehave */
     const char *broken;       /* a promise that a peer has seen broken; NULL: none */
+    uint64_t server_trouble;  /* how often one did, in this run */
     uint32_t peers_busy;      /* that have not sent all of their events */
-    uint64_t pause_ns;        /* for which clients pause at most, once all they have sent is answered */
+    struct supply *supply;    /* what they may send in this life (peers/supply.h) */
 
     size_t output_length; /* what the agent printed on 1 and 2, over all lives */
     char output[WORLD_OUTPUT_BYTES];

@@ -9,8 +9,7 @@
 
 struct client {
     struct net_end *end;
-    uint16_t port, stream; /* in which its events are */
-    uint32_t left;
+    uint16_t port, stream;                 /* in which its events are */
     uint32_t window[CLIENT_WINDOW], count; /* events that are not acknowledged, in order */
     uint32_t written; /* of them, how many are in `out` or were sent over this connection */
     bool finished;
@@ -28,5 +27,4 @@ struct client {
     int (*read)(struct client *client);
 };
 
-struct client *client_add(uint16_t port, uint32_t events, void (*write)(struct client *),
-                          int (*read)(struct client *));
+struct client *client_add(uint16_t port, void (*write)(struct client *), int (*read)(struct client *));

@@ -7,6 +7,7 @@
 #include "tests/world/ledger.h"
 #include "tests/world/peers/client.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/peers/supply.h"
 
 #define MS UINT64_C(1000000)
 #define PATIENCE_NS (UINT64_C(40000) * MS) /* for an answer; then the connection is given up */
@@ -27,11 +28,9 @@ static void give_up(struct client *client, bool resets)
 
 static void fill_window(struct client *client)
 {
-    uint32_t most = 1 + (uint32_t)world_below(CLIENT_WINDOW);
-    while (client->count < most && client->left > 0) {
+    client->since_ns = world->now_ns;
+    for (uint32_t more = supply_take(CLIENT_WINDOW); more > 0; more--)
         ledger_ordered(client->window[client->count++] = ledger_add(), client->stream);
-        client->left--;
-    }
 }
 
 /* Every event counts as sent once its bytes may have left: it may arrive from now on. */
@@ -83,7 +82,7 @@ static bool receive_some(struct client *client)
         client->written -= (uint32_t)done;
         memmove(client->window, client->window + done, client->count * sizeof *client->window);
         client->since_ns = world->now_ns;
-        client->next_ns = client->since_ns + world_below(world->pause_ns + 1);
+        client->next_ns = supply_next_ns();
         if (client->refused)
             return false;
     }
@@ -92,7 +91,7 @@ static bool receive_some(struct client *client)
 /* Returns whether the client has nothing more to do. */
 static bool finish(struct client *client)
 {
-    if (client->count > 0 || client->left > 0)
+    if (client->count > 0 || !supply_is_over())
         return false;
     if (!client->finished) {
         client->finished = true;
@@ -114,7 +113,7 @@ static void client_step(struct world_peer *peer)
     }
     bool works = client->end->state == NET_CONNECTING ||
                  (client->end->state == NET_OPEN && receive_some(client) && send_some(client));
-    if (!works || now - client->since_ns > PATIENCE_NS) {
+    if (!works || (client->count > 0 && now - client->since_ns > PATIENCE_NS)) {
         give_up(client, world_below(2) == 0 && client->end->state == NET_OPEN);
         peer->due_ns = now + 100 * MS + world_below(1000 * MS);
         return;
@@ -127,23 +126,22 @@ static void client_step(struct world_peer *peer)
     }
     if (client->end->state == NET_OPEN && client->count == 0)
         fill_window(client);
+    if (client->end->state == NET_OPEN && client->count == 0)
+        client->next_ns = supply_next_ns();
     if (client->end->state == NET_OPEN && client->written < client->count)
         peer->due_ns = now + world_below(20 * MS);
     else
         peer->due_ns = now + 1000 * MS;
 }
 
-struct client *client_add(uint16_t port, uint32_t events, void (*write)(struct client *),
-                          int (*read)(struct client *))
+struct client *client_add(uint16_t port, void (*write)(struct client *), int (*read)(struct client *))
 {
     struct client *client = world_allocate(sizeof *client);
     client->port = port;
     client->stream = ledger_stream();
-    client->left = events;
     client->write = write;
     client->read = read;
     peers_one_more();
-    fill_window(client);
     peer_add(client_step, client, 200 * MS);
     return client;
 }
@@ -177,9 +175,9 @@ static int netcat_read(struct client *client)
     return is_begin && (uint32_t)done <= client->written ? done : -1;
 }
 
-void netcat_add(uint16_t port, uint32_t events)
+void netcat_add(uint16_t port)
 {
-    client_add(port, events, netcat_write, netcat_read);
+    client_add(port, netcat_write, netcat_read);
 }
 
 /* ---- http ---- */
@@ -219,7 +217,7 @@ static int http_read(struct client *client)
     return good ? (int)client->written : -1;
 }
 
-void http_client_add(uint16_t port, uint32_t events)
+void http_client_add(uint16_t port)
 {
-    client_add(port, events, http_write, http_read);
+    client_add(port, http_write, http_read);
 }

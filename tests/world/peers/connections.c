@@ -91,6 +91,7 @@ enum server_fate server_draw_fate(void)
 {
     if (!world->server_faults || world_below(10) != 0)
         return SERVER_TAKE;
+    world->server_trouble++;
     return (enum server_fate)(1 + world_below(3));
 }
 

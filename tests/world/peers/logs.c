@@ -6,6 +6,7 @@
 #include "tests/world/disk.h"
 #include "tests/world/ledger.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/peers/supply.h"
 
 #define PAUSE_NS_MAX UINT64_C(100000000)
 #define KNOWN_NS WORLD_NS_PER_S /* a position file that is as old is on the disk */
@@ -250,7 +251,8 @@ static void rotate(struct log *log)
         break;
     case 3:
         snprintf(to, sizeof to, "old%u.%u", log->label, log->rotations);
-        if (known)
+        if (known &&
+            !log->is_over) /* after a crash nothing tells a file that was cut from another one with its inode */
             rename_away(log, to);
         break;
     default:
@@ -271,20 +273,22 @@ static void step(struct world_peer *peer)
         rotate(log);
     if (world_below(16) == 0)
         retire(log);
+    if (log->left == 0)
+        log->left = supply_take(20);
     if (log->left > 0 || log->has_rest)
         write_lines(log);
-    if (log->left == 0 && !log->has_rest) {
+    if (log->left > 0 || log->has_rest)
+        peer->due_ns = world->now_ns + world_below(PAUSE_NS_MAX);
+    else if (!supply_is_over())
+        peer->due_ns = supply_next_ns();
+    else
         peers_one_less();
-        return;
-    }
-    peer->due_ns = world->now_ns + world_below(PAUSE_NS_MAX);
 }
 
-void log_add(uint32_t label, uint32_t events)
+void log_add(uint32_t label)
 {
     struct log *log = world_allocate(sizeof *log);
     *log = (struct log){.label = label,
-                        .left = events,
                         .stream = ledger_stream(),
                         .oldest = 1,
                         .returns = world_below(4) == 0,

@@ -6,6 +6,7 @@
 #include "tests/world/disk.h"
 #include "tests/world/ledger.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/peers/supply.h"
 
 #define PAUSE_NS_MAX UINT64_C(100000000)
 #define FILE_EVENTS_MAX 60
@@ -78,11 +79,25 @@ static void write_file(struct spooler *spooler, const char *path)
     disk_sync(disk_at(path));
 }
 
+static void rest(struct world_peer *peer, const struct spooler *spooler)
+{
+    if (spooler->left > 0 || !supply_is_over())
+        peer->due_ns = supply_next_ns();
+    else
+        peers_one_less();
+}
+
 /* An event is acknowledged when its file has its name. */
 static void step(struct world_peer *peer)
 {
     struct spooler *spooler = peer->state;
     char path[128], name[32];
+    if (spooler->left == 0)
+        spooler->left = supply_take(FILE_EVENTS_MAX);
+    if (spooler->left == 0) {
+        rest(peer, spooler);
+        return;
+    }
     uint32_t first = world->ledger->count;
     snprintf(name, sizeof name, "%u.txt%s", ++spooler->files, spooler->form->is_packed ? ".gz" : "");
     snprintf(path, sizeof path, "/w/beside/%s", name);
@@ -93,20 +108,15 @@ static void step(struct world_peer *peer)
     disk_sync(beside);
     while (first < world->ledger->count)
         ledger_acknowledged(first++);
-    peer->due_ns = world->now_ns + world_below(PAUSE_NS_MAX);
-    if (spooler->left == 0) {
-        peer->due_ns = WORLD_NEVER;
-        peers_one_less();
-    }
+    rest(peer, spooler);
 }
 
-void spooler_add(const struct spooled *form, uint32_t events)
+void spooler_add(const struct spooled *form)
 {
     static const char words[] = "nobody wants this\n";
     struct spooler *spooler = world_allocate(sizeof *spooler);
     spooler->form = form;
     spooler->directory = form->is_below ? "/w/spool/below" : "/w/spool";
-    spooler->left = events;
     disk_put("/w/beside/.none", "", 0);
     disk_put("/w/spool/.draft.txt", words, strlen(words));
     disk_put("/w/spool/draft.part", words, strlen(words));

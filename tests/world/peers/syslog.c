@@ -9,6 +9,7 @@
 #include "tests/world/ledger.h"
 #include "tests/world/net.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/peers/supply.h"
 
 #define MS UINT64_C(1000000)
 #define BATCH_MAX 60U
@@ -23,7 +24,6 @@ struct sender {
     uint16_t ports[2];
     bool udp;
     enum phase phase;
-    uint32_t left;
     uint32_t batch[BATCH_MAX], count, written; /* of the batch, how many are in `out` or were sent */
     bool counts_octets;
     uint64_t since_ns; /* of the phase */
@@ -47,11 +47,8 @@ static size_t put_message(uint32_t number, char to[MESSAGE_BYTES])
 static void draw_batch(struct sender *sender)
 {
     if (sender->count == 0) {
-        uint32_t count = 1 + (uint32_t)world_below(BATCH_MAX);
-        count = count < sender->left ? count : sender->left;
-        while (sender->count < count)
+        for (uint32_t count = supply_take(BATCH_MAX); count > 0; count--)
             sender->batch[sender->count++] = ledger_add();
-        sender->left -= count;
     }
     sender->written = 0;
     sender->out_length = sender->out_at = 0;
@@ -74,7 +71,7 @@ static void fail(struct sender *sender)
     }
     for (uint32_t i = 0; i < sender->written; i++)
         ledger_repeated(sender->batch[i]);
-    if (world_below(2) == 0)
+    if (sender->written > 0 && world_below(2) == 0)
         sender->count = 0;
     enter(sender, IDLE);
 }
@@ -146,6 +143,8 @@ static bool use_socket(struct sender *sender)
         return sender->lost == world->net->datagrams_lost;
     }
     sender->lost = world->net->datagrams_lost;
+    if (!net_takes_datagrams(to)) /* as the kernel tells a sender: nobody is there */
+        return false;
     while (sender->written < sender->count) {
         uint32_t number = sender->batch[sender->written++];
         ledger_sent(number);
@@ -175,6 +174,8 @@ static void settle(struct sender *sender)
 static void begin(struct world_peer *peer, struct sender *sender)
 {
     draw_batch(sender);
+    if (sender->count == 0)
+        return;
     enter(sender, SENDS);
     if (!sender->udp)
         sender->end = net_connect(peer, NET_LOOPBACK,
@@ -188,13 +189,17 @@ static void sender_step(struct world_peer *peer)
         return;
     if (sender->phase == READ)
         settle(sender);
-    if (sender->phase == IDLE && sender->count == 0 && sender->left == 0) {
+    if (sender->phase == IDLE && sender->count == 0 && supply_is_over()) {
         sender->finished = true;
         peers_one_less();
         return;
     }
     if (sender->phase == IDLE)
         begin(peer, sender);
+    if (sender->phase == IDLE) {
+        peer->due_ns = supply_next_ns();
+        return;
+    }
     if (sender->phase == SENDS && world->life != sender->life) /* that the end comes says nothing then */
         fail(sender);
     else if (sender->phase == SENDS && !(sender->udp ? use_socket(sender) : use_connection(sender)))
@@ -202,7 +207,7 @@ static void sender_step(struct world_peer *peer)
     peer->due_ns = world->now_ns + world_below(sender->phase == SENDS ? 20 * MS : 200 * MS);
 }
 
-void syslog_add(const uint16_t ports[2], bool udp, uint32_t events)
+void syslog_add(const uint16_t ports[2], bool udp)
 {
     if (world_below(2) == 0)
         world->net->datagram_bytes = 8192;
@@ -211,7 +216,6 @@ void syslog_add(const uint16_t ports[2], bool udp, uint32_t events)
         struct sender *sender = world_allocate(sizeof *sender);
         memcpy(sender->ports, ports, sizeof sender->ports);
         sender->udp = udp;
-        sender->left = events / senders;
         struct world_peer *peer = peer_add(sender_step, sender, 200 * MS);
         if (udp)
             sender->end = net_datagrams(peer, (struct net_address){NET_LOOPBACK, 0});

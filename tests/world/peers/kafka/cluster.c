@@ -156,6 +156,7 @@ static void misbehave(struct kafka_cluster *cluster)
     cluster->next_fault_ns = world->now_ns + world_below(3000 * MS);
     if (!world->server_faults)
         return;
+    world->server_trouble++;
     if (world_below(3) == 0 && brokers_up(cluster) > 1) {
         int broker = (int)world_below(KAFKA_BROKERS);
         if (cluster->listeners[broker] != NULL) {
@@ -212,6 +213,7 @@ static bool take_request(void *argument, struct connection *connection)
         connection->again_ns = WORLD_NEVER;
         return true;
     }
+    world->server_trouble += fate < IS_SERVED;
     if (fate == BREAKS_BEFORE)
         return false;
     struct kafka_in request = {.at = in.at, .end = in.at + length};

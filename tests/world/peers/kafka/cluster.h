@@ -391,4 +391,4 @@ void kafka_write_claims(struct kafka_out *out, const bool parts[KAFKA_PARTITIONS
 /* Adds a member that joins the agent's group now and then. */
 void kafka_neighbour_add(struct kafka_cluster *cluster, bool committed_only);
 /* Writes events into topic `in`. */
-void kafka_writer_add(struct kafka_cluster *cluster, uint32_t events, bool in_transactions);
+void kafka_writer_add(struct kafka_cluster *cluster, bool in_transactions);

@@ -418,8 +418,10 @@ struct taken {
 static void take(void *argument, const struct kafka_record *record)
 {
     struct taken *taken = argument;
-    if (taken->offset++ >= taken->from)
-        ledger_arrived(record->value, record->value_length);
+    if (taken->offset++ < taken->from)
+        return;
+    world->ledger->taken++;
+    ledger_arrived(record->value, record->value_length);
 }
 
 int64_t kafka_take(struct kafka_topic *topic, int32_t number, int64_t from, bool committed_only,

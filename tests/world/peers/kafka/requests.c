@@ -234,6 +234,7 @@ int kafka_fails(struct kafka_cluster *cluster, const struct kafka_request *reque
     }
     if (!world->server_faults || world_below(20) != 0)
         return KAFKA_NONE;
+    world->server_trouble++;
     return errors[world_below(count)];
 }
 

@@ -2,13 +2,13 @@
 #include "tests/world/ledger.h"
 #include "tests/world/peers/kafka/cluster.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/peers/supply.h"
 
-#define PAUSE_NS_MAX UINT64_C(100000000)
+#define START_NS_MAX UINT64_C(100000000)
 #define FIRST_PRODUCER 1000000 /* the writer has one for each partition */
 
 struct writer {
     struct kafka_cluster *cluster;
-    uint32_t left;
     bool in_transactions;
     struct open {
         bool is_open, commits;
@@ -18,13 +18,13 @@ struct writer {
 
 static uint32_t write(struct writer *writer, int32_t number, int64_t producer, uint32_t *first)
 {
-    uint32_t count = 1 + (uint32_t)world_below(20);
-    count = count < writer->left ? count : writer->left;
+    uint32_t count = supply_take(20);
+    if (count == 0)
+        return 0;
     *first = world->ledger->count;
     for (uint32_t i = 0; i < count; i++)
         ledger_add();
     kafka_write(&writer->cluster->topics[1], number, *first, count, producer);
-    writer->left -= count;
     return count;
 }
 
@@ -41,12 +41,12 @@ static void step_transaction(struct writer *writer, int32_t number)
 {
     struct open *open = &writer->open[number];
     int64_t producer = FIRST_PRODUCER + number;
-    if (open->is_open && (writer->left == 0 || world_below(2) == 0)) {
+    if (open->is_open && (world->supply->left == 0 || world_below(2) == 0)) {
         if (open->commits)
             acknowledge(open->first, open->count);
         kafka_end(&writer->cluster->topics[1], number, producer, 0, open->commits);
         open->is_open = false;
-    } else if (!open->is_open && writer->left > 0) {
+    } else if (!open->is_open && world->supply->left > 0) {
         *open = (struct open){.is_open = true, .commits = world_below(3) != 0};
         open->count = write(writer, number, producer, &open->first);
     }
@@ -66,22 +66,22 @@ static void writer_step(struct world_peer *peer)
     int32_t number = (int32_t)world_below((uint64_t)writer->cluster->topics[1].count);
     if (writer->open[number].is_open || (writer->in_transactions && world_below(2) == 0)) {
         step_transaction(writer, number);
-    } else if (writer->left > 0) {
+    } else if (world->supply->left > 0) {
         uint32_t first, count = write(writer, number, -1, &first);
         acknowledge(first, count);
     }
     writer->cluster->peer->called = writer->cluster->changed = true;
-    if (writer->left == 0 && !any_open(writer)) {
+    if (supply_is_over() && !any_open(writer)) {
         peers_one_less();
         return;
     }
-    peer->due_ns = world->now_ns + world_below(PAUSE_NS_MAX);
+    peer->due_ns = any_open(writer) ? world->now_ns + world_below(START_NS_MAX) : supply_next_ns();
 }
 
-void kafka_writer_add(struct kafka_cluster *cluster, uint32_t events, bool in_transactions)
+void kafka_writer_add(struct kafka_cluster *cluster, bool in_transactions)
 {
     struct writer *writer = world_allocate(sizeof *writer);
-    *writer = (struct writer){.cluster = cluster, .left = events, .in_transactions = in_transactions};
+    *writer = (struct writer){.cluster = cluster, .in_transactions = in_transactions};
     peers_one_more();
-    peer_add(writer_step, writer, world_below(PAUSE_NS_MAX));
+    peer_add(writer_step, writer, world_below(START_NS_MAX));
 }

@@ -369,8 +369,8 @@ int rpc_avro_answer(char *bytes, size_t length)
     return kafka_get(&in, 1) != 0 ? RPC_ERROR : (int)kafka_get_varint(&in);
 }
 
-void rpc_avro_client_add(uint16_t port, uint32_t events)
+void rpc_avro_client_add(uint16_t port)
 {
     rpc_expect_headers();
-    client_add(port, events, avro_write, avro_read)->state = world_allocate(sizeof(struct avro_client));
+    client_add(port, avro_write, avro_read)->state = world_allocate(sizeof(struct avro_client));
 }

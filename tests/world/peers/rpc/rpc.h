@@ -43,8 +43,8 @@ void rpc_server_add(uint16_t port, unsigned far_end, bool (*take)(void *, struct
 
 bool rpc_avro_take(void *argument, struct connection *connection);
 bool rpc_thrift_take(void *argument, struct connection *connection);
-void rpc_avro_client_add(uint16_t port, uint32_t events);
-void rpc_thrift_client_add(uint16_t port, uint32_t events);
+void rpc_avro_client_add(uint16_t port);
+void rpc_thrift_client_add(uint16_t port);
 
 /* ---- a call of a scenario, the first one of its connection ---- */
 

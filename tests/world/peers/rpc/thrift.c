@@ -430,10 +430,10 @@ int rpc_thrift_answer(char *bytes, size_t length)
     return read_status(&in, kind);
 }
 
-void rpc_thrift_client_add(uint16_t port, uint32_t events)
+void rpc_thrift_client_add(uint16_t port)
 {
     rpc_expect_headers();
     struct thrift_client *thrift = world_allocate(sizeof *thrift);
     thrift->compact = world_below(2) == 0;
-    client_add(port, events, thrift_write, thrift_read)->state = thrift;
+    client_add(port, thrift_write, thrift_read)->state = thrift;
 }
