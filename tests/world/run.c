@@ -2,10 +2,12 @@
  * judges what arrived.
  *
  *   world [--from SEED] [--runs N] [--only TEXT] [--print] [--trace] [--plant NAME]      (default 1, 1)
+ *   world --shrink [--from SEED] [--runs N] [--only TEXT] [--plant NAME]                 (the first bad one)
  *   world --scenario FILE [--from SEED] [--runs N] [--print] [--trace]
  *   world --steps FILE                                                prints the steps of a scenario as JSON (tests/scenarios/real)
  *
- * --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, astray, header, skipped, aborted; the exit code is 0 if it finds one.
+ * --shrink makes a bad seed small: it leaves out what it is bad without, and prints what remains, with the options that repeat it (--schedule, --events,
+ * --time, --without). --only: seeds whose agent's line has this text ("kafka -> memory"). --trace: every call of every life on standard error. --plant: a violation that the referee must find: no-sync, lost, doubled, invented, stuck, astray, header, skipped, aborted; the exit code is 0 if it finds one.
  * --histories: a line for each seed, to compare.
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
 #include <iconv.h>
@@ -23,6 +25,7 @@
 #include "tests/world/scenario/scenario.h"
 #include "tests/world/seed.h"
 #include "tests/world/plan.h"
+#include "tests/world/shrink.h"
 
 static bool prints, traces, prints_histories;
 static const char *only = "";
@@ -106,6 +109,7 @@ static bool has_same_history(uint64_t seed)
 static struct {
     uint64_t from, runs;
     const char *scenario, *steps;
+    bool shrinks;
 } options = {.from = 1, .runs = 1};
 
 static void read_flag(const char *name)
@@ -116,6 +120,8 @@ static void read_flag(const char *name)
         traces = true;
     else if (strcmp(name, "--histories") == 0)
         prints_histories = true;
+    else if (strcmp(name, "--shrink") == 0)
+        options.shrinks = true;
     else
         world_fatal("unknown argument %s", name);
 }
@@ -178,6 +184,8 @@ static __attribute__((noinline)) int act(int argc, char **argv)
     }
     if (options.scenario != NULL)
         return scenario_play(options.scenario, options.from, options.runs, prints, traces) > 0;
+    if (options.shrinks)
+        return !shrink_first_bad(options.from, options.runs, only, plant);
     return (run_seeds() > 0) != (plant != PLANT_NOTHING);
 }
 
