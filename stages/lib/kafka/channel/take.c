@@ -225,8 +225,7 @@ void ps_kafka_channel_take_leave(struct ps_kafka_channel_take *take, struct ps_p
         struct ps_lease *lease = take->given_back;
         take->given_back = lease->next;
         lease->next = NULL;
-        ps_count(port->counters, PS_COUNTER_duplicated,
-                 lease->settled); /* they are read again with the rest of their batch */
+        ps_count(port->counters, PS_COUNTER_duplicated, lease->settled); /* they are read again */
         ps_port_home(port, &lease);
     }
 }

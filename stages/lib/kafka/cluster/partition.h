@@ -77,8 +77,7 @@ struct ps_kafka_native_topic {
     /* the topic's error in the last metadata; 0: none, or not requested yet */
     int error;
     uint64_t asked_ns; /* since when the topic's metadata has been incomplete; 0: it is complete */
-    /* A partition without a leader. Its batch has one record, which waits until the partitions are known. Its number is the one that this record
-     * names, or PS_KAFKA_PARTITION_ANY. */
+    /* No partition yet: one record waits here until the partitions are known. Its number is what the record names, or PS_KAFKA_PARTITION_ANY. */
     struct ps_kafka_native_partition nowhere;
     bool unplaced_has_key; /* whether this record has a key; then unplaced_key is its hash */
     uint32_t unplaced_key;
