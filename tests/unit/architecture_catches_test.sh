@@ -72,7 +72,7 @@ expect 'tests/core/log/log_test\.c:[0-9]+: the name of the test has_no_prefix do
 
 echo 'STAGE(sink, ghost)' >>stages/stages.def
 expect 'stages/stages\.def: STAGE\(sink, ghost\) has no stages/sinks/ghost\.c' \
-    'stages/sinks/ghost\.c: has no tests/stages/sinks/ghost_test\.c' \
+    'stages/sinks/ghost\.c: has no tests/stages/sinks/ghost_test\.c, and no scenario names it' \
     'stages/sinks/ghost\.c: has no docs/stages/sink_ghost\.md' \
     'stages/sinks/ghost\.c: does not define ps_sink_ghost' \
     'stages/sinks/ghost\.c: does not say its contract: PS_STAGE\(PS_KIND_SINK\)' \
