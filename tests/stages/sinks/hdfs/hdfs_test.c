@@ -292,16 +292,11 @@ int main(void)
     unsetenv("HADOOP_HOME");
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, begin, ps_test_folder_teardown)
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(test_no_name_in_use),
-        IN_FOLDER(test_local_time),
-        IN_FOLDER(test_no_timestamp),
-        IN_FOLDER(test_parent),
-        IN_FOLDER(test_names_taken),
-        IN_FOLDER(test_plain_paths),
-        IN_FOLDER(test_codecs_of_hadoop),
-        IN_FOLDER(test_check),
-        IN_FOLDER(test_keys_of_hadoop),
-        IN_FOLDER(test_flaw_is_said_seldom),
+        IN_FOLDER(test_no_name_in_use),    IN_FOLDER(test_local_time),
+        IN_FOLDER(test_no_timestamp),      IN_FOLDER(test_parent),
+        IN_FOLDER(test_names_taken),       IN_FOLDER(test_plain_paths),
+        IN_FOLDER(test_codecs_of_hadoop),  IN_FOLDER(test_check),
+        IN_FOLDER(test_keys_of_hadoop),    IN_FOLDER(test_flaw_is_said_seldom),
         IN_FOLDER(test_each_flaw_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
