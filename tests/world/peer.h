@@ -26,3 +26,9 @@ bool peers_are_done(void);
 /* Peers that are not done; each peer counts itself. */
 void peers_one_more(void);
 void peers_one_less(void);
+
+/* Returns the earlier of two times at which a peer is due. */
+static inline uint64_t earlier(uint64_t one_ns, uint64_t other_ns)
+{
+    return one_ns < other_ns ? one_ns : other_ns;
+}

@@ -133,11 +133,6 @@ static void misbehave(struct hdfs_cluster *cluster)
     }
 }
 
-static uint64_t earlier(uint64_t one_ns, uint64_t other_ns)
-{
-    return one_ns < other_ns ? one_ns : other_ns;
-}
-
 static void step(struct world_peer *peer)
 {
     struct hdfs_cluster *cluster = peer->state;

@@ -238,11 +238,6 @@ static bool take_request(void *argument, struct connection *connection)
     return true;
 }
 
-static uint64_t earlier(uint64_t one_ns, uint64_t other_ns)
-{
-    return one_ns < other_ns ? one_ns : other_ns;
-}
-
 static void cluster_step(struct world_peer *peer)
 {
     struct kafka_cluster *cluster = peer->state;
