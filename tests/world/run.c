@@ -12,7 +12,6 @@
  * A bad run prints its seed and the reason; --print shows the agent's file and log of every run. Exit code 1 when one was bad. */
 #include <iconv.h>
 #include <malloc.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,19 +70,11 @@ static void start_anew(char **argv)
     execve("/proc/self/exe", argv, environment);
 }
 
-/* One CPU, so that no two threads ever run, and all that libc would read in a life. */
+/* Reads all that libc would read in a life. */
 static void prepare(char **argv)
 {
     if (getenv("PENSTOCK_WORLD") == NULL)
         start_anew(argv);
-    cpu_set_t cpus, one;
-    CPU_ZERO(&one);
-    sched_getaffinity(0, sizeof cpus, &cpus);
-    int nth = getpid() % CPU_COUNT(&cpus); /* worlds beside each other share the CPUs */
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
-        if (CPU_ISSET(cpu, &cpus) && nth-- == 0)
-            CPU_SET(cpu, &one);
-    sched_setaffinity(0, sizeof one, &one);
     tzset(); /* libc reads the zone's file once, here */
     static const char *const sets[] = {"UTF-32",   "UTF-32BE",   "UTF-32LE", "UTF-16", "UTF-16BE",
                                        "UTF-16LE", "ISO-8859-1", "CP1252",   "GB18030"};

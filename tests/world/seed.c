@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +201,18 @@ static void play(struct run *run, uint64_t seed, const char *only)
     play_lives(run, seed);
 }
 
+/* The lives of a run share the caches of one CPU; the kernel chooses it when a run begins. */
+static void stay_on_cpu(void)
+{
+    int cpu = sched_getcpu();
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    if (cpu >= 0) {
+        CPU_SET((unsigned)cpu, &one);
+        sched_setaffinity(0, sizeof one, &one);
+    }
+}
+
 /* A process of its own plays the run: its heap and its variables are the same whatever was played before. */
 struct run *seed_play(uint64_t seed, const char *only, enum world_plant plant, bool traces)
 {
@@ -212,6 +225,7 @@ struct run *seed_play(uint64_t seed, const char *only, enum world_plant plant, b
     if (pid < 0)
         world_fatal("no process for a run: %s", strerror(errno));
     if (pid == 0) {
+        stay_on_cpu();
         play(run, seed, only);
         real_call(SYS_exit_group, 0, 0, 0, 0, 0, 0);
     }

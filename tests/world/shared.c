@@ -106,7 +106,7 @@ void world_note_bytes(const void *bytes, size_t length)
     const unsigned char *at = bytes;
     for (; length >= 8; at += 8, length -= 8) {
         uint64_t word;
-        memcpy(&word, at, sizeof word);
+        __builtin_memcpy(&word, at, sizeof word);
         world_note(word);
     }
     for (; length > 0; at++, length--)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "tests/world/context.h"
 #include "tests/world/peer.h"
 #include "tests/world/real.h"
 
@@ -14,11 +15,13 @@
 
 struct thread {
     bool used, runnable, ended, detached, joined;
-    uint32_t go;          /* futex: it has the turn */
     const void *key;      /* what it waits for */
     uint64_t deadline_ns; /* of the wait */
     bool woken;
-    pthread_t real;
+    struct context context;
+    pthread_t
+        real; /* rests from its first step to its last one; gives the context its stack and its thread-local variables */
+    uint32_t rests, may_end; /* futexes of the real thread */
     char name[16];
     void *(*run)(void *);
     void *argument, *result;
@@ -26,13 +29,22 @@ struct thread {
 };
 
 static struct thread threads[TURN_THREADS_MAX];
+static unsigned threads_end; /* no place from here on was ever used */
 static __thread struct thread *self;
 static unsigned held; /* turn_hold */
 const char turn_io;
 
-static void futex(uint32_t *word, int operation, uint32_t value)
+/* For real threads, at their first and last steps. */
+static void await_word(uint32_t *word)
 {
-    real_call(SYS_futex, (long)word, operation | FUTEX_PRIVATE_FLAG, value, 0, 0, 0);
+    while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == 0)
+        real_call(SYS_futex, (long)word, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0);
+}
+
+static void set_word(uint32_t *word)
+{
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    real_call(SYS_futex, (long)word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0);
 }
 
 void turn_begin(void)
@@ -41,6 +53,7 @@ void turn_begin(void)
     world->calls = 0;
     world->end = WORLD_RUNS;
     self = &threads[0];
+    threads_end = 1;
     self->used = self->runnable = true;
     self->real = pthread_self();
 }
@@ -52,7 +65,7 @@ bool turn_is_ours(void)
 
 static struct thread *find(pthread_t thread)
 {
-    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+    for (unsigned i = 0; i < threads_end; i++)
         if (threads[i].used && pthread_equal(threads[i].real, thread))
             return &threads[i];
     return NULL;
@@ -81,7 +94,7 @@ unsigned turn_thread(void)
 unsigned turn_threads(void)
 {
     unsigned count = 0;
-    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+    for (unsigned i = 0; i < threads_end; i++)
         count += threads[i].used;
     return count;
 }
@@ -106,7 +119,7 @@ static _Noreturn void hang(void)
 {
     char reason[sizeof world->reason] = "no thread can run:";
     size_t length = strlen(reason);
-    for (unsigned i = 0; i < TURN_THREADS_MAX; i++) {
+    for (unsigned i = 0; i < threads_end; i++) {
         if (!threads[i].used || threads[i].ended)
             continue;
         if (length < sizeof reason)
@@ -116,20 +129,21 @@ static _Noreturn void hang(void)
     turn_end_life(WORLD_HANGS, 0, reason);
 }
 
-static void wake_expired(void)
+/* Makes those that waited long enough runnable. Returns how many can run; the next deadline if none can. */
+static unsigned find_runnable(struct thread **runnable, uint64_t *next_ns)
 {
-    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
-        if (threads[i].used && !threads[i].runnable && threads[i].deadline_ns <= world->now_ns)
-            threads[i].runnable = true;
-}
-
-static uint64_t next_deadline(void)
-{
-    uint64_t next = peers_due_ns();
-    for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
-        if (threads[i].used && !threads[i].runnable && threads[i].deadline_ns < next)
-            next = threads[i].deadline_ns;
-    return next;
+    unsigned count = 0;
+    for (struct thread *thread = threads; thread < threads + threads_end; thread++) {
+        if (!thread->used)
+            continue;
+        if (!thread->runnable && thread->deadline_ns <= world->now_ns)
+            thread->runnable = true;
+        if (thread->runnable)
+            runnable[count++] = thread;
+        else if (thread->deadline_ns < *next_ns)
+            *next_ns = thread->deadline_ns;
+    }
+    return count;
 }
 
 /* Draws one of the threads that can run; lets time pass until there is one. */
@@ -137,51 +151,48 @@ static struct thread *choose(void)
 {
     for (;;) {
         peers_run();
-        wake_expired();
         struct thread *runnable[TURN_THREADS_MAX];
-        unsigned count = 0;
-        for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
-            if (threads[i].used && threads[i].runnable)
-                runnable[count++] = &threads[i];
+        uint64_t next_ns = WORLD_NEVER;
+        unsigned count = find_runnable(runnable, &next_ns);
         if (count > 0)
             return runnable[count == 1 ? 0 : world_below(count)];
-        uint64_t next = next_deadline();
-        if (next == WORLD_NEVER)
+        uint64_t due_ns = peers_due_ns();
+        if (due_ns < next_ns)
+            next_ns = due_ns;
+        if (next_ns == WORLD_NEVER)
             hang();
-        if (next > world->now_ns)
-            world->now_ns = next;
+        if (next_ns > world->now_ns)
+            world->now_ns = next_ns;
     }
 }
 
-static void await_turn(void)
+/* Lets the real thread of the context that passed the turn here go through libc's last steps. */
+static void bury(void)
 {
-    while (__atomic_load_n(&self->go, __ATOMIC_ACQUIRE) == 0)
-        futex(&self->go, FUTEX_WAIT, 0);
-    self->go = 0;
-    if (self->ending != NULL) {
-        REAL(pthread_join);
-        real_pthread_join(self->ending->real, NULL);
-        self->ending->joined = true;
-        if (self->ending->detached)
-            self->ending->used = false;
-        self->ending = NULL;
-    }
+    struct thread *other = self->ending;
+    if (other == NULL)
+        return;
+    self->ending = NULL;
+    set_word(&other->may_end);
+    REAL(pthread_join);
+    real_pthread_join(other->real, NULL);
+    other->joined = true;
+    if (other->detached)
+        other->used = false;
 }
 
 static void give_turn(struct thread *to)
 {
     world_note((uint64_t)(to - threads));
-    __atomic_store_n(&to->go, 1, __ATOMIC_RELEASE);
-    futex(&to->go, FUTEX_WAKE, 1);
+    context_switch(&self->context, &to->context);
+    bury();
 }
 
 static void pass(void)
 {
     struct thread *next = choose();
-    if (next == self)
-        return;
-    give_turn(next);
-    await_turn();
+    if (next != self)
+        give_turn(next);
 }
 
 static void count_call(const char *name, uint64_t a, uint64_t b)
@@ -236,7 +247,7 @@ unsigned turn_wake(const void *key, unsigned count)
     while (woken < count) {
         struct thread *waiting[TURN_THREADS_MAX];
         unsigned found = 0;
-        for (unsigned i = 0; i < TURN_THREADS_MAX; i++)
+        for (unsigned i = 0; i < threads_end; i++)
             if (threads[i].used && !threads[i].runnable && threads[i].key == key)
                 waiting[found++] = &threads[i];
         if (found == 0)
@@ -248,10 +259,10 @@ unsigned turn_wake(const void *key, unsigned count)
     return woken;
 }
 
-static void *run_thread(void *argument)
+/* The whole life of a thread, as a context. */
+static void run_context(void)
 {
-    self = argument;
-    await_turn();
+    bury();
     self->result = self->run(self->argument);
     count_call("thread ends", turn_thread(), 0);
     self->ended = true;
@@ -261,9 +272,20 @@ static void *run_thread(void *argument)
     turn_wake(me, TURN_THREADS_MAX);
     struct thread *next = choose();
     next->ending = me;
-    self = NULL;
-    give_turn(next);
-    return me->result;
+    world_note((uint64_t)(next - threads));
+    self = NULL; /* the last steps of the real thread are not the world's */
+    context_switch(&me->context, &next->context);
+    __builtin_unreachable();
+}
+
+/* The real thread of a context. */
+static void *rest(void *argument)
+{
+    struct thread *mine = self = argument;
+    context_prepare(&mine->context, run_context);
+    set_word(&mine->rests);
+    await_word(&mine->may_end);
+    return mine->result;
 }
 
 int turn_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *), void *argument)
@@ -273,6 +295,8 @@ int turn_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)
         started++;
     if (started == threads + TURN_THREADS_MAX)
         return EAGAIN;
+    if (started == threads + threads_end)
+        threads_end++;
     int detach_state = PTHREAD_CREATE_JOINABLE;
     pthread_attr_t own;
     if (attributes == NULL)
@@ -288,12 +312,14 @@ int turn_start(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)
                                .argument = argument,
                                .detached = detach_state == PTHREAD_CREATE_DETACHED};
     REAL(pthread_create);
-    int error = real_pthread_create(&started->real, &own, run_thread, started);
-    if (error != 0)
+    int error = real_pthread_create(&started->real, &own, rest, started);
+    if (error != 0) {
         started->used = false;
-    else
-        *thread = started->real;
-    return error;
+        return error;
+    }
+    await_word(&started->rests);
+    *thread = started->real;
+    return 0;
 }
 
 void turn_hold(void)

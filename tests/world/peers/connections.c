@@ -6,11 +6,10 @@
 #define MS UINT64_C(1000000)
 #define BUSY_NS MS /* an answer that the network did not take is tried again after this time */
 
-static void forget(const struct connections *connections, struct connection *connection)
+/* Its room stays for the next connection. */
+static void forget(struct connection *connection)
 {
-    world_free(connection->in, connections->room);
-    world_free(connection->out, connections->room);
-    *connection = (struct connection){0};
+    *connection = (struct connection){.in = connection->in, .out = connection->out};
 }
 
 void connections_accept(struct connections *connections, struct net_listener *listener, int server)
@@ -21,10 +20,11 @@ void connections_accept(struct connections *connections, struct net_listener *li
         struct net_end *end = net_accept(listener);
         if (end == NULL)
             return;
-        *one = (struct connection){.end = end,
-                                   .server = server,
-                                   .in = world_allocate(connections->room),
-                                   .out = world_allocate(connections->room)};
+        if (one->in == NULL) {
+            one->in = world_allocate(connections->room);
+            one->out = world_allocate(connections->room);
+        }
+        *one = (struct connection){.end = end, .server = server, .in = one->in, .out = one->out};
     }
 }
 
@@ -67,7 +67,7 @@ uint64_t connections_serve(struct connections *connections)
             continue;
         if (!serve(connections, one)) {
             net_close(one->end);
-            forget(connections, one);
+            forget(one);
         } else if (one->out_length > 0) {
             uint64_t answers_ns = one->answers_ns > world->now_ns ? one->answers_ns : world->now_ns + BUSY_NS;
             due_ns = answers_ns < due_ns ? answers_ns : due_ns;
@@ -83,7 +83,7 @@ void connections_reset(struct connections *connections, int server)
     for (struct connection *one = connections->list; one < connections->list + CONNECTIONS_MAX; one++)
         if (one->end != NULL && one->server == server) {
             net_reset(one->end);
-            forget(connections, one);
+            forget(one);
         }
 }
 
