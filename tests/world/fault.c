@@ -80,7 +80,7 @@ static void draw_plain(struct fault *fault, uint64_t span_ns)
 {
     static const char *const places[] = {"/w/out",  "/w/data",  "/w/data2", "/w/checkpoint",
                                          "/w/logs", "/w/spool", "/w"};
-    fault->call = (enum fault_call)world_below(world_below(3) == 0 ? FAULT_CALLS : FAULT_DISK);
+    fault->call = (enum fault_call)world_below(world_below(3) == 0 ? FAULT_DRAWN : FAULT_DISK);
     if (fault->call < FAULT_DISK)
         fault->place = places[world_below(sizeof places / sizeof *places)];
     fault->error = draw_error(fault->call);
@@ -101,7 +101,7 @@ static uint32_t draw_aims(void)
                                            FAULT_DESCRIPTOR, FAULT_ACCEPT, FAULT_CONNECT};
     if (world_below(3) == 0)
         return 1U << rare[world_below(sizeof rare / sizeof *rare)];
-    uint32_t aims = (uint32_t)world_below(1U << FAULT_CALLS) & (uint32_t)world_below(1U << FAULT_CALLS);
+    uint32_t aims = (uint32_t)world_below(1U << FAULT_DRAWN) & (uint32_t)world_below(1U << FAULT_DRAWN);
     aims &= ~(world_below(4) == 0 ? 0 : 1U << FAULT_MEMORY | 1U << FAULT_WAIT);
     return aims != 0 ? aims : 1U << FAULT_OPEN | 1U << FAULT_DESCRIPTOR;
 }

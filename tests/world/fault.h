@@ -23,6 +23,9 @@ enum fault_call {
     FAULT_THREAD, /* a thread is not started */
     FAULT_MEMORY, /* malloc, calloc, realloc and strdup of the product's code, but not those that end the process (core/base.c) */
     FAULT_NOTIFY, /* inotify_add_watch */
+    FAULT_DRAWN,  /* the calls before this one are drawn, the others fail in scenarios alone */
+    FAULT_RESIZE = FAULT_DRAWN, /* ftruncate */
+    FAULT_CLOSE,                /* of a file: it is closed nevertheless */
     FAULT_CALLS,
 };
 

@@ -109,6 +109,26 @@ void net_name(const char *name, uint32_t host)
     world->net->names = made;
 }
 
+void net_forget_name(const char *name)
+{
+    struct net_name **at = &world->net->names;
+    while (*at != NULL && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    struct net_name *found = *at;
+    if (found == NULL)
+        return;
+    *at = found->next;
+    world_free(found, sizeof *found);
+}
+
+const struct net_name *net_find_host(uint32_t host)
+{
+    const struct net_name *found = world->net->names;
+    while (found != NULL && found->host != host)
+        found = found->next;
+    return found;
+}
+
 const struct net_name *net_find_name(const char *name)
 {
     const struct net_name *found = world->net->names;

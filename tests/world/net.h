@@ -76,6 +76,9 @@ struct net {
 void net_begin(void);
 /* Gives a name an address. */
 void net_name(const char *name, uint32_t host);
+void net_forget_name(const char *name);
+/* Returns the name of an address, or NULL. */
+const struct net_name *net_find_host(uint32_t host);
 /* Returns NULL for a name that nobody has given. */
 const struct net_name *net_find_name(const char *name);
 

@@ -192,7 +192,10 @@ int close(int fd)
     if (!turn_is_ours())
         return (int)descriptor_result(real_call(SYS_close, fd, 0, 0, 0, 0, 0));
     call_enter("close", (uint64_t)fd, 0);
-    return (int)descriptor_result(call_leave(descriptor_close(fd)));
+    struct description *open = descriptor_get(fd);
+    int error = open != NULL && open->inode != NULL ? fault_strikes(FAULT_CLOSE, open->inode) : 0;
+    int result = descriptor_close(fd);
+    return (int)descriptor_result(call_leave(error != 0 ? -error : result));
 }
 
 int close_range(unsigned first, unsigned last, int flags)
@@ -332,7 +335,7 @@ int ftruncate(int fd, off_t size)
     struct description *open = descriptor_get(fd);
     if (open == NULL || !is_file(open) || size < 0)
         return (int)descriptor_result(call_leave(open == NULL ? -EBADF : -EINVAL));
-    int error = fault_strikes(FAULT_WRITE, open->inode);
+    int error = fault_strikes(FAULT_WRITE, open->inode) ?: fault_strikes(FAULT_RESIZE, open->inode);
     return (int)descriptor_result(
         call_leave(-(error != 0 ? error : disk_resize(open->inode, (uint64_t)size))));
 }

@@ -536,7 +536,12 @@ int getnameinfo(const struct sockaddr *restrict address, socklen_t length, char 
     if (!read_address(address, &from))
         return EAI_FAMILY;
     struct in_addr in = {htonl(from.host)};
-    if (host != NULL)
+    const struct net_name *name = (flags & NI_NAMEREQD) != 0 ? net_find_host(from.host) : NULL;
+    if ((flags & NI_NAMEREQD) != 0 && name == NULL)
+        return EAI_NONAME;
+    if (host != NULL && name != NULL)
+        snprintf(host, host_room, "%s", name->name);
+    else if (host != NULL)
         inet_ntop(AF_INET, &in, host, host_room);
     if (service != NULL)
         snprintf(service, service_room, "%u", from.port);

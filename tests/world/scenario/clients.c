@@ -51,16 +51,32 @@ static struct net_listener **find_listener(struct scenario *scenario, uint16_t p
     return at == scenario->listeners + SCENARIO_LISTENERS_MAX ? NULL : at;
 }
 
+/* Another program has the port for datagrams, or has it no more. */
+static enum outcome keep_datagram_port(struct scenario *scenario, uint16_t port, bool stops)
+{
+    struct net_end **at = &scenario->datagrams;
+    bool has = *at != NULL && (*at)->local.port == port;
+    if (stops && has)
+        net_close_datagrams(*at);
+    else if (stops || *at != NULL || net_takes_datagrams((struct net_address){NET_LOOPBACK, port}))
+        return step_failed(scenario, stops ? "no step listens at %u" : "port %u is in use", port);
+    *at = stops ? NULL : net_datagrams(scenario->peer, (struct net_address){0, port});
+    return STEP_DONE;
+}
+
 /* The scenario plays a server itself. */
 enum outcome step_listen(struct scenario *scenario, const struct scenario_step *step)
 {
     uint16_t port = port_of(scenario, step, step->words[0]);
     struct net_listener **at = find_listener(scenario, port);
-    if (step->count == 2 && at != NULL) {
+    bool stops = step->count == 2 && strcmp(step->words[1], "stop") == 0;
+    if (stops && at != NULL) {
         net_unlisten(*at);
         *at = NULL;
         return STEP_DONE;
     }
+    if (step->count == 2)
+        return keep_datagram_port(scenario, port, stops);
     for (at = scenario->listeners; *at != NULL; at++)
         if (at + 1 == scenario->listeners + SCENARIO_LISTENERS_MAX)
             return step_failed(scenario, "more than %d listeners", SCENARIO_LISTENERS_MAX);
@@ -242,6 +258,19 @@ enum outcome step_datagram(struct scenario *scenario, const struct scenario_step
     net_send_datagram(end, (struct net_address){NET_LOOPBACK, port_of(scenario, step, step->words[0])},
                       step->text, step->length);
     net_close_datagrams(end);
+    return STEP_DONE;
+}
+
+/* The name server knows a name, or does not. */
+enum outcome step_name(struct scenario *scenario, const struct scenario_step *step)
+{
+    unsigned part[4];
+    bool gone = strcmp(step->words[1], "gone") == 0;
+    if (!gone && sscanf(step->words[1], "%u.%u.%u.%u", part, part + 1, part + 2, part + 3) != 4)
+        return step_failed(scenario, "%s is no address", step->words[1]);
+    net_forget_name(step->words[0]);
+    if (!gone)
+        net_name(step->words[0], part[0] << 24 | part[1] << 16 | part[2] << 8 | part[3]);
     return STEP_DONE;
 }
 

@@ -230,10 +230,11 @@ static int error_named(const char *name)
 enum outcome step_fail(struct scenario *scenario, const struct scenario_step *step)
 {
     static const char *const calls[FAULT_CALLS] = {
-        [FAULT_READ] = "read",     [FAULT_WRITE] = "write",  [FAULT_SYNC] = "sync",
-        [FAULT_NAME] = "name",     [FAULT_OPEN] = "open",    [FAULT_RENAME] = "rename",
-        [FAULT_UNLINK] = "unlink", [FAULT_MAKE] = "make",    [FAULT_DESCRIPTOR] = "descriptor",
-        [FAULT_NOTIFY] = "watch",  [FAULT_MEMORY] = "memory"};
+        [FAULT_READ] = "read",     [FAULT_WRITE] = "write",   [FAULT_SYNC] = "sync",
+        [FAULT_NAME] = "name",     [FAULT_OPEN] = "open",     [FAULT_RENAME] = "rename",
+        [FAULT_UNLINK] = "unlink", [FAULT_MAKE] = "make",     [FAULT_DESCRIPTOR] = "descriptor",
+        [FAULT_NOTIFY] = "watch",  [FAULT_MEMORY] = "memory", [FAULT_RESIZE] = "resize",
+        [FAULT_CLOSE] = "close"};
     const char *const *words = (const char *const *)step->words;
     int call = 0, error = error_named(words[1]);
     while (call < FAULT_CALLS && (calls[call] == NULL || strcmp(calls[call], words[0]) != 0))
@@ -248,7 +249,7 @@ enum outcome step_fail(struct scenario *scenario, const struct scenario_step *st
     if (below == NULL)
         return no_path(scenario, words[2]);
     struct fault *fault = fault_add((enum fault_call)call, error, 65536, 0, WORLD_NEVER);
-    fault->below = call < FAULT_DISK ? below : NULL;
+    fault->below = call < FAULT_DISK || call >= FAULT_RESIZE ? below : NULL;
     fault->most = step->count == 4 ? scenario_number(scenario->script, step, words[3]) : 0;
     return STEP_DONE;
 }

@@ -86,6 +86,7 @@ struct scenario {
     struct scenario_client clients[SCENARIO_CLIENTS_MAX];
     struct scenario_server *servers[SCENARIO_SERVERS_MAX];
     struct net_listener *listeners[SCENARIO_LISTENERS_MAX]; /* whose connections are clients */
+    struct net_end *datagrams;                              /* that keeps a port from the agent */
     struct scenario_request request;
     uint64_t answered_ns;        /* of the step `ask`: when the last answer was there; 0: it is not */
     struct kafka_cluster *kafka; /* NULL: there are no brokers */
@@ -151,12 +152,12 @@ step_function step_write, step_append, step_overwrite, step_reuse, step_hardlink
     step_remove, step_rename, step_copy, step_truncate, step_damage, step_chmod, step_touch, step_disk,
     step_fail, step_mend; /* files.c */
 step_function step_connect, step_send, step_receive, step_shut, step_close, step_reset, step_closed,
-    step_post, step_datagram, step_listen, step_accept; /* clients.c */
-step_function step_ask;                                 /* ask.c */
-step_function step_call;                                /* calls.c */
-step_function step_server, step_answer, step_network;   /* servers.c */
-step_function step_hdfs;                                /* hadoop.c */
-step_function step_kafka;                               /* kafka.c */
+    step_post, step_datagram, step_listen, step_name, step_accept; /* clients.c */
+step_function step_ask;                                            /* ask.c */
+step_function step_call;                                           /* calls.c */
+step_function step_server, step_answer, step_network;              /* servers.c */
+step_function step_hdfs;                                           /* hadoop.c */
+step_function step_kafka;                                          /* kafka.c */
 condition_function holds_topic, holds_records, holds_committed;
 condition_function holds_log, holds_file, holds_files, holds_names, holds_arrived; /* conditions.c */
 condition_function holds_get, holds_metric;                                        /* clients.c */
