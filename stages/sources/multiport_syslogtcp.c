@@ -43,7 +43,6 @@ struct multiport_plan {
 struct port_state {
     struct ps_transcoder transcoder;
     bool bound;
-    unsigned said; /* times */
     char text[8];
     uint32_t text_length;
 };
@@ -56,6 +55,7 @@ struct multiport_state {
     struct ps_syslog_mistakes mistakes;
     struct port_state *ports;
     size_t *by_listener; /* index of the port of each listener of the stream */
+    bool said;           /* that some ports are not bound */
     uint64_t rebind_ns;  /* time of the next try to bind ports; 0: all are bound */
 };
 
@@ -335,45 +335,43 @@ static void closed(void *owner, struct ps_connection *connection)
 static const struct ps_stream_ops stream_ops = {
     .feed = feed, .message_bytes = message_bytes, .closed = closed};
 
-static void say_unbound(const struct multiport_state *state, struct port_state *port,
-                        const struct ps_err *err)
+/* Says which ports are not bound: in /readyz, and in the log once, for they never become more. */
+static void say_unbound(struct multiport_state *state, struct ps_err *err)
 {
-    ps_log(port->said++ > 0 ? PS_LOG_DEBUG : PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s",
-           err->text);
+    if (err->length == 0) {
+        ps_port_lacks(state->port, PS_LACK_NONE, NULL, PS_LOG_INFO);
+        return;
+    }
+    ps_log(state->said ? PS_LOG_DEBUG : PS_LOG_ERROR, state->port->component, "%s; retrying every 3 s",
+           ps_err_join(err));
+    state->said = true;
+    ps_port_lacks(state->port, PS_LACK_GONE, err->text, PS_LOG_DEBUG);
 }
 
-/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: the last failure. Logs the
- * failures; but if no port is bound, the caller reports the last failure. */
+/* Binds the ports that are not bound yet; returns how many ports are bound. `err`: why the others are not; if none
+ * is bound, the caller reports it. */
 static size_t bind_ports(struct multiport_state *state, struct ps_err *err)
 {
     const struct multiport_plan *plan = state->plan;
     size_t bound = 0;
     struct ps_err last = {.length = 0};
-    struct port_state *port, *last_port = NULL;
     for (size_t i = 0; i < plan->port_count; i++) {
-        port = &state->ports[i];
+        struct port_state *port = &state->ports[i];
         struct ps_bind_options bind = ps_listen_address(&plan->listen, state->port->instances);
         bind.port = plan->ports[i].port;
-        if (!port->bound && ps_stream_listen(&state->stream, &bind, err) == PS_OK) {
+        if (!port->bound && ps_stream_listen(&state->stream, &bind, &last) == PS_OK) {
             uint16_t listener = (uint16_t)(state->stream.listener_count - 1);
             port->bound = true;
             port->text_length = (uint32_t)snprintf(port->text, sizeof port->text, "%u",
                                                    ps_stream_port(&state->stream, listener) & 0xFFFF);
             state->by_listener[listener] = i;
         } else if (!port->bound) {
-            if (last.length > 0)
-                say_unbound(state, last_port, &last);
-            last = *err;
-            last_port = port;
+            ps_err_append(err, "%s", ps_err_join(&last));
         }
         bound += port->bound;
     }
-    if (last.length > 0 && bound > 0) {
-        say_unbound(state, last_port, &last);
-        ps_port_lacks(state->port, PS_LACK_GONE, ps_err_join(&last), PS_LOG_DEBUG);
-    } else if (last.length == 0) {
-        ps_port_lacks(state->port, PS_LACK_NONE, NULL, PS_LOG_INFO);
-    }
+    if (bound > 0)
+        say_unbound(state, err);
     return bound;
 }
 
