@@ -425,9 +425,8 @@ static void ask_name(struct ps_stream *stream, struct ps_connection *connection)
 
 void ps_stream_poll_names(struct ps_stream *stream)
 {
-    if (stream->held_count == 0 || !ps_reverse_names_poll(stream->names, stream->mono_ns))
-        return;
-    for (uint32_t slot = 0; slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
+    bool any = stream->names != NULL && ps_reverse_names_poll(stream->names, stream->mono_ns);
+    for (uint32_t slot = 0; any && slot < stream->chunk_count * PS_CONNECTION_CHUNK; slot++) {
         struct ps_connection *connection = ps_connection_at(stream, slot);
         if (connection->fd >= 0 && connection->held && find_name(stream, connection))
             release(stream, connection);
