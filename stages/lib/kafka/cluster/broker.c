@@ -238,13 +238,11 @@ void ps_kafka_native_broker_resolved(struct ps_kafka_native_broker *broker, cons
         begin_to_connect(broker);
         return;
     }
-    char text[PS_HOST_NAME_BYTES + 128];
     broker->phase = PS_KAFKA_NATIVE_DOWN;
     broker->failures++;
     broker->rest_ns = broker->client->now.mono_ns + reconnect_rest_ns(broker);
-    snprintf(text, sizeof text, "%s:%u: %s", broker->host, broker->port, gai_strerror(answer->error));
     unsigned down = ps_kafka_native_note_all_down(broker->client);
-    ps_kafka_native_notice(broker->client, PS_KAFKA_NOTICE_ERROR, PS_KAFKA_LIBRARY_RESOLVE, text);
+    tell_lost(broker, PS_KAFKA_LIBRARY_RESOLVE, gai_strerror(answer->error));
     ps_kafka_native_tell_all_down(broker->client, down, gai_strerror(answer->error));
 }
 
