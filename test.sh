@@ -274,9 +274,10 @@ whole() { # PRESET CTEST-OPTION...: everything built, then the tests
 
 # ---- beside the tests of the release build ----
 
-tsan_tests=('^stress_' '^sim_' '^stages_conformance_channel(_durable)?$' '^rings_' '^bench_load_load$'
-    '^core_flow_batch$' '^core_flow_block$' '^core_flow_window$' '^core_helper_' '^core_watch_tap$' '^core_watch_metrics_metrics$' '^core_log_log$'
-    '^rings_swap$' '^core_engine_sink_sockets$' '^stages_channels_memory$' '^stages_channels_spillablememory_order$' '^stages_lib_rules_live_live' '^stages_lib_rules_counters$')
+# Those with more than one thread.
+tsan_tests=('^stress_' '^stages_conformance_channel(_durable)?$' '^rings_' '^bench_load_load$'
+    '^core_flow_block$' '^core_helper_' '^core_watch_tap$' '^core_watch_metrics_metrics$'
+    '^rings_swap$' '^core_engine_sink_sockets$' '^stages_channels_memory$' '^stages_channels_spillablememory_order$' '^stages_lib_rules_live_live')
 
 # Folders that these tests need nothing of: two thirds of the library. A test that does does not link.
 tsan_without='/stages/(sinks|sources)/[^j]|/(bench/(plan|report|verify)|conf/(command|java|validate)|tests/support/kafka'
