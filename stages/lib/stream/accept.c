@@ -15,6 +15,7 @@
 #define SILENT_MAX 64U
 #define SEARCH_MAX 4096U                /* slots looked at for one new connection */
 #define WAIT_NS (100 * PS_NS_PER_MS)    /* wait before the next look when all slots are in use */
+#define OUTAGE_NS (20 * PS_NS_PER_S)    /* a failure to accept so long after the last one is a new outage */
 #define LIMIT_LOG_NS (60 * PS_NS_PER_S) /* interval between two reports of the limit */
 
 enum ps_status ps_stream_listen(struct ps_stream *stream, const struct ps_bind_options *options,
@@ -69,22 +70,19 @@ bool ps_listeners_arm(struct ps_stream *stream, bool armed)
 
 static const char *cure_of(int error)
 {
-    switch (error) {
-    case EMFILE:
-        return " (raise ulimit -n, systemd: LimitNOFILE=)";
-    case ENFILE:
-        return " (raise fs.file-max)";
-    case ENOSPC: /* of epoll_ctl */
-        return " (raise fs.epoll.max_user_watches)";
-    default:
-        return "";
-    }
+    return error == EMFILE   ? " (raise ulimit -n, systemd: LimitNOFILE=)"
+           : error == ENFILE ? " (raise fs.file-max)"
+           : error == ENOSPC ? " (raise fs.epoll.max_user_watches)" /* of epoll_ctl */
+                             : "";
 }
 
 static void pause_accepting(struct ps_stream *stream, const struct ps_now *now, int error)
 {
-    ps_log(PS_LOG_ERROR, stream->port->component, "cannot accept connections: %s; retrying every second%s",
-           strerror(error), cure_of(error));
+    char tries[PS_LOG_BACKOFF_BYTES];
+    bool says = ps_log_backoff_says_outage(&stream->paused_by, strerror(error), now->mono_ns, OUTAGE_NS);
+    ps_log(says ? PS_LOG_ERROR : PS_LOG_DEBUG, stream->port->component,
+           "cannot accept connections: %s; retrying every second%s%s", strerror(error), cure_of(error),
+           ps_log_backoff_text(&stream->paused_by, now->mono_ns, tries));
     stream->accept_after_ns = now->mono_ns + PS_ACCEPT_PAUSE_NS;
     /* no connection is accepted before that time, also from a listener that stays armed */
     (void)ps_listeners_arm(stream, false);

@@ -173,14 +173,15 @@ struct ps_stream {
     struct ps_connections partial[2];
     /* Connections with unsent replies, the one first that took none for the longest time. */
     struct ps_connections unsent;
-    uint64_t refused_seen;    /* value of the cache's refused_count at the last tick */
-    uint64_t short_since_ns;  /* time since which memory is short; 0: it is not short */
-    uint64_t idle_check_ns;   /* next search for idle connections */
-    uint64_t slow_check_ns;   /* next look for slow messages */
-    uint64_t slow_checked_ns; /* time of the last look for slow messages */
-    uint32_t connections_max; /* this worker's part of options.connections_max */
-    uint32_t hand;            /* slot at which the search for a silent connection goes on */
-    uint64_t limit_logged_ns; /* when the limit was reported last; 0: never */
+    uint64_t refused_seen;           /* value of the cache's refused_count at the last tick */
+    uint64_t short_since_ns;         /* time since which memory is short; 0: it is not short */
+    uint64_t idle_check_ns;          /* next search for idle connections */
+    uint64_t slow_check_ns;          /* next look for slow messages */
+    uint64_t slow_checked_ns;        /* time of the last look for slow messages */
+    uint32_t connections_max;        /* this worker's part of options.connections_max */
+    uint32_t hand;                   /* slot at which the search for a silent connection goes on */
+    struct ps_log_backoff paused_by; /* why no connections are accepted */
+    uint64_t limit_logged_ns;        /* when the limit was reported last; 0: never */
     struct ps_listener *listeners;
     uint16_t listener_count;
     struct ps_connection **chunks; /* chunks of PS_CONNECTION_CHUNK connections each */

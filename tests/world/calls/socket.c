@@ -221,7 +221,7 @@ static int accept_one(int fd, struct sockaddr *address, socklen_t *length, int f
     }
     int accepted = make_socket(listening->family, SOCK_STREAM | flags, &made);
     if (accepted < 0) {
-        net_reset(end);
+        end->accepted = false; /* it goes on waiting */
         return accepted;
     }
     own(accepted, made, end);
