@@ -250,7 +250,8 @@ endforeach()
 if(NOT PS_SANITIZE)
   file(GLOB world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/world/*.c ${CMAKE_SOURCE_DIR}/tests/world/calls/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/*.c
     ${CMAKE_SOURCE_DIR}/tests/world/scenario/*.c
-    ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/rpc/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/hadoop/*.c)
+    ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/rpc/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/hadoop/*.c
+    ${CMAKE_SOURCE_DIR}/tests/world/peers/hive/*.c ${CMAKE_SOURCE_DIR}/tests/support/orc_reader.c)
   set_source_files_properties(${world_sources} PROPERTIES COMPILE_OPTIONS "-Wno-unused-parameter;-Wno-missing-prototypes;-U_FORTIFY_SOURCE;-fno-builtin")
   # The world's own allocations never fail; those of the product's code may (tests/world/calls/memory.c).
   set_source_files_properties(${world_sources} PROPERTIES COMPILE_DEFINITIONS "malloc=__libc_malloc;calloc=__libc_calloc;realloc=__libc_realloc;strdup=world_strdup")

@@ -44,6 +44,9 @@ static const struct component sinks[] = {
     {"hdfs",
      "type = hdfs\nhdfs.path = hdfs://nn1:8020/out\nhdfs.fileType = DataStream\nhdfs.rollInterval = 0\n"
      "hdfs.rollSize = 0\nhdfs.rollCount = 0\n"},
+    {"hive", "type = hive\nhive.metastore = thrift://metastore:9083\nhive.database = default\nhive.table = "
+             "t\nserializer = "
+             "DELIMITED\nserializer.fieldnames = line\npenstock.commit.interval = 0\nbatchSize = 100\n"},
     {"null", "type = null\n"},
 };
 

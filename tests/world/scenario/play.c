@@ -66,6 +66,7 @@ static const struct scenario_verb verbs[] = {
     {"kafka", "[VERSION|topic|delete|broker|leader|coordinator|fail|heal|throttle|limit|write ...]", 0, 5,
      MAY_HAVE_TEXT, step_kafka, NULL},
     {"hdfs", "[WORD...]", 0, 4, MAY_HAVE_TEXT, step_hdfs, NULL},
+    {"hive", "[WORD...]", 0, 4, MAY_HAVE_TEXT, step_hive, NULL},
 };
 
 static const struct scenario_verb conditions[] = {
@@ -77,6 +78,8 @@ static const struct scenario_verb conditions[] = {
     {"topic", "TOPIC[:PARTITION] [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_topic},
     {"records", "TOPIC[:PARTITION] [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_records},
     {"committed", "TOPIC[:PARTITION] OFFSET", 2, 2, NO_TEXT, NULL, holds_committed},
+    {"rows", "TABLE [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_rows},
+    {"transactions", "open|committed|aborted NUMBER", 2, 2, NO_TEXT, NULL, holds_transactions},
     {"get", "PORT PATH STATUS [PATTERN]", 3, 3, MAY_HAVE_TEXT, NULL, holds_get},
     {"metric", "NAME LABEL NUMBER|>NUMBER", 3, 3, NO_TEXT, NULL, holds_metric},
 };
@@ -150,7 +153,10 @@ static void step(struct world_peer *peer)
             finish(scenario, true);
             return;
         }
-        switch (now->verb->run(scenario, now)) {
+        enum outcome outcome = now->verb->run(scenario, now);
+        if (world->broken != NULL)
+            outcome = step_failed(scenario, "%s", world->broken);
+        switch (outcome) {
         case STEP_DONE:
             scenario->at += !is_end;
             begin_step(scenario);

@@ -58,6 +58,7 @@ struct scenario_client {
 struct scenario_server; /* in servers.c */
 struct kafka_cluster;
 struct hdfs_cluster;
+struct hive_metastore;
 
 /* A request of the scenario's own, and its answer. */
 struct scenario_request {
@@ -91,6 +92,7 @@ struct scenario {
     uint64_t answered_ns;        /* of the step `ask`: when the last answer was there; 0: it is not */
     struct kafka_cluster *kafka; /* NULL: there are no brokers */
     struct hdfs_cluster *hdfs;   /* NULL: there is none */
+    struct hive_metastore *hive; /* NULL: there is none */
 };
 
 /* Reads a script; `variant` takes the place of {each}. Ends the process with FILE:LINE: REASON if there is a mistake. */
@@ -158,6 +160,8 @@ step_function step_call;                                           /* calls.c */
 step_function step_server, step_answer, step_network;              /* servers.c */
 step_function step_hdfs;                                           /* hadoop.c */
 step_function step_kafka;                                          /* kafka.c */
+step_function step_hive;                                           /* hive.c */
+condition_function holds_rows, holds_transactions;
 condition_function holds_topic, holds_records, holds_committed;
 condition_function holds_log, holds_file, holds_files, holds_names, holds_arrived; /* conditions.c */
 condition_function holds_get, holds_metric;                                        /* clients.c */
