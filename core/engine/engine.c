@@ -268,6 +268,20 @@ static void count_lost(struct ps_left *lost, struct ps_lease *lease)
     lost->events = before;
 }
 
+/* Counts the events of a lease that a reload releases because their source reads them again: what a sink has settled is delivered, and
+ * comes again. The rest of a batch counts once, however many of its channels had it. */
+static void count_taken_back(struct ps_left *lost, const struct ps_lease *lease)
+{
+    struct ps_batch_home *batch = ps_batch_home(lease->batch);
+    uint32_t events = lease->count - lease->settled;
+    if (events > batch->taken_back) {
+        lost->reread += events - batch->taken_back;
+        batch->taken_back = events;
+    }
+    lost->settled += lease->settled;
+    lost->doubled += lease->settled;
+}
+
 static bool is_replayed(const struct ps_lease *lease)
 {
     return ps_batch_will_be_replayed(lease->batch);
@@ -275,7 +289,7 @@ static bool is_replayed(const struct ps_lease *lease)
 
 /* For a channel that continues in `next`: takes out only the leases with events that their source will read again. */
 static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, size_t number,
-                         const struct ps_plan *next)
+                         const struct ps_plan *next, struct ps_left *lost)
 {
     const struct ps_stage_spec *stage = &plan->channels[number].spec->stage;
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
@@ -286,6 +300,7 @@ static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, s
     for (struct ps_lease *lease = ops->withdraw(stage->plan, is_replayed), *after; lease != NULL;
          lease = after) {
         after = lease->next;
+        count_taken_back(lost, lease);
         discard(engine, lease);
     }
 }
@@ -354,7 +369,7 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
         struct ps_channel_plan *to = ps_plan_channel_after(next, &plan->channels[i]);
         const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);
         if (ps_plan_keeps_channel(next, &plan->channels[i])) {
-            keep_channel(engine, plan, i, next);
+            keep_channel(engine, plan, i, next, lost);
             continue;
         }
         forsake_unless_continued(stage, next);
@@ -369,6 +384,8 @@ void ps_engine_carry_over(struct ps_engine *engine, struct ps_plan *plan, struct
             /* All events of the lease are on disk, and the lease was not returned yet. */
             bool durable = lease->settled == lease->count;
             if (durable || (next != NULL && ps_batch_will_be_replayed(lease->batch))) {
+                if (!durable)
+                    count_taken_back(lost, lease);
                 discard(engine, lease);
             } else if (to != NULL) {
                 count_left(carried, lease);

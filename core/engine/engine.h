@@ -55,7 +55,9 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 struct ps_left {
     uint64_t events, batches;
     uint64_t settled; /* events in the same leases that a sink has settled; not counted in `events` */
-    uint64_t reread;  /* at a stop: further events that are not lost, because their sources read them again */
+    /* further events that are not lost, because their sources read them again: at the next start, or with the next plan, when they count
+     * as accepted again */
+    uint64_t reread;
     /* part of `settled`: their sources read them again, because others of their batches are not settled */
     uint64_t doubled;
 };

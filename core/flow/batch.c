@@ -494,7 +494,7 @@ struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
     home->window = NULL;
     home->holders = home->promises = 0;
     home->complete = home->lost = home->in_window = home->refused = home->unreported = home->is_copy = false;
-    home->block_count = 0;
+    home->block_count = home->taken_back = 0;
     home->meta_bytes = home->bytes_bytes = home->own_bytes = 0;
     home->next = NULL;
     ps_lease_init(&home->chain, batch);

@@ -27,6 +27,7 @@ struct ps_batch_home {
     uint32_t read_count; /* number of rows when the batch was closed; interceptors may change it later */
     uint32_t block_count;
     struct ps_block *blocks[PS_BATCH_BLOCKS_MAX]; /* [0] also holds this descriptor */
+    uint32_t taken_back; /* events of it that a reload has released: their source reads them again */
     uint64_t meta_bytes, bytes_bytes; /* of the bump allocator's blocks that it references, by kind */
     uint64_t own_bytes;               /* bytes of the blocks that it shares with no other batch */
     struct ps_batch_home *next;       /* in the window */

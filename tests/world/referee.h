@@ -27,6 +27,7 @@ struct world_life {
     uint64_t taken_from;                      /* .. of which others have taken some */
     uint32_t acknowledged_from, acknowledged; /* events, before it and after it */
     unsigned threads, descriptors;            /* that it had when the agent had ended */
+    int64_t doubled;                          /* events that its account calls possibly doubled */
     int64_t memory_bytes;                     /* by how much its heap had grown */
     char metrics[4096], ready[1024];          /* what /metrics and /readyz said when it had stopped */
 };

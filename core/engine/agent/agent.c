@@ -375,6 +375,8 @@ static void exchange_plans(struct ps_agent *agent, struct ps_plan *next,
     ps_plan_start(next);
     agent->past.undelivered += lost->events;
     agent->past.delivered += lost->settled;
+    agent->past.duplicated += lost->doubled;
+    agent->past.accepted -= lost->reread;
     agent->plan = next;
     agent->exchanging = true;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
