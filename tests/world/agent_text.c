@@ -133,6 +133,8 @@ static void put_reader(struct drawn_agent *agent, const char *what)
         put(agent, "a.%s.kafka.consumer.group.instance.id = i\n", what);
     if (reader->assignor != NULL)
         put(agent, "a.%s.kafka.consumer.partition.assignment.strategy = %s\n", what, reader->assignor);
+    if (world_below(4) == 0)
+        put(agent, "a.%s.kafka.consumer.client.rack = r\n", what);
     if (world_below(3) == 0)
         put(agent, "a.%s.kafka.consumer.fetch.max.wait.ms = %u\n", what, one_of(10, 100, 2000));
     if (world_below(3) == 0)

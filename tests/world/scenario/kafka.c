@@ -95,6 +95,40 @@ static enum outcome set_leader(struct scenario *scenario, const struct scenario_
     return STEP_DONE;
 }
 
+/* replica PLACE N [BATCHES]: the leader names this broker, which lacks the newest BATCHES, to readers with a rack; N 0: none. */
+static enum outcome set_replica(struct scenario *scenario, const struct scenario_step *step)
+{
+    int topic;
+    int32_t number;
+    if (!place_at(scenario, step, 1, &topic, &number))
+        return STEP_FAILED;
+    for (int32_t i = 0; i < scenario->kafka->topics[topic].count; i++) {
+        struct kafka_partition *partition = &scenario->kafka->topics[topic].partitions[i];
+        if (number >= 0 && i != number)
+            continue;
+        int broker = broker_at(scenario, step, 2);
+        partition->replica = broker + 1;
+        if (broker >= 0)
+            partition->lacks[broker] = step->count > 3 ? (uint64_t)number_at(scenario, step, 3) : 0;
+    }
+    scenario->kafka->changed = true;
+    return STEP_DONE;
+}
+
+/* The leader has no record of a producer left, and so no sequence numbers. */
+static enum outcome forget_producers(struct scenario *scenario, const struct scenario_step *step)
+{
+    int topic;
+    int32_t number;
+    if (!place_at(scenario, step, 1, &topic, &number))
+        return STEP_FAILED;
+    for (int32_t i = 0; i < scenario->kafka->topics[topic].count; i++)
+        if (number < 0 || i == number)
+            memset(scenario->kafka->topics[topic].partitions[i].producers, 0,
+                   sizeof scenario->kafka->topics[topic].partitions[i].producers);
+    return STEP_DONE;
+}
+
 static enum outcome set_coordinator(struct scenario *scenario, const struct scenario_step *step)
 {
     int broker = broker_at(scenario, step, 2);
@@ -196,11 +230,18 @@ enum outcome step_kafka(struct scenario *scenario, const struct scenario_step *s
         const char *name;
         unsigned least, most;
         kafka_step *run;
-    } kinds[] = {
-        {"topic", 3, 3, add_topic},    {"delete", 2, 2, delete_topic},         {"broker", 3, 3, set_broker},
-        {"leader", 3, 4, set_leader},  {"coordinator", 3, 3, set_coordinator}, {"fail", 3, 5, fail},
-        {"heal", 1, 1, heal},          {"throttle", 2, 2, set_throttle},       {"limit", 2, 2, set_limit},
-        {"write", 2, 3, write_records}};
+    } kinds[] = {{"topic", 3, 3, add_topic},
+                 {"delete", 2, 2, delete_topic},
+                 {"broker", 3, 3, set_broker},
+                 {"forget", 2, 2, forget_producers},
+                 {"leader", 3, 4, set_leader},
+                 {"replica", 3, 4, set_replica},
+                 {"coordinator", 3, 3, set_coordinator},
+                 {"fail", 3, 5, fail},
+                 {"heal", 1, 1, heal},
+                 {"throttle", 2, 2, set_throttle},
+                 {"limit", 2, 2, set_limit},
+                 {"write", 2, 3, write_records}};
     static const char *const versions[] = {"2.3", "3.1", "4.0"};
     const char *word = step->count > 0 ? step->words[0] : "";
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -217,7 +258,7 @@ enum outcome step_kafka(struct scenario *scenario, const struct scenario_step *s
     scenario->kafka = kafka_add();
     for (int i = 0; i < 3; i++)
         if (strcmp(word, versions[i]) == 0)
-            scenario->kafka->generation = i;
+            kafka_set_generation(scenario->kafka, i);
         else if (i == 2 && *word != 0 && strcmp(word, versions[scenario->kafka->generation]) != 0)
             scenario_mistake(scenario->script->file, step->line, "there is no kafka %s", word);
     return STEP_DONE;

@@ -44,6 +44,13 @@ void kafka_lead(struct kafka_cluster *cluster, struct kafka_partition *partition
     cluster->changed = cluster->peer->called = true;
 }
 
+void kafka_set_generation(struct kafka_cluster *cluster, int generation)
+{
+    cluster->generation = generation;
+    for (int i = 0; i < KAFKA_TOPICS; i++)
+        cluster->topics[i].takes_any = generation > 0;
+}
+
 struct kafka_topic *kafka_add_topic(struct kafka_cluster *cluster, const char *name, int32_t partitions)
 {
     int at = kafka_topic_named(cluster, name);
@@ -57,6 +64,7 @@ struct kafka_topic *kafka_add_topic(struct kafka_cluster *cluster, const char *n
     if (is_new) {
         snprintf(topic->name, sizeof topic->name, "%s", name);
         topic->id = ++cluster->topics_made;
+        topic->takes_any = cluster->generation > 0;
     }
     for (; topic->count < partitions; topic->count++)
         topic->partitions[topic->count].leader = topic->count % KAFKA_BROKERS;
@@ -83,6 +91,12 @@ static void move_leader(struct kafka_cluster *cluster)
     if (topic->count == 0)
         return;
     int32_t number = (int32_t)world_below((uint64_t)topic->count);
+    if (world_below(4) ==
+        0) { /* readers with a rack go elsewhere, and a replica falls behind, or has caught up */
+        topic->partitions[number].replica = (int)world_below(KAFKA_BROKERS + 1);
+        topic->partitions[number].lacks[world_below(KAFKA_BROKERS)] = world_below(3);
+        return;
+    }
     if (cluster->is_unclean && !topic->counts && world_below(2) == 0)
         kafka_truncate(topic, number, world_below(4));
     kafka_lead(cluster, &topic->partitions[number], (int)world_below(KAFKA_BROKERS));
@@ -122,6 +136,10 @@ static void end_faults(struct kafka_cluster *cluster)
             cluster->back_ns[i] = 0;
             kafka_broker_up(cluster, i);
         }
+    for (int topic = 0; topic < TOPICS_DRAWN && !world->server_faults; topic++)
+        for (int32_t i = 0; i < cluster->topics[topic].count; i++)
+            memset(cluster->topics[topic].partitions[i].lacks, 0,
+                   sizeof cluster->topics[topic].partitions[i].lacks);
     if (cluster->topics[0].name[0] == 0 && (cluster->remade_ns <= world->now_ns || !world->server_faults))
         kafka_add_topic(cluster, "t", PARTITIONS_DRAWN)->counts = true;
 }

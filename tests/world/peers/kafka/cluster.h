@@ -97,8 +97,10 @@ struct kafka_aborted {
 struct kafka_partition {
     int leader; /* -1: none */
     int32_t leader_epoch;
-    int64_t end;       /* offset of the next record */
-    int64_t delivered; /* what is before it has arrived at the far end */
+    int replica; /* the broker that the leader names to readers with a rack (KIP-392), from 1; 0: none */
+    uint64_t lacks[KAFKA_BROKERS]; /* so many of the newest batches are not there yet, if it does not lead */
+    int64_t end;                   /* offset of the next record */
+    int64_t delivered;             /* what is before it has arrived at the far end */
     struct kafka_batch *batches;
     size_t batch_count, batch_room;
     struct kafka_aborted *aborted;
@@ -111,6 +113,8 @@ struct kafka_topic {
     int64_t id;
     int32_t count; /* of its partitions */
     bool counts;   /* committed records are arrivals */
+    bool
+        takes_any; /* an idempotent producer that a partition does not know may begin with any sequence (KIP-360) */
     struct kafka_partition partitions[KAFKA_PARTITIONS];
 };
 
@@ -275,6 +279,8 @@ int kafka_fails(struct kafka_cluster *cluster, const struct kafka_request *reque
 
 /* ---- changes, by faults and scenarios; cluster.c ---- */
 
+/* Which Kafka the brokers are. */
+void kafka_set_generation(struct kafka_cluster *cluster, int generation);
 void kafka_broker_down(struct kafka_cluster *cluster, int broker);
 void kafka_broker_up(struct kafka_cluster *cluster, int broker);
 /* Adds a topic, or partitions to the one that has the name. */

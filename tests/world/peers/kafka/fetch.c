@@ -12,7 +12,7 @@
 
 struct fetch {
     uint64_t wait_ns;
-    bool committed_only, by_ids;
+    bool committed_only, by_ids, has_rack;
     int32_t session, epoch;
     unsigned count;
     struct kafka_asked parts[KAFKA_ASKED_MAX];
@@ -75,6 +75,8 @@ static void read_fetch(const struct kafka_cluster *cluster, struct kafka_request
     }
     if (request->version >= 7 && kafka_get_count(in) > 0)
         world_fatal("the model keeps all partitions of a session");
+    char rack[KAFKA_NAME_MAX];
+    fetch->has_rack = request->version >= 11 && kafka_get_text(in, rack, sizeof rack) > 0;
 }
 
 /* ---- sessions ---- */
@@ -146,6 +148,26 @@ static int apply_session(struct kafka_cluster *cluster, struct kafka_request *re
 
 /* ---- answers ---- */
 
+/* Returns the broker that the leader names to a reader with a rack, also shortly after it went; -1: the leader answers itself. */
+static int named_replica(const struct kafka_partition *partition, const struct fetch *fetch, int broker)
+{
+    int replica = partition->replica - 1;
+    return fetch->has_rack && partition->leader == broker && replica != broker ? replica : -1;
+}
+
+/* Returns the number of batches that a broker has. */
+static size_t batches_of(const struct kafka_partition *partition, int broker)
+{
+    uint64_t lacks = partition->leader != broker ? partition->lacks[broker] : 0;
+    return partition->batch_count > lacks ? partition->batch_count - lacks : 0;
+}
+
+static int64_t end_of(const struct kafka_partition *partition, int broker)
+{
+    size_t count = batches_of(partition, broker);
+    return count < partition->batch_count ? partition->batches[count].base : partition->end;
+}
+
 static int check_epoch(const struct kafka_partition *partition, int32_t epoch)
 {
     if (epoch < 0 || epoch == partition->leader_epoch)
@@ -153,7 +175,9 @@ static int check_epoch(const struct kafka_partition *partition, int32_t epoch)
     return epoch < partition->leader_epoch ? KAFKA_FENCED_LEADER_EPOCH : KAFKA_UNKNOWN_LEADER_EPOCH;
 }
 
-static int check_part(struct kafka_cluster *cluster, int broker, const struct kafka_asked *part)
+/* Any replica answers readers with a rack. */
+static int check_part(struct kafka_cluster *cluster, int broker, const struct kafka_asked *part,
+                      const struct fetch *fetch)
 {
     if (part->id != 0 && part->topic < 0)
         return KAFKA_UNKNOWN_TOPIC_ID;
@@ -162,12 +186,13 @@ static int check_part(struct kafka_cluster *cluster, int broker, const struct ka
     const struct kafka_partition *partition = kafka_partition_of(cluster, part->topic, part->number);
     if (partition == NULL)
         return KAFKA_UNKNOWN_TOPIC_OR_PARTITION;
-    if (partition->leader != broker)
+    if (partition->leader != broker && !fetch->has_rack)
         return KAFKA_NOT_LEADER;
     int error = check_epoch(partition, part->epoch);
     if (error != KAFKA_NONE)
         return error;
-    return part->offset < 0 || part->offset > partition->end ? KAFKA_OFFSET_OUT_OF_RANGE : KAFKA_NONE;
+    return part->offset < 0 || part->offset > end_of(partition, broker) ? KAFKA_OFFSET_OUT_OF_RANGE
+                                                                        : KAFKA_NONE;
 }
 
 static int64_t readable_end(const struct kafka_partition *partition, bool committed_only)
@@ -176,14 +201,15 @@ static int64_t readable_end(const struct kafka_partition *partition, bool commit
 }
 
 static bool has_news(struct kafka_cluster *cluster, int broker, const struct kafka_asked *part,
-                     bool committed_only)
+                     const struct fetch *fetch)
 {
-    if (check_part(cluster, broker, part) != KAFKA_NONE)
+    if (check_part(cluster, broker, part, fetch) != KAFKA_NONE)
         return true;
     const struct kafka_partition *partition = kafka_partition_of(cluster, part->topic, part->number);
     size_t first = kafka_batch_at(partition, part->offset);
-    return first < partition->batch_count &&
-           partition->batches[first].base < readable_end(partition, committed_only);
+    return named_replica(partition, fetch, broker) >= 0 ||
+           (first < batches_of(partition, broker) &&
+            partition->batches[first].base < readable_end(partition, fetch->committed_only));
 }
 
 static void put_aborted(const struct kafka_partition *partition, int64_t from, int64_t below,
@@ -203,25 +229,26 @@ static void put_aborted(const struct kafka_partition *partition, int64_t from, i
     }
 }
 
-/* Writes the aborted transactions and the batches. */
-static void put_batches(const struct kafka_partition *partition, int64_t offset, bool committed_only,
-                        int16_t version, struct kafka_out *answer)
+/* Writes the aborted transactions and the batches. A leader that names a replica to read from sends none. */
+static void put_batches(const struct kafka_request *request, const struct kafka_partition *partition,
+                        int64_t offset, const struct fetch *fetch, struct kafka_out *answer)
 {
-    int64_t end = readable_end(partition, committed_only), below = offset;
-    size_t first = kafka_batch_at(partition, offset), last = first, bytes = 0, most = 1 + world_below(20);
-    for (; last < partition->batch_count && last < first + most && partition->batches[last].base < end;
-         last++) {
+    int replica = named_replica(partition, fetch, request->broker);
+    int64_t end = readable_end(partition, fetch->committed_only), below = offset;
+    size_t first = kafka_batch_at(partition, offset), last = first, bytes = 0, most = 1 + world_below(20),
+           count = replica < 0 ? batches_of(partition, request->broker) : 0;
+    for (; last < count && last < first + most && partition->batches[last].base < end; last++) {
         if (last > first && answer->length + bytes > ANSWER_BYTES)
             break;
         bytes += partition->batches[last].length;
         below = partition->batches[last].last + 1;
     }
-    if (committed_only)
+    if (fetch->committed_only)
         put_aborted(partition, offset, below, answer);
     else
         kafka_put_count(answer, -1);
-    if (version >= 11)
-        kafka_put(answer, -1, 4); /* a replica to read from */
+    if (request->version >= 11)
+        kafka_put(answer, replica < 0 ? -1 : replica + 1, 4);
     kafka_put_count(answer, (int64_t)bytes);
     for (size_t i = first; i < last; i++)
         kafka_put_bytes(answer, partition->batches[i].bytes, partition->batches[i].length);
@@ -232,7 +259,7 @@ static void put_batches(const struct kafka_partition *partition, int64_t offset,
 }
 
 static void put_part(struct kafka_cluster *cluster, struct kafka_request *request, struct kafka_asked *part,
-                     bool committed_only, struct kafka_out *answer)
+                     const struct fetch *fetch, struct kafka_out *answer)
 {
     static const int errors[] = {KAFKA_NOT_LEADER,
                                  KAFKA_UNKNOWN_TOPIC_OR_PARTITION,
@@ -246,7 +273,7 @@ static void put_part(struct kafka_cluster *cluster, struct kafka_request *reques
                                  56, /* KAFKA_STORAGE_ERROR */
                                  78, /* OFFSET_NOT_AVAILABLE */
                                  500 /* none that a client knows */};
-    int error = check_part(cluster, request->broker, part);
+    int error = check_part(cluster, request->broker, part, fetch);
     if (error == KAFKA_NONE)
         error =
             kafka_fails(cluster, request, part->topic, part->number, errors, sizeof errors / sizeof *errors);
@@ -264,7 +291,7 @@ static void put_part(struct kafka_cluster *cluster, struct kafka_request *reques
     if (request->version >= 5)
         kafka_put(answer, partition != NULL ? 0 : -1, 8);
     if (partition != NULL) {
-        put_batches(partition, part->offset, committed_only, request->version, answer);
+        put_batches(request, partition, part->offset, fetch, answer);
         part->told = partition->end;
     } else {
         kafka_put_count(answer, -1);
@@ -280,7 +307,7 @@ static void put_part(struct kafka_cluster *cluster, struct kafka_request *reques
 static bool must_tell(struct kafka_cluster *cluster, int broker, const struct kafka_asked *part,
                       const struct fetch *fetch)
 {
-    if (fetch->epoch <= 0 || has_news(cluster, broker, part, fetch->committed_only))
+    if (fetch->epoch <= 0 || has_news(cluster, broker, part, fetch))
         return true;
     return part->told != kafka_partition_of(cluster, part->topic, part->number)->end;
 }
@@ -295,7 +322,7 @@ static void put_parts(struct kafka_cluster *cluster, struct kafka_request *reque
         struct kafka_asked *part = &parts[(first + i) % count];
         if (!must_tell(cluster, request->broker, part, fetch))
             continue;
-        put_part(cluster, request, part, fetch->committed_only, answer);
+        put_part(cluster, request, part, fetch, answer);
         told++;
     }
     kafka_patch_count(answer, count_at, told);
@@ -312,7 +339,7 @@ enum kafka_served kafka_fetch(struct kafka_cluster *cluster, struct kafka_reques
     unsigned count = error != KAFKA_NONE ? 0 : session != NULL ? session->count : fetch.count;
     bool any = error != KAFKA_NONE;
     for (unsigned i = 0; i < count; i++)
-        any |= has_news(cluster, request->broker, &parts[i], fetch.committed_only);
+        any |= has_news(cluster, request->broker, &parts[i], &fetch);
     uint64_t since_ns = request->connection->since_ns != 0 ? request->connection->since_ns : world->now_ns;
     if (!any && world->now_ns < since_ns + fetch.wait_ns)
         return kafka_wait(request, since_ns + fetch.wait_ns);

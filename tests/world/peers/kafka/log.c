@@ -119,13 +119,15 @@ static struct kafka_producer *producer_of(struct kafka_partition *partition, int
     return found;
 }
 
-/* Returns an error code; KAFKA_NONE with *offset >= 0 for a batch that is there already. */
-static int check_sequence(struct kafka_producer *producer, const struct batch *batch, int64_t *offset)
+/* Returns an error code; KAFKA_NONE with *offset >= 0 for a batch that is there already. `takes_any`: any sequence of a producer that the partition does
+ * not know. */
+static int check_sequence(struct kafka_producer *producer, const struct batch *batch, bool takes_any,
+                          int64_t *offset)
 {
     *offset = -1;
     if (producer->id == 0 || batch->epoch > producer->epoch) {
         bool is_known = producer->id != 0;
-        if (batch->sequence != 0)
+        if (batch->sequence != 0 && (is_known || !takes_any))
             return is_known ? KAFKA_OUT_OF_ORDER_SEQUENCE : KAFKA_UNKNOWN_PRODUCER;
         *producer = (struct kafka_producer){.id = batch->producer, .epoch = batch->epoch};
         return KAFKA_NONE;
@@ -193,7 +195,7 @@ int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char 
         return KAFKA_CORRUPT_MESSAGE;
     if (batch.producer >= 0) {
         struct kafka_producer *producer = producer_of(partition, batch.producer);
-        int error = check_sequence(producer, &batch, offset);
+        int error = check_sequence(producer, &batch, topic->takes_any && !batch.is_transactional, offset);
         if (error != KAFKA_NONE || *offset >= 0)
             return error;
         note_batch(producer, &batch, partition->end);
