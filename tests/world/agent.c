@@ -6,6 +6,7 @@
 #include "tests/world/disk.h"
 #include "tests/world/ledger.h"
 #include "tests/world/peers/hadoop/cluster.h"
+#include "tests/world/peers/hive/metastore.h"
 #include "tests/world/peers/kafka/cluster.h"
 #include "tests/world/peers/peers.h"
 #include "tests/world/peers/rpc/rpc.h"
@@ -164,6 +165,24 @@ static void make_hdfs(struct drawn_agent *agent)
     hdfs_add();
 }
 
+/* A table for each place in HDFS, t and u; its rows arrive when their transaction is committed. */
+static void make_hive(const struct drawn_agent *agent)
+{
+    struct hive_metastore *hive = hive_add();
+    hive->is_drawn = true;
+    for (unsigned place = 0; place < 2; place++) {
+        struct hive_table *table = &hive->tables[hive->table_count++];
+        hive_table_usual(table, place == 0 ? "t" : "u");
+        snprintf(table->location, sizeof table->location, "hdfs://%s/hive/%s",
+                 agent->name_service ? "ha" : "nn1:8020", table->name);
+        table->far_end = agent->far_ends[place];
+        if (world_below(2) == 0) {
+            table->bucket_count = 1 + (int)world_below(4);
+            snprintf(table->buckets, sizeof table->buckets, "line");
+        }
+    }
+}
+
 /* ---- draws ---- */
 
 static void draw_interceptors(struct drawn_agent *agent)
@@ -230,7 +249,7 @@ static void draw_components(struct drawn_agent *agent)
         agent->channels[place] = (enum agent_channel)world_below(CHANNELS);
         agent->sinks[place] = (enum agent_sink)world_below(SINK_HDFS);
         if (agent->sinks[place] == SINK_FILE_ROLL && (world->random >> 8 & 1) != 0)
-            agent->sinks[place] = SINK_HDFS;
+            agent->sinks[place] = (world->random >> 9 & 3) == 0 ? SINK_HIVE : SINK_HDFS;
     }
     bool two = agent->shape >= SHAPE_REPLICATE && agent->shape <= SHAPE_MULTIPLEX;
     if (two && agent->sinks[0] == SINK_KAFKA && agent->sinks[1] == SINK_KAFKA)
@@ -309,8 +328,10 @@ void agent_draw(struct drawn_agent *agent)
              plain ? "" : " ", plain ? "" : agent_sinks[agent->sinks[1]]);
     if (agent->source == SOURCE_KAFKA || agent->kafka_channel || agent_has_sink(agent, SINK_KAFKA))
         make_kafka(agent);
-    if (agent_has_sink(agent, SINK_HDFS))
+    if (agent_has_sink(agent, SINK_HDFS) || agent_has_sink(agent, SINK_HIVE))
         make_hdfs(agent);
+    if (agent_has_sink(agent, SINK_HIVE))
+        make_hive(agent);
     make_source_peer(agent);
     if (agent->shape != SHAPE_TIER)
         make_sink_peer(agent, 0);

@@ -25,6 +25,7 @@ enum agent_sink {
     SINK_AVRO,
     SINK_THRIFT,
     SINK_HDFS, /* drawn in the place of some of file_roll */
+    SINK_HIVE, /* .. and of some of hdfs */
     SINK_NULL,
     SINK_LOGGER,
     SINKS

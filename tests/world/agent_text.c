@@ -8,8 +8,8 @@ const char *const agent_sources[SOURCES] = {"taildir",   "spooldir", "netcat",  
                                             "avro",      "thrift",   "syslogtcp", "multiport_syslogtcp",
                                             "syslogudp", "kafka"};
 const char *const agent_channels[CHANNELS] = {"memory", "jdbc", "file", "SPILLABLEMEMORY"};
-const char *const agent_sinks[SINKS] = {"file_roll", "http", "kafka", "avro",
-                                        "thrift",    "hdfs", "null",  "logger"};
+const char *const agent_sinks[SINKS] = {"file_roll", "http", "kafka", "avro",  "thrift",
+                                        "hdfs",      "hive", "null",  "logger"};
 
 #define BROKERS "kafka1:9092,kafka2:9092,kafka3:9092"
 
@@ -375,6 +375,23 @@ static void put_hdfs(struct drawn_agent *agent, const char *name, unsigned place
         name, draw_batch());
 }
 
+/* Fields end with bytes that no text has: each text is a row. */
+static void put_hive(struct drawn_agent *agent, const char *name, unsigned place)
+{
+    put(agent,
+        "a.sinks.%s.hive.metastore = thrift://metastore:9083\na.sinks.%s.hive.database = default\n"
+        "a.sinks.%s.hive.table = %s\na.sinks.%s.serializer = DELIMITED\na.sinks.%s.serializer.fieldnames = "
+        "line\n"
+        "a.sinks.%s.serializer.delimiter = \"\\u0001\"\na.sinks.%s.penstock.hadoop.conf = /w/conf\n",
+        name, name, name, place == 0 ? "t" : "u", name, name, name, name);
+    put(agent,
+        "a.sinks.%s.batchSize = %u\na.sinks.%s.hive.txnsPerBatchAsk = "
+        "%u\na.sinks.%s.penstock.commit.interval = %u\n"
+        "a.sinks.%s.callTimeout = %u\na.sinks.%s.idleTimeout = %u\na.sinks.%s.heartBeatInterval = %u\n",
+        name, draw_batch(), name, one_of(1, 4, 100), name, one_of(0, 100, 2000), name,
+        one_of(2000, 10000, 30000), name, one_of(0, 1000, 10000), name, one_of(10, 100, 240));
+}
+
 static void put_sink(struct drawn_agent *agent, const char *name, const char *channel, enum agent_sink sink,
                      unsigned place)
 {
@@ -420,6 +437,9 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
         break;
     case SINK_HDFS:
         put_hdfs(agent, name, place);
+        break;
+    case SINK_HIVE:
+        put_hive(agent, name, place);
         break;
     case SINK_NULL:
         put(agent, "a.sinks.%s.batchSize = %u\n", name, batch_max);

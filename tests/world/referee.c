@@ -673,8 +673,9 @@ void referee_run_ended(struct run *run)
     if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed) && !is_named)
         violated(run, "%u acknowledged events are lost", ledger_lost());
     bool has_no_order = run->agent.shape == SHAPE_SHARED || run->agent.shape == SHAPE_GROUP;
-    has_no_order |= run->agent.workers > 1;   /* the order is that of one worker */
-    has_no_order |= run->agent.kafka_channel; /* .. and of one partition */
+    has_no_order |= run->agent.workers > 1;                 /* the order is that of one worker */
+    has_no_order |= run->agent.kafka_channel;               /* .. and of one partition */
+    has_no_order |= agent_has_sink(&run->agent, SINK_HIVE); /* rows of a table have none */
     bool to_kafka = run->agent.sinks[0] == SINK_KAFKA || run->agent.sinks[1] == SINK_KAFKA;
     bool spills = run->agent.channels[0] == CHANNEL_SPILLABLE || run->agent.channels[1] == CHANNEL_SPILLABLE;
     has_no_order |= spills && run->killed > 0; /* what memory had is gone, and its clients send it again */

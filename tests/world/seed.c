@@ -190,9 +190,9 @@ static void play(struct run *run, uint64_t seed, const char *only)
     ledger_begin();
     net_begin();
     agent_draw(&run->agent);
-    if (agent_has_sink(&run->agent, SINK_HDFS))
+    if (agent_has_sink(&run->agent, SINK_HDFS) || agent_has_sink(&run->agent, SINK_HIVE))
         world->long_parks =
-            false; /* a file that failed rests a second, which looks like a park without a deadline */
+            false; /* a file that failed, or a transaction that fills, rests a second, which looks like a park without a deadline */
     if (strstr(run->agent.name, only) == NULL)
         return;
     if (plan_without("turns"))

@@ -8,21 +8,6 @@
 
 /* ---- tables ---- */
 
-#define ORC_FORMATS "org.apache.hadoop.hive.ql.io.orc.Orc"
-
-/* A transactional table of lines in one bucket, below /w/hive. */
-static void set_usual(struct hive_table *table, const char *name)
-{
-    bool statement = table->statement;
-    *table = (struct hive_table){.bucket_count = -1, .created_s = 1, .statement = statement};
-    snprintf(table->name, sizeof table->name, "%s", name);
-    snprintf(table->columns, sizeof table->columns, "line:string");
-    snprintf(table->parameters, sizeof table->parameters, "transactional=true,bucketing_version=2");
-    snprintf(table->location, sizeof table->location, "file:/w/hive/%s", name);
-    snprintf(table->input, sizeof table->input, ORC_FORMATS "InputFormat");
-    snprintf(table->output, sizeof table->output, ORC_FORMATS "OutputFormat");
-}
-
 /* `format` text, json, openx: not transactional. */
 static bool set_format(struct hive_table *table, const char *format)
 {
@@ -83,7 +68,9 @@ static enum outcome set_table(struct scenario *scenario, const struct scenario_s
         return step_failed(scenario, "there are too many tables");
     if (table == NULL)
         table = &hive->tables[hive->table_count++];
-    set_usual(table, name);
+    bool statement = table->statement;
+    hive_table_usual(table, name);
+    table->statement = statement;
     for (const char *line = step->text; line != NULL && *line != 0;) {
         char key[64], value[1024];
         size_t length = strcspn(line, "\n");

@@ -234,6 +234,8 @@ static void commit(struct hive_metastore *hive, struct hive_out *out)
     txn->state = HIVE_COMMITTED;
     txn->has_lock = false;
     hive->commits[hive->commit_count++] = (unsigned)number;
+    if (hive->is_drawn)
+        hive_arrived(hive, (unsigned)number);
 }
 
 static void abort_txn(struct hive_metastore *hive, struct hive_out *out)

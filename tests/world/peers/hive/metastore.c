@@ -1,5 +1,6 @@
 #include "tests/world/peers/hive/metastore.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TIMEOUT_NS (300 * WORLD_NS_PER_S) /* hive.txn.timeout */
@@ -7,8 +8,24 @@
 enum { UNKNOWN_METHOD = 1, INTERNAL_ERROR = 6 }; /* of TApplicationException */
 enum { SILENT = 1 };                             /* the state of a connection */
 
+/* A drawn fault, as a rule for this call. */
+static struct hive_rule *drawn_rule(const struct hive_call *call)
+{
+    static const enum hive_fate fates[] = {
+        [SERVER_REFUSE] = HIVE_REFUSE, [SERVER_BREAK_BEFORE] = HIVE_LOSE, [SERVER_BREAK_AFTER] = HIVE_CUT};
+    static struct hive_rule rule;
+    enum server_fate fate = server_draw_fate();
+    if (fate == SERVER_TAKE)
+        return NULL;
+    rule = (struct hive_rule){.fate = fates[fate], .exception = 1 + 2 * (int)world_below(2)};
+    snprintf(rule.call, sizeof rule.call, "%.*s", (int)call->name.length, call->name.bytes);
+    return &rule;
+}
+
 static struct hive_rule *rule_of(struct hive_metastore *hive)
 {
+    if (hive->is_drawn)
+        return drawn_rule(&hive->call);
     for (unsigned i = 0; i < hive->rule_count; i++) {
         struct hive_rule *rule = &hive->rules[i];
         if (rule->left > 0 && strlen(rule->call) == hive->call.name.length &&

@@ -24,6 +24,7 @@ struct hive_table {
     char serde[128], serde_parameters[512]; /* of a table of text; "": it is ORC */
     char input[128], output[128];           /* formats */
     bool is_dropped;
+    unsigned far_end;              /* of a drawn agent */
     bool statement, has_exclusive; /* a statement waits for the exclusive lock, or has it */
 };
 
@@ -64,8 +65,8 @@ struct hive_metastore {
     struct world_peer *peer;
     struct net_listener *listener;
     struct connections connections;
-    int version; /* of Hive; 2 has no write ids, 1 no get_table_req */
-    bool is_drawn;
+    int version;   /* of Hive; 2 has no write ids, 1 no get_table_req */
+    bool is_drawn; /* the ledger gets the rows of each commit; servers may misbehave */
     unsigned table_count, partition_count, rule_count, txn_count, commit_count;
     struct hive_table tables[HIVE_TABLES_MAX];
     struct hive_partition partitions[HIVE_PARTITIONS_MAX];
@@ -79,6 +80,8 @@ struct hive_metastore {
 struct hive_metastore *hive_add(void);
 void hive_stop(struct hive_metastore *hive);
 void hive_start(struct hive_metastore *hive);
+/* Makes a transactional table of lines, below /w/hive. */
+void hive_table_usual(struct hive_table *table, const char *name);
 /* Returns the table of a name, or NULL. */
 struct hive_table *hive_table_of(struct hive_metastore *hive, const char *name, size_t length);
 /* Forgets partitions of a table: those whose names begin so. */
@@ -107,6 +110,8 @@ void hive_partition_name(const struct hive_table *table, const struct hive_text 
 
 /* ---- rows.c ---- */
 
+/* Tells the ledger of the rows of a transaction. */
+void hive_arrived(const struct hive_metastore *hive, unsigned txn);
 /* Adds the rows of a table's committed transactions, in the order of the commits, to a text of malloc: "day=mon one\ttwo\n". */
 void hive_rows(const struct hive_metastore *hive, const struct hive_table *table, char **text,
                size_t *length);

@@ -7,6 +7,7 @@
 
 #include "tests/support/orc_reader.h"
 #include "tests/world/disk.h"
+#include "tests/world/ledger.h"
 #include "tests/world/peers/hive/metastore.h"
 
 #define FIRST_COLUMN 7U /* behind the wrapper's five columns, and the row */
@@ -277,20 +278,38 @@ static void read_file(void *argument, const char *path, struct disk_inode *file)
     free(bytes);
 }
 
+static void read_txn(const struct hive_metastore *hive, unsigned number, struct reading *reading)
+{
+    const struct hive_txn *txn = &hive->txns[number];
+    char path[700];
+    reading->txn = number;
+    reading->partition = txn->name;
+    snprintf(path, sizeof path, "%s/delta_%07u_%07u", txn->directory, number, number);
+    if (disk_at(path) != NULL)
+        disk_walk(path, read_file, reading);
+}
+
+void hive_arrived(const struct hive_metastore *hive, unsigned txn)
+{
+    const struct hive_table *table = &hive->tables[hive->txns[txn].table];
+    char *text;
+    size_t length;
+    struct reading reading = {.out = open_memstream(&text, &length), .row = row_of(table->columns)};
+    read_txn(hive, txn, &reading);
+    fclose(reading.out);
+    free_column(reading.row);
+    ledger_at(table->far_end);
+    for (const char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1)
+        ledger_arrived(line, (size_t)(end - line));
+    free(text);
+}
+
 void hive_rows(const struct hive_metastore *hive, const struct hive_table *table, char **text, size_t *length)
 {
     struct reading reading = {.out = open_memstream(text, length), .row = row_of(table->columns)};
-    for (unsigned i = 0; i < hive->commit_count; i++) {
-        const struct hive_txn *txn = &hive->txns[hive->commits[i]];
-        char path[700];
-        if (&hive->tables[txn->table] != table)
-            continue;
-        reading.txn = hive->commits[i];
-        reading.partition = txn->name;
-        snprintf(path, sizeof path, "%s/delta_%07u_%07u", txn->directory, reading.txn, reading.txn);
-        if (disk_at(path) != NULL)
-            disk_walk(path, read_file, &reading);
-    }
+    for (unsigned i = 0; i < hive->commit_count; i++)
+        if (&hive->tables[hive->txns[hive->commits[i]].table] == table)
+            read_txn(hive, hive->commits[i], &reading);
     fclose(reading.out);
     free_column(reading.row);
 }

@@ -4,6 +4,19 @@
 
 #include "tests/world/peers/hive/metastore.h"
 
+#define ORC_FORMATS "org.apache.hadoop.hive.ql.io.orc.Orc"
+
+void hive_table_usual(struct hive_table *table, const char *name)
+{
+    *table = (struct hive_table){.bucket_count = -1, .created_s = 1};
+    snprintf(table->name, sizeof table->name, "%s", name);
+    snprintf(table->columns, sizeof table->columns, "line:string");
+    snprintf(table->parameters, sizeof table->parameters, "transactional=true,bucketing_version=2");
+    snprintf(table->location, sizeof table->location, "file:/w/hive/%s", name);
+    snprintf(table->input, sizeof table->input, ORC_FORMATS "InputFormat");
+    snprintf(table->output, sizeof table->output, ORC_FORMATS "OutputFormat");
+}
+
 static size_t count_words(const char *words)
 {
     size_t count = *words != 0;
