@@ -34,16 +34,31 @@ static uint64_t draw_arrival(void)
     return world->now_ns + net->latency_ns + (net->jitter_ns > 0 ? world_below(net->jitter_ns) : 0);
 }
 
+static bool listens_at(const struct net_listener *listener, struct net_address address)
+{
+    return listener->address.port == address.port &&
+           (listener->address.host == 0 || listener->address.host == address.host);
+}
+
+/* Of several listeners that share the address, one is drawn. */
+static struct net_listener *find_listener(struct net_address address)
+{
+    struct net_listener *found = NULL;
+    uint64_t count = 0;
+    for (struct net_listener *one = world->net->listeners; one != NULL; one = one->next)
+        if (listens_at(one, address) && (++count == 1 || world_below(count) == 0))
+            found = one;
+    return found;
+}
+
 static void open_or_refuse(struct net_end *end)
 {
-    struct net *net = world->net;
-    for (struct net_listener *listener = net->listeners; listener != NULL; listener = listener->next) {
-        if (listener->address.port != end->remote.port ||
-            (listener->address.host != 0 && listener->address.host != end->remote.host))
-            continue;
+    struct net_listener *listener = find_listener(end->remote);
+    if (listener != NULL) {
         end->state = NET_OPEN;
         end->other->state = NET_OPEN;
         end->other->peer = listener->peer;
+        end->other->listener = listener;
         tell(listener->peer, listener->description);
         return;
     }
@@ -170,32 +185,37 @@ static void forget(struct net_end **list, struct net_end *end)
     world_free(end, sizeof *end);
 }
 
-struct net_listener *net_listen(struct world_peer *peer, struct net_address address)
+static struct net_listener *listen_at(struct world_peer *peer, struct net_address address, bool shares)
 {
     struct net *net = world->net;
     for (const struct net_listener *other = net->listeners; other != NULL; other = other->next)
-        if (other->address.port == address.port &&
+        if (other->address.port == address.port && !(shares && other->shares) &&
             (other->address.host == address.host || other->address.host == 0 || address.host == 0))
             return NULL;
     struct net_listener *listener = world_allocate(sizeof *listener);
-    *listener = (struct net_listener){.next = net->listeners, .address = address, .peer = peer};
+    *listener =
+        (struct net_listener){.next = net->listeners, .address = address, .shares = shares, .peer = peer};
     if (address.port == 0)
         listener->address.port = net->next_port++;
     net->listeners = listener;
     return listener;
 }
 
-static bool is_of(const struct net_end *end, const struct net_listener *listener)
+struct net_listener *net_listen(struct world_peer *peer, struct net_address address)
 {
-    return end->local.port == listener->address.port &&
-           (listener->address.host == 0 || listener->address.host == end->local.host);
+    return listen_at(peer, address, false);
+}
+
+struct net_listener *net_listen_shared(struct net_address address)
+{
+    return listen_at(NULL, address, true);
 }
 
 void net_unlisten(struct net_listener *listener)
 {
     struct net *net = world->net;
     for (struct net_end *end = net->ends; end != NULL;) {
-        if (end->accepted || end->closed || end->state != NET_OPEN || !is_of(end, listener)) {
+        if (end->accepted || end->closed || end->state != NET_OPEN || end->listener != listener) {
             end = end->next;
             continue;
         }
@@ -230,7 +250,7 @@ struct net_end *net_accept(struct net_listener *listener)
 {
     struct net_end *oldest = NULL; /* new ends are first in the list */
     for (struct net_end *end = world->net->ends; end != NULL; end = end->next)
-        if (!end->accepted && !end->closed && end->state == NET_OPEN && is_of(end, listener))
+        if (!end->accepted && !end->closed && end->state == NET_OPEN && end->listener == listener)
             oldest = end;
     if (oldest != NULL) {
         oldest->accepted = true;
@@ -426,13 +446,39 @@ void net_close_datagrams(struct net_end *end)
     forget(&world->net->datagrams, end);
 }
 
+static bool takes(const struct net_end *end, struct net_address to)
+{
+    return end->local.port == to.port && (end->local.host == 0 || end->local.host == to.host);
+}
+
 static struct net_end *find_datagrams(struct net_address to)
 {
     struct net_end *end = world->net->datagrams;
-    while (end != NULL &&
-           (end->local.port != to.port || (end->local.host != 0 && end->local.host != to.host)))
+    while (end != NULL && !takes(end, to))
         end = end->next;
     return end;
+}
+
+/* Of sockets that share the address, a sender's datagrams go to the same one. */
+static struct net_end *find_shared(struct net_address from, struct net_address to)
+{
+    struct net_end *first = find_datagrams(to);
+    if (first == NULL || !first->shares)
+        return first;
+    unsigned count = 0;
+    for (struct net_end *end = first; end != NULL; end = end->next)
+        count += takes(end, to);
+    for (unsigned left = from.port % count; left > 0; left -= takes(first, to))
+        first = first->next;
+    return first;
+}
+
+bool net_keeps_datagrams(uint16_t port, bool shares)
+{
+    for (const struct net_end *end = world->net->datagrams; end != NULL; end = end->next)
+        if (end->local.port == port && !(shares && end->shares))
+            return true;
+    return false;
 }
 
 bool net_takes_datagrams(struct net_address to)
@@ -450,7 +496,7 @@ long net_send_datagram(struct net_end *end, struct net_address to, const void *b
 {
     if (length > 65507)
         return -EMSGSIZE;
-    struct net_end *other = find_datagrams(to);
+    struct net_end *other = find_shared(end->local, to);
     if (other != NULL && other->waiting + length <= world->net->datagram_bytes) {
         add_piece(other, bytes, length)->from = end->local;
         return (long)length;

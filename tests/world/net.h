@@ -40,6 +40,8 @@ struct net_end {
     bool shut, closed;                /* this end sends nothing more; is closed by its owner */
     uint32_t drops;                   /* datagrams for which there was no room */
     bool accepted;                    /* the owner of the listener has it */
+    bool shares;                      /* datagrams: other sockets may have the address, too */
+    struct net_listener *listener;    /* that it waits at; valid until it is accepted */
     struct world_peer *peer;          /* its owner is called when something happens; NULL: the agent */
     void *description;                /* the agent's */
 };
@@ -47,7 +49,8 @@ struct net_end {
 struct net_listener {
     struct net_listener *next;
     struct net_address address; /* host 0: any */
-    struct world_peer *peer;    /* NULL: the agent */
+    bool shares; /* SO_REUSEPORT: others may have the address, too, and get some of the connections */
+    struct world_peer *peer; /* NULL: the agent */
     void *description;
 };
 
@@ -85,6 +88,7 @@ const struct net_name *net_find_name(const char *name);
 /* The functions below serve the agent's sockets and the peers alike. Errors are negative errnos. */
 /* Returns NULL when the address is in use. */
 struct net_listener *net_listen(struct world_peer *peer, struct net_address address);
+struct net_listener *net_listen_shared(struct net_address address);
 void net_unlisten(struct net_listener *listener);
 struct net_end *net_connect(struct world_peer *peer, uint32_t from, struct net_address to);
 /* Returns the next connection of a listener, or NULL. */
@@ -102,6 +106,8 @@ short net_ready(const struct net_end *end);
 size_t net_arrived_bytes(const struct net_end *end);
 
 struct net_end *net_datagrams(struct world_peer *peer, struct net_address address);
+/* Returns whether a socket has this port, and does not share it (`shares`: with one that does). */
+bool net_keeps_datagrams(uint16_t port, bool shares);
 void net_close_datagrams(struct net_end *end);
 long net_send_datagram(struct net_end *end, struct net_address to, const void *bytes, size_t length);
 /* Returns how many bytes of datagrams the socket at an address has not read. */

@@ -28,6 +28,7 @@ struct agent_socket {
     struct net_listener *listener;
     struct net_end *end;
     struct net_address remote; /* of a connected datagram socket */
+    bool shares;               /* SO_REUSEPORT */
 };
 
 void net_tell_agent(void *description)
@@ -112,8 +113,7 @@ static bool has_connection(const struct agent_socket *socket)
 {
     struct net_listener *listener = socket->listener;
     for (const struct net_end *end = world->net->ends; end != NULL; end = end->next)
-        if (!end->accepted && !end->closed && end->state == NET_OPEN &&
-            end->local.port == listener->address.port)
+        if (!end->accepted && !end->closed && end->state == NET_OPEN && end->listener == listener)
             return true;
     return false;
 }
@@ -185,10 +185,10 @@ int bind(int fd, const struct sockaddr *address, socklen_t length)
         socket->bound.host >> 24 != NET_LOOPBACK >> 24) /* the machine's own addresses */
         return (int)descriptor_result(call_leave(-EADDRNOTAVAIL));
     if (socket->type == SOCK_DGRAM) {
-        for (const struct net_end *other = world->net->datagrams; other != NULL; other = other->next)
-            if (other->local.port == socket->bound.port && socket->bound.port != 0)
-                return (int)descriptor_result(call_leave(-EADDRINUSE));
+        if (socket->bound.port != 0 && net_keeps_datagrams(socket->bound.port, socket->shares))
+            return (int)descriptor_result(call_leave(-EADDRINUSE));
         own(fd, socket, net_datagrams(NULL, socket->bound));
+        socket->end->shares = socket->shares;
     }
     return (int)call_leave(0);
 }
@@ -200,7 +200,8 @@ int listen(int fd, int backlog)
     if (socket == NULL)
         return (int)descriptor_result(call_leave(-ENOTSOCK));
     if (socket->listener == NULL)
-        socket->listener = net_listen(NULL, socket->bound);
+        socket->listener =
+            socket->shares ? net_listen_shared(socket->bound) : net_listen(NULL, socket->bound);
     if (socket->listener == NULL)
         return (int)descriptor_result(call_leave(-EADDRINUSE));
     socket->listener->description = descriptor_get(fd);
@@ -309,7 +310,12 @@ int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict l
 
 int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
 {
-    return socket_of(fd) == NULL ? (int)descriptor_result(-ENOTSOCK) : 0;
+    struct agent_socket *socket = socket_of(fd);
+    if (socket == NULL)
+        return (int)descriptor_result(-ENOTSOCK);
+    if (level == SOL_SOCKET && name == SO_REUSEPORT && length == sizeof(int))
+        socket->shares = *(const int *)value != 0;
+    return 0;
 }
 
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length)
