@@ -253,6 +253,11 @@ static void put_source(struct drawn_agent *agent)
         put(agent, "a.sources.s.bind = 0.0.0.0\na.sources.s.port = %d\n", port);
         break;
     }
+    bool accepts = agent->source == SOURCE_NETCAT || agent->source == SOURCE_HTTP ||
+                   agent->source == SOURCE_AVRO || agent->source == SOURCE_THRIFT ||
+                   agent->source == SOURCE_SYSLOGTCP || agent->source == SOURCE_MULTIPORT;
+    if (accepts && agent->workers > 1 && world_below(3) == 0)
+        put(agent, "a.sources.s.penstock.workers = %u\n", agent->workers);
     put_interceptors(agent);
     put_selector(agent);
     if (agent->shape == SHAPE_TIER)
