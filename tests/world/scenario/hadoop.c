@@ -26,6 +26,11 @@ static enum outcome act(struct scenario *scenario, const struct scenario_step *s
     return STEP_DONE;
 }
 
+static void rot(struct hdfs_cluster *cluster, int which)
+{
+    cluster->rots[which] = true;
+}
+
 static void become_active(struct hdfs_cluster *cluster, int which)
 {
     cluster->active = which;
@@ -67,6 +72,8 @@ static enum outcome set_number(struct scenario *scenario, const struct scenario_
     uint64_t number = scenario_number(scenario->script, step, step->words[1]);
     if (strcmp(step->words[0], "quota") == 0)
         cluster->room_bytes = number;
+    else if (strcmp(step->words[0], "sums") == 0)
+        cluster->sum_type = (unsigned)number;
     else
         cluster->block_bytes = number;
     return STEP_DONE;
@@ -97,6 +104,8 @@ enum outcome step_hdfs(struct scenario *scenario, const struct scenario_step *st
         return act(scenario, step, hdfs_datanode_start, hdfs_namenode_start);
     if (strcmp(word, "silent") == 0)
         return act(scenario, step, be_silent, NULL);
+    if (strcmp(word, "rot") == 0)
+        return act(scenario, step, rot, NULL);
     if (strcmp(word, "active") == 0)
         return act(scenario, step, NULL, become_active);
     if (strcmp(word, "refuse") == 0 || strcmp(word, "hang") == 0)
@@ -113,7 +122,8 @@ enum outcome step_hdfs(struct scenario *scenario, const struct scenario_step *st
     }
     if (step->count == 2 && strcmp(word, "lease") == 0)
         return take_lease(scenario, step->words[1]);
-    if (step->count == 2 && (strcmp(word, "quota") == 0 || strcmp(word, "block") == 0))
+    if (step->count == 2 &&
+        (strcmp(word, "quota") == 0 || strcmp(word, "sums") == 0 || strcmp(word, "block") == 0))
         return set_number(scenario, step);
     return step_failed(scenario, "there is no step hdfs %s", word);
 }

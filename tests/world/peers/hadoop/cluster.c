@@ -62,6 +62,7 @@ void hdfs_datanode_stop(struct hdfs_cluster *cluster, int which)
 
 void hdfs_datanode_start(struct hdfs_cluster *cluster, int which)
 {
+    cluster->rots[which] = false;
     cluster->is_silent[which] = false;
     if (cluster->datanodes[which] != NULL)
         return;
@@ -162,6 +163,7 @@ struct hdfs_cluster *hdfs_add(void)
     char name[16];
     struct hdfs_cluster *cluster = world_allocate(sizeof *cluster);
     cluster->block_bytes = UINT64_C(128) << 20;
+    cluster->sum_type = 2;
     cluster->calls =
         (struct connections){.room = HDFS_ROOM_BYTES, .take = hdfs_take_call, .argument = cluster};
     cluster->transfers =

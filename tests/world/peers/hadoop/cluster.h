@@ -93,6 +93,8 @@ struct hdfs_cluster {
     int active;                                     /* the namenode; -1: both are standby */
     bool is_safe;                                   /* safe mode */
     bool is_silent[HDFS_DATANODES];                 /* the datanode takes bytes and says nothing */
+    bool rots[HDFS_DATANODES];                      /* a reader gets other bytes than were written */
+    unsigned sum_type;                              /* of what is read: 0 none, 1 CRC32, 2 CRC32C */
     unsigned fails[HDFS_DATANODES]; /* so many of its next packets get `status` in an acknowledgement */
     unsigned status;
     uint64_t room_bytes, used_bytes; /* of the quota; 0: none */

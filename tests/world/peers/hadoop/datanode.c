@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "tests/world/peers/hadoop/cluster.h"
 #include "tests/world/peers/kafka/wire.h"
 
 enum { WRITE_BLOCK = 80, READ_BLOCK = 81, TRANSFER_BLOCK = 86 };
 enum { STAGE_RECOVERY = 3, STAGE_CLOSE_RECOVERY = 5, STAGE_CREATE = 6 };
+enum { NO_SUMS, CRC32, CRC32C };
 enum { SUCCESS = 0, ERROR = 1, ERROR_CHECKSUM = 2 };
 
 #define VERSION 28
@@ -250,7 +252,12 @@ static bool copy_block(struct hdfs_cluster *cluster, struct connection *connecti
     return respond(connection, SUCCESS, -1, NULL);
 }
 
-static void put_packet(struct proto_out *out, uint64_t offset, int64_t number, bool is_last,
+static uint32_t sum_of(unsigned type, const unsigned char *data, size_t length)
+{
+    return type == CRC32 ? (uint32_t)crc32(0, data, (uInt)length) : kafka_crc32c(data, length);
+}
+
+static void put_packet(struct proto_out *out, unsigned type, uint64_t offset, int64_t number, bool is_last,
                        const unsigned char *data, size_t length)
 {
     unsigned char head[32];
@@ -259,14 +266,15 @@ static void put_packet(struct proto_out *out, uint64_t offset, int64_t number, b
     proto_put_fixed(&header, 2, (uint64_t)number, 8);
     proto_put_number(&header, 3, is_last);
     proto_put_fixed(&header, 4, length, 4);
-    size_t body = 4 + (length + CHUNK_BYTES - 1) / CHUNK_BYTES * 4 + length;
+    size_t sums = type == NO_SUMS ? 0 : (length + CHUNK_BYTES - 1) / CHUNK_BYTES * 4,
+           body = 4 + sums + length;
     const unsigned char lengths[] = {(unsigned char)(body >> 24),         (unsigned char)(body >> 16),
                                      (unsigned char)(body >> 8),          (unsigned char)body,
                                      (unsigned char)(header.length >> 8), (unsigned char)header.length};
     proto_put(out, lengths, sizeof lengths);
     proto_put(out, head, header.length);
-    for (size_t at = 0; at < length; at += CHUNK_BYTES) {
-        uint32_t sum = kafka_crc32c(data + at, length - at < CHUNK_BYTES ? length - at : CHUNK_BYTES);
+    for (size_t at = 0; at < length && sums > 0; at += CHUNK_BYTES) {
+        uint32_t sum = sum_of(type, data + at, length - at < CHUNK_BYTES ? length - at : CHUNK_BYTES);
         const unsigned char text[] = {(unsigned char)(sum >> 24), (unsigned char)(sum >> 16),
                                       (unsigned char)(sum >> 8), (unsigned char)sum};
         proto_put(out, text, sizeof text);
@@ -290,14 +298,20 @@ static bool read_block(struct hdfs_cluster *cluster, struct connection *connecti
     size_t begin = proto_begin(&out, 0);
     proto_put_number(&out, 1, SUCCESS);
     size_t information = proto_begin(&out, 4), checksum = proto_begin(&out, 1);
-    proto_put_number(&out, 1, 2); /* CRC32C */
+    proto_put_number(&out, 1, cluster->sum_type);
     proto_put_number(&out, 2, CHUNK_BYTES);
     proto_end(&out, checksum);
     proto_put_number(&out, 2, 0);
     proto_end(&out, information);
     proto_end(&out, begin);
-    put_packet(&out, 0, 0, false, bytes, length);
-    put_packet(&out, length, 1, true, NULL, 0);
+    size_t half =
+        length > 2 * CHUNK_BYTES ? CHUNK_BYTES : length; /* a packet has whole chunks, but for the last one */
+    put_packet(&out, cluster->sum_type, 0, 0, false, bytes, half);
+    if (half < length)
+        put_packet(&out, cluster->sum_type, half, 1, false, bytes + half, length - half);
+    if (cluster->rots[connection->server])
+        out.bytes[out.length - 2] ^= 1;
+    put_packet(&out, cluster->sum_type, length, 2, true, NULL, 0);
     world_free(bytes, length + 1);
     send_answer(connection, &out);
     return true;

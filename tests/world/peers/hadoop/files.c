@@ -396,16 +396,17 @@ uint64_t hdfs_recoveries(struct hdfs_cluster *cluster)
 }
 
 /* A file that was put there without a client is a block of its own, which the first two datanodes have. */
-struct hdfs_file *hdfs_adopt(struct hdfs_cluster *cluster, struct disk_inode *inode)
+/* Two datanodes have a copy of it. */
+static struct hdfs_block *adopt_block(struct hdfs_cluster *cluster, struct disk_inode *inode, uint64_t offset,
+                                      size_t length)
 {
-    size_t length = (size_t)inode->now.size;
-    struct hdfs_file *file = world_allocate(sizeof *file);
     struct hdfs_block *block = world_allocate(sizeof *block);
     char *bytes = world_allocate(length + 1);
-    disk_read(inode, 0, bytes, length);
+    disk_read(inode, offset, bytes, length);
     *block = (struct hdfs_block){.id = ++cluster->next_block + (1U << 30),
                                  .generation = ++cluster->next_generation + 1000,
                                  .acknowledged = length,
+                                 .offset = offset,
                                  .is_whole = true};
     for (unsigned i = 0; i < 2; i++) {
         struct hdfs_replica *replica = &block->replicas[i];
@@ -413,8 +414,20 @@ struct hdfs_file *hdfs_adopt(struct hdfs_cluster *cluster, struct disk_inode *in
         disk_bytes_put(&replica->bytes, 0, bytes, length);
         disk_bytes_resize(&replica->bytes, length);
     }
-    *file = (struct hdfs_file){.next = cluster->files, .inode = inode, .count = 1, .blocks = {block}};
-    cluster->files = file;
     world_free(bytes, length + 1);
+    return block;
+}
+
+struct hdfs_file *hdfs_adopt(struct hdfs_cluster *cluster, struct disk_inode *inode)
+{
+    struct hdfs_file *file = world_allocate(sizeof *file);
+    *file = (struct hdfs_file){.next = cluster->files, .inode = inode, .block_bytes = cluster->block_bytes};
+    uint64_t offset = 0, length = inode->now.size;
+    do {
+        uint64_t bytes = length - offset < file->block_bytes ? length - offset : file->block_bytes;
+        file->blocks[file->count++] = adopt_block(cluster, inode, offset, (size_t)bytes);
+        offset += bytes;
+    } while (offset < length && file->count < HDFS_BLOCKS_MAX);
+    cluster->files = file;
     return file;
 }
