@@ -28,6 +28,8 @@ struct world_life {
     uint32_t acknowledged_from, acknowledged; /* events, before it and after it */
     unsigned threads, descriptors;            /* that it had when the agent had ended */
     int64_t doubled;                          /* events that its account calls possibly doubled */
+    int64_t kept;                             /* .. kept in durable channels */
+    uint32_t sent;                            /* events, before it and in it */
     int64_t memory_bytes;                     /* by how much its heap had grown */
     char metrics[4096], ready[1024];          /* what /metrics and /readyz said when it had stopped */
 };
