@@ -106,6 +106,7 @@ void ledger_sent(uint32_t number)
 
 void ledger_acknowledged(uint32_t number)
 {
+    world->ledger->acknowledgements += world->ledger->acknowledged[number] == 0;
     world->ledger->acknowledged[number] = 1;
 }
 

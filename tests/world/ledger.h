@@ -42,6 +42,7 @@ struct arrival {
 struct ledger {
     uint32_t count;
     uint8_t acknowledged[LEDGER_EVENTS_MAX];
+    uint32_t acknowledgements;       /* events that are acknowledged */
     uint8_t sent[LEDGER_EVENTS_MAX]; /* times, completely; 255: 255 and more */
     uint8_t arrived[LEDGER_FAR_ENDS][LEDGER_EVENTS_MAX];
     uint8_t repeated[LEDGER_EVENTS_MAX]; /* times that its sender did not know, and sent it again */

@@ -21,8 +21,10 @@
 #include "tests/world/turn.h"
 
 #define MS UINT64_C(1000000)
-#define SETTLE_NS (UINT64_C(60000) * MS)    /* longer than a group waits for a member that was killed */
-#define PATIENCE_NS (UINT64_C(300000) * MS) /* for everything to arrive once the faults have ended */
+#define SETTLE_NS (UINT64_C(60000) * MS) /* longer than a group waits for a member that was killed */
+#define PATIENCE_NS                                                                                          \
+    (UINT64_C(300000) *                                                                                      \
+     MS) /* for everything to arrive once the faults have ended, if the agent acknowledges nothing more */
 
 /* What is done so far: grows as long as anything arrives. */
 static uint64_t progress(void)
@@ -41,6 +43,10 @@ static void stop_step(struct world_peer *peer)
 {
     const struct stage *stage = peer->state;
     const struct life_plan *plan = &stage->plan;
+    if (plan->is_last && world->settled_acknowledgements != world->ledger->acknowledgements) {
+        world->settled_acknowledgements = world->ledger->acknowledgements;
+        world->patience_ns = world->now_ns + PATIENCE_NS;
+    }
     bool settles = plan->is_last && world->now_ns < world->patience_ns;
     if (settles && (!peers_are_done() || world->settled != progress())) {
         world->settled = progress();

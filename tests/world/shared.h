@@ -87,9 +87,10 @@ struct world {
     struct net *net;
     struct ledger *ledger;
     struct world_peer *peers;
-    uint64_t patience_ns, settled,
-        settled_calls; /* of the last life: until when its peers may need; how much had arrived, and how many calls it had made when it was looked last */
-    unsigned life;     /* the number of the agent's life */
+    /* Of the last life: until when its peers may need; how much had arrived, how many events were acknowledged and how many calls it had made when it was
+     * looked last. */
+    uint64_t patience_ns, settled, settled_acknowledgements, settled_calls;
+    unsigned life;            /* the number of the agent's life */
     struct world_life *facts; /* of this life, for the referee; NULL: nobody judges (referee.h) */
     bool ended_well;          /* the life before this one: in order, and no call failed */
     bool server_faults;       /* servers misbehave */

@@ -51,8 +51,7 @@ int rpc_call_answered(struct client *client, int status)
     uint32_t events = client->call[0];
     if (status != RPC_OK) {
         client->refused = true;
-        for (uint32_t i = 0; i < events; i++)
-            ledger_ordered(client->window[i], 0); /* those of the next call may have been taken */
+        rpc_order_lost(client); /* of the next calls some may have been taken, and some refused */
         for (uint32_t i = events; i < client->written; i++)
             ledger_repeated(client->window[i]);
         return 0;
