@@ -242,7 +242,7 @@ enum outcome step_kafka(struct scenario *scenario, const struct scenario_step *s
                  {"throttle", 2, 2, set_throttle},
                  {"limit", 2, 2, set_limit},
                  {"write", 2, 3, write_records}};
-    static const char *const versions[] = {"2.3", "3.1", "4.0"};
+    static const char *const versions[] = {"2.3", "3.1", "4.0", "0.10"};
     const char *word = step->count > 0 ? step->words[0] : "";
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(kinds[i].name, word) != 0)
@@ -256,10 +256,10 @@ enum outcome step_kafka(struct scenario *scenario, const struct scenario_step *s
         return kinds[i].run(scenario, step);
     }
     scenario->kafka = kafka_add();
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         if (strcmp(word, versions[i]) == 0)
             kafka_set_generation(scenario->kafka, i);
-        else if (i == 2 && *word != 0 && strcmp(word, versions[scenario->kafka->generation]) != 0)
+        else if (i == 3 && *word != 0 && strcmp(word, versions[scenario->kafka->generation]) != 0)
             scenario_mistake(scenario->script->file, step->line, "there is no kafka %s", word);
     return STEP_DONE;
 }

@@ -190,6 +190,7 @@ struct kafka_asked {
     char name[KAFKA_NAME_MAX];
     int32_t number, epoch;
     int64_t offset;
+    size_t most;  /* bytes that it wants */
     int64_t told; /* the end of the log in the last answer; -1: none */
 };
 
@@ -220,7 +221,7 @@ enum {
 
 struct kafka_cluster {
     struct world_peer *peer;
-    int generation; /* which versions of requests the brokers know: 0: Kafka 2.3, 1: 3.1, 2: 4.0 */
+    int generation; /* which versions of requests the brokers know: 0: Kafka 2.3, 1: 3.1, 2: 4.0, 3: 0.10 */
     struct net_listener *listeners[KAFKA_BROKERS]; /* NULL: the broker is away */
     uint64_t back_ns[KAFKA_BROKERS];
     bool hangs[KAFKA_BROKERS], leaves_metadata[KAFKA_BROKERS];
@@ -308,6 +309,22 @@ void kafka_write_lines(struct kafka_topic *topic, int32_t number, const char *te
 /* Calls `note` with each record that a reader of committed records sees. */
 void kafka_each_record(struct kafka_topic *topic, int32_t number,
                        void (*note)(void *argument, const struct kafka_record *record), void *argument);
+
+/* A batch that is made in `out`: its head has its place until the end, which also compresses the records. */
+void kafka_batch_begin(struct kafka_out *out);
+void kafka_batch_add(struct kafka_out *out, int32_t delta, int64_t delta_ms, const char *key,
+                     int64_t key_length, const char *value, size_t length);
+void kafka_batch_end(struct kafka_out *out, int32_t count, int codec, int64_t first_ms);
+int kafka_batch_codec(const struct kafka_batch *batch);
+void kafka_batch_records(const struct kafka_batch *batch,
+                         void (*note)(void *argument, const struct kafka_record *record), void *argument);
+
+/* ---- messages.c: format 1, of brokers before Kafka 0.11 ---- */
+
+int kafka_append_messages(struct kafka_topic *topic, int32_t number, const unsigned char *bytes,
+                          int64_t length, int64_t *offset);
+/* Without those before `from`, unless they are compressed. */
+void kafka_put_messages(struct kafka_out *out, const struct kafka_batch *batch, int64_t from);
 
 /* ---- codec.c: by the libraries that wrote the formats ---- */
 

@@ -33,7 +33,7 @@ static void read_part(const struct kafka_cluster *cluster, struct kafka_request 
         kafka_get(in, 4); /* epoch of the last record */
     if (request->version >= 5)
         kafka_get(in, 8); /* start of a follower's log */
-    kafka_get(in, 4);
+    part.most = (size_t)kafka_get(in, 4);
     kafka_get_tags(in);
     if (fetch->count == KAFKA_ASKED_MAX)
         world_fatal("the agent asks for more than %d partitions", KAFKA_ASKED_MAX);
@@ -61,8 +61,9 @@ static void read_fetch(const struct kafka_cluster *cluster, struct kafka_request
     kafka_get(in, 4); /* replica */
     fetch->wait_ns = (uint64_t)kafka_get(in, 4) * MS;
     kafka_get(in, 4); /* least bytes */
-    kafka_get(in, 4); /* most */
-    fetch->committed_only = kafka_get(in, 1) == 1;
+    if (request->version >= 3)
+        kafka_get(in, 4); /* most */
+    fetch->committed_only = request->version >= 4 && kafka_get(in, 1) == 1;
     if (request->version >= 7) {
         fetch->session = (int32_t)kafka_get(in, 4);
         fetch->epoch = (int32_t)kafka_get(in, 4);
@@ -258,6 +259,20 @@ static void put_batches(const struct kafka_request *request, const struct kafka_
             (unsigned char)(1 << world_below(8));
 }
 
+/* Messages of format 1. The last one is cut where the partition's part of the answer ends. */
+static void put_messages(const struct kafka_request *request, const struct kafka_partition *partition,
+                         const struct kafka_asked *part, struct kafka_out *answer)
+{
+    size_t length_at = answer->length, count = batches_of(partition, request->broker);
+    kafka_put_count(answer, 0);
+    for (size_t i = kafka_batch_at(partition, part->offset);
+         i < count && answer->length - length_at - 4 < part->most; i++)
+        kafka_put_messages(answer, &partition->batches[i], part->offset);
+    if (answer->length - length_at - 4 > part->most)
+        answer->length = length_at + 4 + part->most;
+    kafka_patch(answer, length_at, (int64_t)(answer->length - length_at - 4), 4);
+}
+
 static void put_part(struct kafka_cluster *cluster, struct kafka_request *request, struct kafka_asked *part,
                      const struct fetch *fetch, struct kafka_out *answer)
 {
@@ -287,14 +302,18 @@ static void put_part(struct kafka_cluster *cluster, struct kafka_request *reques
     kafka_put(answer, part->number, 4);
     kafka_put(answer, error, 2);
     kafka_put(answer, partition != NULL ? partition->end : -1, 8);
-    kafka_put(answer, partition != NULL ? kafka_stable(partition) : -1, 8);
+    if (request->version >= 4)
+        kafka_put(answer, partition != NULL ? kafka_stable(partition) : -1, 8);
     if (request->version >= 5)
         kafka_put(answer, partition != NULL ? 0 : -1, 8);
-    if (partition != NULL) {
+    if (partition != NULL && request->version < 4) {
+        put_messages(request, partition, part, answer);
+    } else if (partition != NULL) {
         put_batches(request, partition, part->offset, fetch, answer);
         part->told = partition->end;
     } else {
-        kafka_put_count(answer, -1);
+        if (request->version >= 4)
+            kafka_put_count(answer, -1);
         if (request->version >= 11)
             kafka_put(answer, -1, 4);
         kafka_put_count(answer, 0);
@@ -388,6 +407,8 @@ enum kafka_served kafka_list_offsets(struct kafka_cluster *cluster, struct kafka
         for (; count > 0 && !in->bad; count--) {
             int32_t number = (int32_t)kafka_get(in, 4);
             int64_t time = kafka_get(in, 8);
+            if (request->version == 0)
+                kafka_get(in, 4); /* how many offsets */
             const struct kafka_partition *partition =
                 kafka_partition_of(cluster, kafka_topic_named(cluster, name), number);
             int error = partition == NULL ? KAFKA_UNKNOWN_TOPIC_OR_PARTITION
@@ -396,7 +417,10 @@ enum kafka_served kafka_list_offsets(struct kafka_cluster *cluster, struct kafka
                             : fail_partition(cluster, request, name, number);
             kafka_put(answer, number, 4);
             kafka_put(answer, error, 2);
-            kafka_put(answer, -1, 8); /* time */
+            if (request->version == 0)
+                kafka_put_count(answer, 1);
+            else
+                kafka_put(answer, -1, 8); /* time */
             kafka_put(answer,
                       error != KAFKA_NONE ? -1
                       : time == LATEST    ? readable_end(partition, committed_only)

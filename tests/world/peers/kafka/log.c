@@ -208,11 +208,10 @@ int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char 
 }
 
 /* Writes what is before the records, once they are there. */
-static void put_head(struct kafka_out *out, int32_t count, int64_t attributes, int64_t producer,
-                     int16_t epoch)
+static void put_head_of(struct kafka_out *out, int32_t count, int64_t attributes, int64_t time_ms,
+                        int64_t producer, int16_t epoch)
 {
     struct kafka_out head = {.bytes = out->bytes, .room = HEAD_BYTES};
-    int64_t time_ms = WORLD_WALL_START_S * INT64_C(1000) + (int64_t)(world->now_ns / 1000000);
     kafka_put(&head, 0, 8);
     kafka_put(&head, (int64_t)out->length - 12, 4);
     kafka_put(&head, 0, 4);
@@ -229,13 +228,20 @@ static void put_head(struct kafka_out *out, int32_t count, int64_t attributes, i
     kafka_patch(&head, CRC_AT, kafka_crc32c(out->bytes + ATTRIBUTES_AT, out->length - ATTRIBUTES_AT), 4);
 }
 
-static void put_record(struct kafka_out *out, int32_t delta, const char *key, int64_t key_length,
-                       const char *value, size_t length, const char *header)
+static void put_head(struct kafka_out *out, int32_t count, int64_t attributes, int64_t producer,
+                     int16_t epoch)
+{
+    int64_t time_ms = WORLD_WALL_START_S * INT64_C(1000) + (int64_t)(world->now_ns / 1000000);
+    put_head_of(out, count, attributes, time_ms, producer, epoch);
+}
+
+static void put_record_of(struct kafka_out *out, int32_t delta, int64_t delta_ms, const char *key,
+                          int64_t key_length, const char *value, size_t length, const char *header)
 {
     static unsigned char bytes[RECORDS_BYTES];
     struct kafka_out record = {.bytes = bytes, .room = sizeof bytes};
     kafka_put(&record, 0, 1);
-    kafka_put_varint(&record, 0);
+    kafka_put_varint(&record, delta_ms);
     kafka_put_varint(&record, delta);
     kafka_put_varint(&record, key_length);
     if (key_length > 0)
@@ -253,6 +259,12 @@ static void put_record(struct kafka_out *out, int32_t delta, const char *key, in
     kafka_put_bytes(out, bytes, record.length);
 }
 
+static void put_record(struct kafka_out *out, int32_t delta, const char *key, int64_t key_length,
+                       const char *value, size_t length, const char *header)
+{
+    put_record_of(out, delta, 0, key, key_length, value, length, header);
+}
+
 /* The records behind the head. */
 static void compress(struct kafka_out *out, int codec)
 {
@@ -263,6 +275,35 @@ static void compress(struct kafka_out *out, int codec)
         kafka_compress(codec, out->bytes + HEAD_BYTES, out->length - HEAD_BYTES, &length);
     out->length = HEAD_BYTES;
     kafka_put_bytes(out, bytes, length);
+}
+
+void kafka_batch_begin(struct kafka_out *out)
+{
+    out->length = HEAD_BYTES;
+}
+
+void kafka_batch_add(struct kafka_out *out, int32_t delta, int64_t delta_ms, const char *key,
+                     int64_t key_length, const char *value, size_t length)
+{
+    put_record_of(out, delta, delta_ms, key, key_length, value, length, NULL);
+}
+
+void kafka_batch_end(struct kafka_out *out, int32_t count, int codec, int64_t first_ms)
+{
+    compress(out, codec);
+    put_head_of(out, count, codec, first_ms, -1, -1);
+}
+
+int kafka_batch_codec(const struct kafka_batch *batch)
+{
+    return batch->bytes[ATTRIBUTES_AT + 1] & 7;
+}
+
+void kafka_batch_records(const struct kafka_batch *one, note_record *note, void *argument)
+{
+    struct batch batch;
+    if (read_batch(one->bytes, (int64_t)one->length, &batch))
+        read_records(&batch, note, argument);
 }
 
 void kafka_write_lines(struct kafka_topic *topic, int32_t number, const char *text, size_t length, int codec)

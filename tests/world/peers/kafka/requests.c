@@ -8,7 +8,8 @@
 #define INVALID_RECORD 87
 #define COUNT_AT 57 /* in a batch: how many records it has */
 #define API_VERSIONS 18
-#define GENERATIONS 3
+#define GENERATIONS 4
+#define OLD 3       /* Kafka 0.10 */
 #define ID_BEGINS 7 /* the upper half of each topic's id */
 
 static enum kafka_served answer_versions(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
@@ -19,27 +20,35 @@ static const struct {
     int16_t key, least, most[GENERATIONS], flexible;
     enum kafka_served (*serve)(struct kafka_cluster *, struct kafka_request *, struct kafka_out *);
 } requests[] = {
-    {0, 3, {7, 8, 12}, 9, answer_produce},
-    {1, 4, {11, 13, 13}, 12, kafka_fetch},
-    {2, 1, {2, 2, 2}, 6, kafka_list_offsets},
-    {3, 1, {7, 10, 10}, 9, answer_metadata},
-    {8, 2, {7, 7, 7}, 8, kafka_commit},
-    {9, 1, {5, 7, 7}, 6, kafka_offsets},
-    {10, 0, {1, 1, 1}, 3, kafka_coordinator},
-    {11, 0, {5, 9, 9}, 6, kafka_join},
-    {12, 0, {3, 3, 3}, 4, kafka_heartbeat},
-    {13, 0, {1, 1, 1}, 4, kafka_leave},
-    {14, 0, {3, 3, 3}, 4, kafka_sync},
-    {15, 0, {2, 2, 2}, 5, kafka_describe},
-    {API_VERSIONS, 0, {3, 3, 3}, 3, answer_versions},
-    {22, 0, {1, 1, 1}, 2, kafka_producer_id},
-    {23, 3, {3, 3, 3}, 4, kafka_epochs},
-    {24, 0, {1, 1, 1}, 3, kafka_add_partitions},
-    {25, 0, {1, 1, 1}, 3, kafka_add_offsets},
-    {26, 0, {1, 1, 5}, 3, kafka_end_transaction},
-    {28, 0, {2, 3, 5}, 3, kafka_commit_in_transaction},
+    {0, 3, {7, 8, 12, 2}, 9, answer_produce},
+    {1, 4, {11, 13, 13, 2}, 12, kafka_fetch},
+    {2, 1, {2, 2, 2, 0}, 6, kafka_list_offsets},
+    {3, 1, {7, 10, 10, 1}, 9, answer_metadata},
+    {8, 2, {7, 7, 7, 2}, 8, kafka_commit},
+    {9, 1, {5, 7, 7, 1}, 6, kafka_offsets},
+    {10, 0, {1, 1, 1, 0}, 3, kafka_coordinator},
+    {11, 0, {5, 9, 9, 0}, 6, kafka_join},
+    {12, 0, {3, 3, 3, 0}, 4, kafka_heartbeat},
+    {13, 0, {1, 1, 1, 0}, 4, kafka_leave},
+    {14, 0, {3, 3, 3, 0}, 4, kafka_sync},
+    {15, 0, {2, 2, 2, 0}, 5, kafka_describe},
+    {API_VERSIONS, 0, {3, 3, 3, 0}, 3, answer_versions},
+    {22, 0, {1, 1, 1, -1}, 2, kafka_producer_id},
+    {23, 3, {3, 3, 3, -1}, 4, kafka_epochs},
+    {24, 0, {1, 1, 1, -1}, 3, kafka_add_partitions},
+    {25, 0, {1, 1, 1, -1}, 3, kafka_add_offsets},
+    {26, 0, {1, 1, 5, -1}, 3, kafka_end_transaction},
+    {28, 0, {2, 3, 5, -1}, 3, kafka_commit_in_transaction},
 };
 #define REQUESTS (sizeof requests / sizeof *requests)
+
+#define VERSIONS_AT 12
+
+/* Old brokers have all versions from 0 on. */
+static int16_t least_of(const struct kafka_cluster *cluster, size_t at)
+{
+    return cluster->generation == OLD ? 0 : requests[at].least;
+}
 
 /* ---- topics ---- */
 
@@ -100,14 +109,25 @@ static void put_features(struct kafka_out *answer)
 static enum kafka_served answer_versions(struct kafka_cluster *cluster, struct kafka_request *request,
                                          struct kafka_out *answer)
 {
-    kafka_put(answer, KAFKA_NONE, 2);
-    kafka_put_count(answer, REQUESTS);
-    for (size_t i = 0; i < REQUESTS; i++) {
+    bool is_known = request->version <= requests[VERSIONS_AT].most[cluster->generation];
+    if (!is_known)
+        answer->flexible = false; /* an answer of version 0 */
+    kafka_put(answer, is_known ? KAFKA_NONE : KAFKA_UNSUPPORTED_VERSION, 2);
+    size_t count_at = answer->length;
+    int offered = 0;
+    kafka_put_count(answer, 0);
+    for (size_t i = 0; i < REQUESTS && is_known; i++) {
+        if (requests[i].most[cluster->generation] < 0)
+            continue;
+        offered++;
         kafka_put(answer, requests[i].key, 2);
-        kafka_put(answer, requests[i].least, 2);
+        kafka_put(answer, least_of(cluster, i), 2);
         kafka_put(answer, requests[i].most[cluster->generation], 2);
         kafka_put_tags(answer);
     }
+    kafka_patch_count(answer, count_at, offered);
+    if (!is_known)
+        return KAFKA_ANSWERED;
     if (request->version >= 1)
         kafka_put(answer, 0, 4); /* throttle */
     if (request->version >= 3 && cluster->generation == 2)
@@ -290,7 +310,8 @@ static int produce(struct kafka_cluster *cluster, const struct kafka_request *re
         error =
             kafka_check_transaction(cluster, id, batch->at, length, topic, number, request->version >= 12);
     if (error == KAFKA_NONE)
-        error = kafka_append(&cluster->topics[topic], number, batch->at, length, offset);
+        error = (cluster->generation == OLD ? kafka_append_messages : kafka_append)(
+            &cluster->topics[topic], number, batch->at, length, offset);
     if (error != KAFKA_NONE)
         return error;
     cluster->changed = true;
@@ -341,8 +362,9 @@ static enum kafka_served answer_produce(struct kafka_cluster *cluster, struct ka
                                         struct kafka_out *answer)
 {
     struct kafka_in *in = &request->in;
-    char id[KAFKA_NAME_MAX], name[KAFKA_NAME_MAX];
-    kafka_get_text(in, id, sizeof id);
+    char id[KAFKA_NAME_MAX] = "", name[KAFKA_NAME_MAX];
+    if (request->version >= 3)
+        kafka_get_text(in, id, sizeof id);
     int64_t acks = kafka_get(in, 2);
     kafka_get(in, 4); /* timeout */
     int64_t topics = kafka_echo_count(in, answer);
@@ -383,8 +405,8 @@ enum kafka_served kafka_serve(struct kafka_cluster *cluster, struct connection *
     size_t at = 0;
     while (at < REQUESTS && requests[at].key != request.key)
         at++;
-    if (at == REQUESTS || request.version < requests[at].least ||
-        request.version > requests[at].most[cluster->generation])
+    if (at == REQUESTS || request.version < least_of(cluster, at) ||
+        (request.version > requests[at].most[cluster->generation] && request.key != API_VERSIONS))
         world_fatal("the agent sent a request %d in version %d, which the brokers do not offer", request.key,
                     request.version);
     in.flexible = answer->flexible = request.version >= requests[at].flexible;
