@@ -97,8 +97,7 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-/* Starts a worker's thread on its CPU, if `cpus` names one: the engine itself chooses none
- * (docs/decisions/0017-workers.md). */
+/* Starts a worker's thread on its CPU, if `cpus` names one: the engine itself chooses none (docs/decisions/0017-workers.md). */
 static enum ps_status thread_start(struct ps_engine *engine, unsigned id, struct ps_texts cpus,
                                    struct ps_err *err)
 {
@@ -143,9 +142,8 @@ enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, s
     return PS_OK;
 }
 
-/* Frees the orders before the last ones that every worker has taken: each worker reads the pointer again in
- * every cycle. Does not wait: a worker that is stuck, or opens its stages for seconds, must not keep control
- * from signals and the watchdog. */
+/* Frees the orders before the last ones that every worker has taken: each worker reads the pointer again in every cycle. Does not wait: a
+ * worker that is stuck, or opens its stages for seconds, must not keep control from signals and the watchdog. */
 static void orders_free_old(struct ps_engine *engine)
 {
     struct ps_orders *kept = engine->orders;
@@ -234,9 +232,8 @@ static void append_left(struct ps_lease **left, uint16_t channel, struct ps_leas
     }
 }
 
-/* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may count the
- * lease. Marks the lease failed, unless it was delivered or promised: the position of a source that stays open must not
- * move past it. */
+/* Hands the lease to its batch's home worker, which releases it with the next orders: only that worker may count the lease. Marks the lease
+ * failed, unless it was delivered or promised: the position of a source that stays open must not move past it. */
 static void discard(struct ps_engine *engine, struct ps_lease *lease)
 {
     lease->failed |= lease->settled < lease->count;
@@ -252,9 +249,8 @@ static void count_left(struct ps_left *left, const struct ps_lease *lease)
     left->batches++;
 }
 
-/* Counts the events of a lease that are lost. Does not count dead letters that a durable channel has not promised: the
- * sink that wrote these letters gave their events back to its own channel, and the events are counted there if that
- * channel does not keep them. */
+/* Counts the events of a lease that are lost. Does not count dead letters that a durable channel has not promised: the sink that wrote these
+ * letters gave their events back to its own channel, and the events are counted there if that channel does not keep them. */
 static void count_lost(struct ps_left *lost, struct ps_lease *lease)
 {
     if (ps_batch_home(lease->batch)->is_copy && ps_lease_home(lease)->owed)
@@ -305,8 +301,7 @@ static void keep_channel(struct ps_engine *engine, const struct ps_plan *plan, s
     }
 }
 
-/* Calls `forsake` of a channel that is removed and leaves events outside of the agent, unless a channel of `next` takes
- * them from there. */
+/* Calls `forsake` of a channel that is removed and leaves events outside of the agent, unless a channel of `next` takes them from there. */
 static void forsake_unless_continued(const struct ps_stage_spec *stage, const struct ps_plan *next)
 {
     const struct ps_engine_channel_ops *ops = ps_engine_channel(stage->ops->channel);

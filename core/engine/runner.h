@@ -52,8 +52,7 @@ struct ps_runner {
     uint32_t halted; /* OPEN: the source reads nothing more (ps_port_halted); relaxed reads from any thread */
     bool watched;    /* the stage's epoll wakes the worker */
     uint32_t lack;   /* enum ps_lack: of the open stage; relaxed reads from any thread */
-    /* wall clock: since when the stage is not open although it should be, or lacks something; 0: neither. Relaxed
-     * reads from any thread */
+    /* wall clock: since when the stage is not open although it should be, or lacks something; 0: neither. Relaxed reads from any thread */
     int64_t since_ms;
     struct ps_log_backoff lacking; /* the lack that is logged */
     bool
@@ -68,8 +67,7 @@ struct ps_runner {
     bool failure_said;             /* the log has had a failure, and not that it is over */
     struct ps_runner_look look;
     struct ps_tap *tap;
-    /* The agent's name, and the directory for the stage's dead letters; NULL: there are none, or they go to a
-     * channel. */
+    /* The agent's name, and the directory for the stage's dead letters; NULL: there are none, or they go to a channel. */
     const char *letters_agent, *letters_directory;
     struct ps_dead_letter_channel *letters; /* puts the stage's dead letters into a channel; or NULL */
     unsigned instance;
@@ -106,8 +104,7 @@ struct ps_source_runner {
     struct ps_channel_plan *channels; /* of the plan */
     const unsigned *producers;        /* the runner's producer number at each of the source's channels */
     struct ps_links *links; /* other threads read them only while the control thread holds the agent's lock */
-    /* After a reload that exchanged the chain: the previous plan's links, through which input already read goes. Else
-     * NULL. */
+    /* After a reload that exchanged the chain: the previous plan's links, through which input already read goes. Else NULL. */
     struct ps_links *old_links;
     uint64_t exchange_ns; /* when that input was first seen in the old links; 0: not yet */
     uint64_t reopen_ns;   /* when a chain that a reload could not open is opened again for that input */
@@ -206,8 +203,7 @@ struct ps_sink_runner {
     struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
     /* Monotonic: when the sink last delivered something, or last had nothing to deliver. Any thread reads it. */
     uint64_t progress_ns;
-    /* While the agent stops: the time since which no event is lost if the sink delivers nothing more; 0: events would
-     * be lost. */
+    /* While the agent stops: the time since which no event is lost if the sink delivers nothing more; 0: events would be lost. */
     uint64_t free_since_ns;
     /* failures in a row of the open sink, since its last delivery; any thread reads it */
     uint32_t trouble_count;
@@ -225,8 +221,7 @@ struct ps_sink_runner {
 void ps_runner_init(struct ps_runner *runner, struct ps_worker *worker, const struct ps_stage_spec *spec,
                     unsigned instance, unsigned instances);
 void ps_runner_fini(struct ps_runner *runner);
-/* Sets where the runner's dead letters go: `deadletter` is the value of penstock.deadletter, or NULL. Called when the
- * runner is made. */
+/* Sets where the runner's dead letters go: `deadletter` is the value of penstock.deadletter, or NULL. Called when the runner is made. */
 void ps_runner_set_letters(struct ps_runner *runner, struct ps_plan *plan, const char *deadletter,
                            const struct ps_dead_letter_target *target);
 /* Opens port.dead_letter_queue if the stage has dead letters and it is not open yet. Returns false if it cannot be
@@ -239,18 +234,15 @@ static inline bool ps_runner_letters_written(const struct ps_runner *runner)
     return PS_LIKELY(queue == NULL) ||
            ps_dead_letter_queue_written(queue) == ps_dead_letter_queue_sent(queue);
 }
-/* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is
- * open. */
+/* Opens the stage when it is closed, or when it failed to open and the next try is due. Returns whether it is open. */
 bool ps_runner_open(struct ps_runner *runner, const struct ps_now *now);
-/* Returns whether ps_runner_open would try to open a stage that is closed: its last open did not fail, or the backoff
- * is over. */
+/* Returns whether ps_runner_open would try to open a stage that is closed: its last open did not fail, or the backoff is over. */
 bool ps_runner_may_open(const struct ps_runner *runner, const struct ps_now *now);
 /* Called when the stage, or a link of its chain (`failed`), could not be opened. Logs and counts the failure, keeps the
  * reason for metrics and /readyz, and sets the time of the next try. */
 void ps_runner_fail(struct ps_runner *runner, const struct ps_stage_spec *failed, const struct ps_err *err,
                     const struct ps_now *now);
-/* Sets whether the worker watches the stage's epoll, if it has one. When this is impossible the stage fails
- * (ps_port_failed). */
+/* Sets whether the worker watches the stage's epoll, if it has one. When this is impossible the stage fails (ps_port_failed). */
 void ps_runner_watch(struct ps_runner *runner, bool watch);
 /* Closes the open stage in the next cycle, and opens it again in the one after: no failure. */
 void ps_runner_restart(struct ps_runner *runner);
@@ -301,16 +293,14 @@ bool ps_source_runner_cycle(struct ps_source_runner *runner, const struct ps_now
 /* Takes no new input from now on. `next`: the plan that follows; NULL: none. When it keeps all channels, drained
  * means that no answer is pending; else that all batches are returned. */
 void ps_source_runner_drain(struct ps_source_runner *runner, const struct ps_plan *next);
-/* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` of the source (a
- * consumer must poll its broker) and, if `has_channels`, of its channels. `has_channels` is false while control
- * strips the channels. */
+/* Between two plans that both have the source: reads nothing and puts nothing, but calls `tick` of the source (a consumer must poll its broker)
+ * and, if `has_channels`, of its channels. `has_channels` is false while control strips the channels. */
 void ps_source_runner_pause(struct ps_source_runner *runner, bool has_channels, const struct ps_now *now);
 /* Uses the next plan's channels from now on; leases pending for a channel go to the one of the same name. When that
  * plan has another chain for the source, the next turns exchange it (runner->old_links). */
 void ps_source_runner_adopt(struct ps_source_runner *runner, struct ps_plan *plan, size_t source);
-/* Closes the stage. `next`: the plan that follows; NULL: none. Leases pending for a channel that `next` keeps are
- * left to the source that follows (ps_source_runner_inherit); others are appended to *left; ps_lease_home.channel
- * has the channel's number. */
+/* Closes the stage. `next`: the plan that follows; NULL: none. Leases pending for a channel that `next` keeps are left to the source that
+ * follows (ps_source_runner_inherit); others are appended to *left; ps_lease_home.channel has the channel's number. */
 void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_plan *next,
                             struct ps_lease **left, const struct ps_now *now);
 
@@ -318,8 +308,7 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
 /* Leaves the leases of a runner that is being closed: see ps_source_runner_close. */
 void ps_source_runner_leave_leases(struct ps_source_runner *runner, const struct ps_plan *next,
                                    struct ps_lease **left);
-/* Called when the runner follows a closed one of the same name and instance. Takes over the leases that the closed
- * runner left. */
+/* Called when the runner follows a closed one of the same name and instance. Takes over the leases that the closed runner left. */
 void ps_source_runner_inherit(struct ps_source_runner *runner, struct ps_source_runner *closed);
 /* Gives leases the numbers of the runner's channels; `channels`: the list to which their present numbers belong. */
 void ps_source_runner_renumber(const struct ps_source_runner *runner, struct ps_lease *list,
@@ -342,8 +331,7 @@ void ps_source_runner_withdraw(struct ps_source_runner *runner);
 /* Writes why a channel does not take the source's lease: it is full, or cannot write (core/engine/source/wait.c).
  * Returns false if no lease waits for a channel. */
 bool ps_source_runner_why_full(const struct ps_source_runner *runner, char *text, size_t room);
-/* Forgets the leases that a chain has made before it was given up: the window counts the leases of a batch only when
- * all of them are made. */
+/* Forgets the leases that a chain has made before it was given up: the window counts the leases of a batch only when all of them are made. */
 void ps_source_runner_forget_chain(struct ps_source_runner *runner);
 /* Called when the batch has left the chain. Returns the chain's own lease. */
 void ps_source_runner_end_chain(struct ps_source_runner *runner);
@@ -389,8 +377,7 @@ void ps_source_runner_accept(struct ps_source_runner *runner, const struct ps_ba
 /* Reports to the source that the batch will not be accepted. `reason` is one line. */
 void ps_source_runner_refuse(struct ps_source_runner *runner, struct ps_batch *batch, const char *reason,
                              const struct ps_now *now);
-/* Called when an interceptor cannot handle the batch in the chain. Returns whether the source could refuse the batch,
- * and has. */
+/* Called when an interceptor cannot handle the batch in the chain. Returns whether the source could refuse the batch, and has. */
 bool ps_source_runner_chain_failed(struct ps_source_runner *runner, const struct ps_now *now);
 
 /* ---- the chain (core/engine/chain.c) ---- */
@@ -409,13 +396,11 @@ void ps_links_destroy(struct ps_links *links);
 /* Called when no batch is left in the old chain: closes and destroys it, and opens the new one if the old one was
  * open. If the new one cannot be opened, the source fails (ps_port_failed). */
 void ps_chain_exchange(struct ps_source_runner *runner, const struct ps_now *now);
-/* Runs the rest of the chain and makes the leases (runner->pending). Returns false when it must be called
- * again. */
+/* Runs the rest of the chain and makes the leases (runner->pending). Returns false when it must be called again. */
 bool ps_chain_run(struct ps_source_runner *runner, const struct ps_now *now);
 /* Calls the interceptors that want to be called at every cycle. Returns when they must be called again, or PS_NEVER. */
 uint64_t ps_chain_tick(struct ps_source_runner *runner, const struct ps_now *now);
-/* Called when an interceptor could not handle the batch: the next batches have fewer events, because one event may be
- * the cause. */
+/* Called when an interceptor could not handle the batch: the next batches have fewer events, because one event may be the cause. */
 void ps_chain_fewer_rows(struct ps_source_runner *runner);
 /* Returns how many rows a batch may have: fewer when the interceptors make events much longer, or more of them. */
 uint32_t ps_chain_rows_max(const struct ps_source_runner *runner);
@@ -430,9 +415,8 @@ bool ps_sink_runner_write_dead_letters(struct ps_sink_runner *runner);
 /* ---- waking workers (core/engine/waiting.c) ---- */
 /* Wakes one worker with a sink that waits for a lease. Called after each put. */
 void ps_wake_consumer(struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* Called when the channel took this lease, with an answer other than PS_PUT_FULL: makes the source wait for the
- * lease, or wakes a consumer. Another thread may have the lease already, but the lease is returned to this worker, so
- * it still exists. */
+/* Called when the channel took this lease, with an answer other than PS_PUT_FULL: makes the source wait for the lease, or wakes a consumer.
+ * Another thread may have the lease already, but the lease is returned to this worker, so it still exists. */
 void ps_channel_took(struct ps_worker *worker, const struct ps_channel_plan *channel, struct ps_lease *lease,
                      enum ps_put put);
 /* Wakes the workers with a source that waits for room. Called after leases were taken. */
@@ -443,9 +427,8 @@ void ps_sink_runner_pass_on(struct ps_sink_runner *runner);
  * runner. Returns whether it must look again first. */
 bool ps_source_runner_join(struct ps_source_runner *runner);
 bool ps_sink_runner_join(struct ps_sink_runner *runner);
-/* Called when a producer that stops finds no room in the channel for its first lease, or finds room again: until then
- * the channel's sinks make room, even if they may leave events there (ps_sink_runner_may_leave). Wakes their workers.
- * Thread: the producer's worker. */
+/* Called when a producer that stops finds no room in the channel for its first lease, or finds room again: until then the channel's sinks make
+ * room, even if they may leave events there (ps_sink_runner_may_leave). Wakes their workers. Thread: the producer's worker. */
 void ps_hold_back(struct ps_worker *worker, const struct ps_channel_plan *channel, unsigned producer,
                   bool held_back);
 /* The same for all channels of a source. `stops` false: no producer of the source stops any longer. */
@@ -459,8 +442,7 @@ void ps_sink_runner_leave(struct ps_sink_runner *runner);
 /* ---- sink ---- */
 struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps_plan *plan, size_t sink);
 void ps_sink_runner_destroy(struct ps_sink_runner *runner);
-/* Runs one turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something
- * moved. */
+/* Runs one turn. `draining`: the sources have stopped, so an empty channel stays empty. Returns whether something moved. */
 bool ps_sink_runner_cycle(struct ps_sink_runner *runner, bool draining, const struct ps_now *now);
 /* Runs one turn of a sink that takes no lease until the next orders (ps_worker_sink_rests, or a sink that a reload
  * adopts, in CLOSE): serves the sockets and timers of the sink and of its channel. The sink gives no lease back. */
@@ -491,7 +473,6 @@ bool ps_sink_runner_part(struct ps_sink_runner *runner, const struct ps_plan *ne
  * given back their leases, before any of these sinks is closed. */
 void ps_sink_runner_take_rest(struct ps_sink_runner *runner, const struct ps_plan *next,
                               struct ps_lease **left, const struct ps_now *now);
-/* Closes the stage. With `leaves`, which is for the last sink of its consumer, it also leaves the channel, unless
- * `next` keeps it. */
+/* Closes the stage. With `leaves`, which is for the last sink of its consumer, it also leaves the channel, unless `next` keeps it. */
 void ps_sink_runner_close(struct ps_sink_runner *runner, const struct ps_plan *next, bool leaves,
                           const struct ps_now *now);

@@ -1,5 +1,4 @@
-/* A running agent: an engine and the plan it runs; start, reload, stop. Thread: control, except the metrics
- * provider. */
+/* A running agent: an engine and the plan it runs; start, reload, stop. Thread: control, except the metrics provider. */
 #pragma once
 
 #include "core/engine/engine.h"
@@ -22,9 +21,8 @@ struct ps_agent *ps_agent_start(struct ps_agent_spec *spec, const struct ps_mach
  * While any of the three fails, the old plan keeps running, unchanged; the failure is counted, and /readyz and
  * penstock_configuration_reload_successful show it until a reload succeeds. */
 
-/* Checks the new configuration and makes its plan, which the caller builds with ps_plan_build: on any thread,
- * because compiling rules takes long. Sets *next to NULL when nothing changed: then the reload is over. Owns
- * the spec from now on. */
+/* Checks the new configuration and makes its plan, which the caller builds with ps_plan_build: on any thread, because compiling rules takes
+ * long. Sets *next to NULL when nothing changed: then the reload is over. Owns the spec from now on. */
 enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spec *spec,
                                      const struct ps_machine *machine, struct ps_plan **next,
                                      struct ps_err *err);
@@ -76,7 +74,6 @@ bool ps_agent_is_moving(const struct ps_agent *agent, uint64_t limit_ms, unsigne
 /* Returns the source of data for the metrics server (core/engine/agent/metrics.c). */
 struct ps_metrics_source ps_agent_metrics(struct ps_agent *agent);
 
-/* The same for the dump: waits for nothing, not even for the agent's lock, which control itself may hold while it
- * waits for a worker. While workers replace the runners of one plan by the next it visits neither sources nor sinks.
- * Thread: control. */
+/* The same for the dump: waits for nothing, not even for the agent's lock, which control itself may hold while it waits for a worker. While
+ * workers replace the runners of one plan by the next it visits neither sources nor sinks. Thread: control. */
 struct ps_metrics_source ps_agent_look(struct ps_agent *agent);
