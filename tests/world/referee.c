@@ -280,6 +280,9 @@ static void check_counts(struct run *run)
     if (!life->reloads) {
         expect(run, "EventDrainSuccessCount", metric(life, "SINK.k", "EventDrainSuccessCount"), delivered);
         expect(run, "EventAcceptedCount", metric(life, "SOURCE.s", "EventAcceptedCount"), accepted);
+        expect(run, "EventReceivedCount", metric(life, "SOURCE.s", "EventReceivedCount"), accepted);
+        expect(run, "EventPutSuccessCount", metric(life, "CHANNEL.c", "EventPutSuccessCount"), accepted);
+        expect(run, "EventTakeSuccessCount", metric(life, "CHANNEL.c", "EventTakeSuccessCount"), delivered);
     }
     if (run->agent.source >= SOURCE_NETCAT && run->agent.source <= SOURCE_THRIFT)
         expect(run, "accepted", accepted, (int64_t)(life->acknowledged - life->acknowledged_from));
