@@ -239,6 +239,25 @@ static bool sqlite_make_room(void *database)
 
 /* ---- connecting ---- */
 
+/* SQLite takes a journal that it cannot look at for none, and undoes with it, at a later start, everything that was committed since. So
+ * this fails while a journal with contents is beside the open database, or cannot be looked for. SQLite marks one that is over with a zero. */
+static enum ps_status has_no_journal(const struct ps_database_settings *settings, struct ps_err *err)
+{
+    char path[4096], first = 0;
+    path_beside(settings, "-journal", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? PS_OK : ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
+    ssize_t got = read(fd, &first, 1);
+    int error = errno;
+    close(fd);
+    if (got < 0)
+        return ps_err_set(err, "%s cannot be read: %s", path, strerror(error));
+    return got == 0 || first == 0
+               ? PS_OK
+               : ps_err_set(err, "SQLite did not see the journal %s, which is not over", path);
+}
+
 static struct sqlite *open_file(const struct ps_database_settings *settings, struct ps_err *err)
 {
     struct sqlite *sqlite = ps_must_alloc(1, sizeof *sqlite, "a database");
@@ -250,7 +269,7 @@ static struct sqlite *open_file(const struct ps_database_settings *settings, str
     if (code != SQLITE_OK)
         (void)failed(sqlite, err);
     else if (sqlite_execute(sqlite, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", err) == PS_OK &&
-             note_file(sqlite, err) == PS_OK)
+             note_file(sqlite, err) == PS_OK && has_no_journal(settings, err) == PS_OK)
         return sqlite;
     sqlite_close(sqlite);
     return NULL;
