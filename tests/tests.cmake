@@ -246,15 +246,19 @@ foreach(line ${slots})
   endif()
 endforeach()
 
-# The world: the whole agent, whose calls of the system the program itself defines (tests/world). Sanitizers have symbols of their own there.
-if(NOT PS_SANITIZE)
+# The world: the whole agent, whose calls of the system the program itself defines (tests/world). ThreadSanitizer and libFuzzer have symbols of their own there.
+if(NOT PS_SANITIZE MATCHES "thread|fuzzer")
   file(GLOB world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/world/*.c ${CMAKE_SOURCE_DIR}/tests/world/calls/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/*.c
     ${CMAKE_SOURCE_DIR}/tests/world/scenario/*.c
     ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/rpc/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/hadoop/*.c
     ${CMAKE_SOURCE_DIR}/tests/world/peers/hive/*.c ${CMAKE_SOURCE_DIR}/tests/support/orc_reader.c)
   set_source_files_properties(${world_sources} PROPERTIES COMPILE_OPTIONS "-Wno-unused-parameter;-Wno-missing-prototypes;-U_FORTIFY_SOURCE;-fno-builtin")
   # The world's own allocations never fail; those of the product's code may (tests/world/calls/memory.c).
-  set_source_files_properties(${world_sources} PROPERTIES COMPILE_DEFINITIONS "malloc=__libc_malloc;calloc=__libc_calloc;realloc=__libc_realloc;strdup=world_strdup")
+  set(own __libc)
+  if(PS_SANITIZE STREQUAL "address")
+    set(own __interceptor)
+  endif()
+  set_source_files_properties(${world_sources} PROPERTIES COMPILE_DEFINITIONS "malloc=${own}_malloc;calloc=${own}_calloc;realloc=${own}_realloc;strdup=world_strdup")
   add_executable(world ${world_sources})
   target_link_libraries(world PRIVATE ps_commands ps_bench ps_engine)
   target_link_options(world PRIVATE -rdynamic -Wl,--wrap=ps_metrics_server_start,--wrap=ps_metrics_server_stop)

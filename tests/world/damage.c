@@ -23,8 +23,13 @@ bool damage_is_named(size_t from)
                                         "all segments of the log are missing",
                                         "that no sink had is lost",
                                         "that no sink had are lost",
-                                        "the state of the log cannot be read",
                                         NULL};
+    return says(words, from);
+}
+
+bool damage_of_state_is_named(size_t from)
+{
+    static const char *const words[] = {"the state of the log cannot be read", NULL};
     return says(words, from);
 }
 

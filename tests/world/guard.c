@@ -15,6 +15,7 @@
 #include <ucontext.h>
 
 #include "tests/world/real.h"
+#include "tests/world/sanitizer.h"
 #include "tests/world/turn.h"
 
 /* Memory and threads of libc's inside. */
@@ -35,6 +36,9 @@ static void on_call(int number, siginfo_t *info, void *context_)
     if (turn_is_ours()) {
         Dl_info place = {0};
         dladdr(info->si_call_addr, &place);
+        if (sanitizer_calls(place.dli_fname, info->si_syscall, (const char *)registers[REG_RSI],
+                            (size_t)registers[REG_RDX]))
+            goto real;
         char reason[200];
         snprintf(reason, sizeof reason, "system call %d of %s in %s%s%s", info->si_syscall,
                  place.dli_sname == NULL ? "?" : place.dli_sname,
@@ -42,6 +46,7 @@ static void on_call(int number, siginfo_t *info, void *context_)
                  info->si_syscall == SYS_openat ? (const char *)registers[REG_RSI] : "");
         turn_end_life(WORLD_ESCAPED, 0, reason);
     }
+real:
     registers[REG_RAX] =
         real_call(info->si_syscall, registers[REG_RDI], registers[REG_RSI], registers[REG_RDX],
                   registers[REG_R10], registers[REG_R8], registers[REG_R9]);

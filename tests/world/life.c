@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "commands/commands.h"
+#include "tests/world/block.h"
 #include "tests/world/descriptor.h"
 #include "tests/world/fault.h"
 #include "tests/world/guard.h"
@@ -27,6 +28,7 @@ static _Noreturn void live(const char *path)
     guard_install();
     environ = environment;
     turn_begin();
+    blocks_begin();
     descriptors_begin();
     stdio_begin();
     char file[256];
@@ -57,7 +59,7 @@ enum world_end life_run(const char *path)
     while (real_call(SYS_wait4, pid, (long)&status, 0, 0, 0, 0) < 0)
         ;
     net_agent_died();
-    if (world->end == WORLD_RUNS)
+    if (world->end == WORLD_RUNS && world->reason[0] == 0)
         snprintf(world->reason, sizeof world->reason, "the process ended by signal %d", WTERMSIG(status));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
         exit(99); /* world_fatal has said why */

@@ -2,7 +2,6 @@
 #include "tests/world/referee.h"
 
 #include <fcntl.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "tests/world/net.h"
 #include "tests/world/fault.h"
 #include "tests/world/peers/peers.h"
+#include "tests/world/sanitizer.h"
 #include "tests/world/turn.h"
 
 static const struct {
@@ -68,8 +68,7 @@ void referee_agent_begins(void)
 {
     if (world->facts == NULL)
         return;
-    struct mallinfo2 heap = mallinfo2();
-    heap_before = (int64_t)(heap.uordblks + heap.hblkhd);
+    heap_before = sanitizer_heap_bytes();
 }
 
 static void *sleep_long(void *argument)
@@ -112,9 +111,9 @@ void referee_agent_ended(void)
     if (life == NULL)
         return;
     plant_rest();
-    struct mallinfo2 heap = mallinfo2();
+    int64_t heap = sanitizer_heap_bytes();
     usleep(100000); /* threads that nobody waits for end now */
-    life->memory_bytes = (int64_t)(heap.uordblks + heap.hblkhd) - heap_before;
+    life->memory_bytes = heap - heap_before;
     life->threads = turn_threads();
     life->descriptors = descriptors_open();
 }
@@ -411,7 +410,9 @@ static void check_damage(struct run *run)
     const char *path = run->agent.encrypts ? damage_plain_text() : NULL;
     if (path != NULL)
         violated(run, "the text of an event is in plain in %s", path);
-    if (!run->decayed && damage_is_named(world->facts->output_from))
+    size_t from = world->facts->output_from;
+    if (!run->decayed &&
+        (damage_is_named(from) || (run->failed_calls == 0 && damage_of_state_is_named(from))))
         violated(run, "life %u: the log names damage, and nothing was damaged", run->life_count);
 }
 
@@ -686,8 +687,8 @@ void referee_run_ended(struct run *run)
         violated(run, "an event arrived that nobody sent: %s", ledger->invention);
     if (ledger->wrong_headers > 0)
         violated(run, "%u events arrived with wrong headers", ledger->wrong_headers);
-    bool is_named =
-        run->decayed && world->plant != PLANT_SILENT && (damage_is_named(0) || damage_is_suspected(0));
+    bool is_named = run->decayed && world->plant != PLANT_SILENT &&
+                    (damage_is_named(0) || damage_of_state_is_named(0) || damage_is_suspected(0));
     if (ledger_lost() > 0 && (run->agent.survives_kills || undisturbed) && !is_named)
         violated(run, "%u acknowledged events are lost", ledger_lost());
     bool has_no_order = run->agent.shape == SHAPE_SHARED || run->agent.shape == SHAPE_GROUP;

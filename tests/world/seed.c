@@ -202,7 +202,7 @@ static void play(struct run *run, uint64_t seed, const char *only)
     if (strstr(run->agent.name, only) == NULL)
         return;
     if (plan_without("turns"))
-        world->pass_share = 0;
+        world->pass_share = world->blocks_most = 0;
     world->random += plan_limits.schedule * UINT64_C(0xa0761d6478bd642f);
     play_lives(run, seed);
 }
@@ -240,8 +240,10 @@ struct run *seed_play(uint64_t seed, const char *only, enum world_plant plant, b
         ;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 99)
         exit(99); /* world_fatal has said why */
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (WIFSIGNALED(status))
         world_fatal("the process of a run ended by signal %d", WTERMSIG(status));
+    if (WEXITSTATUS(status) != 0)
+        world_fatal("the process of a run ended with %d", WEXITSTATUS(status));
     return run->life_count == 0 ? NULL : run;
 }
 

@@ -71,9 +71,11 @@ struct world {
     uint64_t calls_max;  /* of a life; then it is WORLD_ENDLESS */
     bool long_parks;     /* workers without a deadline sleep until they are woken, not for a second */
     uint32_t pass_share; /* of 65536 calls, after how many the turn is passed */
-    bool has_compiler;   /* of expressions: a child (calls/child.c) */
-    bool has_births;     /* the file system keeps times of birth */
-    bool traces;         /* each call is a line on the real standard error */
+    uint32_t
+        blocks_most; /* basic blocks of the product after which it is passed, at most; 0: it is not (block.c) */
+    bool has_compiler; /* of expressions: a child (calls/child.c) */
+    bool has_births;   /* the file system keeps times of birth */
+    bool traces;       /* each call is a line on the real standard error */
     enum world_plant plant;
     enum world_end end;
     int exit_code;

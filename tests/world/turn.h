@@ -17,6 +17,8 @@ bool turn_is_ours(void);
 /* Begins a call: counts it, adds it to the history, lets time pass, kills the process if this is the call, and may pass the
  * turn. `name` is a literal. */
 void call_enter(const char *name, uint64_t a, uint64_t b);
+/* May pass the turn at a basic block of the product. */
+void turn_block(void);
 /* Between these two the calling thread keeps the turn: libc holds a lock that no other thread may ask for. */
 void turn_hold(void);
 void turn_release(void);

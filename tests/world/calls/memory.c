@@ -4,7 +4,9 @@
 #undef calloc
 #undef realloc
 #undef strdup
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,15 +14,48 @@
 #include "tests/world/fault.h"
 #include "tests/world/turn.h"
 
-extern void *__libc_malloc(size_t bytes), *__libc_calloc(size_t count, size_t bytes),
-    *__libc_realloc(void *memory, size_t bytes);
+/* Those behind these: libc's, or AddressSanitizer's. */
+#ifdef __SANITIZE_ADDRESS__
+#define own_malloc __interceptor_malloc
+#define own_calloc __interceptor_calloc
+#define own_realloc __interceptor_realloc
+#else
+#define own_malloc __libc_malloc
+#define own_calloc __libc_calloc
+#define own_realloc __libc_realloc
+#endif
+extern void *own_malloc(size_t bytes), *own_calloc(size_t count, size_t bytes),
+    *own_realloc(void *memory, size_t bytes);
 extern const char __executable_start[], etext[];
 
-#define FUNCTION_BYTES 256U /* a function of core/base.c has fewer */
+struct function {
+    uintptr_t begin, bytes;
+};
 
-static bool is_inside(uintptr_t caller, uintptr_t function)
+/* Where a function of the program is. */
+static struct function find(void *begin)
 {
-    return caller >= function && caller < function + FUNCTION_BYTES;
+    Dl_info place;
+    ElfW(Sym) *symbol = NULL;
+    if (dladdr1(begin, &place, (void **)&symbol, RTLD_DL_SYMENT) == 0 || symbol == NULL)
+        world_fatal("a function has no symbol");
+    return (struct function){(uintptr_t)begin, symbol->st_size};
+}
+
+/* Returns whether an address is in a function of core/base.c that ends the process. */
+static bool must_succeed(uintptr_t caller)
+{
+    static struct function functions[4];
+    if (functions[0].begin == 0) {
+        functions[0] = find((void *)ps_must_alloc);
+        functions[1] = find((void *)ps_must_realloc);
+        functions[2] = find((void *)ps_must_copy_text);
+        functions[3] = find((void *)ps_must_open_text);
+    }
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        if (caller - functions[i].begin < functions[i].bytes)
+            return true;
+    return false;
 }
 
 static bool fails(const void *caller_)
@@ -29,8 +64,7 @@ static bool fails(const void *caller_)
     if (!turn_is_ours() || world->faults == NULL || !world->faults->memory_fails ||
         caller < (uintptr_t)__executable_start || caller >= (uintptr_t)etext)
         return false;
-    if (is_inside(caller, (uintptr_t)ps_must_alloc) || is_inside(caller, (uintptr_t)ps_must_realloc) ||
-        is_inside(caller, (uintptr_t)ps_must_copy_text) || is_inside(caller, (uintptr_t)ps_must_open_text))
+    if (must_succeed(caller))
         return false;
     int error = fault_strikes(FAULT_MEMORY, NULL);
     if (error == 0)
@@ -42,24 +76,24 @@ static bool fails(const void *caller_)
 
 void *malloc(size_t bytes)
 {
-    return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(bytes);
+    return fails(__builtin_return_address(0)) ? NULL : own_malloc(bytes);
 }
 
 void *calloc(size_t count, size_t bytes)
 {
-    return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(count, bytes);
+    return fails(__builtin_return_address(0)) ? NULL : own_calloc(count, bytes);
 }
 
 void *realloc(void *memory, size_t bytes)
 {
-    return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(memory, bytes);
+    return fails(__builtin_return_address(0)) ? NULL : own_realloc(memory, bytes);
 }
 
 char *world_strdup(const char *text);
 char *world_strdup(const char *text)
 {
     size_t bytes = strlen(text) + 1;
-    return memcpy(__libc_malloc(bytes), text, bytes);
+    return memcpy(own_malloc(bytes), text, bytes);
 }
 
 char *strdup(const char *text)

@@ -88,7 +88,8 @@ void kafka_put_bytes(struct kafka_out *out, const void *bytes, size_t length)
         out->full = true;
         return;
     }
-    memcpy(out->bytes + out->length, bytes, length);
+    if (length > 0) /* `bytes` may be NULL */
+        memcpy(out->bytes + out->length, bytes, length);
     out->length += length;
 }
 
