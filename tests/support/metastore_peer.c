@@ -30,12 +30,6 @@ struct link {
     size_t length;
 };
 
-struct trouble { /* of the next calls of a name */
-    char call[48];
-    unsigned left;
-    int16_t exception; /* its field in the answer; 0: none */
-};
-
 static struct {
     pthread_t thread;
     pthread_mutex_t lock; /* guards all that follows */
@@ -46,19 +40,15 @@ static struct {
     struct link links[LINKS_MAX];
     size_t link_count;
     struct ps_test_metastore_table table;
-    bool is_dropped;              /* the table */
-    const char *partition_folder; /* NULL: the table's */
     char partitions[PARTITIONS_MAX][PLACE_BYTES];
     size_t partition_count;
     enum ps_test_metastore_txn txns[TXNS_MAX]; /* by number, from 1; a write id is the transaction's */
     size_t txn_count;
     size_t commits[TXNS_MAX], commit_count, mark; /* transactions, in the order of their commits */
-    unsigned calls[PS_HIVE_CALLS], looks, looked;
-    int64_t looks_from;     /* a transaction */
-    enum ps_hive_call held; /* not read; PS_HIVE_CALLS: none */
-    struct trouble refusal, cut;
-} peer = {.lock = PTHREAD_MUTEX_INITIALIZER, .held = PS_HIVE_CALLS};
-int64_t ps_test_metastore_beaten[2];
+    unsigned calls[PS_HIVE_CALLS];
+    char refused[48]; /* the name of the calls that get an exception, and how many more of them do */
+    unsigned refusals;
+} peer = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The arguments of a call, in their order. */
 struct arguments {
@@ -103,8 +93,7 @@ static void gather(struct ps_thrift_reader *in, enum ps_thrift_type type, struct
 /* Writes "file:/folder/a/b" of a partition's values. */
 static void partition_place(const struct arguments *arguments, char place[PLACE_BYTES])
 {
-    const char *folder = peer.partition_folder != NULL ? peer.partition_folder : peer.table.location;
-    int used = snprintf(place, PLACE_BYTES, "file:%s", folder);
+    int used = snprintf(place, PLACE_BYTES, "file:%s", peer.table.location);
     for (size_t i = 2; i < arguments->text_count; i++)
         used += snprintf(place + used, PLACE_BYTES - (size_t)used, "/%.*s", (int)arguments->texts[i].length,
                          arguments->texts[i].data);
@@ -136,7 +125,7 @@ static void answer_partition(struct ps_thrift_writer *out, enum ps_hive_call cal
     char place[PLACE_BYTES];
     partition_place(arguments, place);
     bool is_there = has_partition(place);
-    if (peer.is_dropped || (call == PS_HIVE_GET_PARTITION) != is_there) { /* missing, or there already */
+    if ((call == PS_HIVE_GET_PARTITION) != is_there) { /* missing, or there already */
         (void) throw(out, 2);
         return;
     }
@@ -173,18 +162,10 @@ static void put_lock_answer(struct ps_thrift_writer *out, int64_t txn, enum ps_h
     ps_thrift_put_stop(out);
 }
 
-static void answer_lock(struct ps_thrift_writer *out, int64_t txn)
-{
-    bool waits = txn >= peer.looks_from && peer.looked < peer.looks;
-    peer.looked += waits;
-    put_lock_answer(out, txn, waits ? PS_HIVE_LOCK_WAITING : PS_HIVE_LOCK_ACQUIRED);
-}
-
 /* Answers with the aborted transactions between two numbers. */
 static void answer_heartbeat(struct ps_thrift_writer *out, const struct arguments *arguments)
 {
     uint32_t count = 0;
-    memcpy(ps_test_metastore_beaten, arguments->numbers, sizeof ps_test_metastore_beaten);
     for (int64_t i = arguments->numbers[0]; i <= arguments->numbers[1]; i++)
         count += peer.txns[i] == PS_TEST_TXN_ABORTED;
     begin_success(out);
@@ -213,7 +194,7 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
 {
     switch (call) {
     case PS_HIVE_GET_TABLE:
-        if (peer.is_dropped || !ps_test_metastore_is_table(arguments->texts[1])) {
+        if (!ps_test_metastore_is_table(arguments->texts[1])) {
             (void) throw(out, 2);
             break;
         }
@@ -229,15 +210,10 @@ static void answer_call(struct ps_thrift_writer *out, enum ps_hive_call call,
         ps_test_metastore_put_write_ids(out, arguments->numbers, arguments->number_count);
         break;
     case PS_HIVE_LOCK:
-    case PS_HIVE_CHECK_LOCK: /* the lock, the transaction, the time */
-        PS_ASSERT(call == PS_HIVE_LOCK || arguments->numbers[0] == LOCK_OF(arguments->numbers[1]));
-        answer_lock(out, arguments->numbers[call == PS_HIVE_CHECK_LOCK]);
+        put_lock_answer(out, arguments->numbers[0], PS_HIVE_LOCK_ACQUIRED);
         break;
     case PS_HIVE_ADD_DYNAMIC_PARTITIONS: /* the transaction, its write id */
         PS_ASSERT(arguments->numbers[0] == arguments->numbers[1]);
-        break;
-    case PS_HIVE_SHOW_LOCKS:
-        ps_test_metastore_put_locks(out);
         break;
     case PS_HIVE_COMMIT_TXN:
         commit(out, arguments->numbers[0]);
@@ -273,25 +249,11 @@ static enum ps_hive_call call_named(struct ps_slice name)
     return PS_HIVE_CALLS;
 }
 
-static bool meets(struct trouble *trouble, enum ps_hive_call call)
+static bool is_refused(enum ps_hive_call call)
 {
-    if (trouble->left == 0 || strcmp(trouble->call, ps_hive_call_names[call]) != 0)
-        return false;
-    trouble->left--;
-    return true;
-}
-
-static void refuse(struct ps_thrift_writer *out, enum ps_hive_call call, int64_t txn)
-{
-    int16_t why = peer.refusal.exception;
-    bool is_of_one = call == PS_HIVE_COMMIT_TXN || call == PS_HIVE_LOCK || call == PS_HIVE_CHECK_LOCK ||
-                     call == PS_HIVE_ADD_DYNAMIC_PARTITIONS;
-    if (why == 0)
-        put_lock_answer(out, txn, PS_HIVE_LOCK_NOT_ACQUIRED);
-    else
-        (void) throw(out, why);
-    if (is_of_one && (why == 1 || why == 2 || (why == 3 && call == PS_HIVE_CHECK_LOCK)))
-        peer.txns[txn] = PS_TEST_TXN_ABORTED;
+    bool is = peer.refusals > 0 && strcmp(peer.refused, ps_hive_call_names[call]) == 0;
+    peer.refusals -= is;
+    return is;
 }
 
 /* Answers one message. Returns false: the connection is to be closed. */
@@ -311,27 +273,18 @@ static bool answer_message(const struct link *link, size_t length)
     PS_ASSERT(!in.bad);
     message.type = PS_THRIFT_REPLY;
     ps_thrift_put_message(&out, &message);
-    bool is_refused = meets(&peer.refusal, call), breaks = peer.refusal.exception == PS_TEST_METASTORE_BREAKS;
-    if (is_refused && !breaks)
-        refuse(&out, call, arguments.numbers[call == PS_HIVE_CHECK_LOCK]);
-    else
+    if (!is_refused(call)) {
         answer_call(&out, call, &arguments);
-    if (is_refused && breaks)
-        ps_test_metastore_put_breakdown(&out, reply, &message);
+    } else { /* as for a transaction that was aborted */
+        (void) throw(&out, 1);
+        if (call == PS_HIVE_COMMIT_TXN)
+            peer.txns[arguments.numbers[0]] = PS_TEST_TXN_ABORTED;
+    }
     ps_thrift_put_stop(&out);
-    return !meets(&peer.cut, call) &&
-           send(link->fd, reply, (size_t)(out.at - reply), MSG_NOSIGNAL) == out.at - reply;
+    return send(link->fd, reply, (size_t)(out.at - reply), MSG_NOSIGNAL) == out.at - reply;
 }
 
 /* ---- the thread ---- */
-
-static bool is_held(const struct link *link, size_t length)
-{
-    struct ps_thrift_reader in = {.at = link->in, .end = link->in + length};
-    struct ps_thrift_message message;
-    PS_ASSERT(ps_thrift_read_message(&in, &message));
-    return peer.held < PS_HIVE_CALLS && call_named(message.name) == peer.held;
-}
 
 static bool serve_link(struct link *link)
 {
@@ -340,8 +293,7 @@ static bool serve_link(struct link *link)
     if (got == 0 || (got < 0 && errno != EAGAIN))
         return false;
     link->length += got > 0 ? (size_t)got : 0;
-    while (ps_thrift_bare_measure(link->in, link->length, MESSAGE_BYTES, &whole) == PS_THRIFT_WHOLE &&
-           !is_held(link, whole)) {
+    while (ps_thrift_bare_measure(link->in, link->length, MESSAGE_BYTES, &whole) == PS_THRIFT_WHOLE) {
         if (!answer_message(link, whole))
             return false;
         link->length -= whole;
@@ -457,31 +409,8 @@ void ps_test_metastore_set_table(const struct ps_test_metastore_table *table)
     lock_and_wake();
     peer.table = *table;
     peer.partition_count = peer.txn_count = peer.commit_count = peer.mark = 0;
-    peer.looks = peer.looked = 0;
     memset(peer.calls, 0, sizeof peer.calls);
-    peer.refusal.left = peer.cut.left = 0;
-    peer.is_dropped = false;
-    peer.partition_folder = NULL;
-    peer.held = PS_HIVE_CALLS;
-    unlock();
-}
-
-void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table)
-{
-    lock_and_wake();
-    peer.is_dropped = table == NULL;
-    if (table == NULL)
-        peer.partition_count = 0;
-    else
-        peer.table = *table;
-    unlock();
-}
-
-void ps_test_metastore_drop_partitions(const char *folder)
-{
-    lock_and_wake();
-    peer.partition_folder = folder;
-    peer.partition_count = 0;
+    peer.refusals = 0;
     unlock();
 }
 
@@ -499,67 +428,11 @@ void ps_test_metastore_set(enum ps_test_far_end state)
     unlock();
 }
 
-static void set_trouble(struct trouble *trouble, const char *call, unsigned count, int16_t exception)
-{
-    lock_and_wake();
-    snprintf(trouble->call, sizeof trouble->call, "%s", call);
-    trouble->left = count;
-    trouble->exception = exception;
-    unlock();
-}
-
 void ps_test_metastore_refuse(const char *call, unsigned count)
 {
-    set_trouble(&peer.refusal, call, count, 1);
-}
-
-void ps_test_metastore_refuse_by(const char *call, unsigned count, int16_t exception)
-{
-    set_trouble(&peer.refusal, call, count, exception);
-}
-
-void ps_test_metastore_cut(const char *call, unsigned count)
-{
-    set_trouble(&peer.cut, call, count, 0);
-}
-
-void ps_test_metastore_hold(const char *call)
-{
     lock_and_wake();
-    peer.held = call == NULL ? PS_HIVE_CALLS : call_named((struct ps_slice){call, (uint32_t)strlen(call)});
-    unlock();
-}
-
-bool ps_test_metastore_is_holding(void)
-{
-    bool any = false;
-    uint32_t whole;
-    lock_and_wake();
-    for (size_t i = 0; i < peer.link_count; i++) {
-        const struct link *link = &peer.links[i];
-        any |= ps_thrift_bare_measure(link->in, link->length, MESSAGE_BYTES, &whole) == PS_THRIFT_WHOLE &&
-               is_held(link, whole);
-    }
-    unlock();
-    return any;
-}
-
-void ps_test_metastore_abort_open(void)
-{
-    lock_and_wake();
-    for (size_t i = 1; i <= peer.txn_count; i++) {
-        if (peer.txns[i] == PS_TEST_TXN_OPEN)
-            peer.txns[i] = PS_TEST_TXN_ABORTED;
-    }
-    unlock();
-}
-
-void ps_test_metastore_hold_locks(int64_t from, unsigned looks)
-{
-    lock_and_wake();
-    peer.looks_from = from;
-    peer.looks = looks;
-    peer.looked = 0;
+    snprintf(peer.refused, sizeof peer.refused, "%s", call);
+    peer.refusals = count;
     unlock();
 }
 
@@ -574,7 +447,7 @@ unsigned ps_test_metastore_calls(const char *call)
 unsigned ps_test_metastore_left(void)
 {
     lock_and_wake();
-    unsigned left = peer.refusal.left + peer.cut.left;
+    unsigned left = peer.refusals;
     unlock();
     return left;
 }

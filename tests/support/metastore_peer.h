@@ -25,40 +25,17 @@ const char *ps_test_metastore_url(void);
  * answers. */
 void ps_test_metastore_set_table(const struct ps_test_metastore_table *table);
 
-/* Alters the table, or replaces it by another one of its name. NULL: drops it with its partitions. */
-void ps_test_metastore_alter_table(const struct ps_test_metastore_table *table);
-/* Drops all partitions. New ones are in `folder`; NULL: in the table's. The text must live as long as the server
- * answers. */
-void ps_test_metastore_drop_partitions(const char *folder);
-
 /* DOWN: connections are closed. SLOW: each answer comes 20 ms later. */
 void ps_test_metastore_set(enum ps_test_far_end state);
-/* Answers the next `count` calls of this name (NULL: of any) with an exception, as for an aborted transaction. */
+/* Answers the next `count` calls of this name with an exception, as for an aborted transaction. */
 void ps_test_metastore_refuse(const char *call, unsigned count);
-/* The same with the exception of this field of the answer (hive_metastore.thrift); 0: with a lock that is not granted; BREAKS: carries
- * the calls out, and answers with Thrift's internal error, as if a listener of the metastore failed after the call. */
-#define PS_TEST_METASTORE_BREAKS (-1)
-void ps_test_metastore_refuse_by(const char *call, unsigned count, int16_t exception);
-/* Carries out the next `count` calls of this name, and closes the connection instead of answering. */
-void ps_test_metastore_cut(const char *call, unsigned count);
-/* Aborts all open transactions, as Hive does after its time-out. */
-void ps_test_metastore_abort_open(void);
-/* Locks of the transaction `from` and of later ones wait: they are granted after `looks` checks of any of them. */
-void ps_test_metastore_hold_locks(int64_t from, unsigned looks);
-
-/* Stops reading at the next call of this name; that call and all later ones wait until the name is set to NULL. */
-void ps_test_metastore_hold(const char *call);
-/* Returns whether such a call has come. */
-bool ps_test_metastore_is_holding(void);
 
 /* Returns the number of calls of this name since ps_test_metastore_set_table. */
 unsigned ps_test_metastore_calls(const char *call);
-/* Returns the number of refusals and cuts that no call has met yet. */
+/* Returns the number of refusals that no call has met yet. */
 unsigned ps_test_metastore_left(void);
 enum ps_test_metastore_txn { PS_TEST_TXN_OPEN, PS_TEST_TXN_COMMITTED, PS_TEST_TXN_ABORTED };
 unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state);
-/* The first and the last transaction of the latest heartbeat; read when it has come, and before the next one. */
-extern int64_t ps_test_metastore_beaten[2];
 
 /* Sets the mark: from now on, rows of earlier commits are not read. */
 void ps_test_metastore_mark(void);

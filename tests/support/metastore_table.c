@@ -106,36 +106,6 @@ void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_t
     ps_thrift_put_stop(out);
 }
 
-/* ---- locks ---- */
-
-static void put_lock(struct ps_thrift_writer *out, int32_t state, int32_t type, int64_t txn,
-                     const char *agent)
-{
-    ps_thrift_put_field(out, PS_THRIFT_I32, 5, 0);
-    ps_thrift_put_i32(out, state);
-    ps_thrift_put_field(out, PS_THRIFT_I32, 6, 0);
-    ps_thrift_put_i32(out, type);
-    ps_thrift_put_field(out, PS_THRIFT_I64, 7, 0);
-    ps_thrift_put_i64(out, txn);
-    ps_test_metastore_put_text(out, 10, "somebody", 8);
-    ps_test_metastore_put_text(out, 11, "host1", 5);
-    ps_test_metastore_put_text(out, 13, agent, strlen(agent));
-    ps_thrift_put_stop(out);
-}
-
-/* Lists the locks: a statement waits for an agent that was killed. A waiting statement holds no lock itself. */
-void ps_test_metastore_put_locks(struct ps_thrift_writer *out)
-{
-    ps_thrift_put_field(out, PS_THRIFT_STRUCT, 0, 0);
-    ps_thrift_put_field(out, PS_THRIFT_LIST, 1, 0);
-    ps_thrift_put_list(out, PS_THRIFT_STRUCT, 4);
-    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 12, "penstock");
-    put_lock(out, PS_HIVE_LOCK_ACQUIRED, 1, 11, "penstock");
-    put_lock(out, PS_HIVE_LOCK_WAITING, 3, 13, "query 7");
-    put_lock(out, PS_HIVE_LOCK_WAITING, 1, 1, "penstock");
-    ps_thrift_put_stop(out);
-}
-
 void ps_test_metastore_put_write_ids(struct ps_thrift_writer *out, const int64_t *txns, size_t count)
 {
     ps_thrift_put_field(out, PS_THRIFT_STRUCT, 0, 0);
@@ -149,17 +119,4 @@ void ps_test_metastore_put_write_ids(struct ps_thrift_writer *out, const int64_t
         ps_thrift_put_stop(out);
     }
     ps_thrift_put_stop(out);
-}
-
-void ps_test_metastore_put_breakdown(struct ps_thrift_writer *out, uint8_t *reply,
-                                     struct ps_thrift_message *message)
-{
-    enum { INTERNAL_ERROR = 6 };
-    static const char text[] = "Internal error processing a call";
-    out->at = reply;
-    message->type = PS_THRIFT_EXCEPTION;
-    ps_thrift_put_message(out, message);
-    ps_test_metastore_put_text(out, 1, text, strlen(text));
-    ps_thrift_put_field(out, PS_THRIFT_I32, 2, 1);
-    ps_thrift_put_i32(out, INTERNAL_ERROR);
 }

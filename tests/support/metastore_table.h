@@ -15,10 +15,5 @@ bool ps_test_metastore_is_table(struct ps_slice name);
 /* Writes a Table, without its first fields. */
 void ps_test_metastore_put_table(struct ps_thrift_writer *out, const struct ps_test_metastore_table *table,
                                  struct ps_slice name);
-/* Writes the answer to show_locks: a statement waits for an agent that was killed. */
-void ps_test_metastore_put_locks(struct ps_thrift_writer *out);
-/* Replaces the message at `reply` by an exception of Thrift: an internal error. */
-void ps_test_metastore_put_breakdown(struct ps_thrift_writer *out, uint8_t *reply,
-                                     struct ps_thrift_message *message);
 /* Writes the answer to allocate_table_write_ids: a write id is the transaction's number. */
 void ps_test_metastore_put_write_ids(struct ps_thrift_writer *out, const int64_t *txns, size_t count);

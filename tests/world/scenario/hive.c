@@ -105,10 +105,10 @@ static enum outcome set_statement(struct scenario *scenario, const char *name, b
 
 /* ---- troubles ---- */
 
-/* refuse CALL EXCEPTION TIMES; break, cut, lose, hang CALL TIMES; deny CALL TIMES: a lock. */
+/* refuse CALL EXCEPTION TIMES; break, cut, lose, hang, garbage CALL TIMES; deny CALL TIMES: a lock. */
 static enum outcome add_rule(struct scenario *scenario, const struct scenario_step *step)
 {
-    static const char *const fates[] = {"refuse", "deny", "break", "cut", "lose", "hang"};
+    static const char *const fates[] = {"refuse", "deny", "break", "cut", "lose", "hang", "garbage"};
     struct hive_metastore *hive = scenario->hive;
     unsigned fate = 0;
     while (fate < sizeof fates / sizeof *fates && strcmp(fates[fate], step->words[0]) != 0)
@@ -116,8 +116,8 @@ static enum outcome add_rule(struct scenario *scenario, const struct scenario_st
     bool has_exception = fate == HIVE_REFUSE;
     if (fate == sizeof fates / sizeof *fates || step->count != (has_exception ? 4 : 3) ||
         hive->rule_count == HIVE_RULES_MAX)
-        return step_failed(scenario,
-                           "hive refuse CALL EXCEPTION TIMES, hive deny|break|cut|lose|hang CALL TIMES");
+        return step_failed(
+            scenario, "hive refuse CALL EXCEPTION TIMES, hive deny|break|cut|lose|hang|garbage CALL TIMES");
     struct hive_rule *rule = &hive->rules[hive->rule_count++];
     *rule = (struct hive_rule){.fate = (enum hive_fate)fate};
     snprintf(rule->call, sizeof rule->call, "%s", step->words[1]);

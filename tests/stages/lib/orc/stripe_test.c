@@ -1,19 +1,11 @@
-/* The parts of a stripe other than the rows: row groups and their statistics, bloom filters, and the texts
- * themselves. */
-#include "stages/lib/orc/stream.h"
+/* Bounds of floats, and Bloom filters with NaN: rows, statistics and row groups are read by reader_test.c and nested_test.c. */
 #include "stages/lib/orc/writer.h"
 #include "tests/support/orc_file.h"
-#include "tests/support/orc_run.h"
 #include "tests/support/support.h"
 
 #include <math.h>
 
-enum {
-    DATA = 1,
-    SECONDARY = 5,
-    ROW_INDEX = 6,
-    BLOOM_FILTER = 8
-}; /* kinds of streams, as in the specification */
+enum { BLOOM_FILTER = 8 }; /* a kind of stream, as in the specification */
 
 static struct ps_orc_type *type;
 static struct ps_orc_settings settings;
@@ -85,94 +77,6 @@ static PsOrc__ColumnStatistics *statistics_of(size_t column)
     return statistics;
 }
 
-static void test_each_row_group_has_its_own_statistics(void **state)
-{
-    size_t length;
-    open_column("bigint");
-    for (int64_t i = 0; i < 250; i++)
-        add((struct ps_orc_value){.integer = i});
-    end();
-    const uint8_t *bytes = stream_of(ROW_INDEX, &length);
-    PsOrc__RowIndex *index = ps_orc__row_index__unpack(NULL, length, bytes);
-    assert_non_null(index);
-    assert_int_equal(index->n_entry, 3);
-    for (unsigned i = 0; i < 3; i++) {
-        PsOrc__ColumnStatistics *group = ps_orc__column_statistics__unpack(
-            NULL, index->entry[i]->statistics.len, index->entry[i]->statistics.data);
-        assert_non_null(group);
-        assert_int_equal(group->number_of_values, i < 2 ? 100 : 50);
-        assert_int_equal(group->int_statistics->minimum, 100 * i);
-        assert_int_equal(group->int_statistics->maximum, i < 2 ? 100 * i + 99 : 249);
-        ps_orc__column_statistics__free_unpacked(group, NULL);
-    }
-    ps_orc__row_index__free_unpacked(index, NULL);
-    close_column();
-}
-
-static void test_stripes_are_counted_once(void **state)
-{
-    open_column("int");
-    for (int64_t i = 1; i <= 3; i++) {
-        add((struct ps_orc_value){.integer = i});
-        end(); /* a stripe of one row */
-    }
-    PsOrc__ColumnStatistics *statistics = statistics_of(1);
-    assert_int_equal(statistics->number_of_values, 3);
-    assert_int_equal(statistics->int_statistics->sum, 6);
-    ps_orc__column_statistics__free_unpacked(statistics, NULL);
-    statistics = statistics_of(0);
-    assert_int_equal(statistics->number_of_values, 3);
-    ps_orc__column_statistics__free_unpacked(statistics, NULL);
-    close_column();
-}
-
-/* The values of an array's column are its lists; the values of the column below it are the items. */
-static void test_lists_and_items_are_counted(void **state)
-{
-    const struct ps_orc_value items[] = {{.integer = 1}, {.integer = 2}, {.integer = 3}};
-    open_column("array<int>");
-    add((struct ps_orc_value){.items = items, .item_count = 3});
-    add((struct ps_orc_value){.null = true});
-    add((struct ps_orc_value){.items = items, .item_count = 1});
-    add((struct ps_orc_value){.items = items, .item_count = 0});
-    end();
-    static const struct {
-        size_t column;
-        unsigned values;
-        bool has_null;
-    } wanted[] = {{0, 4, false}, {1, 3, true}, {2, 4, false}};
-    for (size_t i = 0; i < PS_COUNT_OF(wanted); i++) {
-        PsOrc__ColumnStatistics *statistics = statistics_of(wanted[i].column);
-        assert_int_equal(statistics->number_of_values, wanted[i].values);
-        assert_int_equal(statistics->has_null, wanted[i].has_null);
-        ps_orc__column_statistics__free_unpacked(statistics, NULL);
-    }
-    close_column();
-}
-
-static void expect_text(const char *column, const char *text, const char *wanted)
-{
-    size_t length;
-    open_column(column);
-    add((struct ps_orc_value){.bytes = text, .length = (uint32_t)strlen(text)});
-    end();
-    const uint8_t *bytes = stream_of(DATA, &length);
-    assert_int_equal(length, strlen(wanted));
-    assert_memory_equal(bytes, wanted, length);
-    close_column();
-}
-
-/* Lengths of char and varchar are in characters; a char is filled with blanks. */
-static void test_texts_have_their_length_in_characters(void **state)
-{
-    expect_text("char(4)", "ab", "ab  ");
-    expect_text("char(4)", "\xc3\xa9\xe2\x82\xac", "\xc3\xa9\xe2\x82\xac  ");
-    expect_text("char(2)", "\xc3\xa9\xe2\x82\xacx", "\xc3\xa9\xe2\x82\xac");
-    expect_text("varchar(2)", "\xf0\x9f\x90\x98\xc3\xa9x", "\xf0\x9f\x90\x98\xc3\xa9");
-    expect_text("varchar(4)", "ab", "ab");
-    expect_text("string", "ab", "ab");
-}
-
 /* A float's bounds are computed from the written values, not from the given ones. */
 static void test_floats_are_counted_as_they_are_written(void **state)
 {
@@ -184,24 +88,6 @@ static void test_floats_are_counted_as_they_are_written(void **state)
     assert_true(statistics->double_statistics->minimum == (double)0.1F);
     assert_true(statistics->double_statistics->maximum == (double)0.3F);
     ps_orc__column_statistics__free_unpacked(statistics, NULL);
-    close_column();
-}
-
-/* Nanoseconds are in a separate stream, which is complete, too. */
-static void test_the_second_stream_has_every_row(void **state)
-{
-    size_t length, rows = 0;
-    unsigned kind;
-    int64_t values[512];
-    open_column("timestamp");
-    for (uint32_t i = 0; i < 700; i++)
-        add((struct ps_orc_value){.seconds = 1700000000 + i, .nanoseconds = i * i * 1001});
-    end();
-    struct orc_bytes bytes;
-    bytes.at = stream_of(SECONDARY, &length);
-    for (bytes.end = bytes.at + length; bytes.at < bytes.end;)
-        rows += orc_read_run(&bytes, false, values, &kind);
-    assert_int_equal(rows, 700);
     close_column();
 }
 
@@ -233,12 +119,7 @@ static void test_a_filter_knows_one_nan(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_row_group_has_its_own_statistics),
-        cmocka_unit_test(test_stripes_are_counted_once),
-        cmocka_unit_test(test_lists_and_items_are_counted),
-        cmocka_unit_test(test_texts_have_their_length_in_characters),
         cmocka_unit_test(test_floats_are_counted_as_they_are_written),
-        cmocka_unit_test(test_the_second_stream_has_every_row),
         cmocka_unit_test(test_a_filter_knows_one_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

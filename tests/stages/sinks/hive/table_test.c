@@ -176,39 +176,6 @@ static void test_columns_of_buckets(void **unused)
     assert_string_equal(err.text, "its bucket column c has a type that is not known here");
 }
 
-/* The reason why the sink refuses a table, as a transactional one or as a plain one; other tables it accepts. */
-static void test_kinds(void **unused)
-{
-    static const struct {
-        const char *transactional, *properties, *output, *location, *reason; /* NULL: accepted */
-    } cases[] = {
-        {"true", NULL, "OrcOutputFormat", "l", NULL},
-        {"TRUE", "default", "x.OrcOutputFormat", "l", NULL},
-        {"true", "insert_only", "OrcOutputFormat", "l", "insert_only"},
-        {"true", NULL, "TextOutputFormat", "l", "its files are not ORC (TextOutputFormat)"},
-        {"true", NULL, "", "l", "its files are not ORC ()"},
-        {"false", NULL, "OrcOutputFormat", "l", "it is not transactional"},
-        {"truex", NULL, "OrcOutputFormat", "l", "it is not transactional"},
-        {"", NULL, "OrcOutputFormat", "l", "it is not transactional"},
-        {"true", NULL, "OrcOutputFormat", "", "it has no location"},
-    };
-    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        describe(cases[i].properties != NULL ? "transactional_properties" : NULL, cases[i].properties);
-        table.parameters.all[0].value = slice(cases[i].transactional);
-        table.output_format = slice(cases[i].output);
-        table.location = slice(cases[i].location);
-        assert_int_equal(is_read(false), cases[i].reason == NULL);
-        if (cases[i].reason != NULL && strstr(err.text, cases[i].reason) == NULL)
-            fail_msg("case %zu: %s", i, err.text);
-    }
-    describe(NULL, NULL);
-    assert_false(is_read(true));
-    assert_non_null(strstr(err.text, "it is transactional: leave penstock.table.type = plain out"));
-    describe("orc.compress", "lzma");
-    assert_false(is_read(false));
-    assert_string_equal(err.text, "its orc.compress lzma is not known here");
-}
-
 /* Makes change number `number`; each of them makes the table another one. Returns false if there is no such change. */
 static bool change(unsigned number)
 {
@@ -371,7 +338,6 @@ int main(void)
         TEST(test_ways_of_bucketing),
         TEST(test_numbers_of_buckets),
         TEST(test_columns_of_buckets),
-        TEST(test_kinds),
         TEST(test_another_table),
         TEST(test_each_byte_in_a_name),
         TEST(test_the_longest_name),

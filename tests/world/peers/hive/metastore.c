@@ -79,6 +79,12 @@ static bool take(void *argument, struct connection *connection)
         connection->state = SILENT;
         return true;
     }
+    if (rule != NULL && rule->fate == HIVE_GARBAGE) {
+        hive_put_text(&out, "HTTP/1.1 400 Bad Request", 24);
+        connection->out_length = out.length;
+        connection_taken(connection, length);
+        return true;
+    }
     hive_put_head(&out, THRIFT_REPLY, call->name, call->number);
     if (rule != NULL && rule->fate <= HIVE_NOT_GRANTED)
         refuse(hive, &out, rule);

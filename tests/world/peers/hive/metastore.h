@@ -9,7 +9,7 @@
 #define HIVE_PORT 9083 /* of the name `metastore` */
 #define HIVE_TABLES_MAX 4
 #define HIVE_PARTITIONS_MAX 64
-#define HIVE_TXNS_MAX 20000
+#define HIVE_TXNS_MAX 24000
 #define HIVE_RULES_MAX 16
 #define HIVE_ROOM_BYTES ((size_t)512 << 10)
 
@@ -52,6 +52,7 @@ enum hive_fate {
     HIVE_CUT,         /* carried out; the connection ends without an answer */
     HIVE_LOSE,        /* not carried out, nor answered; the connection ends */
     HIVE_HANG,        /* not carried out, nor answered */
+    HIVE_GARBAGE,     /* not carried out; the answer is no message of Thrift */
 };
 
 struct hive_rule {

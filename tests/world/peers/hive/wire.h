@@ -21,7 +21,7 @@ enum thrift_type {
 enum { THRIFT_CALL = 1, THRIFT_REPLY = 2, THRIFT_EXCEPTION = 3 };
 
 #define HIVE_TEXTS_MAX 64
-#define HIVE_NUMBERS_MAX 12000
+#define HIVE_NUMBERS_MAX 20000
 
 struct hive_text {
     const char *bytes;
