@@ -249,14 +249,31 @@ static void serve_datanode(struct hdfs_cluster *cluster, struct connection *conn
     world_free(bytes, length + 1);
 }
 
+/* How a datanode fails a request with bytes: `hdfs fail dn1 STATUS TIMES` of a scenario, or as drawn. */
+enum fate { BREAKS_BEFORE, BREAKS_AFTER, BREAKS_IN_PART, IS_SILENT_AFTER, IS_SERVED };
+
+static enum fate draw_fate(struct hdfs_cluster *cluster, const struct connection *connection,
+                           const struct request *request)
+{
+    int node = connection->server - HDFS_NAMENODES;
+    if (node >= 0 && cluster->fails[node] > 0 && request->body_length > 0) {
+        cluster->fails[node]--;
+        return (enum fate)cluster->status;
+    }
+    uint64_t drawn = world->server_faults ? world_below(60) : IS_SERVED;
+    return drawn < BREAKS_IN_PART ? (enum fate)drawn : IS_SERVED;
+}
+
 bool hdfs_take_web(void *argument, struct connection *connection)
 {
     struct hdfs_cluster *cluster = argument;
     struct request *request = world_allocate(sizeof *request);
     size_t length = read_request(connection, request);
     bool is_namenode = connection->server < HDFS_NAMENODES;
-    uint64_t fate = length > 0 && world->server_faults ? world_below(60) : 2;
-    bool goes_on = fate != 0;
+    enum fate fate = length > 0 ? draw_fate(cluster, connection, request) : IS_SERVED;
+    bool goes_on = fate != BREAKS_BEFORE;
+    if (fate == BREAKS_IN_PART)
+        request->body_length /= 2;
     if (length > 0 && goes_on) {
         const struct hdfs_rule *rule = hdfs_rule_of(cluster, request->operation, request->path);
         struct hdfs_error error = {0};
@@ -277,7 +294,9 @@ bool hdfs_take_web(void *argument, struct connection *connection)
             serve_datanode(cluster, connection, request);
         }
         connection_taken(connection, length);
-        goes_on = fate != 1;
+        goes_on = fate > BREAKS_IN_PART;
+        if (fate == IS_SILENT_AFTER)
+            connection->out_length = 0;
     }
     world_free(request, sizeof *request);
     return goes_on;
