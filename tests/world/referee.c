@@ -46,6 +46,7 @@ static const struct {
     [PLANT_ASSERTION] = {"assertion", "assertion"},
     [PLANT_SILENT] = {"silent", "lost"},
     [PLANT_PLAIN] = {"plain", "plain"},
+    [PLANT_FREED] = {"freed", "AddressSanitizer: heap-use-after-free"},
 };
 
 /* Keeps the first violation. */
@@ -83,6 +84,13 @@ static void print_lines(unsigned count, const char *line)
         (void)!write(STDOUT_FILENO, line, strlen(line));
 }
 
+static void read_freed(void)
+{
+    volatile char *freed = malloc(16);
+    free((void *)freed);
+    (void)*freed;
+}
+
 /* What a faulty agent would leave. */
 static void plant_rest(void)
 {
@@ -93,6 +101,8 @@ static void plant_rest(void)
         pthread_create(&thread, NULL, sleep_long, NULL);
     else if (world->plant == PLANT_MEMORY)
         memset(malloc((size_t)1 << 20), 1, (size_t)1 << 20);
+    else if (world->plant == PLANT_FREED)
+        read_freed();
     else if (world->plant == PLANT_FILE)
         disk_put("/w/positions.json.tmp", "", 0);
     else if (world->plant == PLANT_PLAIN)

@@ -50,6 +50,7 @@ enum world_plant {
     PLANT_ASSERTION, /* .. the words of an assertion */
     PLANT_SILENT,    /* the log does not say what a decayed disk costs */
     PLANT_PLAIN,     /* an encrypted channel writes the text of an event */
+    PLANT_FREED,     /* the process reads memory that it has freed; AddressSanitizer's to find */
     PLANTS,
 };
 
