@@ -103,6 +103,8 @@ void disk_cut(void);
 
 /* Tells inotify of an event, and of the name that it happened to in a directory (or NULL). In calls/inotify.c. */
 void disk_watched(struct disk_inode *inode, uint32_t event, const char *name, uint32_t cookie);
+/* The next changes have no room in the queues of inotify before those are read. */
+void disk_fill_queues(void);
 
 /* The agent has opened it. */
 void disk_opened(struct disk_inode *inode);

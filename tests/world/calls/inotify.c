@@ -26,7 +26,7 @@ struct watcher {
     struct watch *watches;
     int last_number;
     size_t length;
-    bool overflowed;
+    bool overflowed, full; /* full: nothing has room before it is read */
     char queue[QUEUE_BYTES];
 };
 
@@ -36,7 +36,7 @@ static void add_event(struct watcher *watcher, int number, uint32_t mask, const 
 {
     size_t name_length = name == NULL ? 0 : (strlen(name) / 16 + 1) * 16;
     struct inotify_event event = {number, mask, cookie, (uint32_t)name_length};
-    if (watcher->length + sizeof event + name_length > QUEUE_BYTES - sizeof event) {
+    if (watcher->full || watcher->length + sizeof event + name_length > QUEUE_BYTES - sizeof event) {
         if (watcher->overflowed)
             return;
         watcher->overflowed = true;
@@ -76,6 +76,12 @@ void disk_watched(struct disk_inode *inode, uint32_t event, const char *name, ui
         }
 }
 
+void disk_fill_queues(void)
+{
+    for (struct watcher *watcher = watchers; watcher != NULL; watcher = watcher->next)
+        watcher->full = true;
+}
+
 static ssize_t watcher_read(struct description *open, void *to, size_t length)
 {
     struct watcher *watcher = open->state;
@@ -94,6 +100,7 @@ static ssize_t watcher_read(struct description *open, void *to, size_t length)
     memcpy(to, watcher->queue, got);
     memmove(watcher->queue, watcher->queue + got, watcher->length -= got);
     watcher->overflowed = watcher->overflowed && watcher->length > 0;
+    watcher->full = watcher->full && watcher->length > 0;
     return (ssize_t)got;
 }
 

@@ -211,6 +211,8 @@ enum outcome step_disk(struct scenario *scenario, const struct scenario_step *st
         disk->limit_bytes = 0;
     else if (strcmp(step->words[0], "full") == 0)
         disk->limit_bytes = disk->used_bytes + 1; /* 0 is no limit */
+    else if (strcmp(step->words[0], "unnoticed") == 0)
+        disk_fill_queues();
     else if (strstr(step->words[0], "births") != NULL)
         world->has_births = strcmp(step->words[0], "births") == 0;
     else
