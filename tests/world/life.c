@@ -50,6 +50,7 @@ enum world_end life_run(const char *path)
     world->end = WORLD_RUNS;
     world->reason[0] = 0;
     world->pending_signals = 0;
+    world->rest_threads = 0; /* unless it ends in order */
     world->life++;
     fflush(NULL);
     pid_t pid = fork();

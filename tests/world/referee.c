@@ -67,8 +67,6 @@ static int64_t heap_before;
 
 void referee_agent_begins(void)
 {
-    if (world->facts == NULL)
-        return;
     heap_before = sanitizer_heap_bytes();
 }
 
@@ -118,14 +116,18 @@ static void plant_rest(void)
 void referee_agent_ended(void)
 {
     struct world_life *life = world->facts;
-    if (life == NULL)
-        return;
-    plant_rest();
+    if (life != NULL)
+        plant_rest();
     int64_t heap = sanitizer_heap_bytes();
     usleep(100000); /* threads that nobody waits for end now */
-    life->memory_bytes = heap - heap_before;
-    life->threads = turn_threads();
-    life->descriptors = descriptors_open();
+    world->rest_bytes = heap - heap_before;
+    world->rest_threads = turn_threads();
+    world->rest_descriptors = descriptors_open();
+    if (life == NULL)
+        return;
+    life->memory_bytes = world->rest_bytes;
+    life->threads = world->rest_threads;
+    life->descriptors = world->rest_descriptors;
 }
 
 /* ---- a life ---- */

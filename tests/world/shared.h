@@ -96,11 +96,13 @@ struct world {
     unsigned life;            /* the number of the agent's life */
     struct world_life *facts; /* of this life, for the referee; NULL: nobody judges (referee.h) */
     bool ended_well;          /* the life before this one: in order, and no call failed */
-    bool server_faults;       /* servers misbehave */
-    const char *broken;       /* a promise that a peer has seen broken; NULL: none */
-    uint64_t server_trouble;  /* how often one did, in this run */
-    uint32_t peers_busy;      /* that have not sent all of their events */
-    struct supply *supply;    /* what they may send in this life (peers/supply.h) */
+    unsigned rest_threads, rest_descriptors; /* that were left when the agent had ended, .. */
+    int64_t rest_bytes;                      /* and by how much its heap had grown */
+    bool server_faults;                      /* servers misbehave */
+    const char *broken;                      /* a promise that a peer has seen broken; NULL: none */
+    uint64_t server_trouble;                 /* how often one did, in this run */
+    uint32_t peers_busy;                     /* that have not sent all of their events */
+    struct supply *supply;                   /* what they may send in this life (peers/supply.h) */
 
     size_t output_length; /* what the agent printed on 1 and 2, over all lives */
     char output[WORLD_OUTPUT_BYTES];

@@ -12,6 +12,8 @@
 #include "tests/world/scenario/scenario.h"
 #include "tests/world/turn.h"
 
+#define DESCRIPTORS 3 /* input, output and errors */
+#define REST_BYTES_MAX (INT64_C(1) << 20)
 #define LOOK_NS_MIN UINT64_C(1000000)
 #define LOOK_NS_MAX UINT64_C(64000000)
 
@@ -179,6 +181,20 @@ static void step(struct world_peer *peer)
 
 /* ---- in the runner ---- */
 
+/* Returns whether an agent that ended in order has left no thread, descriptor or memory. A log that is a file, for which -c stands, is open to the end. */
+static bool left_nothing(struct scenario *scenario)
+{
+    unsigned descriptors = DESCRIPTORS;
+    for (unsigned i = 0; life_options[i] != NULL; i++)
+        descriptors += strcmp(life_options[i], "-c") == 0;
+    if (world->rest_threads == 1 && world->rest_descriptors <= descriptors &&
+        world->rest_bytes <= REST_BYTES_MAX)
+        return true;
+    step_failed(scenario, "%u threads, %u descriptors and %lld bytes were left", world->rest_threads - 1,
+                world->rest_descriptors - DESCRIPTORS, (long long)world->rest_bytes);
+    return false;
+}
+
 static void end_life(struct scenario *scenario, enum world_end end)
 {
     scenario->lives = false;
@@ -188,6 +204,8 @@ static void end_life(struct scenario *scenario, enum world_end end)
     if (end == WORLD_EXIT) {
         scenario->exited = true;
         scenario->exit_code = world->exit_code;
+        if (world->exit_code == 0 && world->rest_threads > 0 && !left_nothing(scenario))
+            finish(scenario, true);
     } else if (end != WORLD_KILLED) {
         step_failed(scenario, "%.*s", (int)sizeof world->reason, world->reason);
         finish(scenario, true);
