@@ -15,6 +15,7 @@ struct net_address {
 };
 
 #define NET_LOOPBACK UINT32_C(0x7f000001)
+#define NET_SILENT (NET_LOOPBACK + 200) /* a host that neither takes a connection nor refuses one */
 
 /* Bytes that were sent, and arrive at a time. */
 struct net_piece {

@@ -93,6 +93,17 @@ static enum outcome drop(struct scenario *scenario, const char *what)
     return STEP_DONE;
 }
 
+/* move TABLE/day=mon LOCATION: the partition is dropped, and made anew there. */
+static enum outcome move(struct scenario *scenario, const char *what, const char *location)
+{
+    size_t length = strcspn(what, "/");
+    struct hive_table *table = hive_table_of(scenario->hive, what, length);
+    if (table == NULL || what[length] == 0)
+        return step_failed(scenario, "there is no partition %s", what);
+    hive_move_partition(scenario->hive, table, what + length + 1, location);
+    return STEP_DONE;
+}
+
 /* lock TABLE: a statement wants the exclusive lock, until unlock TABLE. */
 static enum outcome set_statement(struct scenario *scenario, const char *name, bool is_there)
 {
@@ -156,6 +167,8 @@ enum outcome step_hive(struct scenario *scenario, const struct scenario_step *st
         return set_table(scenario, step);
     if (strcmp(word, "drop") == 0)
         return drop(scenario, step->words[1]);
+    if (strcmp(word, "move") == 0 && step->count == 3)
+        return move(scenario, step->words[1], step->words[2]);
     if (strcmp(word, "lock") == 0 && step->count == 2)
         return set_statement(scenario, step->words[1], true);
     if (strcmp(word, "unlock") == 0)

@@ -158,6 +158,19 @@ void hive_put_not_granted(struct hive_out *out, int64_t txn)
     put_lock(out, txn, NOT_ACQUIRED);
 }
 
+/* Where the partition is, or the table. */
+static void set_directory(struct hive_metastore *hive, struct hive_txn *txn)
+{
+    char directory[300];
+    const struct hive_table *table = &hive->tables[txn->table];
+    const struct hive_partition *partition = partition_of(hive, table, txn->name);
+    hive_disk_path(table->location, directory, sizeof directory);
+    snprintf(txn->directory, sizeof txn->directory, "%s%s%s", directory, txn->name[0] != 0 ? "/" : "",
+             txn->name);
+    if (partition != NULL)
+        hive_disk_path(partition->location, txn->directory, sizeof txn->directory);
+}
+
 /* Hive removes no file of a transaction that has written where it had no lock yet. */
 static void look_for_early_files(const struct hive_txn *txn, int64_t number)
 {
@@ -176,6 +189,7 @@ static void grant(struct hive_metastore *hive, struct hive_out *out, int64_t num
         return;
     }
     txn->is_waiting = hive->tables[txn->table].statement;
+    set_directory(hive, txn);
     if (!txn->has_lock)
         look_for_early_files(txn, number);
     txn->has_lock = !txn->is_waiting;
@@ -185,7 +199,6 @@ static void grant(struct hive_metastore *hive, struct hive_out *out, int64_t num
 /* Database, table, perhaps the partition; user, host, agent. */
 static void lock(struct hive_metastore *hive, struct hive_out *out)
 {
-    char directory[300];
     const struct hive_call *call = &hive->call;
     struct hive_table *table = table_at(hive, 1);
     struct hive_txn *txn = txn_of(hive, call->numbers[0]);
@@ -194,14 +207,8 @@ static void lock(struct hive_metastore *hive, struct hive_out *out)
         return;
     }
     txn->table = (unsigned)(table - hive->tables);
-    hive_disk_path(table->location, directory, sizeof directory);
     if (call->text_count == 6)
         snprintf(txn->name, sizeof txn->name, "%.*s", (int)call->texts[2].length, call->texts[2].bytes);
-    snprintf(txn->directory, sizeof txn->directory, "%s%s%s", directory, txn->name[0] != 0 ? "/" : "",
-             txn->name);
-    const struct hive_partition *partition = partition_of(hive, table, txn->name);
-    if (partition != NULL)
-        hive_disk_path(partition->location, txn->directory, sizeof txn->directory);
     if (!txn->has_write_id && hive->version >= 3)
         world->broken = "a transaction wants its lock without a write id";
     grant(hive, out, call->numbers[0]);

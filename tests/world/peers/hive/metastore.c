@@ -159,6 +159,7 @@ struct hive_metastore *hive_add(void)
     hive->connections = (struct connections){.room = HIVE_ROOM_BYTES, .take = take, .argument = hive};
     hive->peer = peer_add(step, hive, 0);
     net_name("metastore", ADDRESS.host);
+    net_name("silent", NET_SILENT);
     hive_start(hive);
     return hive;
 }
@@ -179,6 +180,18 @@ void hive_drop_partitions(struct hive_metastore *hive, const struct hive_table *
             strncmp(hive->partitions[i].name, name, strlen(name)) != 0)
             hive->partitions[kept++] = hive->partitions[i];
     hive->partition_count = kept;
+}
+
+void hive_move_partition(struct hive_metastore *hive, const struct hive_table *table, const char *name,
+                         const char *location)
+{
+    hive_drop_partitions(hive, table, name);
+    if (hive->partition_count == HIVE_PARTITIONS_MAX)
+        world_fatal("the metastore has too many partitions");
+    struct hive_partition *partition = &hive->partitions[hive->partition_count++];
+    *partition = (struct hive_partition){.table = (unsigned)(table - hive->tables)};
+    snprintf(partition->name, sizeof partition->name, "%s", name);
+    snprintf(partition->location, sizeof partition->location, "%s", location);
 }
 
 void hive_abort_open(struct hive_metastore *hive)

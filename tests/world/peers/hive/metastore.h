@@ -88,6 +88,9 @@ struct hive_table *hive_table_of(struct hive_metastore *hive, const char *name, 
 /* Forgets partitions of a table: those whose names begin so. */
 void hive_drop_partitions(struct hive_metastore *hive, const struct hive_table *table, const char *name);
 void hive_abort_open(struct hive_metastore *hive);
+/* Drops a partition, and makes it anew in another place. */
+void hive_move_partition(struct hive_metastore *hive, const struct hive_table *table, const char *name,
+                         const char *location);
 
 /* ---- calls.c ---- */
 
