@@ -1,5 +1,5 @@
-/* Sink hive: what `check --probe` says of a table, the longest partitions, and a sink that cannot be opened. Rows and transactions are asked by the scenarios
- * hive_* and the world; the real Hive by tests/real/hive_sink_test.sh. */
+/* Sink hive: what `check --probe` says of a table, the longest partitions, dead letters of a long lease, and a sink that cannot be opened. Rows
+ * and transactions are asked by the scenarios hive_* and the world; the real Hive by tests/real/hive_sink_test.sh. */
 #include "stages/sinks/hive/internal.h"
 #include "tests/support/dead_letters.h"
 #include "tests/support/hash_tables.h"
@@ -131,6 +131,30 @@ static void test_thousands_of_partitions(void **unused)
     ps_test_stage_fini(&stage);
 }
 
+/* One bit marks each event of a lease: more than a machine word of them. */
+static void test_dead_letters_in_a_long_lease(void **unused)
+{
+    struct ps_test_stage stage;
+    struct ps_test_event events[130], good = PS_HIVE_DAY("good", "mon");
+    struct ps_test_metastore_table table = ps_test_hive_lines("day:string");
+    for (unsigned i = 0; i < PS_COUNT_OF(events); i++)
+        events[i] = good;
+    events[31] = PS_BODY("31");
+    events[40] = PS_BODY("40");
+    events[63] = PS_BODY("63");
+    events[64] = PS_BODY("64");
+    events[129] = PS_BODY("129");
+    ps_test_metastore_set_table(&table);
+    ps_test_hive_start(&stage, PS_HIVE_LINES(PS_HIVE_BY_DAY));
+    ps_test_dead_letters_open(&stage);
+    ps_test_hive_deliver(&stage, ps_test_lease(&stage, events, PS_COUNT_OF(events)));
+    assert_string_equal(ps_test_dead_letters_bodies("event-unwritable"), "31\n40\n63\n64\n129\n");
+    assert_int_equal(ps_test_stage_counter(&stage, PS_COUNTER_deadletter), 5);
+    ps_test_stage_close(&stage);
+    ps_test_dead_letters_close(&stage);
+    ps_test_stage_fini(&stage);
+}
+
 /* ---- check --probe ---- */
 
 static char probed[2048]; /* the lines of the probe */
@@ -199,7 +223,8 @@ static void test_probe(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_opened_without_descriptors), TEST(test_values_that_are_too_long_together),
-        TEST(test_a_value_that_becomes_too_long), TEST(test_thousands_of_partitions), TEST(test_probe)};
+        TEST(test_opened_without_descriptors),    TEST(test_values_that_are_too_long_together),
+        TEST(test_a_value_that_becomes_too_long), TEST(test_thousands_of_partitions),
+        TEST(test_dead_letters_in_a_long_lease),  TEST(test_probe)};
     return cmocka_run_group_tests(tests, ps_test_hive_group_setup, ps_test_hive_group_teardown);
 }

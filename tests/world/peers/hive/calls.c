@@ -196,6 +196,14 @@ static void grant(struct hive_metastore *hive, struct hive_out *out, int64_t num
     put_lock(out, number, txn->is_waiting ? WAITING : ACQUIRED);
 }
 
+/* The lock, the transaction, the time. */
+static void check_lock(struct hive_metastore *hive, struct hive_out *out)
+{
+    if (hive->call.numbers[0] != LOCK_OF(hive->call.numbers[1]))
+        world->broken = "a transaction asks for the lock of another one";
+    grant(hive, out, hive->call.numbers[1]);
+}
+
 /* Database, table, perhaps the partition; user, host, agent. */
 static void lock(struct hive_metastore *hive, struct hive_out *out)
 {
@@ -337,7 +345,7 @@ bool hive_answer(struct hive_metastore *hive, struct hive_out *out)
     else if (is_named(call, "lock"))
         lock(hive, out);
     else if (is_named(call, "check_lock"))
-        grant(hive, out, call->numbers[1]);
+        check_lock(hive, out);
     else if (is_named(call, "add_dynamic_partitions"))
         add_dynamic_partitions(hive);
     else if (is_named(call, "commit_txn"))
