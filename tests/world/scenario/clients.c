@@ -261,15 +261,16 @@ enum outcome step_datagram(struct scenario *scenario, const struct scenario_step
     return STEP_DONE;
 }
 
-/* The name server knows a name, or does not. */
+/* The name server knows a name, or does not. One with several addresses resolves to the newest. */
 enum outcome step_name(struct scenario *scenario, const struct scenario_step *step)
 {
     unsigned part[4];
     bool gone = strcmp(step->words[1], "gone") == 0;
     if (!gone && sscanf(step->words[1], "%u.%u.%u.%u", part, part + 1, part + 2, part + 3) != 4)
         return step_failed(scenario, "%s is no address", step->words[1]);
-    net_forget_name(step->words[0]);
-    if (!gone)
+    if (gone)
+        net_forget_name(step->words[0]);
+    else
         net_name(step->words[0], part[0] << 24 | part[1] << 16 | part[2] << 8 | part[3]);
     return STEP_DONE;
 }
