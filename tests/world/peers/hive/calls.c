@@ -275,6 +275,8 @@ static void heartbeat(struct hive_metastore *hive, struct hive_out *out)
 {
     size_t count = 0;
     int64_t from = hive->call.numbers[0], to = hive->call.numbers[1];
+    if (txn_of(hive, from) == NULL || txn_of(hive, to) == NULL)
+        world->broken = "a heartbeat is for transactions that there are not";
     for (int64_t i = from; i <= to; i++) {
         struct hive_txn *txn = txn_of(hive, i);
         count += txn != NULL && txn->state == HIVE_ABORTED;
