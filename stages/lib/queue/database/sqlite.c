@@ -122,9 +122,15 @@ static bool is_file(const char *path, const struct stat *file)
     return stat(path, &named) == 0 && named.st_dev == file->st_dev && named.st_ino == file->st_ino;
 }
 
-static void path_beside(const struct ps_database_settings *settings, const char *suffix, char to[4096])
+struct path {
+    char text[4096];
+};
+
+static struct path path_beside(const struct ps_database_settings *settings, const char *suffix)
 {
-    snprintf(to, 4096, "%s%s", settings->path, suffix);
+    struct path path;
+    snprintf(path.text, sizeof path.text, "%s%s", settings->path, suffix);
+    return path;
 }
 
 /* Notes device and inode of the open database file. */
@@ -153,13 +159,12 @@ static enum ps_status sqlite_is_same(const void *database, bool *same, struct ps
 static enum ps_status sqlite_is_there(void *database, struct ps_err *err)
 {
     const struct sqlite *sqlite = database;
-    char path[4096];
-    path_beside(sqlite->settings, "-wal", path);
+    const struct path path = path_beside(sqlite->settings, "-wal");
     if (!is_file(sqlite->settings->path, &sqlite->main))
         return ps_err_set(err, "the database %s was removed or replaced while it was written",
                           sqlite->settings->label);
-    if (sqlite->log_fd >= 0 && !is_file(path, &sqlite->log))
-        return ps_err_set(err, "%s was removed or replaced while it was written", path);
+    if (sqlite->log_fd >= 0 && !is_file(path.text, &sqlite->log))
+        return ps_err_set(err, "%s was removed or replaced while it was written", path.text);
     return PS_OK;
 }
 
@@ -174,17 +179,17 @@ static off_t lock_offset(const char *channel)
 static enum ps_status sqlite_lock(void *database, const char *channel, struct ps_err *err)
 {
     struct sqlite *sqlite = database;
-    char path[4096];
+    const struct path path = path_beside(sqlite->settings, "-wal");
     struct flock lock = {
         .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lock_offset(channel), .l_len = 1};
-    path_beside(sqlite->settings, "-wal", path);
-    sqlite->log_fd = open(path, O_RDWR | O_CLOEXEC);
+    sqlite->log_fd = open(path.text, O_RDWR | O_CLOEXEC);
     if (sqlite->log_fd < 0 || fstat(sqlite->log_fd, &sqlite->log) != 0)
-        return errno == ENOENT ? PS_OK : ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
+        return errno == ENOENT ? PS_OK
+                               : ps_err_set(err, "%s cannot be opened: %s", path.text, strerror(errno));
     /* SQLite syncs the log's name at the first commit, but does not look whether that succeeds. */
-    int error = ps_directory_sync_above(path);
+    int error = ps_directory_sync_above(path.text);
     if (error != 0)
-        return ps_err_set(err, "the directory of %s cannot be synced: %s", path, strerror(error));
+        return ps_err_set(err, "the directory of %s cannot be synced: %s", path.text, strerror(error));
     if (fcntl(sqlite->log_fd, F_OFD_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES))
         return PS_OK; /* the channel also works on a file system without locks */
     return ps_err_set(err, "the database %s: another agent uses channel %s there", sqlite->settings->label,
@@ -196,35 +201,31 @@ static enum ps_status sqlite_lock(void *database, const char *channel, struct ps
 /* Returns whether all bytes are reserved. A process that was killed while it reserved them leaves a shorter file. */
 static bool has_reserve(const struct ps_database_settings *settings)
 {
-    char path[4096];
     struct stat about;
-    path_beside(settings, PS_SQLITE_RESERVE, path);
-    return stat(path, &about) == 0 && (uint64_t)about.st_size >= RESERVE_BYTES;
+    return stat(path_beside(settings, PS_SQLITE_RESERVE).text, &about) == 0 &&
+           (uint64_t)about.st_size >= RESERVE_BYTES;
 }
 
 static void sqlite_keep_room(void *database)
 {
     struct sqlite *sqlite = database;
     struct statvfs system;
-    char path[4096];
+    const struct path path = path_beside(sqlite->settings, PS_SQLITE_RESERVE);
     if (sqlite->has_reserve || statvfs(sqlite->settings->path, &system) != 0 ||
         (uint64_t)system.f_bavail * system.f_frsize < RESERVE_TIMES * RESERVE_BYTES)
         return;
-    path_beside(sqlite->settings, PS_SQLITE_RESERVE, path);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    int fd = open(path.text, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0)
         return;
     sqlite->has_reserve = posix_fallocate(fd, 0, (off_t)RESERVE_BYTES) == 0;
     close(fd);
     if (!sqlite->has_reserve)
-        (void)unlink(path);
+        (void)unlink(path.text);
 }
 
 static bool give_up_reserve(const struct ps_database_settings *settings)
 {
-    char path[4096];
-    path_beside(settings, PS_SQLITE_RESERVE, path);
-    return unlink(path) == 0;
+    return unlink(path_beside(settings, PS_SQLITE_RESERVE).text) == 0;
 }
 
 /* Also copies the write-ahead log to the database file, so that the next transaction starts the log again at its beginning. */
@@ -239,23 +240,19 @@ static bool sqlite_make_room(void *database)
 
 /* ---- connecting ---- */
 
-/* SQLite takes a journal that it cannot look at for none, and undoes with it, at a later start, everything that was committed since. So
- * this fails while a journal with contents is beside the open database, or cannot be looked for. SQLite marks one that is over with a zero. */
+/* SQLite takes a journal that it cannot look at for none, and undoes with it, at a later start, what was committed since. So this fails
+ * while a journal that is not over (its first byte is not zero) is beside the open database, or cannot be read. */
 static enum ps_status has_no_journal(const struct ps_database_settings *settings, struct ps_err *err)
 {
-    char path[4096], first = 0;
-    path_beside(settings, "-journal", path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return errno == ENOENT ? PS_OK : ps_err_set(err, "%s cannot be opened: %s", path, strerror(errno));
-    ssize_t got = read(fd, &first, 1);
-    int error = errno;
-    close(fd);
-    if (got < 0)
-        return ps_err_set(err, "%s cannot be read: %s", path, strerror(error));
-    return got == 0 || first == 0
-               ? PS_OK
-               : ps_err_set(err, "SQLite did not see the journal %s, which is not over", path);
+    const struct path path = path_beside(settings, "-journal");
+    char first = 0;
+    int fd = open(path.text, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, &first, 1);
+    bool is_read = got >= 0 || (fd < 0 && errno == ENOENT);
+    const char *reason = is_read ? "is not over, and SQLite did not see it" : strerror(errno);
+    if (fd >= 0)
+        close(fd);
+    return is_read && first == 0 ? PS_OK : ps_err_set(err, "the journal %s: %s", path.text, reason);
 }
 
 static struct sqlite *open_file(const struct ps_database_settings *settings, struct ps_err *err)
