@@ -128,9 +128,8 @@ static bool quota_allows(const struct ps_memory_queue *memory, uint64_t size)
     return used == 0 || used + size <= memory->settings.quota_bytes;
 }
 
-/* Sets `fill` to what was put less what was taken. With this order of reads the result may be too low for a moment,
- * but never too low for the caller's own puts. A negative difference (a take was read, but not its put) counts as
- * empty. */
+/* Sets `fill` to what was put less what was taken. With this order of reads the result may be too low for a moment, but
+ * never too low for the caller's own puts. A negative difference (a take was read, but not its put) counts as empty. */
 void ps_memory_queue_fill(const struct ps_memory_queue *memory, struct ps_fill *fill)
 {
     uint64_t events = 0, bytes = 0;

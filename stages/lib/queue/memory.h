@@ -41,8 +41,7 @@ enum ps_put ps_memory_queue_put(struct ps_memory_queue *memory, unsigned produce
 uint64_t ps_memory_queue_reserve(struct ps_memory_queue *memory, unsigned producer, uint64_t events);
 /* Returns the next of the leases that consumers gave back, of those of one consumer the oldest; NULL: none. */
 struct ps_lease *ps_memory_queue_take_back(struct ps_memory_queue *memory, unsigned consumer);
-/* Returns the next lease: first the leases carried over, then the leases of the rings in turn; NULL: there is
- * none. */
+/* Returns the next lease: first the leases carried over, then the leases of the rings in turn; NULL: there is none. */
 struct ps_lease *ps_memory_queue_take(struct ps_memory_queue *memory, unsigned consumer);
 /* For `consumer_tick`: returns when a consumer whose last take found nothing must look again, or PS_NEVER. Another one may
  * have had the list of given-back leases in hand at that moment, and wakes nobody when it puts the rest of them back. */

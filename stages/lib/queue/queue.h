@@ -60,13 +60,11 @@ void ps_queue_set_quota(struct ps_queue *queue, uint64_t quota_bytes);
 
 /* Functions for channels that put only some of their leases here. */
 
-/* Returns whether the store has been opened, so that its contents are known. The store then stays open. Thread:
- * any. */
+/* Returns whether the store has been opened, so that its contents are known. The store then stays open. Thread: any. */
 bool ps_queue_is_open(const struct ps_queue *queue);
 
-/* Returns whether all events that were put, or found in the store, are delivered. If it returns true to a
- * producer, the durable queue has no lease of that producer left. Returns false until the store is open.
- * Thread: any. */
+/* Returns whether all events that were put, or found in the store, are delivered. If it returns true to a producer, the
+ * durable queue has no lease of that producer left. Returns false until the store is open. Thread: any. */
 bool ps_queue_is_clear(const struct ps_queue *queue);
 /* Returns the number of events that were put or found, and are not delivered. Thread: any. */
 uint64_t ps_queue_undelivered(const struct ps_queue *queue);
@@ -84,8 +82,7 @@ bool ps_queue_claim(struct ps_queue *queue, unsigned consumer, struct ps_port *p
 void ps_queue_unclaim(struct ps_queue *queue, unsigned consumer);
 /* Makes the thread write and promise this list as its last work, before ps_queue_strip returns. All leases of the list
  * come back in the list of ps_queue_strip, settled if they were written. Returns false if the store cannot be written;
- * the caller keeps the list then. Call it at most once. Thread: control, while no worker runs, before
- * ps_queue_strip. */
+ * the caller keeps the list then. Call it at most once. Thread: control, while no worker runs, before ps_queue_strip. */
 bool ps_queue_add_last(struct ps_queue *queue, struct ps_lease *list);
 
 /* Returns true if the store is not open, cannot be written or read now, or has a part whose key is missing;

@@ -150,8 +150,7 @@ static inline void ps_queue_count(struct ps_queue_tally *tally, uint64_t events,
     __atomic_store_n(&tally->bytes, tally->bytes + bytes, __ATOMIC_RELAXED);
 }
 
-/* Returns the number of bytes of frames below which one more frame is read ahead. A reload may change it.
- * Thread: any. */
+/* Returns the number of bytes of frames below which one more frame is read ahead. A reload may change it. Thread: any. */
 static inline uint64_t ps_queue_read_ahead_bytes(const struct ps_queue *queue)
 {
     return __atomic_load_n(&queue->read_ahead_bytes, __ATOMIC_RELAXED);

@@ -52,8 +52,7 @@ struct ps_store_ops {
     const char *reads_again; /* "the disk can be read again" */
     /* Length of the wait before the first try after a failure; the wait doubles up to retry_max_ns. */
     uint64_t retry_ns, retry_max_ns;
-    /* Maximum number of bytes of one sync. More bytes would delay the first leases, and the recording of
-     * deliveries. */
+    /* Maximum number of bytes of one sync. More bytes would delay the first leases, and the recording of deliveries. */
     uint64_t round_bytes;
     /* Largest frame with one event that the store can keep. A larger event is refused if its source can refuse its client, and
      * else cut. 0: PS_EVENT_FRAME_BYTES_MAX. */

@@ -281,8 +281,7 @@ static void recover(struct ps_queue *queue, uint64_t now)
         return;
     enum ps_status renewed = queue->settings.store->renew(queue->store, &err);
     send_promised(queue);
-    /* Even if `renew` failed: the store has forgotten the frames that are not promised, so they must be appended
-     * again. */
+    /* Even if `renew` failed: the store has forgotten the frames that are not promised, so they must be appended again. */
     for (size_t i = 0; i < queue->ring.count; i++)
         ps_queue_entry_at(queue, i)->written = false;
     if (renewed != PS_OK) {

@@ -65,9 +65,8 @@ struct ps_database_ops {
                             struct ps_err *err);
     /* Locks a channel in the database until `close`; a second connection gets an error. NULL: the statement PS_SELECT_LOCK takes the lock. */
     enum ps_status (*lock)(void *database, const char *channel, struct ps_err *err);
-    /* Finds out whether a new connection would find the same database, that is, whether the file still has its
-     * name. Returns PS_FAIL if this cannot be determined now. NULL: a new connection always finds the same
-     * database. */
+    /* Finds out whether a new connection would find the same database, that is, whether the file still has its name.
+     * Returns PS_FAIL if this cannot be determined now. NULL: a new connection always finds the same database. */
     enum ps_status (*is_same)(const void *database, bool *same, struct ps_err *err);
     /* Called after a COMMIT. Returns PS_FAIL if a new connection would not find the committed rows, because files were removed
      * or replaced. NULL: that cannot happen. */

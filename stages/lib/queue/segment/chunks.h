@@ -20,7 +20,6 @@ void ps_chunks_destroy(struct ps_chunks *chunks);
  * the chunks of a busy log are. The new chunk replaces the oldest one: waits for threads that copy from the oldest
  * one. Chunks are numbered 1, 2, .. */
 char *ps_chunks_next(struct ps_chunks *chunks, bool full, uint64_t *number);
-/* Copies bytes that the log's thread wrote to a chunk before it published the place of these bytes. Returns
- * false if the chunk was replaced. `offset` is in the chunk of that number; the bytes may continue in the next
- * chunks. */
+/* Copies bytes that the log's thread wrote to a chunk before it published the place of these bytes. Returns false if the
+ * chunk was replaced. `offset` is in the chunk of that number; the bytes may continue in the next chunks. */
 bool ps_chunks_copy(struct ps_chunks *chunks, uint64_t number, size_t offset, size_t length, void *to);

@@ -7,8 +7,7 @@
 #include "stages/lib/queue/segment/events.h"
 
 #define HEAD_BYTES 16U
-/* A frame with several events has at most this many names, because a reader makes all of them before it reads an
- * event. */
+/* A frame with several events has at most this many names, because a reader makes all of them before it reads an event. */
 #define NAMES_MAX 256U
 /* Initial size of the table of names, which is enough for most frames. A power of two. */
 #define PLACES_FIRST 64U

@@ -32,8 +32,7 @@ struct ps_segment_files {
     /* Returns the offset of the first written bytes at or after `offset`, or the file's size if the rest was never
      * written and reads as zero. Returns -1 if that cannot be determined. NULL: not used. */
     int64_t (*data)(void *argument, int fd, uint64_t offset);
-    /* Makes written bytes durable. After a failure, any of the bytes written since the last success may not be
-     * durable. */
+    /* Makes written bytes durable. After a failure, any of the bytes written since the last success may not be durable. */
     int (*sync)(void *argument, int fd);
     /* Makes the names of created and removed files durable. */
     int (*sync_directory)(void *argument, const char *path);

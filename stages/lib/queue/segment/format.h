@@ -33,8 +33,7 @@ struct ps_segment_head {
     uint64_t log;     /* random number of the log: files of two logs cannot be mixed up */
     uint64_t segment; /* 1, 2, .. */
     uint64_t
-        /* number of the segment's first frame; frames of earlier segments with this number or a higher one
-         * are void */
+        /* number of the segment's first frame; frames of earlier segments with this number or a higher one are void */
         first;
     uint64_t size; /* size of the file when it was created, bytes; 0: not recorded */
     uint32_t

@@ -86,8 +86,7 @@ struct ps_segment_fill {
     uint64_t frames_lost;   /* number of promised frames that became unreadable since the log was opened */
     size_t segments;
     size_t
-        /* number of encrypted segments whose key is missing: their frames are not fed, and the segments are
-         * not removed */
+        /* number of encrypted segments whose key is missing: their frames are not fed, and the segments are not removed */
         held;
 };
 
@@ -119,9 +118,8 @@ enum ps_status ps_segment_log_renew(struct ps_segment_log *log, struct ps_err *e
 /* Sets *place to the next promised frame that was not delivered. FEED_FAILED: `err` has the reason. */
 enum ps_segment_fed ps_segment_log_feed(struct ps_segment_log *log, struct ps_segment_place *place,
                                         struct ps_err *err);
-/* Reads a frame's payload, place->length bytes, from memory if the frame was written recently. NOTHING: the
- * payload is damaged (call ps_segment_log_lost). FAILED: `err` has the reason. `sealer` decrypts; it belongs to
- * the caller. */
+/* Reads a frame's payload, place->length bytes, from memory if the frame was written recently. NOTHING: the payload is
+ * damaged (call ps_segment_log_lost). FAILED: `err` has the reason. `sealer` decrypts; it belongs to the caller. */
 enum ps_segment_read ps_segment_load(const struct ps_segment_files *files,
                                      const struct ps_segment_place *place, struct ps_sealer *sealer, void *to,
                                      struct ps_err *err);

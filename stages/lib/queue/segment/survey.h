@@ -1,6 +1,5 @@
-/* Reports the whole content of a log's files: every frame and every damaged place. For commands that inspect a
- * channel (commands/channel); the channel itself reads only the bytes that it needs. Waits for the disk. Thread: the
- * log's. */
+/* Reports the whole content of a log's files: every frame and every damaged place. For commands that inspect a channel
+ * (commands/channel); the channel itself reads only the bytes that it needs. Waits for the disk. Thread: the log's. */
 #pragma once
 
 #include "stages/lib/queue/segment/log.h"
