@@ -84,32 +84,10 @@ void ps_test_files_fail(enum ps_test_file_operation operation, unsigned skip, un
     fake.kinds[operation].error = error;
 }
 
-unsigned ps_test_files_faults(enum ps_test_file_operation operation)
-{
-    return fake.kinds[operation].count;
-}
-
 void ps_test_files_hold(enum ps_test_file_operation operation, const char *part)
 {
     fake.kinds[operation].holds = part != NULL;
     snprintf(fake.kinds[operation].part, sizeof fake.kinds[operation].part, "%s", part != NULL ? part : "");
-}
-
-void ps_test_files_release(enum ps_test_file_operation operation, unsigned count)
-{
-    for (struct outcome *outcome = fake.outcomes; outcome != NULL && count > 0; outcome = outcome->next) {
-        if (outcome->operation != operation || outcome->released)
-            continue;
-        outcome->released = true;
-        count--;
-    }
-    assert_int_equal(count, 0);
-}
-
-void ps_test_files_replicas(unsigned current, unsigned configured)
-{
-    fake.replicas = current;
-    fake.configured = configured;
 }
 
 void ps_test_files_space(const struct ps_file_space *space)
@@ -136,21 +114,6 @@ static struct file *find(const char *path)
     return NULL;
 }
 
-const char *ps_test_files_content(const char *path)
-{
-    const struct file *file = find(path);
-    return file != NULL ? file->content : NULL;
-}
-
-void ps_test_files_expect(const char *path, const char *content)
-{
-    const char *found = ps_test_files_content(path);
-    if (found == NULL)
-        fail_msg("no file %s", path);
-    if (strcmp(found, content) != 0)
-        fail_msg("%s has \"%s\", not \"%s\"", path, found, content);
-}
-
 void ps_test_files_expect_names(const char *const *names)
 {
     size_t count = 0, found = 0;
@@ -163,14 +126,6 @@ void ps_test_files_expect_names(const char *const *names)
             print_message("there is %s\n", fake.files[i].path);
     }
     assert_int_equal(found, count);
-}
-
-void ps_test_files_each(void (*handle)(void *argument, const char *path, const char *content), void *argument)
-{
-    for (size_t i = 0; i < fake.file_count; i++) {
-        if (fake.files[i].path != NULL)
-            handle(argument, fake.files[i].path, fake.files[i].content);
-    }
 }
 
 unsigned ps_test_files_count(enum ps_test_file_operation operation)

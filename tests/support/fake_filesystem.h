@@ -26,27 +26,14 @@ struct ps_filesystem *ps_test_files(void);
 /* After `skip` more operations of this kind, `count` of them fail. A stream is dead after that. */
 void ps_test_files_fail(enum ps_test_file_operation operation, unsigned skip, unsigned count,
                         enum ps_file_error error);
-/* Returns the number of faults of this kind that are still to come. */
-unsigned ps_test_files_faults(enum ps_test_file_operation operation);
 /* Withholds the answers to operations of this kind whose path contains `part`. NULL: ends that. */
 void ps_test_files_hold(enum ps_test_file_operation operation, const char *part);
-/* Answers the oldest `count` operations of this kind that are held. */
-void ps_test_files_release(enum ps_test_file_operation operation, unsigned count);
-/* Sets the result of ps_file_replicas for every stream, and of ps_file_stat for every file. */
-void ps_test_files_replicas(unsigned current, unsigned configured);
 
 /* Sets the free space. Before the first call it cannot be measured. */
 void ps_test_files_space(const struct ps_file_space *space);
 
-/* Returns the acknowledged bytes of a file; NULL: it does not exist. */
-const char *ps_test_files_content(const char *path);
-/* Fails the test unless the file exists with this content. */
-void ps_test_files_expect(const char *path, const char *content);
 /* Fails the test unless exactly these files exist. The names may be in any order; NULL-terminated. */
 void ps_test_files_expect_names(const char *const *names);
-/* Calls `handle` for each file. */
-void ps_test_files_each(void (*handle)(void *argument, const char *path, const char *content),
-                        void *argument);
 /* Returns how many operations of this kind were begun. */
 unsigned ps_test_files_count(enum ps_test_file_operation operation);
 /* Returns how many streams are open, by the file system's own count. */

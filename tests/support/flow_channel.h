@@ -34,8 +34,6 @@ bool flow_store_is_short(const struct flow_store *store, unsigned consumer);
 /* Returns whether a promised lease of a producer on this worker was not returned, although the worker could return
  * it. */
 bool flow_store_has_news(const struct flow_store *store, unsigned worker, uint64_t now_ns);
-/* Returns the number of leases that it has given up. */
-uint64_t flow_store_given_up(const struct flow_store *store);
 
 /* Call it while the workers of this plan sleep: fails the test if this channel has something to do. */
 void flow_check_sleeper(const struct flow *flow, const struct ps_plan *plan, struct ps_worker *worker,

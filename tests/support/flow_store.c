@@ -37,11 +37,6 @@ bool flow_store_is_broken(const struct flow_store *store)
     return store->broken_until_ns > 0;
 }
 
-uint64_t flow_store_given_up(const struct flow_store *store)
-{
-    return store->given_up;
-}
-
 bool flow_store_is_empty(const struct flow_store *store)
 {
     return store->frames == NULL && (store->channel == NULL || store->channel->first == NULL);

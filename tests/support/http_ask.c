@@ -33,16 +33,3 @@ unsigned ps_test_http_ask(struct ps_test_stage *stage, int fd, const char *reque
     assert_memory_equal(answer, "HTTP/1.1 ", 9);
     return (unsigned)strtoul(answer + 9, NULL, 10);
 }
-
-unsigned ps_test_http_post(struct ps_test_stage *stage, int fd, const char *target, const char *fields,
-                           const char *body, size_t length)
-{
-    char *request = malloc(length + 2048);
-    assert_non_null(request);
-    int head_length = snprintf(request, 2048, "POST %s HTTP/1.1\r\nHost: h\r\n%sContent-Length: %zu\r\n\r\n",
-                               target, fields, length);
-    memcpy(request + head_length, body, length);
-    unsigned status = ps_test_http_ask(stage, fd, request, (size_t)head_length + length);
-    free(request);
-    return status;
-}

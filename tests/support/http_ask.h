@@ -6,7 +6,3 @@
 /* Sends a request, and runs the source until the answer has arrived. The source's batch stays open if it has no
  * events. Returns the answer's status. */
 unsigned ps_test_http_ask(struct ps_test_stage *stage, int fd, const char *request, size_t length);
-
-/* The same for a POST with this target, more header fields (each with its end of line), and body. */
-unsigned ps_test_http_post(struct ps_test_stage *stage, int fd, const char *target, const char *fields,
-                           const char *body, size_t length);

@@ -160,14 +160,6 @@ unsigned ps_test_http_peer_left(void)
     return left;
 }
 
-unsigned ps_test_http_peer_requests(void)
-{
-    pthread_mutex_lock(&lock);
-    unsigned count = requests;
-    pthread_mutex_unlock(&lock);
-    return count;
-}
-
 void ps_test_http_peer_set(enum ps_test_far_end state)
 {
     if (state == PS_TEST_FAR_END_DOWN) {
@@ -195,13 +187,4 @@ const char *ps_test_http_peer_text(void)
     shown[text_length] = '\0';
     pthread_mutex_unlock(&lock);
     return shown;
-}
-
-const char *ps_test_http_peer_last(void)
-{
-    static char copy[sizeof last];
-    pthread_mutex_lock(&lock);
-    memcpy(copy, last, sizeof copy);
-    pthread_mutex_unlock(&lock);
-    return copy;
 }

@@ -19,12 +19,8 @@ const char *ps_test_http_peer_bulk_url(void);
 void ps_test_http_peer_answer(unsigned status, unsigned count);
 /* Returns the number of answers of the last ps_test_http_peer_answer that are left. */
 unsigned ps_test_http_peer_left(void);
-/* Returns how many requests, and events of bulks, came since ps_test_http_peer_clear, however they were answered. */
-unsigned ps_test_http_peer_requests(void);
 /* DOWN: nobody listens. SLOW: an answer takes 5 ms. */
 void ps_test_http_peer_set(enum ps_test_far_end state);
 void ps_test_http_peer_clear(void);
 /* Returns the bodies that were answered 2XX, each with a newline. Valid until the next call. */
 const char *ps_test_http_peer_text(void);
-/* Returns the method, path, Content-Type and Accept of the last request: "POST /events text/plain text/plain". */
-const char *ps_test_http_peer_last(void);

@@ -130,18 +130,3 @@ void ps_test_await_counter(struct ps_test_stage *stage, enum ps_counter counter,
         usleep(1000);
     }
 }
-
-void ps_test_expect(const struct ps_test_event *event, const char *body, const char *const *headers)
-{
-    assert_string_equal(event->body, body);
-    assert_int_equal(event->length, strlen(body));
-    size_t count = 0;
-    while (headers != NULL && headers[count] != NULL) {
-        const char *value = ps_test_event_header(event, headers[count]);
-        if (value == NULL)
-            fail_msg("header %s is missing (body: %s)", headers[count], body);
-        assert_string_equal(value, headers[count + 1]);
-        count += 2;
-    }
-    assert_int_equal(ps_test_event_header_count(event), count / 2);
-}

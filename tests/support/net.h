@@ -28,6 +28,3 @@ void ps_test_await_arrival(int fd);
 void ps_test_await_ready(const struct ps_test_stage *stage);
 /* Runs the source until the counter has this value. The fake clock stands still. */
 void ps_test_await_counter(struct ps_test_stage *stage, enum ps_counter counter, uint64_t value);
-
-/* Asserts that an event has this body and exactly these headers (name, value, .., NULL), in any order. */
-void ps_test_expect(const struct ps_test_event *event, const char *body, const char *const *headers);

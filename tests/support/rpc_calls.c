@@ -97,15 +97,6 @@ struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index)
     return event;
 }
 
-void ps_test_rpc_expect(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count)
-{
-    assert_true(first + count <= stage->event_count);
-    for (unsigned i = 0; i < count; i++) {
-        struct ps_test_rpc_event event = ps_test_rpc_event(serial, i);
-        ps_test_expect(&stage->events[first + i], event.body, event.headers);
-    }
-}
-
 /* Laid out as the state of the source avro (stages/sources/avro.c). */
 struct avro_state {
     struct ps_stream stream;

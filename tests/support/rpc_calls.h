@@ -38,8 +38,6 @@ struct ps_test_rpc_event {
     const char *const *headers; /* name, value, .., NULL; NULL: none */
 };
 struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index);
-/* Checks that these are the first `count` events of a call, in order, from the stage's event `first` on. */
-void ps_test_rpc_expect(const struct ps_test_stage *stage, size_t first, uint32_t serial, unsigned count);
 
 /* Returns the number of calls that a source avro or thrift keeps at present. */
 uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage);

@@ -106,18 +106,3 @@ void ps_test_thrift_answer_read(const uint8_t *message, size_t length, struct ps
     assert_false(in.bad);
     assert_ptr_equal(in.at, in.end);
 }
-
-struct ps_test_thrift_answer ps_test_thrift_receive(struct ps_test_stage *stage, int fd)
-{
-    struct ps_test_thrift_answer answer;
-    bool closed;
-    uint8_t head[PS_THRIFT_FRAME_BYTES];
-    memcpy(head, ps_test_receive(stage, fd, sizeof head, PS_TEST_PATIENCE_MS, &closed), sizeof head);
-    assert_false(closed);
-    uint32_t length = ps_big_endian_get_32(head);
-    assert_in_range(length, 1, PS_THRIFT_ANSWER_BYTES_MAX);
-    const uint8_t *message = (uint8_t *)ps_test_receive(stage, fd, length, PS_TEST_PATIENCE_MS, &closed);
-    assert_false(closed);
-    ps_test_thrift_answer_read(message, length, &answer);
-    return answer;
-}

@@ -37,6 +37,3 @@ struct ps_test_thrift_answer {
 
 /* Reads a frame's message. */
 void ps_test_thrift_answer_read(const uint8_t *message, size_t length, struct ps_test_thrift_answer *answer);
-
-/* Waits for the next answer at the client's side, while the source works. */
-struct ps_test_thrift_answer ps_test_thrift_receive(struct ps_test_stage *stage, int fd);

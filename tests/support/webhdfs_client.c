@@ -27,12 +27,6 @@ void ps_test_webhdfs_client_init(struct ps_test_webhdfs_client *client,
     }
 }
 
-void ps_test_webhdfs_client_open(struct ps_test_webhdfs_client *client)
-{
-    struct ps_err err = {.length = 0};
-    assert_int_equal(ps_webhdfs_create(&client->settings, &client->filesystem, &err), PS_OK);
-}
-
 void ps_test_webhdfs_client_close(struct ps_test_webhdfs_client *client)
 {
     assert_int_equal(client->filesystem->held_bytes, 0);
@@ -55,11 +49,6 @@ void ps_test_webhdfs_turn(struct ps_test_webhdfs_client *client)
     int wait_ms = due <= now.mono_ns ? 0 : LOOK_MS;
     struct pollfd ready = {.fd = client->epoll_fd, .events = POLLIN};
     (void)poll(&ready, 1, wait_ms);
-}
-
-void ps_test_webhdfs_pass_ms(struct ps_test_webhdfs_client *client, uint64_t ms)
-{
-    client->passed_ns += ms * PS_NS_PER_MS;
 }
 
 void ps_test_file_done(void *result_, const struct ps_file_answer *answer)

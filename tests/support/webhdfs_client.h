@@ -27,12 +27,10 @@ struct ps_test_file_result {
 /* Settings: user joe, no proxy user. */
 void ps_test_webhdfs_client_init(struct ps_test_webhdfs_client *client,
                                  const struct ps_test_webhdfs *const *servers, size_t count);
-void ps_test_webhdfs_client_open(struct ps_test_webhdfs_client *client);
 /* Asserts that nothing is left. */
 void ps_test_webhdfs_client_close(struct ps_test_webhdfs_client *client);
 /* Runs one turn, then waits a moment for its epoll unless the next turn is due. */
 void ps_test_webhdfs_turn(struct ps_test_webhdfs_client *client);
-void ps_test_webhdfs_pass_ms(struct ps_test_webhdfs_client *client, uint64_t ms);
 
 /* A ps_file_done for a struct ps_test_file_result. */
 void ps_test_file_done(void *result, const struct ps_file_answer *answer);

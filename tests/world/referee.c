@@ -317,6 +317,15 @@ static int64_t discarded(const struct world_life *life)
     return end == NULL ? 0 : count_at(end);
 }
 
+/* Returns whether a reload closed a channel, and could not open it again: the account does not know what is in it. */
+static bool is_left_closed(const struct world_life *life)
+{
+    const char *last = NULL, *at = world->output + life->output_from;
+    while ((at = strstr(at, ": closed: ")) != NULL)
+        last = at++;
+    return life->failed_calls > 0 && last != NULL && strstr(last, "agent: reloaded") != NULL;
+}
+
 /* Each event that came in, or waited in the channel, is in one place of the account, whatever went wrong in the life; what the far end refused
  * counts as delivered. If calls fail, what a client was refused may be in the channel, or dropped. */
 static void check_account(struct run *run)
@@ -332,7 +341,8 @@ static void check_account(struct run *run)
     if (run->agent.channels[0] != CHANNEL_MEMORY)
         waited = waiting(life);
     if (life->end != WORLD_EXIT || came < 0 || waited < 0 || run->agent.shape > SHAPE_GROUP ||
-        run->agent.kafka_channel || run->decayed) /* lost frames count until all others are taken */
+        run->agent.kafka_channel || is_left_closed(life) ||
+        run->decayed) /* lost frames count until all others are taken */
         return;
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         went += accounted(life, places[i]);

@@ -166,27 +166,6 @@ size_t ps_test_members_run(struct ps_test_member *const *members, size_t member_
     return total(members, member_count);
 }
 
-size_t ps_test_members_check(struct ps_test_member *const *members, size_t member_count, uint32_t count)
-{
-    unsigned char *seen = calloc(count, 1);
-    size_t twice = 0;
-    assert_non_null(seen);
-    for (size_t m = 0; m < member_count; m++) {
-        for (size_t i = 0; i < members[m]->received_count; i++) {
-            uint32_t sequence = members[m]->received[i].sequence;
-            assert_true(sequence < count);
-            twice += seen[sequence];
-            seen[sequence] = 1;
-        }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (!seen[i])
-            fail_msg("record %u was lost", i);
-    }
-    free(seen);
-    return twice;
-}
-
 /* ---- plain clients ---- */
 
 static rd_kafka_t *client(rd_kafka_type_t type, const char *bootstrap, const char *group)

@@ -38,9 +38,6 @@ bool ps_test_member_drain(struct ps_test_member *member, unsigned patience_ms);
  * Returns how many they have. */
 size_t ps_test_members_run(struct ps_test_member *const *members, size_t member_count, size_t count,
                            unsigned patience_ms);
-/* Fails the test unless some member received every number below `count`. Returns how many were received
- * twice. */
-size_t ps_test_members_check(struct ps_test_member *const *members, size_t member_count, uint32_t count);
 
 struct ps_test_sent {
     const char *topic;

@@ -7,23 +7,6 @@
 
 extern const struct ps_stage_ops ps_sink_kafka;
 
-void ps_test_kafka_sink_start(struct ps_test_kafka_sink *kafka, unsigned brokers, const char *topic,
-                              int partition_count, const char *const *keys)
-{
-    const char *all[64] = {NULL};
-    size_t count = 0;
-    *kafka = (struct ps_test_kafka_sink){.topic = topic, .partition_count = partition_count, .haste = 10};
-    ps_test_cluster_start(&kafka->cluster, brokers);
-    ps_test_cluster_topic(&kafka->cluster, topic, (unsigned)partition_count);
-    all[count++] = "kafka.bootstrap.servers";
-    all[count++] = kafka->cluster.bootstrap;
-    all[count++] = "kafka.topic";
-    all[count++] = topic;
-    for (size_t i = 0; keys != NULL && keys[i] != NULL && count < PS_COUNT_OF(all) - 1; i++)
-        all[count++] = keys[i];
-    ps_test_stage_start(&kafka->stage, &ps_sink_kafka, all);
-}
-
 void ps_test_kafka_sink_stop(struct ps_test_kafka_sink *kafka)
 {
     ps_test_stage_fini(&kafka->stage);
@@ -105,30 +88,4 @@ void ps_test_kafka_sink_pass(struct ps_test_kafka_sink *kafka, unsigned real_ms)
     uint64_t until_ns = ps_clock_now().mono_ns + real_ms * PS_NS_PER_MS;
     while (ps_clock_now().mono_ns < until_ns)
         ps_test_kafka_sink_turn(kafka);
-}
-
-void ps_test_kafka_sink_verify(struct ps_test_kafka_sink *kafka, bool duplicates)
-{
-    struct ps_test_records records =
-        ps_test_records_read(kafka->cluster.bootstrap, kafka->topic, kafka->partition_count, 0);
-    unsigned *seen = calloc(kafka->sent + 1, sizeof *seen);
-    assert_non_null(seen);
-    for (size_t i = 0; i < records.count; i++) {
-        const struct ps_test_record *record = &records.items[i];
-        uint64_t number = strtoull(record->value, NULL, 10);
-        assert_true(number < kafka->sent);
-        seen[number]++;
-        if (duplicates || i == 0 || record[-1].partition != record->partition)
-            continue;
-        uint64_t before = strtoull(record[-1].value, NULL, 10);
-        if (before >= number)
-            fail_msg("partition %d: event %llu comes after event %llu", record->partition,
-                     (unsigned long long)number, (unsigned long long)before);
-    }
-    for (uint64_t number = 0; number < kafka->sent; number++) {
-        if (seen[number] == 0 || (seen[number] > 1 && !duplicates))
-            fail_msg("the topic has event %llu %u times", (unsigned long long)number, seen[number]);
-    }
-    free(seen);
-    ps_test_records_free(&records);
 }

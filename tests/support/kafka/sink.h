@@ -20,9 +20,6 @@ struct ps_test_kafka_sink {
     struct ps_lease *waiting; /* refused with BACKOFF */
 };
 
-/* Starts a cluster of `brokers`, a topic, and a sink with servers, topic and these keys (NULL-terminated). */
-void ps_test_kafka_sink_start(struct ps_test_kafka_sink *kafka, unsigned brokers, const char *topic,
-                              int partition_count, const char *const *keys);
 void ps_test_kafka_sink_stop(struct ps_test_kafka_sink *kafka);
 
 /* Makes a lease of `count` numbered events ("<number> ......", `length` bytes); does not offer it. */
@@ -38,10 +35,6 @@ void ps_test_kafka_sink_send(struct ps_test_kafka_sink *kafka, unsigned leases, 
 void ps_test_kafka_sink_wait(struct ps_test_kafka_sink *kafka, unsigned patience_ms);
 /* Runs cycles for `real_ms`. */
 void ps_test_kafka_sink_pass(struct ps_test_kafka_sink *kafka, unsigned real_ms);
-
-/* Asserts that the topic has every number sent, in rising order in each partition; `duplicates`: may
- * repeat. */
-void ps_test_kafka_sink_verify(struct ps_test_kafka_sink *kafka, bool duplicates);
 
 static inline uint64_t ps_test_kafka_sink_counter(const struct ps_test_kafka_sink *kafka,
                                                   enum ps_counter counter)

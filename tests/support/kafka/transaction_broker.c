@@ -72,21 +72,6 @@ const char *ps_test_coordinator_bootstrap(const struct ps_test_coordinator *brok
     return broker->bootstrap;
 }
 
-int64_t ps_test_coordinator_offset(const struct ps_test_coordinator *broker, unsigned partition)
-{
-    return broker->committed[partition];
-}
-
-bool ps_test_coordinator_is_unstable(const struct ps_test_coordinator *broker)
-{
-    return broker->pending[0] >= 0 || broker->pending[1] >= 0;
-}
-
-int32_t ps_test_coordinator_reassign(struct ps_test_coordinator *broker)
-{
-    return ++broker->generation;
-}
-
 uint32_t ps_test_coordinator_committed(const struct ps_test_coordinator *broker, unsigned partition,
                                        uint32_t *numbers, uint32_t room)
 {
@@ -117,17 +102,6 @@ struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_tes
 
 /* ---- faults that a test orders ---- */
 
-void ps_test_coordinator_lose(struct ps_test_coordinator *broker, const struct ps_test_loss *loss)
-{
-    broker->loss = *loss;
-    broker->loses = true;
-}
-
-bool ps_test_coordinator_has_lost(const struct ps_test_coordinator *broker)
-{
-    return broker->lost;
-}
-
 /* Returns whether this request is the one to be lost. */
 static bool is_lost(struct ps_test_coordinator *broker, int16_t key)
 {
@@ -136,49 +110,6 @@ static bool is_lost(struct ps_test_coordinator *broker, int16_t key)
     broker->lost = broker->loss.nth == 0;
     broker->loss.nth -= !broker->lost;
     return broker->lost;
-}
-
-void ps_test_coordinator_refuse(struct ps_test_coordinator *broker, int16_t key, int16_t first,
-                                int16_t second)
-{
-    broker->refused_key = key;
-    broker->refusals[0] = first;
-    broker->refusals[1] = second;
-}
-
-bool ps_test_coordinator_has_refused(const struct ps_test_coordinator *broker)
-{
-    return broker->has_refused;
-}
-
-void ps_test_coordinator_remove(struct ps_test_coordinator *broker, unsigned partition, bool removed)
-{
-    broker->removed[partition] = removed;
-}
-
-void ps_test_coordinator_name_other(struct ps_test_coordinator *broker, unsigned port)
-{
-    broker->absent_port = port;
-}
-
-void ps_test_coordinator_end_slowly(struct ps_test_coordinator *broker, unsigned requests)
-{
-    broker->ending = requests;
-}
-
-void ps_test_coordinator_lag(struct ps_test_coordinator *broker, unsigned partition, bool lags)
-{
-    broker->unknown[partition] = lags;
-}
-
-bool ps_test_coordinator_is_open(const struct ps_test_coordinator *broker)
-{
-    return broker->ongoing;
-}
-
-void ps_test_coordinator_shrink(struct ps_test_coordinator *broker, unsigned partitions)
-{
-    broker->out_partitions = partitions;
 }
 
 /* Returns the error of AddPartitionsToTxn for a partition of `out`, if the request names one that does not exist: none
@@ -561,31 +492,6 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
     ps_test_connection_end(connection, at);
     connection->breaks = ps_test_coordinator_fails(broker); /* after the answer */
     return true;
-}
-
-void ps_test_coordinator_refuse_record(struct ps_test_coordinator *broker, uint32_t number)
-{
-    broker->refused_number = number;
-}
-
-void ps_test_coordinator_deny(struct ps_test_coordinator *broker, bool denies)
-{
-    broker->denies = denies;
-}
-
-void ps_test_coordinator_load_group(struct ps_test_coordinator *broker, bool loads)
-{
-    broker->group_loads = loads;
-}
-
-void ps_test_coordinator_damage(struct ps_test_coordinator *broker, bool damages)
-{
-    broker->damages = damages;
-}
-
-void ps_test_coordinator_limit(struct ps_test_coordinator *broker, const struct ps_test_limits *limits)
-{
-    broker->limits = *limits;
 }
 
 bool ps_test_coordinator_serve(struct ps_test_coordinator *broker)
