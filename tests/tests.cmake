@@ -275,8 +275,8 @@ if(NOT PS_SANITIZE MATCHES "thread|fuzzer")
     world_test(referee_freed --runs 10 --plant freed)
     return() # scenarios and the rest of the seeds are the release build's
   endif()
-  foreach(first RANGE 1 141 20) # several tests, so that they share the CPUs with whatever runs beside them
-    world_test(seeds_${first} --from ${first} --runs 20)
+  foreach(first RANGE 1 151 10) # several tests, so that they share the CPUs with whatever runs beside them
+    world_test(seeds_${first} --from ${first} --runs 10)
   endforeach()
   file(GLOB scenarios CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/scenarios/*.scn)
   foreach(file ${scenarios})
