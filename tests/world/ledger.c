@@ -110,6 +110,12 @@ void ledger_acknowledged(uint32_t number)
     world->ledger->acknowledged[number] = 1;
 }
 
+void ledger_forgiven(uint32_t number)
+{
+    world->ledger->acknowledgements -= world->ledger->acknowledged[number] != 0;
+    world->ledger->acknowledged[number] = 0;
+}
+
 void ledger_repeated(uint32_t number)
 {
     count_up(&world->ledger->repeated[number]);

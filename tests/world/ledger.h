@@ -96,6 +96,8 @@ bool ledger_has_all_of(uint32_t inode);
 size_t ledger_text(uint32_t number, char to[LEDGER_TEXT_MAX]);
 void ledger_sent(uint32_t number);
 void ledger_acknowledged(uint32_t number);
+/* It may be lost, although it was acknowledged. */
+void ledger_forgiven(uint32_t number);
 /* Its sender does not know whether it was taken, and sends it again. */
 void ledger_repeated(uint32_t number);
 /* What arrives from now on arrives at this far end. */

@@ -132,14 +132,6 @@ void referee_agent_ended(void)
 
 /* ---- a life ---- */
 
-static uint32_t acknowledged(void)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < world->ledger->count; i++)
-        count += world->ledger->acknowledged[i];
-    return count;
-}
-
 void referee_life_begins(struct run *run)
 {
     if (run->life_count == LIVES_MAX)
@@ -151,7 +143,7 @@ void referee_life_begins(struct run *run)
                                 .output_from = world->output_length,
                                 .arrivals_from = world->ledger->logged,
                                 .taken_from = world->ledger->taken,
-                                .acknowledged_from = acknowledged()};
+                                .acknowledged_from = world->ledger->acknowledgements};
     world->facts = life;
     run->life_count++;
 }
@@ -582,7 +574,7 @@ void referee_life_ended(struct run *run, enum world_end end)
 void referee_life_judged(struct run *run)
 {
     struct world_life *life = world->facts;
-    life->acknowledged = acknowledged();
+    life->acknowledged = world->ledger->acknowledgements;
     life->doubled = accounted(life, "possibly doubled ");
     life->kept = accounted(life, "kept in durable channels ");
     life->sent = world->ledger->count;

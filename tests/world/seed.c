@@ -250,15 +250,12 @@ struct run *seed_play(uint64_t seed, const char *only, enum world_plant plant, b
 void seed_print(uint64_t seed, const struct run *run)
 {
     const struct ledger *ledger = world->ledger;
-    uint32_t acknowledged = 0;
-    for (uint32_t i = 0; i < ledger->count; i++)
-        acknowledged += ledger->acknowledged[i];
     printf(
         "seed %llu: %s: %s: %u lives, %u reloads, %u killed, %u power cuts, %llu calls failed, %llu resets; "
         "%u events, %u acknowledged, %u lost, %u doubled, %u invented%s%s; %llu s; history %016llx\n",
         (unsigned long long)seed, run->verdict[0] == 0 ? "good" : run->verdict, run->agent.name,
         run->life_count, run->reloads, run->killed, run->cuts, (unsigned long long)run->failed_calls,
-        (unsigned long long)world->net->resets, ledger->count, acknowledged, ledger_lost(), ledger_doubled(),
-        ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
+        (unsigned long long)world->net->resets, ledger->count, ledger->acknowledgements, ledger_lost(),
+        ledger_doubled(), ledger->invented, ledger->invented > 0 ? ": " : "", ledger->invention,
         (unsigned long long)(world->now_ns / WORLD_NS_PER_S), (unsigned long long)world->history);
 }

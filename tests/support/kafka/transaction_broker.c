@@ -36,8 +36,6 @@ struct ps_test_coordinator *ps_test_coordinator_start(uint64_t seed, unsigned fa
     broker->faults = faults;
     broker->producer = broker->ended = broker->next = (struct producer){.id = FIRST_ID, .epoch = -1};
     broker->generation = 1;
-    broker->out_partitions = PS_TEST_OUT_PARTITIONS;
-    broker->refused_number = PS_TEST_NO_NUMBER;
     broker->connections.handle = handle;
     broker->connections.argument = broker;
     ps_test_connections_open(&broker->connections);
@@ -98,49 +96,6 @@ const char *ps_test_coordinator_positions(const struct ps_test_coordinator *brok
 struct ps_test_coordinator_counts ps_test_coordinator_counts(const struct ps_test_coordinator *broker)
 {
     return broker->counts;
-}
-
-/* ---- faults that a test orders ---- */
-
-/* Returns whether this request is the one to be lost. */
-static bool is_lost(struct ps_test_coordinator *broker, int16_t key)
-{
-    if (!broker->loses || broker->lost || key != broker->loss.key)
-        return false;
-    broker->lost = broker->loss.nth == 0;
-    broker->loss.nth -= !broker->lost;
-    return broker->lost;
-}
-
-/* Returns the error of AddPartitionsToTxn for a partition of `out`, if the request names one that does not exist: none
- * of the others is added. Else 0. */
-static int16_t unknown(const struct ps_test_coordinator *broker, struct ps_wire_in numbers, uint32_t count,
-                       int32_t number)
-{
-    if (number >= (int32_t)broker->out_partitions)
-        return ERROR_UNKNOWN_PARTITION;
-    for (uint32_t i = 0; i < count; i++) {
-        if (ps_wire_get_int32(&numbers) >= (int32_t)broker->out_partitions)
-            return ERROR_NOT_ATTEMPTED;
-    }
-    return 0;
-}
-
-/* Returns the error of partition `number`, the one at `place` of `count` in its request, whose own error is 0. */
-static int16_t refuse(struct ps_test_coordinator *broker, int16_t key, uint32_t place, uint32_t count,
-                      int32_t number)
-{
-    int16_t error = 0;
-    if (key == 28 && (broker->removed[number] || broker->unknown[number]))
-        return ERROR_UNKNOWN_PARTITION;
-    if (broker->refused_key == key && count >= PS_COUNT_OF(broker->refusals)) {
-        error = broker->refusals[place];
-        broker->has_refused |= place == 1;
-        broker->refused_key = place == 1 ? 0 : key;
-    }
-    if (key == 28)
-        broker->refused[number] = error != 0;
-    return error;
 }
 
 /* Returns how many of these partitions the answer has. With faults it leaves the last one out at times, which stays as it was. */
@@ -223,7 +178,7 @@ static char *init_producer(struct ps_test_coordinator *broker, struct ps_wire_in
     const char *id = ps_wire_get_string(in, &length);
     ps_test_coordinator_check_id(id, length);
     (void)ps_wire_get_int32(in);
-    int16_t error = broker->refused_key == 22 ? broker->refusals[0] : refuses(broker, broker->producer);
+    int16_t error = refuses(broker, broker->producer);
     if (error == 0 && broker->ongoing) {
         end(broker, false);
         broker->producer.epoch++; /* the producer of an open transaction is fenced */
@@ -260,20 +215,15 @@ static char *add_partitions(struct ps_test_coordinator *broker, struct ps_wire_i
         at = ps_test_coordinator_take_topic(in, at, false, &of_positions);
         uint32_t count = ps_wire_get_count(in, 4), has = answered(broker, count);
         at = ps_wire_put_int32(at, (int32_t)has);
-        const struct ps_wire_in numbers = *in;
         for (uint32_t i = 0; i < count; i++) {
             int32_t number = ps_wire_get_int32(in);
             if (i >= has)
                 continue;
             struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
-            int16_t own = error != 0 || of_positions ? error : unknown(broker, numbers, count, number);
-            own = own != 0 || of_positions ? own : refuse(broker, 24, i, count, number);
-            if (own == 0 && broker->denies && broker->refused_number == PS_TEST_NO_NUMBER && !of_positions)
-                own = ERROR_TOPIC_NOT_AUTHORIZED;
-            partition->joined |= own == 0;
-            broker->ongoing |= own == 0;
+            partition->joined |= error == 0;
+            broker->ongoing |= error == 0;
             at = ps_wire_put_int32(at, number);
-            at = ps_wire_put_int16(at, own);
+            at = ps_wire_put_int16(at, error);
         }
     }
     return at;
@@ -291,8 +241,6 @@ static int16_t offsets_error(struct ps_test_coordinator *broker, struct producer
 {
     if (ps_test_coordinator_fails(broker))
         return draw(broker, 2) == 0 ? ERROR_NO_COORDINATOR : ERROR_NOT_COORDINATOR;
-    if (broker->group_loads)
-        return ERROR_COORDINATOR_LOADS;
     if (!is_same(producer, broker->producer)) { /* the group's coordinator learns of it by the markers */
         broker->counts.fenced++;
         return ERROR_INVALID_EPOCH;
@@ -345,11 +293,12 @@ static char *commit_offsets(struct ps_test_coordinator *broker, struct ps_wire_i
             broker->refused[number] = true;
             continue;
         }
-        int16_t own = error != 0 ? error : refuse(broker, 28, i, count, number);
-        if (own == 0)
+        if (error == 0) {
+            broker->refused[number] = false;
             broker->pending[number] = offset;
+        }
         at = ps_wire_put_int32(at, number);
-        at = ps_wire_put_int16(at, own);
+        at = ps_wire_put_int16(at, error);
         at = ps_wire_put_uvarint(at, 0);
     }
     ps_wire_skip_tags(in);
@@ -377,11 +326,6 @@ static int16_t commit_error(struct ps_test_coordinator *broker, struct producer 
 {
     if (is_repeat(broker, producer))
         return 0;
-    if (broker->refused_key == 26 && broker->ongoing) {
-        broker->refused_key = 0;
-        broker->has_refused = true;
-        return broker->refusals[0];
-    }
     int16_t error = broker->ongoing ? refuses(broker, producer) : ERROR_INVALID_EPOCH;
     broker->counts.fenced += error == ERROR_INVALID_EPOCH;
     return error == 0 && ps_test_coordinator_spoils(broker) ? ERROR_ABORTABLE : error;
@@ -429,7 +373,7 @@ static char *fetch_offsets(struct ps_test_coordinator *broker, struct ps_wire_in
         ps_wire_skip_tags(in);
         at = ps_wire_put_text(at, "in", 2, true);
         at = ps_wire_put_int32(ps_wire_put_uvarint(at, 2), number);
-        at = ps_wire_put_int64(at, none || broker->removed[number] ? -1 : broker->committed[number]);
+        at = ps_wire_put_int64(at, none ? -1 : broker->committed[number]);
         at = ps_wire_put_text(ps_wire_put_int32(at, -1), "", 0, true);
         at = ps_wire_put_int16(at, none ? ERROR_UNSTABLE : 0);
         at = ps_wire_put_uvarint(ps_wire_put_uvarint(at, 0), 0); /* tags of the partition, of the topic */
@@ -474,17 +418,14 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
 {
     struct ps_test_coordinator *broker = argument;
     struct ps_wire_in *in = &request->body;
-    if (request->key == 0 && ps_test_coordinator_is_busy(broker, connection, request->length))
-        return false;
-    bool lost = is_lost(broker, request->key);
-    if ((lost && !broker->loss.carried_out) || ps_test_coordinator_fails(broker)) {
+    if (ps_test_coordinator_fails(broker)) {
         connection->breaks = true; /* before it is carried out */
         return true;
     }
     char *at =
         answer(broker, request->key, request->version, in, ps_test_connection_begin(connection, request));
     assert_false(in->failed);
-    if (broker->mute || lost) {
+    if (broker->mute) {
         broker->mute = false;
         connection->breaks = true;
         return true;
@@ -496,11 +437,5 @@ static bool handle(void *argument, struct ps_test_connection *connection, struct
 
 bool ps_test_coordinator_serve(struct ps_test_coordinator *broker)
 {
-    broker->turn++;
-    if (!broker->ongoing)
-        broker->begun_turn = broker->turn;
-    else if (broker->limits.timeout_turns != 0 &&
-             broker->turn - broker->begun_turn >= broker->limits.timeout_turns)
-        time_out(broker);
     return ps_test_connections_serve(&broker->connections);
 }

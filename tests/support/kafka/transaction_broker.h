@@ -39,19 +39,6 @@ const char *ps_test_coordinator_positions(const struct ps_test_coordinator *brok
 const char *ps_test_coordinator_last_id(void);
 /* Allows several transactional ids from now on, one after the other. */
 void ps_test_coordinator_several_ids(void);
-/* Loses one request, as if its connection broke: request number `nth` of this kind, counted from 0. */
-struct ps_test_loss {
-    int16_t key;
-    unsigned nth;
-    bool carried_out; /* only the answer is lost */
-};
-/* Limits, from now on: the broker takes this many bytes of Produce requests at each call of ps_test_coordinator_serve
- * (0: any number), and aborts a transaction that has been open for so many calls (0: never). */
-struct ps_test_limits {
-    unsigned turn_bytes, timeout_turns;
-};
-/* Refuses each record batch that has this number (87), until it is called with PS_TEST_NO_NUMBER. */
-#define PS_TEST_NO_NUMBER UINT32_MAX
 /* Counts of what it did, so that a test does not pass because nothing happened. */
 struct ps_test_coordinator_counts {
     unsigned commits, aborts, fenced, stale, timed_out, unconfirmed, resolved, spoilt, producers;

@@ -6,21 +6,16 @@
 
 #define RECORDS_MAX 400000U
 #define ENDING_REQUESTS 3U /* while these come, the end of a transaction is under way */
-#define ERROR_CORRUPT_MESSAGE 2
-#define ERROR_UNKNOWN_PARTITION 3
 #define ERROR_NOT_LEADER 6
 #define ERROR_COORDINATOR_LOADS 14
 #define ERROR_NO_COORDINATOR 15
 #define ERROR_NOT_COORDINATOR 16
 #define ERROR_NOT_ENOUGH_REPLICAS 19
 #define ERROR_ILLEGAL_GENERATION 22
-#define ERROR_TOPIC_NOT_AUTHORIZED 29
 #define ERROR_UNSUPPORTED_VERSION 35
 #define ERROR_OUT_OF_ORDER 45
 #define ERROR_INVALID_EPOCH 47
 #define ERROR_CONCURRENT 51
-#define ERROR_NOT_ATTEMPTED 55
-#define ERROR_INVALID_RECORD 87
 #define ERROR_UNSTABLE 88
 #define ERROR_FENCED 90
 #define ERROR_ABORTABLE 120
@@ -58,7 +53,6 @@ struct ps_test_coordinator {
     uint64_t random;
     unsigned faults;
     struct partition partitions[PARTITIONS]; /* of `out`, and the one of the positions */
-    unsigned out_partitions;                 /* the first ones of `out` are there */
     struct producer producer;
     bool second;           /* the second protocol of transactions (KIP-890) */
     struct producer ended, /* second protocol: who committed the last transaction, */
@@ -68,17 +62,7 @@ struct ps_test_coordinator {
     bool mute;       /* the answer to this request is lost */
     int32_t generation;
     int64_t committed[PS_TEST_IN_PARTITIONS], pending[PS_TEST_IN_PARTITIONS]; /* pending -1: none */
-    struct ps_test_loss loss;
-    bool loses, lost;
-    int16_t refused_key, refusals[2];                 /* the key is 0: nothing is to be refused */
-    bool has_refused, refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
-    bool removed[PS_TEST_IN_PARTITIONS];              /* its topic was deleted */
-    bool unknown[PS_TEST_IN_PARTITIONS];              /* the group's coordinator does not know it yet */
-    unsigned absent_port;                             /* of a second node; 0: there is none */
-    struct ps_test_limits limits;
-    uint32_t refused_number; /* PS_TEST_NO_NUMBER: none */
-    bool denies, damages, group_loads;
-    unsigned turn, begun_turn; /* now; when the open transaction began */
+    bool refused[PS_TEST_IN_PARTITIONS]; /* its offset waits to be accepted */
     struct ps_test_coordinator_counts counts;
 };
 
@@ -93,10 +77,6 @@ void ps_test_coordinator_forget_id(void);
 char *ps_test_coordinator_take_topic(struct ps_wire_in *in, char *at, bool flexible, bool *of_positions);
 struct partition *ps_test_coordinator_partition(struct ps_test_coordinator *broker, bool of_positions,
                                                 int32_t number);
-
-/* Returns whether the broker has not taken all bytes of this Produce request yet. */
-bool ps_test_coordinator_is_busy(const struct ps_test_coordinator *broker,
-                                 struct ps_test_connection *connection, uint32_t length);
 
 /* Requests, by their names: each reads the rest of the request, and writes the answer to `at`. */
 char *ps_test_coordinator_produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in,

@@ -92,25 +92,6 @@ static void append_records(struct partition *partition, struct ps_wire_in *in, i
     }
 }
 
-static bool has_number(struct ps_wire_in in, int32_t count, uint32_t number)
-{
-    for (int32_t i = 0; i < count; i++)
-        if (ps_test_record_number(&in, i) == number)
-            return true;
-    return false;
-}
-
-/* Returns the error of a batch whose records the topic does not take; 0: it takes them. */
-static int16_t refuses_records(const struct ps_test_coordinator *broker, struct ps_wire_in in, int32_t count)
-{
-    int16_t error = broker->denies    ? ERROR_TOPIC_NOT_AUTHORIZED
-                    : broker->damages ? ERROR_CORRUPT_MESSAGE
-                                      : ERROR_INVALID_RECORD;
-    if (broker->refused_number == PS_TEST_NO_NUMBER)
-        return broker->denies ? error : 0;
-    return has_number(in, count, broker->refused_number) ? error : 0;
-}
-
 static int16_t append(struct ps_test_coordinator *broker, struct partition *partition, const char *bytes,
                       uint32_t length)
 {
@@ -132,9 +113,6 @@ static int16_t append(struct ps_test_coordinator *broker, struct partition *part
     if (ps_test_coordinator_spoils(broker))
         return ERROR_ABORTABLE;
     bool of_positions = partition == &broker->partitions[PS_TEST_OUT_PARTITIONS];
-    int16_t refused = of_positions ? 0 : refuses_records(broker, in, count);
-    if (refused == ERROR_TOPIC_NOT_AUTHORIZED)
-        return refused;
     if (broker->second)
         partition->joined = broker->ongoing = true;
     assert_true(partition->joined);
@@ -142,8 +120,6 @@ static int16_t append(struct ps_test_coordinator *broker, struct partition *part
         partition->producer = producer;
         partition->next = 0;
     }
-    if (refused != 0)
-        return refused;
     if (sequence < partition->next)
         return 0; /* a duplicate is answered like the original */
     if (sequence != partition->next)
@@ -168,11 +144,8 @@ static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in
         const char *batch = ps_wire_take(in, (size_t)bytes);
         assert_non_null(batch);
         struct partition *partition = ps_test_coordinator_partition(broker, of_positions, number);
-        bool gone = !of_positions && number >= (int32_t)broker->out_partitions;
-        int16_t error = gone ? ERROR_UNKNOWN_PARTITION
-                        : ps_test_coordinator_fails(broker)
-                            ? ERROR_NOT_LEADER
-                            : append(broker, partition, batch, (uint32_t)bytes);
+        int16_t error = ps_test_coordinator_fails(broker) ? ERROR_NOT_LEADER
+                                                          : append(broker, partition, batch, (uint32_t)bytes);
         at = ps_wire_put_int32(at, number);
         at = ps_wire_put_int16(at, error);
         for (unsigned field = 0; field < 3; field++)
@@ -191,13 +164,6 @@ static char *produce_topic(struct ps_test_coordinator *broker, struct ps_wire_in
         return at;
     ps_wire_skip_tags(in);
     return ps_wire_put_uvarint(at, 0);
-}
-
-bool ps_test_coordinator_is_busy(const struct ps_test_coordinator *broker,
-                                 struct ps_test_connection *connection, uint32_t length)
-{
-    connection->number += broker->limits.turn_bytes;
-    return broker->limits.turn_bytes != 0 && connection->number < length;
 }
 
 char *ps_test_coordinator_produce(struct ps_test_coordinator *broker, int16_t version, struct ps_wire_in *in,
@@ -255,43 +221,18 @@ static bool asks_for_input(struct ps_wire_in *in)
     return asks;
 }
 
-static char *put_input(const struct ps_test_coordinator *broker, char *at)
-{
-    int32_t count = 0;
-    for (unsigned i = 0; i < PS_TEST_IN_PARTITIONS; i++)
-        count += !broker->removed[i];
-    at = ps_wire_put_string(ps_wire_put_int16(at, count > 0 ? 0 : ERROR_UNKNOWN_PARTITION), "in", 2);
-    at = ps_wire_put_int32(ps_wire_put_int8(at, 0), count);
-    for (int32_t i = 0; i < (int32_t)PS_TEST_IN_PARTITIONS; i++) {
-        if (broker->removed[i])
-            continue;
-        at = ps_wire_put_int32(ps_wire_put_int16(at, 0), i);
-        for (int field = 0; field < 5; field++)
-            at = ps_wire_put_int32(at, 0); /* leader, its epoch, and three lists */
-    }
-    return at;
-}
-
-static char *put_node(char *at, int32_t node, unsigned port)
-{
-    at = ps_wire_put_string(ps_wire_put_int32(at, node), "127.0.0.1", 9);
-    return ps_wire_put_int16(ps_wire_put_int32(at, (int32_t)port), -1); /* no rack */
-}
-
 char *ps_test_coordinator_metadata(const struct ps_test_coordinator *broker, struct ps_wire_in *in, char *at)
 {
     bool of_input = asks_for_input(in);
-    at = ps_wire_put_int32(ps_wire_put_int32(at, 0),
-                           1 + (broker->absent_port != 0)); /* throttle time, brokers */
-    at = put_node(at, 0, broker->connections.port);
-    if (broker->absent_port != 0)
-        at = put_node(at, 1, broker->absent_port);
+    at = ps_wire_put_int32(ps_wire_put_int32(at, 0), 1); /* throttle time, brokers */
+    at = ps_wire_put_string(ps_wire_put_int32(at, 0), "127.0.0.1", 9);
+    at = ps_wire_put_int16(ps_wire_put_int32(at, (int32_t)broker->connections.port), -1); /* no rack */
     at = ps_wire_put_string(at, "here", 4);
     at = ps_wire_put_int32(at, 0);
     at = ps_wire_put_int32(at, of_input ? 3 : 2);
     if (of_input)
-        at = put_input(broker, at);
-    at = put_topic(at, "out", broker->out_partitions);
+        at = put_topic(at, "in", PS_TEST_IN_PARTITIONS);
+    at = put_topic(at, "out", PS_TEST_OUT_PARTITIONS);
     return put_topic(at, PS_TEST_POSITIONS, 1);
 }
 

@@ -240,8 +240,8 @@ static bool sqlite_make_room(void *database)
 
 /* ---- connecting ---- */
 
-/* SQLite takes a journal that it cannot look at for none, and undoes with it, at a later start, what was committed since. So this fails
- * while a journal that is not over (its first byte is not zero) is beside the open database, or cannot be read. */
+/* SQLite treats a journal that it cannot look at as absent. At a later start it finds the journal, and undoes what was committed since.
+ * Returns PS_FAIL while the open database has a journal whose first byte is not zero (it is not over), or that cannot be read. */
 static enum ps_status has_no_journal(const struct ps_database_settings *settings, struct ps_err *err)
 {
     const struct path path = path_beside(settings, "-journal");

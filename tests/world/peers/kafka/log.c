@@ -391,7 +391,7 @@ void kafka_end(struct kafka_topic *topic, int32_t number, int64_t id, int16_t ne
 static void forgive(void *argument, const struct kafka_record *record)
 {
     if (!world->ledger->keeps && record->value_length > 6 && memcmp(record->value, "event ", 6) == 0)
-        world->ledger->acknowledged[strtoul(record->value + 6, NULL, 10)] = 0;
+        ledger_forgiven((uint32_t)strtoul(record->value + 6, NULL, 10));
 }
 
 void kafka_truncate(struct kafka_topic *topic, int32_t number, uint64_t batches)
