@@ -31,7 +31,6 @@ struct outcome {
     size_t flushes; /* bytes of `pending` that it acknowledges when it completes */
     ps_file_done *done;
     void *argument;
-    bool released;
 };
 
 static struct {
@@ -428,7 +427,7 @@ static bool is_held(const struct outcome *outcome)
 {
     if (outcome->done == NULL)
         return false;
-    if (!outcome->released && fake.kinds[outcome->operation].holds &&
+    if (fake.kinds[outcome->operation].holds &&
         strstr(outcome->path, fake.kinds[outcome->operation].part) != NULL)
         return true;
     for (const struct outcome *before = fake.outcomes; before != outcome; before = before->next) {

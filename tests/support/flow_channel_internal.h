@@ -23,7 +23,7 @@ struct flow_store {
     unsigned number;
     struct flow_frame *frames;
     uint64_t waiting; /* events of frames that are with no consumer */
-    uint64_t now_ns, broken_until_ns, given_up;
+    uint64_t now_ns, broken_until_ns;
     uint64_t random;
     bool timed, calm;
     struct flow_channel *channel; /* the channel that has it; or NULL */

@@ -169,7 +169,6 @@ static void give_up_old(struct flow_channel *channel)
         if (entry->lease->refusable && channel->store->now_ns >= entry->since_ns + channel->keep_alive_ns &&
             !(blocked >> entry->producer & 1)) {
             entry->lease->failed = true;
-            channel->store->given_up++;
             entry_end(channel, at);
         } else {
             blocked |= UINT64_C(1) << entry->producer;

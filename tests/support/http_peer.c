@@ -18,8 +18,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct MHD_Daemon *daemon_;
 static unsigned short port;
 static bool slow;
-static unsigned status, status_left, requests;
-static char text[TEXT_BYTES], shown[TEXT_BYTES], last[256], url[64], bulk_url[64];
+static unsigned status, status_left;
+static char text[TEXT_BYTES], shown[TEXT_BYTES], url[64], bulk_url[64];
 static size_t text_length;
 
 struct body {
@@ -40,7 +40,6 @@ static unsigned take(const char *bytes, size_t length)
 {
     pthread_mutex_lock(&lock);
     unsigned code = status;
-    requests++;
     if (status_left > 0 && --status_left == 0)
         status = 200;
     if (code / 100 == 2) {
@@ -84,11 +83,7 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
         *size = 0;
         return MHD_YES;
     }
-    const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type");
-    const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Accept");
     pthread_mutex_lock(&lock);
-    snprintf(last, sizeof last, "%s %s %s %s", method, path, type != NULL ? type : "",
-             accept != NULL ? accept : "");
     bool waits = slow;
     pthread_mutex_unlock(&lock);
     if (waits)
@@ -176,7 +171,7 @@ void ps_test_http_peer_set(enum ps_test_far_end state)
 void ps_test_http_peer_clear(void)
 {
     pthread_mutex_lock(&lock);
-    text_length = requests = 0;
+    text_length = 0;
     pthread_mutex_unlock(&lock);
 }
 

@@ -35,16 +35,9 @@ void ps_test_webhdfs_client_close(struct ps_test_webhdfs_client *client)
     close(client->epoll_fd);
 }
 
-static struct ps_now now_of(const struct ps_test_webhdfs_client *client)
-{
-    struct ps_now now = ps_clock_now();
-    now.mono_ns += client->passed_ns;
-    return now;
-}
-
 void ps_test_webhdfs_turn(struct ps_test_webhdfs_client *client)
 {
-    struct ps_now now = now_of(client);
+    struct ps_now now = ps_clock_now();
     uint64_t due = ps_filesystem_turn(client->filesystem, &now);
     int wait_ms = due <= now.mono_ns ? 0 : LOOK_MS;
     struct pollfd ready = {.fd = client->epoll_fd, .events = POLLIN};

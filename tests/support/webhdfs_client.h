@@ -9,7 +9,6 @@
 struct ps_test_webhdfs_client {
     struct ps_webhdfs_settings settings;
     struct ps_filesystem *filesystem;
-    uint64_t passed_ns; /* time by which the clock is ahead of the real one */
     char urls[PS_WEBHDFS_SERVERS_MAX][64];
     int epoll_fd;
 };
