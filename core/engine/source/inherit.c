@@ -18,6 +18,15 @@ static void append(struct ps_lease **list, struct ps_lease *lease)
     *list = lease;
 }
 
+/* The next source accepts the events when it reads them again, so that this one must not count them (ps_source_runner_close). */
+static void take_back(const struct ps_lease *lease)
+{
+    struct ps_batch_home *batch = ps_batch_home(lease->batch);
+    uint32_t events = lease->count - lease->settled;
+    if (events > batch->taken_back)
+        batch->taken_back = events;
+}
+
 /* Leaves the lease to the next source, or in *left. Releases a lease whose events the next source reads again, as
  * ps_engine_carry_over does for channels that are removed. */
 static void leave_lease(struct ps_source_runner *runner, const struct ps_plan *next, struct ps_lease *lease,
@@ -26,6 +35,7 @@ static void leave_lease(struct ps_source_runner *runner, const struct ps_plan *n
     if (!ps_plan_keeps_channel(next, &runner->channels[ps_lease_home(lease)->channel])) {
         append(left, lease);
     } else if (has_replayable(runner, lease)) {
+        take_back(lease);
         lease->failed = true;
         ps_window_release(lease);
     } else {

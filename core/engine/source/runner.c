@@ -561,10 +561,11 @@ void ps_source_runner_close(struct ps_source_runner *runner, const struct ps_pla
     ps_dead_letter_channel_close(runner->base.letters, next,
                                  ps_source_runner_is_replayable(runner) ? NULL : left, now);
     if (runner->chain.lease != NULL) {
+        const struct ps_batch_home *batch = ps_batch_home(runner->chain.lease->batch);
         runner->chain.lease->failed |= !ps_runner_letters_written(&runner->base);
         if (runner->chain.routed)
             ps_count(runner->base.counters, PS_COUNTER_EventAcceptedCount,
-                     ps_batch_home(runner->chain.lease->batch)->read_count);
+                     batch->read_count - batch->taken_back);
         ps_source_runner_end_chain(runner);
     }
     batch_discard(runner);
