@@ -26,6 +26,8 @@ static const struct ps_command_row rows[] = {
     {"directory", 0, "DIRECTORY", PS_ROW_TEXT(directory), .help = "new: the folder to write (default: NAME)",
      .only = "new"},
     {"stage", 0, "NAME", PS_ROW_TEXT(stage), .help = "test: only this one of its stages", .only = "test"},
+    {"check", 0, "NAME", PS_ROW_TEXT(check),
+     .help = "test: only this one of the suite's checks, to repeat one that failed", .only = "test"},
     {"key", 0, "NAME=VALUE", PS_ROW_TAKE(take_key), .help = "test: a key of the stage; several may be named",
      .only = "test"},
     {"fresh", 0, "NAME", PS_ROW_TAKE(take_fresh),
@@ -69,6 +71,7 @@ const struct ps_command_line ps_line_plugin = {
             "  penstock plugin new my_filter\n"
             "  penstock plugin new my_sink --kind sink\n"
             "  penstock plugin test build/my_filter.so --key header=sum\n"
+            "  penstock plugin test build/my_filter.so --key header=sum --check order_and_sums\n"
             "  penstock plugin test build/my_sink.so --key path=/tmp/s --receive /tmp/s\n"
             "  penstock plugin test build/my_format.so --read some.log\n",
     .operand = "new|test",

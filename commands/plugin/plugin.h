@@ -8,6 +8,7 @@ struct ps_plugin_command {
     const char *kind;      /* new: "source"; NULL: interceptor */
     const char *directory; /* new: the folder to write; NULL: NAME */
     const char *stage;     /* test: the stage to test, if the plug-in has several; NULL: all */
+    const char *check;     /* test: the check to make; NULL: all of the suite */
     uint32_t limit_s;      /* test: time limit of a check, in seconds; 0: no limit */
     struct ps_texts keys;  /* test: NAME=VALUE */
     struct ps_texts fresh; /* test: keys whose value is a new path in each check */

@@ -66,6 +66,7 @@ int ps_main_plugin_test(const struct ps_plugin_command *command, const char *fil
 {
     const char *words[WORDS_MAX], *program = find_program(command->arena);
     const char *const options[][2] = {{"--stage", command->stage},
+                                      {"--check", command->check},
                                       {"--send", command->sends},
                                       {"--arrived", command->arrives},
                                       {"--receive", command->receives},

@@ -17,7 +17,7 @@ one_broken() { # FOLDER EXAMPLE TEST PATTERN SED FLAG...
     cmp -s "$1/broken.c" "examples/$2.c" && fail "$5 changes nothing"
     cc "${flags[@]}" "${@:6}" -shared -fPIC "$1/broken.c" -o "$1/broken.so" || fail "broken.c does not compile"
     # shellcheck disable=SC2086
-    "$penstock" plugin test "$1/broken.so" ${keys[$2]} >"$1/err" 2>&1 && fail "$2: $3 is not found"
+    "$penstock" plugin test "$1/broken.so" ${keys[$2]} --check "${3%%:*}" >"$1/err" 2>&1 && fail "$2: $3 is not found"
     grep -qE "FAILED +$3" "$1/err" || fail "$2: $3 does not fail"
     grep -qE "$4" "$1/err" || fail "$2: $3 does not say $4: $(<"$1/err")"
 }
@@ -40,6 +40,8 @@ broken hash_header routes 'routed is [0-9]+, not [0-9]+' 's/ps_lease_row(lease, 
 broken hash_header routes 'times\[0\] \+ times\[1\] <= 1 is false' 's/        ps_route_row(route, channel, true.*/&\n        ps_route_row(route, channel, false, ps_lease_row(lease, i));/'
 broken hash_header routes 'event [0-9]+ goes [-r]+, not [-r]+' 's/ps_name_hash(value.data, value.length) %/(unsigned)rand() %/; s/#include <string.h>/&\n#include <stdlib.h>/'
 while ((running > 0)); do one_ends; done
+"$penstock" plugin test "broken.$number/broken.so" --key header=kind --check rutes 2>broken.err && fail "a check that the suite does not have"
+grep -q 'the suite has no check rutes' broken.err || fail "the check that is not there is not named: $(<broken.err)"
 "$penstock" plugin test "broken.$number/broken.so" --key header=kind --routes any >broken.err 2>&1 || fail "a selector that draws its channel"
 broken joined_lines positions 'is [0-9]+, not [0-9]+' 's/input->position += taken;/input->position += taken + 1;/'
 broken joined_lines pieces 'is [0-9]+, not [0-9]+|is false' 's/return PS_DESERIALIZED_WAITS;$/return PS_DESERIALIZED_ALL;/'

@@ -154,6 +154,9 @@ int ps_plugin_test_group(const struct CMUnitTest *tests, size_t count, int (*set
         *has_ended = false;
         if (strcmp(name, "all_are_here") == 0) /* tests penstock's own table */
             continue;
+        if (ps_plugin_test.check != NULL && strcmp(name, ps_plugin_test.check) != 0)
+            continue;
+        ps_plugin_test.has_check = true;
         fflush(stdout);
         if (ps_plugin_test.has_places && ps_test_folder_setup(NULL) != 0) {
             perror("cannot make a folder");

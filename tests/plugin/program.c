@@ -1,4 +1,4 @@
-/* penstock-plugin-test FILE.so [--stage NAME] [--key NAME=VALUE]... [--send FILE] [--arrived FILE] [--receive SOCKET]
+/* penstock-plugin-test FILE.so [--stage NAME] [--check NAME] [--key NAME=VALUE]... [--send FILE] [--arrived FILE] [--receive SOCKET]
  *                          [--read FILE] [--routes same|any] [--fresh NAME]... [--limit SECONDS]
  * Called by `penstock plugin test`, which has checked the options. Exit: 0 all passed, 1 a test failed, or the file is not
  * a plug-in. */
@@ -81,6 +81,8 @@ static const char *take_options(int argc, char **argv)
     for (int i = 2; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--stage") == 0)
             stage = argv[i + 1];
+        else if (strcmp(argv[i], "--check") == 0)
+            ps_plugin_test.check = argv[i + 1];
         else if (strcmp(argv[i], "--send") == 0)
             ps_plugin_test.sends = argv[i + 1];
         else if (strcmp(argv[i], "--arrived") == 0)
@@ -125,8 +127,12 @@ int main(int argc, char **argv)
         ps_plugin_test.ops = ops;
         failed += run_suite(ops->kind);
     }
+    bool is_there = ps_plugin_test.check == NULL || ps_plugin_test.has_check;
     if (!found)
         fprintf(stderr, "%s: there is no stage %s\n", argv[1], wanted);
+    else if (!is_there)
+        fprintf(stderr, "%s: the suite has no check %s; without --check it names them all\n", argv[1],
+                ps_plugin_test.check);
     printf("%d failed\n", failed);
-    return failed > 0 || !found ? 1 : 0;
+    return failed > 0 || !found || !is_there ? 1 : 0;
 }
