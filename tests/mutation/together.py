@@ -16,7 +16,8 @@ import pathlib
 import re
 
 MANY = 20000  # bugs in one build, at most
-READS = f"""#define PS_MUTANTS_MAX {MANY}
+READS = f"""#ifndef PS_MUTANTS_MAX /* a header with a bug, included by a file with one */
+#define PS_MUTANTS_MAX {MANY}
 """ + """#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -58,6 +59,7 @@ static void ps_mutant_line(int number)
 {
     if (ps_mutant < 0 && ps_mutant_reached != NULL) ps_mutant_reached[PS_MUTANTS_MAX + number] = 1;
 }
+#endif
 #line 1
 """
 NAME = re.compile(r"\b(?!__attribute__\b)([a-z_]\w*)\((?!\()(.*)\)\s*$", re.DOTALL)
@@ -162,12 +164,13 @@ def probe(lines, begin, at, number):
 
 def plant(text, bugs):
     """bugs: (number, line, the line with the bug) of one file. Returns its text with all of them behind PS_MUTANT, and the numbers of
-    those that cannot be (they are outside of a function, or in one with `...`), and the numbers of those whose line has a probe."""
+    those that cannot be (they are outside of a function, or in one with `...` or of another processor), and the numbers of those whose line has a probe."""
     lines, left_out, functions, probed = text.split("\n"), [], {}, []
     for number, at, after in bugs:
         place = bounds(lines, at)
         found = NAME.search("\n".join(lines[place[0]:place[1]])) if place else None
-        arguments = arguments_of(found.group(2)) if found else None
+        is_plain = found and "__attribute__((target" not in found.string
+        arguments = arguments_of(found.group(2)) if is_plain else None
         if arguments is None:
             left_out.append(number)
             continue
