@@ -139,6 +139,14 @@ static void take_status(struct ps_http_request *request, const char *failure)
         request->status = 0;
 }
 
+/* Of a certificate, the general text does not say whether its authority or its name is wrong. */
+static const char *reason_of(const struct ps_http_request *request, CURLcode result)
+{
+    if (result == CURLE_PEER_FAILED_VERIFICATION && request->distrust[0] != '\0')
+        return request->distrust;
+    return result == CURLE_OK ? NULL : curl_easy_strerror(result);
+}
+
 struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
 {
     int left;
@@ -151,7 +159,7 @@ struct ps_http_request *ps_http_client_next(struct ps_http_client *client)
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &request);
         curl_multi_remove_handle(client->multi, easy);
         request->busy = false;
-        take_status(request, result == CURLE_OK ? NULL : curl_easy_strerror(result));
+        take_status(request, reason_of(request, result));
         return request;
     }
     return NULL;
@@ -192,6 +200,7 @@ bool ps_http_request_open(struct ps_http_request *request, const struct ps_http_
         return false;
     curl_easy_setopt(easy, CURLOPT_URL, settings->url);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->distrust);
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, settings->headers);
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

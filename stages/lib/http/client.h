@@ -45,7 +45,8 @@ struct ps_http_request {
     CURL *easy;                          /* NULL: not opened */
     bool busy;                           /* sent and not answered */
     long status;                         /* of the answer, even if its body was cut off; 0: no answer */
-    const char *failure;                 /* why no answer came; static */
+    const char *failure;                 /* why no answer came; valid until the request is sent again */
+    char distrust[CURL_ERROR_SIZE];      /* libcurl's reason why the server's certificate is refused */
     const struct ps_http_client *client; /* the client that sent it */
     uint64_t begun_ns;                   /* when the request got a connection; 0: it never had one */
     char answer[PS_HTTP_ANSWER_BYTES];
