@@ -31,6 +31,22 @@ set(plugin_templates ${CMAKE_BINARY_DIR}/generated/plugin_templates.c)
 ps_plugin_templates(${plugin_templates} interceptor add_checksum source pipe_lines sink unix_datagram serializer csv_text
   selector hash_header deserializer joined_lines channel bounded_queue)
 
+# The lists of jars as texts in C, for `penstock plugin fetch`.
+function(ps_fetch_lists out)
+  set(rows "")
+  file(GLOB lists CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/commands/plugin/fetch/lists/*.jars)
+  foreach(list ${lists})
+    string(REGEX REPLACE "^.*/|[.]jars$" "" name ${list})
+    ps_read_text(text ${list})
+    ps_c_text(text "${text}")
+    string(APPEND rows "    {\"${name}\",\n     ${text}},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${out} @ONLY CONTENT
+    "#include \"commands/plugin/fetch/lists.h\"\n\nconst struct ps_fetch_text ps_fetch_texts[] = {\n@rows@    {0},\n};\n")
+endfunction()
+set(fetch_lists ${CMAKE_BINARY_DIR}/generated/fetch_lists.c)
+ps_fetch_lists(${fetch_lists})
+
 # penstock-plugin-test: the conformance suites of tests/stages for the stages of plug-ins, without cmocka (`penstock plugin test`). A program of its
 # own, because it counts allocations, and the agent must not.
 add_executable(penstock-plugin-test ${CMAKE_SOURCE_DIR}/tests/plugin/program.c ${CMAKE_SOURCE_DIR}/tests/plugin/group.c

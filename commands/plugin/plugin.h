@@ -18,8 +18,13 @@ struct ps_plugin_command {
     const char *reads;     /* test of a deserializer: the file to read; NULL: lines that the suite makes */
     /* test of a selector: "any" if equal events may go elsewhere the next time; NULL: "same" */
     const char *routes;
+    const char *plugins_path; /* fetch: folders of plug-ins, of which the first gets it; NULL: the default */
+    bool list;                /* fetch: say which there are */
+    bool force;               /* fetch: replace a folder that is there */
 };
 
 /* Each returns the exit code. */
 int ps_main_plugin_new(const struct ps_plugin_command *command, const char *name);
 int ps_main_plugin_test(const struct ps_plugin_command *command, const char *file);
+int ps_main_plugin_fetch(const struct ps_plugin_command *command, const char *name);
+int ps_main_plugin_fetch_list(const struct ps_plugin_command *command);

@@ -26,10 +26,13 @@ static void report_unsupported(const struct ps_component_maker *maker, enum ps_k
         return;
     }
     bool runs_in_java = ps_stage_find(maker->stages, kind, PS_TYPE_JAVA) != NULL;
-    const char *instead = advice != NULL ? advice->instead : "remove it";
+    const char *instead = advice != NULL ? advice->instead : "remove it", *plugin = ps_type_plugin(type);
+    const char *fetch =
+        plugin != NULL ? ps_arena_format(maker->arena, "`penstock plugin fetch %s`, or ", plugin) : "";
     ps_problem_add(problems, PS_SEVERITY_ERROR, place,
                    ps_arena_format(maker->arena,
-                                   "%s%s, or set penstock.allow.unsupported = true to run without it",
+                                   "%s%s%s, or set penstock.allow.unsupported = true to run without it",
+                                   runs_in_java ? fetch : "",
                                    runs_in_java ? "put its jars on the class path (FLUME_HOME, plugins.d, "
                                                   "FLUME_CLASSPATH), and it runs in Java; or "
                                                 : "",

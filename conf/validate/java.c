@@ -291,6 +291,15 @@ static const char *jar_cure(const struct ps_component_maker *maker, const char *
     return ps_arena_format(maker->arena, "%s; one that could not be read: %s", cure, unread->items[0]);
 }
 
+/* Returns the cure for a class of Flume's that no jar has. */
+static const char *flume_cure(const struct ps_component_maker *maker, const char *type)
+{
+    const char *plugin = ps_type_plugin(type);
+    return plugin == NULL
+               ? PS_JAVA_SET_HOME
+               : ps_arena_format(maker->arena, "`penstock plugin fetch %s`, or " PS_JAVA_SET_HOME, plugin);
+}
+
 const char *ps_java_absent(const struct ps_component_maker *maker, enum ps_kind kind, const char *type)
 {
     return absent(maker, ps_kind_word(kind), type);
@@ -428,7 +437,7 @@ void ps_java_report_absent(const struct ps_component_maker *maker, enum ps_kind 
     struct ps_problems *problems = &maker->conf->problems;
     const char *word = ps_kind_word(kind), *flume = ps_type_class(kind, type, 0);
     if (flume != NULL)
-        ps_problem_add(problems, PS_SEVERITY_ERROR, place, PS_JAVA_SET_HOME, "%s, and %s", why,
+        ps_problem_add(problems, PS_SEVERITY_ERROR, place, flume_cure(maker, type), "%s, and %s", why,
                        absent(maker, word, flume));
     else if (ps_stage_find(maker->stages, kind, type) != NULL)
         ps_problem_add(problems, PS_SEVERITY_ERROR, place, NULL,

@@ -15,6 +15,7 @@ struct type_row {
     const char *name;
     const char *classes[4];              /* 1.x and 2.0 */
     const struct ps_type_advice *advice; /* NULL: penstock has the type, or may get it later */
+    const char *plugin;                  /* of `penstock plugin fetch`; NULL: it has none for the type */
 };
 
 static const struct ps_type_advice jms = {
@@ -44,12 +45,12 @@ static const struct type_row rows[] = {
      {FLUME "source.SpoolDirectorySource", FLUME "rpc.avro.source.SpoolDirectorySource"}},
     {PS_KIND_SOURCE, "taildir", {FLUME "source.taildir.TaildirSource"}},
     {PS_KIND_SOURCE, "http", {FLUME "source.http.HTTPSource", FLUME "http.source.HTTPSource"}},
-    {PS_KIND_SOURCE, "jms", {FLUME "source.jms.JMSSource"}, &jms},
+    {PS_KIND_SOURCE, "jms", {FLUME "source.jms.JMSSource"}, &jms, "jms"},
     {PS_KIND_SOURCE, "embedded", {FLUME "agent.embedded.EmbeddedSource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.kafka.KafkaSource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.StressSource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.scribe.ScribeSource"}},
-    {PS_KIND_SOURCE, NULL, {FLUME "source.twitter.TwitterSource"}, &twitter},
+    {PS_KIND_SOURCE, NULL, {FLUME "source.twitter.TwitterSource"}, &twitter, "twitter"},
     {PS_KIND_SOURCE, NULL, {FLUME "source.avroLegacy.AvroLegacySource"}},
     {PS_KIND_SOURCE, NULL, {FLUME "source.thriftLegacy.ThriftLegacySource"}},
 
@@ -70,15 +71,21 @@ static const struct type_row rows[] = {
     {PS_KIND_SINK, "thrift", {FLUME "sink.ThriftSink", FLUME "rpc.thrift.sink.ThriftSink"}},
     {PS_KIND_SINK, "http", {FLUME "sink.http.HttpSink", FLUME "http.sink.HttpSink"}},
     {PS_KIND_SINK, "hive", {FLUME "sink.hive.HiveSink"}},
-    {PS_KIND_SINK, "hbase", {FLUME "sink.hbase.HBaseSink"}},
-    {PS_KIND_SINK, "asynchbase", {FLUME "sink.hbase.AsyncHBaseSink"}},
-    {PS_KIND_SINK, "hbase2", {FLUME "sink.hbase2.HBase2Sink"}},
-    {PS_KIND_SINK, "morphline_solr", {FLUME "sink.solr.morphline.MorphlineSolrSink"}},
-    {PS_KIND_SINK, "elasticsearch", {FLUME "sink.elasticsearch.ElasticSearchSink"}},
+    {PS_KIND_SINK, "hbase", {FLUME "sink.hbase.HBaseSink"}, .plugin = "hbase"},
+    {PS_KIND_SINK, "asynchbase", {FLUME "sink.hbase.AsyncHBaseSink"}, .plugin = "hbase"},
+    {PS_KIND_SINK, "hbase2", {FLUME "sink.hbase2.HBase2Sink"}, .plugin = "hbase2"},
+    {PS_KIND_SINK,
+     "morphline_solr",
+     {FLUME "sink.solr.morphline.MorphlineSolrSink"},
+     .plugin = "morphline_solr"},
+    {PS_KIND_SINK,
+     "elasticsearch",
+     {FLUME "sink.elasticsearch.ElasticSearchSink"},
+     .plugin = "elasticsearch"},
     {PS_KIND_SINK, NULL, {FLUME "sink.kafka.KafkaSink"}},
     {PS_KIND_SINK, NULL, {FLUME "sink.kudu.KuduSink", "org.apache.kudu.flume.sink.KuduSink"}},
-    {PS_KIND_SINK, NULL, {FLUME "sink.kite.DatasetSink"}},
-    {PS_KIND_SINK, NULL, {FLUME "sink.solr.morphline.MorphlineSink"}},
+    {PS_KIND_SINK, NULL, {FLUME "sink.kite.DatasetSink"}, .plugin = "kite"},
+    {PS_KIND_SINK, NULL, {FLUME "sink.solr.morphline.MorphlineSink"}, .plugin = "morphline_solr"},
     {PS_KIND_SINK, NULL, {FLUME "sink.mongodb.MongoDbSink"}},
 
     {PS_KIND_SELECTOR, "replicating", {FLUME "channel.ReplicatingChannelSelector"}},
@@ -97,7 +104,10 @@ static const struct type_row rows[] = {
     {PS_KIND_INTERCEPTOR, "remove_header", {FLUME "interceptor.RemoveHeaderInterceptor$Builder"}},
     {PS_KIND_INTERCEPTOR, "search_replace", {FLUME "interceptor.SearchAndReplaceInterceptor$Builder"}},
     {PS_KIND_INTERCEPTOR, NULL, {FLUME "sink.solr.morphline.UUIDInterceptor$Builder"}},
-    {PS_KIND_INTERCEPTOR, NULL, {FLUME "sink.solr.morphline.MorphlineInterceptor$Builder"}},
+    {PS_KIND_INTERCEPTOR,
+     NULL,
+     {FLUME "sink.solr.morphline.MorphlineInterceptor$Builder"},
+     .plugin = "morphline_solr"},
 
     {PS_KIND_SERIALIZER, "text", {FLUME "serialization.BodyTextEventSerializer$Builder"}},
     {PS_KIND_SERIALIZER, "header_and_text", {FLUME "serialization.HeaderAndBodyTextEventSerializer$Builder"}},
@@ -161,6 +171,14 @@ const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type)
         if (row_matches(&rows[i], type) || strcasecmp(last_part(rows[i].classes[0]), last_part(type)) == 0)
             return rows[i].advice;
     }
+    return NULL;
+}
+
+const char *ps_type_plugin(const char *type)
+{
+    for (size_t i = 0; i < PS_COUNT_OF(rows); i++)
+        if (rows[i].plugin != NULL && row_matches(&rows[i], type))
+            return rows[i].plugin;
     return NULL;
 }
 

@@ -24,6 +24,9 @@ struct ps_type_advice {
  * com.cloudera.flume.source.TwitterSource. NULL: there is none. */
 const struct ps_type_advice *ps_type_advice(enum ps_kind kind, const char *type);
 
+/* Returns the plug-in of `penstock plugin fetch` that has the class of this type or class, or NULL. */
+const char *ps_type_plugin(const char *type);
+
 /* Returns the word nearest to `type` among penstock's names and Flume's; NULL if none is near. A class of a foreign
  * package is near only to Flume's class of the same name. */
 const char *ps_type_nearest(const struct ps_stage_ops *const *stages, enum ps_kind kind, const char *type);

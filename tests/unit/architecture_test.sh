@@ -264,7 +264,7 @@ microhttpd.h        core/watch/metrics/server.c|bench/verify/far/listen/http.c|c
 jansson.h           commands/*|conf/*|stages/*|bench/*
 http_parser.h           stages/lib/http/message.h|commands/version.c
 curl/*              commands/*|conf/*|stages/*|bench/*
-openssl/*           stages/*|commands/version.c
+openssl/*           stages/*|commands/version.c|commands/plugin/fetch/check.c
 isa-l*              core/crc32c.c
 isa-l/*             core/crc32c.c
 sqlite3.h           stages/lib/queue/database/sqlite.c|commands/version.c
