@@ -22,8 +22,9 @@ void ps_check_guarantees(struct ps_conf *conf);
  * reload sees that the source, or the sink, has changed. */
 #define PS_KEEPER_KEY "penstock.positions"
 
-/* In identities.c. Flows whose sink reads the identities of events (core/flow/identity.h): the sink's key
- * penstock.identity is true. A source of files gives its events identities only in these flows, because a
+/* In identities.c. Flows whose sink reads the identities of events (core/flow/identity.h): the sink has a key
+ * penstock.ids (a text) that is identity or not set, or its key penstock.identity (a truth value) is true. For penstock.ids it reports what
+ * of the flow gives no ids. A source of files gives its events identities only in these flows, because a
  * new file then waits until its random number is on the disk. */
 void ps_ask_for_identities(struct ps_conf *conf);
 

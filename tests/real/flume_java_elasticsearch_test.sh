@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume elasticsearch
-# The sink elasticsearch of Flume 1.9, which exists only in Java, with penstock and a real Elasticsearch 5 over HTTP: a real Flume 1.9
+# The sink elasticsearch of Flume 1.9 in Java (penstock.engine = java), with penstock and a real Elasticsearch 5 over HTTP: a real Flume 1.9
 # and penstock get the same lines and the same keys, and then the Java process is killed again and again (KILLS=N). The sink's other client
 # speaks a protocol of Elasticsearch 0.90, and does not begin on a Java behind 8.
 # shellcheck source=tests/real/java_sink.sh
@@ -12,7 +12,7 @@ export FLUME_CLASSPATH
 
 sink_keys() { # NAME
     printf 'a1.sources.r1.%s\n' "interceptors = i1" "interceptors.i1.type = static" "interceptors.i1.key = from" "interceptors.i1.value = here"
-    printf 'a1.sinks.k1.%s\n' "type = elasticsearch" "client = rest" "hostNames = $(ask url)" "indexName = $1" "indexType = line" "batchSize = 50" \
+    printf 'a1.sinks.k1.%s\n' "type = elasticsearch" "penstock.engine = java" "client = rest" "hostNames = $(ask url)" "indexName = $1" "indexType = line" "batchSize = 50" \
         "serializer = org.apache.flume.sink.elasticsearch.ElasticSearchLogStashEventSerializer"
 }
 documents() { { ask values "$1" || true; } | sed 's/{"_type"/\n&/g' | grep '"@message"' || true; } # NAME: one a line

@@ -19,7 +19,7 @@ static struct MHD_Daemon *daemon_;
 static unsigned short port;
 static bool slow;
 static unsigned status, status_left;
-static char text[TEXT_BYTES], shown[TEXT_BYTES], url[64], bulk_url[64];
+static char text[TEXT_BYTES], shown[TEXT_BYTES], url[64], bulk_url[64], elastic_url[64];
 static size_t text_length;
 
 struct body {
@@ -67,6 +67,33 @@ static enum MHD_Result take_bulk(struct MHD_Connection *connection, const struct
     return result;
 }
 
+static enum MHD_Result answer_text(struct MHD_Connection *connection, const char *text_, size_t length)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(length, (void *)(uintptr_t)text_, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result result = MHD_queue_response(connection, 200, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* {"body":"TEXT",.. in every second line. */
+static enum MHD_Result take_elastic(struct MHD_Connection *connection, const struct body *body)
+{
+    char results[65536];
+    size_t length = (size_t)sprintf(results, "{\"items\":[");
+    for (const char *at = body->bytes, *end; (end = strchr(at, '\n')) != NULL;
+         at = strchr(end + 1, '\n') + 1) {
+        const char *document = strchr(strchr(end, ':'), '"') + 1;
+        unsigned code = take(document, strcspn(document, "\""));
+        assert_true(length + 128 < sizeof results);
+        length += (size_t)sprintf(
+            results + length, "%s{\"index\":{\"status\":%u%s}}", at == body->bytes ? "" : ",", code,
+            code / 100 == 2 ? "" : ",\"error\":{\"type\":\"t\",\"reason\":\"not this time\"}");
+    }
+    length += (size_t)sprintf(results + length, "]}");
+    return answer_text(connection, results, length);
+}
+
 static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *data, size_t *size,
                               void **state)
@@ -88,6 +115,11 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
     pthread_mutex_unlock(&lock);
     if (waits)
         usleep(SLOW_US);
+    static const char version_text[] = "{\"cluster_name\":\"test\",\"version\":{\"number\":\"8.1.0\"}}";
+    if (strcmp(path, "/") == 0)
+        return answer_text(connection, version_text, sizeof version_text - 1);
+    if (strcmp(path, "/_bulk") == 0)
+        return take_elastic(connection, body);
     return strcmp(path, "/bulk") == 0 ? take_bulk(connection, body)
                                       : answer(connection, take(body->bytes, body->length));
 }
@@ -119,6 +151,7 @@ void ps_test_http_peer_start(void)
     listen_again();
     snprintf(url, sizeof url, "http://127.0.0.1:%u/events", port);
     snprintf(bulk_url, sizeof bulk_url, "http://127.0.0.1:%u/bulk", port);
+    snprintf(elastic_url, sizeof elastic_url, "http://127.0.0.1:%u", port);
     ps_test_http_peer_clear();
 }
 
@@ -137,6 +170,11 @@ const char *ps_test_http_peer_url(void)
 const char *ps_test_http_peer_bulk_url(void)
 {
     return bulk_url;
+}
+
+const char *ps_test_http_peer_elastic_url(void)
+{
+    return elastic_url;
 }
 
 void ps_test_http_peer_answer(unsigned code, unsigned count)

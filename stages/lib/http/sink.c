@@ -6,6 +6,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 
+#include "stages/lib/http/hosts.h"
 #include "stages/lib/http/probe.h"
 #include "stages/lib/http/suspect.h"
 #include "stages/lib/least.h"
@@ -20,6 +21,10 @@ struct slot {
     size_t room;
     struct ps_http_suspect suspect;
     bool is_witness;
+    unsigned host; /* with several: the one that the request was sent to */
+    /* Maximum number of events of a request; of the range with this number. 0: no limit. */
+    uint32_t limit;
+    uint64_t limited;
     char reason[320]; /* status and first line of the answer, and the cure */
 };
 
@@ -109,11 +114,22 @@ static void print_reason(const struct ps_http_sink *sink, struct slot *slot)
         snprintf(slot->reason + length, sizeof slot->reason - length, "; %s", cure);
 }
 
+/* Returns the number of events that the request was sent with. */
+static uint32_t sent_count(const struct slot *slot)
+{
+    return slot->request.part > 0 ? slot->request.part : slot->request.range.count;
+}
+
 /* Sets the results of a request that was not answered. */
-static void set_unanswered(struct slot *slot)
+static void set_unanswered(const struct ps_http_sink *sink, struct slot *slot)
 {
     const char *reason = slot->http.failure != NULL ? slot->http.failure : "no HTTP answer";
-    for (uint32_t i = 0; i < slot->request.range.count; i++)
+    if (sink->plan->host_count > 1) {
+        snprintf(slot->reason, sizeof slot->reason, "%.120s: %.120s", sink->plan->hosts[slot->host].shown,
+                 reason);
+        reason = slot->reason;
+    }
+    for (uint32_t i = 0; i < sent_count(slot); i++)
         slot->request.results[i] = (struct ps_remote_result){PS_REMOTE_UNKNOWN, reason};
 }
 
@@ -211,20 +227,46 @@ static bool is_in_part(struct ps_http_sink *sink, const struct slot *slot)
     return !sink->witness_failed && (sink->requests.sink.held.next != NULL || other_unsent(sink) != NULL);
 }
 
+/* Halves the limit of a request whose status may mean one of its events. Returns false if it has one event, or the status means all. */
+static bool narrow(struct ps_http_sink *sink, struct slot *slot)
+{
+    uint32_t count = sent_count(slot);
+    if (slot->http.status < 100 || count < 2 || sink->plan->narrows == NULL ||
+        !sink->plan->narrows(sink, slot->http.status))
+        return false;
+    slot->limit = count / 2;
+    slot->limited = slot->request.number;
+    print_reason(sink, slot);
+    for (uint32_t i = 0; i < count; i++)
+        slot->request.results[i] = (struct ps_remote_result){PS_REMOTE_AGAIN, slot->reason};
+    /* the attempt counts for none of the events: the answer does not say which one it means */
+    ps_remote_request_ended(&sink->requests, &slot->request, false);
+    return true;
+}
+
 /* Handles the end of a request. */
 static void take_answer(struct ps_http_sink *sink, struct slot *slot)
 {
     const struct ps_http_request *http = &slot->http;
     struct ps_remote_request *request = &slot->request;
     struct ps_port *port = sink->requests.sink.port;
-    bool answered = http->status >= 100, rests = true;
+    bool answered = http->status >= 100, rests = true, has_host = false;
+    if (sink->hosts != NULL) {
+        sink->hosts[slot->host].in_flight--;
+        has_host = ps_http_hosts_note(sink, slot->host, answered);
+    }
+    if (narrow(sink, slot))
+        return;
     if (answered) {
         print_reason(sink, slot);
-        rests = sink->plan->decode(sink, http, request->results, request->range.count);
+        rests = sink->plan->decode(sink, http, request->results, sent_count(slot));
+        slot->limit *= http->status / 100 == 2 ? 2 : 1;
     } else {
-        set_unanswered(slot);
+        set_unanswered(sink, slot);
+        rests = !has_host;
+        sink->is_greeted &= has_host; /* the server may be another one when it is back */
     }
-    for (uint32_t i = 0; answered && i < request->range.count; i++) {
+    for (uint32_t i = 0; answered && i < sent_count(slot); i++) {
         if (request->results[i].reason == NULL)
             request->results[i].reason = slot->reason;
     }
@@ -241,13 +283,19 @@ static void take_answer(struct ps_http_sink *sink, struct slot *slot)
     port->in_part = false;
 }
 
+/* ---- turns ---- */
+
 /* Sends and receives what is possible now, and handles the requests that ended. */
 static void exchange(struct ps_http_sink *sink)
 {
     struct ps_http_request *http;
     ps_http_client_work(&sink->client, sink->requests.sink.now_ns);
-    while ((http = ps_http_client_next(&sink->client)) != NULL)
-        take_answer(sink, (struct slot *)((char *)http - offsetof(struct slot, http)));
+    while ((http = ps_http_client_next(&sink->client)) != NULL) {
+        if (http == &sink->greeting)
+            ps_http_hosts_take_greeting(sink);
+        else
+            take_answer(sink, (struct slot *)((char *)http - offsetof(struct slot, http)));
+    }
 }
 
 /* Returns the time limit of the answer; libcurl's own limit is for connecting and answering together. */
@@ -272,7 +320,8 @@ static void end_late(struct ps_http_sink *sink)
 /* Returns the request's body; NULL if there is no memory. */
 static const char *body_of(struct ps_http_sink *sink, struct slot *slot, size_t bytes, size_t *length)
 {
-    const struct ps_held_range *range = &slot->request.range;
+    struct ps_held_range sent = slot->request.range;
+    const struct ps_held_range *range = &sent;
     uint32_t position = range->from;
     if (sink->plan->encode == NULL) {
         const struct ps_event *event = ps_held_range_next(range, &position);
@@ -286,7 +335,13 @@ static const char *body_of(struct ps_http_sink *sink, struct slot *slot, size_t 
         slot->body = body;
         slot->room = 2 * bytes;
     }
-    *length = sink->plan->encode(sink, slot->body, range);
+    for (uint32_t i = 0; i < slot->request.part; i++)
+        (void)ps_held_range_next(&sent, &position);
+    if (slot->request.part > 0) {
+        sent.to = position;
+        sent.count = slot->request.part;
+    }
+    *length = sink->plan->encode(sink, slot->body, &sent);
     PS_ASSERT(*length <= bytes);
     return slot->body;
 }
@@ -295,9 +350,16 @@ static const char *body_of(struct ps_http_sink *sink, struct slot *slot, size_t 
 static void send_one(struct ps_http_sink *sink, struct slot *slot, size_t bytes)
 {
     size_t length;
+    uint32_t limit = slot->limited == slot->request.number ? slot->limit : 0;
+    slot->request.part = limit < slot->request.range.count ? limit : 0;
     bool opened = slot->http.easy != NULL || ps_http_request_open(&slot->http, &sink->plan->settings);
     const char *body = opened ? body_of(sink, slot, bytes, &length) : NULL;
     if (body != NULL) {
+        if (sink->hosts != NULL) {
+            slot->host = ps_http_hosts_choose(sink);
+            sink->hosts[slot->host].in_flight++;
+            curl_easy_setopt(slot->http.easy, CURLOPT_URL, sink->plan->hosts[slot->host].url);
+        }
         ps_http_request_send(&slot->http, &sink->client, body, length, sink->requests.sink.now_ns);
         return;
     }
@@ -371,7 +433,8 @@ static void serve(struct ps_remote_sink *remote, bool sends)
     ps_remote_requests_work(&sink->requests);
     if (!sends)
         return;
-    send_some(sink);
+    if (ps_http_hosts_greet(sink))
+        send_some(sink);
     if (sink->client.timer_ns <= remote->now_ns) /* a new request is due */
         exchange(sink);
 }
@@ -385,6 +448,8 @@ static uint64_t due_ns(const struct ps_remote_sink *remote)
     if (next <= remote->now_ns && tries_alone(sink)) /* the end of what is under way is the next event */
         next = ps_remote_requests_have_letters(&sink->requests) ? remote->now_ns + PS_DEADLETTER_LOOK_NS
                                                                 : PS_NEVER;
+    if (sink->greeting.busy && next <= remote->now_ns)
+        next = PS_NEVER; /* its answer is the next event */
     next = ps_least(sink->client.timer_ns, next);
     if (PS_UNLIKELY(sink->witnesses))
         next = remote->now_ns;
@@ -407,6 +472,9 @@ static void abandon(struct ps_remote_sink *remote)
         slot->request.in_flight &= slot->http.begun_ns > 0; /* the other requests never had a connection */
         slot->is_witness = false;
     }
+    ps_http_request_cancel(&sink->greeting, &sink->client);
+    for (unsigned i = 0; sink->hosts != NULL && i < sink->plan->host_count; i++)
+        sink->hosts[i].in_flight = 0;
     ps_remote_requests_abandon(&sink->requests);
     remote->rest_ns = remote->failures = 0;
     sink->witnesses = sink->witness_failed = false;
@@ -424,6 +492,9 @@ void ps_http_sink_close(const void *, void *state)
         free(slot->request.results);
         free(slot->body);
     }
+    ps_http_request_close(&sink->greeting, &sink->client);
+    free(sink->hosts);
+    sink->hosts = NULL;
     ps_http_client_close(&sink->client);
     free(sink->requests.first);
     sink->requests.first = NULL;
@@ -447,16 +518,19 @@ enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http
                                                .stride = sizeof(struct slot),
                                                .events_max = plan->events_max,
                                                .bytes_max = plan->bytes_max,
-                                               .bound = plan->bound}};
+                                               .bound = plan->bound,
+                                               .bound_of = plan->bound_of}};
     struct ps_remote_requests *requests = &sink->requests;
     sink->judges = plan->events_max == 1 && ps_port_has_deadletter(port) && port->retry_max == 0;
     requests->usual = sink->judges ? plan->requests : 0;
     ps_remote_sink_init(&requests->sink, &calls, port, sink->judges ? LEASES_JUDGED_MAX : LEASES_MAX);
-    if (ps_http_client_open(&sink->client, plan->requests, err) != PS_OK)
+    unsigned hosts = plan->host_count > 0 ? plan->host_count : 1;
+    if (ps_http_client_open(&sink->client, plan->requests * hosts, err) != PS_OK)
         return PS_FAIL;
     unsigned count = plan->requests + (sink->judges ? PS_HTTP_WITNESSES : 0);
     requests->first = calloc(count, sizeof(struct slot));
-    bool good = requests->first != NULL;
+    sink->hosts = plan->host_count > 0 ? calloc(plan->host_count, sizeof *sink->hosts) : NULL;
+    bool good = requests->first != NULL && (plan->host_count == 0 || sink->hosts != NULL);
     while (good && requests->count < count) {
         good = open_slot(slot_of(sink, requests->count), plan, requests->count < plan->requests);
         requests->count++;

@@ -10,6 +10,15 @@
 
 struct ps_http_sink;
 
+#define PS_HTTP_HOSTS_MAX 64U
+
+/* One of several servers that take the same requests. */
+struct ps_http_host {
+    const char *url;      /* of the posts */
+    const char *greeting; /* URL of the greeting */
+    const char *shown;    /* URL without user and password, for reasons */
+};
+
 /* Constant, shared by all workers. */
 struct ps_http_sink_plan {
     /* settings for the URL of the posts; ps_http_sink_build sets `timeout_ns` */
@@ -27,6 +36,9 @@ struct ps_http_sink_plan {
     /* Returns an upper bound of the event's bytes in a request's body; 0: the event is settled as delivered,
      * without a request. */
     size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
+    /* Used instead of `bound` if it is set. `requests` is the struct ps_http_sink. */
+    size_t (*bound_of)(const struct ps_remote_requests *requests, const struct ps_batch *batch,
+                       const struct ps_event *event);
     /* Writes the body of a request with the events of the range (ps_held_range_next). Returns the body's length
      * in bytes. NULL: a request has one event, whose body is the request's body. */
     size_t (*encode)(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range);
@@ -37,6 +49,16 @@ struct ps_http_sink_plan {
                    struct ps_remote_result *results, uint32_t count);
     /* Returns what a user may set when an event waits because of this status; NULL: nothing. NULL: as if it returned that. */
     const char *(*cure)(const struct ps_http_sink *sink, long status);
+    /* Several servers. A request goes to one that does not rest and has the fewest requests; one that gives no answer rests by itself, and
+     * the sink only when all rest. 0: the server of `settings.url`. */
+    struct ps_http_host hosts[PS_HTTP_HOSTS_MAX];
+    unsigned host_count;
+    /* With `hosts`: a GET of the host's `greeting`, whose answer has at most `answer_bytes_max` bytes, comes before the first request, and
+     * after a failure again. `greeted` reads the answer, and returns false with the reason when no request may be sent. NULL: none. */
+    bool (*greeted)(struct ps_http_sink *sink, const struct ps_http_request *answer, struct ps_err *err);
+    /* Returns whether a request with several events that got this status is sent again in halves, to find the event that is meant.
+     * NULL: never. */
+    bool (*narrows)(const struct ps_http_sink *sink, long status);
 };
 
 struct ps_http_sink {
@@ -47,6 +69,15 @@ struct ps_http_sink {
     bool witnesses;      /* a witness is to be sent now */
     bool witness_failed; /* since the server has taken an event */
     uint64_t taken;      /* requests that the server has taken */
+    struct ps_http_host_state {
+        uint64_t rest_ns, failures; /* it gets no request before this time; failures in a row */
+        unsigned in_flight;
+    } * hosts;     /* of the plan's hosts; NULL: there are none */
+    unsigned turn; /* the host that was chosen last */
+    /* The greeting. `number`: the host that it was sent to. */
+    struct ps_http_request greeting;
+    unsigned greeting_host;
+    bool is_greeted;
 };
 
 /* For `build` and `teardown`: makes `shown`, and the fields Content-Type, Accept and User-Agent. Thread: control. */

@@ -24,6 +24,13 @@ enum ps_remote_fate ps_remote_fate_of(enum ps_remote_outcome outcome, uint32_t a
 
 /* ---- sending ---- */
 
+static size_t event_bound(const struct ps_remote_requests *requests, const struct ps_batch *batch,
+                          const struct ps_event *event)
+{
+    return requests->bound_of != NULL ? requests->bound_of(requests, batch, event)
+                                      : requests->bound(batch, event);
+}
+
 /* Cuts the events of a new request, and settles events that have nothing to send. Returns an upper bound of
  * the request's bytes. */
 static size_t cut(struct ps_remote_requests *requests, struct ps_held_range *range)
@@ -33,7 +40,7 @@ static size_t cut(struct ps_remote_requests *requests, struct ps_held_range *ran
     size_t bytes = 0;
     while (range->count < requests->events_max && bytes < requests->bytes_max &&
            (event = ps_held_next(held, range)) != NULL) {
-        size_t more = requests->bound(held->next->batch, event);
+        size_t more = event_bound(requests, held->next->batch, event);
         if (more == 0) {
             ps_held_settle_next(held);
             continue;
@@ -50,7 +57,7 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
     uint32_t position = range->from;
     const struct ps_event *event;
     while ((event = ps_held_range_next(range, &position)) != NULL)
-        bytes += requests->bound(range->lease->batch, event);
+        bytes += event_bound(requests, range->lease->batch, event);
     return bytes;
 }
 
@@ -219,6 +226,8 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
             repeated = kept_result;
     }
     uint32_t left = range->count - (index - kept);
+    if (!requests->one_result && request->part > 0)
+        request->part = kept;
     if (kept == 0 && left > 0) /* a part is delivered: the others begin again */
         request->attempts = 0;
     request->refused |= answered;

@@ -46,7 +46,8 @@ struct ps_remote_request {
     bool in_flight;  /* sent, and ps_remote_request_ended was not called yet */
     bool refused;    /* its events were counted as refused */
     uint32_t attempts;
-    /* With one result: number of events, from the first one, that the request was sent with; 0: all. The sink sets it before it sends. */
+    /* Number of events, from the first one, that the request was sent with; 0: all. The sink sets it before it sends. After the end of a
+     * request with a result for each event it is the number of those that are left of them. */
     uint32_t part;
     /* The events that become dead letters, when `has_letters`: */
     bool has_letters;
@@ -77,6 +78,9 @@ struct ps_remote_requests {
     /* Returns the maximum number of bytes that the event takes in a request; 0: the event has nothing to send,
      * and is settled. */
     size_t (*bound)(const struct ps_batch *batch, const struct ps_event *event);
+    /* Used instead of `bound` if it is set: the bound depends on the sink. */
+    size_t (*bound_of)(const struct ps_remote_requests *requests, const struct ps_batch *batch,
+                       const struct ps_event *event);
     unsigned writers; /* number of requests whose events become letters now */
     /* one of these requests has several events: no other request may make letters (deadletter_pending.h) */
     bool run;

@@ -29,6 +29,7 @@ static enum ps_result work(const void *, void *state, struct ps_lease **lease, c
 {
     struct ps_remote_sink *sink = state;
     sink->now_ns = now->mono_ns;
+    sink->wall_ms = now->wall_ms;
     sink->recall_ns = 0;
     if (ps_held_is_full(&sink->held))
         return PS_LATER;
@@ -40,6 +41,7 @@ static enum ps_result work(const void *, void *state, struct ps_lease **lease, c
 static void serve(struct ps_remote_sink *sink, bool sends, const struct ps_now *now)
 {
     sink->now_ns = now->mono_ns;
+    sink->wall_ms = now->wall_ms;
     ps_remote_sink_finish(sink);
     sink->calls->serve(sink, sends);
     ps_remote_sink_finish(sink);

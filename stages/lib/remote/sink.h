@@ -33,6 +33,7 @@ struct ps_remote_sink {
     uint64_t rest_ns;   /* nothing is sent, and no connection begun, before this time */
     uint64_t recall_ns; /* end of the recall's wait; 0: not recalled */
     uint64_t now_ns;
+    int64_t wall_ms; /* the time of day at now_ns */
 };
 
 /* Called when the sink is opened. The sink holds at most `leases_max` leases. */

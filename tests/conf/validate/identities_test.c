@@ -60,6 +60,12 @@ static void test_who_is_asked(void **state)
     expect("file", both, 2);
     expect("jdbc", first, 0);
     expect("memory", "a1.sinks.k1.type = null\na1.sinks.k1.penstock.identity = true\n", 0);
+#define STORE "a1.sinks.k1.type = elasticsearch\na1.sinks.k1.hostNames = h\n"
+    expect("memory", STORE, 3);
+    expect("memory", STORE "a1.sinks.k1.penstock.ids = Identity\n", 3);
+    expect("memory", STORE "a1.sinks.k1.penstock.ids = none\n", 0);
+    expect("memory", STORE "a1.sinks.k1.penstock.ids = header:h\n", 0);
+    expect("file", STORE, 0);
 }
 
 int main(void)

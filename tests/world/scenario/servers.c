@@ -5,12 +5,13 @@
 
 #include "tests/world/ledger.h"
 #include "tests/world/peers/connections.h"
+#include "tests/world/peers/elastic.h"
 #include "tests/world/peers/rpc/rpc.h"
 #include "tests/world/scenario/scenario.h"
 
 #define ROOM_BYTES RPC_ROOM_BYTES
 
-enum { ANSWER_HANG = -1, ANSWER_CLOSE = -2, ANSWER_RESET = -3 };
+enum { ANSWER_HANG = -1, ANSWER_CLOSE = -2, ANSWER_RESET = -3, ANSWER_LOSE = -4 };
 
 /* An HTTP server: it answers 200, or what the scenario says for the next requests, or for those whose body has a pattern. Bodies that are answered
  * with 2.. have arrived. A server of Flume's RPC answers OK for 2.., and FAILED, UNKNOWN or an error for others. */
@@ -27,6 +28,8 @@ struct scenario_server {
     } patterns[SCENARIO_PATTERNS_MAX]; /* the last one that a body has counts */
     unsigned pattern_count;
     bool (*take_rpc)(void *argument, struct connection *connection); /* NULL: HTTP */
+    /* It is one of Elasticsearch or OpenSearch: what has a pattern are its items. NULL: it is not. */
+    struct elastic_store *store;
     struct rpc_fates fates;
 };
 
@@ -41,6 +44,40 @@ static int next_answer(struct scenario_server *server, const char *body, size_t 
     if (answer != ANSWER_HANG) /* it hangs until it is told something else */
         memmove(server->answers, server->answers + 1, --server->count * sizeof *server->answers);
     return answer;
+}
+
+static int item_status(void *argument, const char *document, size_t length)
+{
+    const struct scenario_server *server = argument;
+    for (unsigned i = server->pattern_count; i > 0; i--)
+        if (lines_matching(document, length, server->patterns[i - 1].pattern) > 0)
+            return server->patterns[i - 1].answer;
+    return 200;
+}
+
+/* Takes a request to a store; false: the connection breaks. */
+static bool take_documents(struct scenario_server *server, struct connection *connection, size_t head,
+                           size_t length)
+{
+    char *body = connection->in + head;
+    int answer = 200;
+    if (strncmp(connection->in, "POST", 4) == 0 && server->count > 0)
+        answer = next_answer(server, "", 0);
+    if (answer == ANSWER_HANG)
+        return true;
+    if (answer == ANSWER_CLOSE || answer == ANSWER_RESET)
+        return false;
+    if (answer / 100 == 2 || answer == ANSWER_LOSE)
+        connection->out_length = elastic_answer(server->store, connection->in, body, length, item_status,
+                                                server, connection->out, ROOM_BYTES);
+    else
+        connection->out_length = (size_t)snprintf(connection->out, ROOM_BYTES,
+                                                  "HTTP/1.1 %d It\r\nContent-Length: 0\r\n\r\n", answer);
+    if (answer == ANSWER_LOSE)
+        return false;
+    connection->answers_ns = world->now_ns;
+    connection_taken(connection, head + length);
+    return true;
 }
 
 static enum server_fate next_fate(void *argument)
@@ -67,6 +104,8 @@ static bool take(void *argument, struct connection *connection)
            body = field != NULL && field < end ? strtoul(field + 15, NULL, 10) : 0;
     if (end == NULL || connection->in_length < head + body)
         return true;
+    if (server->store != NULL)
+        return take_documents(server, connection, head, body);
     int answer = next_answer(server, connection->in + head, body);
     if (answer == ANSWER_HANG)
         return true;
@@ -108,6 +147,15 @@ static struct scenario_server *find(struct scenario *scenario, const struct scen
     return *place;
 }
 
+/* Servers of one scenario are nodes of one cluster. */
+static struct elastic_store *store_of(const struct scenario *scenario)
+{
+    for (unsigned i = 0; i < SCENARIO_SERVERS_MAX; i++)
+        if (scenario->servers[i] != NULL && scenario->servers[i]->store != NULL)
+            return scenario->servers[i]->store;
+    return elastic_store_make();
+}
+
 enum outcome step_server(struct scenario *scenario, const struct scenario_step *step)
 {
     struct scenario_server *server = find(scenario, step);
@@ -119,7 +167,10 @@ enum outcome step_server(struct scenario *scenario, const struct scenario_step *
         server->take_rpc = rpc_avro_take;
     else if (strcmp(kind, "thrift") == 0)
         server->take_rpc = rpc_thrift_take;
-    else if (!stops && strcmp(kind, "http") != 0)
+    else if (strcmp(kind, "elastic") == 0) {
+        if (server->store == NULL)
+            server->store = store_of(scenario);
+    } else if (!stops && strcmp(kind, "http") != 0)
         return step_failed(scenario, "there is no server of kind %s", kind);
     if (!stops && server->listener == NULL)
         server->listener = net_listen(server->peer, (struct net_address){0, server->port});
@@ -137,6 +188,7 @@ static int answer_named(struct scenario *scenario, const struct scenario_step *s
     return strcmp(word, "hang") == 0    ? ANSWER_HANG
            : strcmp(word, "close") == 0 ? ANSWER_CLOSE
            : strcmp(word, "reset") == 0 ? ANSWER_RESET
+           : strcmp(word, "lose") == 0  ? ANSWER_LOSE
                                         : (int)scenario_number(scenario->script, step, word);
 }
 

@@ -7,8 +7,8 @@
 #include "core/text/utf8.h"
 #include "stages/lib/date/calendar.h"
 #include "stages/lib/text/json/text.h"
+#include "stages/lib/text/json/value.h"
 
-#define REPAIRED_GROWTH 3U /* a malformed byte becomes at most three bytes */
 #define TIME_BYTES 32U
 #define SEPARATORS 8U /* quotation marks, colon, comma, brackets of a member */
 #define MEMBER_MAX (PS_JSON_TEXT_GROWTH * PS_JSON_MEMBER_BYTES_MAX + SEPARATORS)
@@ -129,31 +129,6 @@ enum ps_status ps_json_event_of_sink(const char *type, const struct ps_pairs *ke
 
 /* ---- events ---- */
 
-/* Returns the length of the text in a JSON string; of malformed text the room that `put_text` needs. */
-static size_t text_bound(const char *text, size_t length)
-{
-    if (ps_utf8_valid_length(text, length) != length)
-        return (PS_JSON_TEXT_GROWTH + REPAIRED_GROWTH) * length;
-    size_t bytes = length;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte < 0x20 || byte == 0x7F || byte == '"' || byte == '\\')
-            bytes += PS_JSON_TEXT_GROWTH - 1;
-    }
-    return bytes;
-}
-
-static char *put_text(char *to, const char *text, size_t length)
-{
-    if (length == 0)
-        return to;
-    if (ps_utf8_valid_length(text, length) == length)
-        return to + ps_json_text(text, length, to);
-    /* The repaired text lies behind what it can become, so that neither is written over the other. */
-    char *repaired = to + PS_JSON_TEXT_GROWTH * length;
-    return to + ps_json_text(repaired, ps_utf8_repair(text, length, repaired), to);
-}
-
 static bool is_name(const char *text, const char *name, uint32_t length)
 {
     return text != NULL && strlen(text) == length && memcmp(text, name, length) == 0;
@@ -234,9 +209,9 @@ static size_t put_time(const struct ps_event_json *json, const struct ps_batch *
 static char *put_member(char *to, const char *name, size_t name_length, const char *value, size_t length)
 {
     *to++ = '"';
-    to = put_text(to, name, name_length);
+    to = ps_json_string_put(to, name, name_length);
     memcpy(to, "\":\"", 3);
-    to = put_text(to + 3, value, length);
+    to = ps_json_string_put(to + 3, value, length);
     memcpy(to, "\",", 2);
     return to + 2;
 }
@@ -276,15 +251,16 @@ static char *put_headers(const struct ps_event_json *json, const struct ps_batch
 size_t ps_json_event_bound(const struct ps_event_json *json, const struct ps_batch *batch,
                            const struct ps_event *event)
 {
-    size_t bytes = 3 * MEMBER_MAX + TIME_BYTES + SEPARATORS + text_bound(event->body, event->body_length);
+    size_t bytes =
+        3 * MEMBER_MAX + TIME_BYTES + SEPARATORS + ps_json_string_bound(event->body, event->body_length);
     struct ps_header_cursor cursor = ps_headers_begin(batch, event);
     const struct ps_header *header;
     while ((header = ps_headers_next(&cursor)) != NULL) {
         if (json != NULL && !is_chosen(json, header->name))
             continue;
         bool renamed = json == NULL || rename_of(json, header->name) != NULL;
-        bytes += SEPARATORS + text_bound(header->name->text, header->name->length) +
-                 text_bound(header->value, header->value_length) + (renamed ? MEMBER_MAX : 0);
+        bytes += SEPARATORS + ps_json_string_bound(header->name->text, header->name->length) +
+                 ps_json_string_bound(header->value, header->value_length) + (renamed ? MEMBER_MAX : 0);
     }
     return bytes;
 }
@@ -300,7 +276,7 @@ size_t ps_json_event_write(const struct ps_event_json *json, const struct ps_bat
     to = put_member(to, json->body, strlen(json->body), event->body, event->body_length);
     if (json->nest != NULL) {
         *to++ = '"';
-        to = put_text(to, json->nest, strlen(json->nest));
+        to = ps_json_string_put(to, json->nest, strlen(json->nest));
         memcpy(to, "\":{", 3);
         to += 3;
     }
