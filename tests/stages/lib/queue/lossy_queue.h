@@ -15,21 +15,14 @@
 
 extern const struct ps_stage_ops ps_channel_file;
 
-#define LOSSY_QUEUE_NONE UINT32_MAX
-
 /* The durable queue's thread writes while the test reads: one call at a time. */
 static struct lossy_disk disk;
 static struct ps_segment_files bare;
 static pthread_mutex_t lock;
-static void (*lossy_queue_after_call)(void); /* called after each call, under the lock; may be NULL */
 
 #define ONE_AT_A_TIME(type, expression)                                                                      \
     pthread_mutex_lock(&lock);                                                                               \
     type result = expression;                                                                                \
-    int error = errno;                                                                                       \
-    if (lossy_queue_after_call != NULL)                                                                      \
-        lossy_queue_after_call();                                                                            \
-    errno = error;                                                                                           \
     pthread_mutex_unlock(&lock);                                                                             \
     return result
 
@@ -76,7 +69,6 @@ struct lossy_queue {
     struct ps_queue *queue;
     struct ps_log_store_settings store;
     bool written;            /* events are promised when they are written, and synced later */
-    unsigned long_number;    /* this event gets a block of its own; 0: none does */
     struct ps_store_ops ops; /* retries sooner */
     char one[512], two[512];
     const char *directories[2];
@@ -147,32 +139,6 @@ static inline bool lossy_queue_put_lease(struct lossy_queue *fixture, struct ps_
     bool promised = !stage->home[0]->failed;
     stage->home_count = 0;
     return promised;
-}
-
-/* Puts an event and waits until it is released. Returns whether it was promised. */
-static inline bool lossy_queue_put(struct lossy_queue *fixture, unsigned number)
-{
-    static char body[PS_BLOCK_BYTES + 2];
-    bool is_long = number > 0 && number == fixture->long_number;
-    snprintf(body, sizeof body, "%-*u", is_long ? (int)PS_BLOCK_BYTES + 1 : (int)(number * 37 % 180), number);
-    return lossy_queue_put_lease(fixture, PS_LEASE(&fixture->stage, PS_BODY(body)));
-}
-
-/* Takes and delivers the next event. Returns its number, or LOSSY_QUEUE_NONE. */
-static inline unsigned lossy_queue_deliver(struct lossy_queue *fixture)
-{
-    struct ps_test_stage *stage = &fixture->stage;
-    stage->now = ps_clock_now();
-    struct ps_lease *lease = ps_queue_take(fixture->queue, 0, &stage->port, &stage->now);
-    if (lease == NULL)
-        return LOSSY_QUEUE_NONE;
-    assert_int_equal(lease->count, 1);
-    unsigned number = (unsigned)strtoul(ps_test_lease_event(stage, lease, 0).body, NULL, 10);
-    struct ps_lease *going = lease;
-    ps_queue_done(fixture->queue, 0, &going, &stage->port);
-    stage->home_count = 0;
-    ps_window_release(lease);
-    return number;
 }
 
 static inline void lossy_queue_init(struct lossy_queue *fixture)
