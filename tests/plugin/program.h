@@ -10,8 +10,8 @@ struct ps_plugin_test {
     const struct ps_stage_ops *ops;
     const char *keys[2 * PS_PLUGIN_TEST_KEYS_MAX + 1]; /* name, value, .., NULL */
     const char *sends, *arrives, *receives, *reads;    /* files and socket, or NULL */
-    const char *check;  /* the only check to make, or NULL */
-    bool has_check;     /* the suite of a stage has it */
+    const char *check;                                 /* the only check to make, or NULL */
+    bool has_check;                                    /* the suite of a stage has it */
     bool has_places;    /* a key is a path in a folder that is new for each check */
     unsigned limit_s;   /* of a check; 0: none */
     bool routes_differ; /* the same events may go elsewhere the next time */
