@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume hbase1
-# The sinks hbase and asynchbase of Flume 1.9, which exist only in Java, with penstock and a real HBase 1: a real Flume 1.9 and penstock get the same
+# The sinks hbase and asynchbase of Flume 1.9 in Java (penstock.engine = java), with penstock and a real HBase 1: a real Flume 1.9 and penstock get the same
 # lines and the same keys, and then the Java process is killed again and again (KILLS=N). `check` names the jar that has them.
 # shellcheck source=tests/real/java_sink.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_sink.sh"
@@ -27,7 +27,7 @@ sink_keys() { # NAME
     for table in $tables; do
         ((++i))
         {
-            printf '%s\n' "table = $1-$table" "columnFamily = f" "zookeeperQuorum = $(ask url)" "batchSize = 50"
+            printf '%s\n' "penstock.engine = java" "table = $1-$table" "columnFamily = f" "zookeeperQuorum = $(ask url)" "batchSize = 50"
             case $table in
             regex)
                 printf '%s\n' "type = hbase" "serializer = org.apache.flume.sink.hbase.RegexHbaseEventSerializer" "serializer.regex = (([a-z]+-[0-9]+) .*)" \
@@ -59,7 +59,7 @@ for cell in 'regex line-7 f:from here' 'simple rowUUID f:body line-7 of the file
 done
 jar=$("$here/hbase1" classpath)
 "$PENSTOCK" check -n a1 -f "$work/penstock.properties" >"$work/check.log" || fail "check refuses the file"
-for class in k1.type:HBaseSink k2.type:HBaseSink k3.type:AsyncHBaseSink; do
+for class in k1.penstock.engine:HBaseSink k2.penstock.engine:HBaseSink k3.penstock.engine:AsyncHBaseSink; do
     grep -qF "note: a1.sinks.${class%:*}: the class \`org.apache.flume.sink.hbase.${class#*:}\` of ${jar%\*}flume-ng-hbase-sink-1.9.0.jar runs in Java" "$work/check.log" ||
         fail "check does not name the jar of ${class#*:}"
 done

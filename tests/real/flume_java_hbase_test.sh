@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume hbase
-# Flume's sink hbase2, which exists only in Java, with penstock and a real HBase: a real Flume 1.11 and penstock get the same lines and the same
+# Flume's sink hbase2 in Java (penstock.engine = java), with penstock and a real HBase: a real Flume 1.11 and penstock get the same lines and the same
 # keys, and then the Java process is killed again and again (KILLS=N). HBase's jars come from `hbase classpath`, as in bin/flume-ng.
 # shellcheck source=tests/real/java_sink.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_sink.sh"
@@ -25,7 +25,7 @@ export FLUME_CLASSPATH
 
 for name in flume penstock kill; do ask create $name f; done
 sink_keys() { # NAME
-    printf 'a1.sinks.k1.%s\n' "type = hbase2" "table = $1" "columnFamily = f" "zookeeperQuorum = $(ask url)" "batchSize = 50" \
+    printf 'a1.sinks.k1.%s\n' "type = hbase2" "penstock.engine = java" "table = $1" "columnFamily = f" "zookeeperQuorum = $(ask url)" "batchSize = 50" \
         "serializer = org.apache.flume.sink.hbase2.SimpleHBase2EventSerializer" "serializer.payloadColumn = body"
 }
 words() { ask values "$1" f:body | cut -d ' ' -f 1; }

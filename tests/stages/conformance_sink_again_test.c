@@ -17,6 +17,8 @@
 #define FREE_MS 400U     /* time of a round besides the backoffs: for timers of protocols */
 #define QUIET_TURNS 100U /* after a round, for work in the background */
 
+static const struct ps_stage_ops *const of_hbase[] = {&ps_sink_hbase, &ps_sink_hbase2, &ps_sink_asynchbase};
+
 /* Each sink is asked, or its adapter says which test has its failures, and why. */
 static void test_all_are_asked(void **unused)
 {
@@ -30,6 +32,8 @@ static void test_all_are_asked(void **unused)
                      adapter->ops->name);
         ps_test_asked_elsewhere(adapter->ops, adapter->refuses_elsewhere);
     }
+    for (size_t i = 0; i < PS_COUNT_OF(of_hbase); i++)
+        ps_test_asked_elsewhere(of_hbase[i], "tests/real/hbase_sink_test.sh: it needs HBase and ZooKeeper");
 }
 
 /* ---- a far end that refuses ---- */

@@ -18,7 +18,7 @@ static const struct ps_test_class flume[] = {
     {.name = FLUME "Source", .more_access = 0x0600},
     {.name = FLUME "ChannelSelector", .more_access = 0x0600},
     {.name = FLUME "sink/AbstractSink", .interfaces = {FLUME "Sink"}, .more_access = 0x0400},
-    {.name = FLUME "sink/hbase2/HBase2Sink", .super = FLUME "sink/AbstractSink"},
+    {.name = FLUME "sink/solr/morphline/MorphlineSolrSink", .super = FLUME "sink/AbstractSink"},
     {.name = NULL}};
 static const struct ps_test_class own[] = {
     {.name = "example/MySink", .super = FLUME "sink/AbstractSink"},
@@ -71,8 +71,9 @@ static void test_what_is_said(void **state)
         const char *type, *said;
     } rows[] = {
         {"example.MySink", "note: a1.sinks.k1.type: the class `example.MySink` of @/own.jar runs in Java"},
-        {"hbase2", "note: a1.sinks.k1.type: the class `org.apache.flume.sink.hbase2.HBase2Sink` of "
-                   "@/lib/flume.jar runs in Java"},
+        {"morphline_solr",
+         "note: a1.sinks.k1.type: the class `org.apache.flume.sink.solr.morphline.MorphlineSolrSink` of "
+         "@/lib/flume.jar runs in Java"},
         {"example.Hidden", "dropped: a1.sinks.k1.type: the class `example.Hidden` of @/own.jar is not "
                            "public, so that Flume cannot use it; declare it `public`"},
         {"example.Needy",
@@ -110,9 +111,9 @@ static void test_what_is_said(void **state)
         assert_int_equal(conf->problems.errors, 0);
         ps_conf_destroy(conf);
     }
-    struct ps_conf *conf = load("HBase2", "");
-    assert_string_equal(ps_pairs_get(&conf->class_path->classes, "sink HBase2"),
-                        "org.apache.flume.sink.hbase2.HBase2Sink");
+    struct ps_conf *conf = load("Morphline_Solr", "");
+    assert_string_equal(ps_pairs_get(&conf->class_path->classes, "sink Morphline_Solr"),
+                        "org.apache.flume.sink.solr.morphline.MorphlineSolrSink");
     ps_conf_destroy(conf);
 }
 

@@ -1,0 +1,27 @@
+/* Sink hbase (Flume's HBaseSink): events become puts and increments of a table of HBase. stages/lib/hbase/sink/keys.h has what it
+ * shares with hbase2 and asynchbase. Thread: control. */
+#include "stages/lib/hbase/sink/keys.h"
+
+static const struct ps_option options[] = {
+    PS_HBASE_OPTION_ROWS("org.apache.flume.sink.hbase.SimpleHbaseEventSerializer"),
+    PS_OPTION_END,
+};
+
+static enum ps_status check(const void *plan, const struct ps_context *context)
+{
+    return ps_hbase_check(plan, context, false);
+}
+
+static enum ps_status build(void *plan, struct ps_context *context, struct ps_err *err)
+{
+    return ps_hbase_build(plan, context, err, false);
+}
+
+const struct ps_stage_ops ps_sink_hbase = {
+    PS_STAGE(PS_KIND_SINK),
+    .name = "hbase",
+    .aliases = PS_WORDS("org.apache.flume.sink.hbase.HBaseSink"),
+    .summary = "puts and increments of a table of HBase, with the keys of Flume's HBaseSink",
+    .options = options,
+    PS_HBASE_STAGE,
+};
