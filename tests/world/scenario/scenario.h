@@ -59,6 +59,7 @@ struct scenario_server; /* in servers.c */
 struct kafka_cluster;
 struct hdfs_cluster;
 struct hive_metastore;
+struct hbase_cluster;
 
 /* A request of the scenario's own, and its answer. */
 struct scenario_request {
@@ -93,6 +94,7 @@ struct scenario {
     struct kafka_cluster *kafka; /* NULL: there are no brokers */
     struct hdfs_cluster *hdfs;   /* NULL: there is none */
     struct hive_metastore *hive; /* NULL: there is none */
+    struct hbase_cluster *hbase; /* NULL: there is none */
 };
 
 /* Reads a script; `variant` takes the place of {each}. Ends the process with FILE:LINE: REASON if there is a mistake. */
@@ -161,7 +163,8 @@ step_function step_server, step_answer, step_network;              /* servers.c 
 step_function step_hdfs;                                           /* hadoop.c */
 step_function step_kafka;                                          /* kafka.c */
 step_function step_hive;                                           /* hive.c */
-condition_function holds_rows, holds_transactions;
+step_function step_hbase;                                          /* hbase.c */
+condition_function holds_rows, holds_transactions, holds_cell, holds_cells;
 condition_function holds_topic, holds_records, holds_committed;
 condition_function holds_log, holds_file, holds_files, holds_names, holds_arrived; /* conditions.c */
 condition_function holds_get, holds_metric;                                        /* clients.c */

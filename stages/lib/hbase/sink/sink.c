@@ -146,9 +146,11 @@ static void done(struct ps_hbase_batch *batch)
     slot->failures = all ? 0 : slot->failures + 1;
     uint64_t rest_ns = REST_NS << (slot->failures < 12 ? slot->failures : 12);
     slot->rest_ns = all ? 0 : sink->now_ns + ps_least(rest_ns, ps_port_rest_ns(sink->port, slot->failures));
-    sink->port->in_part = !all; /* other servers may take theirs */
+    sink->port->in_part = !all;    /* other servers may take theirs */
+    sink->rest_ns = slot->rest_ns; /* for the report: only this request rests */
     ps_remote_request_ended(&state->requests, &slot->request, batch->reached);
     sink->port->in_part = false;
+    sink->rest_ns = 0;
 }
 
 /* ---- sending ---- */
