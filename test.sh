@@ -348,7 +348,7 @@ fetch_real() { # what the real servers need, while we build
     # A fetch runs Maven some thirty times, for seconds each: 2.7 s of CPU with these options; 6.6 s with the second compiler and the check of bytecode.
     export MAVEN_OPTS=${MAVEN_OPTS:--XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote}
     {
-        for server in kafka flume hdfs orc hive extras activemq hbase hbase1 solr old_flume elasticsearch kite ${KUDU_SINK:+kudu}; do "tests/real/$server" fetch || exit; done
+        for server in kafka flume hdfs orc hive extras activemq hbase hbase1 solr old_flume elasticsearch opensearch kite ${KUDU_SINK:+kudu}; do "tests/real/$server" fetch || exit; done
         touch "$results/fetched"
     } >"$results/fetch.log" 2>&1 &
     fetching=$!

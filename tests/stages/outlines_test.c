@@ -110,6 +110,8 @@ static void test_sinks(void **unused)
          {&ps_sink_http, PS_KEYS("endpoint", "http://user:word@h:5/p"), "posts to http://h:5/p"},
          {&ps_sink_elasticsearch, PS_KEYS("hostNames", "h, http://user:word@i:9201,j:9300"),
           "index flume-DATE at http://h:9200, http://i:9201, http://j:9200"},
+         {&ps_sink_opensearch, PS_KEYS("endpoints", "https://h", "data_stream", "logs-x"),
+          "data stream logs-x at https://h"},
          {&ps_sink_kafka, PS_KEYS(SERVERS),
           "brokers h:1, topic default-flume-topic or the event's, acks all, idempotent, native engine"},
          {&ps_sink_kafka,
