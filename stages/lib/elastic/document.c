@@ -173,11 +173,37 @@ static char *put_value(char *to, const char *text, size_t length)
     return is_json(text, length) ? put_json(to, text, length) : put_string(to, text, length);
 }
 
+static char *put_digits(char *to, unsigned number, unsigned digits)
+{
+    for (unsigned i = digits; i > 0; number /= 10)
+        to[--i] = (char)('0' + number % 10);
+    return to + digits;
+}
+
+/* Writes "2026-12-01T03:27:43.123Z", of the years 0 to 9999; each event has one. */
+static char *put_usual_time(char *to, const struct ps_civil *civil, unsigned ms)
+{
+    static const char marks[] = "--T::";
+    const unsigned numbers[] = {civil->month, civil->day, civil->hour, civil->minute, civil->second};
+    *to++ = '"';
+    to = put_digits(to, (unsigned)civil->year, 4);
+    for (size_t i = 0; i < PS_COUNT_OF(numbers); i++) {
+        *to++ = marks[i];
+        to = put_digits(to, numbers[i], 2);
+    }
+    *to++ = '.';
+    to = put_digits(to, ms, 3);
+    memcpy(to, "Z\"", 2);
+    return to + 2;
+}
+
 static char *put_time(char *to, int64_t ms)
 {
     struct ps_civil civil;
     int64_t second = ps_floor_div(ms, 1000);
     ps_civil_from_wall(second, &civil);
+    if (civil.year >= 0 && civil.year <= 9999)
+        return put_usual_time(to, &civil, (unsigned)(ms - second * 1000));
     return to + snprintf(to, TIME_BYTES, "\"%04d-%02u-%02uT%02u:%02u:%02u.%03dZ\"", (int)civil.year,
                          civil.month, civil.day, civil.hour, civil.minute, civil.second,
                          (int)(ms - second * 1000));
