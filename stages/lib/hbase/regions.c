@@ -39,10 +39,21 @@ struct ps_hbase_region *ps_hbase_regions_find(const struct ps_hbase_regions *reg
     return regions->items[count - 1];
 }
 
+static size_t bytes_of(const struct ps_hbase_region *region)
+{
+    return (size_t)region->name_length + region->start_length + region->end_length;
+}
+
+static void free_one(struct ps_hbase_regions *regions, struct ps_hbase_region *region)
+{
+    regions->bytes -= bytes_of(region);
+    free(region);
+}
+
 static void drop(struct ps_hbase_regions *regions, uint32_t from, uint32_t count)
 {
     for (uint32_t i = from; i < from + count; i++)
-        free(regions->items[i]);
+        free_one(regions, regions->items[i]);
     if (count > 0)
         memmove(regions->items + from, regions->items + from + count,
                 (regions->count - from - count) * sizeof *regions->items);
@@ -61,7 +72,7 @@ void ps_hbase_regions_forget_server(struct ps_hbase_regions *regions, const stru
     uint32_t kept = 0;
     for (uint32_t i = 0; i < regions->count; i++) {
         if (server == NULL || regions->items[i]->server == server)
-            free(regions->items[i]);
+            free_one(regions, regions->items[i]);
         else
             regions->items[kept++] = regions->items[i];
     }
@@ -77,8 +88,7 @@ void ps_hbase_regions_free(struct ps_hbase_regions *regions)
 
 static struct ps_hbase_region *copy(const struct ps_hbase_region *from)
 {
-    struct ps_hbase_region *region =
-        malloc(sizeof *region + from->name_length + from->start_length + from->end_length);
+    struct ps_hbase_region *region = malloc(sizeof *region + bytes_of(from));
     if (region == NULL)
         return NULL;
     *region = *from;
@@ -110,7 +120,7 @@ static bool grow(struct ps_hbase_regions *regions)
 
 bool ps_hbase_regions_add(struct ps_hbase_regions *regions, const struct ps_hbase_region *from)
 {
-    if (regions->count >= PS_HBASE_REGIONS_MAX)
+    if (regions->count >= PS_HBASE_REGIONS_MAX || regions->bytes > PS_HBASE_REGIONS_BYTES_MAX)
         ps_hbase_regions_forget_server(regions, NULL);
     struct ps_hbase_region *region = copy(from);
     if (region == NULL || !grow(regions)) {
@@ -129,5 +139,6 @@ bool ps_hbase_regions_add(struct ps_hbase_regions *regions, const struct ps_hbas
     memmove(regions->items + at + 1, regions->items + at, (regions->count - at) * sizeof *regions->items);
     regions->items[at] = region;
     regions->count++;
+    regions->bytes += bytes_of(region);
     return true;
 }

@@ -1,5 +1,6 @@
 /* The regions of one table that a client knows: where each begins and ends, and which server has it. Filled from hbase:meta, row by row, as
- * rows are looked up. Bounded: at most PS_HBASE_REGIONS_MAX; when there are more, all are forgotten.
+ * rows are looked up. Bounded: at most PS_HBASE_REGIONS_MAX, and
+ * PS_HBASE_REGIONS_BYTES_MAX of their texts; when there are more, all are forgotten.
  *
  * Thread: the worker of the client. */
 #pragma once
@@ -7,6 +8,7 @@
 #include "core/base.h"
 
 #define PS_HBASE_REGIONS_MAX 65536U
+#define PS_HBASE_REGIONS_BYTES_MAX ((size_t)64 << 20)
 
 struct ps_hbase_server;
 
@@ -24,6 +26,7 @@ struct ps_hbase_region {
 struct ps_hbase_regions {
     struct ps_hbase_region **items; /* by their beginnings; they do not overlap */
     uint32_t count, room;
+    size_t bytes; /* of their texts */
 };
 
 /* Returns the region that has the row; NULL: not known. */
