@@ -5,13 +5,22 @@
 #include "tests/stages/conformance_sink.h"
 #include "tests/support/allocations.h"
 
+/* Returns whether a sink has no adapter, because its far end cannot be made here; prints which test asks it. */
+static bool is_asked_elsewhere(const struct ps_stage_ops *ops)
+{
+    if (strstr(ops->name, "hbase") == NULL)
+        return false;
+    ps_test_asked_elsewhere(ops, "tests/real/hbase_sink_test.sh: it needs HBase and ZooKeeper");
+    return true;
+}
+
 static void test_all_are_here(void **unused)
 {
     for (size_t i = 0; ps_stages[i] != NULL; i++) {
         bool here = ps_stages[i]->kind != PS_KIND_SINK;
         for (size_t k = 0; k < ps_test_sink_adapter_count; k++)
             here |= ps_test_sink_adapters[k].ops == ps_stages[i];
-        if (!here)
+        if (!here && !is_asked_elsewhere(ps_stages[i]))
             fail_msg("sink %s has no entry in tests/support/conformance_sinks.c", ps_stages[i]->name);
     }
 }
