@@ -112,6 +112,8 @@ static void test_sinks(void **unused)
           "index flume-DATE at http://h:9200, http://i:9201, http://j:9200"},
          {&ps_sink_opensearch, PS_KEYS("endpoints", "https://h", "data_stream", "logs-x"),
           "data stream logs-x at https://h"},
+         {&ps_sink_solr, PS_KEYS("url", "http://user:word@h:8983/solr/c,https://i/solr/c"),
+          "documents to http://h:8983/solr/c, https://i/solr/c"},
          {&ps_sink_kafka, PS_KEYS(SERVERS),
           "brokers h:1, topic default-flume-topic or the event's, acks all, idempotent, native engine"},
          {&ps_sink_kafka,

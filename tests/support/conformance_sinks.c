@@ -233,7 +233,7 @@ static bool post_refused(void)
     return ps_test_http_peer_left() == 0;
 }
 
-static char endpoint[64], bulk_endpoint[64], elastic_url[64];
+static char endpoint[64], bulk_endpoint[64], elastic_url[64], solr_url[64];
 
 static void set_java(enum ps_test_far_end state)
 {
@@ -358,6 +358,15 @@ static const struct ps_test_sink_adapter adapters[] = {
      .refused = post_refused,
      .allocations_per_event = 4, /* libcurl's for each request */
      .allocations_before_library = 1},
+    {.ops = &ps_sink_solr,
+     .keys = {"url", solr_url, "penstock.ids", "none", "penstock.requests", "2"},
+     .begin = ps_test_http_peer_clear,
+     .arrived = bulk_content,
+     .far_end = ps_test_http_peer_set,
+     .refuse = refuse_post,
+     .refused = post_refused,
+     .allocations_per_event = 4, /* libcurl's for each request */
+     .allocations_before_library = 1},
     {.ops = &ps_test_post_sink,
      .keys = {"endpoint", bulk_endpoint},
      .begin = ps_test_http_peer_clear,
@@ -404,6 +413,7 @@ int ps_test_sinks_start(void **state)
     ps_test_http_peer_start();
     snprintf(endpoint, sizeof endpoint, "%s", ps_test_http_peer_url());
     snprintf(elastic_url, sizeof elastic_url, "%s", ps_test_http_peer_elastic_url());
+    snprintf(solr_url, sizeof solr_url, "%s", ps_test_http_peer_solr_url());
     snprintf(bulk_endpoint, sizeof bulk_endpoint, "%s", ps_test_http_peer_bulk_url());
     (void)ps_test_cluster_setup(state);
     ps_test_topic(TOPIC, 1);

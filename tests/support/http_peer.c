@@ -19,7 +19,7 @@ static struct MHD_Daemon *daemon_;
 static unsigned short port;
 static bool slow;
 static unsigned status, status_left;
-static char text[TEXT_BYTES], shown[TEXT_BYTES], url[64], bulk_url[64], elastic_url[64];
+static char text[TEXT_BYTES], shown[TEXT_BYTES], url[64], bulk_url[64], elastic_url[64], solr_url[64];
 static size_t text_length;
 
 struct body {
@@ -94,6 +94,19 @@ static enum MHD_Result take_elastic(struct MHD_Connection *connection, const str
     return answer_text(connection, results, length);
 }
 
+/* [{"body":"TEXT"},..]: nothing is taken behind a document that is refused. */
+static enum MHD_Result take_solr(struct MHD_Connection *connection, const struct body *body)
+{
+    static const char good[] = "{\"responseHeader\":{\"status\":0}}";
+    for (const char *at = body->bytes; (at = strstr(at, "{\"body\":\"")) != NULL;) {
+        at += sizeof "{\"body\":\"" - 1;
+        unsigned code = take(at, strcspn(at, "\""));
+        if (code != 200)
+            return answer(connection, code);
+    }
+    return answer_text(connection, good, sizeof good - 1);
+}
+
 static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *data, size_t *size,
                               void **state)
@@ -120,6 +133,11 @@ static enum MHD_Result handle(void *unused, struct MHD_Connection *connection, c
         return answer_text(connection, version_text, sizeof version_text - 1);
     if (strcmp(path, "/_bulk") == 0)
         return take_elastic(connection, body);
+    static const char key_text[] = "{\"responseHeader\":{\"status\":0},\"uniqueKey\":\"id\"}";
+    if (strcmp(path, "/solr/c/schema/uniquekey") == 0)
+        return answer_text(connection, key_text, sizeof key_text - 1);
+    if (strcmp(path, "/solr/c/update") == 0)
+        return take_solr(connection, body);
     return strcmp(path, "/bulk") == 0 ? take_bulk(connection, body)
                                       : answer(connection, take(body->bytes, body->length));
 }
@@ -152,6 +170,7 @@ void ps_test_http_peer_start(void)
     snprintf(url, sizeof url, "http://127.0.0.1:%u/events", port);
     snprintf(bulk_url, sizeof bulk_url, "http://127.0.0.1:%u/bulk", port);
     snprintf(elastic_url, sizeof elastic_url, "http://127.0.0.1:%u", port);
+    snprintf(solr_url, sizeof solr_url, "http://127.0.0.1:%u/solr/c", port);
     ps_test_http_peer_clear();
 }
 
@@ -175,6 +194,11 @@ const char *ps_test_http_peer_bulk_url(void)
 const char *ps_test_http_peer_elastic_url(void)
 {
     return elastic_url;
+}
+
+const char *ps_test_http_peer_solr_url(void)
+{
+    return solr_url;
 }
 
 void ps_test_http_peer_answer(unsigned code, unsigned count)

@@ -17,6 +17,8 @@ const char *ps_test_http_peer_bulk_url(void);
 /* The same server at http://127.0.0.1:PORT is one of Elasticsearch, too: `GET /`, and `POST /_bulk`, of whose documents it keeps the text
  * of the first member, each as an event. */
 const char *ps_test_http_peer_elastic_url(void);
+/* The same server at http://127.0.0.1:PORT/solr/c is a collection of Solr, too: it keeps the field `body` of the documents. */
+const char *ps_test_http_peer_solr_url(void);
 /* Sets the status of the next answers, to requests and to events of bulks; at first it is 200. After `count` of them it is
  * 200 again; 0: never. */
 void ps_test_http_peer_answer(unsigned status, unsigned count);

@@ -3,16 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <zlib.h>
 
-#include "core/flow/identity.h"
-#include "core/text/base64.h"
+#include "stages/lib/http/login.h"
 #include "stages/lib/text/json/value.h"
 
 #define HTTP_PORT 9200U
 #define ACTION_BYTES 160U       /* of an action line without its names and its id */
-#define IDENTITY_BYTES 128U     /* of an identity that is used as an id: none has more than 80 */
 #define ANSWER_ITEM_BYTES 1024U /* of an item in an answer, on the average */
 #define ANSWER_BYTES_MIN (64U << 10)
 #define FIRST_TYPELESS 7U /* the version from which on requests have no types (8 refuses them) */
@@ -29,23 +26,13 @@ static const struct ps_elastic_plan *plan_of(const struct ps_http_sink *sink)
 
 /* ---- requests ---- */
 
-static size_t id_bound(const struct ps_elastic_plan *plan, const struct ps_batch *batch,
-                       const struct ps_event *event)
-{
-    struct ps_slice value;
-    if (plan->ids == PS_ELASTIC_IDS_AUTO)
-        return IDENTITY_BYTES;
-    if (plan->ids == PS_ELASTIC_IDS_NONE || !ps_event_header(batch, event, plan->id_header, &value))
-        return 0;
-    return ps_json_string_bound(value.data, value.length);
-}
-
 static size_t bound_of(const struct ps_remote_requests *requests, const struct ps_batch *batch,
                        const struct ps_event *event)
 {
     const struct ps_elastic_plan *plan = plan_of((const struct ps_http_sink *)requests);
     return ACTION_BYTES + ps_elastic_name_bound(&plan->index) +
-           (plan->has_type ? ps_elastic_name_bound(&plan->type) : 0) + id_bound(plan, batch, event) +
+           (plan->has_type ? ps_elastic_name_bound(&plan->type) : 0) +
+           ps_elastic_id_bound(&plan->ids, batch, event) +
            ps_elastic_document_bound(&plan->document, batch, event) + 1;
 }
 
@@ -64,25 +51,6 @@ static char *put_string(char *to, const char *text, size_t length)
     return to;
 }
 
-/* Finds the id of the event at a position. Kafka's identities lack the cluster and the life of the topic, so that an event of another
- * one may have the same: they are no ids. */
-static bool find_id(const struct ps_elastic_plan *plan, const struct ps_lease *lease, uint32_t position,
-                    char text[PS_IDENTITY_TEXT_BYTES], struct ps_slice *id)
-{
-    struct ps_identity identity;
-    if (plan->ids == PS_ELASTIC_IDS_NONE)
-        return false;
-    if (plan->ids == PS_ELASTIC_IDS_HEADER)
-        return ps_event_header(lease->batch, ps_lease_event(lease, position), plan->id_header, id) &&
-               id->length > 0;
-    if (!ps_event_identity(lease, position, &identity) || strcmp(identity.system, "kafka") == 0)
-        return false;
-    uint32_t length = ps_identity_text(&identity, text);
-    PS_ASSERT(length <= IDENTITY_BYTES);
-    *id = (struct ps_slice){text, length};
-    return true;
-}
-
 /* Writes {"create":{"_index":"i","_id":"x"}} and a line feed. With an id the action is `create`: a repeat neither doubles a document nor
  * writes over one. A data stream takes no other. */
 static char *put_action(struct ps_elastic_state *state, char *to, const struct ps_lease *lease,
@@ -92,7 +60,7 @@ static char *put_action(struct ps_elastic_state *state, char *to, const struct p
     const struct ps_event *event = ps_lease_event(lease, position);
     char identity[PS_IDENTITY_TEXT_BYTES], name[PS_ELASTIC_NAME_BYTES];
     struct ps_slice id = {.length = 0};
-    bool has_id = find_id(plan, lease, position, identity, &id);
+    bool has_id = ps_elastic_id_find(&plan->ids, lease, position, identity, &id);
     uint32_t length = ps_elastic_name_put(&plan->index, &state->index, lease->batch, event, now, name);
     to = put_raw(to, has_id || plan->is_data_stream ? "{\"create\":{\"_index\":" : "{\"index\":{\"_index\":");
     to = put_string(to, name, length);
@@ -291,31 +259,13 @@ bool ps_elastic_urls(const struct ps_texts *hosts, unsigned default_port, unsign
     return true;
 }
 
-static enum ps_status read_ids(const char *text, enum ps_elastic_ids *ids, const struct ps_name **header)
-{
-    *ids = PS_ELASTIC_IDS_AUTO;
-    *header = NULL;
-    if (text == NULL || strcasecmp(text, "identity") == 0)
-        return PS_OK;
-    if (strcasecmp(text, "none") == 0) {
-        *ids = PS_ELASTIC_IDS_NONE;
-        return PS_OK;
-    }
-    if (strncasecmp(text, "header:", 7) != 0 || text[7] == '\0' ||
-        strlen(text + 7) > PS_HEADER_NAME_BYTES_MAX)
-        return PS_FAIL;
-    *ids = PS_ELASTIC_IDS_HEADER;
-    *header = ps_name_intern(text + 7);
-    return PS_OK;
-}
-
 /* Compiles what `build` compiles, so that `check` reports its errors. */
 static enum ps_status compile(struct ps_elastic_plan *plan, const struct ps_elastic_settings *settings,
                               const struct ps_context *context, const char **key, struct ps_err *err)
 {
     bool known = true;
     *key = ID_KEY;
-    if (read_ids(settings->ids, &plan->ids, &plan->id_header) != PS_OK)
+    if (ps_elastic_id_read(&plan->ids, settings->ids) != PS_OK)
         return ps_err_set(err, "write identity, none, or header:NAME");
     *key = settings->is_data_stream ? "data_stream" : "index";
     if (ps_elastic_name_build(&plan->index, context->arena, settings->index, settings->index_zone, err) !=
@@ -349,12 +299,12 @@ enum ps_status ps_elastic_check(const struct ps_elastic_settings *settings, cons
     }
     if (settings->date_zone != NULL)
         ps_escape_check_zone(context, "indexNameBuilder.timeZone", settings->date_zone);
-    if (plan.ids == PS_ELASTIC_IDS_HEADER)
+    if (plan.ids.from == PS_ELASTIC_IDS_HEADER)
         ps_report(context, PS_LOG_INFO, ID_KEY,
                   "a document that has the id of an earlier one counts as delivered, and is not stored: the "
                   "values of the header "
                   "must differ from event to event (counter items_existing)");
-    if (settings->is_data_stream && plan.ids != PS_ELASTIC_IDS_NONE)
+    if (settings->is_data_stream && plan.ids.from != PS_ELASTIC_IDS_NONE)
         ps_report(context, PS_LOG_INFO, "data_stream",
                   "ids are unique in each index behind a data stream only: an event that is sent again after "
                   "a rollover is "
@@ -380,12 +330,7 @@ static enum ps_status add_login(struct ps_elastic_plan *plan, const struct ps_el
                          err);
     if (settings->user == NULL)
         return PS_OK;
-    const char *pair = ps_arena_format(context->arena, "%s:%s", settings->user,
-                                       settings->password != NULL ? settings->password : "");
-    size_t length = strlen(pair);
-    char *encoded = ps_arena_alloc(context->arena, length / 3 * 4 + 8);
-    encoded[ps_base64_encode(encoded, pair, length)] = '\0';
-    return add_field(plan, ps_arena_format(context->arena, "Authorization: Basic %s", encoded), err);
+    return ps_http_sink_login(&plan->sink, context, settings->user, settings->password, err);
 }
 
 static void add_hosts(struct ps_elastic_plan *plan, const struct ps_elastic_settings *settings,

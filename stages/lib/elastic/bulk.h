@@ -5,16 +5,10 @@
 
 #include "stages/lib/elastic/answer.h"
 #include "stages/lib/elastic/document.h"
+#include "stages/lib/elastic/id.h"
 #include "stages/lib/http/sink.h"
 
 #include <zlib.h>
-
-/* Where the ids of documents come from. */
-enum ps_elastic_ids {
-    PS_ELASTIC_IDS_AUTO, /* the event's identity (core/flow/identity.h), if it has one */
-    PS_ELASTIC_IDS_NONE, /* the server makes them */
-    PS_ELASTIC_IDS_HEADER,
-};
 
 /* What the keys of a sink say. Texts live as long as the plan. */
 struct ps_elastic_settings {
@@ -42,8 +36,7 @@ struct ps_elastic_plan {
     struct ps_http_sink_plan sink; /* must be first */
     struct ps_elastic_name index, type;
     bool has_type;
-    enum ps_elastic_ids ids;
-    const struct ps_name *id_header;
+    struct ps_elastic_id ids;
     struct ps_elastic_document document;
     int64_t ttl_ms;
     const char *cluster;

@@ -7,6 +7,7 @@
 #include "tests/world/peers/connections.h"
 #include "tests/world/peers/elastic.h"
 #include "tests/world/peers/rpc/rpc.h"
+#include "tests/world/peers/solr.h"
 #include "tests/world/scenario/scenario.h"
 
 #define ROOM_BYTES RPC_ROOM_BYTES
@@ -30,6 +31,7 @@ struct scenario_server {
     bool (*take_rpc)(void *argument, struct connection *connection); /* NULL: HTTP */
     /* It is one of Elasticsearch or OpenSearch: what has a pattern are its items. NULL: it is not. */
     struct elastic_store *store;
+    struct solr_store *solr; /* the same for a node of Solr and its documents */
     struct rpc_fates fates;
 };
 
@@ -67,7 +69,10 @@ static bool take_documents(struct scenario_server *server, struct connection *co
         return true;
     if (answer == ANSWER_CLOSE || answer == ANSWER_RESET)
         return false;
-    if (answer / 100 == 2 || answer == ANSWER_LOSE)
+    if ((answer / 100 == 2 || answer == ANSWER_LOSE) && server->solr != NULL)
+        connection->out_length = solr_answer(server->solr, connection->in, body, length, item_status, server,
+                                             connection->out, ROOM_BYTES);
+    else if (answer / 100 == 2 || answer == ANSWER_LOSE)
         connection->out_length = elastic_answer(server->store, connection->in, body, length, item_status,
                                                 server, connection->out, ROOM_BYTES);
     else
@@ -104,7 +109,7 @@ static bool take(void *argument, struct connection *connection)
            body = field != NULL && field < end ? strtoul(field + 15, NULL, 10) : 0;
     if (end == NULL || connection->in_length < head + body)
         return true;
-    if (server->store != NULL)
+    if (server->store != NULL || server->solr != NULL)
         return take_documents(server, connection, head, body);
     int answer = next_answer(server, connection->in + head, body);
     if (answer == ANSWER_HANG)
@@ -156,6 +161,14 @@ static struct elastic_store *store_of(const struct scenario *scenario)
     return elastic_store_make();
 }
 
+static struct solr_store *solr_of(const struct scenario *scenario)
+{
+    for (unsigned i = 0; i < SCENARIO_SERVERS_MAX; i++)
+        if (scenario->servers[i] != NULL && scenario->servers[i]->solr != NULL)
+            return scenario->servers[i]->solr;
+    return solr_store_make();
+}
+
 enum outcome step_server(struct scenario *scenario, const struct scenario_step *step)
 {
     struct scenario_server *server = find(scenario, step);
@@ -170,6 +183,9 @@ enum outcome step_server(struct scenario *scenario, const struct scenario_step *
     else if (strcmp(kind, "elastic") == 0) {
         if (server->store == NULL)
             server->store = store_of(scenario);
+    } else if (strcmp(kind, "solr") == 0) {
+        if (server->solr == NULL)
+            server->solr = solr_of(scenario);
     } else if (!stops && strcmp(kind, "http") != 0)
         return step_failed(scenario, "there is no server of kind %s", kind);
     if (!stops && server->listener == NULL)
