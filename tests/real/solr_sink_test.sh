@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: solr
 # The sink solr and a real Solr: lines with fields of headers and JSON bodies as they are; documents that Solr refuses become dead letters and the
-# rest arrives; ids of a header with overwrite = false leave what is there; a login that a proxy would ask for is sent. Then Solr is killed and
+# rest arrives; ids of a header with overwrite = false leave what is there. Then Solr is killed and
 # frozen, and the agent is killed again and again (KILLS=N) while it reads a file: each line is there once.
 # shellcheck source=tests/real/java_server.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
