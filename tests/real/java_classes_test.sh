@@ -71,7 +71,7 @@ says example.FileSink "of $work/classes runs in Java" -C "$work/classes" # befor
 says example.FileSink "has it; put its jar into plugins.d/NAME/lib" --plugins-path "$work/none"
 says example.FileSink "note: hadoop: the output of \`$work/hadoop/bin/hadoop classpath\` is appended to Flume's class path"
 says example.FileSnik 'did you mean example.FileSink?'
-says morphline_solr "the class \`org.apache.flume.sink.solr.morphline.MorphlineSolrSink\` of $home/lib/flume-ng-morphline-solr-sink-1.11.0.jar runs in Java"
+says $'hbase2\na1.sinks.k1.penstock.engine = java' "the class \`org.apache.flume.sink.hbase2.HBase2Sink\` of $home/lib/flume-ng-hbase2-sink-1.11.0.jar runs in Java"
 says org.apache.flume.sink.AbstractSink 'is abstract'
 says org.apache.flume.source.SyslogParser 'cannot be used as the sink'
 says org.apache.flume.channel.kafka.KafkaChannel 'it is another kind: channel'
