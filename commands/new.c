@@ -48,6 +48,9 @@ static const struct sample {
     {"elasticsearch", "hostNames", "localhost:9200"},
     {"opensearch", "endpoints", "http://localhost:9200"},
     {"opensearch", "index", "events"},
+    {"solr", "url", "http://localhost:8983/solr/events"},
+    {NULL, "table", "events"}, /* of HBase's sinks */
+    {NULL, "columnFamily", "f"},
     {"http", "endpoint", "http://collector.example.com:8080/"},
     {"irc", "nick", "events"},
     {"irc", "chan", "events"},
