@@ -418,7 +418,8 @@ static void add_hosts(struct solr_plan *plan, struct ps_context *context)
         while (length > 0 && url[length - 1] == '/')
             length--;
         plan->sink.hosts[i] = (struct ps_http_host){
-            .url = ps_arena_format(context->arena, "%.*s/update?wt=json&indent=off%s", (int)length, url, more),
+            .url =
+                ps_arena_format(context->arena, "%.*s/update?wt=json&indent=off%s", (int)length, url, more),
             .greeting = ps_arena_format(context->arena, "%.*s/schema/uniquekey?wt=json", (int)length, url),
             .shown = shown};
     }

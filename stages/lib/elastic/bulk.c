@@ -390,7 +390,8 @@ enum ps_status ps_elastic_build(struct ps_elastic_plan *plan, const struct ps_el
         return PS_FAIL;
     plan->sink.settings.verify = settings->verify;
     if (settings->url_count > 1)
-        plan->sink.shown = ps_arena_format(context->arena, "%s and %u more", plan->sink.shown, settings->url_count - 1);
+        plan->sink.shown =
+            ps_arena_format(context->arena, "%s and %u more", plan->sink.shown, settings->url_count - 1);
     if (add_login(plan, settings, context, err) == PS_OK &&
         (!settings->gzip || add_field(plan, "Content-Encoding: gzip", err) == PS_OK))
         return PS_OK;
