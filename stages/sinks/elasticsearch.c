@@ -3,8 +3,8 @@
 #include "core/stage.h"
 
 #include "stages/lib/elastic/bulk.h"
+#include "stages/lib/http/login.h"
 #include "stages/lib/keystore/keystore.h"
-#include "stages/lib/tls/stage.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -196,15 +196,10 @@ static enum ps_status read_keys(const struct elasticsearch_plan *plan, const str
     return PS_OK;
 }
 
-/* Reads the trust store of Java's and Flume's settings if a host needs one, and there is no other. */
 static enum ps_status read_trust(const struct elasticsearch_plan *plan, char **text,
                                  const struct ps_context *context, struct ps_err *err)
 {
-    bool is_secure = false;
-    *text = NULL;
-    for (size_t i = 0; i < plan->hosts.count; i++)
-        is_secure |= strncasecmp(plan->hosts.items[i], "https://", 8) == 0;
-    return is_secure && plan->ca == NULL ? ps_tls_stage_trust(text, context, err) : PS_OK;
+    return ps_http_sink_trust(plan->hosts.items, plan->hosts.count, plan->ca, text, context, err);
 }
 
 /* ---- the stage ---- */

@@ -4,14 +4,13 @@
  * (stages/lib/remote/sink.c), for the time of ps_port_rest_ns (core/flow/port.h). Thread: its worker. */
 #include "core/stage.h"
 
+#include "stages/lib/http/login.h"
 #include "stages/lib/http/sink.h"
 #include "stages/lib/http/status_rules.h"
 #include "stages/lib/text/json/event.h"
 #include "stages/lib/keystore/keystore.h"
-#include "stages/lib/tls/stage.h"
 
 #include <string.h>
-#include <strings.h>
 
 #define REQUESTS_MAX 64
 #define TEXT_PLAIN "text/plain"
@@ -89,14 +88,10 @@ static const struct ps_option options[] = {
 
 /* ---- set-up ---- */
 
-/* Reads the trust store of Java's and Flume's settings, which Flume's sink uses, if the sink needs one and has no other. */
 static enum ps_status read_trust(const struct http_plan *plan, char **text, const struct ps_context *context,
                                  struct ps_err *err)
 {
-    *text = NULL;
-    if (plan->ca != NULL || strncasecmp(plan->endpoint, "https://", 8) != 0)
-        return PS_OK;
-    return ps_tls_stage_trust(text, context, err);
+    return ps_http_sink_trust(&plan->endpoint, 1, plan->ca, text, context, err);
 }
 
 static void make_rules(const struct http_plan *plan, struct ps_http_status_rules *rules)

@@ -3,8 +3,8 @@
 #include "core/stage.h"
 
 #include "stages/lib/elastic/bulk.h"
+#include "stages/lib/http/login.h"
 #include "stages/lib/keystore/keystore.h"
-#include "stages/lib/tls/stage.h"
 
 #include <string.h>
 #include <strings.h>
@@ -141,15 +141,10 @@ static enum ps_status read_keys(const struct opensearch_plan *plan, const struct
     return PS_OK;
 }
 
-/* Reads the trust store of Java's and Flume's settings if an endpoint needs one, and there is no other. */
 static enum ps_status read_trust(const struct opensearch_plan *plan, char **text,
                                  const struct ps_context *context, struct ps_err *err)
 {
-    bool is_secure = false;
-    *text = NULL;
-    for (size_t i = 0; i < plan->endpoints.count; i++)
-        is_secure |= strncasecmp(plan->endpoints.items[i], "https://", 8) == 0;
-    return is_secure && plan->ca == NULL ? ps_tls_stage_trust(text, context, err) : PS_OK;
+    return ps_http_sink_trust(plan->endpoints.items, plan->endpoints.count, plan->ca, text, context, err);
 }
 
 static enum ps_status check(const void *plan_, const struct ps_context *context)

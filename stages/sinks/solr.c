@@ -10,11 +10,9 @@
 #include "stages/lib/keystore/keystore.h"
 #include "stages/lib/solr/answer.h"
 #include "stages/lib/text/json/value.h"
-#include "stages/lib/tls/stage.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define REQUESTS_MAX 64
 #define MEMBER_BYTES 64U          /* of a document beside what its parts say: brackets, "_version_":-1 */
@@ -115,13 +113,6 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
            ps_elastic_document_bound(&plan->document, batch, event);
 }
 
-static char *put_raw(char *to, const char *text)
-{
-    size_t length = strlen(text);
-    memcpy(to, text, length);
-    return to + length;
-}
-
 /* Returns whether the document has this member without the sink's help: a body that is an object, fields and headers keep theirs. */
 static bool has_member(const struct solr_plan *plan, const struct ps_batch *batch,
                        const struct ps_event *event, const char *name)
@@ -150,12 +141,12 @@ static char *put_document(struct solr_state *state, char *to, const struct ps_le
     struct ps_slice id = {.length = 0};
     if (ps_elastic_id_find(&plan->ids, lease, position, identity, &id) &&
         !has_member(plan, lease->batch, event, state->key)) {
-        at = ps_json_string_put(put_raw(at, "{\""), state->key, strlen(state->key));
-        at = ps_json_string_put(put_raw(at, "\":\""), id.data, id.length);
+        at = ps_json_string_put(ps_json_raw_put(at, "{\""), state->key, strlen(state->key));
+        at = ps_json_string_put(ps_json_raw_put(at, "\":\""), id.data, id.length);
         *at++ = '"';
     }
     if (!plan->overwrite && !has_member(plan, lease->batch, event, VERSION))
-        at = put_raw(at, at == to ? "{\"" VERSION "\":-1" : ",\"" VERSION "\":-1");
+        at = ps_json_raw_put(at, at == to ? "{\"" VERSION "\":-1" : ",\"" VERSION "\":-1");
     char *end = ps_elastic_document_put(&plan->document, &state->fields, lease->batch, event, now, at);
     if (at > to && end - at == 2) { /* {} */
         *at = '}';
@@ -351,15 +342,10 @@ static enum ps_status compile(const struct solr_plan *plan, struct ps_elastic_do
     return ps_elastic_fields_build(document, context->arena, &plan->fields, err);
 }
 
-/* Reads the trust store of Java's and Flume's settings if a server needs one, and there is no other. */
 static enum ps_status read_trust(const struct solr_plan *plan, char **text, const struct ps_context *context,
                                  struct ps_err *err)
 {
-    bool is_secure = false;
-    *text = NULL;
-    for (size_t i = 0; i < plan->urls.count; i++)
-        is_secure |= strncasecmp(plan->urls.items[i], "https://", 8) == 0;
-    return is_secure && plan->ca == NULL ? ps_tls_stage_trust(text, context, err) : PS_OK;
+    return ps_http_sink_trust(plan->urls.items, plan->urls.count, plan->ca, text, context, err);
 }
 
 static enum ps_status check(const void *plan_, const struct ps_context *context)

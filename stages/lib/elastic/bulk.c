@@ -36,21 +36,6 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
            ps_elastic_document_bound(&plan->document, batch, event) + 1;
 }
 
-static char *put_raw(char *to, const char *text)
-{
-    size_t length = strlen(text);
-    memcpy(to, text, length);
-    return to + length;
-}
-
-static char *put_string(char *to, const char *text, size_t length)
-{
-    *to++ = '"';
-    to = ps_json_string_put(to, text, length);
-    *to++ = '"';
-    return to;
-}
-
 /* Writes {"create":{"_index":"i","_id":"x"}} and a line feed. With an id the action is `create`: a repeat neither doubles a document nor
  * writes over one. A data stream takes no other. */
 static char *put_action(struct ps_elastic_state *state, char *to, const struct ps_lease *lease,
@@ -62,17 +47,18 @@ static char *put_action(struct ps_elastic_state *state, char *to, const struct p
     struct ps_slice id = {.length = 0};
     bool has_id = ps_elastic_id_find(&plan->ids, lease, position, identity, &id);
     uint32_t length = ps_elastic_name_put(&plan->index, &state->index, lease->batch, event, now, name);
-    to = put_raw(to, has_id || plan->is_data_stream ? "{\"create\":{\"_index\":" : "{\"index\":{\"_index\":");
-    to = put_string(to, name, length);
+    to = ps_json_raw_put(to, has_id || plan->is_data_stream ? "{\"create\":{\"_index\":"
+                                                            : "{\"index\":{\"_index\":");
+    to = ps_json_quoted_put(to, name, length);
     if (state->has_types && plan->has_type) {
         length = ps_elastic_name_put(&plan->type, &state->type, lease->batch, event, now, name);
-        to = put_string(put_raw(to, ",\"_type\":"), name, length);
+        to = ps_json_quoted_put(ps_json_raw_put(to, ",\"_type\":"), name, length);
     }
     if (state->has_ttl && plan->ttl_ms > 0)
         to += sprintf(to, ",\"_ttl\":%lld", (long long)plan->ttl_ms);
     if (has_id)
-        to = put_string(put_raw(to, ",\"_id\":"), id.data, id.length);
-    return put_raw(to, "}}\n");
+        to = ps_json_quoted_put(ps_json_raw_put(to, ",\"_id\":"), id.data, id.length);
+    return ps_json_raw_put(to, "}}\n");
 }
 
 static size_t put_events(struct ps_elastic_state *state, char *to, const struct ps_held_range *range)

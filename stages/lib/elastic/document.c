@@ -129,26 +129,11 @@ enum ps_status ps_elastic_fields_build(struct ps_elastic_document *document, str
     return PS_OK;
 }
 
-static char *put_raw(char *to, const char *text)
-{
-    size_t length = strlen(text);
-    memcpy(to, text, length);
-    return to + length;
-}
-
 static char *put_name(char *to, const char *name, size_t length)
 {
     *to++ = '"';
     to = ps_json_string_put(to, name, length);
-    return put_raw(to, "\":");
-}
-
-static char *put_string(char *to, const char *text, size_t length)
-{
-    *to++ = '"';
-    to = ps_json_string_put(to, text, length);
-    *to++ = '"';
-    return to;
+    return ps_json_raw_put(to, "\":");
 }
 
 /* Copies well-formed JSON into one line: outside of strings, where a line feed is white space, it becomes a blank; a string has none. */
@@ -170,7 +155,7 @@ static bool is_json(const char *text, size_t length)
 
 static char *put_value(char *to, const char *text, size_t length)
 {
-    return is_json(text, length) ? put_json(to, text, length) : put_string(to, text, length);
+    return is_json(text, length) ? put_json(to, text, length) : ps_json_quoted_put(to, text, length);
 }
 
 static char *put_digits(char *to, unsigned number, unsigned digits)
@@ -231,12 +216,12 @@ static char *put_logstash(char *to, const struct ps_batch *batch, const struct p
         {"source", "@source"}, {"type", "@type"}, {"host", "@source_host"}, {"src_path", "@source_path"}};
     struct ps_slice value, other;
     int64_t ms;
-    to = put_raw(to, "{\"@message\":");
+    to = ps_json_raw_put(to, "{\"@message\":");
     to = put_value(to, event->body, event->body_length);
     *to++ = ',';
     if (find(batch, event, "timestamp", &value) && !find(batch, event, "@timestamp", &other) &&
         ps_java_long_read(&value, &ms) && ms <= MS_MAX && ms >= -MS_MAX) {
-        to = put_raw(to, "\"@timestamp\":");
+        to = ps_json_raw_put(to, "\"@timestamp\":");
         to = put_time(to, ms);
         *to++ = ',';
     }
@@ -247,14 +232,14 @@ static char *put_logstash(char *to, const struct ps_batch *batch, const struct p
         to = put_value(to, value.data, value.length);
         *to++ = ',';
     }
-    to = put_headers(put_raw(to, "\"@fields\":{"), batch, event, NULL);
+    to = put_headers(ps_json_raw_put(to, "\"@fields\":{"), batch, event, NULL);
     to -= to[-1] == ',';
-    return put_raw(to, "}}");
+    return ps_json_raw_put(to, "}}");
 }
 
 static char *put_dynamic(char *to, const struct ps_batch *batch, const struct ps_event *event)
 {
-    to = put_value(put_raw(to, "{\"body\":"), event->body, event->body_length);
+    to = put_value(ps_json_raw_put(to, "{\"body\":"), event->body, event->body_length);
     *to++ = ',';
     to = put_headers(to, batch, event, "body");
     to[-1] = '}';
@@ -292,7 +277,7 @@ static char *put_fields(char *to, const struct members *members, struct ps_escap
                 PS_ESCAPE_OK)
             continue;
         to = put_name(to, field->name, strlen(field->name));
-        to = put_string(to, value, length);
+        to = ps_json_quoted_put(to, value, length);
         *to++ = ',';
     }
     return to;
@@ -316,7 +301,7 @@ static char *put_other_headers(char *to, const struct members *members, const st
             !is_free(members, header->name->text, header->name->length))
             continue;
         to = put_name(to, header->name->text, header->name->length);
-        to = put_string(to, header->value, header->value_length);
+        to = ps_json_quoted_put(to, header->value, header->value_length);
         *to++ = ',';
     }
     return to;
@@ -330,8 +315,8 @@ static char *put_object(char *to, const struct ps_elastic_document *document, st
     members.has_body = !ps_json_is_object(event->body, event->body_length, &members.inside);
     *to++ = '{';
     if (members.has_body)
-        to =
-            put_string(put_name(to, document->body, strlen(document->body)), event->body, event->body_length);
+        to = ps_json_quoted_put(put_name(to, document->body, strlen(document->body)), event->body,
+                                event->body_length);
     else
         to = put_json(to, members.inside.data, members.inside.length);
     if (to[-1] != '{')

@@ -1,8 +1,20 @@
 #include "stages/lib/http/login.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "core/text/base64.h"
+#include "stages/lib/tls/stage.h"
+
+enum ps_status ps_http_sink_trust(const char *const *urls, size_t count, const char *ca, char **text,
+                                  const struct ps_context *context, struct ps_err *err)
+{
+    bool is_secure = false;
+    *text = NULL;
+    for (size_t i = 0; i < count; i++)
+        is_secure |= strncasecmp(urls[i], "https://", 8) == 0;
+    return is_secure && ca == NULL ? ps_tls_stage_trust(text, context, err) : PS_OK;
+}
 
 enum ps_status ps_http_sink_login(struct ps_http_sink_plan *plan, struct ps_context *context,
                                   const char *user, const char *password, struct ps_err *err)

@@ -2,6 +2,8 @@
  * of events. Thread: any. Allocates nothing. */
 #pragma once
 
+#include <string.h>
+
 #include "core/base.h"
 
 /* Returns an upper bound of what ps_json_string_put writes. */
@@ -9,6 +11,22 @@ size_t ps_json_string_bound(const char *text, size_t length);
 /* Writes the content of a JSON string, without quotation marks: bytes that are not UTF-8 become U+FFFD, as Java decodes them.
  * Returns the end of what it has written. `to` has room for the bound. */
 char *ps_json_string_put(char *to, const char *text, size_t length);
+/* The same, with quotation marks. */
+static inline char *ps_json_quoted_put(char *to, const char *text, size_t length)
+{
+    *to++ = '"';
+    to = ps_json_string_put(to, text, length);
+    *to++ = '"';
+    return to;
+}
+
+/* Writes a text that is JSON itself, as it is. */
+static inline char *ps_json_raw_put(char *to, const char *text)
+{
+    size_t length = strlen(text);
+    memcpy(to, text, length);
+    return to + length;
+}
 
 #define PS_JSON_VALUE_DEPTH_MAX 64U /* arrays and objects inside each other */
 
