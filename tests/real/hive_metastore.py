@@ -160,8 +160,17 @@ def hold(metastore, table, release):
             continue
         print(LOCK_STATES[lock[2]], flush=True)
         time.sleep(0.3)
-    if lock is not None:
-        metastore.abort([txn])
+    failures = 0
+    while lock is not None:
+        try:
+            metastore.abort([txn])
+            lock = None
+        except Refused as error:  # its database has rolled the call back too often
+            print(f"hold: {error!r}", file=sys.stderr, flush=True)
+            failures += 1
+            if failures == 60:
+                raise
+            time.sleep(1)
 
 
 def forgets(metastore, _):
