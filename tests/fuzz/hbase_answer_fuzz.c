@@ -1,6 +1,7 @@
 /* What a region server or ZooKeeper sends to a sink of HBase: any bytes. Nothing may be read outside them.
  * Input: the parser (1 byte), then its bytes. */
 #include "stages/lib/hbase/message.h"
+#include "stages/lib/hbase/meta.h"
 #include "stages/lib/hbase/multi.h"
 #include "stages/lib/hbase/registry.h"
 
@@ -28,25 +29,25 @@ static void look_at_result(void *owner, const struct ps_hbase_result *result)
 
 static bool add_region(void *owner, const struct ps_hbase_meta_row *row)
 {
-    struct ps_hbase_regions *regions = owner;
+    struct ps_key_ranges *regions = owner;
     look(row->host, row->host_length);
     if (row->is_gone || row->is_other)
         return true;
-    return ps_hbase_regions_add(regions, &row->region);
+    return ps_key_ranges_add(regions, &row->region);
 }
 
 static void look_at_meta(const uint8_t *bytes, size_t length)
 {
-    struct ps_hbase_regions regions = {.items = NULL};
+    struct ps_key_ranges regions = {.items = NULL};
     (void)ps_hbase_meta_parse(bytes, length, "t1", add_region, &regions);
     for (uint32_t i = 0; i < regions.count; i++) {
-        const struct ps_hbase_region *region = regions.items[i];
+        const struct ps_key_range *region = regions.items[i];
         look(region->name, region->name_length);
         look(region->end, region->end_length);
         PS_ASSERT(i == 0 || regions.items[i - 1]->end_length > 0); /* none is behind the last one */
     }
-    (void)ps_hbase_regions_find(&regions, (const char *)bytes, length < 8 ? length : 8);
-    ps_hbase_regions_free(&regions);
+    (void)ps_key_ranges_find(&regions, (const char *)bytes, length < 8 ? length : 8);
+    ps_key_ranges_free(&regions);
 }
 
 static void look_at_answer(const uint8_t *bytes, size_t length)

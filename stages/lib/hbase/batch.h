@@ -19,7 +19,7 @@ enum ps_hbase_state {
     PS_HBASE_REJECTED /* the server will never take it */
 };
 
-struct ps_hbase_server;
+struct ps_framed_server;
 
 struct ps_hbase_mutation {
     uint32_t event;                          /* the caller's number; PS_HBASE_EVERY_EVENT */
@@ -30,7 +30,7 @@ struct ps_hbase_mutation {
     uint32_t action; /* number of the list of its region in the request */
     uint32_t call;
     uint32_t next; /* of its region, while they are sorted */
-    const struct ps_hbase_server *server;
+    const struct ps_framed_server *server;
 };
 
 #define PS_HBASE_EVERY_EVENT UINT32_MAX /* the mutation is of all events of the batch */

@@ -1,14 +1,14 @@
 #include "stages/lib/hbase/client.h"
 
+#include "stages/lib/hbase/meta.h"
 #include "stages/lib/hbase/multi.h"
+#include "stages/lib/hbase/server.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SERVERS_MAX 4096U
 #define ROUNDS_MAX 32U /* of one turn: what is left goes on in the next one */
 #define LOOKUP_ROWS 8U /* regions that a look-up asks for: that of the row, and those before it */
-#define REST_NS (100 * PS_NS_PER_MS)
 #define REGISTRY_NS (15 * PS_NS_PER_S)
 
 /* The region's name that no real one of this beginning is behind. */
@@ -25,13 +25,12 @@ struct lookup {
 
 struct ps_hbase_client {
     struct ps_hbase_client_settings settings;
-    struct ps_hbase_server_settings server_settings;
+    struct ps_framed_server_settings server_settings;
     struct ps_hadoop_loop *loop;
     struct ps_hbase_registry *registry;
     bool asks; /* the registry */
-    struct ps_hbase_server *servers, *meta;
-    unsigned server_count;
-    struct ps_hbase_regions regions;
+    struct ps_framed_server *servers, *meta;
+    struct ps_key_ranges regions;
     struct ps_hbase_batch *batches;
     struct lookup lookup;
     struct ps_hbase_client_counts counts;
@@ -60,37 +59,22 @@ static void change_all(struct ps_hbase_client *client)
 
 static uint64_t rest_after(const struct ps_hbase_client *client, unsigned failures)
 {
-    uint64_t rest_ns = REST_NS << (failures < 10 ? failures : 10);
-    return rest_ns < client->settings.rest_max_ns ? rest_ns : client->settings.rest_max_ns;
+    return ps_framed_rest_ns(failures, client->settings.rest_max_ns);
 }
 
-static void pause_server(struct ps_hbase_client *client, struct ps_hbase_server *server)
+static void pause_server(struct ps_hbase_client *client, struct ps_framed_server *server)
 {
     server->pause_ns = now_ns(client) + rest_after(client, server->failures++);
 }
 
 /* Returns the server; NULL: there is no memory. */
-static struct ps_hbase_server *server_of(struct ps_hbase_client *client, const char *host, size_t length,
-                                         unsigned port)
+static struct ps_framed_server *server_of(struct ps_hbase_client *client, const char *host, size_t length,
+                                          unsigned port)
 {
-    struct ps_hbase_server *server = client->servers;
-    while (server != NULL && (server->port != port || strlen(server->host) != length ||
-                              memcmp(server->host, host, length) != 0))
-        server = server->next;
-    if (server != NULL || length >= sizeof server->host || client->server_count == SERVERS_MAX)
-        return server;
-    server = calloc(1, sizeof *server);
-    if (server == NULL)
-        return NULL;
-    memcpy(server->host, host, length);
-    server->port = port;
-    server->owner = client;
-    ps_hbase_server_init(server, &client->server_settings);
-    if (client->settings.enter_server != NULL)
+    struct ps_framed_server *server =
+        ps_framed_server_of(&client->servers, &client->server_settings, client, host, length, port);
+    if (server != NULL && server->transport_settings == NULL && client->settings.enter_server != NULL)
         server->transport_settings = client->settings.enter_server(client->settings.argument, server->host);
-    server->next = client->servers;
-    client->servers = server;
-    client->server_count++;
     return server;
 }
 
@@ -126,7 +110,7 @@ static void found_meta(void *owner, const struct ps_hbase_registry_answer *answe
 static void go_on_looking(struct ps_hbase_client *client)
 {
     struct lookup *lookup = &client->lookup;
-    struct ps_hbase_server *server = client->meta;
+    struct ps_framed_server *server = client->meta;
     struct ps_byte_buffer *row = &client->row;
     const char *table = client->settings.table;
     if (!lookup->wanted || lookup->sent)
@@ -141,11 +125,11 @@ static void go_on_looking(struct ps_hbase_client *client)
         end_lookup(client, "the server of hbase:meta cannot be used now");
         return;
     }
-    if (!ps_hbase_server_is_ready(server))
+    if (!ps_framed_server_is_ready(server))
         return;
     size_t name = strlen(table), before = server->out.length;
     ps_byte_buffer_clear(row, SIZE_MAX);
-    uint32_t id = ps_hbase_server_next_id(server);
+    uint32_t id = ps_framed_server_next_id(server);
     bool good = ps_byte_buffer_reserve(row, 2 * name + lookup->key_length + 32);
     if (good) {
         ps_byte_buffer_put(row, table, name);
@@ -165,7 +149,7 @@ static void go_on_looking(struct ps_hbase_client *client)
     lookup->sent = true;
     lookup->located = false;
     client->counts.lookups++;
-    ps_hbase_server_called(server, lookup, id, server->out.length - before);
+    ps_framed_server_called(server, lookup, id, server->out.length - before);
 }
 
 /* Wants the place of this row. */
@@ -198,9 +182,9 @@ static bool take_row(void *owner, const struct ps_hbase_meta_row *row)
         rows->gone |= is_first && row->is_gone;
         return true;
     }
-    struct ps_hbase_region region = row->region;
+    struct ps_key_range region = row->region;
     region.server = server_of(client, row->host, row->host_length, row->port);
-    rows->no_memory |= region.server == NULL || !ps_hbase_regions_add(&client->regions, &region);
+    rows->no_memory |= region.server == NULL || !ps_key_ranges_add(&client->regions, &region);
     return !rows->no_memory;
 }
 
@@ -220,7 +204,7 @@ static void take_lookup(struct ps_hbase_client *client, const struct ps_hbase_an
         ps_hbase_meta_parse(answer->body, answer->body_length, client->settings.table, take_row, &rows);
     if (!good)
         end_lookup(client, "hbase:meta has a row that is none of HBase's");
-    else if (ps_hbase_regions_find(&client->regions, lookup->key, lookup->key_length) != NULL)
+    else if (ps_key_ranges_find(&client->regions, lookup->key, lookup->key_length) != NULL)
         end_lookup(client, NULL);
     else if (rows.no_memory)
         end_lookup(client, "no memory");
@@ -244,8 +228,8 @@ static const char *key_of(const struct ps_hbase_batch *batch, const struct ps_hb
 static void place(struct ps_hbase_client *client, struct ps_hbase_batch *batch, uint32_t number)
 {
     struct ps_hbase_mutation *mutation = &batch->mutations[number];
-    struct ps_hbase_region *region =
-        ps_hbase_regions_find(&client->regions, key_of(batch, mutation), mutation->key_length);
+    struct ps_key_range *region =
+        ps_key_ranges_find(&client->regions, key_of(batch, mutation), mutation->key_length);
     if (region == NULL) {
         if (now_ns(client) < client->lookup.rest_ns)
             ps_hbase_batch_set(batch, mutation, PS_HBASE_AGAIN, client->lookup.reason);
@@ -253,19 +237,19 @@ static void place(struct ps_hbase_client *client, struct ps_hbase_batch *batch, 
             want(client, key_of(batch, mutation), mutation->key_length);
         return;
     }
-    struct ps_hbase_server *server = region->server;
+    struct ps_framed_server *server = region->server;
     if (now_ns(client) < server->pause_ns) {
         char reason[PS_HBASE_REASON_BYTES];
         (void)snprintf(reason, sizeof reason, "%.200s:%u rests after a failure", server->host, server->port);
         ps_hbase_batch_set(batch, mutation, PS_HBASE_AGAIN, reason);
-    } else if (ps_hbase_server_is_ready(server)) {
+    } else if (ps_framed_server_is_ready(server)) {
         ps_hbase_multi_add(batch, region, number);
     }
 }
 
-static void mark_sent(struct ps_hbase_batch *batch, const struct ps_hbase_server *server, bool sent)
+static void mark_sent(struct ps_hbase_batch *batch, const struct ps_framed_server *server, bool sent)
 {
-    for (struct ps_hbase_region *region = server->regions; region != NULL; region = region->next_of_server) {
+    for (struct ps_key_range *region = server->ranges; region != NULL; region = region->next_of_server) {
         for (uint32_t number = region->first; number != UINT32_MAX; number = batch->mutations[number].next) {
             struct ps_hbase_mutation *mutation = &batch->mutations[number];
             mutation->server = server;
@@ -277,14 +261,14 @@ static void mark_sent(struct ps_hbase_batch *batch, const struct ps_hbase_server
 }
 
 static void send_to(struct ps_hbase_client *client, struct ps_hbase_batch *batch,
-                    struct ps_hbase_server *server)
+                    struct ps_framed_server *server)
 {
-    uint32_t id = ps_hbase_server_next_id(server);
+    uint32_t id = ps_framed_server_next_id(server);
     size_t bytes = ps_hbase_multi_put(batch, server, id, client->settings.nonce_group);
     mark_sent(batch, server, bytes > 0);
-    server->regions = NULL;
+    server->ranges = NULL;
     if (bytes > 0)
-        ps_hbase_server_called(server, batch, id, bytes);
+        ps_framed_server_called(server, batch, id, bytes);
 }
 
 static void forget(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
@@ -304,8 +288,8 @@ static void push(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
     for (uint32_t i = 0; i < batch->count; i++)
         if (batch->mutations[i].state == PS_HBASE_WAITING)
             place(client, batch, i);
-    for (struct ps_hbase_server *server = client->servers; server != NULL; server = server->next)
-        if (server->regions != NULL)
+    for (struct ps_framed_server *server = client->servers; server != NULL; server = server->next)
+        if (server->ranges != NULL)
             send_to(client, batch, server);
     for (uint32_t i = 0; i < batch->count && !open; i++)
         open = batch->mutations[i].state == PS_HBASE_WAITING || batch->mutations[i].state == PS_HBASE_SENT;
@@ -321,7 +305,7 @@ static void push(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
 struct taken {
     struct ps_hbase_client *client;
     struct ps_hbase_batch *batch;
-    struct ps_hbase_server *server;
+    struct ps_framed_server *server;
     uint32_t call;
 };
 
@@ -345,7 +329,7 @@ static void judge(const struct taken *taken, struct ps_hbase_mutation *mutation,
         break;
     case PS_HBASE_RELOCATE:
         client->counts.relocated++;
-        ps_hbase_regions_forget(&client->regions, key, mutation->key_length);
+        ps_key_ranges_forget(&client->regions, key, mutation->key_length);
         break;
     case PS_HBASE_STOPPED:
         client->counts.relocated++;
@@ -362,11 +346,11 @@ static void judge(const struct taken *taken, struct ps_hbase_mutation *mutation,
 }
 
 /* Carries out what it means for the server. */
-static void judge_server(struct ps_hbase_client *client, struct ps_hbase_server *server,
+static void judge_server(struct ps_hbase_client *client, struct ps_framed_server *server,
                          enum ps_hbase_meaning meaning, bool whole)
 {
     if (meaning == PS_HBASE_STOPPED) {
-        ps_hbase_regions_forget_server(&client->regions, server);
+        ps_key_ranges_forget_server(&client->regions, server);
         pause_server(client, server);
     } else if (meaning == PS_HBASE_BUSY && whole && now_ns(client) >= server->pause_ns) {
         pause_server(client, server);
@@ -413,7 +397,7 @@ static void end_others(const struct taken *taken, enum ps_hbase_meaning meaning,
     }
 }
 
-static void answered(struct ps_hbase_server *server, void *call, const struct ps_hbase_answer *answer)
+static void answered(struct ps_framed_server *server, void *call, const struct ps_hbase_answer *answer)
 {
     struct ps_hbase_client *client = server->owner;
     if (call == &client->lookup) {
@@ -441,7 +425,8 @@ static void answered(struct ps_hbase_server *server, void *call, const struct ps
     change_all(client); /* others may have waited for room */
 }
 
-static void unanswered(struct ps_hbase_server *server, void *call, bool reached, const char *reason)
+static void unanswered(struct ps_framed_server *server, void *call, uint32_t, bool reached,
+                       const char *reason)
 {
     struct ps_hbase_client *client = server->owner;
     if (call == &client->lookup) {
@@ -461,15 +446,15 @@ static void unanswered(struct ps_hbase_server *server, void *call, bool reached,
 }
 
 /* The mutations of a server that cannot be reached end as AGAIN: their regions may be with another one soon. */
-static void lost(struct ps_hbase_server *server, const char *reason)
+static void lost(struct ps_framed_server *server, const char *reason)
 {
     struct ps_hbase_client *client = server->owner;
     for (struct ps_hbase_batch *batch = client->batches; batch != NULL; batch = batch->next)
         for (uint32_t i = 0; i < batch->count; i++) {
             struct ps_hbase_mutation *mutation = &batch->mutations[i];
-            const struct ps_hbase_region *region =
+            const struct ps_key_range *region =
                 mutation->state == PS_HBASE_WAITING
-                    ? ps_hbase_regions_find(&client->regions, key_of(batch, mutation), mutation->key_length)
+                    ? ps_key_ranges_find(&client->regions, key_of(batch, mutation), mutation->key_length)
                     : NULL;
             if (region != NULL && region->server == server)
                 ps_hbase_batch_set(batch, mutation, PS_HBASE_AGAIN, reason);
@@ -479,12 +464,26 @@ static void lost(struct ps_hbase_server *server, const char *reason)
         if (client->lookup.wanted)
             end_lookup(client, reason);
     }
-    ps_hbase_regions_forget_server(&client->regions, server);
+    ps_key_ranges_forget_server(&client->regions, server);
     pause_server(client, server);
     change_all(client);
 }
 
-static void up(struct ps_hbase_server *server)
+static void take_frame(struct ps_framed_server *server, const uint8_t *bytes, size_t length)
+{
+    struct ps_hbase_answer answer;
+    void *call = ps_hbase_server_take(server, bytes, length, &answer);
+    if (call != NULL)
+        answered(server, call, &answer);
+}
+
+static bool introduce(struct ps_framed_server *server)
+{
+    const struct ps_hbase_client *client = server->owner;
+    return ps_hbase_server_introduce(server, client->settings.user);
+}
+
+static void up(struct ps_framed_server *server)
 {
     struct ps_hbase_client *client = server->owner;
     client->changed = true; /* a look-up may wait for it */
@@ -544,8 +543,8 @@ const struct ps_hbase_client_counts *ps_hbase_client_counts(const struct ps_hbas
     return &client->counts;
 }
 
-static const struct ps_hbase_server_ops server_ops = {
-    .up = up, .answered = answered, .unanswered = unanswered, .lost = lost};
+static const struct ps_framed_server_ops server_ops = {
+    .introduce = introduce, .up = up, .frame = take_frame, .unanswered = unanswered, .lost = lost};
 
 enum ps_status ps_hbase_client_open(struct ps_hbase_client **opened,
                                     const struct ps_hbase_client_settings *settings, struct ps_err *err)
@@ -558,12 +557,12 @@ enum ps_status ps_hbase_client_open(struct ps_hbase_client **opened,
         free(client);
         return PS_FAIL;
     }
-    client->server_settings = (struct ps_hbase_server_settings){.ops = &server_ops,
-                                                                .loop = client->loop,
-                                                                .user = settings->user,
-                                                                .connect_ns = settings->connect_ns,
-                                                                .call_ns = settings->call_ns,
-                                                                .transport = settings->transport};
+    client->server_settings = (struct ps_framed_server_settings){.ops = &server_ops,
+                                                                 .loop = client->loop,
+                                                                 .protocol = "HBase's RPC",
+                                                                 .connect_ns = settings->connect_ns,
+                                                                 .call_ns = settings->call_ns,
+                                                                 .transport = settings->transport};
     const struct ps_hbase_registry_settings registry = {.loop = client->loop,
                                                         .quorum = settings->quorum,
                                                         .znode = settings->znode,
@@ -585,14 +584,14 @@ void ps_hbase_client_close(struct ps_hbase_client *client)
         return;
     ps_hbase_registry_close(client->registry);
     while (client->servers != NULL) {
-        struct ps_hbase_server *server = client->servers;
+        struct ps_framed_server *server = client->servers;
         client->servers = server->next;
-        ps_hbase_server_fini(server);
+        ps_framed_server_fini(server);
         if (client->settings.leave_server != NULL && server->transport_settings != NULL)
             client->settings.leave_server(client->settings.argument, server->transport_settings);
         free(server);
     }
-    ps_hbase_regions_free(&client->regions);
+    ps_key_ranges_free(&client->regions);
     ps_byte_buffer_clear(&client->row, 0);
     ps_hadoop_loop_close(client->loop);
     free(client);

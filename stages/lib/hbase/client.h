@@ -1,4 +1,4 @@
-/* A client of HBase that writes to one table: finds hbase:meta by ZooKeeper (registry.h) and regions by hbase:meta (regions.h), sends the
+/* A client of HBase that writes to one table: finds hbase:meta by ZooKeeper (registry.h) and regions by hbase:meta (key_ranges.h), sends the
  * mutations of a batch to the servers that have their regions, a Multi for each, and says of each mutation what became of it.
  *
  * It sends nothing twice: the owner submits a batch again, of which only the mutations that are not delivered are sent. A region that is
@@ -9,7 +9,7 @@
 
 #include "stages/lib/hbase/batch.h"
 #include "stages/lib/hbase/registry.h"
-#include "stages/lib/hbase/server.h"
+#include "stages/lib/hadoop/framed.h"
 
 struct ps_hbase_client;
 

@@ -15,8 +15,6 @@
 #define PS_HBASE_AUTH_SIMPLE 80U
 #define PS_HBASE_AUTH_KERBEROS 81U
 #define PS_HBASE_META_REGION "hbase:meta,,1"
-/* Limit of an answer: those of writes are short, and a look-up asks for few rows. */
-#define PS_HBASE_ANSWER_BYTES_MAX (8U << 20)
 
 void ps_hbase_put_preamble(uint8_t to[PS_HBASE_PREAMBLE_BYTES], unsigned auth);
 /* Appends the connection's header. `user`: for a server without Kerberos. Returns false if there is no memory. */

@@ -1,5 +1,6 @@
 /* Reads rows of hbase:meta. Source: HBase's Client.proto (ScanResponse), Cell.proto, HBase.proto (RegionInfo), MetaTableAccessor. */
-#include "stages/lib/hbase/regions.h"
+#include "stages/lib/hbase/meta.h"
+
 #include "stages/lib/protobuf.h"
 
 enum { RESPONSE_RESULTS = 5, RESULT_CELL = 1, CELL_ROW = 1, CELL_QUALIFIER = 3, CELL_VALUE = 6 };

@@ -1,6 +1,7 @@
 #include "stages/lib/hbase/multi.h"
 
-#include "stages/lib/hbase/server.h"
+#include "stages/lib/hadoop/framed.h"
+#include "stages/lib/hbase/message.h"
 
 #define REGION_NAME 1U /* RegionSpecifierType */
 #define NONE UINT32_MAX
@@ -10,7 +11,7 @@ enum { ACTION_INDEX = 1, ACTION_MUTATION = 2, SPECIFIER_TYPE = 1, SPECIFIER_VALU
 enum { RESPONSE_RESULT = 1, RESULT_ENTRY = 1, RESULT_EXCEPTION = 2, ENTRY_INDEX = 1, ENTRY_EXCEPTION = 3 };
 enum { PAIR_NAME = 1, PAIR_VALUE = 2 };
 
-static size_t specifier_length(const struct ps_hbase_region *region)
+static size_t specifier_length(const struct ps_key_range *region)
 {
     return ps_protobuf_number_length(SPECIFIER_TYPE, REGION_NAME) +
            ps_protobuf_bytes_length(SPECIFIER_VALUE, region->name_length);
@@ -22,12 +23,12 @@ static size_t action_length(const struct ps_hbase_batch *batch, uint32_t number)
            ps_protobuf_bytes_length(ACTION_MUTATION, batch->mutations[number].length);
 }
 
-void ps_hbase_multi_add(struct ps_hbase_batch *batch, struct ps_hbase_region *region, uint32_t number)
+void ps_hbase_multi_add(struct ps_hbase_batch *batch, struct ps_key_range *region, uint32_t number)
 {
-    struct ps_hbase_server *server = region->server;
+    struct ps_framed_server *server = region->server;
     if (region->rows == 0) {
-        region->next_of_server = server->regions;
-        server->regions = region;
+        region->next_of_server = server->ranges;
+        server->ranges = region;
         region->first = number;
         region->bytes = 0;
     } else {
@@ -40,7 +41,7 @@ void ps_hbase_multi_add(struct ps_hbase_batch *batch, struct ps_hbase_region *re
 }
 
 /* Returns the bytes of the lists of a region: one of its mutations together, and one of each that is alone. */
-static size_t region_length(const struct ps_hbase_batch *batch, const struct ps_hbase_region *region,
+static size_t region_length(const struct ps_hbase_batch *batch, const struct ps_key_range *region,
                             size_t *together)
 {
     size_t specifier = ps_protobuf_bytes_length(REGION_ACTION_REGION, specifier_length(region)), total = 0;
@@ -57,7 +58,7 @@ static size_t region_length(const struct ps_hbase_batch *batch, const struct ps_
     return total;
 }
 
-static uint8_t *put_region(uint8_t *to, const struct ps_hbase_region *region, size_t actions)
+static uint8_t *put_region(uint8_t *to, const struct ps_key_range *region, size_t actions)
 {
     size_t specifier = specifier_length(region);
     to = ps_protobuf_put_head(to, MULTI_ACTION,
@@ -78,7 +79,7 @@ static uint8_t *put_action(uint8_t *to, struct ps_hbase_batch *batch, uint32_t n
     return ps_protobuf_put_bytes(to, ACTION_MUTATION, batch->bytes.data + mutation->at, mutation->length);
 }
 
-static uint8_t *put_lists(uint8_t *to, struct ps_hbase_batch *batch, const struct ps_hbase_region *region,
+static uint8_t *put_lists(uint8_t *to, struct ps_hbase_batch *batch, const struct ps_key_range *region,
                           uint32_t *action, uint32_t call)
 {
     size_t together;
@@ -101,20 +102,18 @@ static uint8_t *put_lists(uint8_t *to, struct ps_hbase_batch *batch, const struc
     return to;
 }
 
-size_t ps_hbase_multi_put(struct ps_hbase_batch *batch, struct ps_hbase_server *server, uint32_t call,
+size_t ps_hbase_multi_put(struct ps_hbase_batch *batch, struct ps_framed_server *server, uint32_t call,
                           uint64_t nonce_group)
 {
     size_t length = ps_protobuf_number_length(MULTI_NONCE_GROUP, nonce_group), before = server->out.length,
            together;
     uint32_t action = 0;
-    for (const struct ps_hbase_region *region = server->regions; region != NULL;
-         region = region->next_of_server)
+    for (const struct ps_key_range *region = server->ranges; region != NULL; region = region->next_of_server)
         length += region_length(batch, region, &together);
     uint8_t *to = ps_hbase_put_request(&server->out, call, "Multi", length);
     if (to == NULL)
         return 0;
-    for (const struct ps_hbase_region *region = server->regions; region != NULL;
-         region = region->next_of_server)
+    for (const struct ps_key_range *region = server->ranges; region != NULL; region = region->next_of_server)
         to = put_lists(to, batch, region, &action, call);
     (void)ps_protobuf_put_number(to, MULTI_NONCE_GROUP, nonce_group);
     return server->out.length - before;
