@@ -1,5 +1,5 @@
 /* The keys of the file channel: refused values, and the places of its files. Its work on events is tested by
- * tests/stages/conformance_channel_test.c and tests/stages/lib/queue/queue_test.c. */
+ * tests/stages/conformance_channel_test.c. */
 #include "core/flow/engine_channel.h"
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"

@@ -1,5 +1,4 @@
-/* The spillable memory channel keeps each producer's order across memory and disk, and neither loses nor duplicates
- * events: random calls against a model, and under threads. */
+/* The spillable memory channel under threads keeps the order of each producer across memory and disk, and neither loses nor doubles events. */
 #include "core/flow/engine_channel.h"
 #include "tests/stages/channels/spillablememory_support.h"
 
@@ -43,138 +42,6 @@ struct holder {
     struct held held[8];
     unsigned count;
 };
-
-static bool take_one(struct ps_test_stage *stage, struct seen *seen, struct holder *holder, unsigned consumer)
-{
-    if (holder->count == PS_COUNT_OF(holder->held))
-        return false;
-    struct ps_lease *lease = OPS->take(stage->plan, consumer, &stage->port, &stage->now);
-    if (lease == NULL)
-        return false;
-    struct held *held = &holder->held[holder->count++];
-    held->lease = lease;
-    note(stage, seen, consumer, lease, &held->producer, &held->order);
-    return true;
-}
-
-static void deliver_first(struct ps_test_stage *stage, struct seen *seen, struct holder *holder,
-                          unsigned consumer)
-{
-    if (holder->count == 0)
-        return;
-    note_delivered(seen, holder->held[0].producer, holder->held[0].order);
-    deliver(stage, consumer, holder->held[0].lease, stage->plan);
-    memmove(&holder->held[0], &holder->held[1], --holder->count * sizeof holder->held[0]);
-}
-
-/* Gives back all leases, the newest first, and takes them again, in the same order. */
-static void roll_back(struct ps_test_stage *stage, struct holder *holder, unsigned consumer)
-{
-    for (unsigned i = holder->count; i-- > 0;) {
-        struct ps_lease *lease = holder->held[i].lease;
-        OPS->untake(stage->plan, consumer, &lease);
-    }
-    for (unsigned i = 0; i < holder->count; i++)
-        assert_ptr_equal(OPS->take(stage->plan, consumer, &stage->port, &stage->now), holder->held[i].lease);
-}
-
-/* Returns how many deliveries were from disk. */
-static unsigned run_model(const struct setting *setting, uint64_t *random)
-{
-    static struct seen seen;
-    struct ps_test_stage stage;
-    struct holder holders[CONSUMERS_MAX] = {0};
-    unsigned puts[PRODUCERS_MAX] = {0}, spilled = 0, delivered = 0, total = 0;
-    struct ps_lease *waiting[PRODUCERS_MAX] = {NULL};
-    memset(&seen, 0, sizeof seen);
-    memset(seen.last, 0xFF, sizeof seen.last); /* -1 */
-    start(&stage, setting);
-    put(&stage, 0, "0:0"); /* waits until the log is open; before that every put is refused */
-    puts[0] = total = 1;
-    for (int step = 0; step < 3000; step++) {
-        unsigned consumer = (unsigned)(ps_test_random(random) % setting->consumers);
-        unsigned producer = (unsigned)(ps_test_random(random) % setting->producers);
-        /* The source and the sink are faster in turn. */
-        bool rush = step / 300 % 2 == 0;
-        switch (ps_test_random(random) % 8) {
-        case 0:
-        case 1:
-        case 2:
-            if (!rush && ps_test_random(random) % 3 != 0)
-                break;
-            if (waiting[producer] == NULL && puts[producer] < PUTS_MAX) {
-                char body[32];
-                snprintf(body, sizeof body, "%u:%u", producer, puts[producer]++);
-                waiting[producer] = lease_of(&stage, body);
-                total++;
-            }
-            if (waiting[producer] != NULL)
-                (void)OPS->put(stage.plan, producer, &waiting[producer], &stage.now);
-            break;
-        case 3:
-        case 4:
-            if (!rush || ps_test_random(random) % 3 == 0)
-                (void)take_one(&stage, &seen, &holders[consumer], consumer);
-            break;
-        case 5:
-            spilled += holders[consumer].count > 0 && is_of_disk(holders[consumer].held[0].lease);
-            deliver_first(&stage, &seen, &holders[consumer], consumer);
-            break;
-        case 6:
-            if (ps_test_random(random) % 4 == 0)
-                roll_back(&stage, &holders[consumer], consumer);
-            break;
-        default:
-            ps_test_stage_pass_ms(&stage, ps_test_random(random) % 20);
-            (void)OPS->tick(stage.plan, producer, &stage.port, &stage.now);
-            if (ps_test_random(random) % 8 == 0)
-                rest();
-            break;
-        }
-    }
-    for (unsigned round = 0; delivered < total; round++) {
-        assert_true(round < 20000);
-        for (unsigned producer = 0; producer < setting->producers; producer++) {
-            (void)OPS->tick(stage.plan, producer, &stage.port, &stage.now);
-            if (waiting[producer] != NULL)
-                (void)OPS->put(stage.plan, producer, &waiting[producer], &stage.now);
-        }
-        bool any = false;
-        for (unsigned consumer = 0; consumer < setting->consumers; consumer++) {
-            any |= take_one(&stage, &seen, &holders[consumer], consumer);
-            while (holders[consumer].count > 0)
-                deliver_first(&stage, &seen, &holders[consumer], consumer);
-        }
-        if (!any)
-            rest();
-        ps_test_stage_pass_ms(&stage, 10);
-        delivered = 0;
-        for (unsigned producer = 0; producer < setting->producers; producer++) {
-            for (unsigned i = 0; i < puts[producer]; i++)
-                delivered += seen.delivered[producer][i];
-        }
-    }
-    assert_int_equal(fill_of(&stage).size, 0);
-    stop(&stage, setting);
-    return spilled;
-}
-
-static void test_order_against_a_model(void **unused)
-{
-    uint64_t random = ps_test_seed();
-    unsigned spilled = 0;
-    for (unsigned round = 0; round < 12; round++) {
-        const struct setting setting = {.memory_events = (unsigned)(ps_test_random(&random) % 60),
-                                        .overflow_events = 20 + (unsigned)(ps_test_random(&random) % 1000),
-                                        .timeout_s = 0,
-                                        .producers = 1 + round % PRODUCERS_MAX,
-                                        .consumers = 1 + round / PRODUCERS_MAX % CONSUMERS_MAX};
-        assert_int_equal(ps_test_folder_setup(NULL), 0);
-        spilled += run_model(&setting, &random);
-        assert_int_equal(ps_test_folder_teardown(NULL), 0);
-    }
-    assert_true(spilled > 0);
-}
 
 /* ---- threads ---- */
 
@@ -269,7 +136,6 @@ static void test_order_under_threads(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_against_a_model),
         cmocka_unit_test(test_order_under_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

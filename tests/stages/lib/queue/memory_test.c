@@ -1,4 +1,4 @@
-/* A queue in memory over a reload that keeps its rings: some leases are taken out, and its share of the memory changes. */
+/* A queue in memory: room that sources reserve for events that they promise, and a share of the memory that changes over a reload. */
 #include "core/flow/batch_home.h"
 #include "core/flow/bump.h"
 #include "stages/lib/queue/memory.h"
@@ -56,43 +56,6 @@ static void expect(struct ps_lease *lease, uint64_t number)
     ps_batch_give((struct ps_batch *)(uintptr_t)lease->batch);
 }
 
-static bool is_even(const struct ps_lease *lease)
-{
-    return lease->batch->sequence % 2 == 0;
-}
-
-/* Leases that were given back are withdrawn too; those that stay are still older than the rings. */
-static void test_withdraw(void **state)
-{
-    for (unsigned consumers = 1; consumers <= 2; consumers++) {
-        struct bench bench;
-        struct ps_fill fill;
-        bench_init(&bench, consumers);
-        assert_null(ps_memory_queue_withdraw(bench.memory, is_even));
-        for (uint64_t i = 1; i <= 6; i++)
-            assert_true(put(&bench, make_lease(&bench, i)));
-        struct ps_lease *first = ps_memory_queue_take(bench.memory, 0);
-        ps_memory_queue_untake(bench.memory, 0, &first);
-        struct ps_lease *list = ps_memory_queue_withdraw(bench.memory, is_even);
-        for (uint64_t i = 2; i <= 6; i += 2) {
-            struct ps_lease *next = list->next;
-            expect(list, i);
-            list = next;
-        }
-        assert_null(list);
-        ps_memory_queue_fill(bench.memory, &fill);
-        assert_int_equal(fill.size, 3);
-        assert_true(put(&bench, make_lease(&bench, 7)));
-        assert_null(ps_memory_queue_withdraw(bench.memory, is_even));
-        for (uint64_t i = 1; i <= 7; i += 2)
-            expect(ps_memory_queue_take(bench.memory, 0), i);
-        assert_null(ps_memory_queue_take(bench.memory, 0));
-        ps_memory_queue_fill(bench.memory, &fill);
-        assert_int_equal(fill.size, 0);
-        bench_fini(&bench);
-    }
-}
-
 /* Leases in the queue stay; an empty memory queue takes any lease. */
 static void test_set_quota(void **state)
 {
@@ -106,32 +69,6 @@ static void test_set_quota(void **state)
     assert_true(put(&bench, next));
     expect(ps_memory_queue_take(bench.memory, 0), 1);
     expect(ps_memory_queue_take(bench.memory, 0), 2);
-    bench_fini(&bench);
-}
-
-/* The share is smaller than any lease: the queue takes one lease at a time, whenever it is empty. The lease that is
- * put fits exactly, or is a byte too large. */
-static void test_small_quota(void **state)
-{
-    struct bench bench;
-    bench_init(&bench, 1);
-    ps_memory_queue_set_quota(bench.memory, 1);
-    struct ps_lease *next = make_lease(&bench, 1);
-    for (uint64_t i = 1; i <= 3; i++) {
-        assert_true(put(&bench, next));
-        next = make_lease(&bench, i + 1);
-        assert_false(put(&bench, next));
-        expect(ps_memory_queue_take(bench.memory, 0), i);
-    }
-    uint64_t bytes = next->memory_bytes;
-    assert_true(put(&bench, next));
-    next = make_lease(&bench, 5);
-    ps_memory_queue_set_quota(bench.memory, bytes + next->memory_bytes - 1);
-    assert_false(put(&bench, next));
-    ps_memory_queue_set_quota(bench.memory, bytes + next->memory_bytes);
-    assert_true(put(&bench, next));
-    expect(ps_memory_queue_take(bench.memory, 0), 4);
-    expect(ps_memory_queue_take(bench.memory, 0), 5);
     bench_fini(&bench);
 }
 
@@ -197,8 +134,7 @@ static void test_reserved_room(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_withdraw), cmocka_unit_test(test_set_quota),
-                                       cmocka_unit_test(test_small_quota), cmocka_unit_test(test_reserve),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_set_quota), cmocka_unit_test(test_reserve),
                                        cmocka_unit_test(test_reserved_room)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
