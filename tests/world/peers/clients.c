@@ -166,13 +166,14 @@ static int netcat_read(struct client *client)
         done++;
         at += 3;
     }
-    if (strncmp(at, "FAILED", 6) == 0 && (uint32_t)done < client->count)
+    client->refused = strncmp(at, "FAILED", 6) == 0;
+    if (client->refused && (uint32_t)done < client->count)
         ledger_ordered(client->window[done], 0);
     size_t left = client->in_length - (size_t)(at - client->in);
     memmove(client->in, at, left + 1);
     client->in_length = left;
     bool is_begin = left < 3 && strncmp("OK\n", client->in, left) == 0;
-    return is_begin && (uint32_t)done <= client->written ? done : -1;
+    return (is_begin || client->refused) && (uint32_t)done <= client->written ? done : -1;
 }
 
 void netcat_add(uint16_t port)
