@@ -244,7 +244,8 @@ void ps_service_tell_watchdog(struct service *service)
     service->stuck = !moves;
 }
 
-static bool stop_hurries(void *argument)
+/* Returns how often the agent was told to stop. */
+static unsigned stops_again(void *argument)
 {
     struct service *service = argument;
     unsigned before = service->stops;
@@ -253,7 +254,7 @@ static bool stop_hurries(void *argument)
     if (before < 2 && service->stops >= 2)
         ps_log(PS_LOG_WARN, "agent",
                "asked to stop a second time: the agent stops without waiting for delivery");
-    return service->stops >= 2;
+    return service->stops;
 }
 
 static int wait_ms_of(const struct service *service, uint64_t poll_at_ns, uint64_t now_ns)
@@ -324,7 +325,7 @@ static int stop(struct service *service)
     ps_log(PS_LOG_INFO, "agent", "stopping: no new input; waiting up to %s for delivery",
            ps_quantity_print_ns(timeout_ms * PS_NS_PER_MS).text);
     ps_java_hangs_begin();
-    ps_agent_drain(service->agent, timeout_ms, stop_hurries, service, &account);
+    ps_agent_drain(service->agent, timeout_ms, stops_again, service, &account);
     if (service->server != NULL) /* until here the status is "stopping" */
         ps_metrics_server_stop(service->server);
     ps_java_monitor_destroy(service->monitor);

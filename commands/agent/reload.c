@@ -199,7 +199,7 @@ static bool exchange(struct service *service, struct ps_conf *conf)
         if (service->retries)
             say_changes(ps_agent_plan(service->agent)->spec, fresh);
         service->doing = "a reload: waits for workers to give up the old plan and to open the new one";
-        status = ps_agent_reload_end(service->agent, next, ps_service_told_to_stop, service, &err);
+        status = ps_agent_reload_end(service->agent, next, ps_service_stops, service, &err);
     }
     if (status != PS_OK)
         say_refused(ps_err_join(&err));

@@ -59,8 +59,10 @@ int ps_service_open_signals(void);
  * log. */
 void ps_service_read_signals(struct service *service);
 
-/* Serves the watchdog and signals while control waits for workers; returns whether one of them asked to stop. The argument is
- * the service. */
+/* Serves the watchdog and signals while control waits for workers; returns how many of these asked to stop. The argument is the
+ * service. */
+unsigned ps_service_stops(void *service);
+/* The same; returns whether one did. */
 bool ps_service_told_to_stop(void *service);
 
 /* Writes to the log what every worker and component does. Waits neither for a worker nor for a lock that

@@ -126,10 +126,15 @@ void ps_service_read_signals(struct service *service)
     }
 }
 
-bool ps_service_told_to_stop(void *service_)
+unsigned ps_service_stops(void *service_)
 {
     struct service *service = service_;
     ps_service_tell_watchdog(service);
     ps_service_read_signals(service);
-    return service->stops > 0;
+    return service->stops;
+}
+
+bool ps_service_told_to_stop(void *service)
+{
+    return ps_service_stops(service) > 0;
 }

@@ -155,26 +155,35 @@ static void orders_free_old(struct ps_engine *engine)
     kept->older = NULL;
 }
 
-uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
-                         struct ps_plan *next)
+static uint64_t publish(struct ps_engine *engine, const struct ps_orders *wanted)
 {
     struct ps_orders *orders = ps_must_alloc(1, sizeof *orders, "the workers' orders");
     struct ps_orders *old = engine->orders;
     orders_free_old(engine);
-    *orders = (struct ps_orders){.number = old != NULL ? old->number + 1 : 1,
-                                 .phase = phase,
-                                 .plan = plan,
-                                 .next = next,
-                                 .older = old};
+    *orders = *wanted;
+    orders->number = old != NULL ? old->number + 1 : 1;
+    orders->older = old;
     memcpy(orders->discard, engine->discard, sizeof orders->discard);
     memset(engine->discard, 0, sizeof engine->discard);
-    if (plan != NULL && phase == PS_PHASE_RUN)
-        plan->epoch = orders->number;
+    if (orders->plan != NULL && orders->phase == PS_PHASE_RUN)
+        orders->plan->epoch = orders->number;
     PS_TSAN_RELEASE(orders);
     rcu_assign_pointer(engine->orders, orders);
     for (unsigned i = 0; i < ps_engine_worker_count(engine); i++)
         ps_worker_wake(engine->workers[i]);
     return orders->number;
+}
+
+uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
+                         struct ps_plan *next)
+{
+    return publish(engine, &(struct ps_orders){.phase = phase, .plan = plan, .next = next});
+}
+
+uint64_t ps_engine_order_last_drain(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next)
+{
+    return publish(engine,
+                   &(struct ps_orders){.phase = PS_PHASE_DRAIN, .plan = plan, .next = next, .stops = true});
 }
 
 bool ps_engine_taken(const struct ps_engine *engine, uint64_t number)

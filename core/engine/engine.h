@@ -37,6 +37,8 @@ enum ps_status ps_engine_grow(struct ps_engine *engine, unsigned worker_count, s
  * follow. Returns the number of the orders. */
 uint64_t ps_engine_order(struct ps_engine *engine, enum ps_phase phase, struct ps_plan *plan,
                          struct ps_plan *next);
+/* The same: DRAIN of a reload behind which the agent stops. */
+uint64_t ps_engine_order_last_drain(struct ps_engine *engine, struct ps_plan *plan, struct ps_plan *next);
 
 /* Returns whether every worker has begun to carry out the orders with this number. After RUN every worker then has the plan's runners. */
 bool ps_engine_taken(const struct ps_engine *engine, uint64_t number);

@@ -36,6 +36,8 @@ struct ps_orders {
     struct ps_lease *discard[PS_WORKERS_MAX];
     /* PAUSE .. CLOSE of a reload: the plan that follows. Sources that it takes over only pause, or continue to read. */
     struct ps_plan *next;
+    bool
+        stops; /* DRAIN of a reload: the agent was told to stop, and `next` starts for what the components that close leave */
     struct ps_orders *older; /* control's list: orders before these that a worker may still read */
 };
 
@@ -93,8 +95,10 @@ unsigned ps_worker_id(const struct ps_worker *worker);
 /* Returns whether the reload in progress removes this channel: then the channel must become empty first, even if it
  * is durable. */
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* Returns whether the agent stops: no plan follows. */
+/* Returns whether the components that close drain as in a stop: no plan follows, or the agent stops behind it. */
 bool ps_worker_stops(const struct ps_worker *worker);
+/* Returns whether a reload is in progress that keeps this channel. */
+bool ps_worker_keeps(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* See ps_plan_rereads. */
 bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the sink may put dead letters into their channel now: false while that channel is emptied because

@@ -27,6 +27,7 @@ struct ps_worker {
     uint64_t orders_number; /* number of the orders that were taken last */
     struct ps_plan *plan, *next;
     enum ps_phase phase;
+    bool stops; /* ps_orders.stops */
     struct ps_source_runner **sources;
     struct ps_sink_runner **sinks;
     size_t source_count, sink_count;

@@ -225,6 +225,7 @@ void ps_worker_take_orders(struct ps_worker *worker)
     worker->orders_number = orders->number;
     worker->phase = orders->phase;
     worker->next = orders->next;
+    worker->stops = orders->stops;
     for (struct ps_lease *lease = orders->discard[worker->id], *after; lease != NULL; lease = after) {
         after = lease->next;
         ps_window_release(lease);
@@ -254,7 +255,12 @@ bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channe
 
 bool ps_worker_stops(const struct ps_worker *worker)
 {
-    return worker->phase == PS_PHASE_DRAIN && worker->next == NULL;
+    return worker->phase == PS_PHASE_DRAIN && (worker->next == NULL || worker->stops);
+}
+
+bool ps_worker_keeps(const struct ps_worker *worker, const struct ps_channel_plan *channel)
+{
+    return ps_plan_keeps_channel(worker->next, channel);
 }
 
 bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel)

@@ -159,7 +159,7 @@ static uint64_t events_in(const struct ps_plan *plan, unsigned channels)
 
 /* The agent calls this function while it waits. A phase whose end would lose events is not cut short: the agent gives
  * it the longer of its two times, and reports what was lost after that. */
-static bool hurry(void *argument)
+static unsigned hurry(void *argument)
 {
     struct run *run = argument;
     struct sim *sim = &run->sim;
@@ -177,7 +177,7 @@ static bool hurry(void *argument)
     while (!ps_engine_reached(sim->engine, number)) {
         if (may_end && run->steps >= run->patience) {
             run->cut |= phase == PS_PHASE_DRAIN;
-            return true;
+            return 2;
         }
         sim_step(sim);
         if (++run->steps > STEPS_MAX)
@@ -188,7 +188,7 @@ static bool hurry(void *argument)
         expect_empty_stores(run);
         sim_count_dropped(sim);
     }
-    return false;
+    return 0;
 }
 
 /* Asserts that a component that the agent keeps open is not opened again. */

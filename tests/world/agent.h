@@ -73,7 +73,8 @@ struct drawn_agent {
     bool exactly_once;    /* from Kafka to Kafka */
     struct kafka_reader { /* of a Kafka source */
         bool committed_only, is_static;
-        const char *assignor; /* NULL: the default */
+        const char *assignor;   /* NULL: the default */
+        unsigned fetch_wait_ms; /* after which a broker answers that nothing is there */
     } reader;
     struct file_reader { /* of a source of files */
         unsigned logs;   /* that are followed: 1 or 2 */

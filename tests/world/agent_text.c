@@ -123,7 +123,7 @@ static void put_selector(struct drawn_agent *agent)
 /* The keys of a consumer of `what`, a source or a channel. */
 static void put_reader(struct drawn_agent *agent, const char *what)
 {
-    const struct kafka_reader *reader = &agent->reader;
+    struct kafka_reader *reader = &agent->reader;
     put(agent,
         "a.%s.kafka.bootstrap.servers = " BROKERS "\na.%s.kafka.consumer.group.id = g\n"
         "a.%s.kafka.consumer.auto.offset.reset = earliest\n",
@@ -136,8 +136,11 @@ static void put_reader(struct drawn_agent *agent, const char *what)
         put(agent, "a.%s.kafka.consumer.partition.assignment.strategy = %s\n", what, reader->assignor);
     if (world_below(4) == 0)
         put(agent, "a.%s.kafka.consumer.client.rack = r\n", what);
-    if (world_below(3) == 0)
-        put(agent, "a.%s.kafka.consumer.fetch.max.wait.ms = %u\n", what, one_of(10, 100, 2000));
+    reader->fetch_wait_ms = 500; /* Kafka's default */
+    if (world_below(3) == 0) {
+        reader->fetch_wait_ms = one_of(10, 100, 2000);
+        put(agent, "a.%s.kafka.consumer.fetch.max.wait.ms = %u\n", what, reader->fetch_wait_ms);
+    }
     if (world_below(3) == 0)
         put(agent, "a.%s.kafka.consumer.metadata.max.age.ms = %u\n", what, one_of(1000, 5000, 60000));
     if (world_below(4) == 0)

@@ -436,7 +436,7 @@ static void check_damage(struct run *run)
 
 #define MEMORY_BYTES_MAX (INT64_C(512) << 10) /* statics that libraries keep */
 #define IDLE_CALLS_MAX 20000U                 /* in a minute */
-#define KAFKA_IDLE_CALLS_MAX 800000U          /* three fetches in 10 ms */
+#define CALLS_OF_A_FETCH 64U                  /* each of the few cycles asks each component */
 #define MESSAGES_MAX 200U                     /* warnings and errors of a life of some seconds */
 
 static unsigned count_words(const struct world_life *life, const char *words)
@@ -505,8 +505,10 @@ static void check_idle(struct run *run)
         violated(run, "life %u: event %u arrived when the agent was stopped, and not in the minute before",
                  run->life_count, world->ledger->log[life->settled_at].number);
     uint64_t most = IDLE_CALLS_MAX;
-    if (run->agent.source == SOURCE_KAFKA || run->agent.kafka_channel) /* each sink of a channel reads */
-        most = KAFKA_IDLE_CALLS_MAX * (run->agent.shape == SHAPE_PLAIN ? 1U : 2U);
+    if (run->agent.source == SOURCE_KAFKA || run->agent.kafka_channel) { /* each sink of a channel reads */
+        uint64_t fetches = UINT64_C(3) * 60000 / run->agent.reader.fetch_wait_ms; /* of three brokers */
+        most += CALLS_OF_A_FETCH * fetches * (run->agent.shape == SHAPE_PLAIN ? 1U : 2U);
+    }
     if (run->agent.source == SOURCE_SPOOLDIR) /* it looks at each file of the directory twice a second */
         most += UINT64_C(480) * world->ledger->count;
     if (life->idle_calls > most)
@@ -666,6 +668,8 @@ static bool is_announced(struct run *run, const struct arrival *first, const str
     unsigned life = run->agent.shape == SHAPE_TIER ? 0 : last;
     while (life < last && !(run->lives[life].reloads && run->lives[life].doubled > 0))
         life++;
+    if (run->lives[life].reloads && run->lives[life].end == WORLD_KILLED) /* in front of its account */
+        return true;
     return run->lives[life].reloads && run->lives[life].doubled-- > 0;
 }
 

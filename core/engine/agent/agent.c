@@ -11,6 +11,8 @@
 
 #define OPEN_WAIT_MS 10000U
 #define OPEN_LOOK_MS 100U
+/* Of a reload, when the agent is told to stop meanwhile: for a Kafka source whose brokers do not answer, as in a stop. */
+#define LAST_DRAIN_MS 10000U
 
 /* Logs without the log's limit of equal lines: a large agent has more than ten components. */
 static void log_line(void *, const char *text)
@@ -156,9 +158,9 @@ static void account_add(struct ps_agent *agent, struct ps_agent_account *account
 
 /* ---- waiting for workers ---- */
 
-bool ps_agent_patience_ends(const struct ps_agent_patience *patience)
+unsigned ps_agent_told_to_stop(const struct ps_agent_patience *patience)
 {
-    return patience->hurry != NULL && patience->hurry(patience->argument);
+    return patience->stops != NULL ? patience->stops(patience->argument) : 0;
 }
 
 void ps_agent_rest(void)
@@ -171,7 +173,7 @@ static void rest_in_wait(uint64_t *said_ns, uint64_t complain_ms, const struct p
                          const char *complaint)
 {
     uint64_t now_ns = ps_clock_now().mono_ns;
-    ps_agent_patience_ends(patience);
+    (void)ps_agent_told_to_stop(patience);
     if (now_ns - *said_ns >= complain_ms * PS_NS_PER_MS) {
         *said_ns = now_ns;
         ps_log(PS_LOG_WARN, "agent", "%s", complaint);
@@ -196,17 +198,28 @@ static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t t
                         const struct ps_agent_patience *patience)
 {
     uint64_t began_ns = ps_clock_now().mono_ns, said_ns = began_ns;
+    bool stops = false;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
     for (unsigned turn = 0;;) {
         if (ps_engine_reached(agent->engine, number)) {
             if (++turn == 2)
                 return true;
-            number = ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
+            number = stops ? ps_engine_order_last_drain(agent->engine, agent->plan, next)
+                           : ps_engine_order(agent->engine, PS_PHASE_DRAIN, agent->plan, next);
             continue;
         }
         uint64_t now_ns = ps_clock_now().mono_ns;
-        if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || ps_agent_patience_ends(patience))
+        unsigned told = ps_agent_told_to_stop(patience);
+        if (now_ns - began_ns >= timeout_ms * PS_NS_PER_MS || told > 1)
             return false;
+        if (told > 0 && next != NULL && !stops) {
+            stops = true;
+            turn = 0;
+            number = ps_engine_order_last_drain(agent->engine, agent->plan, next);
+            uint64_t limit_ms = (now_ns - began_ns) / PS_NS_PER_MS + LAST_DRAIN_MS;
+            if (ps_agent_keeps_every_channel(agent, next) && timeout_ms > limit_ms)
+                timeout_ms = limit_ms;
+        }
         if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
             uint64_t batches = ps_engine_batches_out(agent->engine);
             said_ns = now_ns;
@@ -381,7 +394,7 @@ static void exchange_plans(struct ps_agent *agent, struct ps_plan *next,
     agent->exchanging = true;
     uint64_t number = ps_engine_order(agent->engine, PS_PHASE_RUN, next, NULL);
     while (!ps_engine_taken(agent->engine, number)) {
-        ps_agent_patience_ends(patience);
+        (void)ps_agent_told_to_stop(patience);
         ps_agent_rest();
     }
     agent->exchanging = false;
@@ -391,9 +404,9 @@ static void exchange_plans(struct ps_agent *agent, struct ps_plan *next,
 }
 
 enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
-                                   bool (*hurry)(void *argument), void *argument, struct ps_err *err)
+                                   unsigned (*stops)(void *argument), void *argument, struct ps_err *err)
 {
-    const struct ps_agent_patience patience = {hurry, argument};
+    const struct ps_agent_patience patience = {stops, argument};
     const struct ps_agent_options *options = &agent->plan->spec->options;
     struct ps_left carried, lost;
     bool keeps = ps_agent_keeps_every_channel(agent, next);
@@ -465,10 +478,10 @@ static uint64_t events_kept(const struct ps_plan *plan)
     return kept;
 }
 
-void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
+void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, unsigned (*stops)(void *argument),
                     void *argument, struct ps_agent_account *account)
 {
-    const struct ps_agent_patience patience = {hurry, argument};
+    const struct ps_agent_patience patience = {stops, argument};
     struct ps_left carried, lost;
     pthread_mutex_lock(&agent->lock);
     agent->stopping = true;
@@ -501,10 +514,10 @@ void ps_agent_destroy(struct ps_agent *agent)
     free(agent);
 }
 
-void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
-                   struct ps_agent_account *account)
+void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, unsigned (*stops)(void *argument),
+                   void *argument, struct ps_agent_account *account)
 {
-    ps_agent_drain(agent, timeout_ms, hurry, argument, account);
+    ps_agent_drain(agent, timeout_ms, stops, argument, account);
     ps_agent_destroy(agent);
 }
 

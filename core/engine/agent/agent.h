@@ -31,10 +31,11 @@ enum ps_status ps_agent_reload_begin(struct ps_agent *agent, struct ps_agent_spe
  * and place are carried over. Other channels are emptied first, while their sources pause; PS_FAIL if that takes
  * longer than penstock.reload.timeout. Owns `next` from now on.
  *
- * `hurry` (may be NULL) is called about every millisecond of waiting. When it returns true, the result is PS_FAIL as
- * long as the old plan is whole; after that point the old plan is no longer drained, and `next` starts immediately. */
+ * `stops` (may be NULL) is called about every millisecond of waiting, and returns how often the agent was told to stop. Once it was, the
+ * result is PS_FAIL as long as the old plan is whole. After that point the components that close drain as in a stop (a sink may go on as long as
+ * it delivers something each half second, a source commits what is delivered), and `next` starts; the second time it starts at once. */
 enum ps_status ps_agent_reload_end(struct ps_agent *agent, struct ps_plan *next,
-                                   bool (*hurry)(void *argument), void *argument, struct ps_err *err);
+                                   unsigned (*stops)(void *argument), void *argument, struct ps_err *err);
 
 /* Counts a reload that failed outside of the functions above. */
 void ps_agent_reload_failed(struct ps_agent *agent, const char *reason);
@@ -54,15 +55,15 @@ struct ps_agent_account {
     bool drained;
 };
 
-/* Drains for at most `timeout_ms`, or until `hurry` returns true; then closes every component. `hurry` (may
- * be NULL) is called about every millisecond of waiting, even after it returned true. Metrics may still be read. */
-void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument),
+/* Drains for at most `timeout_ms`, or until `stops` returns 2 or more; then closes every component. `stops` (may
+ * be NULL) is called about every millisecond of waiting, to the end. Metrics may still be read. */
+void ps_agent_drain(struct ps_agent *agent, uint64_t timeout_ms, unsigned (*stops)(void *argument),
                     void *argument, struct ps_agent_account *account);
 /* Frees the agent, which was drained or never started. Nobody may read its metrics after that. */
 void ps_agent_destroy(struct ps_agent *agent);
 /* Drains the agent, and destroys it. */
-void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, bool (*hurry)(void *argument), void *argument,
-                   struct ps_agent_account *account);
+void ps_agent_stop(struct ps_agent *agent, uint64_t timeout_ms, unsigned (*stops)(void *argument),
+                   void *argument, struct ps_agent_account *account);
 
 const struct ps_plan *ps_agent_plan(const struct ps_agent *agent);
 

@@ -111,7 +111,7 @@ enum ps_status ps_agent_empty_channels(struct ps_agent *agent, struct ps_plan *n
     for (unsigned turn = 0; turn < 2 && emptied; turn++) {
         uint64_t number = ps_engine_order(agent->engine, PS_PHASE_PAUSE, agent->plan, next);
         while (!(emptied = ps_engine_reached(agent->engine, number))) {
-            if (ps_clock_now().mono_ns >= until_ns || ps_agent_patience_ends(patience))
+            if (ps_clock_now().mono_ns >= until_ns || ps_agent_told_to_stop(patience) > 0)
                 break;
             ps_agent_rest();
         }

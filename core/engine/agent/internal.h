@@ -34,12 +34,13 @@ void ps_agent_note_dropped(struct ps_agent *agent, const struct ps_agent_spec *s
 
 #define PS_AGENT_ANSWER_MS 10000U /* after this time the log says why control waits */
 
-/* While control waits, it calls `hurry` about every millisecond; `hurry` may be NULL. */
+/* While control waits, it calls `stops` about every millisecond, which returns how often the agent was told to stop; it may be
+ * NULL. */
 struct ps_agent_patience {
-    bool (*hurry)(void *argument);
+    unsigned (*stops)(void *argument);
     void *argument;
 };
-bool ps_agent_patience_ends(const struct ps_agent_patience *patience);
+unsigned ps_agent_told_to_stop(const struct ps_agent_patience *patience);
 /* Sleeps for a millisecond. */
 void ps_agent_rest(void);
 /* Waits until orders are carried out. Nothing shortens the wait, because the next step needs its result. */

@@ -251,7 +251,7 @@ static void source_note_stop(struct ps_source_runner *runner, const struct ps_no
 {
     uint64_t out_count = ps_window_outstanding(runner->window);
     runner->ending.rereads = false;
-    if (!runner->ending.ends || !ps_source_runner_is_replayable(runner) ||
+    if (!ps_worker_stops(runner->base.worker) || !ps_source_runner_is_replayable(runner) ||
         (out_count == 0 && !runner->waiting))
         return;
     if (runner->ending.out_since_ns == 0 || runner->ending.out_count != out_count) {

@@ -419,13 +419,13 @@ static bool slow_halt(void *plan)
 }
 
 /* Control serves signals and the watchdog here. Until the channel has ended, it does not hold the lock that metrics take. */
-static bool look_meanwhile(void *argument)
+static unsigned look_meanwhile(void *argument)
 {
     if (halts && looks < LOOKS) {
         look(argument);
         looks++;
     }
-    return false;
+    return 0;
 }
 
 /* The strip of such a channel would wait for its thread. */

@@ -203,14 +203,14 @@ static void test_parked_worker(void **state)
 }
 
 /* Called while control waits for the sink to open: until every worker has the new plan, the dump has no components. */
-static bool look_and_open(void *argument)
+static unsigned look_and_open(void *argument)
 {
     if (__atomic_load_n(&gate.reached, __ATOMIC_RELAXED) > 0 && gate.closed != 0) {
         dump();
         if (strstr(gate.text, "they are not in this dump") == NULL)
             gate_set(false);
     }
-    return false;
+    return 0;
 }
 
 static void test_reload(void **state)
