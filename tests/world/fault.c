@@ -204,9 +204,14 @@ static bool strikes(struct fault *fault, enum fault_call call, const struct disk
         hit(fault, call, inode);
         return true;
     }
-    return fault->call == call && (fault->most == 0 || fault->struck < fault->most) &&
-           world_chance(fault->share) &&
-           (fault->below == NULL || (inode != NULL && is_below(inode, fault->below)));
+    if (fault->call != call || (fault->most > 0 && fault->struck >= fault->most) ||
+        !world_chance(fault->share) ||
+        (fault->below != NULL && (inode == NULL || !is_below(inode, fault->below))))
+        return false;
+    if (fault->passes == 0)
+        return true;
+    fault->passes--;
+    return false;
 }
 
 int fault_strikes(enum fault_call call, const struct disk_inode *inode)

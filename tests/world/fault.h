@@ -42,7 +42,7 @@ struct fault {
     struct disk_inode *below; /* a directory, or a file alone; NULL: everywhere */
     uint64_t struck, most;    /* times; most 0: as often as it is asked */
     uint32_t aims;            /* kinds of calls, a bit each; 0: it does not aim */
-    uint32_t passes;          /* calls that it lets pass */
+    uint32_t passes;          /* calls that it lets pass before */
     bool moves;               /* it is one of the place that it hits, and not of all */
     uint64_t lasts_ns;        /* from the call that it hits */
 };

@@ -24,49 +24,6 @@ static void test_bad_keys_are_refused(void **state)
 #define KEY(name) "encryption.keyProvider.keys." name ".keyFile", "/etc/" name
 #define KEYS PROVIDER, NAMES, KEY("k1"), KEY("k2")
 
-/* A user who sets one of these keys wants no plain text: an error in them drops the channel. */
-static void test_mistakes_in_encryption_are_refused(void **state)
-{
-    const struct {
-        const char *const *keys;
-        const char *reason;
-    } mistakes[] = {
-        {PS_KEYS("encryption.activeKey", "k1"), "encryption.keyProvider is missing"},
-        {PS_KEYS(KEYS), "encryption.activeKey is missing"},
-        {PS_KEYS(NAMES), "encryption.activeKey is missing"},
-        {PS_KEYS(KEY("k1")), "encryption.activeKey is missing"},
-        {PS_KEYS(PROVIDER), "encryption.activeKey is missing"},
-        {PS_KEYS("encryption.keyProvider.seed", "x"), "encryption.activeKey is missing"},
-        {PS_KEYS("encryption.cipherProvider", "AESGCM"), "encryption.activeKey is missing"},
-        {PS_KEYS("encryption.activeKey", "k3", KEYS), "k3 is not among"},
-        {PS_KEYS("encryption.activeKey", "k1", KEYS, "encryption.cipherProvider", "ROT13"),
-         "ROT13 is not known"},
-        {PS_KEYS("encryption.activeKey", "k1", PROVIDER, KEY("k1")), "names no key"},
-        {PS_KEYS("encryption.activeKey", "k1", PROVIDER, NAMES, KEY("k1")), "keys.k2.keyFile is missing"},
-        {PS_KEYS("encryption.activeKey", "k1", NAMES, KEY("k1"), KEY("k2"), "encryption.keyProvider",
-                 "VAULT"),
-         "VAULT is not known"},
-    };
-    const char *const *const right[] = {
-        PS_KEYS("encryption.activeKey", "k1", KEYS),
-        PS_KEYS("encryption.activeKey", "k2", KEYS, "encryption.cipherProvider", "AESCTRNOPADDING"),
-        PS_KEYS("encryption.activeKey", "NONE", KEYS),
-    };
-    struct ps_test_stage stage;
-    for (size_t i = 0; i < PS_COUNT_OF(mistakes); i++) {
-        ps_test_stage_init(&stage, &ps_channel_file);
-        assert_int_equal(ps_test_stage_bind(&stage, mistakes[i].keys), PS_FAIL);
-        if (!ps_test_stage_reported(&stage, PS_LOG_ERROR, mistakes[i].reason))
-            fail_msg("not reported: %s", mistakes[i].reason);
-        ps_test_stage_fini(&stage);
-    }
-    for (size_t i = 0; i < PS_COUNT_OF(right); i++) {
-        ps_test_stage_init(&stage, &ps_channel_file);
-        assert_int_equal(ps_test_stage_bind(&stage, right[i]), PS_OK);
-        ps_test_stage_fini(&stage);
-    }
-}
-
 static void test_a_directory_of_flume_is_refused(void **state)
 {
     struct ps_test_stage stage;
@@ -107,7 +64,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_keys_are_refused),
-        cmocka_unit_test(test_mistakes_in_encryption_are_refused),
         cmocka_unit_test_setup_teardown(test_a_directory_of_flume_is_refused, ps_test_folder_setup,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_default_directories_are_flumes, ps_test_folder_setup,

@@ -228,7 +228,7 @@ static int error_named(const char *name)
     return 0;
 }
 
-/* Without a number of times the calls fail until `mend`. */
+/* Without a number of times the calls fail until `mend`; the first AFTER calls pass. */
 enum outcome step_fail(struct scenario *scenario, const struct scenario_step *step)
 {
     static const char *const calls[FAULT_CALLS] = {
@@ -252,7 +252,8 @@ enum outcome step_fail(struct scenario *scenario, const struct scenario_step *st
         return no_path(scenario, words[2]);
     struct fault *fault = fault_add((enum fault_call)call, error, 65536, 0, WORLD_NEVER);
     fault->below = call < FAULT_DISK || call >= FAULT_RESIZE ? below : NULL;
-    fault->most = step->count == 4 ? scenario_number(scenario->script, step, words[3]) : 0;
+    fault->most = step->count > 3 ? scenario_number(scenario->script, step, words[3]) : 0;
+    fault->passes = step->count > 4 ? (uint32_t)scenario_number(scenario->script, step, words[4]) : 0;
     return STEP_DONE;
 }
 

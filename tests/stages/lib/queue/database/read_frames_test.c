@@ -1,4 +1,5 @@
-/* How many rows a frame gets: as many as fit, one byte less and one byte more than a frame included, with headers and without. */
+/* How many rows a frame gets: as many as fit, one byte less and one byte more than a frame included, with headers and without; and none that is
+ * not committed. */
 #include "tests/stages/lib/queue/database/store_support.h"
 
 #define MOST PS_EVENTS_PAYLOAD_BYTES
@@ -82,10 +83,41 @@ static void test_a_full_frame(void **state)
     end_memory();
 }
 
+/* Events of a transaction that is under way are not read, behind others or alone. */
+static void test_an_open_transaction(void **state)
+{
+    uint32_t count;
+    begin_memory();
+    assert_true(open_store(&err));
+    for (unsigned before = 0; before < 2; before++) {
+        for (unsigned i = 0; i < before; i++)
+            put(10, false);
+        assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
+        put(10, false);
+        put(10, false);
+        for (unsigned i = 0; i < before; i++) {
+            struct ps_store_frame frame = {.blocks = &blocks};
+            assert_int_equal(ps_database_store.feed(store, &frame, &err), PS_STORE_FED);
+            assert_int_equal(frame.count, 1);
+            ps_database_store.release(&frame);
+            ps_database_store.take(store, &frame);
+        }
+        struct ps_store_frame frame = {.blocks = &blocks};
+        assert_int_equal(ps_database_store.feed(store, &frame, &err), PS_STORE_EMPTY);
+        assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
+        assert_true(feed(&count) > 0);
+        assert_int_equal(count, 2);
+    }
+    ps_database_store.close(store);
+    end_memory();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_full_frame, ps_test_folder_setup, ps_test_folder_teardown),
+        cmocka_unit_test_setup_teardown(test_an_open_transaction, ps_test_folder_setup,
+                                        ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,11 +1,9 @@
-/* A COMMIT that fails although it was carried out, and one that fails and was not: an event is promised if and only if
- * it is there, all accounts are exact, and each event is fed once, after a second failure too. */
-#include <sqlite3.h>
+/* A COMMIT that fails although it was carried out: its events are promised, all accounts are exact, and each event is fed once, after a
+ * second failure too. */
 #include <unistd.h>
 
 #include "core/log/log.h"
 #include "tests/stages/lib/queue/database/store_support.h"
-#include "tests/support/system_calls.h"
 
 static struct ps_err err;
 static unsigned next;          /* the number of the next event that is appended */
@@ -127,179 +125,10 @@ static void test_carried_out(void **state)
     end_store();
 }
 
-/* ---- a disk that cannot be written ---- */
-
-static sqlite3_vfs failing;
-static sqlite3_vfs *machine;
-static const sqlite3_io_methods *kinds[4];
-static sqlite3_io_methods methods[4];
-static int (*machine_write)(sqlite3_file *file, const void *from, int length, sqlite3_int64 offset);
-static bool is_full, cannot_open;
-
-static int write_or_fail(sqlite3_file *file, const void *from, int length, sqlite3_int64 offset)
-{
-    return is_full ? SQLITE_FULL : machine_write(file, from, length, offset);
-}
-
-static int open_failing(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out)
-{
-    int code = cannot_open ? SQLITE_CANTOPEN : machine->xOpen(machine, name, file, flags, out);
-    if (code != SQLITE_OK || file->pMethods == NULL)
-        return code;
-    unsigned kind = 0;
-    while (kinds[kind] != NULL && kinds[kind] != file->pMethods)
-        assert_true(++kind < PS_COUNT_OF(kinds));
-    machine_write = file->pMethods->xWrite;
-    kinds[kind] = file->pMethods;
-    methods[kind] = *file->pMethods;
-    methods[kind].xWrite = write_or_fail;
-    file->pMethods = &methods[kind];
-    return SQLITE_OK;
-}
-
-static void begin_full_disk(void)
-{
-    machine = sqlite3_vfs_find(NULL);
-    failing = *machine;
-    failing.zName = "full";
-    failing.xOpen = open_failing;
-    failing.pNext = NULL;
-    assert_int_equal(sqlite3_vfs_register(&failing, 1), SQLITE_OK);
-}
-
-/* The file is removed, or another one has its name, after a renewal that could not connect: the next renewal that connects
- * reports it, and begins a new store. Events delivered from the old one are not removed from the new one. */
-static void test_replaced_out_of_reach(void **state)
-{
-    begin_full_disk();
-    begin_store();
-    for (unsigned round = 0; round < 2; round++) {
-        promise(400);
-        take_all();
-        promise(40);
-        is_full = true;
-        assert_true(append(next, 45) > 0);
-        assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
-        cannot_open = true;
-        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
-        assert_int_equal(unlink(settings.database.path), 0);
-        if (round > 0) /* round 1: an empty file, which is a new database */
-            fclose(fopen(settings.database.path, "w"));
-        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
-        is_full = cannot_open = false;
-        uint64_t errors = ps_log_count(PS_LOG_ERROR);
-        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
-        assert_int_equal(ps_log_count(PS_LOG_ERROR), errors + 1);
-        lost++;
-        events = bytes = 0;
-        taken = next;
-        expect_accounts();
-        promise(60);
-        take_all();
-    }
-    lost = 0; /* counted from the opening */
-    assert_int_equal(ps_database_store.sync(store, &err), PS_OK);
-    ps_database_store.close(store);
-    if (!open_store(&err))
-        fail_msg("%s", err.text);
-    promised = 0;
-    end_store();
-    sqlite3_vfs_unregister(&failing);
-}
-
-/* The backlog is fed while the disk is full; frames that could not be committed are appended again. */
-static void test_not_carried_out(void **state)
-{
-    begin_full_disk();
-    begin_store();
-    for (unsigned round = 0; round < 3; round++) {
-        promise(400); /* of several frames, as they are fed */
-        promise(400);
-        assert_true(take());
-        is_full = true;
-        assert_true(append(next, 45) > 0);
-        assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
-        expect_accounts();
-        assert_true(take());
-        cannot_open = true;
-        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
-        expect_accounts();
-        assert_false(take());
-        is_full = cannot_open = false;
-        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
-        expect_accounts();
-        promise(45);
-        assert_true(take());
-        if (round > 0)
-            take_all();
-    }
-    end_store();
-    sqlite3_vfs_unregister(&failing);
-}
-
-/* The disk is full, and more was delivered than one transaction removes: all of it is removed, and nothing else. */
-static void test_much_was_delivered(void **state)
-{
-    begin_full_disk();
-    begin_store();
-    for (unsigned round = 0; round < 2; round++) {
-        for (unsigned i = 0; i < 5; i++)
-            promise(400);
-        for (unsigned i = 0; i < 19; i++)
-            assert_true(take());
-        is_full = true;
-        (void)append(next, 45);
-        assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
-        is_full = false;
-        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
-        expect_accounts();
-        ps_database_store.close(store);
-        if (!open_store(&err))
-            fail_msg("%s", err.text);
-        promised = 0;
-        expect_accounts();
-    }
-    end_store();
-    sqlite3_vfs_unregister(&failing);
-}
-
-/* For a moment stat() of the file fails: afterwards the database is the same one, and nothing comes again. */
-static void test_a_name_that_cannot_be_looked_at(void **state)
-{
-    static const int errors[] = {EACCES, EIO, ENOMEM};
-    begin_full_disk();
-    begin_store();
-    for (unsigned round = 0; round < PS_COUNT_OF(errors); round++) {
-        promise(400);
-        promise(400);
-        assert_true(take());
-        is_full = true;
-        (void)append(next, 45);
-        assert_int_equal(ps_database_store.sync(store, &err), PS_FAIL);
-        is_full = false;
-        ps_test_call_broken = "stat";
-        ps_test_call_error = errors[round];
-        assert_int_equal(ps_database_store.renew(store, &err), PS_FAIL);
-        ps_test_call_broken = NULL;
-        assert_int_equal(ps_database_store.renew(store, &err), PS_OK);
-        expect_accounts();
-        assert_true(take());
-    }
-    end_store();
-    sqlite3_vfs_unregister(&failing);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_name_that_cannot_be_looked_at, ps_test_folder_setup,
-                                        ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_carried_out, ps_test_folder_setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_much_was_delivered, ps_test_folder_setup,
-                                        ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_not_carried_out, ps_test_folder_setup, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_replaced_out_of_reach, ps_test_folder_setup,
-                                        ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

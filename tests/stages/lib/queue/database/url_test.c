@@ -28,13 +28,6 @@ static void test_derby(void **state)
     assert_string_equal(read_url("jdbc:derby:a%20b").name, "a%20b"); /* Derby has no such codes */
 }
 
-static void test_sqlite(void **state)
-{
-    struct ps_jdbc_url url = read_url("jdbc:sqlite:/tmp/x.db?journal_mode=WAL");
-    assert_true(url.create && !url.derby);
-    assert_string_equal(url.name, "/tmp/x.db");
-}
-
 static void test_postgres(void **state)
 {
     struct ps_jdbc_url url = read_url("jdbc:postgresql://db.example.com/events");
@@ -59,38 +52,6 @@ static void test_postgres(void **state)
     assert_string_equal(read_url("JDBC:PostgreSQL://h/%zz%").name, "%zz%");
 }
 
-/* Names that SQLite takes for a database in memory, which would keep nothing. */
-static void test_no_file_of_sqlite(void **state)
-{
-    static const char *const urls[] = {"jdbc:sqlite:", "jdbc:sqlite:?a=b",
-                                       "jdbc:sqlite::memory:", "jdbc:sqlite:file:x"};
-    for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
-        struct ps_jdbc_url url;
-        err = (struct ps_err){.length = 0};
-        assert_int_equal(ps_jdbc_url_read(ps_test_arena(), urls[i], &url, &err), PS_FAIL);
-        if (strstr(err.text, "no name of a file") == NULL)
-            fail_msg("%s: %s", urls[i], err.text);
-    }
-}
-
-/* Names of Derby's databases that are not directories in which files can be written. */
-static void test_other_derbys(void **state)
-{
-    static const char *const urls[][2] = {{"jdbc:derby:memory:x", "keeps nothing"},
-                                          {"jdbc:derby:classpath:x", "cannot be written"},
-                                          {"jdbc:derby:jar:(/x.jar)y", "cannot be written"},
-                                          {"jdbc:derby://h/x", "network server"},
-                                          {"jdbc:derby:", "no name of a database"},
-                                          {"jdbc:derby:directory:;create=true", "no name of a database"}};
-    for (size_t i = 0; i < PS_COUNT_OF(urls); i++) {
-        struct ps_jdbc_url url;
-        err = (struct ps_err){.length = 0};
-        assert_int_equal(ps_jdbc_url_read(ps_test_arena(), urls[i][0], &url, &err), PS_FAIL);
-        if (strstr(err.text, urls[i][1]) == NULL)
-            fail_msg("%s: %s", urls[i][0], err.text);
-    }
-}
-
 /* Every length of a URL is read within its bytes (the sanitizers look). */
 static void test_cut_urls(void **state)
 {
@@ -109,9 +70,9 @@ static void test_cut_urls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_derby),    cmocka_unit_test(test_other_derbys),
-        cmocka_unit_test(test_sqlite),   cmocka_unit_test(test_no_file_of_sqlite),
-        cmocka_unit_test(test_postgres), cmocka_unit_test(test_cut_urls),
+        cmocka_unit_test(test_derby),
+        cmocka_unit_test(test_postgres),
+        cmocka_unit_test(test_cut_urls),
     };
     return cmocka_run_group_tests(tests, ps_test_arena_setup, ps_test_arena_teardown);
 }

@@ -1,5 +1,4 @@
-/* A lease on disk: random events and headers, written and read in both ways; damaged payloads never lead
- * outside the payload. */
+/* A lease on disk: what no frame can hold is cut, damaged payloads never lead outside the payload, and names of one hash cost what other names cost. */
 #include "stages/lib/queue/segment/events.h"
 
 #include "core/flow/bump.h"
@@ -96,122 +95,6 @@ static void give(struct ps_batch *batch)
     ps_batch_give(batch);
 }
 
-static void assert_same_event(const struct ps_batch *batch, const struct ps_event *event,
-                              const struct ps_batch *other, const struct ps_event *read)
-{
-    assert_int_equal(event->body_length, read->body_length);
-    assert_memory_equal(event->body, read->body, event->body_length);
-    struct ps_header_cursor cursor = ps_headers_begin(batch, event);
-    const struct ps_header *header;
-    unsigned count = 0, count_read = 0;
-    while ((header = ps_headers_next(&cursor)) != NULL) {
-        struct ps_slice value;
-        assert_true(ps_event_header(other, read, header->name, &value));
-        assert_int_equal(value.length, header->value_length);
-        assert_memory_equal(value.data, header->value, header->value_length);
-        count++;
-    }
-    cursor = ps_headers_begin(other, read);
-    while (ps_headers_next(&cursor) != NULL)
-        count_read++;
-    assert_int_equal(count, count_read);
-}
-
-/* Encodes the lease in frames, decodes each into a batch, and compares. */
-static unsigned round_trip(struct fixture *fixture, const struct ps_lease *lease)
-{
-    struct ps_events_encoder encoder = {.bytes = NULL};
-    uint32_t position = 0, checked = 0;
-    unsigned frames = 0;
-    while (position < lease->count) {
-        uint32_t from = position;
-        const char *payload = ps_events_encode(&encoder, lease, &position);
-        assert_int_equal(position - from, encoder.count);
-        assert_true(encoder.count == 1 || encoder.length <= PS_EVENTS_PAYLOAD_BYTES);
-        struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
-        uint32_t room;
-        bool own = encoder.length > PS_BLOCK_BYTES;
-        char *bytes = own ? ps_batch_alloc(batch, (uint32_t)encoder.length)
-                          : ps_batch_reserve(batch, (uint32_t)encoder.length, &room);
-        assert_non_null(bytes);
-        memcpy(bytes, payload, encoder.length);
-        if (!own)
-            ps_batch_commit(batch, (uint32_t)encoder.length);
-        assert_int_equal(ps_events_decode(batch, bytes, encoder.length), PS_EVENTS_OK);
-        assert_int_equal(batch->count, encoder.count);
-        assert_int_equal(batch->body_bytes, encoder.body_bytes);
-        for (uint32_t i = 0; i < batch->count; i++, checked++)
-            assert_same_event(lease->batch, ps_lease_event(lease, checked), batch, &batch->events[i]);
-        give(batch);
-        frames++;
-    }
-    ps_events_encoder_fini(&encoder);
-    assert_int_equal(checked, lease->count);
-    return frames;
-}
-
-static void test_round_trip(void **state)
-{
-    struct fixture *fixture = *state;
-    static const uint32_t bodies[] = {0, 10, 300, 5000, PS_BLOCK_BYTES};
-    for (unsigned i = 0; i < TRIES; i++) {
-        struct ps_batch *batch =
-            make_batch(fixture, 1 + (uint32_t)pick(fixture, PS_BATCH_EVENTS_MAX),
-                       bodies[pick(fixture, PS_COUNT_OF(bodies))], (unsigned)pick(fixture, 3) * 400);
-        round_trip(fixture, ps_batch_chain(batch));
-        give(batch);
-    }
-}
-
-static void test_an_event_longer_than_a_block_has_its_own_frame(void **state)
-{
-    struct fixture *fixture = *state;
-    static char body[PS_BLOCK_BYTES + 100];
-    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
-    assert_non_null(ps_batch_add_copy(batch, "a", 1));
-    assert_non_null(ps_batch_add_copy(batch, body, sizeof body));
-    assert_non_null(ps_batch_add_copy(batch, "b", 1));
-    ps_batch_close(batch);
-    assert_int_equal(round_trip(fixture, ps_batch_chain(batch)), 3);
-    give(batch);
-}
-
-static void test_only_the_rows_of_the_lease(void **state)
-{
-    struct fixture *fixture = *state;
-    uint64_t keep[PS_BATCH_EVENTS_MAX / 64] = {0x5};
-    struct ps_batch *batch = make_batch(fixture, 10, 20, 5);
-    assert_true(ps_lease_filter_bits(ps_batch_chain(batch), keep));
-    assert_int_equal(ps_batch_chain(batch)->count, 2);
-    round_trip(fixture, ps_batch_chain(batch));
-    give(batch);
-}
-
-/* A payload that fits into lent memory is made there, once; elsewhere it has the same bytes. */
-static void test_lent_memory(void **state)
-{
-    struct fixture *fixture = *state;
-    struct ps_events_encoder encoder = {.bytes = NULL}, plain = {.bytes = NULL};
-    static char lent[PS_EVENTS_PAYLOAD_BYTES];
-    for (unsigned i = 0; i < TRIES; i++) {
-        struct ps_batch *batch =
-            make_batch(fixture, 1 + (uint32_t)pick(fixture, 20), (uint32_t)pick(fixture, 500), 30);
-        uint32_t position = 0, plain_position = 0;
-        const char *wanted = ps_events_encode(&plain, ps_batch_chain(batch), &plain_position);
-        size_t room = pick(fixture, 2) == 0 ? sizeof lent : pick(fixture, 2 * plain.length);
-        ps_events_lend(&encoder, lent, room);
-        const char *payload = ps_events_encode(&encoder, ps_batch_chain(batch), &position);
-        assert_int_equal(encoder.length, plain.length);
-        assert_memory_equal(payload, wanted, plain.length);
-        assert_true((payload == lent) == (plain.length <= room));
-        position = 0;
-        assert_ptr_not_equal(ps_events_encode(&encoder, ps_batch_chain(batch), &position), lent);
-        give(batch);
-    }
-    ps_events_encoder_fini(&encoder);
-    ps_events_encoder_fini(&plain);
-}
-
 /* An event that no frame can hold (its interceptors copied the body into headers) is cut, and counted: the end of its body, then the
  * newest headers. */
 static void test_what_no_frame_holds_is_cut(void **state)
@@ -305,11 +188,6 @@ static void test_names_of_one_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_round_trip, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_event_longer_than_a_block_has_its_own_frame, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_only_the_rows_of_the_lease, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lent_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_no_frame_holds_is_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damage_stays_inside, set_up, tear_down),
         cmocka_unit_test(test_names_of_one_hash),

@@ -1,5 +1,4 @@
-/* The copy of a log's file without its unreadable blocks: which calls of the system may fail, and which bytes are given up. A copy that is said to be
- * there is whole and synced. */
+/* The copy of a log's file without its unreadable blocks: which bytes are given up, and for which errors. */
 #include "stages/lib/queue/segment/give_up.h"
 
 #include <errno.h>
@@ -127,29 +126,6 @@ static enum ps_status give_up(const char *target, struct ps_err *err)
     return status;
 }
 
-/* Each call that fails has its reason. A file that is only read needs the first two calls. */
-static void test_calls_that_fail(void **unused)
-{
-    static const char *const reasons[CALLS] = {
-        [OPEN_FROM] = "from cannot be opened: Input", [SIZE] = "from cannot be opened: Input",
-        [OPEN_TO] = "to cannot be made: Input",       [ALLOCATE] = "to cannot be made: Input",
-        [WRITE] = "to cannot be written: Input",      [SYNC] = "to cannot be written: Input"};
-    for (broken = 0; broken < CALLS; broken++) {
-        struct ps_err err = {.length = 0}, second = {.length = 0};
-        (void)unlink(to);
-        assert_int_equal(give_up(to, &err), PS_FAIL);
-        if (strstr(err.text, reasons[broken]) == NULL)
-            fail_msg("call %u: %s", broken, err.text);
-        assert_int_equal(give_up(NULL, &second), broken > SIZE ? PS_OK : PS_FAIL);
-        if (broken <= SIZE)
-            assert_non_null(strstr(second.text, reasons[broken]));
-    }
-    struct ps_err err = {.length = 0};
-    ps_test_folder_append("to", "x", 1); /* a file that is there is not written over */
-    assert_int_equal(give_up(to, &err), PS_FAIL);
-    assert_non_null(strstr(err.text, "to cannot be made: File exists"));
-}
-
 /* The copy has all bytes but those of bad blocks, which are zero; each run of bad blocks is one gap. */
 static void expect_copy(void)
 {
@@ -221,19 +197,12 @@ static void test_gaps(void **unused)
     }
 }
 
-static void test_empty_file(void **unused)
-{
-    struct ps_err err = {.length = 0};
-    assert_int_equal(truncate(from, 0), 0);
-    assert_int_equal(give_up(to, &err), PS_OK);
-    assert_int_equal(sync_count, 1);
-    assert_int_equal(access(to, F_OK), 0);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, ps_test_folder_teardown)
-    const struct CMUnitTest tests[] = {TEST(calls_that_fail), TEST(gaps), TEST(errors_that_are_not_the_disks),
-                                       TEST(empty_file)};
+    const struct CMUnitTest tests[] = {
+        TEST(gaps),
+        TEST(errors_that_are_not_the_disks),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* A log of which more ranges were delivered than a state has room for, while the disk fails, is full or damaged. */
+/* A log of which more ranges were delivered than a state has room for, while the disk fails or is full. */
 #include "tests/stages/lib/queue/segment/lossy_log.h"
 
 #include <errno.h>
@@ -85,92 +85,6 @@ static void append_and_take(uint64_t number, uint32_t length)
     take(number);
 }
 
-/* After the state could not be written it is written again when the time comes, although little was appended. */
-static void test_the_state_is_tried_again(void **state)
-{
-    uint64_t next = make_ranges(PS_STATE_RANGES_MAX + 5);
-    snprintf(disk.unwritable, sizeof disk.unwritable, "/state/state");
-    for (unsigned i = 0; i < 8; i++)
-        append_and_take(next++, LONG_BYTES);
-    lossy_log_sync(lg);
-    for (uint64_t wait_ns = 3 * PS_NS_PER_S; wait_ns <= 12 * PS_NS_PER_S; wait_ns *= 2) {
-        uint64_t now_ns = ps_clock_ns(CLOCK_MONOTONIC);
-        assert_in_range(lg->state.retry_ns, now_ns, now_ns + wait_ns);
-        assert_int_equal(lg->state.retry_wait_ns, wait_ns);
-        lg->state.retry_ns -= wait_ns;
-        lossy_log_sync(lg);
-    }
-    size_t before = lg->count;
-    disk.unwritable[0] = '\0';
-    lossy_log_sync(lg);
-    assert_int_equal(lg->count, before);
-    lg->state.retry_ns -= 24 * PS_NS_PER_S;
-    lossy_log_sync(lg);
-    assert_in_range(lg->count, 1, before - 2);
-    assert_int_equal(lg->state.retry_ns, 0);
-    end_log();
-}
-
-/* The ranges have room again before the time comes: the state is written, and no later failure waits for that time. */
-static void test_the_time_is_forgotten(void **state)
-{
-    struct ps_err err = {0};
-    uint64_t next = make_ranges(PS_STATE_RANGES_MAX + 1);
-    snprintf(disk.unwritable, sizeof disk.unwritable, "/state/state");
-    for (unsigned i = 0; i < 8; i++)
-        append_and_take(next++, LONG_BYTES);
-    lossy_log_sync(lg);
-    assert_true(lg->state.retry_ns > 0);
-    disk.unwritable[0] = '\0';
-    reopen();
-    snprintf(disk.unwritable, sizeof disk.unwritable, "/state/state");
-    append(10);
-    lossy_log_sync(lg);
-    assert_true(lg->state.retry_ns > 0);
-    disk.unwritable[0] = '\0';
-    take(1);
-    take(3);
-    assert_in_range(lg->taken.count, 1, PS_STATE_RANGES_MAX);
-    assert_int_equal(ps_segment_log_renew(lg, &err), PS_OK); /* writes the state */
-    assert_int_equal(lg->state.retry_ns, 0);
-    end_log();
-}
-
-/* A call fails in the sync that has the last deliveries. After the renewal nothing more is appended, and the process dies: the frames do
- * not come again, even if some were delivered between the failure and the renewal. */
-static void test_the_last_deliveries(void **state)
-{
-    bool whole = false;
-    for (unsigned at = 1; !whole; at++) {
-        struct ps_err err = {0};
-        uint64_t next = make_ranges(PS_STATE_RANGES_MAX + 5);
-        append(10);
-        append(10);
-        append(10);
-        lossy_log_sync(lg);
-        take(next);
-        lossy_log_sync(lg);
-        take(next + 1);
-        disk.fail_at = disk.changes + at;
-        disk.fail_errno = EIO;
-        bool written = at % 2 == 0 || ps_segment_log_write(lg, &err) == PS_OK;
-        if (!written || ps_segment_log_sync(lg, &err) != PS_OK) {
-            take(next + 2);
-            while (ps_segment_log_renew(lg, &err) != PS_OK)
-                assert_true(disk.changes < disk.fail_at + 100);
-        } else {
-            whole = disk.changes < disk.fail_at;
-            disk.fail_at = 0;
-            take(next + 2);
-            lossy_log_sync(lg);
-        }
-        disk.fail_at = 0;
-        reopen();
-        expect_odd(next);
-        end_log();
-    }
-}
-
 /* A delivery is on the disk, but could not be synced, and the next frame is delivered before the log can be renewed: neither comes again. */
 static void test_a_delivery_before_the_renewal(void **state)
 {
@@ -241,77 +155,6 @@ static void test_full_disk(void **state)
     full_disk(true);
 }
 
-/* The process dies on the full disk, after segments went: some frames come again, and none is lost. */
-static void test_dies_on_a_full_disk(void **state)
-{
-    struct ps_err err = {0};
-    struct ps_segment_place place;
-    const unsigned ranges = PS_STATE_RANGES_MAX + 50;
-    uint64_t next = make_ranges(ranges), wanted = 1;
-    unsigned again = 0;
-    snprintf(disk.unwritable, sizeof disk.unwritable, "/state/state");
-    for (unsigned i = 0; i < 8; i++)
-        append_and_take(next + i, LONG_BYTES);
-    lossy_log_sync(lg);
-    disk.unwritable[0] = '\0';
-    disk.allocate_max = 1;
-    assert_int_equal(ps_segment_log_renew(lg, &err), PS_FAIL);
-    disk.allocate_max = 0;
-    reopen();
-    assert_int_equal(report_count, 0);
-    uint64_t events = lg->events;
-    while (ps_segment_log_feed(lg, &place, NULL) == PS_SEGMENT_FED) {
-        again += place.number != wanted;
-        wanted += place.number == wanted ? 2 : 0;
-    }
-    assert_int_equal(wanted, next);
-    assert_in_range(again, 1, 60);
-    assert_int_equal(events, ranges + again);
-    end_log();
-}
-
-/* The ranges that the state has no room for are longer than a segment: nevertheless many syncs use the same segment. */
-static void test_ranges_longer_than_a_segment(void **state)
-{
-    uint64_t next = make_ranges(4500), before = lg->last_name;
-    for (unsigned i = 0; i < 40; i++)
-        append_and_take(next++, 500);
-    lossy_log_sync(lg);
-    assert_in_range(lg->last_name - before, 0, 4);
-    reopen();
-    assert_int_equal(report_count, 0);
-    for (uint64_t number = 1; number <= 9000; number += 2)
-        feed(number);
-    end_log();
-}
-
-/* The ranges that the state has no room for are damaged on the disk: that is reported, because their frames come again. */
-static void test_damaged_ranges(void **state)
-{
-    for (unsigned byte = 0; byte < 2; byte++) { /* in the head, and in the payload */
-        struct ps_err err = {0};
-        char path[PS_SEGMENT_PATH_BYTES];
-        struct ps_segment_state saved = {.ranges = calloc(PS_STATE_RANGES_MAX, sizeof *saved.ranges)};
-        uint64_t next = make_ranges(PS_STATE_RANGES_MAX + 5);
-        append(10);
-        lossy_log_sync(lg);
-        assert_int_equal(ps_segment_state_load(lg, &saved, &err), PS_SEGMENT_READ_WHOLE);
-        ps_segment_path(path, "/a", saved.segment);
-        free(saved.ranges);
-        struct lossy_file *file = lossy_find(&disk, path);
-        assert_non_null(file);
-        lossy_log_kill(lg);
-        lossy_restart(&disk, NULL);
-        file->now[saved.offset + (byte == 0 ? 5 : PS_FRAME_HEAD_BYTES)] ^= 1;
-        open_log();
-        assert_int_equal(report_count, 1);
-        assert_non_null(
-            strstr(reports[0], "they had numbers of delivered frames, which may be delivered again"));
-        assert_in_range(lg->events, next / 2 + 5, next / 2 + 10);
-        end_log();
-    }
-}
-
 /* The power goes at any call while a full disk gets space: no waiting frame is lost. */
 static void test_power_goes_on_a_full_disk(void **state)
 {
@@ -351,15 +194,9 @@ static void test_power_goes_on_a_full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_state_is_tried_again),
-        cmocka_unit_test(test_the_time_is_forgotten),
-        cmocka_unit_test(test_the_last_deliveries),
         cmocka_unit_test(test_a_delivery_before_the_renewal),
         cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_dies_on_a_full_disk),
         cmocka_unit_test(test_power_goes_on_a_full_disk),
-        cmocka_unit_test(test_ranges_longer_than_a_segment),
-        cmocka_unit_test(test_damaged_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
