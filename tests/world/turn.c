@@ -14,7 +14,7 @@
 #define HAIR_NS_MAX 1500U /* a call takes less than this */
 
 struct thread {
-    bool used, runnable, ended, detached, joined;
+    bool used, runnable, ended, detached, over;
     const void *key;      /* what it waits for */
     uint64_t deadline_ns; /* of the wait */
     bool woken;
@@ -25,7 +25,7 @@ struct thread {
     char name[16];
     void *(*run)(void *);
     void *argument, *result;
-    struct thread *ending; /* the thread that passed the turn here as its last step; it is joined first */
+    struct thread *ending; /* the thread that passed the turn here as its last step; it is over */
 };
 
 static struct thread threads[TURN_THREADS_MAX];
@@ -170,19 +170,25 @@ static struct thread *choose(void)
     }
 }
 
-/* Lets the real thread of the context that passed the turn here go through libc's last steps. */
+/* Lets the real thread of a context that is over go through libc's last steps. Its identifier may be another's from now on. */
+static void forget(struct thread *other)
+{
+    set_word(&other->may_end);
+    REAL(pthread_join);
+    real_pthread_join(other->real, NULL);
+    other->used = false;
+}
+
+/* The context that passed the turn here as its last step is over. */
 static void bury(void)
 {
     struct thread *other = self->ending;
     if (other == NULL)
         return;
     self->ending = NULL;
-    set_word(&other->may_end);
-    REAL(pthread_join);
-    real_pthread_join(other->real, NULL);
-    other->joined = true;
+    other->over = true;
     if (other->detached)
-        other->used = false;
+        forget(other);
 }
 
 static void give_turn(struct thread *to)
@@ -347,14 +353,14 @@ int turn_join(pthread_t thread, void **result, uint64_t deadline_ns)
     struct thread *other = find(thread);
     if (other == NULL)
         return ESRCH;
-    while (!other->ended || !other->joined) {
+    while (!other->ended || !other->over) {
         if (deadline_ns <= world->now_ns)
             return ETIMEDOUT;
         turn_wait(other, deadline_ns);
     }
     if (result != NULL)
         *result = other->result;
-    other->used = false;
+    forget(other);
     return 0;
 }
 
@@ -364,7 +370,7 @@ int turn_detach(pthread_t thread)
     if (other == NULL)
         return ESRCH;
     other->detached = true;
-    if (other->ended && other->joined)
-        other->used = false;
+    if (other->ended && other->over)
+        forget(other);
     return 0;
 }
