@@ -51,6 +51,8 @@ static const struct sample {
     {"solr", "url", "http://localhost:8983/solr/events"},
     {NULL, "table", "events"}, /* of HBase's sinks */
     {NULL, "columnFamily", "f"},
+    {"kudu", "masterAddresses", "localhost:7051"},
+    {"kudu", "tableName", "events"},
     {"http", "endpoint", "http://collector.example.com:8080/"},
     {"irc", "nick", "events"},
     {"irc", "chan", "events"},

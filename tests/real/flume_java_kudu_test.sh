@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Needs: flume kudu
-# The KuduSink, which exists only in Java, with penstock and a real Kudu: a real Flume 1.11 and penstock get the same lines and the same keys,
+# The KuduSink in Java (penstock.engine = java) with penstock and a real Kudu: a real Flume 1.11 and penstock get the same lines and the same keys,
 # and then the Java process is killed again and again (KILLS=N). The sink is not on Maven Central: KUDU_SINK=FILE is its jar, compiled from
 # java/kudu-flume-sink of Kudu 1.9.0, which was its last, against the jars of Flume and of Kudu's client.
 # shellcheck source=tests/real/java_sink.sh
@@ -12,7 +12,7 @@ export FLUME_CLASSPATH
 
 for name in flume penstock kill; do ask create $name >"$work/create.log"; done
 sink_keys() { # NAME
-    printf 'a1.sinks.k1.%s\n' "type = org.apache.kudu.flume.sink.KuduSink" "masterAddresses = $(ask url)" "tableName = $1" "batchSize = 50" \
+    printf 'a1.sinks.k1.%s\n' "type = org.apache.kudu.flume.sink.KuduSink" "masterAddresses = $(ask url)" "tableName = $1" "batchSize = 50" "penstock.engine = java" \
         "producer = org.apache.kudu.flume.sink.SimpleKuduOperationsProducer"
 }
 words() { { ask values "$1" || true; } | sed -n 's/^(binary payload="\([^ "]*\).*/\1/p'; }

@@ -34,6 +34,7 @@ static void test_all_are_asked(void **unused)
     }
     for (size_t i = 0; i < PS_COUNT_OF(of_hbase); i++)
         ps_test_asked_elsewhere(of_hbase[i], "tests/real/hbase_sink_test.sh: it needs HBase and ZooKeeper");
+    ps_test_asked_elsewhere(&ps_sink_kudu, "tests/real/kudu_sink_test.sh: it needs Kudu");
 }
 
 /* ---- a far end that refuses ---- */

@@ -2,7 +2,7 @@
  * symbols and aliases, no name twice, unions without unions and without two of one type, and defaults of the field's type. Java opens
  * no container whose schema breaks most of these, and Flume writes none whose schema breaks any.
  *
- * Internal to schema.c, which parses the JSON and calls this on any thread. All return false with the reason. */
+ * Internal to schema.c, which parses the JSON and calls this on any thread; who reads the fields of a datum sees the types. All return false with the reason. */
 #pragma once
 
 #include "stages/lib/avro/schema.h"
@@ -47,6 +47,10 @@ struct ps_avro_schema {
     uint32_t part_count, part_room;
     uint64_t fingerprint;
 };
+
+/* As ps_avro_schema_skip, for a datum of one of the types: the number of a node. In schema.c. */
+bool ps_avro_schema_skip_type(const struct ps_avro_schema *schema, uint32_t type, const uint8_t **at,
+                              const uint8_t *end);
 
 /* Returns false after setting the reason for which the JSON is not a schema. `name`: what is wrong; NULL: nothing has a name. */
 static inline bool ps_avro_schema_is_wrong(struct ps_err *err, const char *what, const char *name)

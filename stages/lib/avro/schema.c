@@ -575,3 +575,11 @@ bool ps_avro_schema_skip(const struct ps_avro_schema *schema, const uint8_t **at
     struct ps_slice body;
     return ps_avro_schema_body(schema, at, end, &body);
 }
+
+bool ps_avro_schema_skip_type(const struct ps_avro_schema *schema, uint32_t type, const uint8_t **at,
+                              const uint8_t *end)
+{
+    struct ps_slice body;
+    struct walk walk = {.steps = STEPS_FREE + (uint64_t)(end - *at), .body = &body};
+    return skip_node(schema, type, at, end, &walk);
+}
