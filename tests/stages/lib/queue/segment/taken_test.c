@@ -103,29 +103,10 @@ static void test_drawn(void **state)
     }
 }
 
-/* More single frames with gaps between them than the list has room for at first, and at each growth; then the gaps. */
-static void test_growth(void **state)
-{
-    memset(model, 0, sizeof model);
-    ps_taken_init(&taken, LOW);
-    for (uint64_t number = LOW + 1; number < LOW + FRAMES; number += 2) {
-        add(number, number);
-        assert_same();
-    }
-    assert_int_equal(taken.count, FRAMES / 2);
-    for (uint64_t number = LOW + FRAMES - 2; number >= LOW; number -= 2) {
-        add(number, number);
-        assert_same();
-    }
-    assert_int_equal(taken.low, LOW + FRAMES);
-    ps_taken_fini(&taken);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drawn),
-        cmocka_unit_test(test_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
