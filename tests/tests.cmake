@@ -251,7 +251,7 @@ if(NOT PS_SANITIZE MATCHES "thread|fuzzer")
   file(GLOB world_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/world/*.c ${CMAKE_SOURCE_DIR}/tests/world/calls/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/*.c
     ${CMAKE_SOURCE_DIR}/tests/world/scenario/*.c
     ${CMAKE_SOURCE_DIR}/tests/world/peers/kafka/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/rpc/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/hadoop/*.c
-    ${CMAKE_SOURCE_DIR}/tests/world/peers/hbase/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/hive/*.c ${CMAKE_SOURCE_DIR}/tests/support/orc_reader.c)
+    ${CMAKE_SOURCE_DIR}/tests/world/peers/hbase/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/hive/*.c ${CMAKE_SOURCE_DIR}/tests/world/peers/kudu/*.c ${CMAKE_SOURCE_DIR}/tests/support/orc_reader.c)
   set_source_files_properties(${world_sources} PROPERTIES COMPILE_OPTIONS "-Wno-unused-parameter;-Wno-missing-prototypes;-U_FORTIFY_SOURCE;-fno-builtin")
   # The world's own allocations never fail; those of the product's code may (tests/world/calls/memory.c).
   set(own __libc)

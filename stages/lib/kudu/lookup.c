@@ -17,7 +17,8 @@ static void end_question(struct ps_kudu_client *client, const char *reason)
         question->failures = 0;
         question->rest_ns = 0;
     } else {
-        (void)snprintf(question->reason, sizeof question->reason, "%s", reason);
+        if (reason != question->reason) /* a master has noted it */
+            (void)snprintf(question->reason, sizeof question->reason, "%s", reason);
         question->rest_ns =
             ps_kudu_now_ns(client) + ps_framed_rest_ns(question->failures++, client->settings.rest_max_ns);
     }

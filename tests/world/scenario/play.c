@@ -70,6 +70,7 @@ static const struct scenario_verb verbs[] = {
     {"hdfs", "[WORD...]", 0, 4, MAY_HAVE_TEXT, step_hdfs, NULL},
     {"hive", "[WORD...]", 0, 4, MAY_HAVE_TEXT, step_hive, NULL},
     {"hbase", "[SERVERS|WORD...]", 0, 3, MAY_HAVE_TEXT, step_hbase, NULL},
+    {"kudu", "[SERVERS|WORD...]", 0, 3, MAY_HAVE_TEXT, step_kudu, NULL},
 };
 
 static const struct scenario_verb conditions[] = {
@@ -84,6 +85,8 @@ static const struct scenario_verb conditions[] = {
     {"rows", "TABLE [sorted|first|unique|has] TEXT", 1, 2, NEEDS_TEXT, NULL, holds_rows},
     {"cell", "ROW COLUMN TEXT", 2, 3, NEEDS_TEXT, NULL, holds_cell},
     {"cells", "NUMBER", 1, 1, NO_TEXT, NULL, holds_cells},
+    {"stored", "NUMBER [repeats]", 1, 2, NO_TEXT, NULL, holds_stored},
+    {"stored_row", "ID TEXT", 1, 2, NEEDS_TEXT, NULL, holds_stored_row},
     {"transactions", "open|committed|aborted NUMBER", 2, 2, NO_TEXT, NULL, holds_transactions},
     {"get", "PORT PATH STATUS [PATTERN]", 3, 3, MAY_HAVE_TEXT, NULL, holds_get},
     {"metric", "NAME LABEL NUMBER|>NUMBER", 3, 3, NO_TEXT, NULL, holds_metric},

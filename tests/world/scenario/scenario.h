@@ -60,6 +60,7 @@ struct kafka_cluster;
 struct hdfs_cluster;
 struct hive_metastore;
 struct hbase_cluster;
+struct kudu_cluster;
 
 /* A request of the scenario's own, and its answer. */
 struct scenario_request {
@@ -95,6 +96,7 @@ struct scenario {
     struct hdfs_cluster *hdfs;   /* NULL: there is none */
     struct hive_metastore *hive; /* NULL: there is none */
     struct hbase_cluster *hbase; /* NULL: there is none */
+    struct kudu_cluster *kudu;   /* NULL: there is none */
 };
 
 /* Reads a script; `variant` takes the place of {each}. Ends the process with FILE:LINE: REASON if there is a mistake. */
@@ -164,6 +166,8 @@ step_function step_hdfs;                                           /* hadoop.c *
 step_function step_kafka;                                          /* kafka.c */
 step_function step_hive;                                           /* hive.c */
 step_function step_hbase;                                          /* hbase.c */
+step_function step_kudu;                                           /* kudu.c */
+condition_function holds_stored, holds_stored_row;
 condition_function holds_rows, holds_transactions, holds_cell, holds_cells;
 condition_function holds_topic, holds_records, holds_committed;
 condition_function holds_log, holds_file, holds_files, holds_names, holds_arrived; /* conditions.c */

@@ -1,67 +1,13 @@
 /* What the servers answer. A request is read with stages/lib/protobuf.h; the messages' fields are those of HBase's Client.proto. */
-#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/protobuf.h"
 #include "tests/world/ledger.h"
 #include "tests/world/peers/hbase/cluster.h"
+#include "tests/world/peers/messages.h"
 
 enum { NEW = 0, GREETED = 1, SILENT = 2 }; /* the state of a connection */
-
-struct out {
-    uint8_t bytes[64 << 10];
-    size_t length;
-};
-
-static void put_raw(struct out *out, const void *bytes, size_t length)
-{
-    if (out->length + length > sizeof out->bytes)
-        world_fatal("an answer of HBase's model is too long");
-    memcpy(out->bytes + out->length, bytes, length);
-    out->length += length;
-}
-
-static void put_number(struct out *out, uint32_t field, uint64_t value)
-{
-    uint8_t bytes[24];
-    put_raw(out, bytes, (size_t)(ps_protobuf_put_number(bytes, field, value) - bytes));
-}
-
-static void put_bytes(struct out *out, uint32_t field, const void *bytes, size_t length)
-{
-    uint8_t head[24];
-    put_raw(out, head, (size_t)(ps_protobuf_put_head(head, field, length) - head));
-    put_raw(out, bytes, length);
-}
-
-static void put_text(struct out *out, uint32_t field, const char *text)
-{
-    put_bytes(out, field, text, strlen(text));
-}
-
-static uint32_t big_endian(const char *from)
-{
-    uint32_t number;
-    memcpy(&number, from, sizeof number);
-    return be32toh(number);
-}
-
-static void put_big_endian(struct out *out, uint32_t number)
-{
-    number = htobe32(number);
-    put_raw(out, &number, sizeof number);
-}
-
-static void answer(struct connection *connection, const struct out *out)
-{
-    uint32_t length = htobe32((uint32_t)out->length);
-    memcpy(connection->out, &length, sizeof length);
-    memcpy(connection->out + 4, out->bytes, out->length);
-    connection->out_length = 4 + out->length;
-    connection->answers_ns = server_draw_answer_ns();
-}
 
 /* ---- ZooKeeper ---- */
 
