@@ -62,6 +62,8 @@ struct tables {
     /* Identity of an event in a transaction whose COMMIT failed; 0: none. */
     int64_t unsure;
     uint64_t unsure_appended;
+    int64_t
+        undone; /* such an event, of which the connection of that COMMIT knows that it is not there; 0: none */
     /* Identities of the last event that was promised, and of the last event that was fed. */
     int64_t last, fed;
     /* The store asks the database for the last identity that the database gave. True if the database has no
@@ -732,8 +734,10 @@ static enum ps_status roll_back(struct tables *tables)
     if (tables->unsure != 0 &&
         tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_ONE], values, note_numbers,
                            &there, &ignored) == PS_OK &&
-        there == 0)
-        tables->unsure = 0; /* the COMMIT was not carried out */
+        there == 0) {
+        tables->undone = tables->unsure; /* the COMMIT was not carried out */
+        tables->unsure = 0;
+    }
     return PS_FAIL;
 }
 
@@ -862,6 +866,26 @@ static enum ps_status look_whether_committed(struct tables *tables, uint64_t eve
     return PS_OK;
 }
 
+/* SQLite has a failed COMMIT in its -wal if only the sync failed, and the next connection finds it carried out: its events are not
+ * promised, and are appended again, so the first ones go. */
+static enum ps_status remove_undone(struct tables *tables, struct ps_err *err)
+{
+    const struct ps_database_value values[] = {number_value(tables->undone), channel_value(tables)};
+    int64_t there = 0;
+    if (tables->undone == 0)
+        return PS_OK;
+    if (tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_ONE], values, note_numbers,
+                           &there, err) != PS_OK)
+        return PS_FAIL;
+    if (there > 0) {
+        PS_ARRAY_GROW(tables->taken, tables->taken_count, tables->taken_room, "events to be removed");
+        tables->taken[tables->taken_count++] =
+            (struct taken_range){tables->last + 1, tables->undone, true, true};
+    }
+    tables->undone = 0;
+    return PS_OK;
+}
+
 /* Starts with another database after the former one is gone: its events are lost, and its identities have no meaning here. */
 static enum ps_status begin_anew(struct tables *tables, struct ps_err *err)
 {
@@ -880,7 +904,7 @@ static enum ps_status begin_anew(struct tables *tables, struct ps_err *err)
     tables->gone = false;
     tables->generation++;
     tables->frames_lost++;
-    tables->fed = tables->unsure = 0;
+    tables->fed = tables->unsure = tables->undone = 0;
     tables->taken_count = 0;
     watch_given(tables);
     ps_promised_mark_write(&tables->mark, tables->last, tables->events);
@@ -898,7 +922,7 @@ static enum ps_status store_renew(void *store, struct ps_err *err)
     disconnect(tables);
     if (connect_to(tables, err) != PS_OK || look_whether_behind(tables, err) != PS_OK ||
         begin_anew(tables, err) != PS_OK || look_whether_committed(tables, events, bytes, err) != PS_OK ||
-        remove_delivered(tables, err) != PS_OK) {
+        remove_undone(tables, err) != PS_OK || remove_delivered(tables, err) != PS_OK) {
         tables->added_events = events;
         tables->added_bytes = bytes;
         return PS_FAIL;
