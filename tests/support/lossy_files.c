@@ -64,10 +64,8 @@ static int lossy_open(void *argument, const char *path, bool create)
         errno = ENOENT;
         return -1;
     }
-    if (!create) {
-        disk->handles++;
+    if (!create)
         return (int)(file - disk->files);
-    }
     if (!changes(disk))
         return -1;
     if (file != NULL) {
@@ -78,7 +76,6 @@ static int lossy_open(void *argument, const char *path, bool create)
     file = &disk->files[disk->count++];
     snprintf(file->path, sizeof file->path, "%s", path);
     file->there = true;
-    disk->handles++;
     return (int)(file - disk->files);
 }
 
@@ -90,52 +87,19 @@ static int lossy_open_direct(void *argument, const char *path)
 
 static int lossy_close(void *argument, int fd)
 {
-    struct lossy_disk *disk = argument;
-    disk->handles--;
     return 0;
-}
-
-/* Returns whether this read must fail: its number is due, or it meets the unreadable range of the file. */
-static bool is_unreadable(const struct lossy_disk *disk, const struct lossy_file *file, size_t length,
-                          uint64_t offset)
-{
-    bool fails = disk->reads == disk->read_fail_at ||
-                 (disk->read_fail_every > 0 && disk->reads % disk->read_fail_every == 0);
-    return fails || (strcmp(disk->unreadable, file->path) == 0 && offset < disk->unreadable_to &&
-                     offset + length > disk->unreadable_from);
 }
 
 static ssize_t lossy_read(void *argument, int fd, void *to, size_t length, uint64_t offset)
 {
     struct lossy_disk *disk = argument;
     const struct lossy_file *file = &disk->files[fd];
-    disk->reads++;
-    if (is_unreadable(disk, file, length, offset)) {
-        errno = EIO;
-        return -1;
-    }
     if (offset >= file->now_length)
         return 0;
     size_t left = file->now_length - offset;
     length = length < left ? length : left;
     memcpy(to, file->now + offset, length);
     return (ssize_t)length;
-}
-
-void lossy_copy(struct lossy_disk *to, const struct lossy_disk *from)
-{
-    *to = *from;
-    for (size_t i = 0; i < to->count; i++) {
-        struct lossy_file *file = &to->files[i];
-        assert_int_equal(file->write_count, 0);
-        file->now = malloc(file->now_length + 1);
-        assert_non_null(file->now);
-        if (file->now_length > 0)
-            memcpy(file->now, from->files[i].now, file->now_length);
-        file->writes = NULL;
-        file->durable = NULL;
-        file->durable_length = 0;
-    }
 }
 
 static void grow(char **bytes, size_t *length, size_t to)
@@ -324,5 +288,5 @@ void lossy_restart(struct lossy_disk *disk, uint64_t *random)
             memcpy(file->now, file->durable, file->durable_length);
         file->now_length = file->durable_length;
     }
-    disk->changes = disk->power_until = disk->fail_at = disk->reads = disk->read_fail_at = 0;
+    disk->changes = disk->power_until = disk->fail_at = 0;
 }

@@ -32,20 +32,12 @@ struct lossy_disk {
     int allocate_errno;    /* error of an allocation above allocate_max; 0: ENOSPC */
     uint64_t fail_at;      /* the change with this number fails, and later ones do not; 0: none */
     int fail_errno;
-    uint64_t reads;        /* calls so far */
-    uint64_t read_fail_at; /* the read with this number fails with EIO, and the next ones do not; 0: none */
-    uint64_t read_fail_every;                /* as do those whose numbers are multiples of this; 0: none */
-    char unreadable[256];                    /* path of a file of which bytes cannot be read .. */
-    uint64_t unreadable_from, unreadable_to; /* .. these */
-    char unwritable[256];                    /* path of a file to which no byte can be written */
-    bool direct;                             /* files can be opened for whole blocks */
-    int64_t handles;                         /* that were opened, and are not closed yet */
+    char unwritable[256]; /* path of a file to which no byte can be written */
+    bool direct;          /* files can be opened for whole blocks */
 };
 
 void lossy_init(struct lossy_disk *disk);
 void lossy_fini(struct lossy_disk *disk);
-/* Makes `to` a disk with the same files; everything on `from` was written, as after lossy_restart. */
-void lossy_copy(struct lossy_disk *to, const struct lossy_disk *from);
 struct ps_segment_files lossy_files(struct lossy_disk *disk);
 /* Starts the machine again. The fate of unsynced bytes is drawn from *random; 0: everything was written, as when
  * only the process died. */

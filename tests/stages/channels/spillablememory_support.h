@@ -83,12 +83,6 @@ static inline struct ps_lease *lease_of(struct ps_test_stage *stage, const char 
     return lease;
 }
 
-static inline enum ps_put offer(struct ps_test_stage *stage, unsigned producer, const char *body)
-{
-    struct ps_lease *lease = lease_of(stage, body);
-    return OPS->put(stage->plan, producer, &lease, &stage->now);
-}
-
 static inline void put(struct ps_test_stage *stage, unsigned producer, const char *body)
 {
     struct ps_lease *lease = lease_of(stage, body);

@@ -1,4 +1,4 @@
-/* A queue in memory: room that sources reserve for events that they promise, and a share of the memory that changes over a reload. */
+/* A queue in memory: room that sources reserve for events that they promise. */
 #include "core/flow/batch_home.h"
 #include "core/flow/bump.h"
 #include "stages/lib/queue/memory.h"
@@ -54,22 +54,6 @@ static void expect(struct ps_lease *lease, uint64_t number)
     assert_non_null(lease);
     assert_int_equal(lease->batch->sequence, number);
     ps_batch_give((struct ps_batch *)(uintptr_t)lease->batch);
-}
-
-/* Leases in the queue stay; an empty memory queue takes any lease. */
-static void test_set_quota(void **state)
-{
-    struct bench bench;
-    bench_init(&bench, 1);
-    assert_true(put(&bench, make_lease(&bench, 1)));
-    struct ps_lease *next = make_lease(&bench, 2);
-    ps_memory_queue_set_quota(bench.memory, 1);
-    assert_false(put(&bench, next));
-    ps_memory_queue_set_quota(bench.memory, 32 << 20);
-    assert_true(put(&bench, next));
-    expect(ps_memory_queue_take(bench.memory, 0), 1);
-    expect(ps_memory_queue_take(bench.memory, 0), 2);
-    bench_fini(&bench);
 }
 
 static bool put_promised(struct bench *bench, uint64_t number)
@@ -134,7 +118,6 @@ static void test_reserved_room(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_set_quota), cmocka_unit_test(test_reserve),
-                                       cmocka_unit_test(test_reserved_room)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reserve), cmocka_unit_test(test_reserved_room)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

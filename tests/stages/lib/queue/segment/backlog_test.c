@@ -20,7 +20,6 @@
 static struct ps_segment_files files; /* the machine's; calls are counted */
 static unsigned opened, expected, reads, reads_before_the_last_is_expected;
 static uint64_t bytes_read;
-static int fail_read_of;
 static unsigned closed, reports;
 
 static int count_open(void *argument, const char *path, bool create)
@@ -46,10 +45,6 @@ static ssize_t count_read(void *argument, int fd, void *to, size_t length, uint6
 {
     reads++;
     reads_before_the_last_is_expected += expected < SEGMENTS;
-    if (fail_read_of > 0 && --fail_read_of == 0) {
-        errno = EIO;
-        return -1;
-    }
     ssize_t got = ps_segment_disk.read(argument, fd, to, length, offset);
     bytes_read += got > 0 ? (uint64_t)got : 0;
     return got;
@@ -108,7 +103,6 @@ static int make_backlog(void **state)
     files.read = count_read;
     opened = closed = expected = reads = reads_before_the_last_is_expected = reports = 0;
     bytes_read = 0;
-    fail_read_of = 0;
     return 0;
 }
 
@@ -160,23 +154,11 @@ static void test_few_calls_and_little_memory(void **state)
     assert_int_equal(closed, opened);
 }
 
-/* One head in the middle cannot be read: the log does not open, and no descriptor is left. */
-static void test_unreadable_head(void **state)
-{
-    struct ps_err err = {0};
-    fail_read_of = SEGMENTS / 2;
-    assert_null(open_log(&err));
-    assert_non_null(strstr(err.text, ".segment cannot be read: Input/output error"));
-    assert_int_equal(opened, SEGMENTS);
-    assert_int_equal(closed, opened);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_few_calls_and_little_memory, make_backlog,
                                         ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_unreadable_head, make_backlog, ps_test_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

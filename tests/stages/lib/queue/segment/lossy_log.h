@@ -69,13 +69,6 @@ static inline enum ps_segment_read lossy_log_load(const struct ps_segment_place 
     return ps_segment_load(&files, place, &sealer, payload, err);
 }
 
-/* Writes the payload of the frame with this number. */
-static inline void lossy_log_payload(char *to, uint64_t number, uint32_t length)
-{
-    for (uint32_t i = 0; i < length; i++)
-        to[i] = (char)(number * 31 + i * 7 + (i >> 8));
-}
-
 /* Appends a frame of one event. */
 static inline void lossy_log_append(struct ps_segment_log *log, const char *payload, uint32_t length,
                                     struct ps_segment_place *place)
