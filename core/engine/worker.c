@@ -3,6 +3,7 @@
 #include "core/engine/worker_internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -345,10 +346,21 @@ bool ps_worker_is_parked(const struct ps_worker *worker)
     return ps_park_is_parked(&worker->park);
 }
 
+/* In the RECALL and CLOSE of a stop no component reads its descriptors: one that is readable would wake the worker again and again. */
+static void wait_for_events(struct ps_worker *worker, const struct timespec *timeout)
+{
+    struct epoll_event events[8];
+    if (!runs(worker) && worker->next == NULL)
+        ppoll(&(struct pollfd){.fd = worker->park.event_fd, .events = POLLIN}, 1, timeout, NULL);
+    else if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), timeout, NULL) < 0 &&
+             errno == ENOSYS)
+        epoll_wait(worker->epoll_fd, events, PS_COUNT_OF(events),
+                   (int)(timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000) + 1); /* Linux before 5.11 */
+}
+
 /* Sleeps. The thread is offline for RCU while it waits. */
 static void worker_sleep(struct ps_worker *worker)
 {
-    struct epoll_event events[8];
     struct ps_now now = ps_clock_now();
     if (ps_worker_park(worker, &now) && !__atomic_load_n(&worker->exit_wanted, __ATOMIC_RELAXED)) {
         uint64_t deadline_ns = ps_worker_deadline_ns(worker);
@@ -359,10 +371,7 @@ static void worker_sleep(struct ps_worker *worker)
         __atomic_store_n(&worker->stats.parked, 1, __ATOMIC_RELAXED);
         PS_TSAN_RELEASE(&ps_swap_grace);
         urcu_qsbr_thread_offline();
-        if (epoll_pwait2(worker->epoll_fd, events, PS_COUNT_OF(events), &timeout, NULL) < 0 &&
-            errno == ENOSYS)
-            epoll_wait(worker->epoll_fd, events, PS_COUNT_OF(events),
-                       (int)(wait_ns / PS_NS_PER_MS) + 1); /* Linux before 5.11 has no epoll_pwait2 */
+        wait_for_events(worker, &timeout);
         urcu_qsbr_thread_online();
         __atomic_store_n(&worker->stats.parked, 0, __ATOMIC_RELAXED);
     }

@@ -93,6 +93,9 @@ static void draw_plain(struct fault *fault, uint64_t span_ns)
     }
 }
 
+/* No signals interrupt a thread for longer: it makes no progress, and takes the calls that a life may have. */
+#define STORM_NS UINT64_C(100000000)
+
 /* Kinds of calls: one, or some of them, so that a frequent one does not hide the others. */
 static uint32_t draw_aims(void)
 {
@@ -115,6 +118,8 @@ static void draw_aiming(struct fault *fault, uint64_t span_ns)
     fault->most = world_below(2);
     fault->moves = world_below(4) != 0;
     fault->lasts_ns = world_below(8) == 0 ? WORLD_NEVER / 2 : draw_span(span_ns) + 1;
+    if ((fault->aims >> FAULT_WAIT & 1) != 0 && fault->lasts_ns > STORM_NS)
+        fault->lasts_ns = STORM_NS;
 }
 
 void fault_draw(struct faults *faults, uint64_t span_ns)
