@@ -46,6 +46,11 @@ disk() { doubted 3 "$1" 'channels.c1.type = file' "channels.c1.checkpointDir = $
 hdfs() { doubted "$1" "$2" 'sinks.k1.type = hdfs' "sinks.k1.hdfs.path = $3"; }
 runs() { doubted 0 "$1" 'sources.r1.type = exec' "sources.r1.command = $2"; }
 
+# ---- character sets ----
+agent 'sources.r1.type = spooldir' "sources.r1.spoolDir = $work/there" 'sources.r1.inputCharset = IBM037' >"$work/agent.properties"
+check 1 -n a1
+says 'line ends'
+
 # ---- paths ----
 for directory in spool roll; do
     $directory "write $HOME/in" '~/in'

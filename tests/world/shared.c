@@ -22,6 +22,7 @@ void world_reset(uint64_t seed)
     real_call(SYS_madvise, (long)WORLD_ADDRESS, WORLD_BYTES, MADV_REMOVE, 0, 0, 0);
     world->random = seed;
     world->has_births = seed % 2 == 1;
+    world->lists_backwards = seed % 2 == 1;
     world->used = (sizeof *world + 4095) & ~(size_t)4095;
     static const uint32_t blocks[] = {0, UINT32_C(1) << 21, UINT32_C(1) << 17, UINT32_C(1) << 13};
     world->blocks_most = blocks[seed * UINT64_C(0x9e3779b97f4a7c15) >> 62];

@@ -74,9 +74,10 @@ struct world {
     uint32_t pass_share; /* of 65536 calls, after how many the turn is passed */
     uint32_t
         blocks_most; /* basic blocks of the product after which it is passed, at most; 0: it is not (block.c) */
-    bool has_compiler; /* of expressions: a child (calls/child.c) */
-    bool has_births;   /* the file system keeps times of birth */
-    bool traces;       /* each call is a line on the real standard error */
+    bool has_compiler;    /* of expressions: a child (calls/child.c) */
+    bool has_births;      /* the file system keeps times of birth */
+    bool lists_backwards; /* names of a directory come in the opposite order of their making */
+    bool traces;          /* each call is a line on the real standard error */
     enum world_plant plant;
     enum world_end end;
     int exit_code;

@@ -338,7 +338,7 @@ static void op_copy_and_cut(unsigned number)
         append_to(log->fd, draw(200));
 }
 
-/* Its lines may come again: taildir_copies_test.c tests that copies repeat no line; here no line may be missing. */
+/* Its lines may come again: the scenarios taildir_cop* ask that copies repeat no line; here no line may be missing. */
 static void mark_copied(unsigned number)
 {
     for (unsigned i = 0; i < line_count; i++)

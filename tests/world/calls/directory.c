@@ -24,6 +24,15 @@ struct listing {
     struct dirent entry;
 };
 
+static void reverse(struct disk_entry *entries, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct disk_entry first = entries[i];
+        entries[i] = entries[count - 1 - i];
+        entries[count - 1 - i] = first;
+    }
+}
+
 static DIR *list(int fd)
 {
     struct description *open = descriptor_get(fd);
@@ -38,6 +47,8 @@ static DIR *list(int fd)
     listing->entries = malloc((names->count + 1) * sizeof *names->entries);
     if (names->count > 0)
         memcpy(listing->entries, names->entries, names->count * sizeof *names->entries);
+    if (world->lists_backwards)
+        reverse(listing->entries, listing->count);
     return (DIR *)listing;
 }
 
