@@ -94,7 +94,7 @@ static enum ps_status prepare(struct ps_kudu_plan *plan, struct ps_arena *arena,
                                                     .user = plan->user,
                                                     .connect_ns = 10 * PS_NS_PER_S,
                                                     .call_ns = (uint64_t)plan->timeout_ms * PS_NS_PER_MS,
-                                                    .rest_max_ns = 5 * PS_NS_PER_S,
+                                                    .rest_max_ns = PS_NS_PER_S,
                                                     .ignores_duplicates = plan->ignores_duplicates};
     *key = plan->principal != NULL ? "kerberosPrincipal" : "kerberosKeytab";
     if (plan->principal != NULL || plan->keytab != NULL)

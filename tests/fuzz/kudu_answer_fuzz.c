@@ -65,8 +65,8 @@ static void look_at_table(struct ps_kudu_table *table)
         struct ps_framed_server server = {.owner = NULL};
         const struct ps_byte_buffer token = {.data = NULL};
         ps_kudu_batch_join(&batch, ps_kudu_batch_new_write(&batch), 0);
-        look(server.out.data,
-             ps_kudu_put_write(&batch, &batch.writes[0], &server, 1, 1, NULL, "t", 1, &token));
+        size_t bytes = ps_kudu_put_write(&batch, &batch.writes[0], &server, 1, 1, NULL, "t", 1, &token);
+        look(server.out.data, bytes);
         ps_byte_buffer_clear(&server.out, 0);
     }
     free(cells);

@@ -2,7 +2,7 @@
 # Needs: kudu
 # The native sink kudu and a real Kudu: values of every type, and rows of each partition; then the agent is killed again and again (KILLS=N), and
 # Kudu once: behind taildir each line is there, and none twice, while a tenth of the lines, which the table cannot have, becomes dead letters.
-# Then Kudu is frozen, and a partition is added for which rows have waited.
+# Then Kudu is frozen, and a partition is added for which rows have waited. At last three masters and three tablet servers, one killed after the other.
 # shellcheck source=tests/real/java_server.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
 server_begin kudu
@@ -136,4 +136,39 @@ more
 sleep 20
 kill -CONT "${pids[@]}"
 expect_lines "a freeze of 20 s"
+stop_agent
+
+# ---- three masters, three tablet servers, three replicas: leaders are killed under load ----
+
+ask stop
+export NODES=3
+rm -r "$work/kudu"
+ask start >/dev/null
+ask make three "{\"columns\": [$(column id STRING),$(column line STRING)], \"key_column_names\": [\"id\"]}" \
+    '{"hash_partitions": [{"columns": ["id"], "num_buckets": 6}]}'
+flow three three Regexp >"$work/three.properties" <<EOF_
+producer.pattern = (?<line>.+)
+producer.operation = insert
+producer.penstock.keyColumn = id
+penstock.ids = identity
+EOF_
+agent three
+lines=30000
+for ((i = 0; i < lines; i += 100)); do
+    seq $((i + 1)) $((i + 100))
+    sleep 0.05
+done >>"$work/three.logs/app.log" &
+children+=($!)
+feeder=$!
+for node in 0 1 2; do
+    ask again tserver $node 1.5
+    ask again master $node 1.5
+    sleep 1
+done
+wait $feeder
+unset 'children[-1]'
+wait_for_rows three $lines
+rows three | sed -n 's/.*string line="\(.*\)")/\1/p' | sort >"$work/three.lines"
+seq 1 $lines | sort >"$work/three.expected"
+same "the lines after kills of leaders" "$work/three.expected" "$work/three.lines"
 stop_agent

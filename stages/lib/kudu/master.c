@@ -96,7 +96,7 @@ bool ps_kudu_parse_opened(const uint8_t *bytes, size_t length, struct ps_kudu_ma
                           struct ps_kudu_table **table, struct ps_slice *token, const char **reason)
 {
     struct ps_protobuf_reader reader = ps_protobuf_read(bytes, length);
-    struct ps_protobuf_reader schema = ps_protobuf_read(NULL, 0), partition = schema;
+    struct ps_protobuf_reader schema = ps_protobuf_read("", 0), partition = schema;
     struct ps_slice id = {.length = 0};
     bool good = true;
     *answer = (struct ps_kudu_master_answer){.error = 0};

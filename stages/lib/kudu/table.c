@@ -330,7 +330,7 @@ static bool parse_custom(struct ps_kudu_table *table, struct ps_protobuf_reader 
     while (ps_protobuf_next(&reader)) {
         if (!ps_protobuf_is_bytes(&reader, PARTITION_CUSTOM))
             continue;
-        struct ps_protobuf_reader inner = ps_protobuf_inner(&reader), bounds = ps_protobuf_read(NULL, 0);
+        struct ps_protobuf_reader inner = ps_protobuf_inner(&reader), bounds = ps_protobuf_read("", 0);
         struct ps_kudu_custom_range *range = &ranges[count];
         *range = (struct ps_kudu_custom_range){.start = ""};
         if (!parse_dimensions(table, inner, CUSTOM_HASH, &range->dimensions))

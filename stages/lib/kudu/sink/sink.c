@@ -151,7 +151,7 @@ static bool set_results(struct slot *slot)
 static void rest(struct slot *slot)
 {
     struct ps_remote_sink *sink = &slot->state->requests.sink;
-    uint64_t rest_ns = REST_NS << (slot->failures < 12 ? slot->failures : 12);
+    uint64_t rest_ns = REST_NS << (slot->failures < 4 ? slot->failures : 4);
     slot->failures++;
     slot->rest_ns = sink->now_ns + ps_least(rest_ns, ps_port_rest_ns(sink->port, slot->failures));
 }
