@@ -1,4 +1,4 @@
-/* A lease on disk: what no frame can hold is cut, damaged payloads never lead outside the payload, and names of one hash cost what other names cost. */
+/* A lease on disk: what no frame can hold is cut, and names of one hash cost what other names cost. */
 #include "stages/lib/queue/segment/events.h"
 
 #include "core/flow/bump.h"
@@ -8,13 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 300
-
 struct fixture {
     struct ps_depot *depot;
     struct ps_pool *pool;
     struct ps_bump bump;
-    uint64_t random;
 };
 
 static int set_up(void **state)
@@ -24,7 +21,6 @@ static int set_up(void **state)
     fixture->depot = ps_depot_create(UINT64_C(64) << 20, &err);
     fixture->pool = ps_pool_create(fixture->depot, 0);
     ps_bump_init(&fixture->bump, fixture->pool);
-    fixture->random = ps_test_seed();
     *state = fixture;
     return 0;
 }
@@ -38,56 +34,6 @@ static int tear_down(void **state)
     ps_depot_destroy(fixture->depot);
     free(fixture);
     return 0;
-}
-
-static uint64_t pick(struct fixture *fixture, uint64_t below)
-{
-    return ps_test_random(&fixture->random) % below;
-}
-
-static const char *random_bytes(struct fixture *fixture, struct ps_batch *batch, uint32_t length)
-{
-    char *bytes = ps_batch_alloc(batch, length > 0 ? length : 1);
-    assert_non_null(bytes);
-    for (uint32_t i = 0; i < length; i++)
-        bytes[i] = (char)pick(fixture, 256);
-    return bytes;
-}
-
-static const struct ps_name *random_name(struct fixture *fixture, struct ps_batch *batch, unsigned names)
-{
-    char text[32];
-    snprintf(text, sizeof text, "name-%u", (unsigned)pick(fixture, names));
-    return ps_batch_name(batch, text, strlen(text));
-}
-
-static struct ps_batch *make_batch(struct fixture *fixture, uint32_t count, uint32_t body_max, unsigned names)
-{
-    static char body[2 * PS_BLOCK_BYTES];
-    struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
-    assert_non_null(batch);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t length = (uint32_t)pick(fixture, body_max + 1);
-        for (uint32_t k = 0; k < length; k++)
-            body[k] = (char)(ps_test_random(&fixture->random) >> 20);
-        if (ps_batch_add_copy(batch, body, length) == NULL)
-            break;
-    }
-    assert_true(batch->count > 0);
-    for (uint32_t i = 0; names > 0 && i < batch->count; i++) {
-        for (uint64_t k = pick(fixture, 4); k > 0; k--) {
-            uint32_t length = (uint32_t)pick(fixture, 40);
-            assert_true(ps_batch_header_set(batch, &batch->events[i], random_name(fixture, batch, names),
-                                            random_bytes(fixture, batch, length), length));
-        }
-    }
-    for (uint64_t k = names > 0 ? pick(fixture, 3) : 0; k > 0; k--) {
-        uint32_t length = (uint32_t)pick(fixture, 40);
-        assert_true(ps_batch_shared_set(batch, random_name(fixture, batch, names),
-                                        random_bytes(fixture, batch, length), length, false));
-    }
-    ps_batch_close(batch);
-    return batch;
 }
 
 static void give(struct ps_batch *batch)
@@ -137,30 +83,6 @@ static void test_what_no_frame_holds_is_cut(void **state)
     give(batch);
 }
 
-/* Each byte is changed, and each length: the cursor stays inside (ASan sees it) and never counts more than there is. */
-static void test_damage_stays_inside(void **state)
-{
-    struct fixture *fixture = *state;
-    struct ps_events_encoder encoder = {.bytes = NULL};
-    struct ps_batch *source = make_batch(fixture, 5, 30, 5);
-    uint32_t position = 0;
-    const char *payload = ps_events_encode(&encoder, ps_batch_chain(source), &position);
-    for (size_t i = 0; i < 4 * encoder.length; i++) {
-        size_t length = i < encoder.length ? i : encoder.length;
-        char *copy = ps_test_exact_copy(payload, length);
-        if (i >= encoder.length)
-            copy[i % encoder.length] ^= (char)(1 << (i / encoder.length * 2));
-        struct ps_batch *batch = ps_batch_take(&fixture->bump, (struct ps_now){.mono_ns = 1});
-        enum ps_events_result result = ps_events_decode(batch, copy, length);
-        assert_true(i >= encoder.length || result == PS_EVENTS_DAMAGED);
-        assert_true(batch->count <= length / 8);
-        give(batch);
-        free(copy);
-    }
-    ps_events_encoder_fini(&encoder);
-    give(source);
-}
-
 /* One event whose names a client has chosen to have one hash: the places of the table of names that are visited grow with the number of
  * names, not with its square. */
 static void test_names_of_one_hash(void **state)
@@ -189,7 +111,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_no_frame_holds_is_cut, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_damage_stays_inside, set_up, tear_down),
         cmocka_unit_test(test_names_of_one_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
