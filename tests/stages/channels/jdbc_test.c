@@ -1,5 +1,5 @@
-/* The channel jdbc with SQLite: its keys, tables of other makers, and locks. Its work on events is
- * tested by tests/stages/conformance_channel_test.c. */
+/* The channel jdbc with SQLite: tables of other makers, and locks. Its keys: tests/scenarios/jdbc_keys.scn; its work on events:
+ * tests/stages/conformance_channel_test.c. */
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -43,95 +43,6 @@ static void tell(sqlite3 *database, const char *text)
 }
 
 /* ---- keys ---- */
-
-static void test_keys_that_contradict(void **state)
-{
-    struct ps_test_stage stage;
-    assert_int_equal(bind_channel(&stage, PS_KEYS("driver.url", url, "db.type", "MYSQL")), PS_FAIL);
-    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "does not fit driver.url"));
-    ps_test_stage_fini(&stage);
-    assert_int_equal(
-        bind_channel(&stage, PS_KEYS("driver.url", url, "driver.class", "com.mysql.jdbc.Driver")), PS_OK);
-    assert_true(
-        ps_test_stage_reported(&stage, PS_LOG_WARN, "driver.class com.mysql.jdbc.Driver has no effect"));
-    ps_test_stage_fini(&stage);
-    assert_int_equal(bind_channel(&stage, PS_KEYS("transaction.isolation", "SOME")), PS_FAIL);
-    ps_test_stage_fini(&stage);
-    assert_int_equal(bind_channel(&stage, PS_KEYS("org.apache.flume.channel.jdbc.db.type", "ORACLE",
-                                                  "org.apache.flume.channel.jdbc.driver.url", url)),
-                     PS_FAIL);
-    assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "db.type ORACLE"));
-    ps_test_stage_fini(&stage);
-}
-
-/* Each parameter that only Java's driver knows is named in the message, at any place of the URL. Known parameters
- * are not. */
-static void test_parameters_without_an_effect(void **state)
-{
-    static const char *const unknown[] = {"loginTimeout", "socketTimeout", "tcpKeepAlive"};
-    static const char *const known[] = {"sslmode", "ApplicationName", "targetServerType", "user"};
-    struct ps_test_stage stage;
-    char text[100];
-    FILE *file = fopen(ps_test_folder_path("driver.properties"), "w");
-    assert_non_null(file);
-    fputs("loginTimeout=1\nuser=flume\nsocketTimeout=2\ntcpKeepAlive=true\nApplicationName=a\n", file);
-    fclose(file);
-    for (unsigned in_file = 0; in_file < 2; in_file++) {
-        const char *where = in_file ? "connection.properties.file" : "driver.url";
-        char long_url[300] = "jdbc:postgresql://127.0.0.1:1/db";
-        if (!in_file)
-            strcat(long_url, "?loginTimeout=1&sslmode=disable&user=flume&socketTimeout=2&ApplicationName=a&"
-                             "targetServerType=any&tcpKeepAlive=true");
-        enum ps_status status =
-            in_file ? bind_channel(&stage, PS_KEYS("driver.url", long_url, "connection.properties.file",
-                                                   ps_test_folder_path("driver.properties")))
-                    : bind_channel(&stage, PS_KEYS("driver.url", long_url));
-        assert_int_equal(status, PS_OK);
-        for (unsigned i = 0; i < PS_COUNT_OF(unknown); i++) {
-            snprintf(text, sizeof text, "%s: the PostgreSQL driver's parameter %s has no effect", where,
-                     unknown[i]);
-            assert_true(ps_test_stage_reported(&stage, PS_LOG_WARN, text));
-        }
-        for (unsigned i = 0; i < PS_COUNT_OF(known); i++) {
-            snprintf(text, sizeof text, "parameter %s has no effect", known[i]);
-            assert_false(ps_test_stage_reported(&stage, PS_LOG_WARN, text));
-        }
-        ps_test_stage_fini(&stage);
-    }
-}
-
-/* A blank URL counts as missing: Flume uses its defaults for all of the keys. A directory that is not a database of
- * Derby causes no warning. */
-static void test_keys_without_an_effect(void **state)
-{
-    struct ps_test_stage stage;
-    char derby[640];
-    assert_int_equal(bind_channel(&stage, PS_KEYS("sysprop.user.home", ps_test_folder(), "driver.url", " \t ",
-                                                  "db.type", "MYSQL", "driver.class", "x")),
-                     PS_OK);
-    assert_false(ps_test_stage_reported(&stage, PS_LOG_WARN, ""));
-    ps_test_stage_fini(&stage);
-    snprintf(derby, sizeof derby, "jdbc:derby:%s/none;create=true", ps_test_folder());
-    assert_int_equal(bind_channel(&stage, PS_KEYS("driver.url", derby)), PS_OK);
-    assert_false(ps_test_stage_reported(&stage, PS_LOG_WARN, "Derby"));
-    ps_test_stage_fini(&stage);
-}
-
-/* Names with as many chars as FLE_CHANNEL has room for; one char more is refused. */
-static void test_long_names_of_channels(void **state)
-{
-    for (unsigned chars = PS_TABLES_CHANNEL_CHARS - 1; chars <= PS_TABLES_CHANNEL_CHARS + 1; chars++) {
-        struct ps_test_stage stage;
-        char name[2 * PS_TABLES_CHANNEL_CHARS + 3] = "";
-        for (unsigned i = 0; i < chars; i++)
-            strcat(name, "\303\251");
-        enum ps_status status = bind_named(&stage, name, PS_KEYS("driver.url", url));
-        assert_int_equal(status, chars <= PS_TABLES_CHANNEL_CHARS ? PS_OK : PS_FAIL);
-        if (status != PS_OK)
-            assert_true(ps_test_stage_reported(&stage, PS_LOG_ERROR, "name is longer"));
-        ps_test_stage_fini(&stage);
-    }
-}
 
 /* ---- the tables ---- */
 
@@ -231,10 +142,6 @@ static void test_a_removed_lock_lets_nobody_in(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_keys_that_contradict, set_up, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_keys_without_an_effect, set_up, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_parameters_without_an_effect, set_up, ps_test_folder_teardown),
-        cmocka_unit_test_setup_teardown(test_long_names_of_channels, set_up, ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_tables_without_indexes_and_keys, set_up,
                                         ps_test_folder_teardown),
         cmocka_unit_test_setup_teardown(test_no_tables_and_none_may_be_made, set_up, ps_test_folder_teardown),
