@@ -86,7 +86,7 @@ static const struct scenario_verb conditions[] = {
     {"cell", "ROW COLUMN TEXT", 2, 3, NEEDS_TEXT, NULL, holds_cell},
     {"cells", "NUMBER", 1, 1, NO_TEXT, NULL, holds_cells},
     {"stored", "NUMBER [repeats]", 1, 2, NO_TEXT, NULL, holds_stored},
-    {"stored_row", "ID TEXT", 1, 2, NEEDS_TEXT, NULL, holds_stored_row},
+    {"stored_any", "TEXT", 0, 0, NEEDS_TEXT, NULL, holds_stored_any},
     {"transactions", "open|committed|aborted NUMBER", 2, 2, NO_TEXT, NULL, holds_transactions},
     {"get", "PORT PATH STATUS [PATTERN]", 3, 3, MAY_HAVE_TEXT, NULL, holds_get},
     {"metric", "NAME LABEL NUMBER|>NUMBER", 3, 3, NO_TEXT, NULL, holds_metric},

@@ -167,7 +167,7 @@ step_function step_kafka;                                          /* kafka.c */
 step_function step_hive;                                           /* hive.c */
 step_function step_hbase;                                          /* hbase.c */
 step_function step_kudu;                                           /* kudu.c */
-condition_function holds_stored, holds_stored_row;
+condition_function holds_stored, holds_stored_any;
 condition_function holds_rows, holds_transactions, holds_cell, holds_cells;
 condition_function holds_topic, holds_records, holds_committed;
 condition_function holds_log, holds_file, holds_files, holds_names, holds_arrived; /* conditions.c */

@@ -126,6 +126,8 @@ static bool parse_real(struct ps_slice text, bool is_double, __int128 *number)
     if (!is_word && !is_hex && strspn(copy, allowed) != strlen(copy))
         return false;
     double wide = is_double ? strtod(copy, &end) : (double)strtof(copy, &end);
+    if (isnan(wide)) /* Java has one */
+        wide = (double)NAN;
     float narrow = (float)wide;
     uint64_t bits = 0;
     uint32_t narrow_bits;

@@ -10,7 +10,7 @@
 enum { NEW = 0, GREETED = 1, SILENT = 2 }; /* the state of a connection */
 enum { NOT_FOUND = 1, ALREADY_PRESENT = 6, ILLEGAL_STATE = 9 };
 enum { TABLE_NOT_FOUND = 3, MASTER_NOT_LEADER = 7, MISMATCHED_SCHEMA = 5, TABLET_NOT_FOUND = 6 };
-enum { STRING = 8, INT8 = 1, INSERT = 1 };
+enum { STRING = 8, BINARY = 12, INT8 = 1, INSERT = 1 };
 
 /* A request's header. */
 struct call {
@@ -80,7 +80,7 @@ static void open_table(const struct kudu_cluster *cluster, struct out *body)
     static struct out schema, range, identifier;
     schema.length = range.length = identifier.length = 0;
     put_column(&schema, 10, "id", STRING, true, false);
-    put_column(&schema, 11, "line", STRING, false, true);
+    put_column(&schema, 11, "line", BINARY, false, true);
     put_column(&schema, 12, "number", INT8, false, true);
     if (cluster->is_wide)
         put_column(&schema, 13, "more", STRING, false, true);
