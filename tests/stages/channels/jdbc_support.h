@@ -11,26 +11,12 @@
 
 static char url[640];
 
-static inline enum ps_status bind_named(struct ps_test_stage *stage, const char *name,
-                                        const char *const *keys)
+static inline void start_named(struct ps_test_stage *stage, const char *name, const char *const *keys)
 {
     ps_test_stage_init_sized(stage, &ps_channel_jdbc, UINT64_C(64) << 20);
     stage->context.producers = stage->context.consumers = 1;
     stage->context.name = name;
-    return ps_test_stage_bind(stage, keys);
-}
-
-/* Binds and checks; the caller builds. */
-static inline enum ps_status bind_channel(struct ps_test_stage *stage, const char *const *keys)
-{
-    return bind_named(stage, "c1", keys);
-}
-
-static inline void start_named(struct ps_test_stage *stage, const char *name, const char *const *keys)
-{
-    assert_int_equal(bind_channel(stage, keys), PS_OK);
-    stage->context.name = name;
-    if (ps_test_stage_build(stage) != PS_OK)
+    if (ps_test_stage_bind(stage, keys) != PS_OK || ps_test_stage_build(stage) != PS_OK)
         fail_msg("%s", stage->err.text);
     stage->ops->channel->start(stage->plan);
 }
