@@ -83,7 +83,7 @@ static const struct type_row rows[] = {
      {FLUME "sink.elasticsearch.ElasticSearchSink"},
      .plugin = "elasticsearch"},
     {PS_KIND_SINK, NULL, {FLUME "sink.kafka.KafkaSink"}},
-    {PS_KIND_SINK, "kudu", {FLUME "sink.kudu.KuduSink", "org.apache.kudu.flume.sink.KuduSink"}},
+    {PS_KIND_SINK, "kudu", {"org.apache.kudu.flume.sink.KuduSink", FLUME "sink.kudu.KuduSink"}},
     {PS_KIND_SINK, NULL, {FLUME "sink.kite.DatasetSink"}, .plugin = "kite"},
     {PS_KIND_SINK, NULL, {FLUME "sink.solr.morphline.MorphlineSink"}, .plugin = "morphline_solr"},
     {PS_KIND_SINK, NULL, {FLUME "sink.mongodb.MongoDbSink"}},
