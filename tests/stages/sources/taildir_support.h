@@ -6,7 +6,6 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -75,34 +74,6 @@ static inline void wait_for_open(unsigned count)
         ps_test_source_settle(&stage, 0, 10);
         assert_true(ps_test_patient_ns() < until);
     }
-}
-
-/* Returns a descriptor for wait_for_copy. Called before the copy is made. */
-static inline int watch_copies(void)
-{
-    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    assert_true(watch >= 0);
-    assert_true(inotify_add_watch(watch, ps_test_folder(), IN_CLOSE_NOWRITE) >= 0);
-    return watch;
-}
-
-/* Works until the source knows that this file is the copy of another one: it has opened it, compared it, and closed it again. Then there
- * are `count` events. Closes `watch`. */
-static inline void wait_for_copy(int watch, const char *name, size_t count)
-{
-    _Alignas(struct inotify_event) char happened[4096];
-    uint64_t until = ps_test_patience_end_ns();
-    for (bool closed = false; !closed;) {
-        ps_test_source_settle(&stage, count, 10);
-        ssize_t length = read(watch, happened, sizeof happened);
-        for (ssize_t at = 0; at < length;) {
-            const struct inotify_event *event = (const struct inotify_event *)(const void *)(happened + at);
-            closed |= event->len > 0 && strcmp(event->name, name) == 0;
-            at += (ssize_t)(sizeof *event + event->len);
-        }
-        assert_true(ps_test_patient_ns() < until);
-    }
-    close(watch);
 }
 
 static inline void expect_nothing(void)
