@@ -97,10 +97,8 @@ unsigned ps_worker_id(const struct ps_worker *worker);
 bool ps_worker_must_empty(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the components that close drain as in a stop: no plan follows, or the agent stops behind it. */
 bool ps_worker_stops(const struct ps_worker *worker);
-/* Returns whether a reload is in progress that keeps this channel. */
-bool ps_worker_keeps(const struct ps_worker *worker, const struct ps_channel_plan *channel);
-/* See ps_plan_rereads. */
-bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel);
+/* Returns whether events may stay in this channel when its sinks close: their sources read them again, or the plan that follows keeps it. */
+bool ps_worker_leaves(const struct ps_worker *worker, const struct ps_channel_plan *channel);
 /* Returns whether the sink may put dead letters into their channel now: false while that channel is emptied because
  * it will be removed. */
 struct ps_sink_runner;

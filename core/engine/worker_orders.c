@@ -258,14 +258,9 @@ bool ps_worker_stops(const struct ps_worker *worker)
     return worker->phase == PS_PHASE_DRAIN && (worker->next == NULL || worker->stops);
 }
 
-bool ps_worker_keeps(const struct ps_worker *worker, const struct ps_channel_plan *channel)
+bool ps_worker_leaves(const struct ps_worker *worker, const struct ps_channel_plan *channel)
 {
-    return ps_plan_keeps_channel(worker->next, channel);
-}
-
-bool ps_worker_rereads(const struct ps_worker *worker, const struct ps_channel_plan *channel)
-{
-    return ps_plan_rereads(worker->plan, channel);
+    return ps_plan_rereads(worker->plan, channel) || ps_plan_keeps_channel(worker->next, channel);
 }
 
 static bool is_empty(const struct ps_sink_runner *sink)

@@ -11,7 +11,7 @@
 
 #define OPEN_WAIT_MS 10000U
 #define OPEN_LOOK_MS 100U
-/* Of a reload, when the agent is told to stop meanwhile: for a Kafka source whose brokers do not answer, as in a stop. */
+/* Of a reload, when the agent is told to stop meanwhile: for a source whose far end does not answer, as in a stop. */
 #define LAST_DRAIN_MS 10000U
 
 /* Logs without the log's limit of equal lines: a large agent has more than ten components. */

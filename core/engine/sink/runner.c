@@ -412,10 +412,8 @@ bool ps_sink_runner_need_not_wait(const struct ps_sink_runner *runner, const str
 
 static void sink_note_stop(struct ps_sink_runner *runner, const struct ps_now *now)
 {
-    const struct ps_worker *worker = runner->base.worker;
-    if (!ps_worker_stops(worker) ||
-        (!ps_sink_runner_may_leave(runner) && !ps_worker_rereads(worker, runner->channel) &&
-         !ps_worker_keeps(worker, runner->channel))) {
+    if (!ps_worker_stops(runner->base.worker) ||
+        (!ps_sink_runner_may_leave(runner) && !ps_worker_leaves(runner->base.worker, runner->channel))) {
         runner->free_since_ns = 0;
         return;
     }

@@ -1,6 +1,9 @@
 #include "stages/lib/text/json/text.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
@@ -34,10 +37,58 @@ static char *escape(char *to, unsigned char byte)
     return to;
 }
 
+#ifdef __SSE2__
+/* Copies up to the first byte that needs an escape, in pieces of 16 bytes. Returns the number of bytes. */
+static size_t copy_pieces(char *to, const char *text, size_t length)
+{
+    size_t i = 0;
+    for (; length - i >= 16; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
+        __m128i special = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes),
+                                       _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                                                    _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+        int mask = _mm_movemask_epi8(special);
+        _mm_storeu_si128((__m128i *)(void *)(to + i), bytes);
+        if (mask != 0)
+            return i + (size_t)__builtin_ctz((unsigned)mask);
+    }
+    return i;
+}
+#else
+static size_t copy_pieces(char *, const char *, size_t)
+{
+    return 0;
+}
+#endif
+
+size_t ps_json_plain_length(const char *text, size_t length)
+{
+    size_t i = 0;
+#ifdef __SSE2__
+    const __m128i limit = _mm_set1_epi8(0x20); /* compared as signed: bytes from 0x80 up are below it */
+    for (; length - i >= 16; i += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
+        __m128i others = _mm_or_si128(
+            _mm_or_si128(_mm_cmplt_epi8(bytes, limit), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F))),
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')),
+                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))));
+        int mask = _mm_movemask_epi8(others);
+        if (mask != 0)
+            return i + (size_t)__builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (i < length && (signed char)text[i] >= 0x20 && text[i] != 0x7F && text[i] != '"' && text[i] != '\\')
+        i++;
+    return i;
+}
+
 size_t ps_json_text(const char *text, size_t length, char *to)
 {
     const char *begin = to, *end = text + length;
     while (text < end) {
+        size_t copied = copy_pieces(to, text, (size_t)(end - text));
+        text += copied;
+        to += copied;
         uint64_t eight;
         while (end - text >= (ptrdiff_t)sizeof eight) {
             memcpy(&eight, text, sizeof eight);

@@ -5,6 +5,10 @@
 
 #define PS_JSON_TEXT_GROWTH 6U /* one byte of text becomes at most this number of bytes */
 
+/* Returns how many bytes at the beginning stand in a JSON string as they are, and are ASCII: not a quote, a backslash or a control character,
+ * DEL among them. */
+size_t ps_json_plain_length(const char *text, size_t length);
+
 /* Writes `length` bytes of text to `to`, which has room for PS_JSON_TEXT_GROWTH times `length` bytes. Escapes
  * quotes, backslashes and control characters, copies everything else. Returns the number of bytes written. */
 size_t ps_json_text(const char *text, size_t length, char *to);

@@ -18,6 +18,8 @@ static inline unsigned char is_special(unsigned char byte)
 
 size_t ps_json_string_bound(const char *text, size_t length)
 {
+    if (ps_json_plain_length(text, length) == length)
+        return length;
     if (ps_utf8_valid_length(text, length) != length)
         return (PS_JSON_TEXT_GROWTH + REPAIRED_GROWTH) * length;
     size_t specials = 0, i = 0;
@@ -34,10 +36,13 @@ size_t ps_json_string_bound(const char *text, size_t length)
 
 char *ps_json_string_put(char *to, const char *text, size_t length)
 {
-    if (length == 0)
-        return to;
+    size_t plain = ps_json_plain_length(text, length);
+    if (plain > 0)
+        memcpy(to, text, plain);
+    if (plain == length)
+        return to + length;
     if (ps_utf8_valid_length(text, length) == length)
-        return to + ps_json_text(text, length, to);
+        return to + plain + ps_json_text(text + plain, length - plain, to + plain);
     /* The repaired text lies behind what it can become, so that neither is written over the other. */
     char *repaired = to + PS_JSON_TEXT_GROWTH * length;
     return to + ps_json_text(repaired, ps_utf8_repair(text, length, repaired), to);

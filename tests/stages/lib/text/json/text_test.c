@@ -1,8 +1,21 @@
 /* Text into JSON strings, read back by a JSON library. */
 #include "stages/lib/text/json/text.h"
+#include "stages/lib/text/json/value.h"
 #include "tests/support/support.h"
 
 #include <jansson.h>
+
+static void read_back(const char *json, size_t json_length, const char *text, size_t length)
+{
+    json_error_t error;
+    json_t *array = json_loadb(json, json_length, JSON_ALLOW_NUL, &error);
+    if (array == NULL)
+        fail_msg("%s: %.*s", error.text, (int)json_length, json);
+    const json_t *string = json_array_get(array, 0);
+    assert_int_equal(json_string_length(string), length);
+    assert_memory_equal(json_string_value(string), text, length);
+    json_decref(array);
+}
 
 static void round_trip(const char *text, size_t length)
 {
@@ -11,21 +24,18 @@ static void round_trip(const char *text, size_t length)
     size_t written = ps_json_text(text, length, json + 2);
     assert_true(written <= length * PS_JSON_TEXT_GROWTH);
     memcpy(json + 2 + written, "\"]", 2);
-    json_error_t error;
-    json_t *array = json_loadb(json, written + 4, JSON_ALLOW_NUL, &error);
-    if (array == NULL)
-        fail_msg("%s: %.*s", error.text, (int)written + 4, json);
-    const json_t *string = json_array_get(array, 0);
-    assert_int_equal(json_string_length(string), length);
-    assert_memory_equal(json_string_value(string), text, length);
-    json_decref(array);
+    read_back(json, written + 4, text, length);
+    char *end = ps_json_quoted_put(json + 1, text, length);
+    assert_true((size_t)(end - json) <= ps_json_string_bound(text, length) + 3);
+    *end++ = ']';
+    read_back(json, (size_t)(end - json), text, length);
 }
 
 static void test_every_byte_at_every_place(void **state)
 {
     for (unsigned byte = 0; byte < 0x80; byte++) {
-        for (unsigned place = 0; place < 20; place++) {
-            char text[20];
+        for (unsigned place = 0; place < 40; place++) {
+            char text[40];
             memset(text, 'x', sizeof text);
             text[place] = (char)byte;
             round_trip(text, sizeof text);
