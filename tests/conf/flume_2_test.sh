@@ -51,8 +51,8 @@ code=0
 [[ $code == 2 ]] || fail 'a version that nobody knows'
 
 # A class in the package of its own project is answered with that name.
-printf '%s\n' "${head[@]}" 'a1.sources.r1.type = seq' 'a1.sinks.k1.type = org.apache.kudu.flume.sink.KuduSink' >"$file"
+printf '%s\n' "${head[@]}" 'a1.sources.r1.type = seq' 'a1.sinks.k1.type = org.apache.phoenix.flume.sink.PhoenixSink' >"$file"
 check 1
-says 'sink `org.apache.kudu.flume.sink.KuduSink` is not supported'
-! grep -q 'org.apache.flume.sink.kudu' "$work/out" || fail 'another name'
+says 'sink `org.apache.phoenix.flume.sink.PhoenixSink` is not supported'
+! grep -q 'org.apache.flume.sink.phoenix' "$work/out" || fail 'another name'
 exit "$failed"
