@@ -53,6 +53,6 @@ code=0
 # A class in the package of its own project is answered with that name.
 printf '%s\n' "${head[@]}" 'a1.sources.r1.type = seq' 'a1.sinks.k1.type = org.apache.phoenix.flume.sink.PhoenixSink' >"$file"
 check 1
-says 'sink `org.apache.phoenix.flume.sink.PhoenixSink` is not supported'
+says 'Flume has no sink `org.apache.phoenix.flume.sink.PhoenixSink`'
 ! grep -q 'org.apache.flume.sink.phoenix' "$work/out" || fail 'another name'
 exit "$failed"
