@@ -167,8 +167,9 @@ static int netcat_read(struct client *client)
         at += 3;
     }
     client->refused = strncmp(at, "FAILED", 6) == 0;
-    if (client->refused && (uint32_t)done < client->count)
-        ledger_ordered(client->window[done], 0);
+    for (uint32_t i = (uint32_t)done; client->refused && i < client->written; i++)
+        ledger_ordered(client->window[i],
+                       0); /* of the lines behind it some may have been taken, and some refused */
     size_t left = client->in_length - (size_t)(at - client->in);
     memmove(client->in, at, left + 1);
     client->in_length = left;

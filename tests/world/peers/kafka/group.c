@@ -195,9 +195,11 @@ void kafka_group_moved(struct kafka_cluster *cluster)
             continue;
         one->joins = false;
         kafka_touch(one);
-        if (one->is_new)
+        if (one->is_new || group->leader[0] == 0) /* a group without a generation was never written */
             remove_member(cluster, one);
     }
+    if (group->leader[0] == 0)
+        group->state = KAFKA_EMPTY;
     /* the last assignment was not written: the new coordinator lets all members join again */
     if (is_open && next_member(group, NULL) != NULL)
         begin_rebalance(cluster, 0);
@@ -317,9 +319,10 @@ static bool rejoin(struct kafka_cluster *cluster, struct kafka_member *member, c
     member->session_ns = join->session_ns;
     member->rebalance_ns = join->rebalance_ns;
     kafka_touch(member);
-    if (!was_new && !differs &&
-        (group->state == KAFKA_SYNCING || (group->state == KAFKA_STABLE && is_replaced)))
-        return false; /* it has not got the answer, or is back */
+    /* It has not got the answer, or is back. One that comes back before the assignment is there makes all join again, because the leader
+     * knows its former id (GroupCoordinator.updateStaticMemberAndRebalance). */
+    if (!was_new && !differs && group->state == (is_replaced ? KAFKA_STABLE : KAFKA_SYNCING))
+        return false;
     if (group->state == KAFKA_STABLE && !was_new && !differs && !leads)
         return false;
     if (group->state == KAFKA_EMPTY)
