@@ -8,9 +8,11 @@
 /* Returns whether a sink has no adapter, because its far end cannot be made here; prints which test asks it. */
 static bool is_asked_elsewhere(const struct ps_stage_ops *ops)
 {
-    if (strstr(ops->name, "hbase") == NULL)
+    bool is_kudu = strcmp(ops->name, "kudu") == 0;
+    if (!is_kudu && strstr(ops->name, "hbase") == NULL)
         return false;
-    ps_test_asked_elsewhere(ops, "tests/real/hbase_sink_test.sh: it needs HBase and ZooKeeper");
+    ps_test_asked_elsewhere(ops, is_kudu ? "tests/real/kudu_sink_test.sh: it needs Kudu"
+                                         : "tests/real/hbase_sink_test.sh: it needs HBase and ZooKeeper");
     return true;
 }
 
