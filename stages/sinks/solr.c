@@ -108,7 +108,7 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
                        const struct ps_event *event)
 {
     const struct solr_plan *plan = plan_of((const struct ps_http_sink *)requests);
-    return MEMBER_BYTES + ps_json_string_bound("", 0) + 6 * KEY_BYTES +
+    return MEMBER_BYTES + ps_json_string_bound("", 0) + 9 * KEY_BYTES /* ps_json_string_bound */ +
            ps_elastic_id_bound(&plan->ids, batch, event) +
            ps_elastic_document_bound(&plan->document, batch, event);
 }
@@ -200,17 +200,20 @@ static void set_refusals(struct ps_http_sink *sink, const struct ps_solr_answer 
     const struct solr_plan *plan = plan_of(sink);
     const struct ps_held_range *range = &request_of(sink, results)->range;
     uint32_t found = 0, position = range->from;
+    for (uint32_t k = 0; k < answer->refusal_count; k++)
+        answer->refusals[k].is_found = false;
     for (uint32_t i = 0; i < count && ps_held_range_next(range, &position) != NULL; i++) {
         char identity[PS_IDENTITY_TEXT_BYTES];
         struct ps_slice id;
         if (!ps_elastic_id_find(&plan->ids, range->lease, position - 1, identity, &id))
             continue;
         for (uint32_t k = 0; k < answer->refusal_count; k++) {
-            const struct ps_solr_refusal *refusal = &answer->refusals[k];
+            struct ps_solr_refusal *refusal = &answer->refusals[k];
             if (strlen(refusal->id) != id.length || memcmp(refusal->id, id.data, id.length) != 0)
                 continue;
             results[i] = (struct ps_remote_result){PS_REMOTE_REFUSED, refusal->reason};
-            found++;
+            found += !refusal->is_found; /* several events may have the id */
+            refusal->is_found = true;
             break;
         }
     }
@@ -267,7 +270,9 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *http
                                     .refusals_max = plan_of(sink)->sink.events_max};
     bool whole = ps_solr_answer_read(&answer, http->body, http->body_length, state->scratch) &&
                  !http->too_long && !http->cut;
-    if (http->status / 100 != 2) {
+    /* A page of something in front of Solr says nothing about a document, but for its size. */
+    bool means_documents = http->status == 400 || http->status == 409 || http->status == 500;
+    if (http->status / 100 != 2 && (whole || !means_documents)) {
         enum ps_remote_outcome outcome = outcome_of(state, http->status, &answer);
         set_all(results, count, (struct ps_remote_result){outcome, answer.message});
         return outcome == PS_REMOTE_AGAIN || outcome == PS_REMOTE_UNKNOWN;

@@ -10,6 +10,7 @@
 struct ps_solr_refusal {
     const char *id;
     const char *reason; /* one line */
+    bool is_found;      /* the caller's: an event has the id */
 };
 
 struct ps_solr_answer {
