@@ -64,6 +64,7 @@ struct tables {
     uint64_t unsure_appended;
     int64_t
         undone; /* such an event, of which the connection of that COMMIT knows that it is not there; 0: none */
+    bool has_undone; /* its events are in the database: nothing is read until they are removed */
     /* Identities of the last event that was promised, and of the last event that was fed. */
     int64_t last, fed;
     /* The store asks the database for the last identity that the database gave. True if the database has no
@@ -731,10 +732,10 @@ static enum ps_status roll_back(struct tables *tables)
     /* SQLite may have rolled back by itself. */
     (void)tables->ops->execute(tables->database, "ROLLBACK", &ignored);
     tables->open = false;
-    if (tables->unsure != 0 &&
-        tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_ONE], values, note_numbers,
-                           &there, &ignored) == PS_OK &&
-        there == 0) {
+    /* What the next connection finds of it in the -wal was perhaps never synced, so a COMMIT of which this one cannot tell counts as undone. */
+    if (tables->unsure != 0 && (tables->ops->query(tables->database, &ps_tables_statements[PS_SELECT_ONE],
+                                                   values, note_numbers, &there, &ignored) != PS_OK ||
+                                there == 0)) {
         tables->undone = tables->unsure; /* the COMMIT was not carried out */
         tables->unsure = 0;
     }
@@ -881,6 +882,7 @@ static enum ps_status remove_undone(struct tables *tables, struct ps_err *err)
         PS_ARRAY_GROW(tables->taken, tables->taken_count, tables->taken_room, "events to be removed");
         tables->taken[tables->taken_count++] =
             (struct taken_range){tables->last + 1, tables->undone, true, true};
+        tables->has_undone = true;
     }
     tables->undone = 0;
     return PS_OK;
@@ -905,6 +907,7 @@ static enum ps_status begin_anew(struct tables *tables, struct ps_err *err)
     tables->generation++;
     tables->frames_lost++;
     tables->fed = tables->unsure = tables->undone = 0;
+    tables->has_undone = false;
     tables->taken_count = 0;
     watch_given(tables);
     ps_promised_mark_write(&tables->mark, tables->last, tables->events);
@@ -928,7 +931,7 @@ static enum ps_status store_renew(void *store, struct ps_err *err)
         return PS_FAIL;
     }
     tables->appended = tables->promised;
-    tables->broken = false;
+    tables->broken = tables->has_undone = false;
     return PS_OK;
 }
 
@@ -950,7 +953,7 @@ static enum ps_store_fed store_feed(void *store, struct ps_store_frame *frame, s
 {
     struct tables *tables = store;
     bool readable = !tables->broken || (tables->database != NULL && !tables->open && tables->unsure == 0);
-    if (!readable || tables->fed >= tables->last)
+    if (!readable || tables->has_undone || tables->fed >= tables->last)
         return PS_STORE_EMPTY;
     enum ps_store_fed fed = read_frame(tables, frame, err);
     if (fed == PS_STORE_EMPTY) /* another program removed the rows */
