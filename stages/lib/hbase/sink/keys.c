@@ -194,7 +194,8 @@ enum ps_status ps_hbase_build(struct ps_hbase_plan *plan, struct ps_context *con
         return PS_FAIL;
     ps_hadoop_user(plan->user);
     (void)snprintf(plan->server, sizeof plan->server, "table %.200s", plan->table);
-    plan->client.nonce_group = fnv(plan->family, fnv(plan->table, FNV_BASIS)) | 1;
+    /* Another sink counts the same event for itself, even in the same cell. */
+    plan->client.nonce_group = fnv(context->component, fnv(plan->family, fnv(plan->table, FNV_BASIS))) | 1;
     return PS_OK;
 }
 
