@@ -221,7 +221,8 @@ void ps_worker_take_orders(struct ps_worker *worker)
     /* RUN after PAUSE: this worker may not have taken the PAUSE orders before these replaced them. */
     bool resumes = orders->phase == PS_PHASE_RUN && orders->plan != NULL && orders->plan == worker->plan;
     PS_ASSERT(!resumes || worker->phase == PS_PHASE_PAUSE || worker->phase == PS_PHASE_RUN);
-    worker->drains_again = worker->phase == PS_PHASE_DRAIN && orders->phase == PS_PHASE_DRAIN;
+    worker->drains_again = worker->phase == PS_PHASE_DRAIN && orders->phase == PS_PHASE_DRAIN &&
+                           worker->stops == orders->stops; /* the last drain begins anew */
     worker->orders_number = orders->number;
     worker->phase = orders->phase;
     worker->next = orders->next;

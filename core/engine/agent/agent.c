@@ -217,8 +217,7 @@ static bool agent_drain(struct ps_agent *agent, struct ps_plan *next, uint64_t t
             turn = 0;
             number = ps_engine_order_last_drain(agent->engine, agent->plan, next);
             uint64_t limit_ms = (now_ns - began_ns) / PS_NS_PER_MS + LAST_DRAIN_MS;
-            if (ps_agent_keeps_every_channel(agent, next) && timeout_ms > limit_ms)
-                timeout_ms = limit_ms;
+            timeout_ms = timeout_ms < limit_ms ? timeout_ms : limit_ms;
         }
         if (now_ns - said_ns >= 2 * PS_NS_PER_S) {
             uint64_t batches = ps_engine_batches_out(agent->engine);
