@@ -27,10 +27,11 @@ static const char *plugins_folder(const struct ps_plugin_command *command)
         ps_command_plugins(command->arena, command->plugins_path, getenv("FLUME_HOME"));
     if (folders.count == 0)
         return NULL;
+    if (command->plugins_path != NULL || folders.count == 1)
+        return folders.items[0];
     const char *last = folders.items[folders.count - 1];
     const char *above = ps_arena_copy(command->arena, last, (size_t)(strrchr(last, '/') - last));
-    bool installed = command->plugins_path == NULL && folders.count > 1 && ps_directory_exists(above);
-    return installed ? last : folders.items[0];
+    return ps_directory_exists(above) ? last : folders.items[0];
 }
 
 static bool exists(const char *path)
