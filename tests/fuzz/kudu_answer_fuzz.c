@@ -102,7 +102,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         look_at_answer(data + 1, size - 1);
         break;
     case 1:
-        if (ps_kudu_parse_written(data + 1, size - 1, &written, look_at_row, &rows) && written.error != 0)
+        if (ps_kudu_parse_written(data + 1, size - 1, UINT32_MAX, &written, look_at_row, &rows) &&
+            written.error != 0)
             look_at_status(&written.status);
         PS_ASSERT(rows <= size);
         break;

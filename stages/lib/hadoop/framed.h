@@ -113,7 +113,7 @@ static inline bool ps_framed_server_is_ready(struct ps_framed_server *server)
 /* Returns the id of the next request, which the caller then appends to server->out. */
 static inline uint32_t ps_framed_server_next_id(struct ps_framed_server *server)
 {
-    return ++server->last_id;
+    return server->last_id = server->last_id % INT32_MAX + 1; /* protocols have a signed number */
 }
 
 /* Called after the request of `bytes` was appended to server->out. It is sent in this turn or the next one. */

@@ -281,19 +281,21 @@ size_t ps_kudu_put_write(struct ps_kudu_batch *batch, const struct ps_kudu_write
 
 static bool parse_row(struct ps_protobuf_reader reader, uint32_t *place, struct ps_kudu_status *status)
 {
-    bool good = true;
+    bool good = true, has_place = false;
     *place = 0;
     *status = (struct ps_kudu_status){.text = ""};
     while (good && ps_protobuf_next(&reader)) {
-        if (ps_protobuf_is_number(&reader, ROW_PLACE))
+        if (ps_protobuf_is_number(&reader, ROW_PLACE)) {
             *place = (uint32_t)reader.number;
-        else if (ps_protobuf_is_bytes(&reader, ROW_STATUS))
+            has_place = reader.number <= INT32_MAX;
+        } else if (ps_protobuf_is_bytes(&reader, ROW_STATUS))
             good = ps_kudu_parse_status(ps_protobuf_inner(&reader), status);
     }
-    return good && !reader.invalid;
+    return good && !reader.invalid && has_place;
 }
 
-bool ps_kudu_parse_written(const uint8_t *bytes, size_t length, struct ps_kudu_written *written,
+bool ps_kudu_parse_written(const uint8_t *bytes, size_t length, uint32_t rows,
+                           struct ps_kudu_written *written,
                            void (*each)(void *owner, uint32_t place, const struct ps_kudu_status *status),
                            void *owner)
 {
@@ -307,7 +309,7 @@ bool ps_kudu_parse_written(const uint8_t *bytes, size_t length, struct ps_kudu_w
             good = ps_kudu_parse_error(ps_protobuf_inner(&reader), &written->error, &written->status) &&
                    written->error != 0;
         else if (ps_protobuf_is_bytes(&reader, WRITTEN_ROW))
-            good = parse_row(ps_protobuf_inner(&reader), &place, &status);
+            good = parse_row(ps_protobuf_inner(&reader), &place, &status) && place < rows;
     }
     if (!good || reader.invalid)
         return false;

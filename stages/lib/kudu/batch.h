@@ -113,7 +113,9 @@ struct ps_kudu_written {
     struct ps_kudu_status status;
 };
 
-/* Reads a WriteResponsePB; calls `each` for each row that has an error, by its place in the write. Returns false if it is none. */
-bool ps_kudu_parse_written(const uint8_t *bytes, size_t length, struct ps_kudu_written *written,
+/* Reads a WriteResponsePB; calls `each` for each row that has an error, by its place in the write. Returns false if it is none, or is
+ * about a place beyond the `rows` of the write. */
+bool ps_kudu_parse_written(const uint8_t *bytes, size_t length, uint32_t rows,
+                           struct ps_kudu_written *written,
                            void (*each)(void *owner, uint32_t place, const struct ps_kudu_status *status),
                            void *owner);

@@ -196,7 +196,8 @@ static void refuse_write(struct ps_kudu_client *client, struct ps_kudu_batch *ba
 {
     for (uint32_t i = write->first; i != PS_KUDU_NONE; i = batch->rows[i].next) {
         struct ps_kudu_row *row = &batch->rows[i];
-        ps_kudu_batch_set(batch, row, row->alone ? PS_KUDU_REJECTED : PS_KUDU_AGAIN, reason);
+        bool final = row->alone && !client->question.wants_table; /* the table was read since */
+        ps_kudu_batch_set(batch, row, final ? PS_KUDU_REJECTED : PS_KUDU_AGAIN, reason);
         row->alone = true;
     }
     ps_kudu_batch_dissolve(batch, write);
@@ -287,8 +288,13 @@ static void judge_row(struct ps_kudu_client *client, struct ps_kudu_batch *batch
     case PS_KUDU_TIMED_OUT:
         ps_kudu_batch_set(batch, row, PS_KUDU_AGAIN, reason);
         break;
-    default:
+    case PS_KUDU_NOT_SUPPORTED:
+    case PS_KUDU_INVALID_ARGUMENT:
+    case PS_KUDU_IMMUTABLE:
         ps_kudu_batch_set(batch, row, PS_KUDU_REJECTED, reason);
+        break;
+    default: /* the server's disk, its state, or what nobody knows: not the row's fault */
+        ps_kudu_batch_set(batch, row, PS_KUDU_AGAIN, reason);
         break;
     }
 }
@@ -338,7 +344,7 @@ static void take_written(struct ps_framed_server *server, struct ps_kudu_batch *
     }
     server->failures = 0;
     struct walk walk = {client, batch, write, 0, write->first};
-    if (!ps_kudu_parse_written(answer->body, answer->body_length, &written, take_row, &walk)) {
+    if (!ps_kudu_parse_written(answer->body, answer->body_length, write->rows, &written, take_row, &walk)) {
         ps_kudu_batch_set_write(batch, write, PS_KUDU_UNKNOWN, "the answer is none of Kudu's");
     } else if (written.error != 0) {
         judge_write(client, batch, write, &written);

@@ -12,7 +12,9 @@
 static void end_question(struct ps_kudu_client *client, const char *reason)
 {
     struct ps_kudu_question *question = &client->question;
-    question->wants_table = question->wants_tablet = question->sent = false;
+    /* a table that is wanted meanwhile is asked for next; rows without a tablet ask again themselves */
+    question->wants_table = question->wants_table && question->sent && !question->sent_table;
+    question->wants_tablet = question->sent = false;
     if (reason == NULL) {
         question->failures = 0;
         question->rest_ns = 0;

@@ -28,11 +28,14 @@ enum ps_kudu_rpc_error {
 enum ps_kudu_code {
     PS_KUDU_OK = 0,
     PS_KUDU_NOT_FOUND = 1,
+    PS_KUDU_NOT_SUPPORTED = 3,
+    PS_KUDU_INVALID_ARGUMENT = 4,
     PS_KUDU_ALREADY_PRESENT = 6,
     PS_KUDU_ILLEGAL_STATE = 9,
     PS_KUDU_ABORTED = 11,
     PS_KUDU_SERVICE_UNAVAILABLE = 13,
-    PS_KUDU_TIMED_OUT = 14
+    PS_KUDU_TIMED_OUT = 14,
+    PS_KUDU_IMMUTABLE = 20
 };
 
 /* A request that a server recognizes when it comes again: the same client, number and content. */

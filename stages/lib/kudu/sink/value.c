@@ -64,7 +64,7 @@ bool ps_kudu_fit_decimal(const struct ps_kudu_column *column, __int128 digits, i
     for (unsigned i = 0; i < column->precision && i < DIGITS_MAX; i++)
         limit *= 10;
     for (; scale < (int64_t)column->scale && digits != 0; scale++) {
-        if (digits >= limit || digits <= -limit)
+        if (digits >= limit / 10 || digits <= -(limit / 10)) /* ten times as much is too much, or overflows */
             return false;
         digits *= 10;
     }
