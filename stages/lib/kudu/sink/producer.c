@@ -216,17 +216,23 @@ static size_t draw_id(struct ps_kudu_writer *writer, char text[PS_IDENTITY_TEXT_
 }
 
 /* Sets the column of ids. */
-static bool set_id(struct ps_kudu_writer *writer, const struct ps_kudu_source *from, unsigned row)
+static bool set_id(struct ps_kudu_writer *writer, const struct ps_kudu_source *from, unsigned row,
+                   enum ps_kudu_added *added)
 {
     const struct ps_kudu_producer *producer = writer->producer;
     const struct ps_kudu_table *table = from->batch->table;
     struct ps_slice id;
     if (!ps_elastic_id_find(&producer->ids, from->lease, from->position, writer->id, &id))
         id = (struct ps_slice){writer->id, (uint32_t)draw_id(writer, writer->id)};
-    if (row > 0) { /* each row of the event has one of its own */
-        int length = snprintf(writer->row_id, sizeof writer->row_id, "%.*s/%u",
-                              (int)ps_least(id.length, PS_IDENTITY_TEXT_BYTES), id.data, row);
-        id = (struct ps_slice){writer->row_id, length < 0 ? 0 : (uint32_t)length};
+    if (row > 0) { /* each row of the event has one of its own; no identity has a '#' */
+        if (id.length > PS_IDENTITY_TEXT_BYTES) {
+            *added = ps_kudu_unwritable(writer, "its id has more than %u bytes, and it makes several rows",
+                                        PS_IDENTITY_TEXT_BYTES);
+            return false;
+        }
+        memcpy(writer->row_id, id.data, id.length);
+        int length = snprintf(writer->row_id + id.length, sizeof writer->row_id - id.length, "#%u", row);
+        id = (struct ps_slice){writer->row_id, id.length + (uint32_t)length};
     }
     int number = find_column(writer, table, producer->id_column, true);
     const struct ps_kudu_column *column = &table->columns[number < 0 ? 0 : number];
@@ -246,7 +252,7 @@ bool ps_kudu_begin_row(struct ps_kudu_writer *writer, const struct ps_kudu_sourc
         (void)ps_kudu_later(writer, "no memory");
         return false;
     }
-    return writer->producer->id_column == NULL || set_id(writer, from, row);
+    return writer->producer->id_column == NULL || set_id(writer, from, row, added);
 }
 
 enum ps_kudu_added ps_kudu_end_row(struct ps_kudu_writer *writer, const struct ps_kudu_source *from)
