@@ -1,5 +1,6 @@
 #include "stages/lib/text/json/text.h"
 
+#include <endian.h>
 #include <string.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -8,15 +9,15 @@
 #define ONES UINT64_C(0x0101010101010101)
 #define HIGHS UINT64_C(0x8080808080808080)
 
-/* Tells whether one of eight bytes needs an escape: below 0x20, a quote or a backslash. Bytes of 0x80 and
- * above do not. (Hacker's Delight: a byte of x is 0 where (x - ONES) & ~x has its high bit set.) */
-static bool has_special(uint64_t eight)
+/* Returns the high bit of the bytes among eight that need an escape: below 0x20, a quote or a backslash; those of 0x80 and above do not.
+ * Only the first one found is certain. (Hacker's Delight: a byte of x is 0 where (x - ONES) & ~x has its high bit set.) */
+static uint64_t specials(uint64_t eight)
 {
     uint64_t quote = eight ^ (ONES * '"'), backslash = eight ^ (ONES * '\\');
     uint64_t found = (eight - ONES * 0x20) & ~eight;
     found |= (quote - ONES) & ~quote;
     found |= (backslash - ONES) & ~backslash;
-    return (found & HIGHS) != 0;
+    return le64toh(found & HIGHS);
 }
 
 static char *escape(char *to, unsigned char byte)
@@ -37,11 +38,12 @@ static char *escape(char *to, unsigned char byte)
     return to;
 }
 
-#ifdef __SSE2__
-/* Copies up to the first byte that needs an escape, in pieces of 16 bytes. Returns the number of bytes. */
-static size_t copy_pieces(char *to, const char *text, size_t length)
+/* Copies up to the first byte that needs an escape. Returns the number of bytes. */
+static size_t copy_plain(char *to, const char *text, size_t length)
 {
     size_t i = 0;
+    uint64_t eight, found;
+#ifdef __SSE2__
     for (; length - i >= 16; i += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + i));
         __m128i special = _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes),
@@ -52,14 +54,17 @@ static size_t copy_pieces(char *to, const char *text, size_t length)
         if (mask != 0)
             return i + (size_t)__builtin_ctz((unsigned)mask);
     }
+#endif
+    for (; length - i >= sizeof eight; i += sizeof eight) {
+        memcpy(&eight, text + i, sizeof eight);
+        memcpy(to + i, &eight, sizeof eight);
+        if ((found = specials(eight)) != 0)
+            return i + (size_t)__builtin_ctzll(found) / 8;
+    }
+    for (; i < length && (unsigned char)text[i] >= 0x20 && text[i] != '"' && text[i] != '\\'; i++)
+        to[i] = text[i];
     return i;
 }
-#else
-static size_t copy_pieces(char *, const char *, size_t)
-{
-    return 0;
-}
-#endif
 
 size_t ps_json_plain_length(const char *text, size_t length)
 {
@@ -86,25 +91,11 @@ size_t ps_json_text(const char *text, size_t length, char *to)
 {
     const char *begin = to, *end = text + length;
     while (text < end) {
-        size_t copied = copy_pieces(to, text, (size_t)(end - text));
+        size_t copied = copy_plain(to, text, (size_t)(end - text));
         text += copied;
         to += copied;
-        uint64_t eight;
-        while (end - text >= (ptrdiff_t)sizeof eight) {
-            memcpy(&eight, text, sizeof eight);
-            if (has_special(eight))
-                break;
-            memcpy(to, &eight, sizeof eight);
-            text += sizeof eight;
-            to += sizeof eight;
-        }
-        for (unsigned i = 0; i < sizeof eight && text < end; i++, text++) {
-            unsigned char byte = (unsigned char)*text;
-            if (byte < 0x20 || byte == '"' || byte == '\\')
-                to = escape(to, byte);
-            else
-                *to++ = (char)byte;
-        }
+        if (text < end)
+            to = escape(to, (unsigned char)*text++);
     }
     return (size_t)(to - begin);
 }
