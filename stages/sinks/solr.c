@@ -4,7 +4,7 @@
 #include "core/stage.h"
 
 #include "stages/lib/elastic/document.h"
-#include "stages/lib/elastic/id.h"
+#include "stages/lib/remote/id.h"
 #include "stages/lib/http/login.h"
 #include "stages/lib/http/sink.h"
 #include "stages/lib/keystore/keystore.h"
@@ -30,7 +30,7 @@ struct solr_plan {
     struct ps_pairs fields;
     int64_t commit_ms, batch, bytes, requests, connect_ms, request_ms;
     struct ps_elastic_document document;
-    struct ps_elastic_id ids;
+    struct ps_remote_id ids;
     char *trust; /* made by `build`: PEM text of the authorities, or NULL */
 };
 
@@ -109,7 +109,7 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
 {
     const struct solr_plan *plan = plan_of((const struct ps_http_sink *)requests);
     return MEMBER_BYTES + ps_json_string_bound("", 0) + 9 * KEY_BYTES /* ps_json_string_bound */ +
-           ps_elastic_id_bound(&plan->ids, batch, event) +
+           ps_remote_id_bound(&plan->ids, batch, event) +
            ps_elastic_document_bound(&plan->document, batch, event);
 }
 
@@ -139,7 +139,7 @@ static char *put_document(struct solr_state *state, char *to, const struct ps_le
     const struct ps_event *event = ps_lease_event(lease, position);
     char identity[PS_IDENTITY_TEXT_BYTES], *at = to;
     struct ps_slice id = {.length = 0};
-    if (ps_elastic_id_find(&plan->ids, lease, position, identity, &id) &&
+    if (ps_remote_id_find(&plan->ids, lease, position, identity, &id) &&
         !has_member(plan, lease->batch, event, state->key)) {
         at = ps_json_string_put(ps_json_raw_put(at, "{\""), state->key, strlen(state->key));
         at = ps_json_string_put(ps_json_raw_put(at, "\":\""), id.data, id.length);
@@ -205,7 +205,7 @@ static void set_refusals(struct ps_http_sink *sink, const struct ps_solr_answer 
     for (uint32_t i = 0; i < count && ps_held_range_next(range, &position) != NULL; i++) {
         char identity[PS_IDENTITY_TEXT_BYTES];
         struct ps_slice id;
-        if (!ps_elastic_id_find(&plan->ids, range->lease, position - 1, identity, &id))
+        if (!ps_remote_id_find(&plan->ids, range->lease, position - 1, identity, &id))
             continue;
         for (uint32_t k = 0; k < answer->refusal_count; k++) {
             struct ps_solr_refusal *refusal = &answer->refusals[k];
@@ -326,7 +326,7 @@ static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *htt
 
 /* Compiles what `build` compiles, so that `check` reports its errors. */
 static enum ps_status compile(const struct solr_plan *plan, struct ps_elastic_document *document,
-                              struct ps_elastic_id *ids, const struct ps_context *context, const char **key,
+                              struct ps_remote_id *ids, const struct ps_context *context, const char **key,
                               struct ps_err *err)
 {
     *document = (struct ps_elastic_document){
@@ -341,7 +341,7 @@ static enum ps_status compile(const struct solr_plan *plan, struct ps_elastic_do
     if (plan->password != NULL && plan->user == NULL)
         return ps_err_set(err, "set user, too");
     *key = ID_KEY;
-    if (ps_elastic_id_read(ids, plan->ids_text) != PS_OK)
+    if (ps_remote_id_read(ids, plan->ids_text) != PS_OK)
         return ps_err_set(err, "write identity, none, or header:NAME");
     *key = "fields.";
     return ps_elastic_fields_build(document, context->arena, &plan->fields, err);
@@ -357,7 +357,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct solr_plan *plan = plan_;
     struct ps_elastic_document document;
-    struct ps_elastic_id ids;
+    struct ps_remote_id ids;
     struct ps_err err = {.length = 0};
     const char *key;
     char *trust;
@@ -373,7 +373,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
         return PS_FAIL;
     }
     ps_keystore_wipe(trust);
-    if (ids.from == PS_ELASTIC_IDS_HEADER)
+    if (ids.from == PS_REMOTE_IDS_HEADER)
         ps_report(
             context, PS_LOG_INFO, ID_KEY,
             plan->overwrite

@@ -90,6 +90,7 @@ stages/lib/avro/*       ENGINE L/rpc/* L/stream/* L/tls/* L/text/*
 stages/lib/thrift/*     ENGINE L/net/* L/rpc/* L/sasl/* L/stream/* L/tls/*
 stages/lib/rpc/*        ENGINE L/net/* L/remote/*
 stages/lib/irc/*        ENGINE L/net/* L/remote/*
+stages/lib/remote/id.c    ENGINE L/text/*
 stages/lib/remote/*     ENGINE L/net/*
 stages/lib/rules/live/* ENGINE rings/swap.h L/rules/*
 stages/lib/rules/*      ENGINE
@@ -121,7 +122,7 @@ stages/lib/hadoop/bucket_writer/* ENGINE L/filesystem/* L/hadoop/FLAT L/hadoop/h
 stages/lib/orc/*        ENGINE L/avro/codec/* L/orc/proto/*
 stages/lib/hive/FLAT    ENGINE L/date/* L/orc/* L/text/* L/thrift/* L/net/* L/sasl/* L/tls/* L/hadoop/FLAT
 stages/lib/hbase/*      ENGINE regex/* L/hadoop/FLAT L/net/* L/remote/* L/text/* L/tls/*
-stages/lib/kudu/*       ENGINE regex/* L/avro/* L/date/* L/elastic/id.h L/hadoop/FLAT L/net/* L/remote/* L/text/*
+stages/lib/kudu/*       ENGINE regex/* L/avro/* L/date/* L/hadoop/FLAT L/net/* L/remote/* L/text/*
 stages/lib/hive/text/*  ENGINE L/date/* L/hive/FLAT L/orc/* L/text/*
 stages/lib/FLAT         ENGINE
 stages/FLAT             ENGINE stages/stages.def

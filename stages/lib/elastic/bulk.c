@@ -32,7 +32,7 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
     const struct ps_elastic_plan *plan = plan_of((const struct ps_http_sink *)requests);
     return ACTION_BYTES + ps_elastic_name_bound(&plan->index) +
            (plan->has_type ? ps_elastic_name_bound(&plan->type) : 0) +
-           ps_elastic_id_bound(&plan->ids, batch, event) +
+           ps_remote_id_bound(&plan->ids, batch, event) +
            ps_elastic_document_bound(&plan->document, batch, event) + 1;
 }
 
@@ -45,7 +45,7 @@ static char *put_action(struct ps_elastic_state *state, char *to, const struct p
     const struct ps_event *event = ps_lease_event(lease, position);
     char identity[PS_IDENTITY_TEXT_BYTES], name[PS_ELASTIC_NAME_BYTES];
     struct ps_slice id = {.length = 0};
-    bool has_id = ps_elastic_id_find(&plan->ids, lease, position, identity, &id);
+    bool has_id = ps_remote_id_find(&plan->ids, lease, position, identity, &id);
     uint32_t length = ps_elastic_name_put(&plan->index, &state->index, lease->batch, event, now, name);
     to = ps_json_raw_put(to, has_id || plan->is_data_stream ? "{\"create\":{\"_index\":"
                                                             : "{\"index\":{\"_index\":");
@@ -251,7 +251,7 @@ static enum ps_status compile(struct ps_elastic_plan *plan, const struct ps_elas
 {
     bool known = true;
     *key = ID_KEY;
-    if (ps_elastic_id_read(&plan->ids, settings->ids) != PS_OK)
+    if (ps_remote_id_read(&plan->ids, settings->ids) != PS_OK)
         return ps_err_set(err, "write identity, none, or header:NAME");
     *key = settings->is_data_stream ? "data_stream" : "index";
     if (ps_elastic_name_build(&plan->index, context->arena, settings->index, settings->index_zone, err) !=
@@ -285,12 +285,12 @@ enum ps_status ps_elastic_check(const struct ps_elastic_settings *settings, cons
     }
     if (settings->date_zone != NULL)
         ps_escape_check_zone(context, "indexNameBuilder.timeZone", settings->date_zone);
-    if (plan.ids.from == PS_ELASTIC_IDS_HEADER)
+    if (plan.ids.from == PS_REMOTE_IDS_HEADER)
         ps_report(context, PS_LOG_INFO, ID_KEY,
                   "a document that has the id of an earlier one counts as delivered, and is not stored: the "
                   "values of the header "
                   "must differ from event to event (counter items_existing)");
-    if (settings->is_data_stream && plan.ids.from != PS_ELASTIC_IDS_NONE)
+    if (settings->is_data_stream && plan.ids.from != PS_REMOTE_IDS_NONE)
         ps_report(context, PS_LOG_INFO, "data_stream",
                   "ids are unique in each index behind a data stream only: an event that is sent again after "
                   "a rollover is "

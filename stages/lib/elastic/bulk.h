@@ -5,7 +5,7 @@
 
 #include "stages/lib/elastic/answer.h"
 #include "stages/lib/elastic/document.h"
-#include "stages/lib/elastic/id.h"
+#include "stages/lib/remote/id.h"
 #include "stages/lib/http/sink.h"
 
 #include <zlib.h>
@@ -36,7 +36,7 @@ struct ps_elastic_plan {
     struct ps_http_sink_plan sink; /* must be first */
     struct ps_elastic_name index, type;
     bool has_type;
-    struct ps_elastic_id ids;
+    struct ps_remote_id ids;
     struct ps_elastic_document document;
     int64_t ttl_ms;
     const char *cluster;

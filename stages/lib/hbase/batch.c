@@ -22,8 +22,8 @@ void ps_hbase_batch_clear(struct ps_hbase_batch *batch)
 {
     ps_byte_buffer_clear(&batch->bytes, KEPT_BYTES);
     batch->count = 0;
-    batch->reason_count = 0;
-    batch->reached = batch->busy = false;
+    batch->framed.reason_count = 0;
+    batch->framed.reached = batch->busy = false;
 }
 
 void ps_hbase_batch_free(struct ps_hbase_batch *batch)
@@ -139,19 +139,9 @@ bool ps_hbase_batch_increment(struct ps_hbase_batch *batch, uint32_t event, cons
 }
 
 void ps_hbase_batch_set(struct ps_hbase_batch *batch, struct ps_hbase_mutation *mutation,
-                        enum ps_hbase_state state, const char *reason)
+                        enum ps_remote_part_state state, const char *reason)
 {
-    unsigned number = 0;
     mutation->state = state;
-    if (reason == NULL)
-        return;
-    while (number < batch->reason_count && strcmp(batch->reasons[number], reason) != 0)
-        number++;
-    if (number == PS_HBASE_REASONS)
-        number--;
-    if (number == batch->reason_count) {
-        (void)snprintf(batch->reasons[number], PS_HBASE_REASON_BYTES, "%s", reason);
-        batch->reason_count++;
-    }
-    mutation->reason = (uint8_t)number;
+    if (reason != NULL)
+        mutation->reason = ps_framed_batch_note(&batch->framed, reason);
 }

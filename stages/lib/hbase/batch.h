@@ -5,26 +5,16 @@
 #pragma once
 
 #include "stages/lib/byte_buffer.h"
+#include "stages/lib/hadoop/framed_client.h"
 #include "stages/lib/hbase/exception.h"
+#include "stages/lib/remote/parts.h"
 
 #define PS_HBASE_ROW_BYTES_MAX 32767U /* HConstants.MAX_ROW_LENGTH */
-#define PS_HBASE_REASONS 8U           /* different reasons of a batch; further ones count as the last */
-
-enum ps_hbase_state {
-    PS_HBASE_WAITING, /* for the place of its region, or a connection */
-    PS_HBASE_SENT,
-    PS_HBASE_DELIVERED,
-    PS_HBASE_AGAIN,   /* it did not reach the table */
-    PS_HBASE_UNKNOWN, /* no answer came */
-    PS_HBASE_REJECTED /* the server will never take it */
-};
-
-struct ps_framed_server;
 
 struct ps_hbase_mutation {
     uint32_t event;                          /* the caller's number; PS_HBASE_EVERY_EVENT */
     uint32_t key_at, key_length, at, length; /* in `bytes` */
-    enum ps_hbase_state state;
+    enum ps_remote_part_state state;
     bool alone;      /* its region refused it among others: it has an action list of its own */
     uint8_t reason;  /* number of its reason */
     uint32_t action; /* number of the list of its region in the request */
@@ -41,19 +31,13 @@ struct ps_hbase_cell {
 };
 
 struct ps_hbase_batch {
+    struct ps_framed_batch framed; /* must be first */
     const char *family;
     bool skips_log; /* Durability.SKIP_WAL */
-    void *owner;
     struct ps_byte_buffer bytes;
     struct ps_hbase_mutation *mutations;
     uint32_t count, room;
-    char reasons[PS_HBASE_REASONS][PS_HBASE_REASON_BYTES];
-    unsigned reason_count;
-    bool reached; /* a server may have one of the mutations */
-    bool busy;    /* a server was too busy for one */
-    /* The client's: */
-    bool open, changed;
-    struct ps_hbase_batch *next;
+    bool busy; /* a server was too busy for one */
 };
 
 /* Empties the batch. */
@@ -72,4 +56,4 @@ bool ps_hbase_batch_increment(struct ps_hbase_batch *batch, uint32_t event, cons
 
 /* Sets the state and the reason of a mutation. */
 void ps_hbase_batch_set(struct ps_hbase_batch *batch, struct ps_hbase_mutation *mutation,
-                        enum ps_hbase_state state, const char *reason);
+                        enum ps_remote_part_state state, const char *reason);

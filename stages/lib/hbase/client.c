@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ROUNDS_MAX 32U /* of one turn: what is left goes on in the next one */
 #define LOOKUP_ROWS 8U /* regions that a look-up asks for: that of the row, and those before it */
 #define REGISTRY_NS (15 * PS_NS_PER_S)
 
@@ -24,55 +23,39 @@ struct lookup {
 };
 
 struct ps_hbase_client {
+    struct ps_framed_client framed; /* must be first */
     struct ps_hbase_client_settings settings;
-    struct ps_framed_server_settings server_settings;
-    struct ps_hadoop_loop *loop;
     struct ps_hbase_registry *registry;
     bool asks; /* the registry */
-    struct ps_framed_server *servers, *meta;
+    struct ps_framed_server *meta;
     struct ps_key_ranges regions;
-    struct ps_hbase_batch *batches;
     struct lookup lookup;
     struct ps_hbase_client_counts counts;
     struct ps_byte_buffer row; /* of a look-up's request */
-    bool changed;
 };
 
 static uint64_t now_ns(const struct ps_hbase_client *client)
 {
-    return ps_hadoop_loop_now(client->loop).mono_ns;
-}
-
-static void change(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
-{
-    batch->changed = true;
-    client->changed = true;
+    return ps_framed_client_now_ns(&client->framed);
 }
 
 static void change_all(struct ps_hbase_client *client)
 {
-    for (struct ps_hbase_batch *batch = client->batches; batch != NULL; batch = batch->next)
-        change(client, batch);
+    ps_framed_client_change_all(&client->framed);
 }
 
 /* ---- servers ---- */
 
-static uint64_t rest_after(const struct ps_hbase_client *client, unsigned failures)
-{
-    return ps_framed_rest_ns(failures, client->settings.rest_max_ns);
-}
-
 static void pause_server(struct ps_hbase_client *client, struct ps_framed_server *server)
 {
-    server->pause_ns = now_ns(client) + rest_after(client, server->failures++);
+    ps_framed_client_pause(&client->framed, server);
 }
 
 /* Returns the server; NULL: there is no memory. */
 static struct ps_framed_server *server_of(struct ps_hbase_client *client, const char *host, size_t length,
                                           unsigned port)
 {
-    struct ps_framed_server *server =
-        ps_framed_server_of(&client->servers, &client->server_settings, client, host, length, port);
+    struct ps_framed_server *server = ps_framed_client_server(&client->framed, host, length, port);
     if (server != NULL && server->transport_settings == NULL && client->settings.enter_server != NULL)
         server->transport_settings = client->settings.enter_server(client->settings.argument, server->host);
     return server;
@@ -90,7 +73,7 @@ static void end_lookup(struct ps_hbase_client *client, const char *reason)
         lookup->rest_ns = 0;
     } else {
         (void)snprintf(lookup->reason, sizeof lookup->reason, "%s", reason);
-        lookup->rest_ns = now_ns(client) + rest_after(client, lookup->failures++);
+        lookup->rest_ns = now_ns(client) + ps_framed_rest_ns(lookup->failures++, client->framed.rest_max_ns);
     }
     change_all(client);
 }
@@ -103,12 +86,13 @@ static void found_meta(void *owner, const struct ps_hbase_registry_answer *answe
         client->meta = server_of(client, answer->host, strlen(answer->host), answer->port);
     if (client->meta == NULL && client->lookup.wanted)
         end_lookup(client, answer->found ? "no memory" : answer->reason);
-    client->changed = true;
+    client->framed.changed = true;
 }
 
 /* Sends the look-up, when its server is known and connected. */
-static void go_on_looking(struct ps_hbase_client *client)
+static void go_on_looking(struct ps_framed_client *framed)
 {
+    struct ps_hbase_client *client = (struct ps_hbase_client *)framed;
     struct lookup *lookup = &client->lookup;
     struct ps_framed_server *server = client->meta;
     struct ps_byte_buffer *row = &client->row;
@@ -120,7 +104,7 @@ static void go_on_looking(struct ps_hbase_client *client)
         ps_hbase_registry_ask(client->registry);
         return;
     }
-    if (now_ns(client) < server->pause_ns) {
+    if (ps_framed_client_rests(&client->framed, server)) {
         client->meta = NULL;
         end_lookup(client, "the server of hbase:meta cannot be used now");
         return;
@@ -161,7 +145,7 @@ static void want(struct ps_hbase_client *client, const char *key, size_t length)
     lookup->wanted = true;
     lookup->key_length = length;
     memcpy(lookup->key, key, length);
-    client->changed = true;
+    client->framed.changed = true;
 }
 
 struct rows {
@@ -232,16 +216,16 @@ static void place(struct ps_hbase_client *client, struct ps_hbase_batch *batch, 
         ps_key_ranges_find(&client->regions, key_of(batch, mutation), mutation->key_length);
     if (region == NULL) {
         if (now_ns(client) < client->lookup.rest_ns)
-            ps_hbase_batch_set(batch, mutation, PS_HBASE_AGAIN, client->lookup.reason);
+            ps_hbase_batch_set(batch, mutation, PS_PART_AGAIN, client->lookup.reason);
         else
             want(client, key_of(batch, mutation), mutation->key_length);
         return;
     }
     struct ps_framed_server *server = region->server;
-    if (now_ns(client) < server->pause_ns) {
+    if (ps_framed_client_rests(&client->framed, server)) {
         char reason[PS_HBASE_REASON_BYTES];
         (void)snprintf(reason, sizeof reason, "%.200s:%u rests after a failure", server->host, server->port);
-        ps_hbase_batch_set(batch, mutation, PS_HBASE_AGAIN, reason);
+        ps_hbase_batch_set(batch, mutation, PS_PART_AGAIN, reason);
     } else if (ps_framed_server_is_ready(server)) {
         ps_hbase_multi_add(batch, region, number);
     }
@@ -253,7 +237,7 @@ static void mark_sent(struct ps_hbase_batch *batch, const struct ps_framed_serve
         for (uint32_t number = region->first; number != UINT32_MAX; number = batch->mutations[number].next) {
             struct ps_hbase_mutation *mutation = &batch->mutations[number];
             mutation->server = server;
-            ps_hbase_batch_set(batch, mutation, sent ? PS_HBASE_SENT : PS_HBASE_AGAIN,
+            ps_hbase_batch_set(batch, mutation, sent ? PS_PART_SENT : PS_PART_AGAIN,
                                sent ? NULL : "no memory");
         }
         region->rows = 0;
@@ -271,31 +255,22 @@ static void send_to(struct ps_hbase_client *client, struct ps_hbase_batch *batch
         ps_framed_server_called(server, batch, id, bytes);
 }
 
-static void forget(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
+static void push(struct ps_framed_client *framed, struct ps_framed_batch *framed_batch)
 {
-    struct ps_hbase_batch **at = &client->batches;
-    while (*at != NULL && *at != batch)
-        at = &(*at)->next;
-    if (*at != NULL)
-        *at = batch->next;
-    batch->open = false;
-}
-
-static void push(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
-{
+    struct ps_hbase_client *client = (struct ps_hbase_client *)framed;
+    struct ps_hbase_batch *batch = (struct ps_hbase_batch *)framed_batch;
     bool open = false;
-    batch->changed = false;
     for (uint32_t i = 0; i < batch->count; i++)
-        if (batch->mutations[i].state == PS_HBASE_WAITING)
+        if (batch->mutations[i].state == PS_PART_WAITING)
             place(client, batch, i);
-    for (struct ps_framed_server *server = client->servers; server != NULL; server = server->next)
+    for (struct ps_framed_server *server = client->framed.servers; server != NULL; server = server->next)
         if (server->ranges != NULL)
             send_to(client, batch, server);
     for (uint32_t i = 0; i < batch->count && !open; i++)
-        open = batch->mutations[i].state == PS_HBASE_WAITING || batch->mutations[i].state == PS_HBASE_SENT;
+        open = batch->mutations[i].state == PS_PART_WAITING || batch->mutations[i].state == PS_PART_SENT;
     if (open)
         return;
-    forget(client, batch);
+    ps_framed_client_withdraw(framed, framed_batch);
     client->settings.done(batch);
 }
 
@@ -318,11 +293,11 @@ static void judge(const struct taken *taken, struct ps_hbase_mutation *mutation,
     const char *key = key_of(batch, mutation);
     switch (meaning) {
     case PS_HBASE_DONE:
-        mutation->state = PS_HBASE_DELIVERED;
+        mutation->state = PS_PART_DELIVERED;
         return;
     case PS_HBASE_REFUSED:
         if (!together || mutation->alone) {
-            ps_hbase_batch_set(batch, mutation, PS_HBASE_REJECTED, reason);
+            ps_hbase_batch_set(batch, mutation, PS_PART_REJECTED, reason);
             return;
         }
         mutation->alone = true;
@@ -342,7 +317,7 @@ static void judge(const struct taken *taken, struct ps_hbase_mutation *mutation,
     case PS_HBASE_NO_TABLE:
         break;
     }
-    ps_hbase_batch_set(batch, mutation, PS_HBASE_AGAIN, reason);
+    ps_hbase_batch_set(batch, mutation, PS_PART_AGAIN, reason);
 }
 
 /* Carries out what it means for the server. */
@@ -352,7 +327,7 @@ static void judge_server(struct ps_hbase_client *client, struct ps_framed_server
     if (meaning == PS_HBASE_STOPPED) {
         ps_key_ranges_forget_server(&client->regions, server);
         pause_server(client, server);
-    } else if (meaning == PS_HBASE_BUSY && whole && now_ns(client) >= server->pause_ns) {
+    } else if (meaning == PS_HBASE_BUSY && whole && !ps_framed_client_rests(&client->framed, server)) {
         pause_server(client, server);
     }
 }
@@ -372,7 +347,7 @@ static void take_result(void *owner, const struct ps_hbase_result *result)
     bool together = result->number == UINT32_MAX;
     for (uint32_t i = together ? 0 : result->number; i < batch->count; i++) {
         struct ps_hbase_mutation *mutation = &batch->mutations[i];
-        if (mutation->state == PS_HBASE_SENT && mutation->server == taken->server &&
+        if (mutation->state == PS_PART_SENT && mutation->server == taken->server &&
             mutation->call == taken->call && mutation->action == result->action)
             judge(taken, mutation, meaning, reason, together);
         if (!together)
@@ -387,11 +362,11 @@ static void end_others(const struct taken *taken, enum ps_hbase_meaning meaning,
     struct ps_hbase_batch *batch = taken->batch;
     for (uint32_t i = 0; i < batch->count; i++) {
         struct ps_hbase_mutation *mutation = &batch->mutations[i];
-        if (mutation->state != PS_HBASE_SENT || mutation->server != taken->server ||
+        if (mutation->state != PS_PART_SENT || mutation->server != taken->server ||
             mutation->call != taken->call)
             continue;
         if (unknown)
-            ps_hbase_batch_set(batch, mutation, PS_HBASE_UNKNOWN, reason);
+            ps_hbase_batch_set(batch, mutation, PS_PART_UNKNOWN, reason);
         else
             judge(taken, mutation, meaning, reason, true);
     }
@@ -406,9 +381,9 @@ static void answered(struct ps_framed_server *server, void *call, const struct p
         return;
     }
     struct taken taken = {client, call, server, answer->call_id};
-    if (!taken.batch->open)
+    if (!taken.batch->framed.open)
         return; /* it was withdrawn */
-    taken.batch->reached = true;
+    taken.batch->framed.reached = true;
     if (answer->class != NULL) {
         char reason[PS_HBASE_REASON_BYTES];
         enum ps_hbase_meaning meaning = ps_hbase_exception_meaning(answer->class, answer->class_length);
@@ -435,30 +410,32 @@ static void unanswered(struct ps_framed_server *server, void *call, uint32_t, bo
         return;
     }
     struct ps_hbase_batch *batch = call;
-    if (!batch->open)
+    if (!batch->framed.open)
         return;
-    batch->reached |= reached;
+    batch->framed.reached |= reached;
     for (uint32_t i = 0; i < batch->count; i++)
-        if (batch->mutations[i].state == PS_HBASE_SENT && batch->mutations[i].server == server)
-            ps_hbase_batch_set(batch, &batch->mutations[i], reached ? PS_HBASE_UNKNOWN : PS_HBASE_AGAIN,
+        if (batch->mutations[i].state == PS_PART_SENT && batch->mutations[i].server == server)
+            ps_hbase_batch_set(batch, &batch->mutations[i], reached ? PS_PART_UNKNOWN : PS_PART_AGAIN,
                                reason);
-    change(client, batch);
+    ps_framed_client_change(&client->framed, &batch->framed);
 }
 
 /* The mutations of a server that cannot be reached end as AGAIN: their regions may be with another one soon. */
 static void lost(struct ps_framed_server *server, const char *reason)
 {
     struct ps_hbase_client *client = server->owner;
-    for (struct ps_hbase_batch *batch = client->batches; batch != NULL; batch = batch->next)
+    for (struct ps_framed_batch *open = client->framed.batches; open != NULL; open = open->next) {
+        struct ps_hbase_batch *batch = (struct ps_hbase_batch *)open;
         for (uint32_t i = 0; i < batch->count; i++) {
             struct ps_hbase_mutation *mutation = &batch->mutations[i];
             const struct ps_key_range *region =
-                mutation->state == PS_HBASE_WAITING
+                mutation->state == PS_PART_WAITING
                     ? ps_key_ranges_find(&client->regions, key_of(batch, mutation), mutation->key_length)
                     : NULL;
             if (region != NULL && region->server == server)
-                ps_hbase_batch_set(batch, mutation, PS_HBASE_AGAIN, reason);
+                ps_hbase_batch_set(batch, mutation, PS_PART_AGAIN, reason);
         }
+    }
     if (client->meta == server) {
         client->meta = NULL;
         if (client->lookup.wanted)
@@ -486,7 +463,7 @@ static bool introduce(struct ps_framed_server *server)
 static void up(struct ps_framed_server *server)
 {
     struct ps_hbase_client *client = server->owner;
-    client->changed = true; /* a look-up may wait for it */
+    client->framed.changed = true; /* a look-up may wait for it */
     change_all(client);
 }
 
@@ -494,48 +471,21 @@ static void up(struct ps_framed_server *server)
 
 void ps_hbase_client_submit(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
 {
-    PS_ASSERT(!batch->open);
-    batch->open = true;
-    batch->reached = batch->busy = false;
-    batch->reason_count = 0;
+    batch->busy = false;
     for (uint32_t i = 0; i < batch->count; i++)
-        if (batch->mutations[i].state != PS_HBASE_DELIVERED && batch->mutations[i].state != PS_HBASE_REJECTED)
-            batch->mutations[i].state = PS_HBASE_WAITING;
-    batch->next = client->batches;
-    client->batches = batch;
-    change(client, batch);
+        if (batch->mutations[i].state != PS_PART_DELIVERED && batch->mutations[i].state != PS_PART_REJECTED)
+            batch->mutations[i].state = PS_PART_WAITING;
+    ps_framed_client_submit(&client->framed, &batch->framed);
 }
 
 void ps_hbase_client_withdraw(struct ps_hbase_client *client, struct ps_hbase_batch *batch)
 {
-    if (batch->open)
-        forget(client, batch);
-}
-
-/* Pushes the batches that changed. A push may end one, which the owner may submit again. */
-static void push_changed(struct ps_hbase_client *client)
-{
-    struct ps_hbase_batch *batch = client->batches;
-    client->changed = false;
-    while (batch != NULL) {
-        if (batch->changed) {
-            push(client, batch);
-            batch = client->batches; /* the list may have changed */
-        } else {
-            batch = batch->next;
-        }
-    }
-    go_on_looking(client);
+    ps_framed_client_withdraw(&client->framed, &batch->framed);
 }
 
 uint64_t ps_hbase_client_turn(struct ps_hbase_client *client, const struct ps_now *now)
 {
-    uint64_t due_ns = ps_hadoop_loop_turn(client->loop, now);
-    for (unsigned i = 0; client->changed && i < ROUNDS_MAX; i++) {
-        push_changed(client);
-        due_ns = ps_hadoop_loop_turn(client->loop, now);
-    }
-    return client->changed ? now->mono_ns : due_ns;
+    return ps_framed_client_turn(&client->framed, now);
 }
 
 const struct ps_hbase_client_counts *ps_hbase_client_counts(const struct ps_hbase_client *client)
@@ -553,17 +503,19 @@ enum ps_status ps_hbase_client_open(struct ps_hbase_client **opened,
     if (client == NULL)
         return ps_err_set(err, "no memory");
     client->settings = *settings;
-    if (ps_hadoop_loop_open(&client->loop, settings->port, err) != PS_OK) {
+    client->framed = (struct ps_framed_client){.server_settings = {.ops = &server_ops,
+                                                                   .protocol = "HBase's RPC",
+                                                                   .connect_ns = settings->connect_ns,
+                                                                   .call_ns = settings->call_ns,
+                                                                   .transport = settings->transport},
+                                               .rest_max_ns = settings->rest_max_ns,
+                                               .push = push,
+                                               .ask = go_on_looking};
+    if (ps_framed_client_open(&client->framed, settings->port, err) != PS_OK) {
         free(client);
         return PS_FAIL;
     }
-    client->server_settings = (struct ps_framed_server_settings){.ops = &server_ops,
-                                                                 .loop = client->loop,
-                                                                 .protocol = "HBase's RPC",
-                                                                 .connect_ns = settings->connect_ns,
-                                                                 .call_ns = settings->call_ns,
-                                                                 .transport = settings->transport};
-    const struct ps_hbase_registry_settings registry = {.loop = client->loop,
+    const struct ps_hbase_registry_settings registry = {.loop = client->framed.loop,
                                                         .quorum = settings->quorum,
                                                         .znode = settings->znode,
                                                         .timeout_ns = REGISTRY_NS,
@@ -578,21 +530,20 @@ enum ps_status ps_hbase_client_open(struct ps_hbase_client **opened,
     return ps_err_set(err, "no memory");
 }
 
+static void leave(struct ps_framed_client *framed, struct ps_framed_server *server)
+{
+    const struct ps_hbase_client *client = (const struct ps_hbase_client *)framed;
+    if (client->settings.leave_server != NULL && server->transport_settings != NULL)
+        client->settings.leave_server(client->settings.argument, server->transport_settings);
+}
+
 void ps_hbase_client_close(struct ps_hbase_client *client)
 {
     if (client == NULL)
         return;
     ps_hbase_registry_close(client->registry);
-    while (client->servers != NULL) {
-        struct ps_framed_server *server = client->servers;
-        client->servers = server->next;
-        ps_framed_server_fini(server);
-        if (client->settings.leave_server != NULL && server->transport_settings != NULL)
-            client->settings.leave_server(client->settings.argument, server->transport_settings);
-        free(server);
-    }
     ps_key_ranges_free(&client->regions);
     ps_byte_buffer_clear(&client->row, 0);
-    ps_hadoop_loop_close(client->loop);
+    ps_framed_client_close(&client->framed, leave);
     free(client);
 }

@@ -13,8 +13,8 @@ void ps_kudu_batch_clear(struct ps_kudu_batch *batch)
 {
     ps_byte_buffer_clear(&batch->bytes, KEPT_BYTES);
     batch->count = batch->write_count = 0;
-    batch->reason_count = 0;
-    batch->reached = batch->is_refused = false;
+    batch->framed.reason_count = 0;
+    batch->framed.reached = batch->is_refused = false;
     ps_kudu_table_release(batch->table);
     batch->table = NULL;
 }
@@ -143,30 +143,20 @@ enum ps_kudu_added ps_kudu_batch_add(struct ps_kudu_batch *batch, uint32_t event
 
 /* ---- states ---- */
 
-void ps_kudu_batch_set(struct ps_kudu_batch *batch, struct ps_kudu_row *row, enum ps_kudu_state state,
+void ps_kudu_batch_set(struct ps_kudu_batch *batch, struct ps_kudu_row *row, enum ps_remote_part_state state,
                        const char *reason)
 {
-    unsigned number = 0;
     row->state = state;
-    if (reason == NULL)
-        return;
-    while (number < batch->reason_count && strcmp(batch->reasons[number], reason) != 0)
-        number++;
-    if (number == PS_KUDU_REASONS)
-        number--;
-    if (number == batch->reason_count) {
-        (void)snprintf(batch->reasons[number], PS_KUDU_REASON_BYTES, "%s", reason);
-        batch->reason_count++;
-    }
-    row->reason = (uint8_t)number;
+    if (reason != NULL)
+        row->reason = ps_framed_batch_note(&batch->framed, reason);
 }
 
 void ps_kudu_batch_set_write(struct ps_kudu_batch *batch, struct ps_kudu_write *write,
-                             enum ps_kudu_state state, const char *reason)
+                             enum ps_remote_part_state state, const char *reason)
 {
     write->state = state;
     for (uint32_t i = write->first; i != PS_KUDU_NONE; i = batch->rows[i].next)
-        if (batch->rows[i].state == PS_KUDU_WAITING || batch->rows[i].state == PS_KUDU_SENT)
+        if (batch->rows[i].state == PS_PART_WAITING || batch->rows[i].state == PS_PART_SENT)
             ps_kudu_batch_set(batch, &batch->rows[i], state, reason);
 }
 
@@ -186,7 +176,7 @@ uint32_t ps_kudu_batch_new_write(struct ps_kudu_batch *batch)
     if (number == batch->write_count)
         batch->write_count++;
     batch->writes[number] =
-        (struct ps_kudu_write){.first = PS_KUDU_NONE, .last = PS_KUDU_NONE, .state = PS_KUDU_WAITING};
+        (struct ps_kudu_write){.first = PS_KUDU_NONE, .last = PS_KUDU_NONE, .state = PS_PART_WAITING};
     return number;
 }
 

@@ -5,23 +5,14 @@
  * and stay. */
 #pragma once
 
-#include "stages/lib/hadoop/framed.h"
+#include "stages/lib/hadoop/framed_client.h"
 #include "stages/lib/kudu/message.h"
 #include "stages/lib/kudu/table.h"
+#include "stages/lib/remote/parts.h"
 
-#define PS_KUDU_REASONS 8U /* different reasons of a batch; further ones count as the last */
 #define PS_KUDU_NONE UINT32_MAX
 /* A server takes requests of 50 MiB (rpc_max_message_size), and cells of 64 KiB (max_cell_size_bytes). */
 #define PS_KUDU_ROW_BYTES_MAX (16U << 20)
-
-enum ps_kudu_state {
-    PS_KUDU_WAITING, /* for its tablet, or a connection */
-    PS_KUDU_SENT,
-    PS_KUDU_DELIVERED,
-    PS_KUDU_AGAIN,   /* it did not reach the table */
-    PS_KUDU_UNKNOWN, /* no answer came */
-    PS_KUDU_REJECTED /* the table will never take it */
-};
 
 /* RowOperationsPB.Type. */
 enum ps_kudu_operation { PS_KUDU_INSERT = 1, PS_KUDU_UPSERT = 5 };
@@ -30,7 +21,7 @@ struct ps_kudu_row {
     uint32_t event;                /* the caller's number */
     uint32_t at;                   /* in `bytes`: the partition key, the row, its bytes */
     uint32_t key, fixed, indirect; /* their lengths */
-    enum ps_kudu_state state;
+    enum ps_remote_part_state state;
     bool alone;     /* its write was refused as a whole: it has one of its own */
     uint8_t reason; /* number of its reason */
     uint32_t write; /* number of its write; PS_KUDU_NONE: none yet */
@@ -44,26 +35,22 @@ struct ps_kudu_write {
     unsigned attempt;
     uint32_t first, last, rows;
     size_t fixed, indirect; /* bytes of its rows */
-    enum ps_kudu_state state;
+    enum ps_remote_part_state state;
     struct ps_framed_server *server;
     uint32_t call;
 };
 
 struct ps_kudu_batch {
-    struct ps_kudu_table *table; /* for which the rows were made; NULL: none yet */
-    void *owner;
+    struct ps_framed_batch framed; /* must be first */
+    struct ps_kudu_table *table;   /* for which the rows were made; NULL: none yet */
     struct ps_byte_buffer bytes;
     struct ps_kudu_row *rows;
     uint32_t count, room;
     struct ps_kudu_write *writes;
     uint32_t write_count, write_room;
-    char reasons[PS_KUDU_REASONS][PS_KUDU_REASON_BYTES];
-    unsigned reason_count;
-    bool reached;    /* a server may have one of the rows */
     bool is_refused; /* no row can be written before the table is opened again */
     /* The client's: */
-    bool open, changed;
-    struct ps_kudu_batch *next, *next_known;
+    struct ps_kudu_batch *next_known;
 };
 
 /* Empties the batch. */
@@ -87,11 +74,11 @@ static inline const char *ps_kudu_row_key(const struct ps_kudu_batch *batch, con
 }
 
 /* Sets the state and the reason of a row. */
-void ps_kudu_batch_set(struct ps_kudu_batch *batch, struct ps_kudu_row *row, enum ps_kudu_state state,
+void ps_kudu_batch_set(struct ps_kudu_batch *batch, struct ps_kudu_row *row, enum ps_remote_part_state state,
                        const char *reason);
 /* Sets those of all rows of a write that are not decided, and the write's state. */
 void ps_kudu_batch_set_write(struct ps_kudu_batch *batch, struct ps_kudu_write *write,
-                             enum ps_kudu_state state, const char *reason);
+                             enum ps_remote_part_state state, const char *reason);
 
 /* Begins a write. Returns its number; PS_KUDU_NONE: no memory. */
 uint32_t ps_kudu_batch_new_write(struct ps_kudu_batch *batch);

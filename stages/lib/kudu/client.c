@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define ROUNDS_MAX 32U /* of one turn: what is left goes on in the next one */
-
 /* ---- sending ---- */
 
 /* Returns the number of the oldest write whose outcome is not known. */
@@ -24,7 +22,7 @@ static uint64_t oldest(const struct ps_kudu_client *client, uint64_t number)
 /* A write that no server has seen may be made of other rows the next time. */
 static void put_off(struct ps_kudu_batch *batch, struct ps_kudu_write *write, const char *reason)
 {
-    ps_kudu_batch_set_write(batch, write, PS_KUDU_AGAIN, reason);
+    ps_kudu_batch_set_write(batch, write, PS_PART_AGAIN, reason);
     if (write->number == 0)
         ps_kudu_batch_dissolve(batch, write);
 }
@@ -40,7 +38,7 @@ static void send_write(struct ps_kudu_client *client, struct ps_kudu_batch *batc
         return;
     }
     struct ps_framed_server *server = tablet->server;
-    if (ps_kudu_now_ns(client) < server->pause_ns) {
+    if (ps_framed_client_rests(&client->framed, server)) {
         char text[PS_KUDU_REASON_BYTES];
         (void)snprintf(text, sizeof text, "%.200s:%u rests after a failure", server->host, server->port);
         put_off(batch, write, text);
@@ -68,7 +66,7 @@ static void send_write(struct ps_kudu_client *client, struct ps_kudu_batch *batc
     }
     write->server = server;
     write->call = call;
-    ps_kudu_batch_set_write(batch, write, PS_KUDU_SENT, NULL);
+    ps_kudu_batch_set_write(batch, write, PS_PART_SENT, NULL);
     ps_framed_server_called(server, batch, call, bytes);
 }
 
@@ -79,17 +77,17 @@ static void form_writes(struct ps_kudu_client *client, struct ps_kudu_batch *bat
     for (uint32_t i = 0; i < batch->count; i++) {
         struct ps_kudu_row *row = &batch->rows[i];
         const char *reason;
-        if (row->state != PS_KUDU_WAITING || row->write != PS_KUDU_NONE)
+        if (row->state != PS_PART_WAITING || row->write != PS_KUDU_NONE)
             continue;
         struct ps_key_range *tablet = ps_kudu_tablet_of(client, batch, row, &reason);
         if (tablet == NULL) {
             if (reason != NULL)
-                ps_kudu_batch_set(batch, row, PS_KUDU_AGAIN, reason);
+                ps_kudu_batch_set(batch, row, PS_PART_AGAIN, reason);
             continue;
         }
         uint32_t write = tablet->rows > 0 && !row->alone ? tablet->first : ps_kudu_batch_new_write(batch);
         if (write == PS_KUDU_NONE) {
-            ps_kudu_batch_set(batch, row, PS_KUDU_AGAIN, "no memory");
+            ps_kudu_batch_set(batch, row, PS_PART_AGAIN, "no memory");
             continue;
         }
         ps_kudu_batch_join(batch, write, i);
@@ -105,21 +103,11 @@ static void form_writes(struct ps_kudu_client *client, struct ps_kudu_batch *bat
         sorted->rows = 0;
 }
 
-static void forget(struct ps_kudu_client *client, struct ps_kudu_batch *batch)
-{
-    struct ps_kudu_batch **at = &client->batches;
-    while (*at != NULL && *at != batch)
-        at = &(*at)->next;
-    if (*at != NULL)
-        *at = batch->next;
-    batch->open = false;
-}
-
 static void refuse(struct ps_kudu_batch *batch, const char *reason)
 {
     batch->is_refused = true;
-    batch->reason_count = 1;
-    (void)snprintf(batch->reasons[0], PS_KUDU_REASON_BYTES, "%s", reason);
+    batch->framed.reason_count = 1;
+    (void)snprintf(batch->framed.reasons[0], PS_KUDU_REASON_BYTES, "%s", reason);
 }
 
 /* Gives the table to a batch that has none. Returns whether it has waited enough. */
@@ -145,23 +133,24 @@ static bool send_rows(struct ps_kudu_client *client, struct ps_kudu_batch *batch
     if (fits)
         form_writes(client, batch);
     for (uint32_t i = 0; fits && i < batch->write_count; i++)
-        if (batch->writes[i].rows > 0 && batch->writes[i].state == PS_KUDU_WAITING)
+        if (batch->writes[i].rows > 0 && batch->writes[i].state == PS_PART_WAITING)
             send_write(client, batch, &batch->writes[i]);
     bool decided = true;
     for (uint32_t i = 0; i < batch->count; i++) {
-        if (!fits && batch->rows[i].state == PS_KUDU_WAITING)
-            ps_kudu_batch_set(batch, &batch->rows[i], PS_KUDU_AGAIN, "the table has changed");
-        decided &= batch->rows[i].state != PS_KUDU_WAITING && batch->rows[i].state != PS_KUDU_SENT;
+        if (!fits && batch->rows[i].state == PS_PART_WAITING)
+            ps_kudu_batch_set(batch, &batch->rows[i], PS_PART_AGAIN, "the table has changed");
+        decided &= batch->rows[i].state != PS_PART_WAITING && batch->rows[i].state != PS_PART_SENT;
     }
     return decided;
 }
 
-static void push(struct ps_kudu_client *client, struct ps_kudu_batch *batch)
+static void push(struct ps_framed_client *framed, struct ps_framed_batch *framed_batch)
 {
-    batch->changed = false;
+    struct ps_kudu_client *client = (struct ps_kudu_client *)framed;
+    struct ps_kudu_batch *batch = (struct ps_kudu_batch *)framed_batch;
     if (!(batch->table == NULL ? give_table(client, batch) : send_rows(client, batch)))
         return;
-    forget(client, batch);
+    ps_framed_client_withdraw(framed, framed_batch);
     client->settings.done(batch);
 }
 
@@ -197,7 +186,7 @@ static void refuse_write(struct ps_kudu_client *client, struct ps_kudu_batch *ba
     for (uint32_t i = write->first; i != PS_KUDU_NONE; i = batch->rows[i].next) {
         struct ps_kudu_row *row = &batch->rows[i];
         bool final = row->alone && !client->question.wants_table; /* the table was read since */
-        ps_kudu_batch_set(batch, row, final ? PS_KUDU_REJECTED : PS_KUDU_AGAIN, reason);
+        ps_kudu_batch_set(batch, row, final ? PS_PART_REJECTED : PS_PART_AGAIN, reason);
         row->alone = true;
     }
     ps_kudu_batch_dissolve(batch, write);
@@ -235,7 +224,7 @@ static void judge_write(struct ps_kudu_client *client, struct ps_kudu_batch *bat
             client->counts.overloaded += write->rows;
         break;
     }
-    ps_kudu_batch_set_write(batch, write, PS_KUDU_AGAIN, reason);
+    ps_kudu_batch_set_write(batch, write, PS_PART_AGAIN, reason);
 }
 
 /* An error of the RPC. */
@@ -243,14 +232,14 @@ static void judge_call(struct ps_kudu_client *client, struct ps_kudu_batch *batc
                        struct ps_kudu_write *write, const struct ps_kudu_status *error)
 {
     char reason[PS_KUDU_REASON_BYTES];
-    enum ps_kudu_state state = PS_KUDU_AGAIN;
+    enum ps_remote_part_state state = PS_PART_AGAIN;
     ps_kudu_print(reason, error, true);
     if (error->code == PS_KUDU_RPC_TOO_BUSY || error->code == PS_KUDU_RPC_UNAVAILABLE) {
         client->counts.overloaded += write->rows;
-        if (ps_kudu_now_ns(client) >= write->server->pause_ns)
-            ps_kudu_pause_server(client, write->server);
+        if (!ps_framed_client_rests(&client->framed, write->server))
+            ps_framed_client_pause(&client->framed, write->server);
     } else if (error->code == PS_KUDU_RPC_STALE) { /* nobody knows whether it was carried out */
-        state = PS_KUDU_UNKNOWN;
+        state = PS_PART_UNKNOWN;
         write->number = 0;
     } else if (error->code == PS_KUDU_RPC_BAD_TOKEN) {
         ps_kudu_want_table(client);
@@ -275,26 +264,26 @@ static void judge_row(struct ps_kudu_client *client, struct ps_kudu_batch *batch
     case PS_KUDU_ALREADY_PRESENT:
         client->counts.duplicates++;
         ps_kudu_batch_set(batch, row,
-                          client->settings.ignores_duplicates ? PS_KUDU_DELIVERED : PS_KUDU_REJECTED, reason);
+                          client->settings.ignores_duplicates ? PS_PART_DELIVERED : PS_PART_REJECTED, reason);
         break;
     case PS_KUDU_NOT_FOUND: /* the partition is another one now */
         client->counts.relocated++;
         ps_key_ranges_forget(&client->tablets, ps_kudu_row_key(batch, row), row->key);
-        ps_kudu_batch_set(batch, row, PS_KUDU_AGAIN, reason);
+        ps_kudu_batch_set(batch, row, PS_PART_AGAIN, reason);
         break;
     case PS_KUDU_ILLEGAL_STATE:
     case PS_KUDU_ABORTED:
     case PS_KUDU_SERVICE_UNAVAILABLE:
     case PS_KUDU_TIMED_OUT:
-        ps_kudu_batch_set(batch, row, PS_KUDU_AGAIN, reason);
+        ps_kudu_batch_set(batch, row, PS_PART_AGAIN, reason);
         break;
     case PS_KUDU_NOT_SUPPORTED:
     case PS_KUDU_INVALID_ARGUMENT:
     case PS_KUDU_IMMUTABLE:
-        ps_kudu_batch_set(batch, row, PS_KUDU_REJECTED, reason);
+        ps_kudu_batch_set(batch, row, PS_PART_REJECTED, reason);
         break;
     default: /* the server's disk, its state, or what nobody knows: not the row's fault */
-        ps_kudu_batch_set(batch, row, PS_KUDU_AGAIN, reason);
+        ps_kudu_batch_set(batch, row, PS_PART_AGAIN, reason);
         break;
     }
 }
@@ -313,7 +302,7 @@ static void take_row(void *owner, uint32_t place, const struct ps_kudu_status *s
         return;
     }
     struct ps_kudu_row *row = &walk->batch->rows[walk->row];
-    if (row->state == PS_KUDU_SENT)
+    if (row->state == PS_PART_SENT)
         judge_row(walk->client, walk->batch, row, status);
 }
 
@@ -322,7 +311,7 @@ static struct ps_kudu_write *write_of(struct ps_kudu_batch *batch, const struct 
 {
     for (uint32_t i = 0; i < batch->write_count; i++) {
         struct ps_kudu_write *write = &batch->writes[i];
-        if (write->rows > 0 && write->state == PS_KUDU_SENT && write->server == server && write->call == call)
+        if (write->rows > 0 && write->state == PS_PART_SENT && write->server == server && write->call == call)
             return write;
     }
     return NULL;
@@ -332,12 +321,12 @@ static void take_written(struct ps_framed_server *server, struct ps_kudu_batch *
                          const struct ps_kudu_answer *answer)
 {
     struct ps_kudu_client *client = server->owner;
-    struct ps_kudu_write *write = batch->open ? write_of(batch, server, (uint32_t)answer->call) : NULL;
+    struct ps_kudu_write *write = batch->framed.open ? write_of(batch, server, (uint32_t)answer->call) : NULL;
     struct ps_kudu_written written;
     ps_kudu_change_all(client); /* others may have waited for room */
     if (write == NULL)
         return; /* it was withdrawn */
-    batch->reached = true;
+    batch->framed.reached = true;
     if (answer->is_error) {
         judge_call(client, batch, write, &answer->error);
         return;
@@ -345,11 +334,11 @@ static void take_written(struct ps_framed_server *server, struct ps_kudu_batch *
     server->failures = 0;
     struct walk walk = {client, batch, write, 0, write->first};
     if (!ps_kudu_parse_written(answer->body, answer->body_length, write->rows, &written, take_row, &walk)) {
-        ps_kudu_batch_set_write(batch, write, PS_KUDU_UNKNOWN, "the answer is none of Kudu's");
+        ps_kudu_batch_set_write(batch, write, PS_PART_UNKNOWN, "the answer is none of Kudu's");
     } else if (written.error != 0) {
         judge_write(client, batch, write, &written);
     } else {
-        ps_kudu_batch_set_write(batch, write, PS_KUDU_DELIVERED, NULL);
+        ps_kudu_batch_set_write(batch, write, PS_PART_DELIVERED, NULL);
         ps_kudu_batch_dissolve(batch, write);
     }
 }
@@ -377,22 +366,23 @@ static void unanswered(struct ps_framed_server *server, void *call, uint32_t id,
     if (ps_kudu_miss_master(client, call, reason))
         return;
     struct ps_kudu_batch *batch = call;
-    struct ps_kudu_write *write = batch->open ? write_of(batch, server, id) : NULL;
+    struct ps_kudu_write *write = batch->framed.open ? write_of(batch, server, id) : NULL;
     if (write == NULL)
         return;
-    batch->reached |= reached;
-    ps_kudu_batch_set_write(batch, write, reached ? PS_KUDU_UNKNOWN : PS_KUDU_AGAIN, reason);
-    ps_kudu_change(client, batch);
+    batch->framed.reached |= reached;
+    ps_kudu_batch_set_write(batch, write, reached ? PS_PART_UNKNOWN : PS_PART_AGAIN, reason);
+    ps_framed_client_change(&client->framed, &batch->framed);
 }
 
 /* The writes for a server that cannot be reached end as AGAIN: another one may lead their tablets soon. */
 static void lost(struct ps_framed_server *server, const char *reason)
 {
     struct ps_kudu_client *client = server->owner;
-    for (struct ps_kudu_batch *batch = client->batches; batch != NULL; batch = batch->next)
+    for (struct ps_framed_batch *open = client->framed.batches; open != NULL; open = open->next) {
+        struct ps_kudu_batch *batch = (struct ps_kudu_batch *)open;
         for (uint32_t i = 0; i < batch->write_count; i++) {
             struct ps_kudu_write *write = &batch->writes[i];
-            if (write->rows == 0 || write->state != PS_KUDU_WAITING)
+            if (write->rows == 0 || write->state != PS_PART_WAITING)
                 continue;
             const struct ps_kudu_row *row = &batch->rows[write->first];
             const struct ps_key_range *tablet =
@@ -400,8 +390,9 @@ static void lost(struct ps_framed_server *server, const char *reason)
             if (tablet != NULL && tablet->server == server)
                 put_off(batch, write, reason);
         }
+    }
     ps_key_ranges_forget_server(&client->tablets, server);
-    ps_kudu_pause_server(client, server);
+    ps_framed_client_pause(&client->framed, server);
     ps_kudu_lose_master(client, server, reason);
     ps_kudu_change_all(client);
 }
@@ -437,60 +428,33 @@ static void renew(struct ps_kudu_batch *batch, struct ps_kudu_write *write)
 {
     bool whole = true;
     for (uint32_t i = write->first; i != PS_KUDU_NONE; i = batch->rows[i].next)
-        whole &= batch->rows[i].state == PS_KUDU_WAITING;
+        whole &= batch->rows[i].state == PS_PART_WAITING;
     if (whole)
-        write->state = PS_KUDU_WAITING;
+        write->state = PS_PART_WAITING;
     else
         ps_kudu_batch_dissolve(batch, write);
 }
 
 void ps_kudu_client_submit(struct ps_kudu_client *client, struct ps_kudu_batch *batch)
 {
-    PS_ASSERT(!batch->open);
-    batch->open = true;
-    batch->reached = batch->is_refused = false;
-    batch->reason_count = 0;
+    batch->is_refused = false;
     for (uint32_t i = 0; i < batch->count; i++)
-        if (batch->rows[i].state != PS_KUDU_DELIVERED && batch->rows[i].state != PS_KUDU_REJECTED)
-            batch->rows[i].state = PS_KUDU_WAITING;
+        if (batch->rows[i].state != PS_PART_DELIVERED && batch->rows[i].state != PS_PART_REJECTED)
+            batch->rows[i].state = PS_PART_WAITING;
     for (uint32_t i = 0; i < batch->write_count; i++)
         if (batch->writes[i].rows > 0)
             renew(batch, &batch->writes[i]);
-    batch->next = client->batches;
-    client->batches = batch;
-    ps_kudu_change(client, batch);
+    ps_framed_client_submit(&client->framed, &batch->framed);
 }
 
 void ps_kudu_client_withdraw(struct ps_kudu_client *client, struct ps_kudu_batch *batch)
 {
-    if (batch->open)
-        forget(client, batch);
-}
-
-/* Pushes the batches that changed. A push may end one, which the owner may submit again. */
-static void push_changed(struct ps_kudu_client *client)
-{
-    struct ps_kudu_batch *batch = client->batches;
-    client->changed = false;
-    while (batch != NULL) {
-        if (batch->changed) {
-            push(client, batch);
-            batch = client->batches; /* the list may have changed */
-        } else {
-            batch = batch->next;
-        }
-    }
-    ps_kudu_go_on_asking(client);
+    ps_framed_client_withdraw(&client->framed, &batch->framed);
 }
 
 uint64_t ps_kudu_client_turn(struct ps_kudu_client *client, const struct ps_now *now)
 {
-    uint64_t due_ns = ps_hadoop_loop_turn(client->loop, now);
-    for (unsigned i = 0; client->changed && i < ROUNDS_MAX; i++) {
-        push_changed(client);
-        due_ns = ps_hadoop_loop_turn(client->loop, now);
-    }
-    return client->changed ? now->mono_ns : due_ns;
+    return ps_framed_client_turn(&client->framed, now);
 }
 
 const struct ps_kudu_client_counts *ps_kudu_client_counts(const struct ps_kudu_client *client)
@@ -506,23 +470,25 @@ enum ps_status ps_kudu_client_open(struct ps_kudu_client **opened,
     if (client == NULL)
         return ps_err_set(err, "no memory");
     client->settings = *settings;
-    if (ps_hadoop_loop_open(&client->loop, settings->port, err) != PS_OK) {
+    client->framed = (struct ps_framed_client){.server_settings = {.ops = &server_ops,
+                                                                   .protocol = "Kudu's RPC",
+                                                                   .connect_ns = settings->connect_ns,
+                                                                   .call_ns = settings->call_ns,
+                                                                   .negotiates = true},
+                                               .rest_max_ns = settings->rest_max_ns,
+                                               .push = push,
+                                               .ask = ps_kudu_go_on_asking};
+    if (ps_framed_client_open(&client->framed, settings->port, err) != PS_OK) {
         free(client);
         return PS_FAIL;
     }
-    client->server_settings = (struct ps_framed_server_settings){.ops = &server_ops,
-                                                                 .loop = client->loop,
-                                                                 .protocol = "Kudu's RPC",
-                                                                 .connect_ns = settings->connect_ns,
-                                                                 .call_ns = settings->call_ns,
-                                                                 .negotiates = true};
     ps_random_init(&random);
     (void)snprintf(client->id, sizeof client->id, "%016llx%016llx",
                    (unsigned long long)ps_random_next(&random), (unsigned long long)ps_random_next(&random));
     for (unsigned i = 0; i < settings->master_count; i++) {
         const struct ps_kudu_master *master = &settings->masters[i];
         client->masters[i].server =
-            ps_kudu_server_of(client, master->host, strlen(master->host), master->port);
+            ps_framed_client_server(&client->framed, master->host, strlen(master->host), master->port);
         if (client->masters[i].server == NULL) {
             ps_kudu_client_close(client);
             return ps_err_set(err, "no memory");
@@ -536,13 +502,7 @@ void ps_kudu_client_close(struct ps_kudu_client *client)
 {
     if (client == NULL)
         return;
-    while (client->servers != NULL) {
-        struct ps_framed_server *server = client->servers;
-        client->servers = server->next;
-        ps_framed_server_fini(server);
-        free(server);
-    }
     ps_kudu_close_lookup(client);
-    ps_hadoop_loop_close(client->loop);
+    ps_framed_client_close(&client->framed, NULL);
     free(client);
 }

@@ -29,10 +29,9 @@ struct ps_kudu_blocked {
 };
 
 struct ps_kudu_client {
+    struct ps_framed_client framed; /* must be first */
     struct ps_kudu_client_settings settings;
-    struct ps_framed_server_settings server_settings;
-    struct ps_hadoop_loop *loop;
-    struct ps_framed_server *servers, *leader;
+    struct ps_framed_server *leader;
     struct {
         struct ps_framed_server *server;
         enum ps_kudu_master_state state;
@@ -42,16 +41,15 @@ struct ps_kudu_client {
     struct ps_key_ranges tablets;
     struct ps_kudu_blocked blocked;
     struct ps_kudu_question question;
-    struct ps_kudu_batch *batches, *known;
+    struct ps_kudu_batch *known;
     struct ps_kudu_client_counts counts;
     uint64_t requests; /* number of the last write */
     char id[PS_KUDU_CLIENT_ID_BYTES + 1];
-    bool changed;
 };
 
 static inline uint64_t ps_kudu_now_ns(const struct ps_kudu_client *client)
 {
-    return ps_hadoop_loop_now(client->loop).mono_ns;
+    return ps_framed_client_now_ns(&client->framed);
 }
 
 static inline uint64_t ps_kudu_call_ms(const struct ps_kudu_client *client)
@@ -59,29 +57,9 @@ static inline uint64_t ps_kudu_call_ms(const struct ps_kudu_client *client)
     return client->settings.call_ns / PS_NS_PER_MS;
 }
 
-static inline void ps_kudu_change(struct ps_kudu_client *client, struct ps_kudu_batch *batch)
-{
-    batch->changed = true;
-    client->changed = true;
-}
-
 static inline void ps_kudu_change_all(struct ps_kudu_client *client)
 {
-    client->changed = true;
-    for (struct ps_kudu_batch *batch = client->batches; batch != NULL; batch = batch->next)
-        ps_kudu_change(client, batch);
-}
-
-static inline void ps_kudu_pause_server(struct ps_kudu_client *client, struct ps_framed_server *server)
-{
-    server->pause_ns =
-        ps_kudu_now_ns(client) + ps_framed_rest_ns(server->failures++, client->settings.rest_max_ns);
-}
-
-static inline struct ps_framed_server *ps_kudu_server_of(struct ps_kudu_client *client, const char *host,
-                                                         size_t length, unsigned port)
-{
-    return ps_framed_server_of(&client->servers, &client->server_settings, client, host, length, port);
+    ps_framed_client_change_all(&client->framed);
 }
 
 /* ---- lookup.c ---- */
@@ -92,7 +70,7 @@ void ps_kudu_want_table(struct ps_kudu_client *client);
 struct ps_key_range *ps_kudu_tablet_of(struct ps_kudu_client *client, struct ps_kudu_batch *batch,
                                        const struct ps_kudu_row *row, const char **reason);
 /* Sends the question, when the leader is known and connected. */
-void ps_kudu_go_on_asking(struct ps_kudu_client *client);
+void ps_kudu_go_on_asking(struct ps_framed_client *client);
 /* `call`: what the call belongs to. Returns whether it is a question to a master. */
 bool ps_kudu_take_master(struct ps_kudu_client *client, void *call, const struct ps_kudu_answer *answer);
 /* A call got no answer. Returns whether it was a question. */

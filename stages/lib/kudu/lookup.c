@@ -22,7 +22,7 @@ static void end_question(struct ps_kudu_client *client, const char *reason)
         if (reason != question->reason) /* a master has noted it */
             (void)snprintf(question->reason, sizeof question->reason, "%s", reason);
         question->rest_ns =
-            ps_kudu_now_ns(client) + ps_framed_rest_ns(question->failures++, client->settings.rest_max_ns);
+            ps_kudu_now_ns(client) + ps_framed_rest_ns(question->failures++, client->framed.rest_max_ns);
     }
     ps_kudu_change_all(client);
 }
@@ -41,7 +41,8 @@ static void find_leader(struct ps_kudu_client *client)
     unsigned asked = 0;
     for (unsigned i = 0; i < client->settings.master_count; i++) {
         struct ps_framed_server *server = client->masters[i].server;
-        if (client->masters[i].state == PS_KUDU_MASTER_TO_ASK && ps_kudu_now_ns(client) < server->pause_ns)
+        if (client->masters[i].state == PS_KUDU_MASTER_TO_ASK &&
+            ps_framed_client_rests(&client->framed, server))
             client->masters[i].state = PS_KUDU_MASTER_NO; /* `lost` has noted the reason */
         if (client->masters[i].state == PS_KUDU_MASTER_TO_ASK && ps_framed_server_is_ready(server)) {
             size_t before = server->out.length;
@@ -65,7 +66,7 @@ static void take_connected(struct ps_kudu_client *client, unsigned number,
     struct ps_kudu_master_answer said;
     bool is_leader = false;
     client->masters[number].state = PS_KUDU_MASTER_NO;
-    client->changed = true;
+    client->framed.changed = true;
     if (answer->is_error) {
         ps_kudu_print(client->question.reason, &answer->error, true);
         return;
@@ -81,12 +82,13 @@ static void take_connected(struct ps_kudu_client *client, unsigned number,
                        good ? "no master leads now" : "the master's answer is none of Kudu's");
 }
 
-void ps_kudu_go_on_asking(struct ps_kudu_client *client)
+void ps_kudu_go_on_asking(struct ps_framed_client *framed)
 {
+    struct ps_kudu_client *client = (struct ps_kudu_client *)framed;
     struct ps_kudu_question *question = &client->question;
     if (question->sent || !(question->wants_table || question->wants_tablet))
         return;
-    if (client->leader != NULL && ps_kudu_now_ns(client) < client->leader->pause_ns)
+    if (client->leader != NULL && ps_framed_client_rests(framed, client->leader))
         lose_leader(client);
     if (client->leader == NULL) {
         find_leader(client);
@@ -114,7 +116,7 @@ void ps_kudu_go_on_asking(struct ps_kudu_client *client)
 void ps_kudu_want_table(struct ps_kudu_client *client)
 {
     client->question.wants_table = true;
-    client->changed = true;
+    client->framed.changed = true;
 }
 
 /* Wants the place of the tablet with this key. */
@@ -125,7 +127,7 @@ static void want_tablet(struct ps_kudu_client *client, const char *key, size_t l
         return;
     ps_byte_buffer_clear(&question->key, SIZE_MAX);
     question->wants_tablet = ps_byte_buffer_append(&question->key, key, length);
-    client->changed = true;
+    client->framed.changed = true;
 }
 
 static void set_table(struct ps_kudu_client *client, struct ps_kudu_table *table)
@@ -221,7 +223,8 @@ static void take_tablet(void *owner, const struct ps_kudu_tablet *tablet)
                                  .name_length = tablet->id.length,
                                  .start_length = tablet->start.length,
                                  .end_length = tablet->end.length};
-    range.server = ps_kudu_server_of(client, tablet->host.data, tablet->host.length, tablet->port);
+    range.server =
+        ps_framed_client_server(&client->framed, tablet->host.data, tablet->host.length, tablet->port);
     located->no_memory |= range.server == NULL || !ps_key_ranges_add(&client->tablets, &range);
 }
 
@@ -294,7 +297,7 @@ struct ps_key_range *ps_kudu_tablet_of(struct ps_kudu_client *client, struct ps_
         return tablet;
     if (is_blocked(client, key, row->key)) {
         *reason = client->blocked.reason;
-        batch->reached = true; /* as if a server had refused it: it costs an attempt */
+        batch->framed.reached = true; /* as if a server had refused it: it costs an attempt */
     } else if (ps_kudu_now_ns(client) < client->question.rest_ns) {
         *reason = client->question.reason;
     } else {
@@ -325,7 +328,7 @@ bool ps_kudu_take_master(struct ps_kudu_client *client, void *call, const struct
 static void note(struct ps_kudu_client *client, const char *reason)
 {
     (void)snprintf(client->question.reason, sizeof client->question.reason, "%s", reason);
-    client->changed = true;
+    client->framed.changed = true;
 }
 
 bool ps_kudu_miss_master(struct ps_kudu_client *client, void *call, const char *reason)

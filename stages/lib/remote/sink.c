@@ -25,7 +25,8 @@ void ps_remote_sink_finish(struct ps_remote_sink *sink)
     ps_finish_held(&sink->held, sink->port);
 }
 
-static enum ps_result work(const void *, void *state, struct ps_lease **lease, const struct ps_now *now)
+enum ps_result ps_remote_sink_work(const void *, void *state, struct ps_lease **lease,
+                                   const struct ps_now *now)
 {
     struct ps_remote_sink *sink = state;
     sink->now_ns = now->mono_ns;
@@ -47,7 +48,7 @@ static void serve(struct ps_remote_sink *sink, bool sends, const struct ps_now *
     ps_remote_sink_finish(sink);
 }
 
-static uint64_t tick(const void *, void *state, const struct ps_now *now)
+uint64_t ps_remote_sink_tick(const void *, void *state, const struct ps_now *now)
 {
     struct ps_remote_sink *sink = state;
     serve(sink, true, now);
@@ -55,7 +56,7 @@ static uint64_t tick(const void *, void *state, const struct ps_now *now)
 }
 
 /* Waits for answers, so that events which are delivered now do not arrive twice; then gives all leases back. */
-static bool recall(const void *, void *state, struct ps_lease **back, const struct ps_now *now)
+bool ps_remote_sink_recall(const void *, void *state, struct ps_lease **back, const struct ps_now *now)
 {
     struct ps_remote_sink *sink = state;
     if (sink->recall_ns == 0)
@@ -68,11 +69,10 @@ static bool recall(const void *, void *state, struct ps_lease **back, const stru
     return true;
 }
 
-static bool drain(const void *, void *state, const struct ps_now *)
+bool ps_remote_sink_drain(const void *, void *state, const struct ps_now *)
 {
     const struct ps_remote_sink *sink = state;
     return sink->held.count == 0;
 }
 
-const struct ps_sink_ops ps_remote_sink_ops = {
-    .sockets = true, .work = work, .tick = tick, .recall = recall, .drain = drain};
+const struct ps_sink_ops ps_remote_sink_ops = {PS_REMOTE_SINK_FUNCTIONS};

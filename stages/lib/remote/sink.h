@@ -55,5 +55,15 @@ void ps_remote_sink_failed(struct ps_remote_sink *sink, const struct ps_err *rea
  * `serve`; a sink calls it inside `serve` before it decides something by the leases that are left. */
 void ps_remote_sink_finish(struct ps_remote_sink *sink);
 
-/* Functions for a stage whose state begins with a struct ps_remote_sink. */
+/* Functions for a stage whose state begins with a struct ps_remote_sink. PS_REMOTE_SINK_FUNCTIONS: for one that has more of them. */
+enum ps_result ps_remote_sink_work(const void *plan, void *state, struct ps_lease **lease,
+                                   const struct ps_now *now);
+uint64_t ps_remote_sink_tick(const void *plan, void *state, const struct ps_now *now);
+bool ps_remote_sink_recall(const void *plan, void *state, struct ps_lease **back, const struct ps_now *now);
+bool ps_remote_sink_drain(const void *plan, void *state, const struct ps_now *now);
+
+#define PS_REMOTE_SINK_FUNCTIONS                                                                             \
+    .sockets = true, .work = ps_remote_sink_work, .tick = ps_remote_sink_tick,                               \
+    .recall = ps_remote_sink_recall, .drain = ps_remote_sink_drain
+
 extern const struct ps_sink_ops ps_remote_sink_ops;

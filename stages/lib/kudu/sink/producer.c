@@ -73,10 +73,10 @@ static enum ps_status build_ids(struct ps_kudu_producer *producer, const struct 
                                 const char *ids, const char **key, struct ps_err *err)
 {
     *key = "penstock.ids";
-    if (ps_elastic_id_read(&producer->ids, ids) != PS_OK)
+    if (ps_remote_id_read(&producer->ids, ids) != PS_OK)
         return ps_err_set(err, "\"%s\" is not identity, header:NAME or none", ids);
     producer->id_column = ps_pairs_get(keys, ID_COLUMN);
-    bool has_ids = producer->ids.from != PS_ELASTIC_IDS_NONE;
+    bool has_ids = producer->ids.from != PS_REMOTE_IDS_NONE;
     if (has_ids && producer->id_column == NULL)
         return ps_err_set(err, "ids need a column: set producer.penstock.keyColumn to a key column of type "
                                "STRING, VARCHAR or BINARY");
@@ -222,7 +222,7 @@ static bool set_id(struct ps_kudu_writer *writer, const struct ps_kudu_source *f
     const struct ps_kudu_producer *producer = writer->producer;
     const struct ps_kudu_table *table = from->batch->table;
     struct ps_slice id;
-    if (!ps_elastic_id_find(&producer->ids, from->lease, from->position, writer->id, &id))
+    if (!ps_remote_id_find(&producer->ids, from->lease, from->position, writer->id, &id))
         id = (struct ps_slice){writer->id, (uint32_t)draw_id(writer, writer->id)};
     if (row > 0) { /* each row of the event has one of its own; no identity has a '#' */
         if (id.length > PS_IDENTITY_TEXT_BYTES) {

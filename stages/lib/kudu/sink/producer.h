@@ -5,7 +5,7 @@
 
 #include "core/stage.h"
 #include "regex/regex.h"
-#include "stages/lib/elastic/id.h"
+#include "stages/lib/remote/id.h"
 #include "stages/lib/kudu/batch.h"
 #include "stages/lib/random.h"
 #include "stages/lib/text/charset.h"
@@ -22,7 +22,7 @@ struct ps_kudu_producer {
     const char *payload_column, *key_column;
     const struct ps_name *key_header; /* keyed: the header of the key column's name */
     const char *id_column;            /* penstock.keyColumn; NULL: none */
-    struct ps_elastic_id ids;
+    struct ps_remote_id ids;
     /* regexp */
     struct ps_regex *regex;
     struct ps_charset charset;

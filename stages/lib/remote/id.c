@@ -1,51 +1,51 @@
-#include "stages/lib/elastic/id.h"
+#include "stages/lib/remote/id.h"
 
 #include <string.h>
 #include <strings.h>
 
 #include "stages/lib/text/json/value.h"
 
-enum ps_status ps_elastic_id_read(struct ps_elastic_id *ids, const char *text)
+enum ps_status ps_remote_id_read(struct ps_remote_id *ids, const char *text)
 {
-    *ids = (struct ps_elastic_id){PS_ELASTIC_IDS_AUTO, NULL};
+    *ids = (struct ps_remote_id){PS_REMOTE_IDS_AUTO, NULL};
     if (text == NULL || strcasecmp(text, "identity") == 0)
         return PS_OK;
     if (strcasecmp(text, "none") == 0) {
-        ids->from = PS_ELASTIC_IDS_NONE;
+        ids->from = PS_REMOTE_IDS_NONE;
         return PS_OK;
     }
     if (strncasecmp(text, "header:", 7) != 0 || text[7] == '\0' ||
         strlen(text + 7) > PS_HEADER_NAME_BYTES_MAX)
         return PS_FAIL;
-    *ids = (struct ps_elastic_id){PS_ELASTIC_IDS_HEADER, ps_name_intern(text + 7)};
+    *ids = (struct ps_remote_id){PS_REMOTE_IDS_HEADER, ps_name_intern(text + 7)};
     return PS_OK;
 }
 
-size_t ps_elastic_id_bound(const struct ps_elastic_id *ids, const struct ps_batch *batch,
+size_t ps_remote_id_bound(const struct ps_remote_id *ids, const struct ps_batch *batch,
                            const struct ps_event *event)
 {
     struct ps_slice value;
-    if (ids->from == PS_ELASTIC_IDS_AUTO)
-        return PS_ELASTIC_IDENTITY_BYTES;
-    if (ids->from == PS_ELASTIC_IDS_NONE || !ps_event_header(batch, event, ids->header, &value))
+    if (ids->from == PS_REMOTE_IDS_AUTO)
+        return PS_REMOTE_IDENTITY_BYTES;
+    if (ids->from == PS_REMOTE_IDS_NONE || !ps_event_header(batch, event, ids->header, &value))
         return 0;
     return ps_json_string_bound(value.data, value.length);
 }
 
 /* Kafka's identities lack the cluster and the life of the topic, so that an event of another one may have the same: they are no ids. */
-bool ps_elastic_id_find(const struct ps_elastic_id *ids, const struct ps_lease *lease, uint32_t position,
+bool ps_remote_id_find(const struct ps_remote_id *ids, const struct ps_lease *lease, uint32_t position,
                         char text[PS_IDENTITY_TEXT_BYTES], struct ps_slice *id)
 {
     struct ps_identity identity;
-    if (ids->from == PS_ELASTIC_IDS_NONE)
+    if (ids->from == PS_REMOTE_IDS_NONE)
         return false;
-    if (ids->from == PS_ELASTIC_IDS_HEADER)
+    if (ids->from == PS_REMOTE_IDS_HEADER)
         return ps_event_header(lease->batch, ps_lease_event(lease, position), ids->header, id) &&
                id->length > 0;
     if (!ps_event_identity(lease, position, &identity) || strcmp(identity.system, "kafka") == 0)
         return false;
     uint32_t length = ps_identity_text(&identity, text);
-    PS_ASSERT(length <= PS_ELASTIC_IDENTITY_BYTES);
+    PS_ASSERT(length <= PS_REMOTE_IDENTITY_BYTES);
     *id = (struct ps_slice){text, length};
     return true;
 }
