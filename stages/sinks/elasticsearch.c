@@ -4,6 +4,7 @@
 
 #include "stages/lib/elastic/bulk.h"
 #include "stages/lib/http/login.h"
+#include "stages/lib/http/urls.h"
 #include "stages/lib/keystore/keystore.h"
 
 #include <ctype.h>
@@ -253,13 +254,8 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
     silent.report = NULL;
     fprintf(out, "index %s%s at", plan->index,
             is_class(plan->builder, "SimpleIndexNameBuilder") ? "" : "-DATE");
-    if (!ps_elastic_urls(&plan->hosts, HTTP_PORT, TRANSPORT_PORT, "hostNames", &silent, &urls))
-        return;
-    for (size_t i = 0; i < plan->hosts.count; i++) {
-        char shown[256];
-        ps_http_print_url(urls[i], shown, sizeof shown);
-        fprintf(out, "%s %s", i > 0 ? "," : "", shown);
-    }
+    if (ps_elastic_urls(&plan->hosts, HTTP_PORT, TRANSPORT_PORT, "hostNames", &silent, &urls))
+        ps_http_urls_print(urls, plan->hosts.count, out);
 }
 
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
@@ -274,8 +270,7 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
         return;
     if (read_trust(plan, &trust, context, &err) ==
         PS_OK) /* one that cannot be read was reported by `check` */
-        for (unsigned i = 0; i < settings.url_count; i++)
-            ps_http_sink_try(settings.urls[i], plan->ca, trust, probe);
+        ps_http_urls_try(settings.urls, settings.url_count, plan->ca, trust, probe);
     ps_keystore_wipe(trust);
 }
 

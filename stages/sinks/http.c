@@ -6,6 +6,7 @@
 
 #include "stages/lib/http/login.h"
 #include "stages/lib/http/sink.h"
+#include "stages/lib/http/urls.h"
 #include "stages/lib/http/status_rules.h"
 #include "stages/lib/text/json/event.h"
 #include "stages/lib/keystore/keystore.h"
@@ -112,7 +113,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     if (ps_json_event_of_sink(plan->serializer, &plan->serializer_keys,
                               (struct ps_context *)(uintptr_t)context, &json, &err) != PS_OK)
         return PS_FAIL;
-    if (ps_http_sink_check("endpoint", plan->endpoint, context) != PS_OK)
+    if (ps_http_urls_check("endpoint", plan->endpoint, context) != PS_OK)
         return PS_FAIL;
     if (read_trust(plan, &trust, context, &err) != PS_OK) {
         ps_report(context, PS_LOG_ERROR, "endpoint", "%s; name the authorities in penstock.ssl.ca", err.text);
@@ -279,7 +280,7 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
     struct ps_err err = {.length = 0};
     char *trust; /* one that cannot be read was reported by `check` */
     if (read_trust(plan, &trust, context, &err) == PS_OK)
-        ps_http_sink_try(plan->endpoint, plan->ca, trust, probe);
+        ps_http_urls_try(&plan->endpoint, 1, plan->ca, trust, probe);
     ps_keystore_wipe(trust);
 }
 

@@ -4,6 +4,7 @@
 
 #include "stages/lib/elastic/bulk.h"
 #include "stages/lib/http/login.h"
+#include "stages/lib/http/urls.h"
 #include "stages/lib/keystore/keystore.h"
 
 #include <string.h>
@@ -204,13 +205,8 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
         fprintf(out, "data stream %s at", plan->data_stream);
     else
         fprintf(out, "index %s at", plan->index);
-    if (!ps_elastic_urls(&plan->endpoints, PORT, 0, "endpoints", &silent, &urls))
-        return;
-    for (size_t i = 0; i < plan->endpoints.count; i++) {
-        char shown[256];
-        ps_http_print_url(urls[i], shown, sizeof shown);
-        fprintf(out, "%s %s", i > 0 ? "," : "", shown);
-    }
+    if (ps_elastic_urls(&plan->endpoints, PORT, 0, "endpoints", &silent, &urls))
+        ps_http_urls_print(urls, plan->endpoints.count, out);
 }
 
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
@@ -225,8 +221,7 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
         return;
     if (read_trust(plan, &trust, context, &err) ==
         PS_OK) /* one that cannot be read was reported by `check` */
-        for (unsigned i = 0; i < settings.url_count; i++)
-            ps_http_sink_try(settings.urls[i], plan->ca, trust, probe);
+        ps_http_urls_try(settings.urls, settings.url_count, plan->ca, trust, probe);
     ps_keystore_wipe(trust);
 }
 

@@ -6,7 +6,7 @@
 #include "stages/lib/elastic/document.h"
 #include "stages/lib/remote/id.h"
 #include "stages/lib/http/login.h"
-#include "stages/lib/http/sink.h"
+#include "stages/lib/http/urls.h"
 #include "stages/lib/keystore/keystore.h"
 #include "stages/lib/solr/answer.h"
 #include "stages/lib/text/json/value.h"
@@ -366,7 +366,7 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
         return PS_FAIL;
     }
     for (size_t i = 0; i < plan->urls.count; i++)
-        if (ps_http_sink_check("url", plan->urls.items[i], context) != PS_OK)
+        if (ps_http_urls_check("url", plan->urls.items[i], context) != PS_OK)
             return PS_FAIL;
     if (read_trust(plan, &trust, context, &err) != PS_OK) {
         ps_report(context, PS_LOG_ERROR, "url", "%s; name the authorities in penstock.ssl.ca", err.text);
@@ -401,20 +401,9 @@ static void add_hosts(struct solr_plan *plan, struct ps_context *context)
         more = ps_arena_format(context->arena, "%s&failOnVersionConflicts=false", more);
     if (plan->chain != NULL)
         more = ps_arena_format(context->arena, "%s&update.chain=%s", more, escaped(context, plan->chain));
-    for (size_t i = 0; i < plan->urls.count; i++) {
-        const char *url = plan->urls.items[i];
-        size_t length = strlen(url), room = length + 1;
-        char *shown = ps_arena_alloc(context->arena, room);
-        ps_http_print_url(url, shown, room);
-        while (length > 0 && url[length - 1] == '/')
-            length--;
-        plan->sink.hosts[i] = (struct ps_http_host){
-            .url =
-                ps_arena_format(context->arena, "%.*s/update?wt=json&indent=off%s", (int)length, url, more),
-            .greeting = ps_arena_format(context->arena, "%.*s/schema/uniquekey?wt=json", (int)length, url),
-            .shown = shown};
-    }
-    plan->sink.host_count = (unsigned)plan->urls.count;
+    ps_http_urls_set(&plan->sink, context, plan->urls.items, plan->urls.count,
+                     ps_arena_format(context->arena, "/update?wt=json&indent=off%s", more),
+                     "/schema/uniquekey?wt=json");
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
@@ -488,11 +477,7 @@ static void outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct solr_plan *plan = plan_;
     fputs("documents to", out);
-    for (size_t i = 0; i < plan->urls.count; i++) {
-        char shown[256];
-        ps_http_print_url(plan->urls.items[i], shown, sizeof shown);
-        fprintf(out, "%s %s", i > 0 ? "," : "", shown);
-    }
+    ps_http_urls_print(plan->urls.items, plan->urls.count, out);
 }
 
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
@@ -501,8 +486,7 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
     struct ps_err err = {.length = 0};
     char *trust; /* one that cannot be read was reported by `check` */
     if (read_trust(plan, &trust, context, &err) == PS_OK)
-        for (size_t i = 0; i < plan->urls.count; i++)
-            ps_http_sink_try(plan->urls.items[i], plan->ca, trust, probe);
+        ps_http_urls_try(plan->urls.items, plan->urls.count, plan->ca, trust, probe);
     ps_keystore_wipe(trust);
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stages/lib/http/sink.h"
+#include "stages/lib/http/urls.h"
 
 struct post_plan {
     struct ps_http_sink_plan sink;
@@ -72,7 +72,7 @@ static bool decode(struct ps_http_sink *, const struct ps_http_request *answer,
 static enum ps_status check(const void *plan_, const struct ps_context *context)
 {
     const struct post_plan *plan = plan_;
-    return ps_http_sink_check("endpoint", plan->endpoint, context);
+    return ps_http_urls_check("endpoint", plan->endpoint, context);
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
@@ -105,7 +105,7 @@ static enum ps_status open_sink(const void *plan, void *state, struct ps_port *p
 static void probe(const void *plan_, struct ps_context *, const struct ps_probe *probe)
 {
     const struct post_plan *plan = plan_;
-    ps_http_sink_try(plan->endpoint, NULL, NULL, probe);
+    ps_http_urls_try(&plan->endpoint, 1, NULL, NULL, probe);
 }
 
 const struct ps_stage_ops ps_test_post_sink = {

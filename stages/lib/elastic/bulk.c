@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "stages/lib/http/login.h"
+#include "stages/lib/http/urls.h"
 #include "stages/lib/text/json/value.h"
 
 #define HTTP_PORT 9200U
@@ -238,7 +239,7 @@ bool ps_elastic_urls(const struct ps_texts *hosts, unsigned default_port, unsign
         made[i] = has_port || rest != NULL
                       ? ps_arena_format(context->arena, "%s%.*s", scheme, (int)length, host)
                       : ps_arena_format(context->arena, "%s%.*s:%u", scheme, (int)length, host, default_port);
-        if (context->report != NULL && ps_http_sink_check(key, made[i], context) != PS_OK)
+        if (context->report != NULL && ps_http_urls_check(key, made[i], context) != PS_OK)
             return false;
     }
     *urls = made;
@@ -329,17 +330,8 @@ static void add_hosts(struct ps_elastic_plan *plan, const struct ps_elastic_sett
         curl_free(escaped);
         before = "&pipeline=";
     }
-    for (unsigned i = 0; i < settings->url_count; i++) {
-        size_t room = strlen(settings->urls[i]) + 1;
-        char *shown = ps_arena_alloc(context->arena, room);
-        ps_http_print_url(settings->urls[i], shown, room);
-        plan->sink.hosts[i] =
-            (struct ps_http_host){.url = ps_arena_format(context->arena, "%s/_bulk?" FILTER "%s%s",
-                                                         settings->urls[i], before, pipeline),
-                                  .greeting = ps_arena_format(context->arena, "%s/", settings->urls[i]),
-                                  .shown = shown};
-    }
-    plan->sink.host_count = settings->url_count;
+    ps_http_urls_set(&plan->sink, context, settings->urls, settings->url_count,
+                     ps_arena_format(context->arena, "/_bulk?" FILTER "%s%s", before, pipeline), "/");
 }
 
 enum ps_status ps_elastic_build(struct ps_elastic_plan *plan, const struct ps_elastic_settings *settings,

@@ -7,7 +7,6 @@
 #include <sys/epoll.h>
 
 #include "stages/lib/http/hosts.h"
-#include "stages/lib/http/probe.h"
 #include "stages/lib/http/suspect.h"
 #include "stages/lib/least.h"
 
@@ -71,34 +70,6 @@ void ps_http_sink_teardown(struct ps_http_sink_plan *plan)
     curl_slist_free_all(plan->settings.headers);
     plan->settings.headers = NULL;
     curl_global_cleanup();
-}
-
-enum ps_status ps_http_sink_check(const char *key, const char *url, const struct ps_context *context)
-{
-    char reason[160];
-    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0) {
-        ps_report(context, PS_LOG_ERROR, key, "%s is not a URL of http or https", url);
-        return PS_FAIL;
-    }
-    if (ps_http_url_is_usable(url, reason, sizeof reason))
-        return PS_OK;
-    ps_report(context, PS_LOG_ERROR, key, "%s", reason);
-    return PS_FAIL;
-}
-
-void ps_http_sink_try(const char *endpoint, const char *ca, const char *ca_text, const struct ps_probe *probe)
-{
-    char shown[256];
-    const struct ps_http_settings settings = {
-        .url = endpoint,
-        .connect_ns = probe->timeout_ms * PS_NS_PER_MS,
-        .timeout_ns = probe->timeout_ms * PS_NS_PER_MS,
-        .ca = ca,
-        .ca_text = ca_text,
-        .verify = true,
-    };
-    ps_http_print_url(endpoint, shown, sizeof shown);
-    ps_http_probe(probe, &settings, shown);
 }
 
 /* ---- answers ---- */

@@ -85,13 +85,6 @@ enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_cont
                                   const char *content_type, const char *accept, struct ps_err *err);
 void ps_http_sink_teardown(struct ps_http_sink_plan *plan);
 
-/* For `check`: reports a URL, the value of `key`, to which nothing can be posted. Thread: control. */
-enum ps_status ps_http_sink_check(const char *key, const char *url, const struct ps_context *context);
-
-/* For `probe`: connects to the server as the sink does. Thread: as of `probe`. */
-void ps_http_sink_try(const char *endpoint, const char *ca, const char *ca_text,
-                      const struct ps_probe *probe);
-
 /* For `open` and `close` of a sink whose ops are ps_remote_sink_ops. */
 enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http_sink_plan *plan,
                                  struct ps_port *port, struct ps_err *err);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests what penstock check says about agent files with the sinks hdfs and hive, whole: every problem at once, with file, line and key.
-# The files are in tests/conf/data ({hdfs,hive}-*.properties), what is said of them is beside them (.expected; UPDATE=1 writes it).
+# Tests what penstock check says about agent files with sinks of files and stores, whole: every problem at once, with file, line and key.
+# The files are in tests/conf/data ({hdfs,hive,stores}-*.properties), what is said of them is beside them (.expected; UPDATE=1 writes it).
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 cd "$PENSTOCK_SOURCE/tests/conf/data" || exit 1
@@ -8,7 +8,7 @@ unset HADOOP_CONF_DIR HADOOP_HOME
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0
-for file in {hdfs,hive}-*.properties; do
+for file in {hdfs,hive,stores}-*.properties; do
     "$PENSTOCK" check -n a1 -f "$file" >"$work/all"
     code=$?
     ((code == 0)) || { echo "FAILED: $file: exit code $code"; failed=1; }
