@@ -23,7 +23,8 @@ static void look_at_result(void *owner, const struct ps_hbase_result *result)
     if (result->class == NULL)
         return;
     ps_hbase_exception_print(reason, result->class, result->class_length, result->text, result->text_length);
-    sum += (uint64_t)ps_hbase_exception_meaning(result->class, result->class_length);
+    sum += (uint64_t)ps_hbase_exception_meaning(result->class, result->class_length, result->text,
+                                                result->text_length);
     look(reason, strlen(reason));
 }
 

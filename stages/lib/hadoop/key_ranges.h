@@ -20,6 +20,7 @@ struct ps_key_range {
     uint32_t first, last;
     uint32_t rows;
     size_t bytes;
+    uint64_t taken_ns; /* when its server has taken a row of it; 0: never */
 };
 
 struct ps_key_ranges {

@@ -15,12 +15,13 @@ struct ps_hbase_mutation {
     uint32_t event;                          /* the caller's number; PS_HBASE_EVERY_EVENT */
     uint32_t key_at, key_length, at, length; /* in `bytes` */
     enum ps_remote_part_state state;
-    bool alone;      /* its region refused it among others: it has an action list of its own */
+    bool alone;      /* it was refused, perhaps for others: it has an action list of its own */
     uint8_t reason;  /* number of its reason */
     uint32_t action; /* number of the list of its region in the request */
     uint32_t call;
     uint32_t next; /* of its region, while they are sorted */
     const struct ps_framed_server *server;
+    uint64_t refused_ns; /* alone: since then */
 };
 
 #define PS_HBASE_EVERY_EVENT UINT32_MAX /* the mutation is of all events of the batch */

@@ -282,11 +282,38 @@ struct taken {
     struct ps_hbase_batch *batch;
     struct ps_framed_server *server;
     uint32_t call;
+    uint32_t
+        noted; /* the list of mutations, whose number it is, of which the region has taken one; UINT32_MAX: none yet */
 };
 
-/* Carries out what an exception means for one mutation. `together`: its region refused all that came with it. */
-static void judge(const struct taken *taken, struct ps_hbase_mutation *mutation,
-                  enum ps_hbase_meaning meaning, const char *reason, bool together)
+/* A region takes rows: what it refuses is for the row's sake. */
+static void note_taken(struct taken *taken, const struct ps_hbase_mutation *mutation)
+{
+    const char *key = key_of(taken->batch, mutation);
+    struct ps_key_range *region = NULL;
+    if (taken->noted != mutation->action)
+        region = ps_key_ranges_find(&taken->client->regions, key, mutation->key_length);
+    if (region != NULL)
+        region->taken_ns = now_ns(taken->client);
+    taken->noted = mutation->action;
+}
+
+/* Returns whether the row itself is refused. A server answers all rows of a list with the exception that one of them causes, so that a row
+ * that was refused is sent again in a list of its own. If that is refused, too, `doubted` is about a region or a table that takes nothing, such
+ * as one that is read only, unless the region has taken another row since. A sum of increments (coalesceIncrements) is no event's fault. */
+static bool is_final(const struct ps_hbase_client *client, const struct ps_hbase_batch *batch,
+                     const struct ps_hbase_mutation *mutation, bool doubted)
+{
+    if (!mutation->alone || mutation->event == PS_HBASE_EVERY_EVENT)
+        return false;
+    const struct ps_key_range *region =
+        ps_key_ranges_find(&client->regions, key_of(batch, mutation), mutation->key_length);
+    return !doubted || (region != NULL && region->taken_ns >= mutation->refused_ns);
+}
+
+/* Carries out what an exception means for one mutation. */
+static void judge(struct taken *taken, struct ps_hbase_mutation *mutation, enum ps_hbase_meaning meaning,
+                  const char *reason)
 {
     struct ps_hbase_client *client = taken->client;
     struct ps_hbase_batch *batch = taken->batch;
@@ -294,12 +321,16 @@ static void judge(const struct taken *taken, struct ps_hbase_mutation *mutation,
     switch (meaning) {
     case PS_HBASE_DONE:
         mutation->state = PS_PART_DELIVERED;
+        note_taken(taken, mutation);
         return;
     case PS_HBASE_REFUSED:
-        if (!together || mutation->alone) {
+    case PS_HBASE_DOUBTED:
+        if (is_final(client, batch, mutation, meaning == PS_HBASE_DOUBTED)) {
             ps_hbase_batch_set(batch, mutation, PS_PART_REJECTED, reason);
             return;
         }
+        if (!mutation->alone)
+            mutation->refused_ns = now_ns(client);
         mutation->alone = true;
         break;
     case PS_HBASE_RELOCATE:
@@ -334,12 +365,13 @@ static void judge_server(struct ps_hbase_client *client, struct ps_framed_server
 
 static void take_result(void *owner, const struct ps_hbase_result *result)
 {
-    const struct taken *taken = owner;
+    struct taken *taken = owner;
     struct ps_hbase_batch *batch = taken->batch;
     char reason[PS_HBASE_REASON_BYTES];
     enum ps_hbase_meaning meaning = PS_HBASE_DONE;
     if (result->class != NULL) {
-        meaning = ps_hbase_exception_meaning(result->class, result->class_length);
+        meaning = ps_hbase_exception_meaning(result->class, result->class_length, result->text,
+                                             result->text_length);
         ps_hbase_exception_print(reason, result->class, result->class_length, result->text,
                                  result->text_length);
         judge_server(taken->client, taken->server, meaning, false);
@@ -349,15 +381,14 @@ static void take_result(void *owner, const struct ps_hbase_result *result)
         struct ps_hbase_mutation *mutation = &batch->mutations[i];
         if (mutation->state == PS_PART_SENT && mutation->server == taken->server &&
             mutation->call == taken->call && mutation->action == result->action)
-            judge(taken, mutation, meaning, reason, together);
+            judge(taken, mutation, meaning, reason);
         if (!together)
             break;
     }
 }
 
 /* Ends the mutations of the call about which nothing was said yet. */
-static void end_others(const struct taken *taken, enum ps_hbase_meaning meaning, bool unknown,
-                       const char *reason)
+static void end_others(struct taken *taken, enum ps_hbase_meaning meaning, bool unknown, const char *reason)
 {
     struct ps_hbase_batch *batch = taken->batch;
     for (uint32_t i = 0; i < batch->count; i++) {
@@ -368,7 +399,7 @@ static void end_others(const struct taken *taken, enum ps_hbase_meaning meaning,
         if (unknown)
             ps_hbase_batch_set(batch, mutation, PS_PART_UNKNOWN, reason);
         else
-            judge(taken, mutation, meaning, reason, true);
+            judge(taken, mutation, meaning, reason);
     }
 }
 
@@ -380,13 +411,14 @@ static void answered(struct ps_framed_server *server, void *call, const struct p
         take_lookup(client, answer);
         return;
     }
-    struct taken taken = {client, call, server, answer->call_id};
+    struct taken taken = {client, call, server, answer->call_id, UINT32_MAX};
     if (!taken.batch->framed.open)
         return; /* it was withdrawn */
     taken.batch->framed.reached = true;
     if (answer->class != NULL) {
         char reason[PS_HBASE_REASON_BYTES];
-        enum ps_hbase_meaning meaning = ps_hbase_exception_meaning(answer->class, answer->class_length);
+        enum ps_hbase_meaning meaning = ps_hbase_exception_meaning(answer->class, answer->class_length,
+                                                                   answer->text, answer->text_length);
         ps_hbase_exception_print(reason, answer->class, answer->class_length, answer->text,
                                  answer->text_length);
         judge_server(client, server, meaning, true);

@@ -32,7 +32,7 @@ static const struct {
     {"NoSuchColumnFamilyException", PS_HBASE_NO_TABLE},
     {"AccessDeniedException", PS_HBASE_NO_TABLE},
     {"NamespaceNotFoundException", PS_HBASE_NO_TABLE},
-    {"DoNotRetryIOException", PS_HBASE_REFUSED},
+    {"DoNotRetryIOException", PS_HBASE_DOUBTED},
     {"FailedSanityCheckException", PS_HBASE_REFUSED},
     {"RowTooBigException", PS_HBASE_REFUSED},
     {"InvalidMutationException", PS_HBASE_REFUSED},
@@ -49,12 +49,33 @@ static const char *last_part(const char *class, size_t *length)
     return dot + 1;
 }
 
-enum ps_hbase_meaning ps_hbase_exception_meaning(const char *class, size_t length)
+/* DoNotRetryIOException is thrown for many reasons, and the text alone says which (RSRpcServices and HRegion of HBase 1.4 and 2.5). */
+static const struct {
+    const char *text;
+    enum ps_hbase_meaning meaning;
+} texts[] = {
+    {"is read only", PS_HBASE_REPEAT},
+    {"exceeds limit of", PS_HBASE_REFUSED},   /* a cell above hbase.server.keyvalue.maxsize */
+    {"is not a long", PS_HBASE_REFUSED},      /* an increment of a cell that is no counter */
+    {"isn't 64 bits wide", PS_HBASE_REFUSED}, /* the same in HBase 1.4 */
+};
+
+static enum ps_hbase_meaning meaning_of_text(const char *text, size_t length)
+{
+    for (size_t i = 0; length > 0 && i < PS_COUNT_OF(texts); i++)
+        if (memmem(text, length, texts[i].text, strlen(texts[i].text)) != NULL)
+            return texts[i].meaning;
+    return PS_HBASE_DOUBTED;
+}
+
+enum ps_hbase_meaning ps_hbase_exception_meaning(const char *class, size_t length, const char *text,
+                                                 size_t text_length)
 {
     const char *name = length > 0 ? last_part(class, &length) : class;
     for (size_t i = 0; length > 0 && i < PS_COUNT_OF(meanings); i++)
         if (strlen(meanings[i].name) == length && memcmp(meanings[i].name, name, length) == 0)
-            return meanings[i].meaning;
+            return meanings[i].meaning == PS_HBASE_DOUBTED ? meaning_of_text(text, text_length)
+                                                           : meanings[i].meaning;
     return PS_HBASE_REPEAT;
 }
 

@@ -13,11 +13,13 @@ enum ps_hbase_meaning {
     PS_HBASE_STOPPED,  /* the server ends: the places of all its regions are looked up again */
     PS_HBASE_DONE,     /* the server has done it before (a nonce that it knows) */
     PS_HBASE_REFUSED,  /* the server will never take the row */
+    PS_HBASE_DOUBTED,  /* the row, its region or its table is the reason; the class does not say which */
     PS_HBASE_NO_TABLE, /* the table or the column family does not exist, or is not for this user: only an administrator helps */
 };
 
-/* `class`: with its package, as the server sent it; not terminated. */
-enum ps_hbase_meaning ps_hbase_exception_meaning(const char *class, size_t length);
+/* `class`: with its package, and `text`, as the server sent them; not terminated. */
+enum ps_hbase_meaning ps_hbase_exception_meaning(const char *class, size_t length, const char *text,
+                                                 size_t text_length);
 
 #define PS_HBASE_REASON_BYTES 256U
 

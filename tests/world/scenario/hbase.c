@@ -29,7 +29,7 @@ static unsigned server_of(struct scenario *scenario, const struct scenario_step 
     return (unsigned)(scenario_number(scenario->script, step, word) - 1) % scenario->hbase->server_count;
 }
 
-/* hbase [SERVERS]; stop|start SERVER; meta SERVER; move ROW SERVER; split ROW; mend; rules. */
+/* hbase [SERVERS]; stop|start SERVER; meta SERVER; move ROW SERVER; split ROW; readonly; mend; rules. */
 enum outcome step_hbase(struct scenario *scenario, const struct scenario_step *step)
 {
     static const char *const fates[] = {"lose", "hang", "call", "region", "row", "garbage"};
@@ -43,8 +43,11 @@ enum outcome step_hbase(struct scenario *scenario, const struct scenario_step *s
     for (unsigned i = 0; i < sizeof fates / sizeof *fates; i++)
         if (strcmp(fates[i], word) == 0)
             return add_rule(scenario, step, (enum hbase_fate)i);
-    if (strcmp(word, "mend") == 0)
+    if (strcmp(word, "mend") == 0) {
         cluster->rule_count = 0;
+        cluster->read_only = false;
+    } else if (strcmp(word, "readonly") == 0)
+        cluster->read_only = true;
     else if (strcmp(word, "stop") == 0 && step->count == 2)
         hbase_server_stop(cluster, server_of(scenario, step, step->words[1]));
     else if (strcmp(word, "start") == 0 && step->count == 2)

@@ -116,30 +116,14 @@ static enum ps_status build_regex(struct ps_hbase_serializer *serializer, const 
     return ps_err_set(err, "it has more than %u groups", PS_REGEX_GROUPS_MAX - 1);
 }
 
-static enum ps_status read_ids(struct ps_hbase_serializer *serializer, const char *ids, struct ps_err *err)
-{
-    static const char header[] = "header:";
-    if (ids == NULL || strcasecmp(ids, "identity") == 0)
-        return PS_OK;
-    if (strcasecmp(ids, "none") == 0) {
-        serializer->ids = PS_HBASE_IDS_NONE;
-        return PS_OK;
-    }
-    if (strncasecmp(ids, header, strlen(header)) != 0 || ids[strlen(header)] == '\0')
-        return ps_err_set(err, "\"%s\" is not identity, header:NAME or none", ids);
-    serializer->ids = PS_HBASE_IDS_HEADER;
-    serializer->id_header = ps_name_intern(ids + strlen(header));
-    return PS_OK;
-}
-
 enum ps_status ps_hbase_serializer_build(struct ps_hbase_serializer *serializer, const char *class,
                                          const struct ps_pairs *keys, const char *ids, struct ps_arena *arena,
                                          const char **key, struct ps_err *err)
 {
     *serializer = (struct ps_hbase_serializer){.timestamp = ps_name_intern("timestamp")};
     *key = "penstock.ids";
-    if (read_ids(serializer, ids, err) != PS_OK)
-        return PS_FAIL;
+    if (ps_remote_id_read(&serializer->ids, ids) != PS_OK)
+        return ps_err_set(err, "write identity, none, or header:NAME");
     *key = "serializer";
     if (!ps_hbase_serializer_is_known(class, &serializer->is_regex))
         return ps_err_set(err, "%s is not a serializer of this sink", class);
@@ -229,30 +213,15 @@ static int64_t timestamp_of(const struct ps_hbase_writer *writer, const struct p
     return number;
 }
 
-/* Returns the text that no other event has, and this one again when it comes again; length 0: there is none. */
-static struct ps_slice id_of(const struct ps_hbase_writer *writer, const struct ps_lease *lease,
-                             uint32_t position, const struct ps_event *event,
-                             char text[PS_IDENTITY_TEXT_BYTES])
-{
-    struct ps_identity identity;
-    struct ps_slice id = {.length = 0};
-    enum ps_hbase_ids ids = writer->serializer->ids;
-    if (ids == PS_HBASE_IDS_IDENTITY && ps_event_identity(lease, position, &identity))
-        id = (struct ps_slice){text, ps_identity_text(&identity, text)};
-    else if (ids == PS_HBASE_IDS_HEADER &&
-             !ps_event_header(lease->batch, event, writer->serializer->id_header, &id))
-        id.length = 0;
-    return id;
-}
-
 static struct drawn draw(struct ps_hbase_writer *writer, const struct ps_lease *lease, uint32_t position,
                          const struct ps_event *event)
 {
     struct drawn drawn = {.timestamp = -1};
     char text[PS_IDENTITY_TEXT_BYTES];
     unsigned char digest[DIGEST_BYTES];
-    struct ps_slice id = id_of(writer, lease, position, event, text);
-    drawn.is_stable = id.length > 0 && EVP_DigestInit_ex2(writer->digest, writer->sha, NULL) == 1 &&
+    struct ps_slice id;
+    drawn.is_stable = ps_remote_id_find(&writer->serializer->ids, lease, position, text, &id) &&
+                      EVP_DigestInit_ex2(writer->digest, writer->sha, NULL) == 1 &&
                       EVP_DigestUpdate(writer->digest, id.data, id.length) == 1 &&
                       EVP_DigestFinal_ex(writer->digest, digest, NULL) == 1;
     if (drawn.is_stable) {

@@ -6,13 +6,11 @@
 #include "regex/regex.h"
 #include "stages/lib/hbase/batch.h"
 #include "stages/lib/random.h"
+#include "stages/lib/remote/id.h"
 
 #include <openssl/evp.h>
 
 enum ps_hbase_suffix { PS_HBASE_UUID, PS_HBASE_RANDOM, PS_HBASE_TIMESTAMP, PS_HBASE_NANO };
-
-/* What numbers of an event are made of (penstock.ids). */
-enum ps_hbase_ids { PS_HBASE_IDS_IDENTITY, PS_HBASE_IDS_HEADER, PS_HBASE_IDS_NONE };
 
 /* What SimpleHbaseEventSerializer or RegexHbaseEventSerializer is told; const after `build`. */
 struct ps_hbase_serializer {
@@ -27,8 +25,7 @@ struct ps_hbase_serializer {
     int64_t row_key; /* number of the column whose group is the row's key; -1: none */
     bool deposits_headers;
     const struct ps_name *timestamp;
-    enum ps_hbase_ids ids;
-    const struct ps_name *id_header; /* PS_HBASE_IDS_HEADER */
+    struct ps_remote_id ids; /* what numbers of an event are made of */
 };
 
 /* Returns whether the class is one of Flume's, which `build` knows; with or without its package. */

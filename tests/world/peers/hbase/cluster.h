@@ -52,6 +52,7 @@ struct hbase_cluster {
         unsigned server;
     } nonces[HBASE_NONCES_MAX];
     struct hbase_rule rules[HBASE_RULES_MAX];
+    bool read_only;  /* its regions */
     uint64_t multis; /* that were carried out */
 };
 

@@ -76,14 +76,16 @@ static struct hbase_rule *rule_of(struct hbase_cluster *cluster, enum hbase_fate
     return NULL;
 }
 
+#define SO "the model says so"
+
 /* A NameBytesPair. */
-static void put_exception(struct out *out, uint32_t field, const char *class)
+static void put_exception(struct out *out, uint32_t field, const char *class, const char *why)
 {
     char name[128], text[256];
     static struct out pair;
     pair.length = 0;
     snprintf(name, sizeof name, "org.apache.hadoop.hbase.%s", class);
-    snprintf(text, sizeof text, "%s: the model says so\n\tat line 1", name);
+    snprintf(text, sizeof text, "%s: %s\n\tat line 1", name, why);
     put_text(&pair, 1, name);
     put_text(&pair, 2, text);
     put_bytes(out, field, pair.bytes, pair.length);
@@ -240,8 +242,10 @@ static void act(struct hbase_cluster *cluster, unsigned server, struct ps_protob
     struct hbase_rule *rule = rule_of(cluster, HBASE_ROW, mutation.row, strlen(mutation.row));
     if (rule == NULL)
         rule = rule_of(cluster, HBASE_ROW, mutation.value, mutation.value_length);
-    if (rule != NULL)
-        put_exception(&entry, 3, rule->exception);
+    if (cluster->read_only)
+        put_exception(&entry, 3, "DoNotRetryIOException", "region is read only");
+    else if (rule != NULL)
+        put_exception(&entry, 3, rule->exception, SO);
     else {
         carry_out(cluster, server, &mutation);
         put_bytes(&entry, 2, NULL, 0);
@@ -275,9 +279,9 @@ static void act_on_region(struct hbase_cluster *cluster, unsigned server, struct
     result.length = 0;
     struct hbase_rule *rule = rule_of(cluster, HBASE_REGION, NULL, 0);
     if (rule != NULL)
-        put_exception(&result, 2, rule->exception);
+        put_exception(&result, 2, rule->exception, SO);
     else if (!has_region(cluster, server, name))
-        put_exception(&result, 2, "NotServingRegionException");
+        put_exception(&result, 2, "NotServingRegionException", SO);
     else
         while (ps_protobuf_next(&again))
             if (ps_protobuf_is_bytes(&again, 3))
@@ -328,10 +332,10 @@ static bool call(struct hbase_cluster *cluster, struct connection *connection, c
     put_number(&header, 1, id);
     struct hbase_rule *rule = is_scan ? NULL : rule_of(cluster, HBASE_CALL, NULL, 0);
     if (rule == NULL && is_scan && (unsigned)connection->server != cluster->meta) {
-        put_exception(&exception, 2, "NotServingRegionException");
+        put_exception(&exception, 2, "NotServingRegionException", SO);
         put_raw(&header, exception.bytes, exception.length);
     } else if (rule != NULL) {
-        put_exception(&header, 2, rule->exception);
+        put_exception(&header, 2, rule->exception, SO);
     } else if (is_scan) {
         scan(cluster, message, &body);
     } else {
