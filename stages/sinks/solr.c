@@ -36,7 +36,7 @@ struct solr_plan {
 
 struct solr_state {
     struct ps_http_sink sink; /* must be first */
-    bool has_taken;           /* the server has taken a request */
+    bool has_versions;        /* a document that was encoded last has a version of its own */
     char key[KEY_BYTES];      /* the member of the id */
     struct ps_escape_cache fields;
     char *scratch; /* ANSWER_BYTES + 1 */
@@ -145,7 +145,9 @@ static char *put_document(struct solr_state *state, char *to, const struct ps_le
         at = ps_json_string_put(ps_json_raw_put(at, "\":\""), id.data, id.length);
         *at++ = '"';
     }
-    if (!plan->overwrite && !has_member(plan, lease->batch, event, VERSION))
+    bool is_own = !plan->overwrite && has_member(plan, lease->batch, event, VERSION);
+    state->has_versions |= is_own;
+    if (!plan->overwrite && !is_own)
         at = ps_json_raw_put(at, at == to ? "{\"" VERSION "\":-1" : ",\"" VERSION "\":-1");
     char *end = ps_elastic_document_put(&plan->document, &state->fields, lease->batch, event, now, at);
     if (at > to && end - at == 2) { /* {} */
@@ -164,6 +166,7 @@ static size_t encode(const struct ps_http_sink *sink, char *to, const struct ps_
     const struct ps_now now = {.mono_ns = remote->now_ns, .wall_ms = remote->wall_ms};
     uint32_t position = range->from;
     char *at = to;
+    state->has_versions = false;
     *at++ = '[';
     while (ps_held_range_next(range, &position) != NULL) {
         at = put_document(state, at, range->lease, position - 1, &now);
@@ -171,6 +174,13 @@ static size_t encode(const struct ps_http_sink *sink, char *to, const struct ps_
     }
     at[-1] = ']';
     return (size_t)(at - to);
+}
+
+/* Solr leaves out what conflicts, and says nothing of it: right for documents that must not be there yet, and are, but a version that a body
+ * asks for must not be lost that way. */
+static bool takes_other(const struct ps_http_sink *sink)
+{
+    return ((const struct solr_state *)sink)->has_versions;
 }
 
 /* ---- answers ---- */
@@ -221,6 +231,18 @@ static void set_refusals(struct ps_http_sink *sink, const struct ps_solr_answer 
         set_all(results, count, (struct ps_remote_result){PS_REMOTE_REFUSED, answer->refusals[0].reason});
 }
 
+/* A conflict of a document that must not be there yet: it is there. That of a version which a body asks for is a refusal. */
+static void set_conflicts(struct ps_http_sink *sink, struct ps_remote_result *results, uint32_t count)
+{
+    const struct solr_plan *plan = plan_of(sink);
+    const struct ps_held_range *range = &request_of(sink, results)->range;
+    const struct ps_event *event;
+    uint32_t position = range->from;
+    for (uint32_t i = 0; i < count && (event = ps_held_range_next(range, &position)) != NULL; i++)
+        if (!plan->overwrite && !has_member(plan, range->lease->batch, event, VERSION))
+            results[i].outcome = PS_REMOTE_DELIVERED;
+}
+
 /* Returns whether the message is about a document, and not about the request: Solr's name it. */
 static bool names_document(const char *message)
 {
@@ -240,18 +262,19 @@ static bool is_of_values(const struct ps_solr_answer *answer)
 }
 
 /* The outcome of a request with one event, or of one whose status means all of its events. */
-static enum ps_remote_outcome outcome_of(const struct solr_state *state, long status,
+static enum ps_remote_outcome outcome_of(struct solr_state *state, long status,
                                          const struct ps_solr_answer *answer)
 {
+    bool own = names_document(answer->message);
     switch (status) {
     case 400:
-        return state->has_taken || names_document(answer->message) ? PS_REMOTE_REFUSED : PS_REMOTE_AGAIN;
-    case 409: /* a version of its own that the body asks for, or a server before 8.1 with overwrite = false */
-        return plan_of(&state->sink)->overwrite ? PS_REMOTE_REFUSED : PS_REMOTE_DELIVERED;
+        return own || ps_http_sink_believes(&state->sink) ? PS_REMOTE_REFUSED : PS_REMOTE_AGAIN;
+    case 409:
     case 413:
         return PS_REMOTE_REFUSED;
     case 500:
-        return state->has_taken && is_of_values(answer) ? PS_REMOTE_REFUSED : PS_REMOTE_UNKNOWN;
+        own = is_of_values(answer) && ps_http_sink_believes(&state->sink);
+        return own ? PS_REMOTE_REFUSED : PS_REMOTE_UNKNOWN;
     default: /* no leader, no ZooKeeper, no login, no collection, too much to do: 401, 403, 404, 429, 503 .. */
         return status / 100 == 5 && status != 503 ? PS_REMOTE_UNKNOWN : PS_REMOTE_AGAIN;
     }
@@ -275,6 +298,8 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *http
     if (http->status / 100 != 2 && (whole || !means_documents)) {
         enum ps_remote_outcome outcome = outcome_of(state, http->status, &answer);
         set_all(results, count, (struct ps_remote_result){outcome, answer.message});
+        if (http->status == 409)
+            set_conflicts(sink, results, count);
         return outcome == PS_REMOTE_AGAIN || outcome == PS_REMOTE_UNKNOWN;
     }
     if (!whole) {
@@ -285,7 +310,7 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *http
     set_all(results, count, (struct ps_remote_result){.outcome = PS_REMOTE_DELIVERED});
     if (answer.refusal_count > 0)
         set_refusals(sink, &answer, results, count);
-    state->has_taken = true;
+    ps_http_sink_has_taken(sink);
     return false;
 }
 
@@ -394,15 +419,15 @@ static const char *escaped(struct ps_context *context, const char *text)
 
 static void add_hosts(struct solr_plan *plan, struct ps_context *context)
 {
-    const char *more = "";
+    const char *post = "/update?wt=json&indent=off";
     if (plan->commit_ms > 0)
-        more = ps_arena_format(context->arena, "&commitWithin=%lld", (long long)plan->commit_ms);
-    if (!plan->overwrite) /* Solr 8.1 and later go on behind a document that is there */
-        more = ps_arena_format(context->arena, "%s&failOnVersionConflicts=false", more);
+        post = ps_arena_format(context->arena, "%s&commitWithin=%lld", post, (long long)plan->commit_ms);
     if (plan->chain != NULL)
-        more = ps_arena_format(context->arena, "%s&update.chain=%s", more, escaped(context, plan->chain));
-    ps_http_urls_set(&plan->sink, context, plan->urls.items, plan->urls.count,
-                     ps_arena_format(context->arena, "/update?wt=json&indent=off%s", more),
+        post = ps_arena_format(context->arena, "%s&update.chain=%s", post, escaped(context, plan->chain));
+    const char *lenient = post;
+    if (!plan->overwrite) /* Solr 8.1 and later go on behind a document that is there */
+        lenient = ps_arena_format(context->arena, "%s&failOnVersionConflicts=false", post);
+    ps_http_urls_set(&plan->sink, context, plan->urls.items, plan->urls.count, lenient, post,
                      "/schema/uniquekey?wt=json");
 }
 
@@ -425,6 +450,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         .answer_bytes_max = ANSWER_BYTES,
         .bound_of = bound_of,
         .encode = encode,
+        .takes_other = takes_other,
         .decode = decode,
         .cure = cure_of,
         .greeted = greeted,
@@ -462,7 +488,7 @@ static enum ps_status open_sink(const void *plan_, void *state_, struct ps_port 
 {
     const struct solr_plan *plan = plan_;
     struct solr_state *state = state_;
-    *state = (struct solr_state){.has_taken = false};
+    *state = (struct solr_state){.has_versions = false};
     if (ps_http_sink_open(&state->sink, &plan->sink, port, err) != PS_OK)
         return PS_FAIL;
     state->scratch = malloc(ANSWER_BYTES + 1);

@@ -131,16 +131,16 @@ static void count(const struct ps_http_sink *sink, const struct ps_elastic_count
 
 /* A status of the whole request. 413, and 400 of a server that has taken others, is about the one event that is left of it (`narrows`);
  * otherwise the server, a proxy or an operator is in the way. */
-static enum ps_remote_outcome outcome_of(const struct ps_elastic_state *state, long status)
+static enum ps_remote_outcome outcome_of(struct ps_elastic_state *state, long status)
 {
-    if (status == 413 || (status == 400 && state->has_taken))
+    if (status == 413 || (status == 400 && ps_http_sink_believes(&state->sink)))
         return PS_REMOTE_REFUSED;
     return status / 100 == 4 || status == 503 || status / 100 == 3 ? PS_REMOTE_AGAIN : PS_REMOTE_UNKNOWN;
 }
 
 static bool narrows(const struct ps_http_sink *sink, long status)
 {
-    return status == 413 || (status == 400 && ((const struct ps_elastic_state *)sink)->has_taken);
+    return status == 413 || (status == 400 && sink->believed > 0);
 }
 
 static bool decode(struct ps_http_sink *sink, const struct ps_http_request *answer,
@@ -157,9 +157,11 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *answ
     ps_elastic_answer_read(answer->body, answer->body_length, results, events, &counts);
     count(sink, &counts);
     bool has_delivered = counts.created + counts.existing > 0;
-    state->has_taken |= has_delivered;
-    if (has_delivered) /* a part is delivered: the rest of the sink begins with the shortest */
-        sink->requests.sink.failures = 0;
+    if (has_delivered) {
+        ps_http_sink_has_taken(sink);
+        sink->requests.sink.failures =
+            0; /* a part is delivered: the rest of the sink begins with the shortest */
+    }
     return counts.later + counts.unknown > 0;
 }
 
@@ -331,7 +333,7 @@ static void add_hosts(struct ps_elastic_plan *plan, const struct ps_elastic_sett
         before = "&pipeline=";
     }
     ps_http_urls_set(&plan->sink, context, settings->urls, settings->url_count,
-                     ps_arena_format(context->arena, "/_bulk?" FILTER "%s%s", before, pipeline), "/");
+                     ps_arena_format(context->arena, "/_bulk?" FILTER "%s%s", before, pipeline), NULL, "/");
 }
 
 enum ps_status ps_elastic_build(struct ps_elastic_plan *plan, const struct ps_elastic_settings *settings,

@@ -47,8 +47,6 @@ struct ps_elastic_state {
     struct ps_http_sink sink; /* must be first */
     struct ps_elastic_server server;
     bool has_types, has_ttl;
-    bool
-        has_taken; /* the server has taken a request: one that it refuses as a whole is the request's matter */
     struct ps_elastic_name_cache index, type;
     struct ps_escape_cache fields;
     z_stream zip;

@@ -329,7 +329,9 @@ static void send_one(struct ps_http_sink *sink, struct slot *slot, size_t bytes)
         if (sink->hosts != NULL) {
             slot->host = ps_http_hosts_choose(sink);
             sink->hosts[slot->host].in_flight++;
-            curl_easy_setopt(slot->http.easy, CURLOPT_URL, sink->plan->hosts[slot->host].url);
+            bool other = sink->plan->takes_other != NULL && sink->plan->takes_other(sink);
+            const struct ps_http_host *host = &sink->plan->hosts[slot->host];
+            curl_easy_setopt(slot->http.easy, CURLOPT_URL, other ? host->other : host->url);
         }
         ps_http_request_send(&slot->http, &sink->client, body, length, sink->requests.sink.now_ns);
         return;

@@ -15,6 +15,7 @@ struct ps_http_sink;
 /* One of several servers that take the same requests. */
 struct ps_http_host {
     const char *url;      /* of the posts */
+    const char *other;    /* of posts for which `takes_other` says so; NULL: there are none */
     const char *greeting; /* URL of the greeting */
     const char *shown;    /* URL without user and password, for reasons */
 };
@@ -42,6 +43,8 @@ struct ps_http_sink_plan {
     /* Writes the body of a request with the events of the range (ps_held_range_next). Returns the body's length
      * in bytes. NULL: a request has one event, whose body is the request's body. */
     size_t (*encode)(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range);
+    /* Returns whether the request that was encoded last goes to `other` of its host. NULL: none does. */
+    bool (*takes_other)(const struct ps_http_sink *sink);
     /* Called when the request was answered: sets the results of its `count` events, in their order. A reason
      * may point into the answer; reason NULL: status and first line of the answer. Returns whether the sink
      * backs off before it sends again. */
@@ -69,6 +72,7 @@ struct ps_http_sink {
     bool witnesses;      /* a witness is to be sent now */
     bool witness_failed; /* since the server has taken an event */
     uint64_t taken;      /* requests that the server has taken */
+    unsigned believed;   /* refusals without a reason that are believed (ps_http_sink_believes) */
     struct ps_http_host_state {
         uint64_t rest_ns, failures; /* it gets no request before this time; failures in a row */
         unsigned in_flight;
@@ -79,6 +83,23 @@ struct ps_http_sink {
     unsigned greeting_host;
     bool is_greeted;
 };
+
+/* A server that has taken requests and refuses one without a word about an event means the event in it; but one that has refused so many in a
+ * row, and taken none, may refuse everything. */
+#define PS_HTTP_BELIEVED_MAX 10U
+
+/* For `decode`: the server has taken a request. */
+static inline void ps_http_sink_has_taken(struct ps_http_sink *sink)
+{
+    sink->believed = PS_HTTP_BELIEVED_MAX;
+}
+
+/* For `decode`: returns whether a refusal of a request with one event is the event's matter. Counts it. */
+static inline bool ps_http_sink_believes(struct ps_http_sink *sink)
+{
+    sink->believed -= sink->believed > 0;
+    return sink->believed > 0;
+}
 
 /* For `build` and `teardown`: makes `shown`, and the fields Content-Type, Accept and User-Agent. Thread: control. */
 enum ps_status ps_http_sink_build(struct ps_http_sink_plan *plan, struct ps_context *context,

@@ -23,7 +23,7 @@ enum ps_status ps_http_urls_check(const char *key, const char *url, const struct
 }
 
 void ps_http_urls_set(struct ps_http_sink_plan *plan, struct ps_context *context, const char *const *urls,
-                      size_t count, const char *post, const char *greeting)
+                      size_t count, const char *post, const char *other, const char *greeting)
 {
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(urls[i]), room = length + 1;
@@ -33,6 +33,8 @@ void ps_http_urls_set(struct ps_http_sink_plan *plan, struct ps_context *context
             length--;
         plan->hosts[i] = (struct ps_http_host){
             .url = ps_arena_format(context->arena, "%.*s%s", (int)length, urls[i], post),
+            .other =
+                other != NULL ? ps_arena_format(context->arena, "%.*s%s", (int)length, urls[i], other) : NULL,
             .greeting = ps_arena_format(context->arena, "%.*s%s", (int)length, urls[i], greeting),
             .shown = shown};
     }

@@ -1,6 +1,7 @@
 #include "tests/world/peers/solr.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/world/ledger.h"
@@ -8,7 +9,7 @@
 
 #define TEXT_BYTES ((size_t)64 << 10)
 #define ID "\"id\":\""
-#define VERSION "\"_version_\":-1"
+#define VERSION "\"_version_\":"
 
 struct solr_store *solr_store_make(void)
 {
@@ -51,29 +52,43 @@ static bool is_there(const struct solr_store *store, uint64_t key)
     return false;
 }
 
-/* Stores the document; its id and version come first. Returns the status: 409 if it must not exist, and does. */
+/* Returns the version that the document asks for: 0 any, negative none, 1 that of the one which is there. */
+static long version_of(const char *document, size_t length)
+{
+    const char *version = memmem(document, length, VERSION, sizeof VERSION - 1);
+    return version != NULL ? strtol(version + sizeof VERSION - 1, NULL, 10) : 0;
+}
+
+/* Returns the text without the id and the version that the sink puts before it. */
+static const char *members_of(const char *document)
+{
+    const char *at = document + 1;
+    if (strncmp(at, ID, sizeof ID - 1) == 0)
+        at += sizeof ID - 1 + strcspn(at + sizeof ID - 1, "\"") + 1;
+    at += at > document + 1 && *at == ',';
+    if (strncmp(at, VERSION "-1", sizeof VERSION + 1) == 0)
+        at += sizeof VERSION + 1 + (at[sizeof VERSION + 1] == ',');
+    return at;
+}
+
+/* Stores the document. Returns the status: 409 if it must not be there, and is, or asks for another version. */
 static int store_one(struct solr_store *store, const char *document, size_t length)
 {
     static char text[TEXT_BYTES];
-    const char *at = document + 1, *id = NULL;
-    size_t id_length = 0;
-    if (strncmp(at, ID, sizeof ID - 1) == 0) {
-        id = at + sizeof ID - 1;
-        id_length = strcspn(id, "\"");
-        at = id + id_length + 1;
-        at += *at == ',';
-    }
-    bool is_new = strncmp(at, VERSION, sizeof VERSION - 1) == 0;
-    if (is_new)
-        at += sizeof VERSION - 1;
-    at += is_new && *at == ',';
+    const char *id = memmem(document, length, ID, sizeof ID - 1), *at = members_of(document);
+    long version = version_of(document, length);
     if (id != NULL) {
-        uint64_t key = key_of(id, id_length);
-        if (is_there(store, key))
-            return is_new ? 409 : 200; /* it takes the place of the same document */
-        if (store->count == SOLR_DOCUMENTS_MAX)
+        id += sizeof ID - 1;
+        uint64_t key = key_of(id, strcspn(id, "\""));
+        bool there = is_there(store, key);
+        if (version > 1 || (there ? version < 0 : version > 0))
+            return 409;
+        if (there && version == 0)
+            return 200; /* it takes the place of the same document */
+        if (!there && store->count == SOLR_DOCUMENTS_MAX)
             world_fatal("more than %u documents", SOLR_DOCUMENTS_MAX);
-        store->keys[store->count++] = key;
+        if (!there)
+            store->keys[store->count++] = key;
     }
     int bytes = snprintf(text, sizeof text, "{%.*s", (int)(document + length - at), at);
     ledger_arrived(text, (size_t)bytes);
@@ -111,6 +126,11 @@ size_t solr_answer(struct solr_store *store, const char *head, const char *body,
     if (status == 200)
         snprintf(answer, sizeof answer,
                  "{\"responseHeader\":{\"status\":0,\"QTime\":1},\"uniqueKey\":\"id\"}");
+    else if (status == SOLR_UNNAMED)
+        snprintf(
+            answer, sizeof answer,
+            "{\"responseHeader\":{\"status\":400,\"QTime\":1},\"error\":{\"msg\":\"the model has no such "
+            "chain\",\"code\":400}}");
     else
         snprintf(
             answer, sizeof answer,
@@ -119,5 +139,5 @@ size_t solr_answer(struct solr_store *store, const char *head, const char *body,
             status, status);
     return (size_t)snprintf(
         out, room, "HTTP/1.1 %d It\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-        status, strlen(answer), answer);
+        status == SOLR_UNNAMED ? 400 : status, strlen(answer), answer);
 }

@@ -14,6 +14,8 @@ struct solr_store {
 
 struct solr_store *solr_store_make(void);
 
+#define SOLR_UNNAMED 422 /* a status 400 of the whole request, whose message names no document */
+
 /* Returns the status of a document by its text; 200: none is asked for. */
 typedef int solr_document_status(void *argument, const char *document, size_t length);
 
