@@ -3,10 +3,12 @@
 
 #include "conf/bind.h"
 #include "conf/doubts/headers.h"
+#include "conf/parts.h"
 #include "conf/text.h"
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 /* Returns whether an interceptor removes the header or overwrites its value. */
 static bool header_is_replaced(const struct ps_conf_source *source, const char *header)
@@ -66,16 +68,17 @@ static bool names_timestamp(const struct ps_pairs *pairs)
 {
     for (size_t i = 0; i < pairs->count; i++) {
         const char *key = pairs->items[i].key, *dot = strrchr(key, '.');
-        if (strcmp(dot != NULL ? dot + 1 : key, "timestamp") == 0 ||
-            strcmp(pairs->items[i].value, "timestamp") == 0)
+        const char *last = dot != NULL ? dot + 1 : key;
+        if (strcmp(last, "timestamp") == 0 ||
+            (strcmp(pairs->items[i].value, "timestamp") == 0 && strcmp(last, "type") != 0))
             return true;
     }
     return false;
 }
 
-/* Returns whether no event of the source has a header `timestamp`. Other sources set it (kafka, the syslog ones) or
- * pass on the headers of their senders. */
-static bool lacks_timestamp(const struct ps_conf_source *source)
+/* Returns whether no event of the source has a header `timestamp`; `again`: not the same one when the source reads the event again. Other
+ * sources set it (kafka, the syslog ones) or pass on the headers of their senders. */
+static bool lacks_timestamp(const struct ps_conf_source *source, bool again)
 {
     static const char *const types[] = {"netcat",  "netcatudp", "exec",   "spooldir",
                                         "taildir", "seq",       "stress", NULL};
@@ -86,6 +89,8 @@ static bool lacks_timestamp(const struct ps_conf_source *source)
         return false;
     for (size_t i = 0; i < source->interceptor_count; i++) {
         const struct ps_pair *pair;
+        if (again && strcmp(source->interceptors[i].ops->name, "timestamp") == 0)
+            continue;
         enum ps_header_effect effect = ps_header_effect(&source->interceptors[i], "timestamp", &pair);
         if (effect == PS_HEADER_SETS || effect == PS_HEADER_UNKNOWN)
             return false;
@@ -122,11 +127,62 @@ static void check_times(struct ps_conf *conf, const struct ps_conf_source *sourc
             continue;
         for (size_t k = 0; timed->patterns[k] != NULL; k++) {
             const struct ps_pair *pattern = ps_pairs_find(&sink->part.pairs, timed->patterns[k]);
-            if (pattern == NULL || time_escape(pattern->value) == NULL || !lacks_timestamp(source))
+            if (pattern == NULL || time_escape(pattern->value) == NULL || !lacks_timestamp(source, false))
                 continue;
             warn_of_timestamp(conf, source, sink, timed, pattern);
             break; /* one warning for each sink and source */
         }
+    }
+}
+
+/* ---- times in names of indices ---- */
+
+#define IDS "penstock.ids"
+
+/* A sink whose documents have ids, unique in an index, and whose index may have a time in its name: that of an event's header `timestamp`, else
+ * that of the request. */
+static const struct indexed_sink {
+    const char *type;
+    const char *names[3]; /* keys whose values may have escapes, ended by NULL */
+    const char *
+        builder; /* a key; unless its value ends in "SimpleIndexNameBuilder" a time is added. NULL: none is */
+} indexed_sinks[] = {{"elasticsearch", {"indexName", NULL}, "indexNameBuilder"},
+                     {"opensearch", {"index", "data_stream", NULL}, NULL}};
+
+static bool has_time(const struct indexed_sink *indexed, const struct ps_conf_part *part)
+{
+    static const char simple[] = "SimpleIndexNameBuilder";
+    for (size_t i = 0; indexed->names[i] != NULL; i++)
+        if (time_escape(ps_pairs_value(&part->pairs, indexed->names[i], "")) != NULL)
+            return true;
+    if (indexed->builder == NULL)
+        return false;
+    const char *builder = ps_pairs_value(&part->pairs, indexed->builder, "");
+    size_t length = strlen(builder);
+    return length < strlen(simple) || strcasecmp(builder + length - strlen(simple), simple) != 0;
+}
+
+static void check_index(struct ps_conf *conf, const struct ps_conf_source *source,
+                        const struct ps_conf_sink *sink)
+{
+    const struct ps_conf_part *part = &sink->part;
+    const struct ps_conf_channel *channel = ps_conf_channel_named(&conf->agent, sink->channel);
+    const char *ids = ps_pairs_get(&part->pairs, IDS);
+    bool again = channel == NULL || channel->part.ops->channel == NULL ||
+                 !ps_channel_is_durable(channel->part.ops->channel);
+    for (size_t i = 0; i < PS_COUNT_OF(indexed_sinks); i++) {
+        if (strcmp(part->ops->name, indexed_sinks[i].type) != 0 || !has_time(&indexed_sinks[i], part) ||
+            (ids != NULL && strcasecmp(ids, "none") == 0) || !lacks_timestamp(source, again))
+            continue;
+        ps_problem_add(
+            &conf->problems, ids != NULL ? PS_SEVERITY_WARNING : PS_SEVERITY_NOTE,
+            ps_conf_part_place(conf, part, IDS),
+            again ? "put a channel of type file between them, behind an interceptor of the type timestamp"
+                  : ps_arena_format(conf->arena, "add an interceptor of the type timestamp to source %s",
+                                    source->part.name),
+            "at least once: the index's name has a time, which is not that of the events of source %s; one "
+            "that is sent again %s may be stored twice, in two indices",
+            source->part.name, again ? "after a crash" : "later");
     }
 }
 
@@ -140,8 +196,10 @@ void ps_check_flows(struct ps_conf *conf)
             if (strcmp(source->part.ops->name, "kafka") == 0 && strcmp(sink->part.ops->name, "kafka") == 0 &&
                 ps_texts_have(&source->channels, sink->channel))
                 check_loop(conf, source, sink);
-            if (ps_texts_have(&source->channels, sink->channel))
+            if (ps_texts_have(&source->channels, sink->channel)) {
                 check_times(conf, source, sink);
+                check_index(conf, source, sink);
+            }
         }
     }
 }

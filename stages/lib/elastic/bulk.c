@@ -294,10 +294,10 @@ enum ps_status ps_elastic_check(const struct ps_elastic_settings *settings, cons
                   "values of the header "
                   "must differ from event to event (counter items_existing)");
     if (settings->is_data_stream && plan.ids.from != PS_REMOTE_IDS_NONE)
-        ps_report(context, PS_LOG_INFO, "data_stream",
-                  "ids are unique in each index behind a data stream only: an event that is sent again after "
-                  "a rollover is "
-                  "stored twice");
+        ps_report(
+            context, PS_LOG_INFO, "data_stream",
+            "at least once: ids are unique in each index behind a data stream only, and an event that is "
+            "sent again after a rollover is stored twice");
     return PS_OK;
 }
 
