@@ -54,6 +54,11 @@ static const struct ps_option options[] = {
         "maximum number of requests under way at a time; 0: 16 of inserts, and 1 of upserts, so that the "
         "last event of a key counts",
         .fallback = "0", .min = 0, .max = REQUESTS_MAX, .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW(
+        "penstock.write.bytes", SIZE, FIELD(write_bytes),
+        "maximum size of the rows that a tablet gets in one Write; a server takes requests of 50 MiB "
+        "(rpc_max_message_size)",
+        .fallback = "8m", .min = 1, .max = 48 << 20, .flags = PS_OPTION_EXTENSION),
     PS_OPTION_END,
 };
 
@@ -95,6 +100,7 @@ static enum ps_status prepare(struct ps_kudu_plan *plan, struct ps_arena *arena,
                                                     .connect_ns = 10 * PS_NS_PER_S,
                                                     .call_ns = (uint64_t)plan->timeout_ms * PS_NS_PER_MS,
                                                     .rest_max_ns = PS_NS_PER_S,
+                                                    .write_bytes = (size_t)plan->write_bytes,
                                                     .ignores_duplicates = plan->ignores_duplicates};
     *key = plan->principal != NULL ? "kerberosPrincipal" : "kerberosKeytab";
     if (plan->principal != NULL || plan->keytab != NULL)

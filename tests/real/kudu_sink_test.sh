@@ -73,6 +73,11 @@ wait_for_rows types 56
 grep -q 'no partition of the table covers the row' "$work/types.log" || fail "the log does not say why a row waits"
 ask partition types '[1000]' '[3000]'
 wait_for_rows types 57
+# A range with other hash buckets than the table's: the row's key is another one.
+echo "5000|later|true|1|1|1|1|1|1|2024-01-01|1|1|a|a" >>"$work/types.logs/lines"
+sleep 1
+ask partition types '[4000]' '[6000]' '--hash_schema={"hash_schema": [{"columns": ["name"], "num_buckets": 5}]}'
+wait_for_rows types 58
 stop_agent
 
 # ---- kills, with a tenth that the table cannot have ----

@@ -175,8 +175,8 @@ uint32_t ps_kudu_batch_new_write(struct ps_kudu_batch *batch)
     }
     if (number == batch->write_count)
         batch->write_count++;
-    batch->writes[number] =
-        (struct ps_kudu_write){.first = PS_KUDU_NONE, .last = PS_KUDU_NONE, .state = PS_PART_WAITING};
+    batch->writes[number] = (struct ps_kudu_write){
+        .after = PS_KUDU_NONE, .first = PS_KUDU_NONE, .last = PS_KUDU_NONE, .state = PS_PART_WAITING};
     return number;
 }
 
@@ -196,9 +196,25 @@ void ps_kudu_batch_join(struct ps_kudu_batch *batch, uint32_t number, uint32_t r
 
 void ps_kudu_batch_dissolve(struct ps_kudu_batch *batch, struct ps_kudu_write *write)
 {
-    for (uint32_t i = write->first; i != PS_KUDU_NONE; i = batch->rows[i].next)
+    const uint32_t number = (uint32_t)(write - batch->writes);
+    const struct ps_kudu_row *left = NULL;
+    for (uint32_t i = write->first; i != PS_KUDU_NONE; i = batch->rows[i].next) {
         batch->rows[i].write = PS_KUDU_NONE;
-    *write = (struct ps_kudu_write){.first = PS_KUDU_NONE};
+        if (batch->rows[i].state != PS_PART_DELIVERED && batch->rows[i].state != PS_PART_REJECTED)
+            left = &batch->rows[i];
+    }
+    *write = (struct ps_kudu_write){.after = PS_KUDU_NONE, .first = PS_KUDU_NONE};
+    for (uint32_t i = 0; i < batch->write_count; i++) {
+        struct ps_kudu_write *next = &batch->writes[i];
+        if (next->rows == 0 || next->after != number)
+            continue;
+        next->after = PS_KUDU_NONE;
+        if (left == NULL)
+            continue;
+        if (left->state != PS_PART_WAITING)
+            ps_kudu_batch_set_write(batch, next, PS_PART_AGAIN, batch->framed.reasons[left->reason]);
+        ps_kudu_batch_dissolve(batch, next);
+    }
 }
 
 /* ---- requests ---- */

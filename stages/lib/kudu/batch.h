@@ -28,9 +28,10 @@ struct ps_kudu_row {
     uint32_t next;  /* row of the same write */
 };
 
-/* The rows of one tablet. `rows` of 0: a place for another one. */
+/* Rows of one tablet. `rows` of 0: a place for another one. */
 struct ps_kudu_write {
     uint64_t number; /* of the request; 0: not sent yet */
+    uint32_t after;  /* the write of the same tablet before which it is not sent; PS_KUDU_NONE: none */
     uint64_t tablet; /* a hash of its id */
     unsigned attempt;
     uint32_t first, last, rows;
@@ -84,7 +85,8 @@ void ps_kudu_batch_set_write(struct ps_kudu_batch *batch, struct ps_kudu_write *
 uint32_t ps_kudu_batch_new_write(struct ps_kudu_batch *batch);
 /* Adds a row to a write. */
 void ps_kudu_batch_join(struct ps_kudu_batch *batch, uint32_t write, uint32_t row);
-/* Ends a write: its rows have none any more. */
+/* Ends a write: its rows have none any more. Unless all are decided, the writes behind it, which were not sent, end, too, with the outcome of its
+ * rows. */
 void ps_kudu_batch_dissolve(struct ps_kudu_batch *batch, struct ps_kudu_write *write);
 
 /* Appends the request of a write to server->out. Returns its bytes; 0: no memory. */

@@ -27,6 +27,18 @@ static void put_off(struct ps_kudu_batch *batch, struct ps_kudu_write *write, co
         ps_kudu_batch_dissolve(batch, write);
 }
 
+/* Rows of one tablet that are too many for one write go in several, one after the other, so that the last one of a key counts. Returns whether
+ * the write waits for another one, or is put off with it. */
+static bool waits_for_other(struct ps_kudu_batch *batch, struct ps_kudu_write *write)
+{
+    if (write->after == PS_KUDU_NONE)
+        return false;
+    const struct ps_kudu_write *other = &batch->writes[write->after];
+    if (other->state == PS_PART_AGAIN || other->state == PS_PART_UNKNOWN)
+        put_off(batch, write, batch->framed.reasons[batch->rows[other->first].reason]);
+    return true;
+}
+
 static void send_write(struct ps_kudu_client *client, struct ps_kudu_batch *batch,
                        struct ps_kudu_write *write)
 {
@@ -37,6 +49,8 @@ static void send_write(struct ps_kudu_client *client, struct ps_kudu_batch *batc
             put_off(batch, write, reason);
         return;
     }
+    if (waits_for_other(batch, write))
+        return;
     struct ps_framed_server *server = tablet->server;
     if (ps_framed_client_rests(&client->framed, server)) {
         char text[PS_KUDU_REASON_BYTES];
@@ -70,7 +84,34 @@ static void send_write(struct ps_kudu_client *client, struct ps_kudu_batch *batc
     ps_framed_server_called(server, batch, call, bytes);
 }
 
-/* Sorts the rows that have no write into one for each tablet. */
+/* Returns the write of the tablet's rows that are sent again under their number; PS_KUDU_NONE: there is none. */
+static uint32_t find_write(const struct ps_kudu_batch *batch, const struct ps_key_range *tablet)
+{
+    uint64_t id = ps_kudu_hash(tablet->name, tablet->name_length, 0);
+    for (uint32_t i = 0; i < batch->write_count; i++)
+        if (batch->writes[i].rows > 0 && batch->writes[i].number > 0 && batch->writes[i].tablet == id)
+            return i;
+    return PS_KUDU_NONE;
+}
+
+/* Returns a write for the row: the last one of its tablet, or a new one behind that. PS_KUDU_NONE: no memory. */
+static uint32_t write_for(const struct ps_kudu_client *client, struct ps_kudu_batch *batch,
+                          const struct ps_key_range *tablet, const struct ps_kudu_row *row)
+{
+    uint32_t last = tablet->rows > 0 ? tablet->first : find_write(batch, tablet);
+    if (row->alone)
+        return ps_kudu_batch_new_write(batch);
+    if (tablet->rows > 0 &&
+        batch->writes[last].fixed + batch->writes[last].indirect + row->fixed + row->indirect <=
+            client->settings.write_bytes)
+        return last;
+    uint32_t write = ps_kudu_batch_new_write(batch);
+    if (write != PS_KUDU_NONE)
+        batch->writes[write].after = last;
+    return write;
+}
+
+/* Sorts the rows that have no write into writes of their tablets. */
 static void form_writes(struct ps_kudu_client *client, struct ps_kudu_batch *batch)
 {
     struct ps_key_range *sorted = NULL;
@@ -85,7 +126,7 @@ static void form_writes(struct ps_kudu_client *client, struct ps_kudu_batch *bat
                 ps_kudu_batch_set(batch, row, PS_PART_AGAIN, reason);
             continue;
         }
-        uint32_t write = tablet->rows > 0 && !row->alone ? tablet->first : ps_kudu_batch_new_write(batch);
+        uint32_t write = write_for(client, batch, tablet, row);
         if (write == PS_KUDU_NONE) {
             ps_kudu_batch_set(batch, row, PS_PART_AGAIN, "no memory");
             continue;
@@ -93,8 +134,8 @@ static void form_writes(struct ps_kudu_client *client, struct ps_kudu_batch *bat
         ps_kudu_batch_join(batch, write, i);
         if (row->alone)
             continue;
+        tablet->first = write;
         if (tablet->rows++ == 0) {
-            tablet->first = write;
             tablet->next_of_server = sorted;
             sorted = tablet;
         }
@@ -270,6 +311,7 @@ static void judge_row(struct ps_kudu_client *client, struct ps_kudu_batch *batch
         client->counts.relocated++;
         ps_key_ranges_forget(&client->tablets, ps_kudu_row_key(batch, row), row->key);
         ps_kudu_batch_set(batch, row, PS_PART_AGAIN, reason);
+        ps_kudu_want_table(client); /* its hash buckets may be others, too */
         break;
     case PS_KUDU_ILLEGAL_STATE:
     case PS_KUDU_ABORTED:

@@ -25,6 +25,7 @@ struct ps_kudu_client_settings {
     unsigned master_count;
     const char *table, *user;
     uint64_t connect_ns, call_ns, rest_max_ns; /* rest_max_ns: longest rest of a server */
+    size_t write_bytes;                        /* of the rows of a Write; a longer row goes alone */
     bool ignores_duplicates;                   /* a row whose key is there counts as delivered */
     struct ps_port *port;
     void (*done)(struct ps_kudu_batch *batch); /* called from a turn: no row is WAITING or SENT */

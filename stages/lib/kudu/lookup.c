@@ -241,6 +241,8 @@ static bool block(struct ps_kudu_client *client, const struct located *located)
     blocked->until_ns = ps_kudu_now_ns(client) + BLOCKED_NS;
     blocked->reason = located->leaderless ? "the tablet of the row has no leader now"
                                           : "no partition of the table covers the row";
+    if (!located->leaderless) /* a range that was added may have hash buckets of its own: other keys */
+        ps_kudu_want_table(client);
     return true;
 }
 

@@ -383,6 +383,7 @@ struct ps_kudu_table *ps_kudu_table_parse(struct ps_protobuf_reader schema,
     *table = (struct ps_kudu_table){.arena = arena, .users = 1, .count = count};
     table->id = ps_arena_copy(arena, (const char *)id, id_length);
     table->id_length = id_length;
+    table->partition = ps_kudu_hash(partition.at, (size_t)(partition.end - partition.at), 0);
     *reason = "the master's answer has no columns or partitions of Kudu's";
     if (parse_columns(table, schema) && parse_partition(table, partition))
         return table;
@@ -399,6 +400,6 @@ void ps_kudu_table_release(struct ps_kudu_table *table)
 bool ps_kudu_table_is_same(const struct ps_kudu_table *table, const struct ps_kudu_table *other)
 {
     return table->id_length == other->id_length && memcmp(table->id, other->id, table->id_length) == 0 &&
-           table->schema_length == other->schema_length && table->custom_count == other->custom_count &&
+           table->schema_length == other->schema_length && table->partition == other->partition &&
            memcmp(table->schema, other->schema, table->schema_length) == 0;
 }

@@ -78,6 +78,7 @@ struct ps_kudu_table {
     struct ps_kudu_dimensions dimensions;
     const struct ps_kudu_custom_range *custom;
     uint32_t custom_count;
+    uint64_t partition;    /* a hash of how it is spread */
     const uint8_t *schema; /* SchemaPB as writes have it */
     size_t schema_length;
 };

@@ -60,7 +60,7 @@ static bool change_tablet(struct scenario *scenario, const struct scenario_step 
     return true;
 }
 
-/* kudu [SERVERS]; stop|start|leader|lack SERVER; missing|there|wide|narrow|kerberos|plain; mend; rules; what change_tablet has. */
+/* kudu [SERVERS]; stop|start|leader|lack SERVER; limit BYTES; missing|there|wide|narrow|kerberos|plain; mend; rules; what change_tablet has. */
 enum outcome step_kudu(struct scenario *scenario, const struct scenario_step *step)
 {
     static const char *const fates[] = {"lose", "hang", "garbage", "call", "tablet", "row"};
@@ -90,6 +90,8 @@ enum outcome step_kudu(struct scenario *scenario, const struct scenario_step *st
         cluster->leader = server_of(scenario, step, step->words[1]);
     else if (strcmp(word, "lack") == 0 && step->count == 2)
         kudu_master_stop(cluster, server_of(scenario, step, step->words[1]));
+    else if (strcmp(word, "limit") == 0 && step->count == 2)
+        cluster->bytes_max = (size_t)scenario_number(scenario->script, step, step->words[1]);
     else if (step->count < 2 || !change_tablet(scenario, step))
         return step_failed(scenario, "there is no step kudu %s", word);
     return STEP_DONE;

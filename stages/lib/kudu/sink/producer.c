@@ -120,7 +120,6 @@ void ps_kudu_producer_teardown(struct ps_kudu_producer *producer)
 
 bool ps_kudu_writer_open(struct ps_kudu_writer *writer)
 {
-    ps_random_init(&writer->random);
     switch (writer->producer->kind) {
     case PS_KUDU_SIMPLE:
     case PS_KUDU_KEYED:
@@ -207,12 +206,13 @@ static bool set_bytes(struct ps_kudu_writer *writer, const struct ps_kudu_table 
     return true;
 }
 
-/* An event without an id gets a random one, so that it can be written: sent again after a crash it is another row. */
-static size_t draw_id(struct ps_kudu_writer *writer, char text[PS_IDENTITY_TEXT_BYTES])
+/* An event without an id gets a random one, so that it can be written: sent again after a crash it is another row. It is the same one when
+ * the event's rows are made again, for a table that has changed. */
+static size_t draw_id(struct ps_kudu_writer *writer, uint32_t position, char text[PS_IDENTITY_TEXT_BYTES])
 {
     return (size_t)snprintf(text, PS_IDENTITY_TEXT_BYTES, "%016llx%016llx",
-                            (unsigned long long)ps_random_next(&writer->random),
-                            (unsigned long long)ps_random_next(&writer->random));
+                            (unsigned long long)writer->drawn[0],
+                            (unsigned long long)(writer->drawn[1] + position));
 }
 
 /* Sets the column of ids. */
@@ -223,7 +223,7 @@ static bool set_id(struct ps_kudu_writer *writer, const struct ps_kudu_source *f
     const struct ps_kudu_table *table = from->batch->table;
     struct ps_slice id;
     if (!ps_remote_id_find(&producer->ids, from->lease, from->position, writer->id, &id))
-        id = (struct ps_slice){writer->id, (uint32_t)draw_id(writer, writer->id)};
+        id = (struct ps_slice){writer->id, (uint32_t)draw_id(writer, from->position, writer->id)};
     if (row > 0) { /* each row of the event has one of its own; no identity has a '#' */
         if (id.length > PS_IDENTITY_TEXT_BYTES) {
             *added = ps_kudu_unwritable(writer, "its id has more than %u bytes, and it makes several rows",

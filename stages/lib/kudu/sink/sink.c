@@ -12,6 +12,7 @@ struct slot {
     struct ps_kudu_batch batch;
     struct ps_kudu_sink *state;
     bool is_made;
+    uint64_t drawn[2];             /* writer.drawn, since the request is new */
     struct ps_byte_buffer reasons; /* why events make no rows, each with a NUL */
 };
 
@@ -38,6 +39,7 @@ static bool make(struct ps_kudu_sink *state, struct slot *slot)
     uint32_t position = range->from;
     size_t at;
     slot->parts.count = 0;
+    memcpy(state->writer.drawn, slot->drawn, sizeof slot->drawn);
     ps_byte_buffer_clear(&slot->reasons, REASONS_KEPT);
     while (ps_held_range_next(range, &position) != NULL) {
         uint32_t event = slot->parts.count;
@@ -94,6 +96,8 @@ static void done(struct ps_kudu_batch *batch)
 
 static void send_one(struct ps_kudu_sink *state, struct slot *slot, bool is_new)
 {
+    for (unsigned i = 0; is_new && i < PS_COUNT_OF(slot->drawn); i++)
+        slot->drawn[i] = ps_random_next(&state->random);
     if (is_new || !slot->is_made || !ps_kudu_client_fits(state->client, &slot->batch)) {
         slot->is_made = false;
         slot->parts.count = 0;
@@ -202,6 +206,7 @@ enum ps_status ps_kudu_sink_open(const void *plan_, void *state_, struct ps_port
                                                       .stride = sizeof(struct slot),
                                                       .doublings = 4};
     *state = (struct ps_kudu_sink){.plan = plan, .writer = {.producer = &plan->producer, .port = port}};
+    ps_random_init(&state->random);
     struct ps_kudu_client_settings client = plan->client;
     client.port = port;
     client.done = done;

@@ -8,7 +8,8 @@
 #include "stages/lib/hadoop/user.h"
 #include "stages/lib/kudu/client.h"
 #include "stages/lib/kudu/sink/producer.h"
-#include "stages/lib/remote/requests.h"
+#include "stages/lib/random.h"
+#include "stages/lib/remote/parts.h"
 
 enum {
     PS_KUDU_COUNTER_UNMATCHED,
@@ -21,7 +22,7 @@ enum {
 
 struct ps_kudu_plan {
     const char *masters_text, *table, *class, *principal, *keytab, *proxy_user;
-    int64_t batch_size, timeout_ms, requests;
+    int64_t batch_size, timeout_ms, requests, write_bytes;
     bool ignores_duplicates;
     const char *ids; /* penstock.ids */
     struct ps_pairs producer_keys;
@@ -38,6 +39,7 @@ struct ps_kudu_sink {
     const struct ps_kudu_plan *plan;
     struct ps_kudu_client *client;
     struct ps_kudu_writer writer;
+    struct ps_random random;
     struct ps_kudu_client_counts counted;
     uint64_t due_ns; /* of the client */
 };

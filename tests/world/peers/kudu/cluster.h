@@ -56,6 +56,7 @@ struct kudu_cluster {
     bool is_missing;               /* there is no table */
     bool wants_kerberos, is_wide;  /* is_wide: the table is another one, with a column more */
     unsigned row_count, write_count, rule_count, repeats;
+    size_t bytes_max; /* of a write; a longer one ends the connection. 0: any */
     struct kudu_tablet tablets[KUDU_TABLETS_MAX];
     struct kudu_row rows[KUDU_ROWS_MAX];
     struct kudu_write writes[KUDU_WRITES_MAX];

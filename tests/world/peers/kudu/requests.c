@@ -364,6 +364,9 @@ static bool carry_out_call(struct kudu_cluster *cluster, struct connection *conn
         negotiate(cluster, call->message, &body);
     } else if (of_master) {
         ask_master(cluster, (unsigned)(connection->server - KUDU_MASTER_PLACE), call, &body);
+    } else if (cluster->bytes_max > 0 &&
+               (size_t)(call->message.end - call->message.at) > cluster->bytes_max) {
+        return false;
     } else {
         write(cluster, (unsigned)connection->server, call, &body);
         if (rule_of(cluster, KUDU_LOSE, NULL) != NULL)
