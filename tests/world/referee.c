@@ -1,6 +1,7 @@
 /* More than 600 lines: one file checks what one page promises. */
 #include "tests/world/referee.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -170,10 +171,18 @@ static void read_output(void *argument, const char *path, struct disk_inode *fil
     world_free(text, length + 1);
 }
 
+/* Returns the place of the far end that a file is in: each folder of a minute (%M) has an order of its own, and so has the folder above. */
+static uint16_t place_of(const char *path)
+{
+    const char *minute = strrchr(path, '/') - 2;
+    return isdigit((uint8_t)minute[0]) && isdigit((uint8_t)minute[1]) ? (uint16_t)(1 + atoi(minute)) : 0;
+}
+
 /* The same of the sink hdfs. A line without an end may get one when the file's lease is recovered, or never. */
 static void read_hdfs(void *argument, const char *path, struct disk_inode *file)
 {
     struct run *run = argument;
+    world->ledger->place = place_of(path); /* until ledger_at */
     uint32_t *read = &run->output_read[file->number % INODES_MAX];
     size_t length = file->now.size;
     char *text = world_allocate(length + 1);

@@ -7,7 +7,7 @@
 #define REFEREE_OPTION "-Dflume.monitoring.type=http" /* that the agent must have */
 #define LIVES_MAX 16
 #define INODES_MAX 65536U
-#define PLACES_MAX 16U
+#define PLACES_MAX 64U
 
 /* What happened in a life. */
 struct world_life {
