@@ -34,6 +34,8 @@ static void make_kafka(struct drawn_agent *agent)
     cluster->keeps_topics = agent->exactly_once;
     if (agent->exactly_once && cluster->generation == 0)
         cluster->generation = 1;
+    if (agent->exactly_once && agent->source != SOURCE_KAFKA)
+        kafka_add_topic(cluster, "penstock-positions", 1);
     if (agent->source != SOURCE_KAFKA)
         return;
     cluster->checks_delivery = agent->shape == SHAPE_PLAIN && agent->interceptors == 0 &&
@@ -241,6 +243,14 @@ static bool has_positions(const struct drawn_agent *agent)
     return agent->source <= SOURCE_SPOOLDIR || agent->source == SOURCE_KAFKA;
 }
 
+static void draw_exactly_once(struct drawn_agent *agent)
+{
+    agent->exactly_once = true;
+    agent->shape = SHAPE_PLAIN;
+    agent->channels[0] = CHANNEL_MEMORY;
+    agent->sinks[0] = SINK_KAFKA;
+}
+
 static void draw_components(struct drawn_agent *agent)
 {
     agent->shape = world_below(2) == 0 ? SHAPE_PLAIN : (enum agent_shape)world_below(SHAPES);
@@ -260,13 +270,15 @@ static void draw_components(struct drawn_agent *agent)
         agent->kafka_channel = true;
         agent->shape = world_below(2) == 0 ? SHAPE_PLAIN : SHAPE_SHARED;
     } else if (agent->source == SOURCE_KAFKA && world_below(3) == 0) {
-        agent->exactly_once = true;
-        agent->shape = SHAPE_PLAIN;
-        agent->channels[0] = CHANNEL_MEMORY;
-        agent->sinks[0] = SINK_KAFKA;
-    } else if (agent->source != SOURCE_KAFKA && world_below(10) == 0) {
-        agent->kafka_channel = true;
-        agent->shape = world_below(2) == 0 ? SHAPE_PLAIN : SHAPE_SHARED;
+        draw_exactly_once(agent);
+    } else if (agent->source != SOURCE_KAFKA) {
+        uint64_t which = world_below(10);
+        if (which == 0) {
+            agent->kafka_channel = true;
+            agent->shape = world_below(2) == 0 ? SHAPE_PLAIN : SHAPE_SHARED;
+        } else if (which == 1 && agent->source <= SOURCE_SPOOLDIR) {
+            draw_exactly_once(agent);
+        }
     }
     if (agent->shape != SHAPE_TIER)
         return;

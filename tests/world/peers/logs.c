@@ -47,11 +47,17 @@ static void sync_names(void)
 
 /* ---- lines ---- */
 
+/* Returns whether the inode of a file that was just made was another file's before. */
+static bool is_of_another(const struct disk_inode *file)
+{
+    return file->number != world->disk->inodes;
+}
+
 static void make(struct log *log)
 {
     disk_make(logs(), log->name, S_IFREG | 0644, &log->file);
     log->end = 0;
-    log->is_over = log->file->number != world->disk->inodes;
+    log->is_over = is_of_another(log->file);
     if (log->made_bytes > 0)
         disk_reserve(log->file, 0, log->made_bytes, false);
 }
@@ -176,6 +182,7 @@ static void copy_and_cut(struct log *log, const char *to)
 static void replace(struct log *log)
 {
     struct disk_inode *file = copy(log, ".new");
+    log->is_over |= is_of_another(file);
     ledger_moved(log->file->number, file->number);
     disk_rename(logs(), ".new", logs(), log->name, true);
     log->file = file;

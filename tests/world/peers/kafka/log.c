@@ -88,7 +88,8 @@ static bool read_records(const struct batch *batch, note_record *note, void *arg
             if (header > 0)
                 kafka_get_bytes(&in, header);
         }
-        if (in.bad || record.value == NULL || in.at - begin != length)
+        bool removes = record.value == NULL && record.key != NULL; /* a compacted topic forgets the key */
+        if (in.bad || (record.value == NULL && !removes) || in.at - begin != length)
             return false;
         if (note != NULL)
             note(argument, &record);
@@ -98,7 +99,7 @@ static bool read_records(const struct batch *batch, note_record *note, void *arg
 
 static void note_arrival(void *argument, const struct kafka_record *record)
 {
-    ledger_arrived(record->value, record->value_length);
+    ledger_arrived(record->value != NULL ? record->value : "", record->value_length);
 }
 
 static void note_arrivals(int32_t partition, const struct batch *batch)
@@ -464,7 +465,7 @@ static void take(void *argument, const struct kafka_record *record)
     if (taken->offset++ < taken->from)
         return;
     world->ledger->taken++;
-    ledger_arrived(record->value, record->value_length);
+    ledger_arrived(record->value != NULL ? record->value : "", record->value_length);
 }
 
 int64_t kafka_take(struct kafka_topic *topic, int32_t number, int64_t from, bool committed_only,
