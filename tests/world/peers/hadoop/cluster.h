@@ -18,7 +18,7 @@
 #define HDFS_DATANODE_HTTP_PORT 9864
 #define HDFS_REPLICATION 3U
 #define HDFS_ROOM_BYTES ((size_t)320 << 10) /* a packet of the agent has 288 KiB, of a call much less */
-#define HDFS_BLOCKS_MAX 32U                 /* of a file */
+#define HDFS_BLOCKS_MAX 256U                /* of a file */
 #define HDFS_NAME_BYTES 512U
 #define HDFS_RULES_MAX 16U
 
