@@ -525,8 +525,8 @@ static void check_idle(struct run *run)
         uint64_t fetches = UINT64_C(3) * 60000 / run->agent.reader.fetch_wait_ms; /* of three brokers */
         most += CALLS_OF_A_FETCH * fetches * (run->agent.shape == SHAPE_PLAIN ? 1U : 2U);
     }
-    if (run->agent
-            .exactly_once) /* its metadata may be a second old at most, over connections that close sooner */
+    /* a sink's metadata may be a second old at most, over connections that close sooner */
+    if (run->agent.exactly_once || agent_has_sink(&run->agent, SINK_KAFKA))
         most += most / 2;
     if (run->agent.source == SOURCE_SPOOLDIR) /* it looks at each file of the directory twice a second */
         most += UINT64_C(480) * world->ledger->count;
