@@ -57,11 +57,12 @@ static struct ps_batch *batch_read(struct harness *harness, char **bytes)
     return batch;
 }
 
-static void run_single(struct ps_micro *micro, unsigned format)
+static void run_single(struct ps_micro *micro, unsigned format, unsigned keep)
 {
     struct harness harness;
     struct ps_syslog_single parser;
     harness_make(&harness, format, false);
+    harness.single.keep = keep;
     PS_ASSERT(ps_syslog_single_init(&parser, &harness.single));
     ps_syslog_time_now(&parser.time, 1795165362859);
     while (ps_micro_batch(micro, MESSAGES)) {
@@ -80,12 +81,17 @@ static void run_single(struct ps_micro *micro, unsigned format)
 
 static void bench_single_3164(struct ps_micro *micro)
 {
-    run_single(micro, 0);
+    run_single(micro, 0, 0);
 }
 
 static void bench_single_5424(struct ps_micro *micro)
 {
-    run_single(micro, 1);
+    run_single(micro, 1, 0);
+}
+
+static void bench_single_whole(struct ps_micro *micro)
+{
+    run_single(micro, 0, PS_KEEP_ALL);
 }
 
 static void run_multi(struct ps_micro *micro, unsigned format)
@@ -149,6 +155,7 @@ void ps_micro_syslog(void)
     ps_micro_add("syslog/copy_and_split", bench_split);
     ps_micro_add("syslog/single_rfc3164", bench_single_3164);
     ps_micro_add("syslog/single_rfc5424", bench_single_5424);
+    ps_micro_add("syslog/single_rfc3164_keep_all", bench_single_whole);
     ps_micro_add("syslog/multi_rfc3164", bench_multi_3164);
     ps_micro_add("syslog/multi_rfc5424", bench_multi_5424);
 }

@@ -330,14 +330,17 @@ static inline __attribute__((always_inline)) bool is_known(const struct ps_syslo
            memcmp(line, known->head, known->length) == 0;
 }
 
-/* Adds an event whose headers are copies of those of the earlier one. */
+/* Adds an event whose headers are copies of those of the earlier one. Its body is what stands behind the head, or the
+ * whole message (keepFields = all). */
 static inline __attribute__((always_inline)) enum ps_parsed
-add_known(struct ps_syslog_known *known, struct ps_batch *batch, char *line, uint32_t length)
+add_known(struct ps_syslog_single *parser, struct ps_syslog_known *known, struct ps_batch *batch, char *line,
+          uint32_t length)
 {
     struct ps_syslog_row row;
+    uint32_t begin = parser->rules->keep == 0 ? known->length : 0;
     if (!ps_syslog_row_init(&row, batch, known->count, NULL, 0))
         return PS_PARSED_MEMORY;
-    struct ps_event *event = ps_batch_add(batch, line + known->length, length - known->length);
+    struct ps_event *event = ps_batch_add(batch, line + begin, length - begin);
     if (event == NULL)
         return PS_PARSED_FULL;
     struct ps_header *headers = row.next, *before = NULL;
@@ -384,12 +387,12 @@ static void keep_headers(struct ps_syslog_single *parser, struct ps_syslog_known
 
 /* Returns where the head of a message with this priority is kept. Returns NULL if the event of this message cannot
  * be made from a kept head: the message is invalid, incomplete or not plain text, its sender has headers, or the
- * user has a format or fields to keep. */
+ * user has a format or some fields to keep. */
 static struct ps_syslog_known *place_of(struct ps_syslog_single *parser, const struct start *start,
                                         const struct ps_syslog_client *client)
 {
     if (start->bad || start->incomplete || !start->plain || client != NULL || parser->matcher != NULL ||
-        parser->rules->keep != 0)
+        (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
         return NULL;
     return &parser->known[start->priority % PS_SYSLOG_KNOWN];
 }
@@ -444,7 +447,7 @@ static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_sysl
         parser->known_set = 0;
     parser->batch = batch;
     if (known != NULL && is_known(parser, known, line, length))
-        return add_known(known, batch, line, length);
+        return add_known(parser, known, batch, line, length);
     struct fields fields;
     struct ps_slice body = {line, length};
     bool memory = true, formatted = false;
