@@ -481,7 +481,7 @@ struct ps_batch *ps_batch_take(struct ps_bump *bump, struct ps_now now)
     batch->shared = NULL;
     batch->shared_mask = batch->own_mask = 0;
     batch->opened = now;
-    batch->full = batch->flush = batch->any_order = batch->promised = false;
+    batch->full = batch->flush = batch->any_order = batch->promised = batch->lists_shared = false;
     batch->spans = NULL;
     batch->span_count = 0;
     batch->tickets = batch->last_ticket = NULL;

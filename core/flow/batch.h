@@ -140,6 +140,9 @@ struct ps_batch {
     /* Set by a source that has promised these events before they were put (core/flow/engine_source.h): the engine does
      * not refuse them. Either all events of a batch are promised, or none. */
     bool promised;
+    /* Set by a source whose rows have lists of headers in common: an event gets a list of its own before an entry of
+     * it is changed. */
+    bool lists_shared;
 
     struct ps_span *spans;
     uint32_t span_count;

@@ -74,12 +74,34 @@ struct ps_header *ps_batch_headers_room(struct ps_batch *batch, uint32_t count, 
         batch, count * (uint32_t)sizeof(struct ps_header) + bytes, 8);
 }
 
+/* Gives the event a list of its own if other events may have its present one. Returns false when there is no memory. */
+static bool list_own(struct ps_batch *batch, struct ps_event *event)
+{
+    uint32_t count = 0;
+    for (const struct ps_header *header = event->headers; header != NULL; header = header->next)
+        count++;
+    if (!batch->lists_shared || count == 0)
+        return true;
+    struct ps_header *copies = ps_batch_headers_room(batch, count, 0);
+    if (copies == NULL)
+        return false;
+    const struct ps_header *header = event->headers;
+    for (uint32_t i = 0; i < count; i++, header = header->next) {
+        copies[i] = *header;
+        copies[i].next = i + 1 < count ? &copies[i + 1] : NULL;
+    }
+    event->headers = copies;
+    return true;
+}
+
 bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                          const char *value, uint32_t value_length)
 {
-    struct ps_header *header = event->mask & name->mask ? ps_header_find(event->headers, name) : NULL;
-    if (header == NULL)
+    if ((event->mask & name->mask) == 0 || ps_header_find(event->headers, name) == NULL)
         return ps_batch_header_add(batch, event, name, value, value_length);
+    if (!list_own(batch, event))
+        return false;
+    struct ps_header *header = ps_header_find(event->headers, name);
     header->value = value;
     header->value_length = value_length;
     return true;
@@ -116,21 +138,31 @@ bool ps_batch_header_remove(struct ps_batch *batch, struct ps_event *event, cons
     if ((batch->shared_mask & name->mask) && ps_header_find(batch->shared, name) != NULL &&
         !ps_batch_shared_spell_out(batch))
         return false;
-    if (event->mask & name->mask)
-        header_unlink(&event->headers, name);
+    if ((event->mask & name->mask) == 0 || ps_header_find(event->headers, name) == NULL)
+        return true;
+    if (!list_own(batch, event))
+        return false;
+    header_unlink(&event->headers, name);
     return true;
 }
 
-void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name)
+/* A list that several rows have loses the header with the first of them; the others find nothing, or that the list
+ * begins behind it. */
+static void unlink_everywhere(struct ps_batch *batch, const struct ps_name *name)
 {
-    if (batch->shared_mask & name->mask)
-        header_unlink(&batch->shared, name);
     if ((batch->own_mask & name->mask) == 0)
         return;
     for (uint32_t row = 0; row < batch->count; row++) {
         if (batch->events[row].mask & name->mask)
             header_unlink(&batch->events[row].headers, name);
     }
+}
+
+void ps_batch_shared_remove(struct ps_batch *batch, const struct ps_name *name)
+{
+    if (batch->shared_mask & name->mask)
+        header_unlink(&batch->shared, name);
+    unlink_everywhere(batch, name);
 }
 
 bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, const char *value,
@@ -151,12 +183,8 @@ bool ps_batch_shared_set(struct ps_batch *batch, const struct ps_name *name, con
         header->value_length = value_length;
     }
     batch->shared_mask |= name->mask;
-    if (replace && (batch->own_mask & name->mask)) {
-        for (uint32_t row = 0; row < batch->count; row++) {
-            if (batch->events[row].mask & name->mask)
-                header_unlink(&batch->events[row].headers, name);
-        }
-    }
+    if (replace)
+        unlink_everywhere(batch, name);
     return true;
 }
 

@@ -320,38 +320,37 @@ static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const
 }
 
 /* Returns whether `known` has the head of this message, and the head still means the same time. */
+static inline __attribute__((always_inline)) bool is_head(const struct ps_syslog_single *parser,
+                                                          const struct ps_syslog_known *known,
+                                                          const char *line, uint32_t length)
+{
+    return length > known->length && known->now_s == parser->time.now_s &&
+           known->into_second == parser->time.into_second && memcmp(line, known->head, known->length) == 0;
+}
+
 static inline __attribute__((always_inline)) bool is_known(const struct ps_syslog_single *parser,
                                                            const struct ps_syslog_known *known,
                                                            const char *line, uint32_t length)
 {
     const unsigned place = (unsigned)(known - parser->known);
-    return (parser->known_set >> place & 1U) != 0 && length > known->length &&
-           known->now_s == parser->time.now_s && known->into_second == parser->time.into_second &&
-           memcmp(line, known->head, known->length) == 0;
+    return (parser->known_set >> place & 1U) != 0 && is_head(parser, known, line, length);
 }
 
-/* Adds an event whose headers are copies of those of the earlier one. Its body is what stands behind the head, or the
- * whole message (keepFields = all). */
-static inline __attribute__((always_inline)) enum ps_parsed
-add_known(struct ps_syslog_single *parser, struct ps_syslog_known *known, struct ps_batch *batch, char *line,
-          uint32_t length)
+/* Adds an event with the list of headers of the earlier one. Its body is what stands behind the head, or the whole
+ * message (keepFields = all). */
+static inline __attribute__((always_inline)) enum ps_parsed add_known(struct ps_syslog_single *parser,
+                                                                      const struct ps_syslog_known *known,
+                                                                      struct ps_batch *batch, char *line,
+                                                                      uint32_t length)
 {
-    struct ps_syslog_row row;
     uint32_t begin = parser->rules->keep == 0 ? known->length : 0;
-    if (!ps_syslog_row_init(&row, batch, known->count, NULL, 0))
-        return PS_PARSED_MEMORY;
     struct ps_event *event = ps_batch_add(batch, line + begin, length - begin);
     if (event == NULL)
         return PS_PARSED_FULL;
-    struct ps_header *headers = row.next, *before = NULL;
-    for (uint32_t i = 0; i < known->count; i++) {
-        headers[i] = known->headers[i];
-        headers[i].next = before;
-        before = &headers[i];
-    }
-    event->headers = before;
+    event->headers = known->headers;
     event->mask = known->mask;
-    known->headers = headers; /* the new copies are in the processor's cache */
+    batch->lists_shared = true;
+    parser->last = known;
     return PS_PARSED_ADDED;
 }
 
@@ -376,13 +375,10 @@ static void keep_headers(struct ps_syslog_single *parser, struct ps_syslog_known
                          const struct ps_batch *batch)
 {
     const struct ps_event *event = &batch->events[batch->count - 1];
-    known->count = 0;
-    for (const struct ps_header *header = event->headers; header != NULL; header = header->next) {
-        known->headers = header;
-        known->count++;
-    }
+    known->headers = event->headers;
     known->mask = event->mask;
     parser->known_set |= 1U << (unsigned)(known - parser->known);
+    parser->last = known;
 }
 
 /* Returns where the head of a message with this priority is kept. Returns NULL if the event of this message cannot
@@ -446,6 +442,7 @@ static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_sysl
     if (batch->count == 0 || batch != parser->batch)
         parser->known_set = 0;
     parser->batch = batch;
+    parser->last = NULL;
     if (known != NULL && is_known(parser, known, line, length))
         return add_known(parser, known, batch, line, length);
     struct fields fields;
@@ -517,9 +514,31 @@ static const char *find_newline(const char *line, uint32_t from, uint32_t length
     return memchr(stop, '\n', (size_t)(end - stop));
 }
 
+/* Adds the event of a whole message of plain text with the head of the last event's, which is not read again. Sets
+ * *used, or returns false: the message is another one, or there is no room. */
+static inline __attribute__((always_inline)) bool
+add_again(struct ps_syslog_single *parser, struct ps_batch *batch, char *line, uint32_t length,
+          const struct ps_syslog_client *client, uint32_t *used)
+{
+    const struct ps_syslog_known *last = parser->last;
+    bool plain;
+    if (last == NULL || batch != parser->batch || batch->count == 0 || client != NULL ||
+        !is_head(parser, last, line, length))
+        return false;
+    uint32_t look = length < parser->rules->size_max ? length : parser->rules->size_max;
+    const char *newline = find_newline(line, last->length, look, &plain);
+    if (newline == NULL || !plain || newline == line + last->length)
+        return false;
+    uint32_t end = (uint32_t)(newline - line);
+    *used = end + 1;
+    return add_known(parser, last, batch, line, end) == PS_PARSED_ADDED;
+}
+
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
                                      uint32_t length, const struct ps_syslog_client *client, uint32_t *used)
 {
+    if (PS_LIKELY(add_again(parser, batch, data, length, client, used)))
+        return PS_PARSED_ADDED;
     uint32_t skipped = 0;
     while (skipped < length && data[skipped] == '\n')
         skipped++;

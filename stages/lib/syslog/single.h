@@ -27,12 +27,12 @@ struct ps_syslog_single_rules {
 #define PS_SYSLOG_KNOWN 8U       /* one for each severity */
 #define PS_SYSLOG_HEAD_BYTES 64U
 
-/* The head of a message (all bytes before the body), and the headers of its event in the order in which they
- * were added. An event of the same batch whose message has the same head has the same headers. */
+/* The head of a message (all bytes before the body), and the headers of its event. An event of the same batch whose
+ * message has the same head has the same list of headers. */
 struct ps_syslog_known {
     char head[PS_SYSLOG_HEAD_BYTES];
-    uint32_t length, count;
-    const struct ps_header *headers;
+    uint32_t length;
+    struct ps_header *headers;
     uint64_t mask;
     /* the message was read after the start of second `now_s`, not at it; see struct ps_syslog_time */
     bool into_second;
@@ -57,6 +57,7 @@ struct ps_syslog_single {
     const struct ps_batch *batch; /* batch of the last event; its memory has the headers of `known` */
     unsigned known_set;           /* bit n: known[n] is valid; n is the priority modulo PS_SYSLOG_KNOWN */
     struct ps_syslog_known known[PS_SYSLOG_KNOWN];
+    const struct ps_syslog_known *last; /* of the last event of `batch`; NULL: its head is not kept */
     struct ps_syslog_found_mistakes mistakes;
     bool cuts;
 };
