@@ -33,6 +33,17 @@ int ps_directory_sync_above(const char *path)
     return ps_directory_sync(above);
 }
 
+/* Makes durable all that the file system of this directory has. */
+static int file_system_sync(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno;
+    int error = syncfs(fd) == 0 ? 0 : errno;
+    close(fd);
+    return error;
+}
+
 bool ps_directory_exists(const char *path)
 {
     struct stat about;
@@ -47,9 +58,10 @@ int ps_directory_make(const char *path, mode_t mode)
     if (mkdir(path, mode) != 0)
         return errno == EEXIST ? 0 : errno;
     int error = ps_directory_sync(above);
-    if (error == 0 || error == EACCES)
-        return 0;
-    rmdir(path);
+    if (error == EACCES) /* it may be written, and not read: it cannot be opened */
+        error = file_system_sync(path);
+    if (error != 0)
+        rmdir(path);
     return error;
 }
 

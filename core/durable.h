@@ -21,7 +21,8 @@ int ps_directory_sync_above(const char *path);
 bool ps_directory_exists(const char *path);
 
 /* Makes one directory, and syncs its name. A directory that exists is left as it is. When the name could not be synced, the directory
- * is removed, so that the next try makes and syncs it again; a directory above it that this user may not read (EACCES) is not synced. */
+ * is removed, so that the next try makes and syncs it again. If this user may not read the directory above (EACCES), the whole file system
+ * is synced. */
 int ps_directory_make(const char *path, mode_t mode);
 
 /* The same, but also makes the missing directories above it. */

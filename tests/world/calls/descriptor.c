@@ -305,7 +305,7 @@ off_t lseek64(int fd, off_t offset, int whence)
     return lseek(fd, offset, whence);
 }
 
-static int sync_call(const char *name, int fd)
+static int sync_call(const char *name, int fd, bool all)
 {
     call_enter(name, (uint64_t)fd, 0);
     struct description *open = descriptor_get(fd);
@@ -314,19 +314,26 @@ static int sync_call(const char *name, int fd)
     if (open->inode == NULL)
         return (int)descriptor_result(call_leave(-EINVAL));
     int error = fault_strikes(FAULT_SYNC, open->inode);
-    if (error == 0 && world->plant != PLANT_NO_SYNC)
+    if (error == 0 && world->plant != PLANT_NO_SYNC && all)
+        disk_sync_below(world->disk->root);
+    else if (error == 0 && world->plant != PLANT_NO_SYNC)
         disk_sync(open->inode);
     return (int)descriptor_result(call_leave(-error));
 }
 
 int fsync(int fd)
 {
-    return sync_call("fsync", fd);
+    return sync_call("fsync", fd, false);
 }
 
 int fdatasync(int fd)
 {
-    return sync_call("fdatasync", fd);
+    return sync_call("fdatasync", fd, false);
+}
+
+int syncfs(int fd)
+{
+    return sync_call("syncfs", fd, true);
 }
 
 int ftruncate(int fd, off_t size)
