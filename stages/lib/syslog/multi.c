@@ -181,8 +181,15 @@ struct line {
     char *text; /* UTF-8; points to the raw bytes when they are UTF-8 already */
     uint32_t length;
     bool incomplete; /* cut at size_max */
+    bool plain;      /* plain text (stages/lib/text/scan.h) in a character set whose bytes are UTF-8 then */
     bool decoded;    /* false: malformed; the event is Invalid and has the raw bytes as body */
 };
+
+/* Returns whether plain text in the character set of the port is the same in UTF-8. */
+static bool is_bytes(const struct ps_transcoder *transcoder)
+{
+    return transcoder->charset->unit == 1 && transcoder->charset->kind < PS_CHARSET_UTF16;
+}
 
 /* Decodes a line up to its first NUL as MINA's IoBuffer.getString does; clears line->decoded when it is
  * malformed. Returns false when there is no memory. */
@@ -192,7 +199,8 @@ static bool decode(struct ps_batch *batch, struct ps_transcoder *transcoder, str
     line->length = line->raw_length;
     line->decoded = true;
     if (transcoder->charset->unit == 1) {
-        if (transcoder->charset->kind < PS_CHARSET_UTF16 && ps_text_is_plain(line->raw, line->raw_length))
+        line->plain = is_bytes(transcoder) && ps_text_is_plain(line->raw, line->raw_length);
+        if (line->plain)
             return true;
         const char *nul = memchr(line->raw, '\0', line->raw_length);
         if (nul != NULL)
@@ -231,6 +239,18 @@ static struct ps_slice encode(struct ps_batch *batch, struct ps_transcoder *tran
     return (struct ps_slice){room, (uint32_t)used};
 }
 
+/* Returns where the head of a plain line is kept. Returns NULL if an event cannot be made from a kept head: the line is
+ * cut, its sender has headers, or the user keeps some fields. */
+static struct ps_syslog_head *place_of(struct ps_syslog_multi *parser, const struct line *line,
+                                       const struct ps_syslog_client *client)
+{
+    if (line->incomplete || !line->plain || line->length < 4 || client != NULL ||
+        (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
+        return NULL;
+    return &parser->heads
+                .items[(uint8_t)line->text[3] % PS_SYSLOG_HEADS]; /* the last digit of most numbers */
+}
+
 static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *batch,
                             struct ps_transcoder *transcoder, struct line *line,
                             const struct ps_syslog_client *client, uint64_t *failed)
@@ -242,6 +262,13 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
         return PS_PARSED_MEMORY;
     if (line->decoded && line->length == 0)
         return PS_PARSED_DROPPED;
+    struct ps_syslog_head *head = place_of(parser, line, client);
+    ps_syslog_heads_begin(&parser->heads, batch);
+    if (head != NULL && ps_syslog_heads_has(&parser->heads, head) &&
+        ps_syslog_head_fits(head, &parser->time, line->text, line->length))
+        return ps_syslog_heads_add(&parser->heads, head, batch, line->text, line->length, rules->keep != 0)
+                   ? PS_PARSED_ADDED
+                   : PS_PARSED_FULL;
     bool parsed = line->decoded && parse(&parser->time, line->text, line->length, &fields);
     struct ps_slice body = {line->text, line->length};
     struct ps_syslog_structured structured;
@@ -263,6 +290,8 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
     /* the log may quote the bytes of a message that is cut */
     bool in_place = parsed && !whole && !line->incomplete && fields.stamp.length >= TIME_IN_PLACE_MIN &&
                     fields.ms > -TIME_IN_PLACE_LIMIT && fields.ms < TIME_IN_PLACE_LIMIT;
+    bool kept = head != NULL && parsed && fields.body.length > 0 &&
+                ps_syslog_heads_keep(&parser->heads, head, &parser->time, line->text, fields.body.data);
     uint32_t headers = parsed ? 5U + (fields.version.length > 0) + line->incomplete : 1U;
     headers += is_structured ? PS_SYSLOG_STRUCTURED : 0;
     uint32_t bytes = (plain_number ? 0 : 2 * NUMBER_BYTES_MAX) + (in_place ? 0 : TIME_BYTES_MAX);
@@ -297,13 +326,37 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
     if (client != NULL)
         ps_syslog_row_client(&row, client);
     ps_syslog_row_finish(&row, batch, event);
+    if (kept)
+        ps_syslog_heads_kept(&parser->heads, head, batch);
     return PS_PARSED_ADDED;
+}
+
+/* Adds the event of a whole line of plain text with the head of the last event's, which is not read again. Sets *used,
+ * or returns false: the line is another one, or there is no room. */
+static inline bool add_again(struct ps_syslog_multi *parser, struct ps_batch *batch,
+                             const struct ps_transcoder *transcoder, char *data, uint32_t length,
+                             const struct ps_syslog_client *client, uint32_t *used)
+{
+    bool plain;
+    const struct ps_syslog_head *last =
+        client == NULL ? ps_syslog_heads_last(&parser->heads, &parser->time, batch, data, length) : NULL;
+    if (last == NULL || !is_bytes(transcoder))
+        return false;
+    uint32_t look = length < parser->rules->size_max ? length : parser->rules->size_max;
+    const char *newline = ps_text_find_newline(data, last->length, look, &plain);
+    if (newline == NULL || !plain || newline == data + last->length)
+        return false;
+    uint32_t end = (uint32_t)(newline - data);
+    *used = end + 1;
+    return ps_syslog_heads_add(&parser->heads, last, batch, data, end, parser->rules->keep != 0);
 }
 
 enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_batch *batch,
                                     struct ps_transcoder *transcoder, char *data, uint32_t length,
                                     const struct ps_syslog_client *client, uint32_t *used, uint64_t *failed)
 {
+    if (PS_LIKELY(add_again(parser, batch, transcoder, data, length, client, used)))
+        return PS_PARSED_ADDED;
     uint32_t size_max = parser->rules->size_max;
     uint32_t look = length < size_max ? length : size_max;
     const char *newline = look > 0 ? memchr(data, '\n', look) : NULL;

@@ -6,6 +6,7 @@
  * from the batch. */
 #pragma once
 
+#include "stages/lib/syslog/heads.h"
 #include "stages/lib/text/charset.h"
 #include "stages/lib/syslog/structured.h"
 #include "stages/lib/syslog/text.h"
@@ -23,6 +24,7 @@ struct ps_syslog_multi_rules {
 struct ps_syslog_multi {
     const struct ps_syslog_multi_rules *rules;
     struct ps_syslog_time time;
+    struct ps_syslog_heads heads;
     struct ps_syslog_found_mistakes mistakes;
     bool cuts;
 };

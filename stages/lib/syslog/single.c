@@ -319,78 +319,16 @@ static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const
            (start->plain || start->framed || !has_terminator(fields->body));
 }
 
-/* Returns whether `known` has the head of this message, and the head still means the same time. */
-static inline __attribute__((always_inline)) bool is_head(const struct ps_syslog_single *parser,
-                                                          const struct ps_syslog_known *known,
-                                                          const char *line, uint32_t length)
-{
-    return length > known->length && known->now_s == parser->time.now_s &&
-           known->into_second == parser->time.into_second && memcmp(line, known->head, known->length) == 0;
-}
-
-static inline __attribute__((always_inline)) bool is_known(const struct ps_syslog_single *parser,
-                                                           const struct ps_syslog_known *known,
-                                                           const char *line, uint32_t length)
-{
-    const unsigned place = (unsigned)(known - parser->known);
-    return (parser->known_set >> place & 1U) != 0 && is_head(parser, known, line, length);
-}
-
-/* Adds an event with the list of headers of the earlier one. Its body is what stands behind the head, or the whole
- * message (keepFields = all). */
-static inline __attribute__((always_inline)) enum ps_parsed add_known(struct ps_syslog_single *parser,
-                                                                      const struct ps_syslog_known *known,
-                                                                      struct ps_batch *batch, char *line,
-                                                                      uint32_t length)
-{
-    uint32_t begin = parser->rules->keep == 0 ? known->length : 0;
-    struct ps_event *event = ps_batch_add(batch, line + begin, length - begin);
-    if (event == NULL)
-        return PS_PARSED_FULL;
-    event->headers = known->headers;
-    event->mask = known->mask;
-    batch->lists_shared = true;
-    parser->last = known;
-    return PS_PARSED_ADDED;
-}
-
-/* Keeps the head of the message. Called before the message's event is added, which writes the time over the stamp.
- * Returns false if the head cannot be used again: it has no time, or is too long. */
-static bool keep_head(struct ps_syslog_single *parser, struct ps_syslog_known *known, const char *line,
-                      const struct fields *fields)
-{
-    if (!fields->has_time || fields->body.data - line > (ptrdiff_t)sizeof known->head)
-        return false;
-    const uint32_t length = (uint32_t)(fields->body.data - line);
-    parser->known_set &= ~(1U << (unsigned)(known - parser->known));
-    memcpy(known->head, line, length);
-    known->length = length;
-    known->now_s = parser->time.now_s;
-    known->into_second = parser->time.into_second;
-    return true;
-}
-
-/* Keeps the headers of the event that was added last. */
-static void keep_headers(struct ps_syslog_single *parser, struct ps_syslog_known *known,
-                         const struct ps_batch *batch)
-{
-    const struct ps_event *event = &batch->events[batch->count - 1];
-    known->headers = event->headers;
-    known->mask = event->mask;
-    parser->known_set |= 1U << (unsigned)(known - parser->known);
-    parser->last = known;
-}
-
 /* Returns where the head of a message with this priority is kept. Returns NULL if the event of this message cannot
  * be made from a kept head: the message is invalid, incomplete or not plain text, its sender has headers, or the
  * user has a format or some fields to keep. */
-static struct ps_syslog_known *place_of(struct ps_syslog_single *parser, const struct start *start,
-                                        const struct ps_syslog_client *client)
+static struct ps_syslog_head *place_of(struct ps_syslog_single *parser, const struct start *start,
+                                       const struct ps_syslog_client *client)
 {
     if (start->bad || start->incomplete || !start->plain || client != NULL || parser->matcher != NULL ||
         (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
         return NULL;
-    return &parser->known[start->priority % PS_SYSLOG_KNOWN];
+    return &parser->heads.items[start->priority % PS_SYSLOG_HEADS];
 }
 
 static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *batch,
@@ -438,13 +376,13 @@ static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_sysl
                                                                   uint32_t length, const struct start *start,
                                                                   const struct ps_syslog_client *client)
 {
-    struct ps_syslog_known *known = place_of(parser, start, client);
-    if (batch->count == 0 || batch != parser->batch)
-        parser->known_set = 0;
-    parser->batch = batch;
-    parser->last = NULL;
-    if (known != NULL && is_known(parser, known, line, length))
-        return add_known(parser, known, batch, line, length);
+    struct ps_syslog_head *head = place_of(parser, start, client);
+    ps_syslog_heads_begin(&parser->heads, batch);
+    if (head != NULL && ps_syslog_heads_has(&parser->heads, head) &&
+        ps_syslog_head_fits(head, &parser->time, line, length))
+        return ps_syslog_heads_add(&parser->heads, head, batch, line, length, parser->rules->keep != 0)
+                   ? PS_PARSED_ADDED
+                   : PS_PARSED_FULL;
     struct fields fields;
     struct ps_slice body = {line, length};
     bool memory = true, formatted = false;
@@ -457,7 +395,8 @@ static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_sysl
     }
     if (!memory)
         return PS_PARSED_MEMORY;
-    bool kept = known != NULL && keep_head(parser, known, line, &fields);
+    bool kept = head != NULL && fields.has_time &&
+                ps_syslog_heads_keep(&parser->heads, head, &parser->time, line, fields.body.data);
     /* the log may quote the bytes of a message that is cut */
     bool in_place =
         !formatted && !start->incomplete && body.data != line && fields.stamp.length >= TIME_DIGITS;
@@ -465,7 +404,7 @@ static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_sysl
     if (parsed != PS_PARSED_ADDED)
         return parsed;
     if (kept)
-        keep_headers(parser, known, batch);
+        ps_syslog_heads_kept(&parser->heads, head, batch);
     if (start->bad)
         ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_INVALID, line, length);
     else if (start->incomplete)
@@ -500,38 +439,24 @@ static inline __attribute__((always_inline)) uint32_t read_start(const char *lin
     return 0;
 }
 
-/* Returns the newline of [from, length), or NULL, and sets *plain to whether the bytes before it are plain. One pass
- * finds both, because a newline is not plain. */
-static const char *find_newline(const char *line, uint32_t from, uint32_t length, bool *plain)
-{
-    *plain = true;
-    if (from >= length)
-        return NULL;
-    const char *stop = line + from + ps_text_plain_length(line + from, length - from), *end = line + length;
-    if (stop == end || *stop == '\n')
-        return stop < end ? stop : NULL;
-    *plain = false;
-    return memchr(stop, '\n', (size_t)(end - stop));
-}
-
 /* Adds the event of a whole message of plain text with the head of the last event's, which is not read again. Sets
  * *used, or returns false: the message is another one, or there is no room. */
 static inline __attribute__((always_inline)) bool
 add_again(struct ps_syslog_single *parser, struct ps_batch *batch, char *line, uint32_t length,
           const struct ps_syslog_client *client, uint32_t *used)
 {
-    const struct ps_syslog_known *last = parser->last;
     bool plain;
-    if (last == NULL || batch != parser->batch || batch->count == 0 || client != NULL ||
-        !is_head(parser, last, line, length))
+    const struct ps_syslog_head *last =
+        client == NULL ? ps_syslog_heads_last(&parser->heads, &parser->time, batch, line, length) : NULL;
+    if (last == NULL)
         return false;
     uint32_t look = length < parser->rules->size_max ? length : parser->rules->size_max;
-    const char *newline = find_newline(line, last->length, look, &plain);
+    const char *newline = ps_text_find_newline(line, last->length, look, &plain);
     if (newline == NULL || !plain || newline == line + last->length)
         return false;
     uint32_t end = (uint32_t)(newline - line);
     *used = end + 1;
-    return add_known(parser, last, batch, line, end) == PS_PARSED_ADDED;
+    return ps_syslog_heads_add(&parser->heads, last, batch, line, end, parser->rules->keep != 0);
 }
 
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
@@ -549,7 +474,7 @@ enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_
     const char *newline = NULL;
     if (from > 0) {
         uint32_t look = length < size_max ? length : size_max;
-        newline = find_newline(line, from, look, &start.plain);
+        newline = ps_text_find_newline(line, from, look, &start.plain);
     }
     uint32_t end = newline != NULL ? (uint32_t)(newline - line) : length, taken;
     if (newline != NULL) {

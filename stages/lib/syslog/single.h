@@ -5,6 +5,7 @@
 #pragma once
 
 #include "stages/lib/syslog/format.h"
+#include "stages/lib/syslog/heads.h"
 #include "stages/lib/syslog/structured.h"
 #include "stages/lib/syslog/text.h"
 #include "stages/lib/syslog/time.h"
@@ -24,20 +25,6 @@ struct ps_syslog_single_rules {
 };
 
 #define PS_SYSLOG_TIME_BYTES 24U /* room for any 64-bit number */
-#define PS_SYSLOG_KNOWN 8U       /* one for each severity */
-#define PS_SYSLOG_HEAD_BYTES 64U
-
-/* The head of a message (all bytes before the body), and the headers of its event. An event of the same batch whose
- * message has the same head has the same list of headers. */
-struct ps_syslog_known {
-    char head[PS_SYSLOG_HEAD_BYTES];
-    uint32_t length;
-    struct ps_header *headers;
-    uint64_t mask;
-    /* the message was read after the start of second `now_s`, not at it; see struct ps_syslog_time */
-    bool into_second;
-    int64_t now_s;
-};
 
 /* The parser of one worker. */
 struct ps_syslog_single {
@@ -54,10 +41,7 @@ struct ps_syslog_single {
         bool into_second;
         int64_t now_s, ms;
     } stamp;
-    const struct ps_batch *batch; /* batch of the last event; its memory has the headers of `known` */
-    unsigned known_set;           /* bit n: known[n] is valid; n is the priority modulo PS_SYSLOG_KNOWN */
-    struct ps_syslog_known known[PS_SYSLOG_KNOWN];
-    const struct ps_syslog_known *last; /* of the last event of `batch`; NULL: its head is not kept */
+    struct ps_syslog_heads heads;
     struct ps_syslog_found_mistakes mistakes;
     bool cuts;
 };

@@ -32,3 +32,17 @@ static inline bool ps_text_is_plain(const char *text, size_t length)
 {
     return ps_text_plain_length(text, length) == length;
 }
+
+/* Returns the newline of [from, length), or NULL, and sets *plain to whether the bytes before it are plain. One pass
+ * finds both, because a newline is not plain. */
+static inline const char *ps_text_find_newline(const char *line, uint32_t from, uint32_t length, bool *plain)
+{
+    *plain = true;
+    if (from >= length)
+        return NULL;
+    const char *stop = line + from + ps_text_plain_length(line + from, length - from), *end = line + length;
+    if (stop == end || *stop == '\n')
+        return stop < end ? stop : NULL;
+    *plain = false;
+    return memchr(stop, '\n', (size_t)(end - stop));
+}
