@@ -1,5 +1,6 @@
 /* The single-port syslog parser: any bytes, cut anywhere, any keepFields and eventSize. It must stay inside
- * the bytes, consume all of them, and make the same events wherever they are cut. Input: keepFields and
+ * the bytes, consume all of them, and make the same events wherever they are cut, and whether an event has the head of
+ * the one before it or a batch of its own. Input: keepFields and
  * mode (1 byte), eventSize (1), where to cut (1), then the bytes. */
 #include <stdlib.h>
 #include <string.h>
@@ -57,9 +58,16 @@ static uint64_t mix_event(uint64_t hash, const struct ps_event *event)
     return hash;
 }
 
-/* Parses `length` bytes, first only up to `cut`, as a stream delivers them. */
+static void look(struct result *result, const struct ps_batch *batch)
+{
+    for (uint32_t i = 0; i < batch->count; i++)
+        result->hash = mix_event(result->hash, &batch->events[i]);
+    result->events += batch->count;
+}
+
+/* Parses `length` bytes, first only up to `cut`, as a stream delivers them. `alone`: each event has a batch of its own. */
 static struct result run(const struct ps_syslog_single_rules *rules, const char *bytes, uint32_t length,
-                         uint32_t cut)
+                         uint32_t cut, bool alone)
 {
     struct result result = {.hash = 1};
     struct ps_syslog_single parser;
@@ -78,14 +86,13 @@ static struct result run(const struct ps_syslog_single_rules *rules, const char 
         at += used;
         if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
             PS_ASSERT(batch->count > 0 && used == 0);
-        if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY) {
-            for (uint32_t i = 0; i < batch->count; i++)
-                result.hash = mix_event(result.hash, &batch->events[i]);
-            result.events += batch->count;
+        if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY || (parsed == PS_PARSED_ADDED && alone)) {
+            look(&result, batch);
             ps_batch_give(batch);
             batch = ps_batch_take(&bump, (struct ps_now){0, 0});
-            continue;
         }
+        if (parsed == PS_PARSED_FULL || parsed == PS_PARSED_MEMORY)
+            continue;
         if (parsed == PS_PARSED_PARTIAL && end < length) {
             end = length;
             continue;
@@ -93,9 +100,7 @@ static struct result run(const struct ps_syslog_single_rules *rules, const char 
         if (parsed == PS_PARSED_PARTIAL || rules->datagrams)
             break;
     }
-    for (uint32_t i = 0; i < batch->count; i++)
-        result.hash = mix_event(result.hash, &batch->events[i]);
-    result.events += batch->count;
+    look(&result, batch);
     result.left = end - at;
     PS_ASSERT(rules->datagrams || result.left < rules->size_max);
     ps_batch_give(batch);
@@ -121,9 +126,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     };
     uint32_t length = (uint32_t)size - 3, cut = data[2] < length ? data[2] : length;
     const char *bytes = (const char *)data + 3;
-    struct result whole = run(&rules, bytes, length, length);
-    if (!rules.datagrams) {
-        struct result parts = run(&rules, bytes, length, cut);
+    struct result whole = run(&rules, bytes, length, length, false);
+    for (int alone = 0; alone < 2 && !rules.datagrams; alone++) {
+        struct result parts = run(&rules, bytes, length, cut, alone);
         PS_ASSERT(whole.hash == parts.hash && whole.events == parts.events && whole.left == parts.left);
     }
     return 0;
