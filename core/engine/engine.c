@@ -254,7 +254,7 @@ static void discard(struct ps_engine *engine, struct ps_lease *lease)
 static void count_left(struct ps_left *left, const struct ps_lease *lease)
 {
     left->events += lease->count - lease->settled;
-    left->settled += lease->settled;
+    left->settled += lease->settled - lease->dead;
     left->batches++;
 }
 
@@ -283,7 +283,7 @@ static void count_taken_back(struct ps_left *lost, const struct ps_lease *lease)
         lost->reread += events - batch->taken_back;
         batch->taken_back = events;
     }
-    lost->settled += lease->settled;
+    lost->settled += lease->settled - lease->dead;
     lost->doubled += lease->settled;
 }
 

@@ -55,11 +55,11 @@ bool ps_engine_wait(const struct ps_engine *engine, uint64_t number, uint64_t ti
 /* Events that a plan had not delivered when CLOSE was carried out. */
 struct ps_left {
     uint64_t events, batches;
-    uint64_t settled; /* events in the same leases that a sink has settled; not counted in `events` */
+    uint64_t settled; /* events in the same leases that a sink delivered, no dead letters; not in `events` */
     /* further events that are not lost, because their sources read them again: at the next start, or with the next plan, when they count
      * as accepted again */
     uint64_t reread;
-    /* part of `settled`: their sources read them again, because others of their batches are not settled */
+    /* delivered, or in dead letters, and their sources read them again, because others of their batches are not settled */
     uint64_t doubled;
 };
 
