@@ -80,7 +80,7 @@ endforeach()
 
 # Programs that run a Kafka sink run once more, with librdkafka (tests/support/stage.c).
 foreach(target stages_conformance_sink stages_conformance_sink_again
-    stages_lib_kafka_produce_dead_letters stages_lib_kafka_produce_sender_refused stages_sinks_kafka)
+    stages_sinks_kafka)
   get_property(folder TEST ${target} PROPERTY LABELS)
   add_test(NAME ${target}_librdkafka COMMAND ${runner} $<TARGET_FILE:${target}>)
   set_tests_properties(${target}_librdkafka PROPERTIES LABELS ${folder} TIMEOUT ${test_limit_s}

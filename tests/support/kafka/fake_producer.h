@@ -1,5 +1,5 @@
 /* A producer that implements stages/lib/kafka/produce/seam.h, and its broker, controlled by a test: they
- * refuse records, requests or everything for as long as the test says, and keep what was delivered. Also a
+ * refuse records or requests for as long as the test says, and keep what was delivered. Also a
  * sender that uses them, under the fake clock, and numbered events. One file of a program includes it.
  * Thread: the test's; `create` runs on the client factory's thread, while the sender has no producer. */
 #pragma once
@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #define NUMBERS_MAX 16384U
-#define PARTITIONS_MAX 2U
 #define RECORD_BYTES_MAX 50000U
 #define REQUEST_BYTES_MAX 100000U
 #define NEVER_REFUSED UINT32_MAX
@@ -20,27 +19,22 @@ enum { TOO_LARGE = 10, INVALID_RECORD = 87, FATAL = -150 }; /* codes of kafka/er
 
 struct record {
     void *token;
-    unsigned number, partition;
+    unsigned number;
     uint32_t bytes;
     bool sent; /* in the request that is on its way */
 };
 
 static struct {
     /* the broker */
-    unsigned partition_count;
     uint32_t poison;      /* the record with this number is refused with `code` */
     uint64_t bytes_limit; /* a larger request is refused with `code`; 0: none */
-    bool refuses_all;     /* every request is refused with `code` */
     int code;
     bool known_already; /* it answers that it has the records */
-    bool silent;        /* requests are not answered */
-    bool breaks;        /* the connection breaks at the next poll */
-    bool throttles;     /* the broker delays the client, once, after the next answer */
-    unsigned log[PARTITIONS_MAX][NUMBERS_MAX], log_count[PARTITIONS_MAX];
-    unsigned refusal_count, request_count;
+    unsigned log[NUMBERS_MAX], log_count;
+    unsigned refusal_count;
     /* the producer */
     struct record queue[NUMBERS_MAX];
-    unsigned count, turn;
+    unsigned count;
     uint32_t records_max;   /* in a request */
     uint32_t report_max;    /* tokens in a report */
     int rest_code;          /* error of the other records after a refusal; 0: they are kept until a purge */
@@ -48,7 +42,6 @@ static struct {
     bool purge_sent, purge; /* purge reports are due, even of sent records */
     uint64_t request_bytes_max;
     unsigned made_count, submit_max;
-    unsigned topics_fail, topic_count; /* this many calls of `topic` find no memory; number of calls */
     /* this many calls of `submit` find no memory after this many records */
     unsigned submits_fail, fails_after;
     int submit_code; /* the error of these calls; 0: no memory */
@@ -73,11 +66,6 @@ static void fake_destroy(struct ps_kafka_producer *producer)
 static struct ps_kafka_topic *fake_topic(struct ps_kafka_producer *producer, const char *name,
                                          uint32_t length)
 {
-    fake.topic_count++;
-    if (fake.topics_fail > 0) {
-        fake.topics_fail--;
-        return NULL;
-    }
     return (struct ps_kafka_topic *)producer;
 }
 
@@ -93,10 +81,8 @@ static uint32_t fake_submit(struct ps_kafka_producer *producer, struct ps_kafka_
             return i;
         }
         assert_true(fake.count < NUMBERS_MAX);
-        unsigned number = (unsigned)strtoul(records[i].value, NULL, 10);
         fake.queue[fake.count++] = (struct record){.token = records[i].token,
-                                                   .number = number,
-                                                   .partition = number % fake.partition_count,
+                                                   .number = (unsigned)strtoul(records[i].value, NULL, 10),
                                                    .bytes = records[i].value_length};
     }
     if (count > fake.submit_max)
@@ -142,7 +128,7 @@ static uint32_t report_purged(const struct ps_kafka_listener *listener)
     return report(listener, which, -152);
 }
 
-/* Makes the next request, with records of one partition; the partitions take turns. Returns the number of records. */
+/* Makes the next request. Returns the number of records. */
 static unsigned make_request(bool *which, uint64_t *bytes, bool *has_poison)
 {
     unsigned count = 0;
@@ -150,8 +136,8 @@ static unsigned make_request(bool *which, uint64_t *bytes, bool *has_poison)
     *has_poison = false;
     for (unsigned i = 0; i < fake.count; i++) {
         struct record *record = &fake.queue[i];
-        which[i] = record->partition == fake.turn % fake.partition_count && count < fake.records_max &&
-                   (count == 0 || *bytes + record->bytes <= fake.request_bytes_max);
+        which[i] =
+            count < fake.records_max && (count == 0 || *bytes + record->bytes <= fake.request_bytes_max);
         if (!which[i])
             continue;
         record->sent = true;
@@ -168,13 +154,8 @@ static uint32_t answer(const struct ps_kafka_listener *listener)
     uint64_t bytes;
     if (fake.count == 0)
         return 0;
-    while (make_request(which, &bytes, &has_poison) == 0)
-        fake.turn++;
-    if (fake.silent)
-        return 0;
-    fake.turn++; /* another partition is first after a refusal */
-    fake.request_count++;
-    if (has_poison || fake.refuses_all || (fake.bytes_limit != 0 && bytes > fake.bytes_limit)) {
+    (void)make_request(which, &bytes, &has_poison);
+    if (has_poison || (fake.bytes_limit != 0 && bytes > fake.bytes_limit)) {
         fake.refusal_count++;
         fake.fatal = true; /* gapless */
         uint32_t count = report(listener, which, fake.code);
@@ -183,9 +164,8 @@ static uint32_t answer(const struct ps_kafka_listener *listener)
         return count;
     }
     for (unsigned i = 0; i < fake.count; i++) {
-        unsigned partition = fake.queue[i].partition;
         if (which[i])
-            fake.log[partition][fake.log_count[partition]++] = fake.queue[i].number;
+            fake.log[fake.log_count++] = fake.queue[i].number;
     }
     return report(listener, which, fake.known_already ? 46 : 0);
 }
@@ -193,22 +173,10 @@ static uint32_t answer(const struct ps_kafka_listener *listener)
 static uint32_t fake_poll(struct ps_kafka_producer *producer, const struct ps_kafka_listener *listener,
                           uint32_t budget)
 {
-    if (fake.breaks) {
-        const struct ps_kafka_notice notice = {PS_KAFKA_NOTICE_ERROR, -195, "broken"};
-        fake.breaks = false;
-        listener->notice(listener->argument, &notice);
-    }
     if (fake.purge)
         return report_purged(listener);
-    if (!fake.fatal) {
-        uint32_t count = answer(listener);
-        if (fake.throttles && count > 0) {
-            const struct ps_kafka_notice notice = {PS_KAFKA_NOTICE_ERROR, 89, "delayed"};
-            fake.throttles = false;
-            listener->notice(listener->argument, &notice);
-        }
-        return count;
-    }
+    if (!fake.fatal)
+        return answer(listener);
     bool all[NUMBERS_MAX];
     memset(all, true, sizeof all);
     return fake.rest_code != 0 ? report(listener, all, fake.rest_code) : 0;
@@ -244,12 +212,11 @@ static struct ps_lease *leases[64]; /* in order */
 static size_t lease_count, offered_count;
 static unsigned sent_count; /* events; their bodies are "0", "1", .. and blanks */
 
-static inline void start(unsigned partition_count)
+static inline void start(void)
 {
     struct ps_err err = {0};
     memset(&fake, 0, sizeof fake);
     fake.poison = NEVER_REFUSED;
-    fake.partition_count = partition_count;
     fake.report_max = NUMBERS_MAX;
     fake.records_max = NUMBERS_MAX;
     lease_count = offered_count = sent_count = 0;
@@ -295,16 +262,6 @@ static inline void turn(void)
     ps_test_stage_pass_ms(&stage, 10);
 }
 
-/* Offers all leases before the first request is answered, so that one request has their records. */
-static inline void offer_together(void)
-{
-    fake.silent = true;
-    for (unsigned i = 0; i < 100 && offered_count < lease_count; i++)
-        turn();
-    assert_int_equal(offered_count, lease_count);
-    fake.silent = false;
-}
-
 static inline void pass_s(unsigned seconds)
 {
     for (unsigned i = 0; i < 100 * seconds; i++)
@@ -325,17 +282,15 @@ static inline void wait_done(void)
         assert_ptr_equal(stage.done[i], leases[i]);
 }
 
-/* Asserts that the partition has its numbers below `end`, once and in order. */
-static inline void assert_log(unsigned partition, unsigned end)
+/* Asserts that the log has the numbers below `end`, once and in order. */
+static inline void assert_log(unsigned end)
 {
-    unsigned number = partition;
-    for (unsigned i = 0; i < fake.log_count[partition]; i++, number += fake.partition_count)
-        assert_int_equal(fake.log[partition][i], number);
-    assert_true(number >= end && number < end + fake.partition_count);
+    assert_int_equal(fake.log_count, end);
+    for (unsigned i = 0; i < end; i++)
+        assert_int_equal(fake.log[i], i);
 }
 
 static inline void assert_all(void)
 {
-    for (unsigned partition = 0; partition < fake.partition_count; partition++)
-        assert_log(partition, sent_count);
+    assert_log(sent_count);
 }

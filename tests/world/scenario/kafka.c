@@ -192,6 +192,7 @@ static enum outcome heal(struct scenario *scenario, const struct scenario_step *
         kafka_broker_up(scenario->kafka, i);
     scenario->kafka->throttle_ms = 0;
     scenario->kafka->batch_limit = 0;
+    scenario->kafka->refused_error = 0;
     return STEP_DONE;
 }
 
@@ -204,6 +205,17 @@ static enum outcome set_throttle(struct scenario *scenario, const struct scenari
 static enum outcome set_limit(struct scenario *scenario, const struct scenario_step *step)
 {
     scenario->kafka->batch_limit = number_at(scenario, step, 1);
+    return STEP_DONE;
+}
+
+/* refuse ERROR TEXT: batches with a record that has this text in it */
+static enum outcome refuse(struct scenario *scenario, const struct scenario_step *step)
+{
+    if (step->text == NULL || step->length == 0 || step->length >= sizeof scenario->kafka->refused)
+        return step_failed(scenario, "refuse: kafka refuse ERROR TEXT");
+    scenario->kafka->refused_error = (int)number_at(scenario, step, 1);
+    memcpy(scenario->kafka->refused, step->text, step->length);
+    scenario->kafka->refused[step->length] = 0;
     return STEP_DONE;
 }
 
@@ -241,6 +253,7 @@ enum outcome step_kafka(struct scenario *scenario, const struct scenario_step *s
                  {"heal", 1, 1, heal},
                  {"throttle", 2, 2, set_throttle},
                  {"limit", 2, 2, set_limit},
+                 {"refuse", 2, 2, refuse},
                  {"write", 2, 3, write_records}};
     static const char *const versions[] = {"2.3", "3.1", "4.0", "0.10"};
     const char *word = step->count > 0 ? step->words[0] : "";

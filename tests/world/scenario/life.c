@@ -15,8 +15,11 @@ static void write_agent(const char *text, size_t length)
         "a.penstock.memory.budget = 67108864\n"; /* a start is faster with a small one */
     char *all = malloc(length + sizeof budget);
     memcpy(all, text, length);
-    memcpy(all + length, budget, sizeof budget);
-    disk_put("/w/agent.properties", all, length + sizeof budget - 1);
+    if (memmem(text, length, "penstock.memory.budget", 22) == NULL) {
+        memcpy(all + length, budget, sizeof budget - 1);
+        length += sizeof budget - 1;
+    }
+    disk_put("/w/agent.properties", all, length);
     free(all);
 }
 

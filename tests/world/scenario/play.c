@@ -65,7 +65,7 @@ static const struct scenario_verb verbs[] = {
     {"post", "PORT PATH STATUS TEXT", 3, 3, NEEDS_TEXT, step_post, NULL},
     {"server", "PORT [stop|avro|thrift|elastic|solr [headers]]", 1, 3, NO_TEXT, step_server, NULL},
     {"answer", "PORT STATUS|hang|close|reset|lose [TIMES] [PATTERN]", 2, 3, MAY_HAVE_TEXT, step_answer, NULL},
-    {"kafka", "[VERSION|topic|delete|broker|leader|coordinator|fail|heal|throttle|limit|write ...]", 0, 5,
+    {"kafka", "[VERSION|topic|delete|broker|leader|coordinator|fail|heal|throttle|limit|refuse|write ...]", 0, 5,
      MAY_HAVE_TEXT, step_kafka, NULL},
     {"hdfs", "[WORD...]", 0, 4, MAY_HAVE_TEXT, step_hdfs, NULL},
     {"hive", "[WORD...]", 0, 4, MAY_HAVE_TEXT, step_hive, NULL},

@@ -1,5 +1,4 @@
-/* The properties that the stages set in a Kafka client in addition to the user's: the whole list, and each limit. The
- * user's values are kept. */
+/* The properties that a sink sets in librdkafka in addition to the user's: the whole list, and each limit. The user's values are kept. */
 #include "stages/lib/kafka/client_plan.h"
 
 #include "stages/lib/kafka/cluster/native.h"
@@ -53,60 +52,6 @@ static void build(const char *given, const struct ps_kafka_sender_wants *wants)
     if (ps_kafka_sender_plan_build(&sender, &settings, wants, &err) != PS_OK)
         fail_msg("%s", err.text);
     assert_ptr_equal(sender.settings, &settings);
-}
-
-static void test_acks(void **state)
-{
-    static const struct {
-        const char *given;
-        int32_t acks;
-        bool is_idempotent;
-    } cases[] = {
-        {"", -1, true},
-        {"acks=all", -1, true},
-        {"acks=-1", -1, true},
-        {"acks=1", 1, false},
-        {"acks=0", 0, false},
-        {"enable.idempotence=false", -1, false},
-        {"acks=all enable.idempotence=true", -1, true},
-        {"acks=1 enable.idempotence=false", 1, false},
-    };
-    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        const struct ps_kafka_sender_wants wants = {.queue_bytes = 0};
-        build(cases[i].given, &wants);
-        assert_int_equal(settings.acks, cases[i].acks);
-        assert_int_equal(settings.idempotent, cases[i].is_idempotent);
-        assert_int_equal(settings.in_flight_max, cases[i].is_idempotent ? 0 : 1);
-        assert_value("enable.gapless.guarantee", cases[i].is_idempotent ? "true" : NULL);
-        assert_value("message.timeout.ms", "0");
-        assert_int_equal(ps_kafka_acks_are_weak(settings.acks), cases[i].acks >= 0);
-    }
-}
-
-/* The older key counts if there is no newer one; files are not read. */
-static void test_peek(void **state)
-{
-    struct ps_pair items[] = {{.key = "security.protocol", .value = "SSL"},
-                              {.key = "ssl.truststore.location", .value = "/none"},
-                              {.key = "acks", .value = " all "}};
-    const struct ps_pairs without = {.count = 2, .items = items}, with = {.count = 3, .items = items};
-    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, NULL).acks, -1);
-    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, "1").acks, 1);
-    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &without, "2").acks, -1);
-    assert_int_equal(ps_kafka_peek(PS_KAFKA_PRODUCER, &with, "1").acks, -1);
-}
-
-/* acks=0 and acks=1 have warnings of their own, about what each may lose. */
-static void test_warnings(void **state)
-{
-    assert_string_equal(
-        ps_kafka_acks_warning(0),
-        "acks=0: the broker never answers, so an event counts as delivered once it is sent; if a broker "
-        "fails, events are lost and not counted. Remove the key for acks=all");
-    assert_string_equal(
-        ps_kafka_acks_warning(1),
-        "acks=1: if the leader of a partition fails, events that it had not copied are lost, and a retry may "
-        "duplicate events or change their order. Remove the key for acks=all with idempotence");
 }
 
 static void assert_number(const char *name, uint64_t expected)
@@ -201,42 +146,6 @@ static void test_waves(void **state)
     }
 }
 
-static void test_native(void **state)
-{
-    const struct ps_kafka_sender_wants wants = {
-        .queue_bytes = 8192 * KIB, .in_flight_bytes_max = 3000 * KIB + 5, .native = true};
-    build("", &wants);
-    assert_ptr_equal(sender.engine, &ps_kafka_native);
-    assert_int_equal(sender.linger_ns, 0);
-    assert_value("linger.ms", "0");
-    assert_value("queue.buffering.max.kbytes", "3000");
-    build("linger.ms=20", &wants);
-    assert_value("linger.ms", "20");
-    assert_int_equal(sender.linger_ns, 0);
-}
-
-static void note(void *key_, enum ps_log_level severity, const char *key, const char *message)
-{
-    assert_int_equal(severity, PS_LOG_ERROR);
-    assert_non_null(strstr(message, "librdkafka's own"));
-    snprintf(key_, 64, "%s", key);
-}
-
-/* A source and a channel have no other client than the native one. */
-static void test_native_only(void **state)
-{
-    for (enum ps_kafka_client client = PS_KAFKA_PRODUCER; client <= PS_KAFKA_CONSUMER; client++) {
-        char key[64] = "";
-        struct ps_pair own = {.key = "socket.keepalive.enable", .value = "true"}, java = {"client.id", "c"};
-        const struct ps_pairs refused = {.items = &own, .count = 1}, fits = {.items = &java, .count = 1};
-        const struct ps_context context = {.arena = ps_test_arena()};
-        const struct ps_notes notes = {.report = note, .argument = key};
-        assert_int_equal(ps_kafka_native_check(client, &refused, &context, &notes), PS_FAIL);
-        assert_string_equal(key, "socket.keepalive.enable");
-        assert_int_equal(ps_kafka_native_check(client, &fits, &context, &notes), PS_OK);
-    }
-}
-
 /* Keeps what librdkafka has at last of the properties that have two names. */
 static bool note_last(void *last_, const char *name, const char *value)
 {
@@ -272,42 +181,12 @@ static void test_no_refresh(void **state)
     assert_string_equal(ps_test_setting(&settings, "topic.metadata.refresh.interval.ms"), "-1");
 }
 
-static void test_groups(void **state)
-{
-    static const struct {
-        const char *given;
-        bool cooperative;
-        uint64_t wait_ms;
-    } cases[] = {
-        {"", false, 30000},
-        {"partition.assignment.strategy=cooperative-sticky", true, 30000},
-        {"partition.assignment.strategy=cooperative-sticky,range", false, 30000},
-        {"max.poll.interval.ms=40000", false, 30000},
-        {"max.poll.interval.ms=39996", false, 29997},
-        {"max.poll.interval.ms=4", false, 3},
-        {"max.poll.interval.ms=50000", false, 30000},
-    };
-    for (size_t i = 0; i < PS_COUNT_OF(cases); i++) {
-        begin(PS_KAFKA_CONSUMER, cases[i].given);
-        assert_int_equal(settings.reader.cooperative, cases[i].cooperative);
-        assert_int_equal(ps_kafka_revoke_wait_ns(&settings), cases[i].wait_ms * PS_NS_PER_MS);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_acks),
-        cmocka_unit_test(test_peek),
-        cmocka_unit_test(test_warnings),
-        cmocka_unit_test(test_queue),
-        cmocka_unit_test(test_defaults_and_given),
-        cmocka_unit_test(test_waves),
-        cmocka_unit_test(test_native),
-        cmocka_unit_test(test_native_only),
-        cmocka_unit_test(test_older_names),
+        cmocka_unit_test(test_queue),      cmocka_unit_test(test_defaults_and_given),
+        cmocka_unit_test(test_waves),      cmocka_unit_test(test_older_names),
         cmocka_unit_test(test_no_refresh),
-        cmocka_unit_test(test_groups),
     };
     return cmocka_run_group_tests(tests, ps_test_arena_setup, teardown);
 }

@@ -228,6 +228,8 @@ struct kafka_cluster {
     struct kafka_failure failures[KAFKA_FAILURES_MAX];
     int32_t throttle_ms; /* of answers to Produce and Fetch */
     int64_t batch_limit; /* of bytes; 0: none */
+    int refused_error;   /* of batches that have a record with these bytes in it; 0: none is refused */
+    char refused[KAFKA_NAME_MAX];
     int64_t topics_made;
     unsigned far_end; /* of the ledger */
     uint64_t next_fault_ns;
@@ -296,6 +298,8 @@ void kafka_lead(struct kafka_cluster *cluster, struct kafka_partition *partition
 /* Appends a record batch. Returns an error code, and the offset. */
 int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char *bytes, int64_t length,
                  int64_t *offset);
+/* Returns the number of the first record of a batch whose value has this text in it; -1: none. */
+int64_t kafka_find_record(const unsigned char *bytes, int64_t length, const char *text);
 /* Writes the marker that ends a producer's transaction. `next_epoch`: the producer's from now on. */
 void kafka_end(struct kafka_topic *topic, int32_t number, int64_t producer, int16_t next_epoch, bool commits);
 /* Removes the newest batches, none of them of a transaction: nobody has to see their records. */

@@ -208,6 +208,29 @@ int kafka_append(struct kafka_topic *topic, int32_t number, const unsigned char 
     return KAFKA_NONE;
 }
 
+struct found_record {
+    const char *text;
+    int64_t number, at;
+};
+
+static void find_text(void *argument, const struct kafka_record *record)
+{
+    struct found_record *found = argument;
+    if (found->at < 0 &&
+        memmem(record->value, record->value_length, found->text, strlen(found->text)) != NULL)
+        found->at = found->number;
+    found->number++;
+}
+
+int64_t kafka_find_record(const unsigned char *bytes, int64_t length, const char *text)
+{
+    struct batch batch;
+    struct found_record found = {.text = text, .at = -1};
+    if (read_batch(bytes, length, &batch))
+        read_records(&batch, find_text, &found);
+    return found.at;
+}
+
 /* Writes what is before the records, once they are there. */
 static void put_head_of(struct kafka_out *out, int32_t count, int64_t attributes, int64_t time_ms,
                         int64_t producer, int16_t epoch)

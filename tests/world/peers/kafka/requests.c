@@ -6,6 +6,7 @@
 
 #define METADATA 3
 #define INVALID_RECORD 87
+#define DUPLICATE_SEQUENCE_NUMBER 46
 #define COUNT_AT 57 /* in a batch: how many records it has */
 #define API_VERSIONS 18
 #define GENERATIONS 4
@@ -261,7 +262,8 @@ int kafka_fails(struct kafka_cluster *cluster, const struct kafka_request *reque
 /* While a request is refused, nothing is written; some errors come after it was. */
 static bool is_written(int error)
 {
-    return error == KAFKA_REQUEST_TIMED_OUT || error == KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
+    return error == KAFKA_REQUEST_TIMED_OUT || error == KAFKA_NOT_ENOUGH_REPLICAS_AFTER_APPEND ||
+           error == DUPLICATE_SEQUENCE_NUMBER;
 }
 
 static int produce(struct kafka_cluster *cluster, const struct kafka_request *request, const char *id,
@@ -306,6 +308,9 @@ static int produce(struct kafka_cluster *cluster, const struct kafka_request *re
     int error = is_written(failure) ? KAFKA_NONE : failure;
     if (error == KAFKA_NONE && cluster->batch_limit > 0 && length > cluster->batch_limit)
         error = KAFKA_MESSAGE_TOO_LARGE;
+    if (error == KAFKA_NONE && cluster->refused_error != 0 &&
+        kafka_find_record(batch->at, length, cluster->refused) >= 0)
+        error = cluster->refused_error;
     if (error == KAFKA_NONE && id[0] != 0)
         error =
             kafka_check_transaction(cluster, id, batch->at, length, topic, number, request->version >= 12);
@@ -319,7 +324,8 @@ static int produce(struct kafka_cluster *cluster, const struct kafka_request *re
 }
 
 /* A broker may name the record that it refuses (KIP-467). */
-static void put_bad_record(const unsigned char *bytes, int64_t length, int error, struct kafka_out *answer)
+static void put_bad_record(const struct kafka_cluster *cluster, const unsigned char *bytes, int64_t length,
+                           int error, struct kafka_out *answer)
 {
     struct kafka_in batch = {.at = bytes, .end = bytes + length};
     kafka_get_bytes(&batch, COUNT_AT);
@@ -328,7 +334,8 @@ static void put_bad_record(const unsigned char *bytes, int64_t length, int error
     kafka_put_count(answer, is_named);
     if (!is_named)
         return;
-    kafka_put(answer, (int64_t)world_below((uint64_t)count), 4);
+    int64_t number = cluster->refused_error != 0 ? kafka_find_record(bytes, length, cluster->refused) : -1;
+    kafka_put(answer, number >= 0 ? number : (int64_t)world_below((uint64_t)count), 4);
     kafka_put_text(answer, "the world does not like it");
     kafka_put_tags(answer);
 }
@@ -351,7 +358,7 @@ static void answer_partition(struct kafka_cluster *cluster, struct kafka_request
     if (request->version >= 5)
         kafka_put(answer, 0, 8); /* start of the log */
     if (request->version >= 8) {
-        put_bad_record(bytes, length, error, answer);
+        put_bad_record(cluster, bytes, length, error, answer);
         kafka_put_text(answer, NULL); /* the error's text */
     }
     kafka_put_tags(answer);
