@@ -43,9 +43,6 @@ struct member_state {
 static enum ps_status sink_open(const void *p, void *state, struct ps_port *port, struct ps_err *err)
 {
     struct ps_test_group_member *member = &ps_test_group.members[port->name[1] - '1'];
-    member->open_calls++;
-    if (member->opens_not)
-        return ps_err_set(err, "the port is closed");
     ((struct member_state *)state)->member = member;
     member->port = port;
     member->opens++;
@@ -59,59 +56,45 @@ static void sink_close(const void *p, void *state)
     member->closes++;
 }
 
-static void settle(struct ps_test_group_member *member, struct ps_lease *lease, uint32_t most)
+static void settle(struct ps_test_group_member *member, struct ps_lease *lease)
 {
-    for (uint32_t i = 0; i < lease->count && most > 0; i++) {
+    for (uint32_t i = 0; i < lease->count; i++) {
         if (ps_lease_is_settled(lease, i))
             continue;
         char body = ps_lease_event(lease, i)->body[0];
         snprintf(member->settled + strlen(member->settled), 2, "%c", body);
         snprintf(ps_test_group.settled + strlen(ps_test_group.settled), 2, "%c", body);
         ps_lease_settle(lease, i);
-        most--;
     }
-}
-
-static void say(struct ps_test_group_member *member, bool *flag,
-                void (*call)(struct ps_port *port, const struct ps_err *reason))
-{
-    struct ps_err err = {0};
-    if (!*flag)
-        return;
-    *flag = false;
-    ps_err_set(&err, "the far end has gone");
-    call(member->port, &err);
 }
 
 static enum ps_result sink_work(const void *p, void *state, struct ps_lease **lease, const struct ps_now *at)
 {
     struct ps_test_group_member *member = ((struct member_state *)state)->member;
     member->offers++;
-    if (member->dies_when_offered) {
-        bool dies = true;
-        say(member, &dies, ps_port_failed);
-    }
-    if (member->has_no_room || member->dies_when_offered)
+    if (member->has_no_room)
         return PS_LATER;
-    if (member->rolls_back) {
-        settle(member, *lease, member->partly);
+    if (member->rolls_back)
         return PS_RETRY;
-    }
     if (member->keeps) {
         assert_true(member->kept_count < PS_TEST_MEMBER_KEPT_MAX);
         member->kept[member->kept_count++] = *lease;
         *lease = NULL;
         return PS_TAKEN;
     }
-    settle(member, *lease, UINT32_MAX);
+    settle(member, *lease);
     return PS_DONE;
 }
 
 static uint64_t sink_tick(const void *p, void *state, const struct ps_now *at)
 {
     struct ps_test_group_member *member = ((struct member_state *)state)->member;
-    say(member, &member->fails, ps_port_failed);
-    say(member, &member->is_troubled, ps_port_troubled);
+    struct ps_err err = {0};
+    if (member->fails) {
+        ps_err_set(&err, "the far end has gone");
+        ps_port_failed(member->port, &err);
+    }
+    member->fails = false;
     return PS_NEVER;
 }
 
@@ -126,7 +109,7 @@ static bool sink_recall(const void *p, void *state, struct ps_lease **back, cons
     }
     for (unsigned i = 0; i < member->kept_count; i++) {
         if (i == 0) {
-            settle(member, member->kept[0], UINT32_MAX);
+            settle(member, member->kept[0]);
             ps_port_done(member->port, &member->kept[0]);
             continue;
         }
@@ -148,27 +131,17 @@ static const struct ps_stage_ops sink = {.kind = PS_KIND_SINK,
 
 /* ---- helpers ---- */
 
-void ps_test_group_forget(void)
+void ps_test_group_start(const struct ps_processor_settings *group, unsigned workers)
 {
+    const struct ps_test_small_stages stages = {
+        .source = &source, .interceptor = &chain, .sink = &sink, .group = group};
     ps_log_set_level(PS_LOG_OFF);
     memset(ps_test_group.members, 0, sizeof ps_test_group.members);
     memset(ps_test_group.settled, 0, sizeof ps_test_group.settled);
     ps_test_group.to_make = ps_test_group.made = 0;
     ps_test_group.look_ns = PS_NS_PER_S;
-}
-
-void ps_test_group_begin(const struct ps_processor_settings *group, unsigned workers)
-{
-    const struct ps_test_small_stages stages = {
-        .source = &source, .interceptor = &chain, .sink = &sink, .group = group};
     ps_test_small_agent_start(&ps_test_group.agent, &stages, workers, "1000");
     ps_test_small_agent_settle(&ps_test_group.agent);
-}
-
-void ps_test_group_start(const struct ps_processor_settings *group, unsigned workers)
-{
-    ps_test_group_forget();
-    ps_test_group_begin(group, workers);
 }
 
 void ps_test_group_make(uint32_t rows, unsigned times)
@@ -187,15 +160,10 @@ void ps_test_group_pass_s(unsigned seconds)
 void ps_test_group_deliver_kept(struct ps_test_group_member *member)
 {
     for (unsigned i = 0; i < member->kept_count; i++) {
-        settle(member, member->kept[i], UINT32_MAX);
+        settle(member, member->kept[i]);
         ps_port_done(member->port, &member->kept[i]);
     }
     member->kept_count = 0;
-}
-
-enum ps_metrics_member ps_test_group_member_state(unsigned number)
-{
-    return (enum ps_metrics_member)ps_test_small_agent_nth_sink(&ps_test_group.agent, number)->member_state;
 }
 
 void ps_test_group_stop(void)

@@ -9,10 +9,9 @@
 
 /* The behaviour of a sink, and its records. */
 struct ps_test_group_member {
-    bool opens_not, rolls_back, keeps, has_no_room, fails, is_troubled, dies_when_offered;
-    uint32_t partly; /* events that it settles before it rolls back */
+    bool rolls_back, keeps, has_no_room, fails;
     unsigned recall_calls_left;
-    unsigned open_calls, opens, closes, offers;
+    unsigned opens, closes, offers;
     struct ps_port *port;
     struct ps_lease *kept[PS_TEST_MEMBER_KEPT_MAX];
     unsigned kept_count;
@@ -29,16 +28,11 @@ struct ps_test_group {
 };
 extern struct ps_test_group ps_test_group;
 
-/* Call it before ps_test_group_begin; in between, set how the members start. */
-void ps_test_group_forget(void);
-void ps_test_group_begin(const struct ps_processor_settings *group, unsigned workers);
-/* Calls ps_test_group_forget and ps_test_group_begin. */
 void ps_test_group_start(const struct ps_processor_settings *group, unsigned workers);
 /* Makes `times` batches of `rows` events; the clock does not move. */
 void ps_test_group_make(uint32_t rows, unsigned times);
 void ps_test_group_pass_s(unsigned seconds);
 /* Makes the member deliver the leases that it keeps. */
 void ps_test_group_deliver_kept(struct ps_test_group_member *member);
-enum ps_metrics_member ps_test_group_member_state(unsigned number);
 /* Stops the agent; fails the test when an event is lost, or a sink was opened and not closed. */
 void ps_test_group_stop(void);

@@ -115,69 +115,6 @@ static void test_source(void **state)
     finish(engine, &now);
 }
 
-/* Changing the epoll's events fails: the source is closed, and opened again after 3 s. */
-static void test_watch_fails(void **state)
-{
-    struct ps_err err = {0};
-    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
-    size_t count;
-    struct ps_engine *engine = make_engine(&err);
-    assert_non_null(engine);
-    struct ps_worker *worker = ps_engine_worker(engine, 0);
-    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
-    modify_fails = true;
-    struct ps_runner *runner = NULL;
-    for (unsigned i = 0; i < 1000 && (runner == NULL || runner->status != PS_RUNNER_FAILED); i++) {
-        (void)ps_worker_cycle(worker, &now);
-        runner = &ps_worker_sources(worker, &count)[0]->base;
-    }
-    assert_int_equal(runner->status, PS_RUNNER_FAILED);
-    assert_string_equal(runner->error, "cannot watch the epoll descriptor: Cannot allocate memory");
-    assert_int_equal(runner->port.epoll_fd, -1); /* closed; another descriptor may have its number by now */
-    modify_fails = false;
-    now.mono_ns += 3 * PS_NS_PER_S;
-    (void)ps_worker_cycle(worker, &now);
-    assert_int_equal(runner->status, PS_RUNNER_OPEN);
-    assert_int_equal(flow.sources[0].origins[0].opened, 2);
-    finish(engine, &now);
-}
-
-/* The budget is used up in the middle of `work`: the source looks again soon, but a readable socket does not wake its
- * worker meanwhile, because the worker would spin. */
-static void test_no_memory_and_readable(void **state)
-{
-    struct ps_err err = {0};
-    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
-    static struct ps_block *blocks[8192];
-    struct ps_block_cache hoard;
-    size_t count, taken = 0;
-    struct ps_engine *engine = make_engine(&err);
-    assert_non_null(engine);
-    struct ps_worker *worker = ps_engine_worker(engine, 0);
-    flow.chances.source_idle = flow.chances.oversize = 1000;
-    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
-    (void)ps_worker_cycle(worker, &now);
-    struct ps_source_runner *runner = ps_worker_sources(worker, &count)[0];
-    assert_true(runner->base.watched);
-    ps_block_cache_init(&hoard, ps_engine_depot(engine));
-    while (taken < PS_COUNT_OF(blocks) && (blocks[taken] = ps_block_take(&hoard)) != NULL)
-        taken++;
-    assert_true(taken < PS_COUNT_OF(blocks));
-    flow.chances.source_idle = 0;
-    (void)ps_worker_cycle(worker, &now);
-    assert_non_null(runner->batch);
-    assert_false(runner->base.watched);
-    assert_int_equal(ps_worker_deadline_ns(worker), now.mono_ns + 10 * PS_NS_PER_MS);
-    while (taken > 0)
-        ps_block_drop(&hoard, blocks[--taken]);
-    ps_block_cache_fini(&hoard);
-    flow.chances.source_idle = 1000;
-    now.mono_ns += 10 * PS_NS_PER_MS;
-    (void)ps_worker_cycle(worker, &now);
-    assert_true(runner->base.watched);
-    finish(engine, &now);
-}
-
 /* The number of the `open` of an interceptor or a selector that fails (1 = the next); 0 = none. */
 static unsigned open_fails;
 static int links_open; /* opened and not closed */
@@ -240,86 +177,12 @@ static void test_chain(void **state)
     }
 }
 
-/* A readable socket of the source wakes the worker while the source reads, and only then. */
-static void test_watch(void **state)
-{
-    struct ps_err err = {0};
-    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
-    struct epoll_event event = {.events = EPOLLIN}, seen;
-    int ends[2];
-    size_t count;
-    struct ps_engine *engine = make_engine(&err);
-    assert_non_null(engine);
-    struct ps_worker *worker = ps_engine_worker(engine, 0);
-    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
-    (void)ps_worker_cycle(worker, &now);
-    struct ps_source_runner *runner = ps_worker_sources(worker, &count)[0];
-    assert_int_equal(runner->base.status, PS_RUNNER_OPEN);
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(write(ends[1], "x", 1), 1);
-    assert_int_equal(epoll_ctl(runner->base.port.epoll_fd, EPOLL_CTL_ADD, ends[0], &event), 0);
-    assert_true(runner->base.watched);
-    assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 1);
-    ps_source_runner_pause(runner, true, &now);
-    assert_false(runner->base.watched);
-    assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 0);
-    finish(engine, &now);
-    close(ends[0]);
-    close(ends[1]);
-}
-
-/* A full channel: a client that keeps sending costs no cycles until there is room. */
-static void test_watch_of_a_full_channel(void **state)
-{
-    struct ps_err err = {0};
-    struct ps_now now = {.mono_ns = 1000 * PS_NS_PER_S, .wall_ms = 1700000000000};
-    struct epoll_event event = {.events = EPOLLIN}, seen;
-    int ends[2];
-    size_t count;
-    struct ps_engine *engine = make_engine(&err);
-    assert_non_null(engine);
-    struct ps_worker *worker = ps_engine_worker(engine, 0);
-    flow.sinks[0].dead = true; /* takes a few leases, and settles none */
-    (void)ps_engine_order(engine, PS_PHASE_RUN, plan, NULL);
-    (void)ps_worker_cycle(worker, &now);
-    struct ps_source_runner *runner = ps_worker_sources(worker, &count)[0];
-    assert_int_equal(pipe(ends), 0);
-    assert_int_equal(write(ends[1], "x", 1), 1);
-    assert_int_equal(epoll_ctl(runner->base.port.epoll_fd, EPOLL_CTL_ADD, ends[0], &event), 0);
-    for (unsigned i = 0; !runner->waiting; i++) {
-        assert_true(i < 100000);
-        (void)ps_worker_cycle(worker, &now);
-    }
-    for (unsigned i = 0; i < 3; i++) {
-        (void)ps_worker_cycle(worker, &now);
-        assert_true(runner->waiting);
-        assert_false(runner->base.watched);
-        assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 0);
-        assert_true(runner->base.deadline_ns > now.mono_ns + PS_NS_PER_S); /* it waits to be woken */
-        now.mono_ns += PS_NS_PER_MS;
-    }
-    flow.sinks[0].dead = false;
-    for (unsigned i = 0; !runner->base.watched; i++) {
-        assert_true(i < 100000);
-        now.mono_ns += PS_NS_PER_MS;
-        (void)ps_worker_cycle(worker, &now);
-    }
-    assert_int_equal(epoll_wait(ps_worker_epoll_fd(worker), &seen, 1, 0), 1);
-    finish(engine, &now);
-    close(ends[0]);
-    close(ends[1]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_source, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_memory_and_readable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_chain, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_watch_of_a_full_channel, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_watch_fails, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

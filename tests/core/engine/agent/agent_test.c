@@ -141,45 +141,6 @@ static void test_metrics_answer_while_components_open(void **state)
     flow_fini(&flow);
 }
 
-/* ---- a sink that is open, and waits for what it started ---- */
-
-static bool waits_for_child; /* atomic */
-
-static bool child_starts(const void *plan, char *text, size_t room)
-{
-    snprintf(text, room, "its child starts");
-    return __atomic_load_n(&waits_for_child, __ATOMIC_RELAXED);
-}
-
-/* The metrics show a sink as not open until the child that it started works. */
-static void test_metrics_of_a_sink_that_waits_for_what_it_started(void **state)
-{
-    struct ps_stage_ops waiting = flow_sink_stage;
-    struct ps_err err = {0};
-    struct ps_agent_account account;
-    struct flow flow = {.total = 1, .source_count = 1, .channel_count = 1, .sink_count = 1};
-    waiting.opening = child_starts;
-    flow_init(&flow);
-    __atomic_store_n(&waits_for_child, true, __ATOMIC_RELAXED);
-    struct ps_agent_spec *spec = flow_spec(&flow);
-    spec->sinks[0].stage.ops = &waiting;
-    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
-    if (agent == NULL)
-        fail_msg("%s", err.text);
-    struct sight sight = wait_for(agent, PS_METRICS_OPENING);
-    while (sight.error[0] == '\0') /* the stage itself is not open yet */
-        sight = wait_for(agent, PS_METRICS_OPENING);
-    assert_string_equal(sight.error, "its child starts");
-    __atomic_store_n(&waits_for_child, false, __ATOMIC_RELAXED);
-    sight = wait_for(agent, PS_METRICS_OPEN);
-    assert_string_equal(sight.error, "");
-    ps_agent_stop(agent, 20000, NULL, NULL, &account);
-    assert_int_equal(account.undelivered, 0);
-    flow_fini(&flow);
-}
-
-/* ---- accounts and time limits of a reload ---- */
-
 static unsigned accepted_of(struct ps_agent *agent)
 {
     struct ps_agent_account account;
@@ -196,15 +157,6 @@ static void await_made(struct flow *flow)
     }
 }
 
-static void await_source(struct ps_agent *agent, enum ps_metrics_state wanted)
-{
-    uint64_t until_ns = ps_test_patience_end_ns();
-    while (look(agent).source != wanted) {
-        assert_true(ps_test_patient_ns() < until_ns);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-    }
-}
-
 /* Starts an agent of the flow whose source is `stage`. */
 static struct ps_agent *start_with_source(struct flow *flow, const struct ps_stage_ops *stage)
 {
@@ -215,99 +167,6 @@ static struct ps_agent *start_with_source(struct flow *flow, const struct ps_sta
     if (agent == NULL)
         fail_msg("%s", err.text);
     return agent;
-}
-
-static bool source_fails, source_halts; /* atomic */
-
-static struct ps_port *failing_port;
-
-static enum ps_status failing_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err)
-{
-    failing_port = port;
-    return flow_source_stream.open(plan, state, port, err);
-}
-
-static enum ps_result failing_work(const void *plan, void *state, struct ps_batch *batch,
-                                   const struct ps_now *now)
-{
-    if (__atomic_exchange_n(&source_fails, false, __ATOMIC_RELAXED)) {
-        struct ps_err err = {0};
-        ps_err_set(&err, "no far end");
-        ps_port_failed(failing_port, &err);
-        return PS_IDLE;
-    }
-    if (__atomic_exchange_n(&source_halts, false, __ATOMIC_RELAXED))
-        ps_port_halted(failing_port, "a file has changed");
-    return flow_source_stream.source->work(plan, state, batch, now);
-}
-
-/* A source that is closed for a while after a failure, and that the next plan takes over, is counted once. */
-static void test_account_of_a_failed_source(void **state)
-{
-    struct ps_err err = {0};
-    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
-    struct ps_source_ops source = *flow_source_stream.source;
-    struct ps_stage_ops stage = flow_source_stream;
-    source.work = failing_work;
-    stage.source = &source;
-    stage.open = failing_open;
-    flow.options.workers = 1;
-    flow_init(&flow);
-    struct ps_agent *agent = start_with_source(&flow, &stage);
-    await_made(&flow);
-    __atomic_store_n(&source_fails, true, __ATOMIC_RELAXED);
-    await_source(agent, PS_METRICS_OPENING);
-    struct ps_agent_spec *spec = flow_spec(&flow);
-    spec->sources[0].stage.ops = &stage;
-    assert_int_equal(ps_test_agent_reload(agent, spec, &machine, &err), PS_OK);
-    assert_int_equal(accepted_of(agent), 100);
-    flow_fini(&flow);
-}
-
-/* A source that halts stays open, and is shown as halted until it is opened again. */
-static void test_source_that_halts(void **state)
-{
-    struct ps_err err = {0};
-    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
-    struct ps_source_ops source = *flow_source_stream.source;
-    struct ps_stage_ops stage = flow_source_stream;
-    source.work = failing_work;
-    stage.source = &source;
-    stage.open = failing_open;
-    flow.options.workers = 1;
-    flow_init(&flow);
-    __atomic_store_n(&source_halts, true, __ATOMIC_RELAXED);
-    struct ps_agent *agent = start_with_source(&flow, &stage);
-    await_source(agent, PS_METRICS_HALTED);
-    await_made(&flow);
-    struct ps_agent_spec *spec = flow_spec(&flow);
-    spec->sources[0].stage.ops = &stage;
-    spec->sources[0].stage.fingerprint = "another";
-    assert_int_equal(ps_test_agent_reload(agent, spec, &machine, &err), PS_OK);
-    await_source(agent, PS_METRICS_OPEN);
-    assert_int_equal(accepted_of(agent), 100);
-    flow_fini(&flow);
-}
-
-/* Every channel stays and keeps the events that its sink does not deliver, so the reload need not wait as long as a stop
- * would. */
-static void test_reload_does_not_wait_as_long_as_a_stop(void **state)
-{
-    struct ps_err err = {0};
-    struct flow flow = {.total = 100, .source_count = 1, .channel_count = 1, .sink_count = 1};
-    flow.options =
-        (struct ps_agent_options){.workers = 1, .drain_timeout_ms = 3600000, .reload_timeout_ms = 10};
-    flow_init(&flow);
-    __atomic_store_n(&flow.sinks[0].dead, true, __ATOMIC_RELAXED);
-    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
-    if (agent == NULL)
-        fail_msg("%s", err.text);
-    await_made(&flow);
-    assert_int_equal(ps_test_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_OK);
-    __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
-    assert_int_equal(accepted_of(agent), 100);
-    flow_verify(&flow, FLOW_EXACTLY_ONCE);
-    flow_fini(&flow);
 }
 
 /* ---- a source in the middle of its turn when the orders come ---- */
@@ -373,29 +232,6 @@ static void test_put_after_the_sink_paused(void **state)
     __atomic_store_n(&flow.sinks[0].dead, false, __ATOMIC_RELAXED);
     assert_int_equal(accepted_of(agent), 1);
     flow_verify(&flow, FLOW_EXACTLY_ONCE);
-    flow_fini(&flow);
-}
-
-/* A channel that no sink empties is removed only when it is empty: the reload does not wait for it. */
-static void test_reload_removes_a_channel_without_a_sink(void **state)
-{
-    struct ps_err err = {0};
-    struct flow flow = {.total = 20, .source_count = 1, .channel_count = 2, .sink_count = 1};
-    flow.options = (struct ps_agent_options){.workers = 1, .drain_timeout_ms = 1, .reload_timeout_ms = 1000};
-    flow_init(&flow);
-    struct ps_agent *agent = ps_agent_start(flow_spec(&flow), &machine, &err);
-    if (agent == NULL)
-        fail_msg("%s", err.text);
-    await_made(&flow);
-    flow.names[1]++;
-    assert_int_equal(ps_test_agent_reload(agent, flow_spec(&flow), &machine, &err), PS_FAIL);
-    assert_non_null(strstr(
-        err.text, "channel c1 is removed or gets another type, and 20 events in it are not delivered"));
-    flow.names[1]--;
-    struct ps_agent_account account;
-    ps_agent_stop(agent, 1, NULL, NULL, &account);
-    assert_int_equal(account.accepted, 20);
-    assert_int_equal(account.undelivered, 20);
     flow_fini(&flow);
 }
 
@@ -472,53 +308,6 @@ static void test_control_goes_on_while_a_channel_ends(void **state)
     flow_fini(&flow);
 }
 
-static bool never_drains(const void *plan, void *state, const struct ps_now *now)
-{
-    return false;
-}
-
-/* Stops an agent with two sources of which one (2: none) never ends. Returns whether the stop was clean. */
-static bool is_clean_stop(enum flow_kind kind, unsigned waiting)
-{
-    struct ps_err err = {0};
-    struct flow flow = {.total = 20, .source_count = 2, .channel_count = 1, .sink_count = 1};
-    const struct ps_stage_ops *usual = kind == FLOW_POSITION ? &flow_source_position : &flow_source_stream;
-    struct ps_source_ops source = *usual->source;
-    struct ps_stage_ops stage = *usual;
-    source.drain = never_drains;
-    stage.source = &source;
-    flow.sources[0].kind = flow.sources[1].kind = kind;
-    flow.options.workers = 1;
-    flow_init(&flow);
-    struct ps_agent_spec *spec = flow_spec(&flow);
-    if (waiting < 2)
-        spec->sources[waiting].stage.ops = &stage;
-    struct ps_agent *agent = ps_agent_start(spec, &machine, &err);
-    if (agent == NULL)
-        fail_msg("%s", err.text);
-    await_made(&flow);
-    struct ps_agent_account account;
-    ps_agent_stop(agent, waiting < 2 ? 100 : 60000, NULL, NULL, &account);
-    flow_fini(&flow);
-    return account.drained && account.undelivered == 0;
-}
-
-/* One source has not answered all its clients when the time of a stop is over, and nothing is lost: the stop was not clean,
- * whichever of the sources it is. */
-static void test_stop_with_one_source_that_waits(void **state)
-{
-    for (unsigned waiting = 0; waiting < 3; waiting++)
-        assert_true(is_clean_stop(FLOW_STREAM, waiting) == (waiting == 2));
-}
-
-/* A source with positions has not ended when the time of a stop is over: it has no clients, and reads again what was not
- * delivered, so the stop is clean. */
-static void test_stop_with_one_source_that_reads_again(void **state)
-{
-    for (unsigned waiting = 0; waiting < 3; waiting++)
-        assert_true(is_clean_stop(FLOW_POSITION, waiting));
-}
-
 /* ---- a worker that stands still ---- */
 
 static bool hangs; /* the next call of `work` waits; atomic */
@@ -580,15 +369,8 @@ int main(void)
     ps_log_set_level(PS_LOG_OFF);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_metrics_answer_while_components_open),
-        cmocka_unit_test(test_metrics_of_a_sink_that_waits_for_what_it_started),
-        cmocka_unit_test(test_account_of_a_failed_source),
-        cmocka_unit_test(test_source_that_halts),
-        cmocka_unit_test(test_reload_does_not_wait_as_long_as_a_stop),
         cmocka_unit_test(test_put_after_the_sink_paused),
-        cmocka_unit_test(test_reload_removes_a_channel_without_a_sink),
         cmocka_unit_test(test_control_goes_on_while_a_channel_ends),
-        cmocka_unit_test(test_stop_with_one_source_that_waits),
-        cmocka_unit_test(test_stop_with_one_source_that_reads_again),
         cmocka_unit_test(test_each_worker_may_stand_still),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

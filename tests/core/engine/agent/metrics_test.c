@@ -306,76 +306,13 @@ static void test_each_component_once(void **state)
     }
 }
 
-/* ---- batches of a source ---- */
-
-static void see_batches(void *argument, const struct ps_metrics_component *component)
-{
-    uint64_t *sum = argument;
-    if (component->kind == PS_KIND_SOURCE)
-        *sum = component->batch_events->sum;
-}
-
-/* The sizes of batches are those of all instances of a source. */
-static void test_batches_of_all_instances(void **state)
-{
-    struct flow flow = made();
-    flow.sources[0].instances = 3;
-    flow.options.workers = 3;
-    flow_init(&flow);
-    start(&flow, flow_spec(&flow));
-    const struct ps_metrics_source source = ps_agent_metrics(gate.agent);
-    uint64_t sum = 0, until_ns = ps_test_patience_end_ns();
-    while (sum < 3 * flow.total) {
-        assert_true(ps_test_patient_ns() < until_ns);
-        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-        source.visit(source.argument, &(struct ps_metrics_visitor){.argument = &sum,
-                                                                   .process = see_process,
-                                                                   .component = see_batches,
-                                                                   .worker = see_worker});
-    }
-    assert_int_equal(sum, 3 * flow.total);
-    stop(&flow);
-}
-
-static void pass_over(void *argument, const struct ps_metrics_component *component)
-{
-}
-
-static void see_idle(void *argument, const struct ps_metrics_worker *worker)
-{
-    *(uint64_t *)argument = worker->idle_ns;
-}
-
-/* The wall clock was an hour ahead, or a year behind, when the agent started, and was set since: idle times do not show it. */
-static void test_idle_after_a_step_of_the_clock(void **state)
-{
-    static const int64_t behind_ms[] = {-3600000, 365LL * 86400000};
-    for (size_t i = 0; i < 2; i++) {
-        struct flow flow = made();
-        flow_init(&flow);
-        uint64_t idle_ns = 0, began_ns = ps_clock_now().mono_ns;
-        start(&flow, flow_spec(&flow));
-        gate.agent->start_ms -= behind_ms[i];
-        const struct ps_metrics_source source = ps_agent_metrics(gate.agent);
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
-        source.visit(source.argument, &(struct ps_metrics_visitor){.argument = &idle_ns,
-                                                                   .process = see_process,
-                                                                   .component = pass_over,
-                                                                   .worker = see_idle});
-        assert_in_range(idle_ns, 1, ps_clock_now().mono_ns - began_ns);
-        stop(&flow);
-    }
-}
-
 int main(void)
 {
     ps_log_set_level(PS_LOG_OFF);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_stuck_sink),
-                                       cmocka_unit_test(test_stuck_interceptor),
-                                       cmocka_unit_test(test_parked_worker),
-                                       cmocka_unit_test(test_reload),
-                                       cmocka_unit_test(test_each_component_once),
-                                       cmocka_unit_test(test_batches_of_all_instances),
-                                       cmocka_unit_test(test_idle_after_a_step_of_the_clock)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stuck_sink),          cmocka_unit_test(test_stuck_interceptor),
+        cmocka_unit_test(test_parked_worker),       cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_each_component_once),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
