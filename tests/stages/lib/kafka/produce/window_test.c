@@ -206,61 +206,10 @@ static void test_drawn(void **state)
     assert_true(pops > 500);
 }
 
-/* A wave ends at exactly its bytes, and at exactly its time. */
-static void test_boundaries(void **state)
-{
-    start();
-    add(LINGER_NS, PS_KAFKA_WAVE_BYTES - 1);
-    assert_int_equal(window.wave, 1);
-    add(LINGER_NS, 1);
-    assert_int_equal(window.wave, 1);
-    add(LINGER_NS, 1);
-    assert_int_equal(window.wave, 2);
-    model.now_ns += LINGER_NS - 1;
-    add(LINGER_NS, 1);
-    assert_int_equal(window.wave, 2);
-    model.now_ns += 1;
-    add(LINGER_NS, 1);
-    assert_int_equal(window.wave, 3);
-    assert_same();
-}
-
-/* To brokers that are near, at most three waves are in flight; far ones get what the operator allows, which is at least a
- * wave. */
-static void test_waves_max(void **state)
-{
-    static const uint64_t given[] = {0, 1, PS_KAFKA_WAVE_BYTES, 3 * PS_KAFKA_WAVE_BYTES - 1,
-                                     64 * PS_KAFKA_WAVE_BYTES};
-    static const uint64_t near[] = {1, 1, 1, 2, 3}, far[] = {1, 1, 1, 2, 64};
-    for (size_t i = 0; i < PS_COUNT_OF(given); i++) {
-        memset(&window, 0, sizeof window);
-        ps_kafka_window_init(&window, given[i]);
-        assert_int_equal(ps_kafka_window_waves_max(&window), near[i]);
-        window.far = true;
-        assert_int_equal(ps_kafka_window_waves_max(&window), far[i]);
-    }
-}
-
-/* If the clock went back, the lease was held for no time. */
-static void test_clock(void **state)
-{
-    uint64_t held_ns = 77;
-    start();
-    add(0, 1);
-    for (uint32_t i = 0; i < EVENTS; i++)
-        ps_lease_settle(&at(0)->lease, i);
-    ps_held_note_settled(&window.held, &at(0)->lease);
-    assert_ptr_equal(ps_kafka_window_pop_settled(&window, model.now_ns - 5, &held_ns), &at(0)->lease);
-    assert_int_equal(held_ns, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_drawn),
-        cmocka_unit_test(test_boundaries),
-        cmocka_unit_test(test_waves_max),
-        cmocka_unit_test(test_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
