@@ -32,19 +32,28 @@ struct kind {
     const char *name, *format, *keys; /* keys: %u is the port */
     const char *line;
     bool datagrams;
+    bool mixed; /* each message has another priority and host than the one before it, of 8 and 64 */
 };
 
 #define RFC5424 "<134>1 2026-11-20T09:00:00.123Z web-01 app 812 - - "
 #define RFC3164 "<134>Nov 20 09:00:00 web-01 app[812]: "
 
 static const struct kind kinds[] = {
-    {"single", "rfc3164", "syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\n", RFC3164, false},
-    {"single", "rfc5424", "syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\n", RFC5424, false},
+    {"single", "rfc3164", "syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\n", RFC3164, false,
+     false},
+    {"single", "rfc5424", "syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\n", RFC5424, false,
+     false},
+    {"single", "rfc3164 keepFields=all",
+     "syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\na.sources.s.keepFields = all\n",
+     RFC3164, false, false},
+    {"single", "rfc3164 mixed", "syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\n", RFC3164,
+     false, true},
     {"multi", "rfc3164", "multiport_syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.ports = %u\n",
-     RFC3164, false},
+     RFC3164, false, false},
     {"multi", "rfc5424", "multiport_syslogtcp\na.sources.s.host = 127.0.0.1\na.sources.s.ports = %u\n",
-     RFC5424, false},
-    {"udp", "rfc3164", "syslogudp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\n", RFC3164, true},
+     RFC5424, false, false},
+    {"udp", "rfc3164", "syslogudp\na.sources.s.host = 127.0.0.1\na.sources.s.port = %u\n", RFC3164, true,
+     false},
 };
 
 static const char agent_text[] =
@@ -61,6 +70,11 @@ static void fill(const struct kind *kind, char *chunk)
         char *event = chunk + i * EVENT_BYTES;
         memset(event, 'x', EVENT_BYTES);
         memcpy(event, kind->line, strlen(kind->line));
+        if (kind->mixed) {
+            event[3] = (char)('0' + i % 8);
+            memcpy((char *)memchr(event, '-', EVENT_BYTES) + 1,
+                   (char[]){(char)('0' + i * 7 % 64 / 10), (char)('0' + i * 7 % 64 % 10)}, 2);
+        }
         event[EVENT_BYTES - 1] = kind->datagrams ? 'x' : '\n';
     }
 }
