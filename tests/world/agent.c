@@ -6,8 +6,10 @@
 #include "tests/world/disk.h"
 #include "tests/world/ledger.h"
 #include "tests/world/peers/hadoop/cluster.h"
+#include "tests/world/peers/hbase/cluster.h"
 #include "tests/world/peers/hive/metastore.h"
 #include "tests/world/peers/kafka/cluster.h"
+#include "tests/world/peers/kudu/cluster.h"
 #include "tests/world/peers/peers.h"
 #include "tests/world/peers/rpc/rpc.h"
 #include "tests/world/plan.h"
@@ -142,6 +144,16 @@ static void make_sink_peer(const struct drawn_agent *agent, unsigned place)
     case SINK_THRIFT:
         rpc_server_add(port, far_end, rpc_thrift_take);
         break;
+    case SINK_ELASTIC:
+    case SINK_SOLR:
+        store_server_add(port, far_end, agent->sinks[place] == SINK_SOLR);
+        break;
+    case SINK_HBASE:
+        hbase_add_drawn(far_end);
+        break;
+    case SINK_KUDU:
+        kudu_add_drawn(far_end);
+        break;
     default:
         break;
     }
@@ -251,6 +263,21 @@ static void draw_exactly_once(struct drawn_agent *agent)
     agent->sinks[0] = SINK_KAFKA;
 }
 
+/* Puts stores in the place of some sinks. The draws are from a stream of their own: agents without a store are as if there were none. */
+static void draw_stores(struct drawn_agent *agent)
+{
+    uint64_t stream = world->random * UINT64_C(0x9e3779b97f4a7c15);
+    for (unsigned place = 0; place < 2; place++) {
+        unsigned draw = (unsigned)(stream >> (32 + 12 * place)) & 0xfff;
+        bool may = agent->sinks[place] != SINK_HDFS && agent->sinks[place] != SINK_HIVE &&
+                   is_far(agent->sinks[place]) && !agent->exactly_once && agent->sinks[place] != SINK_KAFKA;
+        if (may && draw % 3 == 0)
+            agent->sinks[place] = (enum agent_sink)(SINK_ELASTIC + draw / 3 % 4);
+    }
+    if (agent->sinks[0] == agent->sinks[1] && agent->sinks[0] >= SINK_HBASE && agent->sinks[0] <= SINK_KUDU)
+        agent->sinks[1] = SINK_FILE_ROLL; /* they would have one table */
+}
+
 static void draw_components(struct drawn_agent *agent)
 {
     agent->shape = world_below(2) == 0 ? SHAPE_PLAIN : (enum agent_shape)world_below(SHAPES);
@@ -280,6 +307,7 @@ static void draw_components(struct drawn_agent *agent)
             draw_exactly_once(agent);
         }
     }
+    draw_stores(agent);
     if (agent->shape != SHAPE_TIER)
         return;
     agent->sinks[0] = world_below(2) == 0 ? SINK_AVRO : SINK_THRIFT;

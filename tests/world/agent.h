@@ -24,8 +24,12 @@ enum agent_sink {
     SINK_KAFKA,
     SINK_AVRO,
     SINK_THRIFT,
-    SINK_HDFS, /* drawn in the place of some of file_roll */
-    SINK_HIVE, /* .. and of some of hdfs */
+    SINK_HDFS,    /* drawn in the place of some of file_roll */
+    SINK_HIVE,    /* .. and of some of hdfs */
+    SINK_ELASTIC, /* stores, in the place of some of any */
+    SINK_SOLR,
+    SINK_HBASE,
+    SINK_KUDU,
     SINK_NULL,
     SINK_LOGGER,
     SINKS
@@ -102,6 +106,9 @@ void agent_redraw(struct drawn_agent *agent);
 void agent_write(struct drawn_agent *agent);
 /* Returns whether a sink of this kind sends to a far end. */
 bool agent_has_sink(const struct drawn_agent *agent, enum agent_sink sink);
+bool agent_has_store(const struct drawn_agent *agent);
+/* Returns whether the store of the place has each event once: the source gives identities, and nothing else sends them. */
+bool agent_stores_once(const struct drawn_agent *agent, unsigned place);
 extern const char *const agent_sources[SOURCES], *const agent_channels[CHANNELS], *const agent_sinks[SINKS];
 
 #define AGENT_SOURCE_PORT 4141 /* and the one behind it */

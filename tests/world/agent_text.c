@@ -9,8 +9,8 @@ const char *const agent_sources[SOURCES] = {"taildir",   "spooldir", "netcat",  
                                             "avro",      "thrift",   "syslogtcp", "multiport_syslogtcp",
                                             "syslogudp", "kafka"};
 const char *const agent_channels[CHANNELS] = {"memory", "jdbc", "file", "SPILLABLEMEMORY"};
-const char *const agent_sinks[SINKS] = {"file_roll", "http", "kafka", "avro",  "thrift",
-                                        "hdfs",      "hive", "null",  "logger"};
+const char *const agent_sinks[SINKS] = {"file_roll",     "http", "kafka",  "avro", "thrift", "hdfs",  "hive",
+                                        "elasticsearch", "solr", "hbase2", "kudu", "null",   "logger"};
 
 #define BROKERS "kafka1:9092,kafka2:9092,kafka3:9092"
 
@@ -40,6 +40,25 @@ bool agent_has_sink(const struct drawn_agent *agent, enum agent_sink sink)
 {
     return (agent->shape != SHAPE_TIER && agent->sinks[0] == sink) ||
            (agent->shape != SHAPE_PLAIN && agent->sinks[1] == sink);
+}
+
+static bool is_store(enum agent_sink sink)
+{
+    return sink >= SINK_ELASTIC && sink <= SINK_KUDU;
+}
+
+bool agent_has_store(const struct drawn_agent *agent)
+{
+    return (agent->shape != SHAPE_TIER && is_store(agent->sinks[0])) ||
+           (agent->shape != SHAPE_PLAIN && is_store(agent->sinks[1]));
+}
+
+bool agent_stores_once(const struct drawn_agent *agent, unsigned place)
+{
+    bool alone = agent->shape == SHAPE_PLAIN || agent->shape >= SHAPE_REPLICATE;
+    return alone && agent->shape != SHAPE_TIER && !agent->kafka_channel && is_store(agent->sinks[place]) &&
+           (place == 0 || agent->shape != SHAPE_PLAIN) && agent->source <= SOURCE_SPOOLDIR &&
+           agent->channels[place] == CHANNEL_MEMORY;
 }
 
 /* No batch is above what the channels of this file take at once; sometimes they hold hardly any events, so that all that comes waits for room. */
@@ -405,6 +424,41 @@ static void put_hive(struct drawn_agent *agent, const char *name, unsigned place
         one_of(2000, 10000, 30000), name, one_of(0, 1000, 10000), name, one_of(10, 100, 240));
 }
 
+/* Their documents and rows have the body alone, so that the referee reads it. */
+static void put_store(struct drawn_agent *agent, const char *name, enum agent_sink sink, int port)
+{
+    put(agent, "a.sinks.%s.batchSize = %u\n", name, draw_batch());
+    if (flip())
+        put(agent, "a.sinks.%s.penstock.requests = %u\n", name, one_of(1, 2, 8));
+    if (sink == SINK_ELASTIC)
+        put(agent,
+            "a.sinks.%s.hostNames = localhost:%d\na.sinks.%s.indexNameBuilder = SimpleIndexNameBuilder\n"
+            "a.sinks.%s.penstock.request.timeout = %u\n",
+            name, port, name, name, one_of(1000, 5000, 20000));
+    else if (sink == SINK_SOLR)
+        put(agent,
+            "a.sinks.%s.url = http://localhost:%d/solr/c\na.sinks.%s.overwrite = %s\n"
+            "a.sinks.%s.requestTimeout = %u\n",
+            name, port, name, flip() ? "true" : "false", name, one_of(1000, 5000, 20000));
+    else if (sink == SINK_HBASE)
+        put(agent,
+            "a.sinks.%s.table = t\na.sinks.%s.columnFamily = f\na.sinks.%s.zookeeperQuorum = zk1:2181\n"
+            "a.sinks.%s.serializer = org.apache.flume.sink.hbase2.SimpleHBase2EventSerializer\n"
+            "a.sinks.%s.serializer.rowPrefix = x\na.sinks.%s.serializer.suffix = uuid\n"
+            "a.sinks.%s.serializer.payloadColumn = p\na.sinks.%s.coalesceIncrements = %s\n",
+            name, name, name, name, name, name, name, name, flip() ? "true" : "false");
+    else
+        put(agent,
+            "a.sinks.%s.masterAddresses = km1,km2,km3\na.sinks.%s.tableName = t\n"
+            "a.sinks.%s.producer = RegexpKuduOperationsProducer\na.sinks.%s.producer.pattern = "
+            "(?<line>.+)\n"
+            "a.sinks.%s.producer.operation = %s\na.sinks.%s.producer.missingColumnPolicy = IGNORE\n"
+            "a.sinks.%s.producer.penstock.keyColumn = id\na.sinks.%s.penstock.ids = identity\n"
+            "a.sinks.%s.timeoutMillis = %u\na.sinks.%s.penstock.write.bytes = %u\n",
+            name, name, name, name, name, flip() ? "insert" : "upsert", name, name, name, name,
+            one_of(1000, 5000, 30000), name, one_of(300, 5000, 1 << 20));
+}
+
 static void put_sink(struct drawn_agent *agent, const char *name, const char *channel, enum agent_sink sink,
                      unsigned place)
 {
@@ -453,6 +507,12 @@ static void put_sink(struct drawn_agent *agent, const char *name, const char *ch
         break;
     case SINK_HIVE:
         put_hive(agent, name, place);
+        break;
+    case SINK_ELASTIC:
+    case SINK_SOLR:
+    case SINK_HBASE:
+    case SINK_KUDU:
+        put_store(agent, name, sink, port);
         break;
     case SINK_NULL:
         put(agent, "a.sinks.%s.batchSize = %u\n", name, batch_max);

@@ -199,13 +199,20 @@ uint32_t ledger_lost(void)
     return lost;
 }
 
-uint32_t ledger_doubled(void)
+uint32_t ledger_doubled_at(unsigned far_end)
 {
     const struct ledger *ledger = world->ledger;
     uint32_t doubled = 0;
     for (uint32_t i = 0; i < ledger->count; i++)
-        for (unsigned j = 0; j < LEDGER_FAR_ENDS; j++)
-            doubled += ledger->arrived[j][i] > 1 + ledger->repeated[i];
+        doubled += ledger->arrived[far_end][i] > 1 + ledger->repeated[i];
+    return doubled;
+}
+
+uint32_t ledger_doubled(void)
+{
+    uint32_t doubled = 0;
+    for (unsigned i = 0; i < LEDGER_FAR_ENDS; i++)
+        doubled += ledger_doubled_at(i);
     return doubled;
 }
 

@@ -114,3 +114,4 @@ bool ledger_is_lost(uint32_t number);
 uint32_t ledger_lost(void);
 /* Returns how many arrived more often than their senders account for. */
 uint32_t ledger_doubled(void);
+uint32_t ledger_doubled_at(unsigned far_end);

@@ -273,6 +273,8 @@ static void check_counts(struct run *run)
     const struct world_life *life = world->facts;
     if (!is_undisturbed(life) || !counts_are_plain(&run->agent))
         return;
+    if (agent_has_store(&run->agent) && was_disturbed(run))
+        return; /* what it has is delivered again, and does not arrive */
     if (agent_has_sink(&run->agent, SINK_HDFS) && was_disturbed(run))
         return; /* it may have got what a life before had under way, by the recovery of a lease */
     const struct ledger *ledger = world->ledger;
@@ -734,6 +736,7 @@ void referee_run_ended(struct run *run)
     has_no_order |= run->agent.workers > 1;                 /* the order is that of one worker */
     has_no_order |= run->agent.kafka_channel;               /* .. and of one partition */
     has_no_order |= agent_has_sink(&run->agent, SINK_HIVE); /* rows of a table have none */
+    has_no_order |= agent_has_store(&run->agent);
     bool to_kafka = run->agent.sinks[0] == SINK_KAFKA || run->agent.sinks[1] == SINK_KAFKA;
     bool spills = run->agent.channels[0] == CHANNEL_SPILLABLE || run->agent.channels[1] == CHANNEL_SPILLABLE;
     has_no_order |= spills && run->killed > 0; /* what memory had is gone, and its clients send it again */
@@ -744,6 +747,12 @@ void referee_run_ended(struct run *run)
         run->agent.source == SOURCE_TAILDIR && run->failed_calls > 0; /* with their originals */
     if (run->agent.exactly_once && !finds_copies_late && ledger_doubled() > 0)
         violated(run, "%u events came twice with exactly once", ledger_doubled());
+    bool lacks_ids = strstr(world->output, "events of new files have no identities") != NULL ||
+                     strstr(world->output, ".identities cannot be written") != NULL; /* a disk failed */
+    for (unsigned place = 0; place < 2 && !lacks_ids; place++)
+        if (agent_stores_once(&run->agent, place) && ledger_doubled_at(run->agent.far_ends[place]) > 0)
+            violated(run, "%u events came twice into a store with ids",
+                     ledger_doubled_at(run->agent.far_ends[place]));
     check_doubled(run);
 }
 

@@ -196,7 +196,8 @@ static void play(struct run *run, uint64_t seed, const char *only)
     ledger_begin();
     net_begin();
     agent_draw(&run->agent);
-    if (agent_has_sink(&run->agent, SINK_HDFS) || agent_has_sink(&run->agent, SINK_HIVE))
+    if (agent_has_sink(&run->agent, SINK_HDFS) || agent_has_sink(&run->agent, SINK_HIVE) ||
+        agent_has_sink(&run->agent, SINK_HBASE) || agent_has_sink(&run->agent, SINK_KUDU))
         world->long_parks =
             false; /* a file that failed, or a transaction that fills, rests a second, which looks like a park without a deadline */
     if (strstr(run->agent.name, only) == NULL)

@@ -76,6 +76,11 @@ static int store_one(struct elastic_store *store, const char *action, const char
         store->keys[store->count++] = key;
     }
     const char *index = member(action, "\"_index\":\"", &index_length);
+    if (store->member != NULL) {
+        const char *body = member(document, store->member, &length);
+        ledger_arrived(body, length);
+        return 201;
+    }
     int bytes = snprintf(text, sizeof text, "%.*s %.*s", (int)index_length, index, (int)length, document);
     ledger_arrived(text, (size_t)bytes);
     return 201;

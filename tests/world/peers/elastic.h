@@ -8,6 +8,8 @@
 #define ELASTIC_DOCUMENTS_MAX 40000U
 
 struct elastic_store {
+    const char *
+        member; /* what arrives is the text of this member, written as in a document; NULL: the index and the document */
     const char *version; /* of `GET /` */
     bool is_opensearch;
     uint32_t count;

@@ -27,3 +27,5 @@ void syslog_add(const uint16_t ports[2], bool udp);
 /* Takes what the http sink posts, an event a request. While world->server_faults holds it refuses, breaks off before or after it has taken an event, and
  * answers late. */
 void http_server_add(uint16_t port, unsigned far_end);
+/* Takes what a sink elasticsearch (`is_solr`: solr) posts, in the same way; items of a request are refused one by one. */
+void store_server_add(uint16_t port, unsigned far_end, bool is_solr);

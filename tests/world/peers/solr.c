@@ -90,6 +90,13 @@ static int store_one(struct solr_store *store, const char *document, size_t leng
         if (!there)
             store->keys[store->count++] = key;
     }
+    const char *member =
+        store->member != NULL ? memmem(document, length, store->member, strlen(store->member)) : NULL;
+    if (member != NULL) {
+        member += strlen(store->member);
+        ledger_arrived(member, strcspn(member, "\""));
+        return 200;
+    }
     int bytes = snprintf(text, sizeof text, "{%.*s", (int)(document + length - at), at);
     ledger_arrived(text, (size_t)bytes);
     return 200;

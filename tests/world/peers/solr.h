@@ -8,6 +8,8 @@
 #define SOLR_DOCUMENTS_MAX 40000U
 
 struct solr_store {
+    const char
+        *member; /* what arrives is the text of this member, written as in a document; NULL: the document */
     uint32_t count;
     uint64_t keys[SOLR_DOCUMENTS_MAX]; /* of the ids */
 };

@@ -69,10 +69,11 @@ static void done(struct ps_hbase_batch *batch)
 
 /* ---- sending ---- */
 
-static void send_some(struct ps_hbase_sink *state)
+/* Returns whether a request was submitted. */
+static bool send_some(struct ps_hbase_sink *state)
 {
     struct slot *slot;
-    bool is_new;
+    bool is_new, has_sent = false;
     while ((slot = (struct slot *)ps_remote_parts_next(&state->requests, &is_new)) != NULL) {
         bool is_made = slot->parts.count > 0;
         if (is_made)
@@ -81,7 +82,9 @@ static void send_some(struct ps_hbase_sink *state)
             ps_hbase_client_submit(state->client, &slot->batch);
         else
             ps_remote_parts_failed(&slot->parts, "no memory");
+        has_sent = true;
     }
+    return has_sent;
 }
 
 static void count(struct ps_hbase_sink *state)
@@ -105,10 +108,8 @@ static void serve(struct ps_remote_sink *sink, bool sends)
     state->writer.now_ms = (uint64_t)now.wall_ms;
     state->due_ns = ps_hbase_client_turn(state->client, &now);
     ps_remote_requests_work(&state->requests);
-    if (sends) {
-        send_some(state);
+    if (sends && send_some(state))
         state->due_ns = ps_hbase_client_turn(state->client, &now);
-    }
     count(state);
 }
 

@@ -108,12 +108,16 @@ static void send_one(struct ps_kudu_sink *state, struct slot *slot, bool is_new)
     ps_kudu_client_submit(state->client, &slot->batch);
 }
 
-static void send_some(struct ps_kudu_sink *state)
+/* Returns whether a request was submitted. */
+static bool send_some(struct ps_kudu_sink *state)
 {
     struct slot *slot;
-    bool is_new;
-    while ((slot = (struct slot *)ps_remote_parts_next(&state->requests, &is_new)) != NULL)
+    bool is_new, has_sent = false;
+    while ((slot = (struct slot *)ps_remote_parts_next(&state->requests, &is_new)) != NULL) {
         send_one(state, slot, is_new);
+        has_sent = true;
+    }
+    return has_sent;
 }
 
 static void count(struct ps_kudu_sink *state)
@@ -139,10 +143,8 @@ static void serve(struct ps_remote_sink *sink, bool sends)
     state->writer.now_ns = sink->now_ns;
     state->due_ns = ps_kudu_client_turn(state->client, &now);
     ps_remote_requests_work(&state->requests);
-    if (sends) {
-        send_some(state);
+    if (sends && send_some(state))
         state->due_ns = ps_kudu_client_turn(state->client, &now);
-    }
     count(state);
 }
 

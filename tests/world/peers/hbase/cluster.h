@@ -6,9 +6,10 @@
 
 #define HBASE_SERVERS_MAX 3U
 #define HBASE_REGIONS_MAX 8U
-#define HBASE_CELLS_MAX 4096U
+#define HBASE_CELLS_MAX 8192U
 #define HBASE_NONCES_MAX 8192U
 #define HBASE_RULES_MAX 16U
+#define HBASE_VALUE_BYTES 2048U
 #define HBASE_ROOM_BYTES ((size_t)256 << 10)
 
 struct hbase_region {
@@ -17,7 +18,7 @@ struct hbase_region {
 };
 
 struct hbase_cell {
-    char row[128], column[64], value[256];
+    char row[128], column[64], value[HBASE_VALUE_BYTES];
     size_t value_length;
     unsigned versions; /* puts of this cell */
 };
@@ -54,8 +55,13 @@ struct hbase_cluster {
     struct hbase_rule rules[HBASE_RULES_MAX];
     bool read_only;  /* its regions */
     uint64_t multis; /* that were carried out */
+    unsigned far_end;
+    bool is_drawn; /* while world->server_faults holds, servers and regions fail and move */
+    uint64_t next_ns;
 };
 
+/* Makes the cluster of a drawn agent, whose regions are cut at x4, x8 and xc. */
+void hbase_add_drawn(unsigned far_end);
 /* Makes the cluster with so many servers, whose regions are cut at the letters n and t if there are several. */
 struct hbase_cluster *hbase_add(unsigned servers);
 void hbase_server_stop(struct hbase_cluster *cluster, unsigned server);

@@ -141,7 +141,7 @@ static void scan_meta(struct hbase_cluster *cluster, const struct ps_protobuf_re
 /* ---- mutations ---- */
 
 struct mutation {
-    char row[128], column[64], value[256];
+    char row[128], column[64], value[HBASE_VALUE_BYTES];
     size_t value_length;
     uint64_t type, nonce;
 };

@@ -1,5 +1,7 @@
 #include "tests/world/peers/kudu/cluster.h"
 
+#include "tests/world/ledger.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -18,9 +20,74 @@ static bool take(void *argument, struct connection *connection)
     return kudu_take(argument, connection);
 }
 
+static void add_rule(struct kudu_cluster *cluster, enum kudu_fate fate, unsigned code, uint64_t times)
+{
+    cluster->rule_count %= KUDU_RULES_MAX;
+    cluster->rules[cluster->rule_count++] = (struct kudu_rule){.fate = fate, .code = code, .left = times};
+}
+
+static void mend(struct kudu_cluster *cluster)
+{
+    for (unsigned i = 0; i < cluster->server_count; i++) {
+        kudu_server_start(cluster, i);
+        cluster->tablets[i].is_leaderless = false;
+    }
+}
+
+/* What happens to a drawn cluster: something each second or so. */
+static void disturb(struct kudu_cluster *cluster)
+{
+    static const unsigned of_calls[] = {4, 6}, of_tablets[] = {12, 15, 19}, of_rows[] = {1, 13};
+    if (!world->server_faults) {
+        mend(cluster);
+        cluster->rule_count = 0;
+        cluster->next_ns = WORLD_NEVER;
+        return;
+    }
+    if (cluster->next_ns != WORLD_NEVER && world->now_ns < cluster->next_ns)
+        return;
+    cluster->next_ns = world->now_ns + 1 + world_below(2 * WORLD_NS_PER_S);
+    unsigned server = (unsigned)world_below(cluster->server_count);
+    world->server_trouble++;
+    switch (world_below(10)) {
+    case 0:
+        kudu_server_stop(cluster, server);
+        break;
+    case 1:
+    case 2:
+        mend(cluster);
+        break;
+    case 3:
+        cluster->tablets[world_below(KUDU_TABLETS_MAX)].server = server;
+        break;
+    case 4:
+        cluster->leader = server;
+        break;
+    case 5:
+        cluster->tablets[server].is_leaderless = true;
+        break;
+    case 6:
+        add_rule(cluster, KUDU_LOSE, 0, 1 + world_below(3));
+        break;
+    case 7:
+        add_rule(cluster, KUDU_CALL, of_calls[world_below(2)], 1 + world_below(3));
+        break;
+    case 8:
+        add_rule(cluster, KUDU_TABLET, of_tablets[world_below(3)], 1 + world_below(3));
+        break;
+    default:
+        add_rule(cluster, KUDU_ROW, of_rows[world_below(2)], 1 + world_below(30));
+        break;
+    }
+}
+
 static void step(struct world_peer *peer)
 {
     struct kudu_cluster *cluster = peer->state;
+    if (cluster->is_drawn) {
+        disturb(cluster);
+        ledger_at(cluster->far_end);
+    }
     for (unsigned i = 0; i < cluster->server_count; i++) {
         if (cluster->masters[i] != NULL)
             connections_accept(&cluster->connections, cluster->masters[i], KUDU_MASTER_PLACE + (int)i);
@@ -28,6 +95,8 @@ static void step(struct world_peer *peer)
             connections_accept(&cluster->connections, cluster->servers[i], (int)i);
     }
     peer->due_ns = connections_serve(&cluster->connections);
+    if (cluster->is_drawn && cluster->next_ns < peer->due_ns)
+        peer->due_ns = cluster->next_ns;
 }
 
 void kudu_server_start(struct kudu_cluster *cluster, unsigned server)
@@ -83,4 +152,11 @@ struct kudu_cluster *kudu_add(unsigned servers)
         kudu_server_start(cluster, i);
     }
     return cluster;
+}
+
+void kudu_add_drawn(unsigned far_end)
+{
+    struct kudu_cluster *cluster = kudu_add(KUDU_SERVERS_MAX);
+    cluster->is_drawn = true;
+    cluster->far_end = far_end;
 }

@@ -7,9 +7,10 @@
 
 #define KUDU_SERVERS_MAX 3U
 #define KUDU_TABLETS_MAX 3U
-#define KUDU_ROWS_MAX 4096U
-#define KUDU_WRITES_MAX 2048U
+#define KUDU_ROWS_MAX 8192U
+#define KUDU_WRITES_MAX 8192U
 #define KUDU_RULES_MAX 16U
+#define KUDU_LINE_BYTES 2048U
 #define KUDU_ROOM_BYTES ((size_t)256 << 10)
 
 struct kudu_tablet {
@@ -19,7 +20,7 @@ struct kudu_tablet {
 };
 
 struct kudu_row {
-    char id[400], line[256];
+    char id[400], line[KUDU_LINE_BYTES];
     unsigned writes; /* inserts and upserts of this key */
 };
 
@@ -57,12 +58,17 @@ struct kudu_cluster {
     bool wants_kerberos, is_wide;  /* is_wide: the table is another one, with a column more */
     unsigned row_count, write_count, rule_count, repeats;
     size_t bytes_max; /* of a write; a longer one ends the connection. 0: any */
+    unsigned far_end;
+    bool is_drawn; /* while world->server_faults holds, masters, servers and tablets fail and move */
+    uint64_t next_ns;
     struct kudu_tablet tablets[KUDU_TABLETS_MAX];
     struct kudu_row rows[KUDU_ROWS_MAX];
     struct kudu_write writes[KUDU_WRITES_MAX];
     struct kudu_rule rules[KUDU_RULES_MAX];
 };
 
+/* Makes the cluster of a drawn agent. */
+void kudu_add_drawn(unsigned far_end);
 /* Makes the cluster: so many masters and tablet servers, and tablets that are cut at the letters n and t if there are several. */
 struct kudu_cluster *kudu_add(unsigned servers);
 void kudu_server_stop(struct kudu_cluster *cluster, unsigned server);

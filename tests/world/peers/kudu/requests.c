@@ -225,7 +225,7 @@ static void write_rows(struct kudu_cluster *cluster, const struct kudu_tablet *t
     }
     const uint8_t *at = rows.bytes, *end = rows.bytes + rows.length;
     for (unsigned place = 0; at < end; place++) {
-        char id[400] = "", line[256] = "", more[256];
+        char id[400] = "", line[KUDU_LINE_BYTES] = "", more[256];
         unsigned operation = at[0], set = at[1], null = at[2], present = set & ~null;
         at += 3;
         if ((present & 1) == 0)
