@@ -21,7 +21,7 @@ enum ps_remote_part_state {
     PS_PART_REJECTED /* the table will never take it */
 };
 
-/* What became of an event. */
+/* The outcome of an event. */
 struct ps_remote_part_outcome {
     enum ps_remote_outcome outcome;
     const char *reason;
@@ -42,11 +42,11 @@ struct ps_remote_parts_settings {
     const char *server; /* for reasons */
     int64_t batch_size; /* events of a request */
     unsigned requests;  /* number of them */
-    size_t stride;      /* each is at the beginning of a structure of so many bytes */
+    size_t stride;      /* bytes of the structure at whose beginning each of them is */
     unsigned doublings; /* of its rest of 50 ms, at most */
 };
 
-/* For `open`: makes the requests, zeroed. After PS_FAIL, too, ps_remote_parts_fini must be called. */
+/* For `open`: makes the requests, zeroed. ps_remote_parts_fini must be called after PS_FAIL as well. */
 enum ps_status ps_remote_parts_init(struct ps_remote_requests *requests,
                                     const struct ps_remote_parts_settings *settings, struct ps_port *port,
                                     struct ps_err *err);
