@@ -119,6 +119,7 @@ void ledger_forgiven(uint32_t number)
 void ledger_repeated(uint32_t number)
 {
     count_up(&world->ledger->repeated[number]);
+    world->ledger->repeats++;
 }
 
 void ledger_at(unsigned far_end)

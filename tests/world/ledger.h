@@ -57,6 +57,7 @@ struct ledger {
     struct arrival *log;               /* in order */
     size_t logged, log_room;
     uint64_t arrivals;
+    uint64_t repeats;    /* events that are sent again, and may have been taken */
     uint64_t taken;      /* of `log`: by others than the agent, which have it from the same topic */
     uint32_t invented;   /* arrived, and was never sent */
     char invention[128]; /* the first one */

@@ -144,7 +144,8 @@ void referee_life_begins(struct run *run)
                                 .output_from = world->output_length,
                                 .arrivals_from = world->ledger->logged,
                                 .taken_from = world->ledger->taken,
-                                .acknowledged_from = world->ledger->acknowledgements};
+                                .acknowledged_from = world->ledger->acknowledgements,
+                                .repeats_from = world->ledger->repeats};
     world->facts = life;
     run->life_count++;
 }
@@ -300,8 +301,12 @@ static void check_counts(struct run *run)
         expect(run, "EventPutSuccessCount", metric(life, "CHANNEL.c", "EventPutSuccessCount"), accepted);
         expect(run, "EventTakeSuccessCount", metric(life, "CHANNEL.c", "EventTakeSuccessCount"), delivered);
     }
-    if (run->agent.source >= SOURCE_NETCAT && run->agent.source <= SOURCE_THRIFT)
-        expect(run, "accepted", accepted, (int64_t)(life->acknowledged - life->acknowledged_from));
+    /* of a call that is refused some batches may be in the channel: they come again with it (source_avro.md) */
+    int64_t answered = (int64_t)life->acknowledged - life->acknowledged_from,
+            unsure = (int64_t)(ledger->repeats - life->repeats_from);
+    bool answers = run->agent.source >= SOURCE_NETCAT && run->agent.source <= SOURCE_THRIFT;
+    if (answers && (accepted < answered || accepted > answered + unsure))
+        expect(run, "accepted", accepted, answered);
     int64_t waited = run->agent.channels[0] == CHANNEL_MEMORY ? 0 : waiting(life);
     expect(run, "what came in and has not gone out", kept + again, accepted + waited - delivered);
     if (!life->is_settled)
@@ -450,7 +455,7 @@ static void check_damage(struct run *run)
 
 #define MEMORY_BYTES_MAX (INT64_C(512) << 10) /* statics that libraries keep */
 #define IDLE_CALLS_MAX 20000U                 /* in a minute */
-#define CALLS_OF_A_FETCH 64U                  /* each of the few cycles asks each component */
+#define CALLS_OF_A_FETCH 80U                  /* each of the few cycles asks each component */
 #define MESSAGES_MAX 200U                     /* warnings and errors of a life of some seconds */
 
 static unsigned count_words(const struct world_life *life, const char *words)

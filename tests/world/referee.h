@@ -26,6 +26,7 @@ struct world_life {
     size_t arrivals_from;                     /* .. and its part of the ledger's log */
     uint64_t taken_from;                      /* .. of which others have taken some */
     uint32_t acknowledged_from, acknowledged; /* events, before it and after it */
+    uint64_t repeats_from;                    /* of the ledger, before it */
     unsigned threads, descriptors;            /* that it had when the agent had ended */
     int64_t doubled;                          /* events that its account calls possibly doubled */
     int64_t kept;                             /* .. kept in durable channels */

@@ -51,6 +51,8 @@ int rpc_call_answered(struct client *client, int status)
     uint32_t events = client->call[0];
     if (status != RPC_OK) {
         client->refused = true;
+        world->ledger->repeats +=
+            events;             /* a call of more than a quarter of the capacity is not one transaction */
         rpc_order_lost(client); /* of the next calls some may have been taken, and some refused */
         for (uint32_t i = events; i < client->written; i++)
             ledger_repeated(client->window[i]);
