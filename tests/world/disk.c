@@ -463,13 +463,6 @@ static void forget_links(struct disk_inode *directory)
     }
 }
 
-void disk_sync_below(struct disk_inode *inode)
-{
-    disk_sync(inode);
-    for (size_t i = 0; S_ISDIR(inode->mode) && i < inode->names.count; i++)
-        disk_sync_below(inode->names.entries[i].inode);
-}
-
 void disk_cut(void)
 {
     struct disk *disk = world->disk;

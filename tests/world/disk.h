@@ -98,7 +98,6 @@ int disk_write(struct disk_inode *inode, uint64_t offset, const void *from, size
 int disk_resize(struct disk_inode *inode, uint64_t size);
 int disk_reserve(struct disk_inode *inode, uint64_t offset, uint64_t length, bool keeps_size);
 void disk_sync(struct disk_inode *inode);
-void disk_sync_below(struct disk_inode *inode);
 /* The machine loses its power, and is on again. */
 void disk_cut(void);
 

@@ -22,7 +22,7 @@ enum ps_status ps_remote_id_read(struct ps_remote_id *ids, const char *text)
 }
 
 size_t ps_remote_id_bound(const struct ps_remote_id *ids, const struct ps_batch *batch,
-                           const struct ps_event *event)
+                          const struct ps_event *event)
 {
     struct ps_slice value;
     if (ids->from == PS_REMOTE_IDS_AUTO)
@@ -34,7 +34,7 @@ size_t ps_remote_id_bound(const struct ps_remote_id *ids, const struct ps_batch 
 
 /* Kafka's identities lack the cluster and the life of the topic, so that an event of another one may have the same: they are no ids. */
 bool ps_remote_id_find(const struct ps_remote_id *ids, const struct ps_lease *lease, uint32_t position,
-                        char text[PS_IDENTITY_TEXT_BYTES], struct ps_slice *id)
+                       char text[PS_IDENTITY_TEXT_BYTES], struct ps_slice *id)
 {
     struct ps_identity identity;
     if (ids->from == PS_REMOTE_IDS_NONE)

@@ -305,6 +305,13 @@ off_t lseek64(int fd, off_t offset, int whence)
     return lseek(fd, offset, whence);
 }
 
+static void sync_below(struct disk_inode *inode)
+{
+    disk_sync(inode);
+    for (size_t i = 0; S_ISDIR(inode->mode) && i < inode->names.count; i++)
+        sync_below(inode->names.entries[i].inode);
+}
+
 static int sync_call(const char *name, int fd, bool all)
 {
     call_enter(name, (uint64_t)fd, 0);
@@ -315,7 +322,7 @@ static int sync_call(const char *name, int fd, bool all)
         return (int)descriptor_result(call_leave(-EINVAL));
     int error = fault_strikes(FAULT_SYNC, open->inode);
     if (error == 0 && world->plant != PLANT_NO_SYNC && all)
-        disk_sync_below(world->disk->root);
+        sync_below(world->disk->root);
     else if (error == 0 && world->plant != PLANT_NO_SYNC)
         disk_sync(open->inode);
     return (int)descriptor_result(call_leave(-error));
