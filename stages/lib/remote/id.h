@@ -23,7 +23,7 @@ struct ps_remote_id {
 enum ps_status ps_remote_id_read(struct ps_remote_id *ids, const char *text);
 /* Returns an upper bound of the id in a JSON string. */
 size_t ps_remote_id_bound(const struct ps_remote_id *ids, const struct ps_batch *batch,
-                           const struct ps_event *event);
+                          const struct ps_event *event);
 /* Finds the id of the event at a position; `text` has room for an identity. Returns false if it has none. */
 bool ps_remote_id_find(const struct ps_remote_id *ids, const struct ps_lease *lease, uint32_t position,
-                        char text[PS_IDENTITY_TEXT_BYTES], struct ps_slice *id);
+                       char text[PS_IDENTITY_TEXT_BYTES], struct ps_slice *id);
