@@ -15,17 +15,18 @@ enum ps_status ps_segment_state_open(struct ps_segment_log *log, struct ps_err *
     char path[PS_SEGMENT_PATH_BYTES];
     state_path(log, path);
     log->state.fd = log->files->open(log->files->argument, path, false);
-    if (log->state.fd >= 0)
-        return PS_OK;
-    if (errno == EISDIR)
+    bool is_there = log->state.fd >= 0;
+    if (!is_there && errno == EISDIR)
         return ps_err_set(err, "%s is not a regular file: move it away", path);
-    if (errno == ENOENT)
+    if (!is_there && errno == ENOENT)
         log->state.fd = log->files->open(log->files->argument, path, true);
-    if (log->state.fd < 0 ||
-        log->files->allocate(log->files->argument, log->state.fd, 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
-        log->files->sync(log->files->argument, log->state.fd) != 0 ||
-        log->files->sync_directory(log->files->argument, log->options.state_directory) != 0)
+    if (log->state.fd < 0 || (!is_there && (log->files->allocate(log->files->argument, log->state.fd,
+                                                                 2 * (uint64_t)PS_STATE_SLOT_BYTES) != 0 ||
+                                            log->files->sync(log->files->argument, log->state.fd) != 0)))
         return ps_err_set(err, "%s cannot be made: %s", path, strerror(errno));
+    /* the name of a file that is there may be of a try that failed here, or of a process that was killed here */
+    if (log->files->sync_directory(log->files->argument, log->options.state_directory) != 0)
+        return ps_err_set(err, "the name of %s cannot be synced: %s", path, strerror(errno));
     return PS_OK;
 }
 
