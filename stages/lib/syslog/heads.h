@@ -11,6 +11,7 @@
 
 #define PS_SYSLOG_HEADS 8U /* one for each severity */
 #define PS_SYSLOG_HEAD_BYTES 64U
+#define PS_SYSLOG_HEAD_BYTES_MIN 4U /* of a message that may have a head */
 
 struct ps_syslog_head {
     char text[PS_SYSLOG_HEAD_BYTES];
@@ -24,54 +25,45 @@ struct ps_syslog_head {
 
 struct ps_syslog_heads {
     const struct ps_batch *batch; /* its memory has the headers */
-    unsigned set;                 /* bit n: items[n] is valid; n is the priority modulo PS_SYSLOG_HEADS */
+    unsigned set;                 /* bit n: items[n] is valid */
     struct ps_syslog_head items[PS_SYSLOG_HEADS];
-    const struct ps_syslog_head *last; /* of the last event of `batch`; NULL: its head is not kept */
 };
 
 #define PS_SYSLOG_HEADS_INLINE static inline __attribute__((always_inline))
 
-/* Returns whether the message has this head, some bytes behind it, and the head still means the same time. */
-PS_SYSLOG_HEADS_INLINE bool ps_syslog_head_fits(const struct ps_syslog_head *head,
-                                                const struct ps_syslog_time *time, const char *line,
-                                                uint32_t length)
+/* Returns where the head of a message is kept: for a number of three digits, the priority modulo PS_SYSLOG_HEADS. */
+PS_SYSLOG_HEADS_INLINE unsigned ps_syslog_heads_place(const char *line)
 {
-    return length > head->length && head->now_s == time->now_s && head->into_second == time->into_second &&
-           memcmp(line, head->text, head->length) == 0;
+    return (4U * (uint8_t)line[1] + 2U * (uint8_t)line[2] + (uint8_t)line[3]) % PS_SYSLOG_HEADS;
 }
 
-/* Returns the head of the batch's last event if the message has it, or NULL. */
-PS_SYSLOG_HEADS_INLINE const struct ps_syslog_head *ps_syslog_heads_last(const struct ps_syslog_heads *heads,
+/* Returns the head of an earlier event of the batch if the message has it, some bytes behind it, and the head still means the same
+ * time; or NULL. */
+PS_SYSLOG_HEADS_INLINE const struct ps_syslog_head *ps_syslog_heads_find(const struct ps_syslog_heads *heads,
                                                                          const struct ps_syslog_time *time,
                                                                          const struct ps_batch *batch,
                                                                          const char *line, uint32_t length)
 {
-    const struct ps_syslog_head *last = heads->last;
-    return last != NULL && batch == heads->batch && batch->count > 0 &&
-                   ps_syslog_head_fits(last, time, line, length)
-               ? last
-               : NULL;
+    if (batch != heads->batch || batch->count == 0 || length < PS_SYSLOG_HEAD_BYTES_MIN)
+        return NULL;
+    unsigned place = ps_syslog_heads_place(line);
+    const struct ps_syslog_head *head = &heads->items[place];
+    bool fits = (heads->set >> place & 1U) != 0 && length > head->length && head->now_s == time->now_s &&
+                head->into_second == time->into_second && memcmp(line, head->text, head->length) == 0;
+    return fits ? head : NULL;
 }
 
-/* Called for each message that is not like the last one: forgets the heads of an earlier batch. */
+/* Called for each message that is read: forgets the heads of an earlier batch. */
 PS_SYSLOG_HEADS_INLINE void ps_syslog_heads_begin(struct ps_syslog_heads *heads, const struct ps_batch *batch)
 {
     if (batch->count == 0 || batch != heads->batch)
         heads->set = 0;
     heads->batch = batch;
-    heads->last = NULL;
-}
-
-PS_SYSLOG_HEADS_INLINE bool ps_syslog_heads_has(const struct ps_syslog_heads *heads,
-                                                const struct ps_syslog_head *head)
-{
-    return (heads->set >> (unsigned)(head - heads->items) & 1U) != 0;
 }
 
 /* Adds an event with the head's list of headers. Its body is what stands behind the head, or the `whole` message. Returns false
  * when the batch is full. */
-PS_SYSLOG_HEADS_INLINE bool ps_syslog_heads_add(struct ps_syslog_heads *heads,
-                                                const struct ps_syslog_head *head, struct ps_batch *batch,
+PS_SYSLOG_HEADS_INLINE bool ps_syslog_heads_add(const struct ps_syslog_head *head, struct ps_batch *batch,
                                                 char *line, uint32_t length, bool whole)
 {
     uint32_t begin = whole ? 0 : head->length;
@@ -81,7 +73,6 @@ PS_SYSLOG_HEADS_INLINE bool ps_syslog_heads_add(struct ps_syslog_heads *heads,
     event->headers = head->headers;
     event->mask = head->mask;
     batch->lists_shared = true;
-    heads->last = head;
     return true;
 }
 
@@ -108,5 +99,4 @@ static inline void ps_syslog_heads_kept(struct ps_syslog_heads *heads, struct ps
     head->headers = event->headers;
     head->mask = event->mask;
     heads->set |= 1U << (unsigned)(head - heads->items);
-    heads->last = head;
 }

@@ -244,11 +244,10 @@ static struct ps_slice encode(struct ps_batch *batch, struct ps_transcoder *tran
 static struct ps_syslog_head *place_of(struct ps_syslog_multi *parser, const struct line *line,
                                        const struct ps_syslog_client *client)
 {
-    if (line->incomplete || !line->plain || line->length < 4 || client != NULL ||
+    if (line->incomplete || !line->plain || line->length < PS_SYSLOG_HEAD_BYTES_MIN || client != NULL ||
         (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
         return NULL;
-    return &parser->heads
-                .items[(uint8_t)line->text[3] % PS_SYSLOG_HEADS]; /* the last digit of most numbers */
+    return &parser->heads.items[ps_syslog_heads_place(line->text)];
 }
 
 static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *batch,
@@ -264,11 +263,10 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
         return PS_PARSED_DROPPED;
     struct ps_syslog_head *head = place_of(parser, line, client);
     ps_syslog_heads_begin(&parser->heads, batch);
-    if (head != NULL && ps_syslog_heads_has(&parser->heads, head) &&
-        ps_syslog_head_fits(head, &parser->time, line->text, line->length))
-        return ps_syslog_heads_add(&parser->heads, head, batch, line->text, line->length, rules->keep != 0)
-                   ? PS_PARSED_ADDED
-                   : PS_PARSED_FULL;
+    if (head != NULL &&
+        ps_syslog_heads_find(&parser->heads, &parser->time, batch, line->text, line->length) != NULL)
+        return ps_syslog_heads_add(head, batch, line->text, line->length, rules->keep != 0) ? PS_PARSED_ADDED
+                                                                                            : PS_PARSED_FULL;
     bool parsed = line->decoded && parse(&parser->time, line->text, line->length, &fields);
     struct ps_slice body = {line->text, line->length};
     struct ps_syslog_structured structured;
@@ -331,24 +329,24 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
     return PS_PARSED_ADDED;
 }
 
-/* Adds the event of a whole line of plain text with the head of the last event's, which is not read again. Sets *used,
+/* Adds the event of a whole line of plain text with a head that is kept, and not read again. Sets *used,
  * or returns false: the line is another one, or there is no room. */
 static inline bool add_again(struct ps_syslog_multi *parser, struct ps_batch *batch,
                              const struct ps_transcoder *transcoder, char *data, uint32_t length,
                              const struct ps_syslog_client *client, uint32_t *used)
 {
     bool plain;
-    const struct ps_syslog_head *last =
-        client == NULL ? ps_syslog_heads_last(&parser->heads, &parser->time, batch, data, length) : NULL;
-    if (last == NULL || !is_bytes(transcoder))
+    const struct ps_syslog_head *head =
+        client == NULL ? ps_syslog_heads_find(&parser->heads, &parser->time, batch, data, length) : NULL;
+    if (head == NULL || !is_bytes(transcoder))
         return false;
     uint32_t look = length < parser->rules->size_max ? length : parser->rules->size_max;
-    const char *newline = ps_text_find_newline(data, last->length, look, &plain);
-    if (newline == NULL || !plain || newline == data + last->length)
+    const char *newline = ps_text_find_newline(data, head->length, look, &plain);
+    if (newline == NULL || !plain || newline == data + head->length)
         return false;
     uint32_t end = (uint32_t)(newline - data);
     *used = end + 1;
-    return ps_syslog_heads_add(&parser->heads, last, batch, data, end, parser->rules->keep != 0);
+    return ps_syslog_heads_add(head, batch, data, end, parser->rules->keep != 0);
 }
 
 enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_batch *batch,

@@ -319,16 +319,16 @@ static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const
            (start->plain || start->framed || !has_terminator(fields->body));
 }
 
-/* Returns where the head of a message with this priority is kept. Returns NULL if the event of this message cannot
+/* Returns where the head of a message is kept. Returns NULL if the event of this message cannot
  * be made from a kept head: the message is invalid, incomplete or not plain text, its sender has headers, or the
  * user has a format or some fields to keep. */
-static struct ps_syslog_head *place_of(struct ps_syslog_single *parser, const struct start *start,
-                                       const struct ps_syslog_client *client)
+static struct ps_syslog_head *place_of(struct ps_syslog_single *parser, const char *line, uint32_t length,
+                                       const struct start *start, const struct ps_syslog_client *client)
 {
-    if (start->bad || start->incomplete || !start->plain || client != NULL || parser->matcher != NULL ||
-        (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
+    if (length < PS_SYSLOG_HEAD_BYTES_MIN || start->bad || start->incomplete || !start->plain ||
+        client != NULL || parser->matcher != NULL || (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
         return NULL;
-    return &parser->heads.items[start->priority % PS_SYSLOG_HEADS];
+    return &parser->heads.items[ps_syslog_heads_place(line)];
 }
 
 static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *batch,
@@ -376,13 +376,11 @@ static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_sysl
                                                                   uint32_t length, const struct start *start,
                                                                   const struct ps_syslog_client *client)
 {
-    struct ps_syslog_head *head = place_of(parser, start, client);
+    struct ps_syslog_head *head = place_of(parser, line, length, start, client);
     ps_syslog_heads_begin(&parser->heads, batch);
-    if (head != NULL && ps_syslog_heads_has(&parser->heads, head) &&
-        ps_syslog_head_fits(head, &parser->time, line, length))
-        return ps_syslog_heads_add(&parser->heads, head, batch, line, length, parser->rules->keep != 0)
-                   ? PS_PARSED_ADDED
-                   : PS_PARSED_FULL;
+    if (head != NULL && ps_syslog_heads_find(&parser->heads, &parser->time, batch, line, length) != NULL)
+        return ps_syslog_heads_add(head, batch, line, length, parser->rules->keep != 0) ? PS_PARSED_ADDED
+                                                                                        : PS_PARSED_FULL;
     struct fields fields;
     struct ps_slice body = {line, length};
     bool memory = true, formatted = false;
@@ -439,24 +437,24 @@ static inline __attribute__((always_inline)) uint32_t read_start(const char *lin
     return 0;
 }
 
-/* Adds the event of a whole message of plain text with the head of the last event's, which is not read again. Sets
+/* Adds the event of a whole message of plain text with a head that is kept, and not read again. Sets
  * *used, or returns false: the message is another one, or there is no room. */
 static inline __attribute__((always_inline)) bool
 add_again(struct ps_syslog_single *parser, struct ps_batch *batch, char *line, uint32_t length,
           const struct ps_syslog_client *client, uint32_t *used)
 {
     bool plain;
-    const struct ps_syslog_head *last =
-        client == NULL ? ps_syslog_heads_last(&parser->heads, &parser->time, batch, line, length) : NULL;
-    if (last == NULL)
+    const struct ps_syslog_head *head =
+        client == NULL ? ps_syslog_heads_find(&parser->heads, &parser->time, batch, line, length) : NULL;
+    if (head == NULL)
         return false;
     uint32_t look = length < parser->rules->size_max ? length : parser->rules->size_max;
-    const char *newline = ps_text_find_newline(line, last->length, look, &plain);
-    if (newline == NULL || !plain || newline == line + last->length)
+    const char *newline = ps_text_find_newline(line, head->length, look, &plain);
+    if (newline == NULL || !plain || newline == line + head->length)
         return false;
     uint32_t end = (uint32_t)(newline - line);
     *used = end + 1;
-    return ps_syslog_heads_add(&parser->heads, last, batch, line, end, parser->rules->keep != 0);
+    return ps_syslog_heads_add(head, batch, line, end, parser->rules->keep != 0);
 }
 
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
