@@ -6,6 +6,7 @@
 
 #include "core/flow/batch.h"
 #include "stages/lib/syslog/time.h"
+#include "stages/lib/text/scan.h"
 
 #include <string.h>
 
@@ -74,6 +75,25 @@ PS_SYSLOG_HEADS_INLINE bool ps_syslog_heads_add(const struct ps_syslog_head *hea
     event->mask = head->mask;
     batch->lists_shared = true;
     return true;
+}
+
+/* Adds the event of a line of plain text that has a kept head and ends within size_max bytes. Sets *used, or returns false: the line is
+ * another one, or there is no room. */
+PS_SYSLOG_HEADS_INLINE bool ps_syslog_heads_add_line(const struct ps_syslog_heads *heads,
+                                                     const struct ps_syslog_time *time,
+                                                     struct ps_batch *batch, char *line, uint32_t length,
+                                                     uint32_t size_max, bool whole, uint32_t *used)
+{
+    bool plain;
+    const struct ps_syslog_head *head = ps_syslog_heads_find(heads, time, batch, line, length);
+    if (head == NULL)
+        return false;
+    const char *newline =
+        ps_text_find_newline(line, head->length, length < size_max ? length : size_max, &plain);
+    if (newline == NULL || !plain || newline == line + head->length)
+        return false;
+    *used = (uint32_t)(newline - line) + 1;
+    return ps_syslog_heads_add(head, batch, line, *used - 1, whole);
 }
 
 /* Keeps the text of a head. Called before the message's event is added, which writes the time over the stamp. Returns

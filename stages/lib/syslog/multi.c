@@ -329,33 +329,15 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
     return PS_PARSED_ADDED;
 }
 
-/* Adds the event of a whole line of plain text with a head that is kept, and not read again. Sets *used,
- * or returns false: the line is another one, or there is no room. */
-static inline bool add_again(struct ps_syslog_multi *parser, struct ps_batch *batch,
-                             const struct ps_transcoder *transcoder, char *data, uint32_t length,
-                             const struct ps_syslog_client *client, uint32_t *used)
-{
-    bool plain;
-    const struct ps_syslog_head *head =
-        client == NULL ? ps_syslog_heads_find(&parser->heads, &parser->time, batch, data, length) : NULL;
-    if (head == NULL || !is_bytes(transcoder))
-        return false;
-    uint32_t look = length < parser->rules->size_max ? length : parser->rules->size_max;
-    const char *newline = ps_text_find_newline(data, head->length, look, &plain);
-    if (newline == NULL || !plain || newline == data + head->length)
-        return false;
-    uint32_t end = (uint32_t)(newline - data);
-    *used = end + 1;
-    return ps_syslog_heads_add(head, batch, data, end, parser->rules->keep != 0);
-}
-
 enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_batch *batch,
                                     struct ps_transcoder *transcoder, char *data, uint32_t length,
                                     const struct ps_syslog_client *client, uint32_t *used, uint64_t *failed)
 {
-    if (PS_LIKELY(add_again(parser, batch, transcoder, data, length, client, used)))
-        return PS_PARSED_ADDED;
     uint32_t size_max = parser->rules->size_max;
+    if (PS_LIKELY(client == NULL && is_bytes(transcoder) &&
+                  ps_syslog_heads_add_line(&parser->heads, &parser->time, batch, data, length, size_max,
+                                           parser->rules->keep != 0, used)))
+        return PS_PARSED_ADDED;
     uint32_t look = length < size_max ? length : size_max;
     const char *newline = look > 0 ? memchr(data, '\n', look) : NULL;
     struct line line = {.raw = data};

@@ -437,30 +437,12 @@ static inline __attribute__((always_inline)) uint32_t read_start(const char *lin
     return 0;
 }
 
-/* Adds the event of a whole message of plain text with a head that is kept, and not read again. Sets
- * *used, or returns false: the message is another one, or there is no room. */
-static inline __attribute__((always_inline)) bool
-add_again(struct ps_syslog_single *parser, struct ps_batch *batch, char *line, uint32_t length,
-          const struct ps_syslog_client *client, uint32_t *used)
-{
-    bool plain;
-    const struct ps_syslog_head *head =
-        client == NULL ? ps_syslog_heads_find(&parser->heads, &parser->time, batch, line, length) : NULL;
-    if (head == NULL)
-        return false;
-    uint32_t look = length < parser->rules->size_max ? length : parser->rules->size_max;
-    const char *newline = ps_text_find_newline(line, head->length, look, &plain);
-    if (newline == NULL || !plain || newline == line + head->length)
-        return false;
-    uint32_t end = (uint32_t)(newline - line);
-    *used = end + 1;
-    return ps_syslog_heads_add(head, batch, line, end, parser->rules->keep != 0);
-}
-
 enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_batch *batch, char *data,
                                      uint32_t length, const struct ps_syslog_client *client, uint32_t *used)
 {
-    if (PS_LIKELY(add_again(parser, batch, data, length, client, used)))
+    if (PS_LIKELY(client == NULL &&
+                  ps_syslog_heads_add_line(&parser->heads, &parser->time, batch, data, length,
+                                           parser->rules->size_max, parser->rules->keep != 0, used)))
         return PS_PARSED_ADDED;
     uint32_t skipped = 0;
     while (skipped < length && data[skipped] == '\n')
