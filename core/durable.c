@@ -9,14 +9,20 @@
 
 #define PATH_BYTES 4096U
 
-int ps_directory_sync(const char *path)
+/* Opens the directory and syncs it by fsync or, with all that its file system has, by syncfs. */
+static int directory_sync_by(int (*sync)(int fd), const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return errno;
-    int error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
+    int error = sync(fd) == 0 || errno == EINVAL ? 0 : errno;
     close(fd);
     return error;
+}
+
+int ps_directory_sync(const char *path)
+{
+    return directory_sync_by(fsync, path);
 }
 
 int ps_directory_sync_above(const char *path)
@@ -31,17 +37,6 @@ int ps_directory_sync_above(const char *path)
     memcpy(above, path, length);
     above[length] = '\0';
     return ps_directory_sync(above);
-}
-
-/* Makes durable all that the file system of this directory has. */
-static int file_system_sync(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int error = syncfs(fd) == 0 ? 0 : errno;
-    close(fd);
-    return error;
 }
 
 bool ps_directory_exists(const char *path)
@@ -59,7 +54,7 @@ int ps_directory_make(const char *path, mode_t mode)
         return errno == EEXIST ? 0 : errno;
     int error = ps_directory_sync(above);
     if (error == EACCES) /* it may be written, and not read: it cannot be opened */
-        error = file_system_sync(path);
+        error = directory_sync_by(syncfs, path);
     if (error != 0)
         rmdir(path);
     return error;

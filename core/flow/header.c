@@ -74,14 +74,12 @@ struct ps_header *ps_batch_headers_room(struct ps_batch *batch, uint32_t count, 
         batch, count * (uint32_t)sizeof(struct ps_header) + bytes, 8);
 }
 
-/* Gives the event a list of its own if other events may have its present one. Returns false when there is no memory. */
+/* Gives the event, which has headers, a list of its own. Returns false when there is no memory. */
 static bool list_own(struct ps_batch *batch, struct ps_event *event)
 {
     uint32_t count = 0;
     for (const struct ps_header *header = event->headers; header != NULL; header = header->next)
         count++;
-    if (!batch->lists_shared || count == 0)
-        return true;
     struct ps_header *copies = ps_batch_headers_room(batch, count, 0);
     if (copies == NULL)
         return false;
@@ -97,11 +95,14 @@ static bool list_own(struct ps_batch *batch, struct ps_event *event)
 bool ps_batch_header_set(struct ps_batch *batch, struct ps_event *event, const struct ps_name *name,
                          const char *value, uint32_t value_length)
 {
-    if ((event->mask & name->mask) == 0 || ps_header_find(event->headers, name) == NULL)
+    struct ps_header *header = event->mask & name->mask ? ps_header_find(event->headers, name) : NULL;
+    if (header == NULL)
         return ps_batch_header_add(batch, event, name, value, value_length);
-    if (!list_own(batch, event))
-        return false;
-    struct ps_header *header = ps_header_find(event->headers, name);
+    if (batch->lists_shared) {
+        if (!list_own(batch, event))
+            return false;
+        header = ps_header_find(event->headers, name);
+    }
     header->value = value;
     header->value_length = value_length;
     return true;
@@ -138,9 +139,9 @@ bool ps_batch_header_remove(struct ps_batch *batch, struct ps_event *event, cons
     if ((batch->shared_mask & name->mask) && ps_header_find(batch->shared, name) != NULL &&
         !ps_batch_shared_spell_out(batch))
         return false;
-    if ((event->mask & name->mask) == 0 || ps_header_find(event->headers, name) == NULL)
+    if ((event->mask & name->mask) == 0)
         return true;
-    if (!list_own(batch, event))
+    if (batch->lists_shared && ps_header_find(event->headers, name) != NULL && !list_own(batch, event))
         return false;
     header_unlink(&event->headers, name);
     return true;
