@@ -1,7 +1,6 @@
 /* Heads of messages (all bytes before the body) whose events are in the batch, each with the list of headers of its event. An event
- * whose message has the same head has the same list (ps_batch.lists_shared), and its head is not read again: many messages of a
- * second differ in the body alone. Thread: the worker of the parser. The functions are inline, because a call would cost the usual
- * message 5 % of its instructions. */
+ * whose message has the same head gets the same list (ps_batch.lists_shared), and its head is not read again. Thread: the worker of
+ * the parser. Inline: a call would cost the usual message 5 % of its instructions. */
 #pragma once
 
 #include "core/flow/batch.h"

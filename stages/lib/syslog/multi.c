@@ -250,9 +250,10 @@ static struct ps_syslog_head *place_of(struct ps_syslog_multi *parser, const str
     return &parser->heads.items[ps_syslog_heads_place(line->text)];
 }
 
+/* `sought`: the line has no kept head. */
 static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *batch,
                             struct ps_transcoder *transcoder, struct line *line,
-                            const struct ps_syslog_client *client, uint64_t *failed)
+                            const struct ps_syslog_client *client, uint64_t *failed, bool sought)
 {
     const struct ps_syslog_multi_rules *rules = parser->rules;
     const struct ps_syslog_names *names = &rules->names;
@@ -263,7 +264,7 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
         return PS_PARSED_DROPPED;
     struct ps_syslog_head *head = place_of(parser, line, client);
     ps_syslog_heads_begin(&parser->heads, batch);
-    if (head != NULL &&
+    if (!sought && head != NULL &&
         ps_syslog_heads_find(&parser->heads, &parser->time, batch, line->text, line->length) != NULL)
         return ps_syslog_heads_add(head, batch, line->text, line->length, rules->keep != 0) ? PS_PARSED_ADDED
                                                                                             : PS_PARSED_FULL;
@@ -351,7 +352,7 @@ enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_ba
     } else {
         return PS_PARSED_PARTIAL;
     }
-    enum ps_parsed parsed = build(parser, batch, transcoder, &line, client, failed);
+    enum ps_parsed parsed = build(parser, batch, transcoder, &line, client, failed, newline != NULL);
     if (parsed == PS_PARSED_ADDED || parsed == PS_PARSED_DROPPED)
         *used = line.raw_length + (newline != NULL);
     return parsed;
@@ -362,5 +363,5 @@ enum ps_parsed ps_syslog_multi_message(struct ps_syslog_multi *parser, struct ps
                                        bool cut, const struct ps_syslog_client *client, uint64_t *failed)
 {
     struct line line = {.raw = data, .raw_length = length, .incomplete = cut};
-    return build(parser, batch, transcoder, &line, client, failed);
+    return build(parser, batch, transcoder, &line, client, failed, false);
 }

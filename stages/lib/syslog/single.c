@@ -370,15 +370,15 @@ static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *
     return PS_PARSED_ADDED;
 }
 
-/* Inline in both callers: a call would cost the usual message 5 % of its instructions. */
-static inline __attribute__((always_inline)) enum ps_parsed build(struct ps_syslog_single *parser,
-                                                                  struct ps_batch *batch, char *line,
-                                                                  uint32_t length, const struct start *start,
-                                                                  const struct ps_syslog_client *client)
+/* `sought`: no kept head fits. Inline: a call would cost the usual message 5 % of its instructions. */
+static inline __attribute__((always_inline)) enum ps_parsed
+build(struct ps_syslog_single *parser, struct ps_batch *batch, char *line, uint32_t length,
+      const struct start *start, const struct ps_syslog_client *client, bool sought)
 {
     struct ps_syslog_head *head = place_of(parser, line, length, start, client);
     ps_syslog_heads_begin(&parser->heads, batch);
-    if (head != NULL && ps_syslog_heads_find(&parser->heads, &parser->time, batch, line, length) != NULL)
+    if (!sought && head != NULL &&
+        ps_syslog_heads_find(&parser->heads, &parser->time, batch, line, length) != NULL)
         return ps_syslog_heads_add(head, batch, line, length, parser->rules->keep != 0) ? PS_PARSED_ADDED
                                                                                         : PS_PARSED_FULL;
     struct fields fields;
@@ -475,7 +475,7 @@ enum ps_parsed ps_syslog_single_next(struct ps_syslog_single *parser, struct ps_
     }
     if (start.bad)
         start.priority = 0;
-    enum ps_parsed parsed = build(parser, batch, line, end, &start, client);
+    enum ps_parsed parsed = build(parser, batch, line, end, &start, client, newline != NULL && skipped == 0);
     *used = parsed == PS_PARSED_ADDED ? skipped + taken : 0;
     return parsed;
 }
@@ -492,5 +492,5 @@ enum ps_parsed ps_syslog_single_message(struct ps_syslog_single *parser, struct 
     start.incomplete = cut;
     start.framed = true;
     start.plain = ps_text_is_plain(data, length);
-    return build(parser, batch, data, length, &start, client);
+    return build(parser, batch, data, length, &start, client, false);
 }
