@@ -144,8 +144,8 @@ static void check_times(struct ps_conf *conf, const struct ps_conf_source *sourc
 static const struct indexed_sink {
     const char *type;
     const char *names[3]; /* keys whose values may have escapes, ended by NULL */
-    const char *
-        builder; /* a key; unless its value ends in "SimpleIndexNameBuilder" a time is added. NULL: none is */
+    /* a key; unless its value ends in "SimpleIndexNameBuilder" a time is added. NULL: none is */
+    const char *builder;
 } indexed_sinks[] = {{"elasticsearch", {"indexName", NULL}, "indexNameBuilder"},
                      {"opensearch", {"index", "data_stream", NULL}, NULL}};
 

@@ -159,8 +159,8 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *answ
     bool has_delivered = counts.created + counts.existing > 0;
     if (has_delivered) {
         ps_http_sink_has_taken(sink);
-        sink->requests.sink.failures =
-            0; /* a part is delivered: the rest of the sink begins with the shortest */
+        /* a part is delivered: the rest of the sink begins with the shortest */
+        sink->requests.sink.failures = 0;
     }
     return counts.later + counts.unknown > 0;
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS_MAX 32U /* of one turn: what is left goes on in the next one */
+#define ROUNDS_MAX 32U /* of one turn; the next turn goes on with the rest */
 
 uint8_t ps_framed_batch_note(struct ps_framed_batch *batch, const char *reason)
 {

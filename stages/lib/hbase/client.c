@@ -282,8 +282,8 @@ struct taken {
     struct ps_hbase_batch *batch;
     struct ps_framed_server *server;
     uint32_t call;
-    uint32_t
-        noted; /* the list of mutations, whose number it is, of which the region has taken one; UINT32_MAX: none yet */
+    /* number of the list of mutations of which the region has taken one; UINT32_MAX: none yet */
+    uint32_t noted;
 };
 
 /* A region takes rows: what it refuses is for the row's sake. */
@@ -299,8 +299,9 @@ static void note_taken(struct taken *taken, const struct ps_hbase_mutation *muta
 }
 
 /* Returns whether the row itself is refused. A server answers all rows of a list with the exception that one of them causes, so that a row
- * that was refused is sent again in a list of its own. If that is refused, too, `doubted` is about a region or a table that takes nothing, such
- * as one that is read only, unless the region has taken another row since. A sum of increments (coalesceIncrements) is no event's fault. */
+ * that was refused is sent again in a list of its own. If the server refuses that list as well, `doubted` is about a region or a table that takes
+ * nothing, such as one that is read only, unless the region has taken another row since. No single event causes the refusal of a sum of
+ * increments (coalesceIncrements). */
 static bool is_final(const struct ps_hbase_client *client, const struct ps_hbase_batch *batch,
                      const struct ps_hbase_mutation *mutation, bool doubted)
 {
@@ -495,8 +496,7 @@ static bool introduce(struct ps_framed_server *server)
 static void up(struct ps_framed_server *server)
 {
     struct ps_hbase_client *client = server->owner;
-    client->framed.changed = true; /* a look-up may wait for it */
-    change_all(client);
+    change_all(client); /* a look-up may wait for it, too */
 }
 
 /* ---- the owner's calls ---- */

@@ -56,7 +56,7 @@ static const struct {
 } texts[] = {
     {"is read only", PS_HBASE_REPEAT},
     {"exceeds limit of", PS_HBASE_REFUSED},   /* a cell above hbase.server.keyvalue.maxsize */
-    {"is not a long", PS_HBASE_REFUSED},      /* an increment of a cell that is no counter */
+    {"is not a long", PS_HBASE_REFUSED},      /* an increment of a cell without a counter */
     {"isn't 64 bits wide", PS_HBASE_REFUSED}, /* the same in HBase 1.4 */
 };
 

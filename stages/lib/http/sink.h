@@ -15,7 +15,7 @@ struct ps_http_sink;
 /* One of several servers that take the same requests. */
 struct ps_http_host {
     const char *url;      /* of the posts */
-    const char *other;    /* of posts for which `takes_other` says so; NULL: there are none */
+    const char *other;    /* of posts for which `takes_other` returns true; NULL: there are none */
     const char *greeting; /* URL of the greeting */
     const char *shown;    /* URL without user and password, for reasons */
 };

@@ -85,8 +85,8 @@ void ps_kudu_batch_set_write(struct ps_kudu_batch *batch, struct ps_kudu_write *
 uint32_t ps_kudu_batch_new_write(struct ps_kudu_batch *batch);
 /* Adds a row to a write. */
 void ps_kudu_batch_join(struct ps_kudu_batch *batch, uint32_t write, uint32_t row);
-/* Ends a write: its rows have none any more. Unless all are decided, the writes behind it, which were not sent, end, too, with the outcome of its
- * rows. */
+/* Ends a write: its rows have none any more. Unless all are decided, it also ends the writes behind it, which were not sent, with the outcome of
+ * its rows. */
 void ps_kudu_batch_dissolve(struct ps_kudu_batch *batch, struct ps_kudu_write *write);
 
 /* Appends the request of a write to server->out. Returns its bytes; 0: no memory. */

@@ -12,7 +12,7 @@
 static void end_question(struct ps_kudu_client *client, const char *reason)
 {
     struct ps_kudu_question *question = &client->question;
-    /* a table that is wanted meanwhile is asked for next; rows without a tablet ask again themselves */
+    /* the next question is for a table that somebody wants meanwhile; rows without a tablet ask again */
     question->wants_table = question->wants_table && question->sent && !question->sent_table;
     question->wants_tablet = question->sent = false;
     if (reason == NULL) {

@@ -7,7 +7,7 @@
 
 #define PS_REMOTE_IDENTITY_BYTES 128U /* of an identity that is used as an id: none has more than 80 */
 
-/* Where they come from. */
+/* The origin of the ids. */
 enum ps_remote_ids {
     PS_REMOTE_IDS_AUTO, /* the event's identity (core/flow/identity.h), if it has one */
     PS_REMOTE_IDS_NONE, /* the server makes them */

@@ -49,8 +49,8 @@ struct ps_avro_schemas;
 struct ps_kudu_writer {
     const struct ps_kudu_producer *producer;
     struct ps_port *port;
-    uint64_t drawn
-        [2]; /* of ids of events that have none; the owner draws them for each request, which keeps them */
+    /* of ids of events that have none; the owner draws them for each request, which keeps them */
+    uint64_t drawn[2];
     char id[PS_IDENTITY_TEXT_BYTES], row_id[PS_IDENTITY_TEXT_BYTES + 16];
     struct ps_regex_scratch *scratch;
     struct ps_transcoder transcoder;

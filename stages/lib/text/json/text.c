@@ -10,7 +10,7 @@
 #define HIGHS UINT64_C(0x8080808080808080)
 
 /* Returns the high bit of the bytes among eight that need an escape: below 0x20, a quote or a backslash; those of 0x80 and above do not.
- * Only the first one found is certain. (Hacker's Delight: a byte of x is 0 where (x - ONES) & ~x has its high bit set.) */
+ * The bits above the first one may be wrong. (Hacker's Delight: a byte of x is 0 where (x - ONES) & ~x has its high bit set.) */
 static uint64_t specials(uint64_t eight)
 {
     uint64_t quote = eight ^ (ONES * '"'), backslash = eight ^ (ONES * '\\');
