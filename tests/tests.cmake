@@ -170,6 +170,7 @@ target_compile_definitions(patient_curl PRIVATE _GNU_SOURCE)
 target_link_libraries(patient_curl PRIVATE PkgConfig::CURL)
 add_dependencies(real_tools patient_curl)
 add_dependencies(stages_lib_rules_live_compile not_idle)
+add_dependencies(core_plugin_elf not_idle)
 if(TARGET penstock-java) # a jar of another version than the program ends the Java host
   add_dependencies(real_tools penstock-java)
 endif()
@@ -181,17 +182,6 @@ add_executable(java_fake_host
 target_link_libraries(java_fake_host PRIVATE ps_engine)
 set_target_properties(java_fake_host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_dependencies(ps_test_support java_fake_host)
-
-# tests/core/plugin: shared objects, one good and others with a mistake each.
-foreach(sample good other old short contractless nameless blank idle functionless none empty endless undefined native alias keeper exits hangs)
-  add_library(plugin_sample_${sample} MODULE ${CMAKE_SOURCE_DIR}/tests/core/plugin/sample.c)
-  set_target_properties(plugin_sample_${sample} PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  target_compile_definitions(plugin_sample_${sample} PRIVATE SAMPLE_${sample})
-  target_include_directories(plugin_sample_${sample} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_compile_definitions(plugin_sample_${sample} PRIVATE _GNU_SOURCE)
-  target_compile_options(plugin_sample_${sample} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wno-missing-field-initializers)
-  add_dependencies(core_plugin_loader plugin_sample_${sample})
-endforeach()
 
 foreach(source ${fuzz_sources})
   get_filename_component(name ${source} NAME_WE)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # bench/run: what it lists, what it refuses, and a tiny bench, whose record perf/compare understands.
+# No sanitizer: it runs scripts.
 set -euo pipefail
 
 command -v python3 >/dev/null || { echo "SKIP: no python3"; exit 77; }

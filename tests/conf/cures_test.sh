@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The cures that `penstock check` suggests, for expressions and for all files of the tree: each one, put into the file as it is printed, cures. And
 # Java's properties take single backslashes away, of which check warns.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

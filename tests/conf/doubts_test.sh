@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Values and names that `penstock check` must not call fine, because Flume reads them in another way than they are meant: paths for a shell, URLs for
 # paths, names with a dot, keys of two agents in one file, files that are no plain text, commands for a shell. And the same that are fine.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck disable=SC2016,SC2088,SC2317 # values that a shell must not change
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

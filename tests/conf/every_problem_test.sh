@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `penstock check` prints every problem at once: a file with all kinds of mistakes, and the same file without one of them, whichever it is, has a
 # line for each mistake that is there. Nobody mends a file and learns then of the next mistake.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Files of Flume 2.0: its names of classes are those of the stages, and `check --for 2.0` names the components that it no longer has.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck disable=SC2016 # the names in backquotes
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `penstock check` reads lines as Java's properties do (tests/conf/properties has the comparison with Java), and says where that is not what was
 # meant: carriage returns, backslashes that continue nothing, comments and keys that a backslash makes a part of a value.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

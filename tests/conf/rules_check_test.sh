@@ -2,6 +2,7 @@
 # Tests penstock check on agent files with rules. Errors in a rules file are reported with file, line and column,
 # all of them; they keep the agent from starting, and the source is not dropped. A good file is described,
 # expression by expression. check changes nothing.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 work=$(mktemp -d)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests what penstock check says about agent files with sinks of files and stores, whole: every problem at once, with file, line and key.
 # The files are in tests/conf/data ({hdfs,hive,stores}-*.properties), what is said of them is beside them (.expected; UPDATE=1 writes it).
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 cd "$PENSTOCK_SOURCE/tests/conf/data" || exit 1

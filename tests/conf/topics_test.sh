@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Values of headers that no sink kafka can use, and that the file itself gives to events: `penstock check` says where they come from, and its
 # cure cures.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

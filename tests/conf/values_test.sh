@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # What `penstock check` says of values of real stages: each with its line and key, and how to write it; and what the plan shows.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs every command in the documents, or knows why not; tests/unit/docs_examples.py says how they are marked.
+# No sanitizer: the commands are those of whole outputs and of tests end to end, whose parts have tests there.
 set -euo pipefail
 
 [[ -x $PENSTOCK ]] || { echo "SKIP: no program at $PENSTOCK"; exit 77; }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # tests/support/patience.sh: a command that ends at once, again and again, leaves the script's EXIT trap alone; one that goes on is ended.
+# No sanitizer: it runs scripts.
 set -euo pipefail
 # shellcheck source=tests/support/patience.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/patience.sh"

@@ -1,8 +1,6 @@
-/* The output of load: each figure of a result has a different number, and the whole text, object and manifest are compared. So
+/* The output of load: each figure of a result has a different number, and the whole text and object are compared. So
  * a figure that is left out, shown in place of another, or shown where it must not be, fails the test. */
 #include "bench/load/summary.h"
-#include "bench/verify/manifest.h"
-#include "tests/support/folder.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>
@@ -303,47 +301,6 @@ static void test_status_line(void **state)
     }
 }
 
-/* verify reads what load wrote. */
-static void test_manifest(void **state)
-{
-    struct ps_err err = {.length = 0};
-    struct ps_manifest manifest;
-    bool found = false;
-    const char *path = ps_test_folder_path("manifest");
-    assert_int_equal(ps_manifest_read(&manifest, path, &found, &err), PS_OK);
-    assert_false(found);
-    assert_int_equal(ps_summary_manifest_write(path, &result, &err), PS_OK);
-    char text[1024];
-    FILE *file = fopen(path, "r");
-    text[fread(text, 1, sizeof text - 1, file)] = '\0';
-    fclose(file);
-    assert_string_equal(text, "{\"run\":\"3fa9c2\",\"start\":\"2026-11-26T08:00:00.000000789Z\",\"seconds\":"
-                              "8.5,\"size_bytes\":612,\"sources\":["
-                              "{\"source\":40,\"events\":111,\"completed\":111,\"failed\":0},"
-                              "{\"source\":41,\"events\":222,\"completed\":200,\"failed\":7,"
-                              "\"unfinished_from\":205},"
-                              "{\"source\":42,\"events\":333,\"completed\":324,\"failed\":9}]}\n");
-    assert_int_equal(ps_manifest_read(&manifest, path, &found, &err), PS_OK);
-    assert_true(found);
-    assert_int_equal(manifest.run, 0x3fa9c2);
-    assert_int_equal(manifest.events, 666);
-    assert_int_equal(manifest.failed, 16);
-    assert_int_equal(manifest.completed, 635);
-    assert_false(manifest.running);
-    assert_int_equal(manifest.source_count, 3);
-    for (uint32_t i = 0; i < 3; i++) {
-        assert_int_equal(ps_manifest_find(&manifest, 40 + i)->events, sources[i].events);
-        assert_int_equal(ps_manifest_find(&manifest, 40 + i)->failed, sources[i].failed);
-        assert_int_equal(ps_manifest_find(&manifest, 40 + i)->completed, sources[i].completed);
-        assert_int_equal(ps_manifest_find(&manifest, 40 + i)->unfinished_from, sources[i].unfinished_from);
-    }
-    assert_null(ps_manifest_find(&manifest, 39));
-    assert_null(ps_manifest_find(&manifest, 43));
-    ps_manifest_fini(&manifest);
-    assert_int_equal(ps_summary_manifest_write("/nowhere/there/manifest", &result, &err), PS_FAIL);
-    assert_non_null(strstr(err.text, "writing --manifest"));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,7 +311,6 @@ int main(void)
         cmocka_unit_test_setup(test_object, setup),
         cmocka_unit_test_setup(test_progress, setup),
         cmocka_unit_test_setup(test_status_line, setup),
-        cmocka_unit_test_setup(test_manifest, setup),
     };
-    return cmocka_run_group_tests(tests, ps_test_folder_setup, ps_test_folder_teardown);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

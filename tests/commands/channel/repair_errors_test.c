@@ -1,6 +1,6 @@
 /* penstock channel repair when files cannot be opened or read, or another call of the file system fails: only what the disk cannot read is given up. */
 #include "commands/commands.h"
-#include "stages/lib/queue/segment/format.h"
+#include "stages/lib/queue/segment/log.h"
 #include "tests/support/folder.h"
 #include "tests/support/small_channel.h"
 #include "tests/support/support.h"

@@ -466,6 +466,75 @@ static void test_a_wait_for_a_connection_sleeps(void **state)
     penstock_client_close(client);
 }
 
+/* ---- the functions that open ---- */
+
+#define HOST "hosts = a\nhosts.a = x:1\n"
+
+static const char *asked_for;
+
+static const char *property_find(void *argument, const char *name)
+{
+    if (strcmp(name, "javax.net.ssl.trustStore") == 0)
+        asked_for = argument;
+    return NULL;
+}
+
+static void test_open(void **state)
+{
+    struct penstock_client_error error;
+    static const char tls[] = HOST "ssl = true";
+    const struct penstock_client_options options = {.size = sizeof options,
+                                                    .argument = (char[]){"mine"},
+                                                    .system_property = property_find,
+                                                    .batch_events_max = 8};
+    assert_null(penstock_client_open(NULL, 1, NULL, &error));
+    assert_int_equal(error.status, PENSTOCK_CLIENT_INVALID);
+    assert_null(penstock_client_open("", 1, NULL, &error));
+    assert_null(penstock_client_open("x", 0, NULL, &error));
+    assert_null(penstock_client_open("x", 65536, NULL, NULL));
+    assert_null(penstock_client_open_file(NULL, NULL, &error));
+    assert_null(penstock_client_open_file("/nowhere/rpc.properties", NULL, &error));
+    assert_non_null(strstr(error.text, "/nowhere/rpc.properties"));
+    assert_null(penstock_client_open_properties(NULL, 7, NULL, &error));
+    assert_null(penstock_client_open_properties(HOST, 5, NULL, &error));
+
+    struct penstock_client *client = penstock_client_open("[::1]", 65535, &options, &error);
+    assert_int_equal(penstock_client_batch_events_max(client), 8);
+    penstock_client_close(client);
+    client = penstock_client_open_properties(tls, strlen(tls), &options, &error);
+    assert_non_null(client);
+    assert_string_equal(asked_for, "mine");
+    assert_int_equal(penstock_client_batch_events_max(client), 100);
+    penstock_client_close(client);
+    /* A program that was compiled when there were fewer options. */
+    const struct penstock_client_options older = {
+        .size = offsetof(struct penstock_client_options, batch_events_max), .batch_events_max = 8};
+    client = penstock_client_open("x", 1, &older, &error);
+    assert_int_equal(penstock_client_batch_events_max(client), 100);
+    penstock_client_close(client);
+    assert_true(strlen(penstock_client_version()) > 0);
+}
+
+/* As many hosts as there may be, and one more. */
+static void test_the_most_hosts(void **state)
+{
+    static char text[16384];
+    for (unsigned count = 256; count <= 257; count++) {
+        struct penstock_client_error error = {.text = ""};
+        size_t length = (size_t)sprintf(text, "client.type = default_failover\nhosts =");
+        for (unsigned i = 0; i < count; i++)
+            length += (size_t)sprintf(text + length, " h%u", i);
+        for (unsigned i = 0; i < count; i++)
+            length += (size_t)sprintf(text + length, "\nhosts.h%u = host%u:%u", i, i, 4000 + i);
+        struct penstock_client *client = penstock_client_open_properties(text, length, NULL, &error);
+        assert_true((client != NULL) == (count == 256));
+        if (client != NULL)
+            penstock_client_close(client);
+        else
+            assert_non_null(strstr(error.text, "at most 256 hosts"));
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -488,6 +557,8 @@ int main(void)
         TEST(test_threads_fail_over),
         TEST(test_all_connections_are_in_use),
         TEST(test_a_wait_for_a_connection_sleeps),
+        cmocka_unit_test(test_open),
+        cmocka_unit_test(test_the_most_hosts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

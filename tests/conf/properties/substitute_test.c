@@ -1,7 +1,6 @@
 /* ${...}: commons-text's rules, lookups, the older environment mode, limits. */
 #include "tests/support/support.h"
 
-#include "conf/properties/date.h"
 #include "conf/properties/substitute.h"
 #include "core/clock.h"
 
@@ -331,32 +330,6 @@ static void test_filter_references(void **state)
     }
 }
 
-/* The values come from java.text.SimpleDateFormat (JDK 17, Locale.US, Asia/Kolkata). */
-static void test_dates(void **state)
-{
-    static const struct {
-        int64_t ms;
-        const char *pattern, *text;
-    } cases[] = {
-        {1700000000123, "yyyy-MM-dd HH:mm:ss.SSS", "2023-11-15 03:43:20.123"},
-        {1700000000123, "yy M d H m s S", "23 11 15 3 43 20 123"},
-        {1700000000123, "EEE EEEE MMM MMMM a h K k", "Wed Wednesday Nov November AM 3 3 3"},
-        {1700000000123, "D F u W w G Y", "319 3 3 3 46 AD 2023"},
-        {1700000000123, "Z X XX XXX z", "+0530 +05 +0530 +05:30 IST"},
-        {1700000000123, "'at' yyyy''MM", "at 2023'11"},
-        {1703961000000, "YYYY w yyyyMMddHHmm", "2024 1 202312310000"},
-        {-1, "yyyy SSS", "1970 999"},
-    };
-    struct fixture *fixture = *state;
-    setenv("TZ", "Asia/Kolkata", 1);
-    tzset();
-    for (size_t i = 0; i < PS_COUNT_OF(cases); i++)
-        assert_string_equal(ps_date_format(fixture->arena, cases[i].pattern, cases[i].ms), cases[i].text);
-    assert_null(ps_date_format(fixture->arena, "yyyy b", 0));
-    assert_null(ps_date_format(fixture->arena, "'open", 0));
-    assert_null(ps_date_format(fixture->arena, "XXXX", 0));
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -375,7 +348,6 @@ int main(void)
         TEST(test_custom_lookups),
         TEST(test_many_lookups),
         TEST(test_filter_references),
-        TEST(test_dates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests penstock check and penstock components as a user runs them: exit codes, text, JSON, the examples,
 # docs/OPTIONS.md.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 set -uo pipefail
 [[ -x ${PENSTOCK:-} ]] || { echo "SKIP: the program is not built"; exit 77; }
 cd "$PENSTOCK_SOURCE" || exit 1

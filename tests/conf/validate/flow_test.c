@@ -1,7 +1,6 @@
 /* Which components run in Java as a whole, because a channel, selector or sink processor exists only there. */
 #include "tests/support/support.h"
 
-#include "conf/validate/flow.h"
 #include "tests/support/folder.h"
 #include "tests/support/java_conf.h"
 
@@ -11,6 +10,7 @@
 
 #define FLUME "org/apache/flume/"
 #define INTERFACE .more_access = 0x0600
+#define IN_JAVA "in-java" /* the name of what runs there as a whole */
 
 static const struct ps_test_class flume[] = {
     {.name = FLUME "Sink", INTERFACE},
@@ -64,7 +64,7 @@ static const char *runs(const struct ps_conf *conf)
     text[0] = '\0';
     for (size_t i = 0; i < agent->source_count; i++) {
         const struct ps_conf_part *part = &agent->sources[i].part;
-        if (strcmp(part->name, PS_FLOW_NAME) == 0) {
+        if (strcmp(part->name, IN_JAVA) == 0) {
             const char *groups = ps_pairs_get(&part->pairs, "sinkgroups");
             flow =
                 ps_arena_format(conf->arena, "| %s %s %s%s%s", ps_pairs_get(&part->pairs, "sources"),

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Two sources that listen on one port, and a source on the metrics server's port, as `penstock check` names them; and
 # ports that only look alike. Each kind of source that listens takes part.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 file="$work/agent.properties"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Sinks whose events come back to them, as `penstock check` names them; and flows that only look alike.
+# No sanitizer: conf_corpus, conf_corpus_company and the whole outputs of commands read such files there, without a process for each.
 # shellcheck source=tests/conf/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 file="$work/agent.properties"

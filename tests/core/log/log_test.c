@@ -1,6 +1,5 @@
 /* The log: format of a line, escaping, rate limit, rotated files, a reader that stops reading. */
 #include "core/log/log.h"
-#include "core/log/limit.h"
 #include "tests/support/support.h"
 
 #include <fcntl.h>
@@ -10,6 +9,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LINES 10 /* of a kind that come whole in ten seconds */
 
 static char directory[64];
 static char path[96];
@@ -225,58 +226,12 @@ static void test_rotation(void **state)
     assert_non_null(strstr(text, "before"));
 }
 
-static void test_limit(void **state)
-{
-    static struct ps_log_limit limit;
-    struct ps_log_limit_entry *entry, evicted;
-    const char *format = "cannot connect", *other = "refused";
-    uint64_t now = UINT64_C(1000000000000), held = 0;
-    for (unsigned i = 0; i < PS_LOG_LIMIT_LINES; i++)
-        assert_true(ps_log_limit_admit(&limit, format, "sink k1", now, &held, &entry, &evicted));
-    for (unsigned i = 0; i < 7; i++) {
-        assert_false(ps_log_limit_admit(&limit, format, "sink k1", now + i, &held, &entry, &evicted));
-        ps_log_limit_hold(entry, PS_LOG_WARN, "sink k1", "cannot connect: refused");
-    }
-    /* another component and another format have their own allowance */
-    assert_true(ps_log_limit_admit(&limit, format, "sink k2", now, &held, &entry, &evicted));
-    assert_true(ps_log_limit_admit(&limit, other, "sink k1", now, &held, &entry, &evicted));
-    assert_int_equal(limit.distinct, 3);
-    assert_null(ps_log_limit_owing(&limit, now, false)); /* the window has not ended */
-    now += PS_LOG_LIMIT_WINDOW_NS + 10;
-    assert_true(ps_log_limit_admit(&limit, format, "sink k1", now, &held, &entry, &evicted));
-    assert_int_equal(held, 7);
-    assert_int_equal(entry->held_first_ns, UINT64_C(1000000000000));
-    assert_null(ps_log_limit_owing(&limit, now, false));
-}
-
-static void test_limit_owed(void **state)
-{
-    static struct ps_log_limit limit;
-    struct ps_log_limit_entry *entry, evicted;
-    uint64_t now = UINT64_C(1000000000000), held = 0;
-    for (unsigned i = 0; i < PS_LOG_LIMIT_LINES + 3; i++) {
-        uint64_t at = i < PS_LOG_LIMIT_LINES ? now : now + i - PS_LOG_LIMIT_LINES;
-        if (!ps_log_limit_admit(&limit, "format", "agent", at, &held, &entry, &evicted))
-            ps_log_limit_hold(entry, PS_LOG_ERROR, "agent", "last words");
-    }
-    now += PS_LOG_LIMIT_WINDOW_NS;
-    entry = ps_log_limit_owing(&limit, now, false);
-    assert_non_null(entry);
-    assert_int_equal(entry->held, 3);
-    assert_int_equal(entry->held_last_ns, now - PS_LOG_LIMIT_WINDOW_NS + 2);
-    assert_int_equal(entry->held_first_ns, now - PS_LOG_LIMIT_WINDOW_NS);
-    assert_string_equal(entry->text, "last words");
-    assert_string_equal(entry->component, "agent");
-    entry->held = 0;
-    assert_null(ps_log_limit_owing(&limit, now, true));
-}
-
 /* The number of suppressed lines is logged with the period in which they came: with the next line, and at the end. */
 static void test_held_back(void **state)
 {
     char text[16384];
     assert_int_equal(ps_log_open(path, NULL), PS_OK);
-    for (unsigned i = 0; i < PS_LOG_LIMIT_LINES + 3; i++)
+    for (unsigned i = 0; i < LINES + 3; i++)
         ps_log(PS_LOG_WARN, "sink held", "try %u", i);
     ps_log_turn(); /* the 10 seconds are not over */
     file_read(path, text, sizeof text);
@@ -286,33 +241,6 @@ static void test_held_back(void **state)
     const char *said = strstr(text, "sink held: try 12 (2 more like this held back in the last ");
     assert_non_null(said);
     assert_non_null(strstr(said, ", this one for "));
-}
-
-/* For any keys, each line is written, suppressed, or counted by the line that replaced its entry. */
-static void test_limit_accounts(void **state)
-{
-    static struct ps_log_limit limit;
-    static const char formats[2000];
-    uint64_t seed = ps_test_seed(), now = UINT64_C(1000000000000), written = 0, told = 0, asked = 200000;
-    for (uint64_t i = 0; i < asked; i++) {
-        struct ps_log_limit_entry *entry, evicted;
-        uint64_t held = 0;
-        now += ps_test_random(&seed) % 10000000;
-        const char *format =
-            &formats[ps_test_random(&seed) % (ps_test_random(&seed) % 4 ? 20 : sizeof formats)];
-        if (ps_log_limit_admit(&limit, format, "agent", now, &held, &entry, &evicted))
-            written++;
-        else
-            ps_log_limit_hold(entry, PS_LOG_INFO, "agent", "text");
-        told += held + evicted.held;
-    }
-    struct ps_log_limit_entry *entry;
-    while ((entry = ps_log_limit_owing(&limit, now, true)) != NULL) {
-        told += entry->held;
-        entry->held = 0;
-    }
-    assert_true(told > 0);
-    assert_int_equal(written + told, asked);
 }
 
 /* Lines that the disk has no room for are counted with its reason; the reader is not blamed. */
@@ -371,9 +299,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_held_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_line, setup, teardown),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_limit_owed),
-        cmocka_unit_test(test_limit_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
