@@ -4,6 +4,8 @@
 # then the agent is killed again and again (KILLS=N), and HBase once: behind taildir each line is there, and none twice. Then HBase is frozen.
 # shellcheck source=tests/real/java_sink.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_sink.sh"
+# shellcheck source=tests/real/store_kills.sh
+source "$here/store_kills.sh"
 server_begin hbase
 cat >"$work/flume_with_jars" <<EOF_
 #!/bin/sh
@@ -87,3 +89,16 @@ sort "$work/kill.values" >"$work/kill.sorted"
 same "the lines after a freeze of 20 s" "$work/kill.expected" "$work/kill.sorted"
 kill -TERM $agent
 wait $agent || fail "the agent ends with $?"
+
+# ---- behind a file channel ----
+
+ask create store f
+words_of_store() { ask values store f:body | cut -d ' ' -f 1; }
+store_kills words_of_store <<EOF_
+type = hbase2
+table = store
+columnFamily = f
+zookeeperQuorum = $(ask url)
+batchSize = 100
+serializer.payloadColumn = body
+EOF_

@@ -5,6 +5,8 @@
 # Then Kudu is frozen, and a partition is added for which rows have waited. At last three masters and three tablet servers, one killed after the other.
 # shellcheck source=tests/real/java_server.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
+# shellcheck source=tests/real/store_kills.sh
+source "$here/store_kills.sh"
 server_begin kudu
 
 flow() { # NAME TABLE PRODUCER: the agent's file; further keys of the sink come from the standard input
@@ -142,6 +144,23 @@ sleep 20
 kill -CONT "${pids[@]}"
 expect_lines "a freeze of 20 s"
 stop_agent
+
+# ---- behind a file channel ----
+
+ask make store "{\"columns\": [$(column id STRING),$(column line STRING)], \"key_column_names\": [\"id\"]}" \
+    '{"hash_partitions": [{"columns": ["id"], "num_buckets": 4}]}'
+words() { rows store | sed -n 's/.*string line="\([^ ]*\) .*")/\1/p'; }
+store_kills words <<EOF_
+type = org.apache.kudu.flume.sink.KuduSink
+masterAddresses = $(ask url)
+tableName = store
+producer = org.apache.kudu.flume.sink.RegexpKuduOperationsProducer
+producer.pattern = (?<line>.+)
+producer.operation = insert
+producer.penstock.keyColumn = id
+penstock.ids = identity
+batchSize = 100
+EOF_
 
 # ---- three masters, three tablet servers, three replicas: leaders are killed under load ----
 

@@ -5,6 +5,8 @@
 # frozen, and the agent is killed again and again (KILLS=N) while it reads a file: each line is there once.
 # shellcheck source=tests/real/java_server.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
+# shellcheck source=tests/real/store_kills.sh
+source "$here/store_kills.sh"
 server_begin solr
 settle=1 # s until a document can be found: autoSoftCommit is 500 ms
 
@@ -99,3 +101,14 @@ ask values 'origin:kills' message | sort -u | wc -l | grep -qx $sent || fail "li
 has 'origin:kills' $sent || fail "documents came twice: $(count 'origin:kills')"
 finish_agent
 echo "$sent events, the agent killed $kills times, Solr once: each is there once"
+
+# ---- behind a file channel ----
+
+words() { ask values 'origin:store' message | cut -d ' ' -f 1; }
+store_kills words <<EOF_
+type = solr
+url = $(ask url)
+fields.origin = store
+batchSize = 100
+body = message
+EOF_
