@@ -102,6 +102,10 @@ static enum ps_status prepare(struct ps_kudu_plan *plan, struct ps_arena *arena,
                                                     .rest_max_ns = PS_NS_PER_S,
                                                     .write_bytes = (size_t)plan->write_bytes,
                                                     .ignores_duplicates = plan->ignores_duplicates};
+    if (plan->proxy_user != NULL)
+        (void)snprintf(plan->user, sizeof plan->user, "%s", plan->proxy_user);
+    else
+        ps_hadoop_user(plan->user);
     *key = plan->principal != NULL ? "kerberosPrincipal" : "kerberosKeytab";
     if (plan->principal != NULL || plan->keytab != NULL)
         return ps_err_set(err, "Kerberos is not native: penstock.engine = java runs Kudu's own sink");
@@ -141,10 +145,6 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
     const char *key;
     if (prepare(plan, context->arena, &key, err) != PS_OK)
         return PS_FAIL;
-    if (plan->proxy_user != NULL)
-        (void)snprintf(plan->user, sizeof plan->user, "%s", plan->proxy_user);
-    else
-        ps_hadoop_user(plan->user);
     (void)snprintf(plan->server, sizeof plan->server, "table %.200s", plan->table);
     return PS_OK;
 }
@@ -161,7 +161,7 @@ static void outline(const void *plan_, const struct ps_context *, FILE *out)
     fprintf(out, "writes to table %s of Kudu, masters %s", plan->table, plan->masters_text);
 }
 
-/* Connects to each master. */
+/* Connects to each master, and asks for the table. */
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     struct ps_kudu_plan plan = *(const struct ps_kudu_plan *)plan_;
@@ -169,7 +169,6 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
     const char *key;
     if (prepare(&plan, context->arena, &key, &err) != PS_OK)
         return; /* `check` has said it */
-    ps_kudu_producer_teardown(&plan.producer);
     for (unsigned i = 0; i < plan.client.master_count; i++) {
         const struct ps_kudu_master *master = &plan.client.masters[i];
         struct ps_remote_target target;
@@ -188,6 +187,8 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
                                        ps_arena_format(context->arena, "Kudu's master at %s", shown));
         ps_remote_target_teardown(&target);
     }
+    ps_kudu_probe_table(probe, &plan);
+    ps_kudu_producer_teardown(&plan.producer);
 }
 
 static const char *const counters[] = {"unmatched",  "skipped", "lookups", "relocated",

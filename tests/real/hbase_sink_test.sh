@@ -40,6 +40,13 @@ printf 'a1.%s\n' "sources = r1" "channels = c1" "sinks = k1" "sources.r1.type = 
     "channels.c1.capacity = 10000" "channels.c1.transactionCapacity = 1000" "sinks.k1.channel = c1" "sinks.k1.type = hbase2" \
     "sinks.k1.table = kill" "sinks.k1.columnFamily = f" "sinks.k1.zookeeperQuorum = $(ask url)" "sinks.k1.batchSize = 100" \
     "sinks.k1.serializer.payloadColumn = body" "sinks.k1.serializer.incrementColumn = events" >"$work/kill.properties"
+"$PENSTOCK" check --probe -n a1 -f "$work/kill.properties" >"$work/check.log" || fail "check --probe"
+grep -q 'ok .* table kill, family f: the region server .* answers$' "$work/check.log" || fail "check --probe does not find the table"
+for wrong in 'table = kill/table = none:it does not exist' 'columnFamily = f/columnFamily = g:the table has no such family'; do
+    sed "s/${wrong%:*}/" "$work/kill.properties" >"$work/wrong.properties"
+    "$PENSTOCK" check --probe -n a1 -f "$work/wrong.properties" >"$work/check.log" && fail "check --probe finds what is not there"
+    grep -q "FAILED .*: ${wrong#*:}; create it" "$work/check.log" || fail "check --probe does not say: ${wrong#*:}"
+done
 kills=${KILLS:-12} each=1000
 agent() {
     "$PENSTOCK" agent -n a1 -f "$work/kill.properties" >>"$work/kill.log" 2>&1 </dev/null &

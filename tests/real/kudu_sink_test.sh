@@ -56,6 +56,11 @@ flow types types Regexp >"$work/types.properties" <<EOF_
 producer.pattern = $pattern
 penstock.requests = 4
 EOF_
+"$PENSTOCK" check --probe -n a1 -f "$work/types.properties" >"$work/check.log" || fail "check --probe"
+grep -q 'ok .* table types: 14 columns, of the key: number, name$' "$work/check.log" || fail "check --probe does not describe the table"
+sed 's/tableName = types/tableName = none/' "$work/types.properties" >"$work/none.properties"
+"$PENSTOCK" check --probe -n a1 -f "$work/none.properties" >"$work/check.log" && fail "check --probe finds a table that is not there"
+grep -q 'FAILED .* the table none does not exist; create it' "$work/check.log" || fail "check --probe does not say that the table is missing"
 for ((i = -100; i < 1000; i += 20)); do
     echo "$i|name-$i|true|-8|-1600|64000000000|1.5|2.25|1700000000000000|2024-02-29|$i.5|12345678901234567890123456789.001|äbcdefg|bytes$i"
 done >"$work/types.logs/lines"

@@ -7,6 +7,7 @@
  * Thread: the worker of the loop. Never blocks. */
 #pragma once
 
+#include "core/probe.h"
 #include "stages/lib/hbase/batch.h"
 #include "stages/lib/hbase/registry.h"
 #include "stages/lib/hadoop/framed.h"
@@ -46,5 +47,10 @@ void ps_hbase_client_withdraw(struct ps_hbase_client *client, struct ps_hbase_ba
 
 /* Goes on. Returns the mono_ns at which it must be called again at the latest, or PS_NEVER. */
 uint64_t ps_hbase_client_turn(struct ps_hbase_client *client, const struct ps_now *now);
+
+/* For `probe`: asks ZooKeeper for hbase:meta, hbase:meta for the first region of the table, and its server whether it has the family. Thread:
+ * as of `probe`. */
+void ps_hbase_probe_table(const struct ps_probe *probe, const struct ps_hbase_client_settings *settings,
+                          const char *family);
 
 const struct ps_hbase_client_counts *ps_hbase_client_counts(const struct ps_hbase_client *client);

@@ -10,6 +10,7 @@ enum { HEADER_USER = 1, HEADER_SERVICE = 2, USER_EFFECTIVE = 1 };
 enum { REQUEST_CALL = 1, REQUEST_METHOD = 3, REQUEST_HAS_MESSAGE = 4 };
 enum { RESPONSE_CALL = 1, RESPONSE_EXCEPTION = 2, EXCEPTION_CLASS = 1, EXCEPTION_TRACE = 2 };
 enum { SCAN_REGION = 1, SCAN_SCAN = 2, SCAN_ROWS = 4, SCAN_CLOSE = 5 };
+enum { GET_REGION = 1, GET_GET = 2, GET_ROW = 1, GET_COLUMN = 2, GET_EXISTENCE = 10 };
 enum { START_ROW = 3, STOP_ROW = 4, REVERSED = 15, COLUMN = 1, COLUMN_FAMILY = 1 };
 
 void ps_hbase_put_preamble(uint8_t to[PS_HBASE_PREAMBLE_BYTES], unsigned auth)
@@ -82,6 +83,30 @@ bool ps_hbase_put_meta_scan(struct ps_byte_buffer *buffer, uint32_t call_id, con
     to = ps_protobuf_put_number(to, REVERSED, 1);
     to = ps_protobuf_put_number(to, SCAN_ROWS, rows);
     (void)ps_protobuf_put_number(to, SCAN_CLOSE, 1);
+    return true;
+}
+
+bool ps_hbase_put_get(struct ps_byte_buffer *buffer, uint32_t call_id, const char *region,
+                      size_t region_length, const char *row, size_t row_length, const char *family)
+{
+    size_t specifier = ps_protobuf_number_length(SPECIFIER_TYPE, REGION_NAME) +
+                       ps_protobuf_bytes_length(SPECIFIER_VALUE, region_length);
+    size_t column = ps_protobuf_bytes_length(COLUMN_FAMILY, strlen(family));
+    size_t get = ps_protobuf_bytes_length(GET_ROW, row_length) +
+                 ps_protobuf_bytes_length(GET_COLUMN, column) + ps_protobuf_number_length(GET_EXISTENCE, 1);
+    uint8_t *to = ps_hbase_put_request(buffer, call_id, "Get",
+                                       ps_protobuf_bytes_length(GET_REGION, specifier) +
+                                           ps_protobuf_bytes_length(GET_GET, get));
+    if (to == NULL)
+        return false;
+    to = ps_protobuf_put_head(to, GET_REGION, specifier);
+    to = ps_protobuf_put_number(to, SPECIFIER_TYPE, REGION_NAME);
+    to = ps_protobuf_put_bytes(to, SPECIFIER_VALUE, region, region_length);
+    to = ps_protobuf_put_head(to, GET_GET, get);
+    to = ps_protobuf_put_bytes(to, GET_ROW, row, row_length);
+    to = ps_protobuf_put_head(to, GET_COLUMN, column);
+    to = ps_protobuf_put_bytes(to, COLUMN_FAMILY, family, strlen(family));
+    (void)ps_protobuf_put_number(to, GET_EXISTENCE, 1);
     return true;
 }
 

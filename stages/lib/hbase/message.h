@@ -28,6 +28,10 @@ uint8_t *ps_hbase_put_request(struct ps_byte_buffer *buffer, uint32_t call_id, c
 bool ps_hbase_put_meta_scan(struct ps_byte_buffer *buffer, uint32_t call_id, const char *row,
                             size_t row_length, const char *stop, size_t stop_length, unsigned rows);
 
+/* Appends a request of Get, which asks whether a row of a region has a cell of the family. */
+bool ps_hbase_put_get(struct ps_byte_buffer *buffer, uint32_t call_id, const char *region,
+                      size_t region_length, const char *row, size_t row_length, const char *family);
+
 /* An answer. `class` and `text` point into it; class NULL: no exception. */
 struct ps_hbase_answer {
     uint32_t call_id;

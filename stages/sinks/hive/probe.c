@@ -3,10 +3,7 @@
 #include "stages/lib/hadoop/hdfs/probe.h"
 
 #include <string.h>
-#include <sys/epoll.h>
 
-#define WAIT_MS 50
-#define GRACE_NS PS_NS_PER_S /* a call ends by itself at its time-out */
 #define TEXT_BYTES 512U
 
 struct trial {
@@ -31,21 +28,17 @@ static void answered(void *trial_, const struct ps_hive_answer *answer)
              answer->error != PS_HIVE_OK ? answer->reason : ps_err_join(&err));
 }
 
+static uint64_t turn(void *loop, const struct ps_now *now)
+{
+    return ps_hadoop_loop_turn(loop, now);
+}
+
 /* Asks the metastore for the table. */
 static void ask(struct trial *trial, int epoll_fd)
 {
     struct ps_hive_request request = ps_hive_request_of(trial->sink);
-    struct epoll_event event;
-    uint64_t until_ns = ps_clock_now().mono_ns + trial->settings->call_timeout_ns + GRACE_NS;
     ps_metastore_call(trial->sink->metastore, PS_HIVE_GET_TABLE, &request, answered, trial);
-    while (!trial->done) {
-        const struct ps_now now = ps_clock_now();
-        uint64_t due_ns = ps_hadoop_loop_turn(trial->sink->loop, &now);
-        if (trial->done || now.mono_ns >= until_ns)
-            return;
-        if (due_ns > now.mono_ns)
-            (void)epoll_wait(epoll_fd, &event, 1, WAIT_MS);
-    }
+    ps_probe_turns(trial->probe, epoll_fd, turn, trial->sink->loop, &trial->done);
 }
 
 static bool has_answered(const struct trial *trial)

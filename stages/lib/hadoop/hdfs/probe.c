@@ -5,14 +5,10 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #define PATH_BYTES 4352U
 #define TEXT_BYTES 5120U
-#define WAIT_MS 50           /* a helper thread may finish without an event on a socket */
-#define GRACE_NS PS_NS_PER_S /* operations have time-outs of their own */
 
 static const char content[] = "penstock check --probe\n";
 
@@ -48,19 +44,16 @@ static void begin(struct trial *trial)
     snprintf(trial->reason, sizeof trial->reason, "no answer");
 }
 
+static uint64_t turn(void *trial_, const struct ps_now *now)
+{
+    struct trial *trial = trial_;
+    return ps_filesystem_turn(trial->filesystem, now);
+}
+
 /* Waits until the operation in progress is answered. */
 static enum ps_file_error await(struct trial *trial)
 {
-    struct epoll_event event;
-    uint64_t until_ns = ps_clock_now().mono_ns + ps_probe_left_ms(trial->probe) * PS_NS_PER_MS + GRACE_NS;
-    while (!trial->done) {
-        const struct ps_now now = ps_clock_now();
-        uint64_t due_ns = ps_filesystem_turn(trial->filesystem, &now);
-        if (trial->done || now.mono_ns >= until_ns)
-            break;
-        if (due_ns > now.mono_ns)
-            (void)epoll_wait(trial->epoll_fd, &event, 1, WAIT_MS);
-    }
+    ps_probe_turns(trial->probe, trial->epoll_fd, turn, trial, &trial->done);
     return trial->error;
 }
 
@@ -219,28 +212,6 @@ void ps_hadoop_probe_filesystem(const struct ps_probe *probe, struct ps_filesyst
     snprintf(trial.reason, sizeof trial.reason, "it is a file");
     trial.error = PS_FILE_FAILED;
     fail(&trial, trial.directory);
-}
-
-bool ps_probe_port_open(struct ps_port *port, const struct ps_probe *probe)
-{
-    struct epoll_event wake = {.events = EPOLLIN};
-    *port = (struct ps_port){.component = probe->component, .name = probe->component};
-    port->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    port->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (port->epoll_fd >= 0 && port->wake_fd >= 0 &&
-        epoll_ctl(port->epoll_fd, EPOLL_CTL_ADD, port->wake_fd, &wake) == 0)
-        return true;
-    ps_probe_skipped(probe, probe->component, "no descriptor is left");
-    ps_probe_port_close(port);
-    return false;
-}
-
-void ps_probe_port_close(struct ps_port *port)
-{
-    if (port->epoll_fd >= 0)
-        close(port->epoll_fd);
-    if (port->wake_fd >= 0)
-        close(port->wake_fd);
 }
 
 void ps_hadoop_probe(const struct ps_probe *probe, const struct ps_hadoop_settings *settings,

@@ -7,6 +7,7 @@
 #include "core/probe.h"
 #include "core/stage.h"
 #include "stages/lib/filesystem/filesystem.h"
+#include "stages/lib/hadoop/probe_turns.h"
 #include "stages/lib/hadoop/settings.h"
 
 struct ps_hadoop_probe {
@@ -20,11 +21,6 @@ struct ps_hadoop_probe {
  * time-out for each step. */
 void ps_hadoop_probe(const struct ps_probe *probe, const struct ps_hadoop_settings *settings,
                      const struct ps_hadoop_probe *what);
-
-/* Opens a port with an epoll and a wake_fd for a client that is only probed. Returns false, after a report, if no
- * descriptor is left. */
-bool ps_probe_port_open(struct ps_port *port, const struct ps_probe *probe);
-void ps_probe_port_close(struct ps_port *port);
 
 /* Probes a file system that is open already. Its sockets are in epoll_fd. */
 void ps_hadoop_probe_filesystem(const struct ps_probe *probe, struct ps_filesystem *filesystem, int epoll_fd,

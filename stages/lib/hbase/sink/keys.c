@@ -223,7 +223,7 @@ void ps_hbase_outline(const void *plan_, const struct ps_context *, FILE *out)
             plan->quorum_text != NULL ? plan->quorum_text : "");
 }
 
-/* Connects to each server of ZooKeeper. */
+/* Connects to each server of ZooKeeper, and asks for the table. */
 void ps_hbase_probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     struct ps_hbase_plan plan = *(const struct ps_hbase_plan *)plan_;
@@ -250,6 +250,8 @@ void ps_hbase_probe(const void *plan_, struct ps_context *context, const struct 
             ps_remote_probe_connection(probe, &to, ps_arena_format(context->arena, "ZooKeeper at %s", shown));
         ps_remote_target_teardown(&target);
     }
+    ps_hadoop_user(plan.user);
+    ps_hbase_probe_table(probe, &plan.client, plan.family);
 }
 
 const char *const ps_hbase_counter_names[] = {"unmatched", "lookups", "relocated", "overloaded", NULL};

@@ -192,6 +192,28 @@ static int find_column(struct ps_kudu_writer *writer, const struct ps_kudu_table
     return -1;
 }
 
+bool ps_kudu_producer_fits(const struct ps_kudu_producer *producer, const struct ps_kudu_table *table,
+                           char reason[PS_KUDU_REASON_BYTES])
+{
+    struct ps_kudu_writer writer = {.producer = producer}; /* for its reason */
+    bool is_simple = producer->kind == PS_KUDU_SIMPLE || producer->kind == PS_KUDU_KEYED;
+    bool needs_all = producer->kind == PS_KUDU_REGEXP && producer->missing_column == PS_KUDU_REJECT;
+    int id = producer->id_column != NULL ? find_column(&writer, table, producer->id_column, true) : 0;
+    bool fits = id >= 0 && (producer->kind != PS_KUDU_KEYED ||
+                            find_column(&writer, table, producer->key_column, true) >= 0);
+    fits = fits && (!is_simple || find_column(&writer, table, producer->payload_column, false) >= 0);
+    for (uint32_t i = 0; fits && needs_all && i < table->count; i++) {
+        const char *name = table->columns[i].name;
+        bool is_id = producer->id_column != NULL && (uint32_t)id == i;
+        if (is_id || ps_regex_group_number(producer->regex, name) >= 0)
+            continue;
+        (void)ps_kudu_later(&writer, "column %.200s has no group in the pattern", name);
+        fits = false;
+    }
+    memcpy(reason, writer.reason, sizeof writer.reason);
+    return fits;
+}
+
 /* Sets a column of bytes. Returns false with the reason: later. */
 static bool set_bytes(struct ps_kudu_writer *writer, const struct ps_kudu_table *table, const char *name,
                       struct ps_slice value, bool is_text)

@@ -42,6 +42,10 @@ enum ps_status ps_kudu_producer_build(struct ps_kudu_producer *producer, const c
                                       const struct ps_pairs *keys, const char *ids, struct ps_arena *arena,
                                       const char **key, struct ps_err *err);
 void ps_kudu_producer_teardown(struct ps_kudu_producer *producer);
+/* Returns whether the table has the columns that the configuration names, and the pattern a group for each column that needs one; else the
+ * reason. */
+bool ps_kudu_producer_fits(const struct ps_kudu_producer *producer, const struct ps_kudu_table *table,
+                           char reason[PS_KUDU_REASON_BYTES]);
 
 struct ps_avro_schemas;
 

@@ -44,6 +44,10 @@ struct ps_kudu_sink {
     uint64_t due_ns; /* of the client */
 };
 
+/* For `probe`: asks the masters for the table, and whether it has the columns. `plan`: its client and producer are built. Thread: as of
+ * `probe`. */
+void ps_kudu_probe_table(const struct ps_probe *probe, const struct ps_kudu_plan *plan);
+
 extern const struct ps_sink_ops ps_kudu_sink_ops;
 enum ps_status ps_kudu_sink_open(const void *plan, void *state, struct ps_port *port, struct ps_err *err);
 void ps_kudu_sink_close(const void *plan, void *state);
