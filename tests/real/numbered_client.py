@@ -66,8 +66,8 @@ def run(port, name, folder, way, rate):
                     if is_ahead(folder, name, answered):
                         time.sleep(0.05)
                         continue
-                    word = sender.send([f"{name}-{number + i}" for i in range(GROUP)])
-                    number += GROUP
+                    first, number = number, number + GROUP  # a line that was sent is not sent again, also if no answer comes at all
+                    word = sender.send([f"{name}-{i}" for i in range(first, number)])
                     while word is not None:
                         print(word, file=acked)
                         answered += 1
