@@ -24,6 +24,7 @@ struct elasticsearch_plan {
     struct ps_pairs client_keys, serializer_keys, builder_keys;
     const char *ids, *user, *password, *api_key, *ca, *cert, *key, *pipeline;
     int compression;
+    bool compares;
     int64_t batch, bytes, requests, connect_ms, request_ms;
     char *trust; /* made by `build`: PEM text of the authorities, or NULL */
 };
@@ -74,6 +75,8 @@ static const struct ps_option options[] = {
                   "ids of the documents: identity (the default: the event's identity, where it has one), "
                   "header:NAME, or none. A document "
                   "with an id is created once, however often it is sent",
+                  .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW("penstock.ids.compare", BOOL, FIELD(compares), PS_ELASTIC_COMPARE_HELP, .fallback = "false",
                   .flags = PS_OPTION_EXTENSION),
     PS_OPTION_ROW("penstock.pipeline", TEXT, FIELD(pipeline), "ingest pipeline of the documents",
                   .flags = PS_OPTION_EXTENSION),
@@ -158,6 +161,7 @@ static enum ps_status read_keys(const struct elasticsearch_plan *plan, const str
         .date_zone = plan->zone,
         .type = plan->type,
         .ids = plan->ids,
+        .compares = plan->compares,
         .cluster = plan->cluster,
         .pipeline = plan->pipeline,
         .user = plan->user,
@@ -260,18 +264,14 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
 
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
-    const struct elasticsearch_plan *plan = plan_;
-    struct ps_elastic_settings settings;
+    struct elasticsearch_plan plan = *(const struct elasticsearch_plan *)plan_;
     struct ps_context silent = *context;
     struct ps_err err = {.length = 0};
-    char *trust;
     silent.report = NULL;
-    if (read_keys(plan, &silent, &settings, &err) != PS_OK)
-        return;
-    if (read_trust(plan, &trust, context, &err) ==
-        PS_OK) /* one that cannot be read was reported by `check` */
-        ps_http_urls_try(settings.urls, settings.url_count, plan->ca, trust, probe);
-    ps_keystore_wipe(trust);
+    if (build(&plan, &silent, &err) != PS_OK)
+        return; /* `check` has said it */
+    ps_elastic_probe(&plan.elastic, context, probe);
+    teardown(&plan);
 }
 
 const struct ps_stage_ops ps_sink_elasticsearch = {

@@ -20,7 +20,7 @@ struct opensearch_plan {
         *body, *time;
     struct ps_pairs fields;
     int compression, headers;
-    bool verify;
+    bool verify, compares;
     int64_t events, bytes, requests, connect_s, request_s;
     char *trust; /* made by `build`: PEM text of the authorities, or NULL */
 };
@@ -42,6 +42,8 @@ static const struct ps_option options[] = {
                   "ids of the documents: identity (the default: the event's identity, where it has one), "
                   "header:NAME, or none. A document "
                   "with an id is created once, however often it is sent",
+                  .flags = PS_OPTION_EXTENSION),
+    PS_OPTION_ROW("penstock.ids.compare", BOOL, FIELD(compares), PS_ELASTIC_COMPARE_HELP, .fallback = "false",
                   .flags = PS_OPTION_EXTENSION),
     PS_OPTION_ROW("document.body", TEXT, FIELD(body),
                   "name of the member with the body, if the body is not a JSON object",
@@ -107,6 +109,7 @@ static enum ps_status read_keys(const struct opensearch_plan *plan, const struct
         .index_zone = plan->zone,
         .is_data_stream = plan->data_stream != NULL,
         .ids = plan->ids,
+        .compares = plan->compares,
         .pipeline = plan->pipeline,
         .user = plan->user,
         .password = plan->password,
@@ -211,18 +214,14 @@ static void outline(const void *plan_, const struct ps_context *context, FILE *o
 
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
-    const struct opensearch_plan *plan = plan_;
-    struct ps_elastic_settings settings;
+    struct opensearch_plan plan = *(const struct opensearch_plan *)plan_;
     struct ps_context silent = *context;
     struct ps_err err = {.length = 0};
-    char *trust;
     silent.report = NULL;
-    if (read_keys(plan, &silent, &settings, &err) != PS_OK)
-        return;
-    if (read_trust(plan, &trust, context, &err) ==
-        PS_OK) /* one that cannot be read was reported by `check` */
-        ps_http_urls_try(settings.urls, settings.url_count, plan->ca, trust, probe);
-    ps_keystore_wipe(trust);
+    if (build(&plan, &silent, &err) != PS_OK)
+        return; /* `check` has said it */
+    ps_elastic_probe(&plan.elastic, context, probe);
+    teardown(&plan);
 }
 
 const struct ps_stage_ops ps_sink_opensearch = {

@@ -6,6 +6,7 @@
 #include "stages/lib/elastic/document.h"
 #include "stages/lib/remote/id.h"
 #include "stages/lib/http/login.h"
+#include "stages/lib/http/probe.h"
 #include "stages/lib/http/urls.h"
 #include "stages/lib/keystore/keystore.h"
 #include "stages/lib/solr/answer.h"
@@ -191,24 +192,13 @@ static void set_all(struct ps_remote_result *results, uint32_t count, struct ps_
         results[i] = result;
 }
 
-/* Returns the request whose results these are. */
-static const struct ps_remote_request *request_of(const struct ps_http_sink *sink,
-                                                  const struct ps_remote_result *results)
-{
-    for (unsigned i = 0; i < sink->requests.count; i++)
-        if (ps_remote_request_at(&sink->requests, i)->results == results)
-            return ps_remote_request_at(&sink->requests, i);
-    PS_ASSERT(false);
-    return NULL;
-}
-
 /* The collection left documents out and took the others (TolerantUpdateProcessorFactory). An id that no event has is one that the server
  * made: then nobody knows which events are meant, and all are refused, so that none of them gets lost. */
 static void set_refusals(struct ps_http_sink *sink, const struct ps_solr_answer *answer,
                          struct ps_remote_result *results, uint32_t count)
 {
     const struct solr_plan *plan = plan_of(sink);
-    const struct ps_held_range *range = &request_of(sink, results)->range;
+    const struct ps_held_range *range = &sink->request->range;
     uint32_t found = 0, position = range->from;
     for (uint32_t k = 0; k < answer->refusal_count; k++)
         answer->refusals[k].is_found = false;
@@ -235,7 +225,7 @@ static void set_refusals(struct ps_http_sink *sink, const struct ps_solr_answer 
 static void set_conflicts(struct ps_http_sink *sink, struct ps_remote_result *results, uint32_t count)
 {
     const struct solr_plan *plan = plan_of(sink);
-    const struct ps_held_range *range = &request_of(sink, results)->range;
+    const struct ps_held_range *range = &sink->request->range;
     const struct ps_event *event;
     uint32_t position = range->from;
     for (uint32_t i = 0; i < count && (event = ps_held_range_next(range, &position)) != NULL; i++)
@@ -327,19 +317,28 @@ static const char *cure_of(const struct ps_http_sink *, long status)
     }
 }
 
-/* The answer to the question for the unique key, which comes before the first request. One who may write need not be allowed to
- * read the schema, so 403 is no failure. */
+/* Reads the answer to the question for the unique key, which comes before the first request. One who may write need not be allowed to
+ * read the schema, so 403 is no failure. Returns false with the cause. `scratch`: of ANSWER_BYTES + 1. */
+static bool judge(const struct ps_http_request *http, struct ps_solr_answer *answer, char *scratch,
+                  struct ps_err *err)
+{
+    bool whole = ps_solr_answer_read(answer, http->body, http->body_length, scratch);
+    if (http->status == 403 || (http->status == 200 && whole))
+        return true;
+    ps_err_set(err, "HTTP %ld to a question for its unique key%s%.200s", http->status,
+               answer->message != NULL ? ": " : "", answer->message != NULL ? answer->message : "");
+    return false;
+}
+
 static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *http, struct ps_err *err)
 {
     struct solr_state *state = (struct solr_state *)sink;
     const struct solr_plan *plan = plan_of(sink);
     const char *shown = plan->sink.hosts[sink->greeting_host].shown, *cure = cure_of(sink, http->status);
     struct ps_solr_answer answer = {.refusals_max = 0};
-    bool whole = ps_solr_answer_read(&answer, http->body, http->body_length, state->scratch);
-    if (http->status == 200 ? !whole : http->status != 403) {
-        ps_err_set(err, "%s: HTTP %ld to a question for its unique key%s%.200s%s%s", shown, http->status,
-                   answer.message != NULL ? ": " : "", answer.message != NULL ? answer.message : "",
-                   cure != NULL ? "; " : "", cure != NULL ? cure : "");
+    struct ps_err cause = {.length = 0};
+    if (!judge(http, &answer, state->scratch, &cause)) {
+        ps_err_set(err, "%s: %s%s%s", shown, cause.text, cure != NULL ? "; " : "", cure != NULL ? cure : "");
         return false;
     }
     const char *key = plan->id_field != NULL ? plan->id_field : answer.unique_key;
@@ -506,14 +505,32 @@ static void outline(const void *plan_, const struct ps_context *, FILE *out)
     ps_http_urls_print(plan->urls.items, plan->urls.count, out);
 }
 
+static void judge_server(void *scratch, const struct ps_http_request *http, struct ps_http_verdict *verdict)
+{
+    struct ps_solr_answer answer = {.refusals_max = 0};
+    struct ps_err err = {.length = 0};
+    if (!judge(http, &answer, scratch, &err)) {
+        verdict->result = PS_PROBED_FAILED;
+        verdict->cure = cure_of(NULL, http->status);
+        snprintf(verdict->text, sizeof verdict->text, "%.300s", err.text);
+    } else if (answer.unique_key != NULL)
+        snprintf(verdict->text, sizeof verdict->text, "answers; the unique key is %.100s", answer.unique_key);
+    else
+        snprintf(verdict->text, sizeof verdict->text, "answers; this login may not read the schema");
+}
+
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
-    const struct solr_plan *plan = plan_;
+    struct solr_plan plan = *(const struct solr_plan *)plan_;
+    struct ps_context silent = *context;
     struct ps_err err = {.length = 0};
-    char *trust; /* one that cannot be read was reported by `check` */
-    if (read_trust(plan, &trust, context, &err) == PS_OK)
-        ps_http_urls_try(plan->urls.items, plan->urls.count, plan->ca, trust, probe);
-    ps_keystore_wipe(trust);
+    char *scratch = malloc(ANSWER_BYTES + 1);
+    silent.report = NULL;
+    if (scratch != NULL && build(&plan, &silent, &err) == PS_OK) { /* else `check` has said it */
+        (void)ps_http_probe_hosts(probe, &plan.sink, judge_server, scratch);
+        teardown(&plan);
+    }
+    free(scratch);
 }
 
 const struct ps_stage_ops ps_sink_solr = {

@@ -2,7 +2,7 @@
 # Needs: opensearch
 # A file that grows -> taildir -> memory -> opensearch, into a real OpenSearch. The agent gets SIGKILL again and again (KILLS=N), and the server now
 # and then, or it stands still. At the end the store has each line once, and what the server refused for its content is in the dead letters.
-# Then the same behind a file channel, into the sink elasticsearch.
+# Then the same behind a file channel, into the sink elasticsearch. At last ids that are taken, and an index that is read-only for a while.
 # shellcheck source=tests/real/java_server.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
 # shellcheck source=tests/real/store_kills.sh
@@ -16,11 +16,17 @@ printf 'a1.%s\n' "sources = r1" "channels = c1" "sinks = k1" "sources.r1.type = 
     "sources.r1.filegroups.g = $work/logs/.*" "sources.r1.positionFile = $work/positions.json" "channels.c1.type = memory" "sinks.k1.channel = c1" \
     "sinks.k1.type = opensearch" "sinks.k1.endpoints = $(ask url)" "sinks.k1.index = lines" "sinks.k1.compression = gzip" \
     "sinks.k1.batch.max_events = 200" "sinks.k1.fields.via = files" "sinks.k1.penstock.deadletter = $work/dead" >"$work/files.properties"
-"$PENSTOCK" check -n a1 -f "$work/files.properties" >"$work/check.log" || fail "check: $(<"$work/check.log")"
+probe() { # NAME PATTERN...: check --probe of its agent
+    local pattern
+    "$PENSTOCK" check --probe -n a1 -f "$work/$1.properties" >"$work/check.log" || fail "check --probe"
+    for pattern in "${@:2}"; do grep -qE "$pattern" "$work/check.log" || fail "check --probe says nothing like: $pattern"; done
+}
+probe files 'ok .*: OpenSearch 2\.19, cluster real$' 'ok .* index lines: does not exist; the first event makes it$'
 
 # A value that is no number cannot be indexed: every hundredth line is such a document.
 curl -sf -X PUT "$(ask url)/lines" -H 'Content-Type: application/json' -d '{"mappings": {"properties": {"number": {"type": "long"}}}}' >"$work/made.log" ||
     fail "the index cannot be made"
+probe files 'ok .* index lines: exists$'
 write_lines() { # in pieces, while agent and server are killed
     local n
     for ((n = 1; n <= lines; n++)); do
@@ -34,7 +40,7 @@ children+=("$writer")
 signal_server() { # SIGNAL
     local pids
     mapfile -t pids < <(ask pids)
-    kill -"$1" "${pids[@]}"
+    ((${#pids[@]} == 0)) || kill -"$1" "${pids[@]}"
 }
 is_gone() { [[ ! $(ask pids) ]]; }
 start "$work/files" "$PENSTOCK"
@@ -79,3 +85,32 @@ indexNameBuilder = org.apache.flume.sink.elasticsearch.SimpleIndexNameBuilder
 clusterName = real
 batchSize = 200
 EOF_
+
+# ---- ids that are taken, and an index that takes no documents for a while ----
+
+mkdir -p "$work/taken.logs" "$work/taken.dead"
+printf 'a1.%s\n' "sources = r1" "channels = c1" "sinks = k1" "sources.r1.type = TAILDIR" "sources.r1.channels = c1" "sources.r1.filegroups = g" \
+    "sources.r1.filegroups.g = $work/taken.logs/.*" "sources.r1.positionFile = $work/taken.json" "sources.r1.interceptors = i" \
+    "sources.r1.interceptors.i.type = regex_extractor" "sources.r1.interceptors.i.regex = ^(\\\\S+)" "sources.r1.interceptors.i.serializers = s" \
+    "sources.r1.interceptors.i.serializers.s.name = key" "channels.c1.type = memory" "sinks.k1.channel = c1" "sinks.k1.type = opensearch" \
+    "sinks.k1.endpoints = $(ask url)" "sinks.k1.index = taken" "sinks.k1.penstock.ids = header:key" "sinks.k1.penstock.ids.compare = true" \
+    "sinks.k1.compression = gzip" "sinks.k1.penstock.deadletter = $work/taken.dead" >"$work/taken.properties"
+start "$work/taken" "$PENSTOCK"
+printf '%s\n' 'k1 one' 'k2 two' 'k1 one' 'k1 other' >"$work/taken.logs/a"
+await 60 counts taken 2 || fail "taken has $(ask count taken) documents, not 2"
+await 60 grep -q 'another document has this id.*k1 other' -r "$work/taken.dead" || fail "no dead letter of the other document"
+block() { # true|null
+    curl -sf -X PUT "$(ask url)/taken/_settings" -H 'Content-Type: application/json' -d "{\"index.blocks.read_only_allow_delete\": $1}" >"$work/block.log" ||
+        fail "the index cannot be blocked"
+}
+block true # as a disk that is full beyond the flood stage does
+seq -f 'w%g waits' 1 20 >>"$work/taken.logs/a"
+await 60 grep -q 'cluster_block_exception' "$work/taken.log" || fail "the log does not say that the index is blocked"
+sleep 2
+counts taken 2 || fail "a blocked index has $(ask count taken) documents"
+block null
+await 60 counts taken 22 || fail "taken has $(ask count taken) documents, not 22"
+stop TERM
+letters=$(cat "$work"/taken.dead/* | wc -l)
+((letters == 1)) || fail "$letters dead letters, not 1"
+echo "an id that is taken: one dead letter; a read-only index: 20 events waited"

@@ -38,6 +38,8 @@ has() { [[ $(count "$1") == "$2" ]]; } # QUERY COUNT
 # ---- documents, and those that Solr refuses ----
 
 begin 'fields.origin = %{from}' 'commitWithin = 200' 'batchSize = 50' 'body = message'
+"$PENSTOCK" check --probe -n a1 -f "$work/solr.properties" >"$work/check.log" || fail "check --probe"
+grep -q 'answers; the unique key is id$' "$work/check.log" || fail "check --probe does not know the unique key"
 launch
 {
     seq -f 'line %g äöü "quoted"' 1 300

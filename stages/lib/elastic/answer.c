@@ -166,8 +166,8 @@ static bool take_usual(struct place *place)
     return length > 0;
 }
 
-/* Moves the place to the first item. */
-static bool find_items(struct place *place)
+/* Moves the place to the first element of the list of this name. */
+static bool find_list(struct place *place, const char *list)
 {
     struct text name;
     if (!take(place, '{'))
@@ -175,7 +175,7 @@ static bool find_items(struct place *place)
     do {
         if (!take_name(place, &name))
             return false;
-        if (is_text(&name, "items"))
+        if (is_text(&name, list))
             return take(place, '[');
         if (!skip(place))
             return false;
@@ -193,7 +193,8 @@ static bool has_type(const struct item *item, const char *const types[])
 
 /* What an operator, or time, can cure makes the event wait: a missing index where the server may create none, a block (a disk that was
  * full makes indices read-only), missing permissions. What is wrong with the event itself is refused. */
-static enum ps_remote_outcome outcome_of(const struct item *item, struct ps_elastic_counts *counts)
+static enum ps_remote_outcome outcome_of(const struct item *item, enum ps_remote_outcome existing,
+                                         struct ps_elastic_counts *counts)
 {
     static const char *const later[] = {"es_rejected_execution_exception",
                                         "rejected_execution_exception",
@@ -211,7 +212,7 @@ static enum ps_remote_outcome outcome_of(const struct item *item, struct ps_elas
     }
     if (status == 409) {
         counts->existing++;
-        return PS_REMOTE_DELIVERED;
+        return existing;
     }
     if (status == 401 || status == 403 || status == 404 || status == 408 || status == 429 || status == 502 ||
         status == 503 || status == 504 || has_type(item, later)) {
@@ -226,15 +227,18 @@ static enum ps_remote_outcome outcome_of(const struct item *item, struct ps_elas
     return PS_REMOTE_UNKNOWN;
 }
 
-/* Writes "400 mapper_parsing_exception: failed to parse" over the item, which is longer. */
+/* Writes "400 mapper_parsing_exception: failed to parse" over the item, which is longer. Status 0: none. */
 static const char *print_reason(const struct item *item, char *start, const char *end)
 {
     char reason[REASON_BYTES], text[REASON_BYTES];
     uint32_t cut = (uint32_t)(item->reason.length < sizeof text - 1 ? item->reason.length : sizeof text - 1);
     uint32_t length = ps_json_unescape(item->reason.at, cut, "?", text);
     int type = (int)(item->type.length < 100 ? item->type.length : 100);
-    snprintf(reason, sizeof reason, "%ld%s%.*s%s%.*s", item->status, type > 0 ? " " : "", type,
-             type > 0 ? item->type.at : "", length > 0 ? ": " : "", (int)length, text);
+    char status[24] = "";
+    if (item->status > 0)
+        snprintf(status, sizeof status, "%ld%s", item->status, type > 0 ? " " : "");
+    snprintf(reason, sizeof reason, "%s%.*s%s%.*s", status, type, type > 0 ? item->type.at : "",
+             length > 0 ? ": " : "", (int)length, text);
     size_t room = (size_t)(end - start), used = strlen(reason);
     used = used < room ? used : room - 1;
     for (size_t i = 0; i < used; i++)
@@ -243,7 +247,8 @@ static const char *print_reason(const struct item *item, char *start, const char
     return start;
 }
 
-void ps_elastic_answer_read(char *body, size_t length, struct ps_remote_result *results, uint32_t count,
+void ps_elastic_answer_read(char *body, size_t length, enum ps_remote_outcome existing,
+                            struct ps_remote_result *results, uint32_t count,
                             struct ps_elastic_counts *counts)
 {
     static const char lacks[] = "the server's answer does not have the event";
@@ -251,7 +256,7 @@ void ps_elastic_answer_read(char *body, size_t length, struct ps_remote_result *
     struct item item;
     uint32_t at = 0;
     *counts = (struct ps_elastic_counts){0};
-    bool more = body != NULL && find_items(&place);
+    bool more = body != NULL && find_list(&place, "items");
     while (more && at < count) {
         if (take_usual(&place)) {
             counts->created++;
@@ -264,7 +269,7 @@ void ps_elastic_answer_read(char *body, size_t length, struct ps_remote_result *
             break;
         char *end = place.at;
         more = take(&place, ',');
-        enum ps_remote_outcome outcome = outcome_of(&item, counts);
+        enum ps_remote_outcome outcome = outcome_of(&item, existing, counts);
         bool speaks = outcome != PS_REMOTE_DELIVERED;
         results[at++] = (struct ps_remote_result){outcome, speaks ? print_reason(&item, start, end) : NULL};
     }
@@ -278,6 +283,53 @@ void ps_elastic_answer_read(char *body, size_t length, struct ps_remote_result *
             results[i] = (struct ps_remote_result){PS_REMOTE_UNKNOWN, lacks};
         counts->unknown += count - from;
     }
+}
+
+/* ---- documents ---- */
+
+/* Takes {"found":true,"_source":{..},..}. */
+static bool take_document(struct place *place, struct ps_elastic_found *found)
+{
+    struct item item = {.status = 0};
+    struct text name;
+    bool is_there = false, failed = false;
+    *found = (struct ps_elastic_found){.reason = NULL};
+    (void)peek(place);
+    char *start = place->at;
+    if (!take(place, '{'))
+        return false;
+    do {
+        if (!take_name(place, &name))
+            return false;
+        int first = peek(place);
+        char *value = place->at;
+        bool is_error = is_text(&name, "error");
+        failed |= is_error;
+        if (!(is_error ? take_error(place, &item) : skip(place)))
+            return false;
+        is_there |= is_text(&name, "found") && first == 't';
+        if (is_text(&name, "_source") && first == '{')
+            found->document = (struct ps_slice){value, (uint32_t)(place->at - value)};
+    } while (take(place, ','));
+    char *end = place->at;
+    if (!take(place, '}'))
+        return false;
+    found->has_no_source = is_there && found->document.length == 0;
+    if (!is_there || failed)
+        found->document.length = 0;
+    if (failed)
+        found->reason = print_reason(&item, start, end);
+    return true;
+}
+
+bool ps_elastic_found_next(struct ps_elastic_reader *reader, char *body, size_t length,
+                           struct ps_elastic_found *found)
+{
+    struct place place = {.at = reader->at != NULL ? reader->at : body, .end = body + length};
+    bool good = body != NULL && (reader->at == NULL ? find_list(&place, "docs") : take(&place, ',')) &&
+                take_document(&place, found);
+    reader->at = place.at;
+    return good;
 }
 
 /* ---- the server ---- */

@@ -15,11 +15,28 @@ struct ps_elastic_counts {
     uint32_t unknown; /* other errors of the server, and items without a place in the answer */
 };
 
-/* Sets the results of `count` items. `body` is terminated at `length`, and written over: the reasons lie in it. Items that the answer does
- * not have, because it is cut off, malformed or of another length, are unknown: nothing is known about an item whose place in the
+/* Sets the results of `count` items. `body` is terminated at `length`, and written over: the reasons lie in it. `existing`: the outcome of
+ * 409. Items that the answer does not have, because it is cut off, malformed or of another length, are unknown: nothing is known about an item whose place in the
  * answer is not certain. */
-void ps_elastic_answer_read(char *body, size_t length, struct ps_remote_result *results, uint32_t count,
+void ps_elastic_answer_read(char *body, size_t length, enum ps_remote_outcome existing,
+                            struct ps_remote_result *results, uint32_t count,
                             struct ps_elastic_counts *counts);
+
+/* The answer to `_mget`: documents in the order of the request. `reader`: zeroed before the first call. Its bytes are not trusted, and
+ * written over: the reasons lie in it. */
+struct ps_elastic_reader {
+    char *at;
+};
+
+struct ps_elastic_found {
+    struct ps_slice document; /* its JSON, as the server keeps it; length 0: it has none */
+    const char *reason;       /* why it has none; NULL: there is no such document */
+    bool has_no_source;       /* it is there, and the index keeps no `_source` */
+};
+
+/* Reads the next document of the answer. Returns false at its end, and where it is cut off or malformed. */
+bool ps_elastic_found_next(struct ps_elastic_reader *reader, char *body, size_t length,
+                           struct ps_elastic_found *found);
 
 /* What `GET /` tells. */
 struct ps_elastic_server {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "stages/lib/elastic/compare.h"
 #include "stages/lib/http/login.h"
 #include "stages/lib/http/urls.h"
 #include "stages/lib/text/json/value.h"
@@ -15,10 +16,19 @@
 #define ANSWER_BYTES_MIN (64U << 10)
 #define FIRST_TYPELESS 7U /* the version from which on requests have no types (8 refuses them) */
 #define FIRST_WITHOUT_TTL 5U
+#define LATER_MS INT64_C(34304461001) /* 397 days, 1 h, 1 min, 1 s and 1 ms */
 #define ID_KEY "penstock.ids"
+#define COMPARE_KEY "penstock.ids.compare"
 #define FILTER "filter_path=items.*.status,items.*.error.type,items.*.error.reason"
 
-enum { COUNTER_CREATED, COUNTER_EXISTING, COUNTER_LATER, COUNTER_REFUSED, COUNTER_UNKNOWN };
+enum {
+    COUNTER_CREATED,
+    COUNTER_EXISTING,
+    COUNTER_LATER,
+    COUNTER_REFUSED,
+    COUNTER_UNKNOWN,
+    COUNTER_DIFFERING
+};
 
 static const struct ps_elastic_plan *plan_of(const struct ps_http_sink *sink)
 {
@@ -38,49 +48,71 @@ static size_t bound_of(const struct ps_remote_requests *requests, const struct p
 }
 
 /* Writes {"create":{"_index":"i","_id":"x"}} and a line feed. With an id the action is `create`: a repeat neither doubles a document nor
- * writes over one. A data stream takes no other. */
+ * writes over one. A data stream takes no other. In a question: {"_index":"i","_id":"x"}. */
 static char *put_action(struct ps_elastic_state *state, char *to, const struct ps_lease *lease,
                         uint32_t position, const struct ps_now *now)
 {
     const struct ps_elastic_plan *plan = plan_of(&state->sink);
     const struct ps_event *event = ps_lease_event(lease, position);
+    bool asks = state->sink.request->asks;
     char identity[PS_IDENTITY_TEXT_BYTES], name[PS_ELASTIC_NAME_BYTES];
     struct ps_slice id = {.length = 0};
     bool has_id = ps_remote_id_find(&plan->ids, lease, position, identity, &id);
     uint32_t length = ps_elastic_name_put(&plan->index, &state->index, lease->batch, event, now, name);
-    to = ps_json_raw_put(to, has_id || plan->is_data_stream ? "{\"create\":{\"_index\":"
-                                                            : "{\"index\":{\"_index\":");
+    to = ps_json_raw_put(to, asks                             ? "{\"_index\":"
+                             : has_id || plan->is_data_stream ? "{\"create\":{\"_index\":"
+                                                              : "{\"index\":{\"_index\":");
     to = ps_json_quoted_put(to, name, length);
     if (state->has_types && plan->has_type) {
         length = ps_elastic_name_put(&plan->type, &state->type, lease->batch, event, now, name);
         to = ps_json_quoted_put(ps_json_raw_put(to, ",\"_type\":"), name, length);
     }
-    if (state->has_ttl && plan->ttl_ms > 0)
+    if (!asks && state->has_ttl && plan->ttl_ms > 0)
         to += sprintf(to, ",\"_ttl\":%lld", (long long)plan->ttl_ms);
     if (has_id)
         to = ps_json_quoted_put(ps_json_raw_put(to, ",\"_id\":"), id.data, id.length);
-    return ps_json_raw_put(to, "}}\n");
+    else if (asks) /* the server wants one; what it says of it is not read */
+        to = ps_json_raw_put(to, ",\"_id\":\"-\"");
+    return ps_json_raw_put(to, asks ? "}," : "}}\n");
+}
+
+static struct ps_now now_of(const struct ps_http_sink *sink)
+{
+    const struct ps_remote_sink *remote = &sink->requests.sink;
+    return (struct ps_now){.mono_ns = remote->now_ns, .wall_ms = remote->wall_ms};
 }
 
 static size_t put_events(struct ps_elastic_state *state, char *to, const struct ps_held_range *range)
 {
     const struct ps_elastic_plan *plan = plan_of(&state->sink);
-    const struct ps_remote_sink *remote = &state->sink.requests.sink;
-    const struct ps_now now = {.mono_ns = remote->now_ns, .wall_ms = remote->wall_ms};
+    const struct ps_now now = now_of(&state->sink);
     const struct ps_event *event;
     uint32_t position = range->from;
-    char *at = to;
+    bool asks = state->sink.request->asks;
+    char *at = ps_json_raw_put(to, asks ? "{\"docs\":[" : "");
     while ((event = ps_held_range_next(range, &position)) != NULL) {
         at = put_action(state, at, range->lease, position - 1, &now);
+        if (asks)
+            continue;
         at = ps_elastic_document_put(&plan->document, &state->fields, range->lease->batch, event, &now, at);
         *at++ = '\n';
     }
-    return (size_t)(at - to);
+    return (size_t)((asks ? ps_json_raw_put(at - 1, "]}") : at) - to);
 }
 
 static size_t encode(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range)
 {
     return put_events((struct ps_elastic_state *)(uintptr_t)sink, to, range);
+}
+
+/* Makes room for this number of bytes in state->plain, whose content is lost. */
+static void need_plain(struct ps_elastic_state *state, size_t bytes)
+{
+    if (bytes <= state->plain_room)
+        return;
+    free(state->plain);
+    state->plain = ps_must_realloc(NULL, 2 * bytes, "a request");
+    state->plain_room = 2 * bytes;
 }
 
 /* Returns the bound of the compressed request, too: zlib's bound of a request may be a little longer than the request. */
@@ -101,11 +133,7 @@ static size_t encode_gzip(const struct ps_http_sink *sink, char *to, const struc
         bytes += bound_of(&sink->requests, range->lease->batch, event);
         room += gzip_bound_of(&sink->requests, range->lease->batch, event);
     }
-    if (bytes > state->plain_room) {
-        free(state->plain);
-        state->plain = ps_must_realloc(NULL, 2 * bytes, "a request");
-        state->plain_room = 2 * bytes;
-    }
+    need_plain(state, bytes);
     size_t length = put_events(state, state->plain, range);
     deflateReset(&state->zip);
     state->zip.next_in = (Bytef *)state->plain;
@@ -143,20 +171,97 @@ static bool narrows(const struct ps_http_sink *sink, long status)
     return status == 413 || (status == 400 && sink->believed > 0);
 }
 
+/* ---- the documents whose ids were there ---- */
+
+/* Makes the document of an event, and the same at another time behind it, and compares them with the server's. */
+static bool is_same(struct ps_elastic_state *state, const struct ps_batch *batch,
+                    const struct ps_event *event, struct ps_slice stored)
+{
+    const struct ps_elastic_document *document = &plan_of(&state->sink)->document;
+    struct ps_now now = now_of(&state->sink);
+    need_plain(state, 2 * ps_elastic_document_bound(document, batch, event));
+    char *middle = ps_elastic_document_put(document, &state->fields, batch, event, &now, state->plain);
+    now.wall_ms += LATER_MS;
+    char *end = ps_elastic_document_put(document, &state->fields, batch, event, &now, middle);
+    return ps_elastic_is_same((struct ps_slice){state->plain, (uint32_t)(middle - state->plain)},
+                              (struct ps_slice){middle, (uint32_t)(end - middle)}, stored);
+}
+
+static struct ps_remote_result result_of(struct ps_elastic_state *state, const struct ps_batch *batch,
+                                         const struct ps_event *event, const struct ps_elastic_found *found)
+{
+    if (found->has_no_source)
+        return (struct ps_remote_result){PS_REMOTE_REFUSED,
+                                         "a document has this id, and its index keeps no _source to compare"};
+    if (found->document.length == 0)
+        return (struct ps_remote_result){
+            PS_REMOTE_AGAIN, found->reason != NULL ? found->reason : "no document has its id now"};
+    if (is_same(state, batch, event, found->document))
+        return (struct ps_remote_result){.outcome = PS_REMOTE_DELIVERED};
+    return (struct ps_remote_result){PS_REMOTE_REFUSED, "another document has this id"};
+}
+
+/* Decides on the events by the documents that have their ids. What has none is sent in a bulk request again. */
+static bool decode_found(struct ps_elastic_state *state, const struct ps_http_request *answer,
+                         struct ps_remote_result *results, uint32_t events)
+{
+    const struct ps_held_range *range = &state->sink.request->range;
+    struct ps_counters *counters = state->sink.requests.sink.port->counters;
+    struct ps_elastic_reader reader = {.at = NULL};
+    struct ps_elastic_found found;
+    uint32_t at = 0, position = range->from;
+    bool waits = false;
+    for (; at < events && ps_elastic_found_next(&reader, answer->body, answer->body_length, &found); at++) {
+        const struct ps_event *event = ps_held_range_next(range, &position);
+        struct ps_slice id;
+        char identity[PS_IDENTITY_TEXT_BYTES];
+        bool has_id =
+            ps_remote_id_find(&plan_of(&state->sink)->ids, range->lease, position - 1, identity, &id);
+        results[at] = has_id ? result_of(state, range->lease->batch, event, &found)
+                             : (struct ps_remote_result){PS_REMOTE_AGAIN, "it has no id"};
+        enum ps_remote_outcome outcome = results[at].outcome;
+        ps_count(counters, PS_COUNTER_extra + COUNTER_EXISTING, outcome == PS_REMOTE_DELIVERED);
+        ps_count(counters, PS_COUNTER_extra + COUNTER_DIFFERING, outcome == PS_REMOTE_REFUSED);
+        waits |= has_id && outcome == PS_REMOTE_AGAIN;
+    }
+    if (at == 0 && answer->too_long) {
+        results[at++] = (struct ps_remote_result){PS_REMOTE_REFUSED,
+                                                  "a document that is too long to be compared has this id"};
+        ps_count(counters, PS_COUNTER_extra + COUNTER_DIFFERING, 1);
+    }
+    state->sink.request->asks = at < events;
+    waits |= at < events && !answer->too_long;
+    for (; at < events; at++)
+        results[at] =
+            (struct ps_remote_result){PS_REMOTE_AGAIN, "the server's answer does not have the event"};
+    return waits;
+}
+
 static bool decode(struct ps_http_sink *sink, const struct ps_http_request *answer,
                    struct ps_remote_result *results, uint32_t events)
 {
     struct ps_elastic_state *state = (struct ps_elastic_state *)sink;
     struct ps_elastic_counts counts;
+    if (sink->request->asks && answer->status / 100 == 2)
+        return decode_found(state, answer, results, events);
+    if (sink->request->asks) {
+        for (uint32_t i = 0; i < events; i++)
+            results[i] = (struct ps_remote_result){.outcome = PS_REMOTE_AGAIN};
+        return true;
+    }
     if (answer->status / 100 != 2) {
         enum ps_remote_outcome outcome = outcome_of(state, answer->status);
         for (uint32_t i = 0; i < events; i++)
             results[i] = (struct ps_remote_result){.outcome = outcome};
         return outcome != PS_REMOTE_REFUSED;
     }
-    ps_elastic_answer_read(answer->body, answer->body_length, results, events, &counts);
-    count(sink, &counts);
+    bool compares = plan_of(sink)->compares;
+    ps_elastic_answer_read(answer->body, answer->body_length,
+                           compares ? PS_REMOTE_AGAIN : PS_REMOTE_DELIVERED, results, events, &counts);
     bool has_delivered = counts.created + counts.existing > 0;
+    sink->request->asks = compares && counts.existing > 0;
+    counts.existing = compares ? 0 : counts.existing; /* it is counted when it was compared */
+    count(sink, &counts);
     if (has_delivered) {
         ps_http_sink_has_taken(sink);
         /* a part is delivered: the rest of the sink begins with the shortest */
@@ -184,26 +289,32 @@ static const char *cure_of(const struct ps_http_sink *, long status)
 
 /* ---- the greeting ---- */
 
-static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *answer, struct ps_err *err)
+bool ps_elastic_judge(const struct ps_elastic_plan *plan, const struct ps_http_request *answer,
+                      struct ps_elastic_server *server, struct ps_err *err)
 {
-    struct ps_elastic_state *state = (struct ps_elastic_state *)sink;
-    const struct ps_elastic_plan *plan = plan_of(sink);
-    const char *shown = plan->sink.hosts[sink->greeting_host].shown;
-    struct ps_elastic_server *server = &state->server;
     if (answer->status != 200) {
-        const char *cure = cure_of(sink, answer->status);
-        ps_err_set(err, "%s: HTTP %ld to a question for its version%s%s", shown, answer->status,
-                   cure != NULL ? "; " : "", cure != NULL ? cure : "");
+        ps_err_set(err, "HTTP %ld to a question for its version", answer->status);
         return false;
     }
     if (!ps_elastic_server_read(answer->body, answer->body_length, server)) {
-        ps_err_set(err, "%s: it is neither Elasticsearch nor OpenSearch: GET / tells no version.number",
-                   shown);
+        ps_err_set(err, "it is neither Elasticsearch nor OpenSearch: GET / tells no version.number");
         return false;
     }
-    if (plan->cluster != NULL && strcmp(plan->cluster, server->cluster) != 0) {
-        ps_err_set(err, "%s: its cluster is %s, not %s: set clusterName", shown, server->cluster,
-                   plan->cluster);
+    if (plan->cluster == NULL || strcmp(plan->cluster, server->cluster) == 0)
+        return true;
+    ps_err_set(err, "its cluster is %s, not %s: set clusterName", server->cluster, plan->cluster);
+    return false;
+}
+
+static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *answer, struct ps_err *err)
+{
+    struct ps_elastic_state *state = (struct ps_elastic_state *)sink;
+    const char *shown = sink->plan->hosts[sink->greeting_host].shown;
+    const struct ps_elastic_server *server = &state->server;
+    struct ps_err cause = {.length = 0};
+    if (!ps_elastic_judge(plan_of(sink), answer, &state->server, &cause)) {
+        const char *cure = cure_of(sink, answer->status);
+        ps_err_set(err, "%s: %s%s%s", shown, cause.text, cure != NULL ? "; " : "", cure != NULL ? cure : "");
         return false;
     }
     state->has_types = !server->is_opensearch && server->major < FIRST_TYPELESS;
@@ -288,11 +399,23 @@ enum ps_status ps_elastic_check(const struct ps_elastic_settings *settings, cons
     }
     if (settings->date_zone != NULL)
         ps_escape_check_zone(context, "indexNameBuilder.timeZone", settings->date_zone);
-    if (plan.ids.from == PS_REMOTE_IDS_HEADER)
+    if (settings->compares && plan.ids.from != PS_REMOTE_IDS_HEADER) {
+        ps_report(context, PS_LOG_ERROR, COMPARE_KEY, "set penstock.ids = header:NAME, too");
+        return PS_FAIL;
+    }
+    if (settings->compares && (settings->is_data_stream || settings->pipeline != NULL)) {
+        ps_report(context, PS_LOG_ERROR, COMPARE_KEY, "%s",
+                  settings->pipeline != NULL
+                      ? "a pipeline changes the documents, so that they cannot be compared"
+                      : "a document of a data stream cannot be asked for by its id");
+        return PS_FAIL;
+    }
+    if (plan.ids.from == PS_REMOTE_IDS_HEADER && !settings->compares)
         ps_report(context, PS_LOG_INFO, ID_KEY,
                   "a document that has the id of an earlier one counts as delivered, and is not stored: the "
                   "values of the header "
-                  "must differ from event to event (counter items_existing)");
+                  "must differ from event to event (counter items_existing; " COMPARE_KEY
+                  " = true makes another document a dead letter)");
     if (settings->is_data_stream && plan.ids.from != PS_REMOTE_IDS_NONE)
         ps_report(
             context, PS_LOG_INFO, "data_stream",
@@ -333,7 +456,8 @@ static void add_hosts(struct ps_elastic_plan *plan, const struct ps_elastic_sett
         before = "&pipeline=";
     }
     ps_http_urls_set(&plan->sink, context, settings->urls, settings->url_count,
-                     ps_arena_format(context->arena, "/_bulk?" FILTER "%s%s", before, pipeline), NULL, "/");
+                     ps_arena_format(context->arena, "/_bulk?" FILTER "%s%s", before, pipeline),
+                     plan->compares ? "/_mget" : NULL, "/");
 }
 
 enum ps_status ps_elastic_build(struct ps_elastic_plan *plan, const struct ps_elastic_settings *settings,
@@ -346,6 +470,7 @@ enum ps_status ps_elastic_build(struct ps_elastic_plan *plan, const struct ps_el
     plan->cluster = settings->cluster;
     plan->is_data_stream = settings->is_data_stream;
     plan->gzip = settings->gzip;
+    plan->compares = settings->compares;
     plan->sink = (struct ps_http_sink_plan){
         .settings = {.url = settings->urls[0],
                      .connect_ns = (uint64_t)settings->connect_ms * PS_NS_PER_MS,
@@ -357,7 +482,8 @@ enum ps_status ps_elastic_build(struct ps_elastic_plan *plan, const struct ps_el
         .requests = (unsigned)settings->requests,
         .events_max = (uint32_t)settings->events_max,
         .bytes_max = (size_t)settings->bytes_max,
-        .answer_bytes_max = ANSWER_BYTES_MIN + (size_t)settings->events_max * ANSWER_ITEM_BYTES,
+        .answer_bytes_max = ANSWER_BYTES_MIN + (size_t)settings->events_max * ANSWER_ITEM_BYTES +
+                            (settings->compares ? 2 * (size_t)settings->bytes_max : 0),
         .bound_of = settings->gzip ? gzip_bound_of : bound_of,
         .encode = settings->gzip ? encode_gzip : encode,
         .decode = decode,

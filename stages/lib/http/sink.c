@@ -101,7 +101,8 @@ static void set_unanswered(const struct ps_http_sink *sink, struct slot *slot)
         reason = slot->reason;
     }
     for (uint32_t i = 0; i < sent_count(slot); i++)
-        slot->request.results[i] = (struct ps_remote_result){PS_REMOTE_UNKNOWN, reason};
+        slot->request.results[i] =
+            (struct ps_remote_result){slot->request.asks ? PS_REMOTE_AGAIN : PS_REMOTE_UNKNOWN, reason};
 }
 
 /* Returns whether the request ended without the server's word on its first event, or with a word to try it again. */
@@ -215,6 +216,21 @@ static bool narrow(struct ps_http_sink *sink, struct slot *slot)
     return true;
 }
 
+/* Lets the sink read the answer. Returns whether the sink backs off. */
+static bool decode(struct ps_http_sink *sink, struct slot *slot)
+{
+    bool asked = slot->request.asks;
+    print_reason(sink, slot);
+    sink->request = &slot->request;
+    bool rests = sink->plan->decode(sink, &slot->http, slot->request.results, sent_count(slot));
+    for (uint32_t i = 0; i < sent_count(slot); i++)
+        if (slot->request.results[i].reason == NULL)
+            slot->request.results[i].reason = slot->reason;
+    slot->limit *= slot->http.status / 100 == 2 ? 2 : 1;
+    slot->request.goes_on = slot->request.asks && !asked;
+    return rests;
+}
+
 /* Handles the end of a request. */
 static void take_answer(struct ps_http_sink *sink, struct slot *slot)
 {
@@ -229,17 +245,11 @@ static void take_answer(struct ps_http_sink *sink, struct slot *slot)
     if (narrow(sink, slot))
         return;
     if (answered) {
-        print_reason(sink, slot);
-        rests = sink->plan->decode(sink, http, request->results, sent_count(slot));
-        slot->limit *= http->status / 100 == 2 ? 2 : 1;
+        rests = decode(sink, slot);
     } else {
         set_unanswered(sink, slot);
         rests = !has_host;
         sink->is_greeted &= has_host; /* the server may be another one when it is back */
-    }
-    for (uint32_t i = 0; answered && i < sent_count(slot); i++) {
-        if (request->results[i].reason == NULL)
-            request->results[i].reason = slot->reason;
     }
     if (sink->judges && http->begun_ns > 0 && judge(sink, slot))
         rests = false;
@@ -312,6 +322,7 @@ static const char *body_of(struct ps_http_sink *sink, struct slot *slot, size_t 
         sent.to = position;
         sent.count = slot->request.part;
     }
+    sink->request = &slot->request;
     *length = sink->plan->encode(sink, slot->body, &sent);
     PS_ASSERT(*length <= bytes);
     return slot->body;
@@ -329,7 +340,8 @@ static void send_one(struct ps_http_sink *sink, struct slot *slot, size_t bytes)
         if (sink->hosts != NULL) {
             slot->host = ps_http_hosts_choose(sink);
             sink->hosts[slot->host].in_flight++;
-            bool other = sink->plan->takes_other != NULL && sink->plan->takes_other(sink);
+            bool other =
+                slot->request.asks || (sink->plan->takes_other != NULL && sink->plan->takes_other(sink));
             const struct ps_http_host *host = &sink->plan->hosts[slot->host];
             curl_easy_setopt(slot->http.easy, CURLOPT_URL, other ? host->other : host->url);
         }

@@ -43,7 +43,7 @@ struct ps_http_sink_plan {
     /* Writes the body of a request with the events of the range (ps_held_range_next). Returns the body's length
      * in bytes. NULL: a request has one event, whose body is the request's body. */
     size_t (*encode)(const struct ps_http_sink *sink, char *to, const struct ps_held_range *range);
-    /* Returns whether the request that was encoded last goes to `other` of its host. NULL: none does. */
+    /* Returns whether the request that was encoded last goes to `other` of its host. NULL: none does. A question (`asks`) does. */
     bool (*takes_other)(const struct ps_http_sink *sink);
     /* Called when the request was answered: sets the results of its `count` events, in their order. A reason
      * may point into the answer; reason NULL: status and first line of the answer. Returns whether the sink
@@ -78,6 +78,9 @@ struct ps_http_sink {
         unsigned in_flight;
     } * hosts;     /* of the plan's hosts; NULL: there are none */
     unsigned turn; /* the host that was chosen last */
+    /* For `encode` and `decode`: the request that they are about. `decode` sets its `asks` when the next request with the events that are left
+     * is to be a question, whose URL is `other`. */
+    struct ps_remote_request *request;
     /* The greeting. `number`: the host that it was sent to. */
     struct ps_http_request greeting;
     unsigned greeting_host;

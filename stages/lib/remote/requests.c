@@ -112,7 +112,7 @@ struct ps_remote_request *ps_remote_requests_next_new(struct ps_remote_requests 
     if (unused->range.count == 0)
         return NULL;
     unused->attempts = unused->part = 0;
-    unused->refused = false;
+    unused->refused = unused->asks = false;
     unused->number = requests->numbers++;
     unused->in_flight = true;
     return unused;
@@ -201,8 +201,10 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
     struct ps_held_range *range = &request->range;
     const struct ps_remote_result *repeated = NULL;
     uint32_t index = 0, kept = 0, position = range->from;
-    bool answered = false, reports = !requests->waits; /* requests that wait for each other share a report */
+    bool answered = false, reports = !requests->waits &&
+                                     !request->goes_on; /* requests that wait for each other share a report */
     request->in_flight = false;
+    reached = reached && !request->goes_on;
     request->attempts += reached && (!requests->ordered || is_oldest(requests, request));
     for (; is_sent(request, index) && ps_held_range_next(range, &position) != NULL; index++) {
         struct ps_remote_result *result = result_of(requests, request, index);
@@ -231,6 +233,7 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
     if (kept == 0 && left > 0) /* a part is delivered: the others begin again */
         request->attempts = 0;
     request->refused |= answered;
+    request->goes_on = false;
     requests->waits |= requests->ordered && left > 0;
     if (repeated != NULL && reports)
         report_repeat(requests, request, repeated);

@@ -46,6 +46,11 @@ struct ps_remote_request {
     bool in_flight;  /* sent, and ps_remote_request_ended was not called yet */
     bool refused;    /* its events were counted as refused */
     uint32_t attempts;
+    /* It asks what the server has of its events, which changes nothing there (stages/lib/http/sink.h). */
+    bool asks;
+    /* Set by the sink before the request ends: the answer was the first half, and the events that are left go on in a second one. It costs no
+     * attempt, and is no trouble. */
+    bool goes_on;
     /* Number of events, from the first one, that the request was sent with; 0: all. The sink sets it before it sends. After the end of a
      * request with a result for each event it is the number of those that are left of them. */
     uint32_t part;

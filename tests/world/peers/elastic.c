@@ -73,6 +73,8 @@ static int store_one(struct elastic_store *store, const char *action, const char
     if (key != 0) {
         if (store->count == ELASTIC_DOCUMENTS_MAX)
             world_fatal("more than %u documents", ELASTIC_DOCUMENTS_MAX);
+        if (store->keeps)
+            memcpy(store->documents[store->count] = world_allocate(length + 1), document, length);
         store->keys[store->count++] = key;
     }
     const char *index = member(action, "\"_index\":\"", &index_length);
@@ -125,6 +127,25 @@ static void answer_bulk(struct elastic_store *store, char *body, size_t length,
     put(text, "]}");
 }
 
+/* Each document of a question is asked for by its place, {"_index":"i","_id":"x"}. */
+static void answer_documents(const struct elastic_store *store, char *body, struct text *text)
+{
+    const char *before = "{\"docs\":[";
+    for (char *at = strstr(body, "{\"_index\""); at != NULL; before = ",") {
+        char *next = strstr(at + 1, "{\"_index\"");
+        if (next != NULL)
+            next[-1] = 0;
+        uint64_t key = key_of(at);
+        uint32_t i = 0;
+        while (i < store->count && store->keys[i] != key)
+            i++;
+        put(text, "%s{\"found\":%s", before, i < store->count ? "true,\"_source\":" : "false");
+        put(text, "%s}", i < store->count ? store->documents[i] : "");
+        at = next;
+    }
+    put(text, "]}");
+}
+
 size_t elastic_answer(struct elastic_store *store, const char *head, char *body, size_t length,
                       elastic_item_status *status_of, void *argument, char *out, size_t room)
 {
@@ -132,11 +153,15 @@ size_t elastic_answer(struct elastic_store *store, const char *head, char *body,
     struct text text = {answer, 0, sizeof answer};
     answer[0] = 0;
     bool is_bulk = strncmp(head, "POST /_bulk?", 12) == 0;
-    if (!is_bulk && strncmp(head, "GET / ", 6) != 0)
+    bool asks = strncmp(head, "POST /_mget ", 12) == 0;
+    if (!is_bulk && !asks && strncmp(head, "GET / ", 6) != 0)
         world_fatal("the model knows no such request: %.40s", head);
     if (is_bulk)
         answer_bulk(store, body, length, status_of, argument, &text);
-    else
+    else if (asks) {
+        body[length] = 0;
+        answer_documents(store, body, &text);
+    } else
         put(&text, "{\"cluster_name\":\"model\",\"version\":{%s\"number\":\"%s\"}}",
             store->is_opensearch ? "\"distribution\":\"opensearch\"," : "", store->version);
     int bytes = snprintf(out, room,

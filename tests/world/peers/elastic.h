@@ -13,7 +13,9 @@ struct elastic_store {
     const char *version; /* of `GET /` */
     bool is_opensearch;
     uint32_t count;
-    uint64_t keys[ELASTIC_DOCUMENTS_MAX]; /* of index and id, of the documents with an id */
+    uint64_t keys[ELASTIC_DOCUMENTS_MAX];   /* of index and id, of the documents with an id */
+    char *documents[ELASTIC_DOCUMENTS_MAX]; /* they themselves, if it keeps them, for questions */
+    bool keeps;
 };
 
 struct elastic_store *elastic_store_make(void);

@@ -158,7 +158,9 @@ static struct elastic_store *store_of(const struct scenario *scenario)
     for (unsigned i = 0; i < SCENARIO_SERVERS_MAX; i++)
         if (scenario->servers[i] != NULL && scenario->servers[i]->store != NULL)
             return scenario->servers[i]->store;
-    return elastic_store_make();
+    struct elastic_store *store = elastic_store_make();
+    store->keeps = true;
+    return store;
 }
 
 static struct solr_store *solr_of(const struct scenario *scenario)
