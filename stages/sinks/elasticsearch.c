@@ -25,7 +25,7 @@ struct elasticsearch_plan {
     const char *ids, *user, *password, *api_key, *ca, *cert, *key, *pipeline;
     int compression;
     bool compares;
-    int64_t batch, bytes, requests, connect_ms, request_ms;
+    int64_t batch, bytes, requests, connect_ms, request_ms, sniff_s;
     char *trust; /* made by `build`: PEM text of the authorities, or NULL */
 };
 
@@ -76,6 +76,7 @@ static const struct ps_option options[] = {
                   "header:NAME, or none. A document "
                   "with an id is created once, however often it is sent",
                   .flags = PS_OPTION_EXTENSION),
+    PS_ELASTIC_SNIFF_ROW(FIELD(sniff_s)),
     PS_OPTION_ROW("penstock.ids.compare", BOOL, FIELD(compares), PS_ELASTIC_COMPARE_HELP, .fallback = "false",
                   .flags = PS_OPTION_EXTENSION),
     PS_OPTION_ROW("penstock.pipeline", TEXT, FIELD(pipeline), "ingest pipeline of the documents",
@@ -162,6 +163,7 @@ static enum ps_status read_keys(const struct elasticsearch_plan *plan, const str
         .type = plan->type,
         .ids = plan->ids,
         .compares = plan->compares,
+        .sniff_s = plan->sniff_s,
         .cluster = plan->cluster,
         .pipeline = plan->pipeline,
         .user = plan->user,

@@ -21,7 +21,7 @@ struct opensearch_plan {
     struct ps_pairs fields;
     int compression, headers;
     bool verify, compares;
-    int64_t events, bytes, requests, connect_s, request_s;
+    int64_t events, bytes, requests, connect_s, request_s, sniff_s;
     char *trust; /* made by `build`: PEM text of the authorities, or NULL */
 };
 
@@ -43,6 +43,7 @@ static const struct ps_option options[] = {
                   "header:NAME, or none. A document "
                   "with an id is created once, however often it is sent",
                   .flags = PS_OPTION_EXTENSION),
+    PS_ELASTIC_SNIFF_ROW(FIELD(sniff_s)),
     PS_OPTION_ROW("penstock.ids.compare", BOOL, FIELD(compares), PS_ELASTIC_COMPARE_HELP, .fallback = "false",
                   .flags = PS_OPTION_EXTENSION),
     PS_OPTION_ROW("document.body", TEXT, FIELD(body),
@@ -110,6 +111,7 @@ static enum ps_status read_keys(const struct opensearch_plan *plan, const struct
         .is_data_stream = plan->data_stream != NULL,
         .ids = plan->ids,
         .compares = plan->compares,
+        .sniff_s = plan->sniff_s,
         .pipeline = plan->pipeline,
         .user = plan->user,
         .password = plan->password,

@@ -334,7 +334,7 @@ static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *htt
 {
     struct solr_state *state = (struct solr_state *)sink;
     const struct solr_plan *plan = plan_of(sink);
-    const char *shown = plan->sink.hosts[sink->greeting_host].shown, *cure = cure_of(sink, http->status);
+    const char *shown = sink->hosts[sink->greeting_host].names.shown, *cure = cure_of(sink, http->status);
     struct ps_solr_answer answer = {.refusals_max = 0};
     struct ps_err cause = {.length = 0};
     if (!judge(http, &answer, state->scratch, &cause)) {

@@ -1,4 +1,4 @@
-/* Answers of Elasticsearch and OpenSearch: to a bulk request of 1 to 8 items, to `_mget`, and to `GET /`. Every item gets a result, no reason lies outside of the
+/* Answers of Elasticsearch and OpenSearch: to a bulk request of 1 to 8 items, to `_mget`, `_nodes/http`, and to `GET /`. Every item gets a result, no reason lies outside of the
  * answer, and only an answer that has exactly the items can deliver all of them. */
 #include "stages/lib/elastic/bulk.h"
 #include "stages/lib/elastic/compare.h"
@@ -28,6 +28,13 @@ static void read_found(char *body, size_t length)
     }
 }
 
+static void add_node(void *, const char *address, size_t length)
+{
+    if (length == 0 || length > 300 || memchr(address, '/', length) != NULL ||
+        memchr(address, '@', length) != NULL)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct ps_remote_result results[8];
@@ -45,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (ps_elastic_server_read(body, length, &server) &&
         memchr(server.cluster, '\0', sizeof server.cluster) == NULL)
         abort();
+    ps_elastic_nodes_read(body, length, add_node, NULL);
     read_found(body, length);
     memcpy(body, data + 1, length);
     memset(results, 0xFF, sizeof results);

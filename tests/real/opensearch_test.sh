@@ -93,12 +93,13 @@ printf 'a1.%s\n' "sources = r1" "channels = c1" "sinks = k1" "sources.r1.type = 
     "sources.r1.filegroups.g = $work/taken.logs/.*" "sources.r1.positionFile = $work/taken.json" "sources.r1.interceptors = i" \
     "sources.r1.interceptors.i.type = regex_extractor" "sources.r1.interceptors.i.regex = ^(\\\\S+)" "sources.r1.interceptors.i.serializers = s" \
     "sources.r1.interceptors.i.serializers.s.name = key" "channels.c1.type = memory" "sinks.k1.channel = c1" "sinks.k1.type = opensearch" \
-    "sinks.k1.endpoints = $(ask url)" "sinks.k1.index = taken" "sinks.k1.penstock.ids = header:key" "sinks.k1.penstock.ids.compare = true" \
+    "sinks.k1.endpoints = http://localhost:$server_port" "sinks.k1.penstock.sniff = 1" "sinks.k1.index = taken" "sinks.k1.penstock.ids = header:key" "sinks.k1.penstock.ids.compare = true" \
     "sinks.k1.compression = gzip" "sinks.k1.penstock.deadletter = $work/taken.dead" >"$work/taken.properties"
 start "$work/taken" "$PENSTOCK"
 printf '%s\n' 'k1 one' 'k2 two' 'k1 one' 'k1 other' >"$work/taken.logs/a"
 await 60 counts taken 2 || fail "taken has $(ask count taken) documents, not 2"
 await 60 grep -q 'another document has this id.*k1 other' -r "$work/taken.dead" || fail "no dead letter of the other document"
+await 60 grep -q 'servers of the cluster: 1; 1 came, 1 went' "$work/taken.log" || fail "the cluster was not asked for its servers" # 127.0.0.1 for localhost
 block() { # true|null
     curl -sf -X PUT "$(ask url)/taken/_settings" -H 'Content-Type: application/json' -d "{\"index.blocks.read_only_allow_delete\": $1}" >"$work/block.log" ||
         fail "the index cannot be blocked"

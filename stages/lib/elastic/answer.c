@@ -166,8 +166,8 @@ static bool take_usual(struct place *place)
     return length > 0;
 }
 
-/* Moves the place to the first element of the list of this name. */
-static bool find_list(struct place *place, const char *list)
+/* Moves the place to the value of the answer's member of this name. */
+static bool find_member(struct place *place, const char *wanted)
 {
     struct text name;
     if (!take(place, '{'))
@@ -175,12 +175,18 @@ static bool find_list(struct place *place, const char *list)
     do {
         if (!take_name(place, &name))
             return false;
-        if (is_text(&name, list))
-            return take(place, '[');
+        if (is_text(&name, wanted))
+            return true;
         if (!skip(place))
             return false;
     } while (take(place, ','));
     return false;
+}
+
+/* Moves the place to the first element of the list of this name. */
+static bool find_list(struct place *place, const char *list)
+{
+    return find_member(place, list) && take(place, '[');
 }
 
 static bool has_type(const struct item *item, const char *const types[])
@@ -330,6 +336,103 @@ bool ps_elastic_found_next(struct ps_elastic_reader *reader, char *body, size_t 
                 take_document(&place, found);
     reader->at = place.at;
     return good;
+}
+
+/* ---- servers ---- */
+
+struct node {
+    struct text address;
+    bool is_only_master;
+};
+
+/* Takes ["data","ingest"]. */
+static bool take_roles(struct place *place, struct node *node)
+{
+    struct text role;
+    bool is_master = false, is_more = false;
+    if (!take(place, '['))
+        return skip(place);
+    if (take(place, ']'))
+        return true; /* it coordinates */
+    do {
+        if (!take_text(place, &role))
+            return false;
+        bool is_one = is_text(&role, "master") || is_text(&role, "cluster_manager");
+        is_master |= is_one;
+        is_more |= !is_one;
+    } while (take(place, ','));
+    node->is_only_master = is_master && !is_more;
+    return take(place, ']');
+}
+
+/* Takes {"publish_address":"host/10.0.0.1:9200"}. */
+static bool take_http(struct place *place, struct node *node)
+{
+    struct text name;
+    if (!take(place, '{'))
+        return skip(place);
+    do {
+        if (!take_name(place, &name) ||
+            !(is_text(&name, "publish_address") ? take_text(place, &node->address) : skip(place)))
+            return false;
+    } while (take(place, ','));
+    return take(place, '}');
+}
+
+/* Hands an address on: a name is better than its number, because certificates have it. */
+static void add_node(const struct node *node, void (*add)(void *argument, const char *address, size_t length),
+                     void *argument)
+{
+    char address[300];
+    const char *at = node->address.at, *end = at + node->address.length,
+               *slash = memchr(at, '/', node->address.length);
+    const char *port = memrchr(at, ':', node->address.length);
+    if (port == NULL || port + 1 == end || node->address.length >= sizeof address || node->is_only_master)
+        return;
+    for (const char *c = at; c < end; c++)
+        if (c != slash && memchr("-._:[]", *c, 6) == NULL && !(*c >= '0' && *c <= '9') &&
+            !((*c | 0x20) >= 'a' && (*c | 0x20) <= 'z'))
+            return;
+    bool has_name = slash != NULL && slash > at;
+    int length = snprintf(address, sizeof address, "%.*s%.*s",
+                          has_name ? (int)(slash - at) : (int)(port - (slash != NULL ? slash + 1 : at)),
+                          has_name || slash == NULL ? at : slash + 1, (int)(end - port), port);
+    add(argument, address, (size_t)length);
+}
+
+static bool take_node(struct place *place, struct node *node)
+{
+    struct text name;
+    *node = (struct node){.is_only_master = false};
+    if (!take(place, '{'))
+        return false;
+    if (take(place, '}'))
+        return true;
+    do {
+        if (!take_name(place, &name))
+            return false;
+        if (!(is_text(&name, "http")    ? take_http(place, node)
+              : is_text(&name, "roles") ? take_roles(place, node)
+                                        : skip(place)))
+            return false;
+    } while (take(place, ','));
+    return take(place, '}');
+}
+
+void ps_elastic_nodes_read(char *body, size_t length,
+                           void (*add)(void *argument, const char *address, size_t length), void *argument)
+{
+    struct place place = {.at = body, .end = body + length};
+    struct node node;
+    struct text name;
+    if (body == NULL || !find_member(&place, "nodes") || !take(&place, '{'))
+        return;
+    while (take_name(&place, &name) && take_node(&place, &node)) {
+        if (node.address.length > 0)
+            add_node(&node, add, argument);
+        if (!take(&place, ','))
+            return;
+    }
 }
 
 /* ---- the server ---- */

@@ -38,6 +38,11 @@ struct ps_elastic_found {
 bool ps_elastic_found_next(struct ps_elastic_reader *reader, char *body, size_t length,
                            struct ps_elastic_found *found);
 
+/* Reads the answer to `GET /_nodes/http`: calls `add` for the address, HOST:PORT, of each server that takes requests of HTTP and is no dedicated
+ * master. An address with other characters than those of names and numbers is left out. */
+void ps_elastic_nodes_read(char *body, size_t length,
+                           void (*add)(void *argument, const char *address, size_t length), void *argument);
+
 /* What `GET /` tells. */
 struct ps_elastic_server {
     unsigned major, minor; /* of the version */

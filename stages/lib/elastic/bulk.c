@@ -18,6 +18,7 @@
 #define FIRST_WITHOUT_TTL 5U
 #define LATER_MS INT64_C(34304461001) /* 397 days, 1 h, 1 min, 1 s and 1 ms */
 #define ID_KEY "penstock.ids"
+#define SNIFF_KEY "penstock.sniff"
 #define COMPARE_KEY "penstock.ids.compare"
 #define FILTER "filter_path=items.*.status,items.*.error.type,items.*.error.reason"
 
@@ -309,7 +310,7 @@ bool ps_elastic_judge(const struct ps_elastic_plan *plan, const struct ps_http_r
 static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *answer, struct ps_err *err)
 {
     struct ps_elastic_state *state = (struct ps_elastic_state *)sink;
-    const char *shown = sink->plan->hosts[sink->greeting_host].shown;
+    const char *shown = sink->hosts[sink->greeting_host].names.shown;
     const struct ps_elastic_server *server = &state->server;
     struct ps_err cause = {.length = 0};
     if (!ps_elastic_judge(plan_of(sink), answer, &state->server, &cause)) {
@@ -323,6 +324,12 @@ static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *ans
            server->is_opensearch ? "OpenSearch" : "Elasticsearch", server->major, server->minor,
            server->cluster);
     return true;
+}
+
+static void read_nodes(const struct ps_http_request *answer,
+                       void (*add)(void *argument, const char *address, size_t length), void *argument)
+{
+    ps_elastic_nodes_read(answer->body, answer->body_length, add, argument);
 }
 
 /* ---- set-up ---- */
@@ -397,6 +404,13 @@ enum ps_status ps_elastic_check(const struct ps_elastic_settings *settings, cons
         ps_report(context, PS_LOG_ERROR, key, "%s", err.text);
         return PS_FAIL;
     }
+    for (unsigned i = 0; settings->sniff_s > 0 && i < settings->url_count; i++)
+        if (strchr(strstr(settings->urls[i], "://") + 3, '/') != NULL) {
+            ps_report(context, PS_LOG_ERROR, SNIFF_KEY,
+                      "a URL with a path is that of a proxy, behind which servers cannot be reached by the "
+                      "addresses that the cluster has");
+            return PS_FAIL;
+        }
     if (settings->date_zone != NULL)
         ps_escape_check_zone(context, "indexNameBuilder.timeZone", settings->date_zone);
     if (settings->compares && plan.ids.from != PS_REMOTE_IDS_HEADER) {
@@ -489,6 +503,9 @@ enum ps_status ps_elastic_build(struct ps_elastic_plan *plan, const struct ps_el
         .decode = decode,
         .cure = cure_of,
         .greeted = greeted,
+        .sniff_ns = (uint64_t)settings->sniff_s * PS_NS_PER_S,
+        .nodes_path = "/_nodes/http?filter_path=nodes.*.http.publish_address,nodes.*.roles",
+        .read_nodes = read_nodes,
         .narrows = narrows,
     };
     add_hosts(plan, settings, context);

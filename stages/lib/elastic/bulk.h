@@ -29,6 +29,7 @@ struct ps_elastic_settings {
     char *trust;                           /* PEM text of authorities; NULL: none */
     bool gzip, verify;
     int64_t events_max, bytes_max, requests, connect_ms, request_ms;
+    int64_t sniff_s; /* the key penstock.sniff */
     struct ps_elastic_document document;
     struct ps_pairs fields;
 };
@@ -55,6 +56,11 @@ struct ps_elastic_state {
     size_t plain_room;
 };
 
+#define PS_ELASTIC_SNIFF_ROW(offset)                                                                         \
+    PS_OPTION_ROW("penstock.sniff", INT, (offset),                                                           \
+                  "interval at which the cluster is asked for the addresses of its servers, which then get " \
+                  "the requests; 0: those of the configuration get them",                                    \
+                  .fallback = "0", .min = 0, .max = 86400, .unit = "s", .flags = PS_OPTION_EXTENSION)
 #define PS_ELASTIC_COMPARE_HELP                                                                              \
     "whether a document is compared with the one that has its id already: another one is a dead letter"
 

@@ -14,5 +14,12 @@ bool ps_http_hosts_note(struct ps_http_sink *sink, unsigned number, bool answere
 /* Returns whether requests may be sent; if not, asks a server first. Nothing is asked before there is an event. */
 bool ps_http_hosts_greet(struct ps_http_sink *sink);
 
-/* Called when the question has ended. */
+/* Asks the cluster for its servers, if it is time. */
+void ps_http_hosts_sniff(struct ps_http_sink *sink);
+
+/* Called when one of these questions has ended. */
 void ps_http_hosts_take_greeting(struct ps_http_sink *sink);
+
+/* Makes the places of the plan's hosts. Returns false if there is no memory. */
+bool ps_http_hosts_open(struct ps_http_sink *sink);
+void ps_http_hosts_close(struct ps_http_sink *sink);

@@ -95,8 +95,8 @@ static uint32_t sent_count(const struct slot *slot)
 static void set_unanswered(const struct ps_http_sink *sink, struct slot *slot)
 {
     const char *reason = slot->http.failure != NULL ? slot->http.failure : "no HTTP answer";
-    if (sink->plan->host_count > 1) {
-        snprintf(slot->reason, sizeof slot->reason, "%.120s: %.120s", sink->plan->hosts[slot->host].shown,
+    if (sink->host_count > 1) {
+        snprintf(slot->reason, sizeof slot->reason, "%.120s: %.120s", sink->hosts[slot->host].names.shown,
                  reason);
         reason = slot->reason;
     }
@@ -342,7 +342,7 @@ static void send_one(struct ps_http_sink *sink, struct slot *slot, size_t bytes)
             sink->hosts[slot->host].in_flight++;
             bool other =
                 slot->request.asks || (sink->plan->takes_other != NULL && sink->plan->takes_other(sink));
-            const struct ps_http_host *host = &sink->plan->hosts[slot->host];
+            const struct ps_http_host *host = &sink->hosts[slot->host].names;
             curl_easy_setopt(slot->http.easy, CURLOPT_URL, other ? host->other : host->url);
         }
         ps_http_request_send(&slot->http, &sink->client, body, length, sink->requests.sink.now_ns);
@@ -418,8 +418,10 @@ static void serve(struct ps_remote_sink *remote, bool sends)
     ps_remote_requests_work(&sink->requests);
     if (!sends)
         return;
-    if (ps_http_hosts_greet(sink))
+    if (ps_http_hosts_greet(sink)) {
+        ps_http_hosts_sniff(sink);
         send_some(sink);
+    }
     if (sink->client.timer_ns <= remote->now_ns) /* a new request is due */
         exchange(sink);
 }
@@ -433,7 +435,7 @@ static uint64_t due_ns(const struct ps_remote_sink *remote)
     if (next <= remote->now_ns && tries_alone(sink)) /* the end of what is under way is the next event */
         next = ps_remote_requests_have_letters(&sink->requests) ? remote->now_ns + PS_DEADLETTER_LOOK_NS
                                                                 : PS_NEVER;
-    if (sink->greeting.busy && next <= remote->now_ns)
+    if (sink->greeting.busy && !sink->is_greeted && next <= remote->now_ns)
         next = PS_NEVER; /* its answer is the next event */
     next = ps_least(sink->client.timer_ns, next);
     if (PS_UNLIKELY(sink->witnesses))
@@ -458,7 +460,7 @@ static void abandon(struct ps_remote_sink *remote)
         slot->is_witness = false;
     }
     ps_http_request_cancel(&sink->greeting, &sink->client);
-    for (unsigned i = 0; sink->hosts != NULL && i < sink->plan->host_count; i++)
+    for (unsigned i = 0; sink->hosts != NULL && i < sink->host_count; i++)
         sink->hosts[i].in_flight = 0;
     ps_remote_requests_abandon(&sink->requests);
     remote->rest_ns = remote->failures = 0;
@@ -478,8 +480,7 @@ void ps_http_sink_close(const void *, void *state)
         free(slot->body);
     }
     ps_http_request_close(&sink->greeting, &sink->client);
-    free(sink->hosts);
-    sink->hosts = NULL;
+    ps_http_hosts_close(sink);
     ps_http_client_close(&sink->client);
     free(sink->requests.first);
     sink->requests.first = NULL;
@@ -514,8 +515,7 @@ enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http
         return PS_FAIL;
     unsigned count = plan->requests + (sink->judges ? PS_HTTP_WITNESSES : 0);
     requests->first = calloc(count, sizeof(struct slot));
-    sink->hosts = plan->host_count > 0 ? calloc(plan->host_count, sizeof *sink->hosts) : NULL;
-    bool good = requests->first != NULL && (plan->host_count == 0 || sink->hosts != NULL);
+    bool good = ps_http_hosts_open(sink) && requests->first != NULL;
     while (good && requests->count < count) {
         good = open_slot(slot_of(sink, requests->count), plan, requests->count < plan->requests);
         requests->count++;

@@ -56,6 +56,16 @@ struct ps_http_sink_plan {
      * the sink only when all rest. 0: the server of `settings.url`. */
     struct ps_http_host hosts[PS_HTTP_HOSTS_MAX];
     unsigned host_count;
+    /* What stands behind the URL of each host in `url`, `other` (NULL: it has none) and `greeting`, and what stands before the address in that of
+     * the first one: "http://". */
+    const char *post_path, *other_path, *greeting_path, *scheme;
+    /* The cluster is asked for its servers (a GET of `nodes_path`) after the greeting, and at most each `sniff_ns` again, when there are events.
+     * `read_nodes` calls `add` for each address, HOST:PORT; what it adds not is gone. While no server answers the hosts are those of the
+     * configuration again. sniff_ns 0: it is not asked. */
+    uint64_t sniff_ns;
+    const char *nodes_path;
+    void (*read_nodes)(const struct ps_http_request *answer,
+                       void (*add)(void *argument, const char *address, size_t length), void *argument);
     /* With `hosts`: a GET of the host's `greeting`, whose answer has at most `answer_bytes_max` bytes, comes before the first request, and
      * after a failure again. `greeted` reads the answer, and returns false with the reason when no request may be sent. NULL: none. */
     bool (*greeted)(struct ps_http_sink *sink, const struct ps_http_request *answer, struct ps_err *err);
@@ -74,10 +84,17 @@ struct ps_http_sink {
     uint64_t taken;      /* requests that the server has taken */
     unsigned believed;   /* refusals without a reason that are believed (ps_http_sink_believes) */
     struct ps_http_host_state {
+        struct ps_http_host names;
         uint64_t rest_ns, failures; /* it gets no request before this time; failures in a row */
         unsigned in_flight;
-    } * hosts;     /* of the plan's hosts; NULL: there are none */
-    unsigned turn; /* the host that was chosen last */
+        bool is_gone, is_seen; /* it gets no requests; the cluster has it */
+        char *memory;          /* of `names`, if the cluster has named it; else NULL */
+    } * hosts;                 /* those of the plan first; NULL: there are none */
+    unsigned host_count;
+    unsigned turn;     /* the host that was chosen last */
+    uint64_t sniff_ns; /* when the cluster is asked for its servers again */
+    bool sniffs,
+        has_not_sniffed; /* the greeting is that question; the last one had no answer that could be used */
     /* For `encode` and `decode`: the request that they are about. `decode` sets its `asks` when the next request with the events that are left
      * is to be a question, whose URL is `other`. */
     struct ps_remote_request *request;

@@ -25,6 +25,16 @@ enum ps_status ps_http_urls_check(const char *key, const char *url, const struct
 void ps_http_urls_set(struct ps_http_sink_plan *plan, struct ps_context *context, const char *const *urls,
                       size_t count, const char *post, const char *other, const char *greeting)
 {
+    const char *authority = strstr(urls[0], "://"), *at = strrchr(urls[0], '@');
+    plan->post_path = post;
+    plan->other_path = other;
+    plan->greeting_path = greeting;
+    plan->scheme = ps_arena_format(context->arena, "%.*s",
+                                   (int)((at != NULL          ? at + 1
+                                          : authority != NULL ? authority + 3
+                                                              : urls[0]) -
+                                         urls[0]),
+                                   urls[0]);
     for (size_t i = 0; i < count; i++) {
         size_t length = strlen(urls[i]), room = length + 1;
         char *shown = ps_arena_alloc(context->arena, room);

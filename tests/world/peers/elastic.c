@@ -146,6 +146,20 @@ static void answer_documents(const struct elastic_store *store, char *body, stru
     put(text, "]}");
 }
 
+static void answer_nodes(const struct elastic_store *store, struct text *text)
+{
+    const char *before = "";
+    put(text, "{\"nodes\":{");
+    for (size_t i = 0; i < sizeof store->nodes / sizeof *store->nodes; i++) {
+        if (store->nodes[i] == 0)
+            continue;
+        put(text, "%s\"node%zu\":{\"roles\":[\"data\"],\"http\":{\"publish_address\":\"127.0.0.1:%u\"}}",
+            before, i, store->nodes[i]);
+        before = ",";
+    }
+    put(text, "}}");
+}
+
 size_t elastic_answer(struct elastic_store *store, const char *head, char *body, size_t length,
                       elastic_item_status *status_of, void *argument, char *out, size_t room)
 {
@@ -154,10 +168,13 @@ size_t elastic_answer(struct elastic_store *store, const char *head, char *body,
     answer[0] = 0;
     bool is_bulk = strncmp(head, "POST /_bulk?", 12) == 0;
     bool asks = strncmp(head, "POST /_mget ", 12) == 0;
-    if (!is_bulk && !asks && strncmp(head, "GET / ", 6) != 0)
+    bool is_nodes = strncmp(head, "GET /_nodes/http?", 17) == 0;
+    if (!is_bulk && !asks && !is_nodes && strncmp(head, "GET / ", 6) != 0)
         world_fatal("the model knows no such request: %.40s", head);
     if (is_bulk)
         answer_bulk(store, body, length, status_of, argument, &text);
+    else if (is_nodes)
+        answer_nodes(store, &text);
     else if (asks) {
         body[length] = 0;
         answer_documents(store, body, &text);

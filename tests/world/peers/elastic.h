@@ -12,6 +12,7 @@ struct elastic_store {
         member; /* what arrives is the text of this member, written as in a document; NULL: the index and the document */
     const char *version; /* of `GET /` */
     bool is_opensearch;
+    uint16_t nodes[8]; /* ports of the servers that the cluster names; 0: none */
     uint32_t count;
     uint64_t keys[ELASTIC_DOCUMENTS_MAX];   /* of index and id, of the documents with an id */
     char *documents[ELASTIC_DOCUMENTS_MAX]; /* they themselves, if it keeps them, for questions */

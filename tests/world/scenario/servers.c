@@ -171,6 +171,20 @@ static struct solr_store *solr_of(const struct scenario *scenario)
     return solr_store_make();
 }
 
+/* The cluster names the servers that listen. */
+static void name_node(struct elastic_store *store, uint16_t port, bool stops)
+{
+    size_t count = sizeof store->nodes / sizeof *store->nodes, place = count;
+    for (size_t i = 0; i < count; i++) {
+        if (store->nodes[i] == port)
+            store->nodes[i] = 0;
+        if (store->nodes[i] == 0)
+            place = i;
+    }
+    if (!stops && place < count)
+        store->nodes[place] = port;
+}
+
 enum outcome step_server(struct scenario *scenario, const struct scenario_step *step)
 {
     struct scenario_server *server = find(scenario, step);
@@ -190,6 +204,8 @@ enum outcome step_server(struct scenario *scenario, const struct scenario_step *
             server->solr = solr_of(scenario);
     } else if (!stops && strcmp(kind, "http") != 0)
         return step_failed(scenario, "there is no server of kind %s", kind);
+    if (server->store != NULL)
+        name_node(server->store, server->port, stops);
     if (!stops && server->listener == NULL)
         server->listener = net_listen(server->peer, (struct net_address){0, server->port});
     else if (stops && server->listener != NULL) {
