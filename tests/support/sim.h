@@ -12,9 +12,9 @@
 #if defined(__SANITIZE_THREAD__) /* one thread: the sanitizer finds no races, it only knows the rings */
 #define SIM_SEEDS 10
 #elif defined(__SANITIZE_ADDRESS__)
-#define SIM_SEEDS 40
+#define SIM_SEEDS 20
 #else
-#define SIM_SEEDS 300
+#define SIM_SEEDS 80
 #endif
 
 struct sim {

@@ -248,16 +248,3 @@ struct ps_sink_runner *ps_test_small_agent_nth_sink(struct ps_test_small_agent *
     fail_msg("sink k%u is not on its worker", number + 1);
     return NULL;
 }
-
-struct ps_sink_runner *ps_test_small_agent_sink(struct ps_test_small_agent *agent)
-{
-    return ps_test_small_agent_nth_sink(agent, 0);
-}
-
-uint64_t ps_test_small_agent_fill(struct ps_test_small_agent *agent, unsigned channel)
-{
-    struct ps_fill fill;
-    const struct ps_stage_spec *stage = &agent->plan->channels[channel].spec->stage;
-    stage->ops->channel->fill(stage->plan, &fill);
-    return fill.size;
-}

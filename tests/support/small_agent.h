@@ -50,9 +50,5 @@ uint64_t ps_test_small_agent_exchange(struct ps_test_small_agent *agent,
 void ps_test_small_agent_retire(struct ps_test_small_agent *agent, uint64_t number);
 
 struct ps_source_runner *ps_test_small_agent_source(struct ps_test_small_agent *agent);
-/* Returns the runner of k1. */
-struct ps_sink_runner *ps_test_small_agent_sink(struct ps_test_small_agent *agent);
 /* Returns the runner of a sink; 0: k1. */
 struct ps_sink_runner *ps_test_small_agent_nth_sink(struct ps_test_small_agent *agent, unsigned number);
-/* Returns the number of events in a channel; 0: c1. */
-uint64_t ps_test_small_agent_fill(struct ps_test_small_agent *agent, unsigned channel);
