@@ -58,6 +58,8 @@ static void run(const struct ps_test_syslog *how, const struct ps_pairs *format,
     struct ps_syslog_format *made = NULL;
     ps_syslog_names_init(&single.names, false);
     ps_syslog_names_init(&several.names, true);
+    for (unsigned i = 0; how->structured && i < PS_SYSLOG_STRUCTURED; i++)
+        single.structured[i] = several.structured[i] = ps_name_intern((char[]){'f', (char)('0' + i), 0});
     if (format != NULL) {
         made = ps_syslog_format_create(format, NULL, &err);
         if (made == NULL)
@@ -72,6 +74,10 @@ static void run(const struct ps_test_syslog *how, const struct ps_pairs *format,
     ps_syslog_time_now(&other.time, how->now_ms);
     struct ps_batch *batch = ps_batch_take(&stage->bump, stage->now);
     for (uint32_t at = 0; at < length || (at == 0 && length == 0);) {
+        if (how->batch_events > 0 && batch->count == how->batch_events) {
+            ps_batch_give(batch);
+            batch = ps_batch_take(&stage->bump, stage->now);
+        }
         uint32_t used = 0, rows = batch->count;
         uint64_t failed = 0;
         enum ps_parsed parsed =

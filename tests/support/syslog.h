@@ -11,6 +11,8 @@ struct ps_test_syslog {
     int64_t now_ms;
     const char *keep_fields;
     uint32_t size_max;
+    uint32_t batch_events; /* the events that a batch has at most; 0: all events are in one */
+    bool structured;       /* the fields of RFC 5424 become the headers f0, f1, .. */
 };
 
 /* Parses these bytes and returns the printed events; the caller frees them. `format`: the format.* keys of

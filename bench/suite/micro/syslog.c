@@ -8,11 +8,12 @@
 #include "stages/lib/syslog/multi.h"
 #include "stages/lib/syslog/single.h"
 
-#define MESSAGES 200
+#define MESSAGES 1000
 #define MESSAGE_BYTES 120
 
-static const char *const heads[2] = {"<134>Nov 20 09:00:00 web-01 app[812]: ",
-                                     "<134>1 2026-11-20T09:00:00.123Z web-01 app 812 - - "};
+/* The head of a message has one of 8 priorities and one of `hosts` hosts, in turn. */
+static const char *const heads[2] = {"<%u>Nov 20 09:00:00 web-%02u app[812]: ",
+                                     "<%u>1 2026-11-20T09:00:00.123Z web-%02u app 812 - - "};
 
 struct harness {
     struct ps_bench_harness memory;
@@ -21,9 +22,10 @@ struct harness {
     char text[MESSAGES * MESSAGE_BYTES];
 };
 
-static void harness_make(struct harness *harness, unsigned format, bool multi)
+static void harness_make(struct harness *harness, unsigned format, unsigned hosts, bool multi)
 {
     bool known;
+    char head[MESSAGE_BYTES];
     memset(harness, 0, sizeof *harness);
     ps_bench_harness_init(&harness->memory, UINT64_C(64) << 20);
     const struct ps_time_zone *zone = ps_time_zone_load(harness->memory.arena, "UTC", &known);
@@ -39,40 +41,47 @@ static void harness_make(struct harness *harness, unsigned format, bool multi)
     for (unsigned i = 0; i < MESSAGES; i++) {
         char *message = harness->text + (size_t)i * MESSAGE_BYTES;
         memset(message, 'x', MESSAGE_BYTES);
-        memcpy(message, heads[format], strlen(heads[format]));
+        int length = snprintf(head, sizeof head, heads[format], 128 + (hosts > 1 ? i % 8 : 6), i / 8 % hosts);
+        memcpy(message, head, (size_t)length);
         message[MESSAGE_BYTES - 1] = '\n';
     }
 }
 
-/* Works as a source does: the bytes are written into the block, then parsed in place. */
-static struct ps_batch *batch_read(struct harness *harness, char **bytes)
+/* Works as a source does: the bytes from `from` on are written into the block, then parsed in place. */
+static struct ps_batch *batch_read(struct harness *harness, uint32_t from, char **bytes)
 {
-    uint32_t room;
+    uint32_t room, length = (uint32_t)sizeof harness->text - from;
     struct ps_batch *batch = ps_batch_take(&harness->memory.bump, (struct ps_now){0, 0});
     PS_ASSERT(batch != NULL);
-    *bytes = ps_batch_reserve(batch, sizeof harness->text, &room);
+    *bytes = ps_batch_reserve(batch, length, &room);
     PS_ASSERT(*bytes != NULL);
-    memcpy(*bytes, harness->text, sizeof harness->text);
-    ps_batch_commit(batch, sizeof harness->text);
+    memcpy(*bytes, harness->text + from, length);
+    ps_batch_commit(batch, length);
     return batch;
 }
 
-static void run_single(struct ps_micro *micro, unsigned format, unsigned keep)
+static void run_single(struct ps_micro *micro, unsigned format, unsigned hosts, unsigned keep)
 {
     struct harness harness;
     struct ps_syslog_single parser;
-    harness_make(&harness, format, false);
+    harness_make(&harness, format, hosts, false);
     harness.single.keep = keep;
     PS_ASSERT(ps_syslog_single_init(&parser, &harness.single));
     ps_syslog_time_now(&parser.time, 1795165362859);
     while (ps_micro_batch(micro, MESSAGES)) {
-        char *bytes;
-        struct ps_batch *batch = batch_read(&harness, &bytes);
-        for (uint32_t at = 0, used; at < sizeof harness.text; at += used)
-            PS_ASSERT(ps_syslog_single_next(&parser, batch, bytes + at, (uint32_t)sizeof harness.text - at,
-                                            NULL, &used) != PS_PARSED_FULL);
-        PS_ASSERT(batch->count == MESSAGES);
-        ps_batch_give(batch);
+        uint32_t from = 0, used;
+        while (from < sizeof harness.text) { /* once, or twice if many headers fill a block */
+            char *bytes;
+            struct ps_batch *batch = batch_read(&harness, from, &bytes);
+            while (from < sizeof harness.text &&
+                   ps_syslog_single_next(&parser, batch, bytes, (uint32_t)sizeof harness.text - from, NULL,
+                                         &used) == PS_PARSED_ADDED) {
+                bytes += used;
+                from += used;
+            }
+            PS_ASSERT(batch->count > 0);
+            ps_batch_give(batch);
+        }
     }
     ps_micro_bytes(micro, MESSAGE_BYTES);
     ps_syslog_single_fini(&parser);
@@ -81,40 +90,61 @@ static void run_single(struct ps_micro *micro, unsigned format, unsigned keep)
 
 static void bench_single_3164(struct ps_micro *micro)
 {
-    run_single(micro, 0, 0);
+    run_single(micro, 0, 1, 0);
 }
 
 static void bench_single_5424(struct ps_micro *micro)
 {
-    run_single(micro, 1, 0);
+    run_single(micro, 1, 1, 0);
 }
 
 static void bench_single_whole(struct ps_micro *micro)
 {
-    run_single(micro, 0, PS_KEEP_ALL);
+    run_single(micro, 0, 1, PS_KEEP_ALL);
 }
 
-static void run_multi(struct ps_micro *micro, unsigned format)
+static void bench_single_64_heads(struct ps_micro *micro)
+{
+    run_single(micro, 0, 8, 0);
+}
+
+static void bench_single_512_heads(struct ps_micro *micro)
+{
+    run_single(micro, 0, 64, 0);
+}
+
+static void bench_single_5424_512_heads(struct ps_micro *micro)
+{
+    run_single(micro, 1, 64, 0);
+}
+
+static void run_multi(struct ps_micro *micro, unsigned format, unsigned hosts)
 {
     struct harness harness;
     struct ps_syslog_multi parser;
     struct ps_charset charset;
     struct ps_transcoder transcoder;
     uint64_t failed = 0;
-    harness_make(&harness, format, true);
+    harness_make(&harness, format, hosts, true);
     PS_ASSERT(ps_charset_find("UTF-8", &charset, NULL) == PS_OK);
     PS_ASSERT(ps_transcoder_open(&transcoder, &charset, NULL) == PS_OK);
     ps_syslog_multi_init(&parser, &harness.multi);
     ps_syslog_time_now(&parser.time, 1795165362859);
     while (ps_micro_batch(micro, MESSAGES)) {
-        char *bytes;
-        struct ps_batch *batch = batch_read(&harness, &bytes);
-        for (uint32_t at = 0, used; at < sizeof harness.text; at += used)
-            PS_ASSERT(ps_syslog_multi_next(&parser, batch, &transcoder, bytes + at,
-                                           (uint32_t)sizeof harness.text - at, NULL, &used,
-                                           &failed) == PS_PARSED_ADDED);
-        PS_ASSERT(batch->count == MESSAGES && failed == 0);
-        ps_batch_give(batch);
+        uint32_t from = 0, used;
+        while (from < sizeof harness.text) {
+            char *bytes;
+            struct ps_batch *batch = batch_read(&harness, from, &bytes);
+            while (from < sizeof harness.text &&
+                   ps_syslog_multi_next(&parser, batch, &transcoder, bytes,
+                                        (uint32_t)sizeof harness.text - from, NULL, &used,
+                                        &failed) == PS_PARSED_ADDED) {
+                bytes += used;
+                from += used;
+            }
+            PS_ASSERT(batch->count > 0 && failed == 0);
+            ps_batch_give(batch);
+        }
     }
     ps_micro_bytes(micro, MESSAGE_BYTES);
     ps_transcoder_close(&transcoder);
@@ -123,22 +153,27 @@ static void run_multi(struct ps_micro *micro, unsigned format)
 
 static void bench_multi_3164(struct ps_micro *micro)
 {
-    run_multi(micro, 0);
+    run_multi(micro, 0, 1);
 }
 
 static void bench_multi_5424(struct ps_micro *micro)
 {
-    run_multi(micro, 1);
+    run_multi(micro, 1, 1);
+}
+
+static void bench_multi_512_heads(struct ps_micro *micro)
+{
+    run_multi(micro, 0, 64);
 }
 
 /* The cost of splitting alone: memchr over the same bytes. */
 static void bench_split(struct ps_micro *micro)
 {
     struct harness harness;
-    harness_make(&harness, 0, false);
+    harness_make(&harness, 0, 1, false);
     while (ps_micro_batch(micro, MESSAGES)) {
         char *bytes;
-        struct ps_batch *batch = batch_read(&harness, &bytes);
+        struct ps_batch *batch = batch_read(&harness, 0, &bytes);
         char *at = bytes, *end = bytes + sizeof harness.text, *newline;
         while ((newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
             PS_ASSERT(ps_batch_add(batch, at, (uint32_t)(newline - at)) != NULL);
@@ -156,6 +191,10 @@ void ps_micro_syslog(void)
     ps_micro_add("syslog/single_rfc3164", bench_single_3164);
     ps_micro_add("syslog/single_rfc5424", bench_single_5424);
     ps_micro_add("syslog/single_rfc3164_keep_all", bench_single_whole);
+    ps_micro_add("syslog/single_rfc3164_64_heads", bench_single_64_heads);
+    ps_micro_add("syslog/single_rfc3164_512_heads", bench_single_512_heads);
+    ps_micro_add("syslog/single_rfc5424_512_heads", bench_single_5424_512_heads);
+    ps_micro_add("syslog/multi_rfc3164_512_heads", bench_multi_512_heads);
     ps_micro_add("syslog/multi_rfc3164", bench_multi_3164);
     ps_micro_add("syslog/multi_rfc5424", bench_multi_5424);
 }

@@ -11,6 +11,8 @@
 #define EVENTS_MAX 64
 #define READ_BYTES_MAX (128U * 1024) /* limit for one connection in one round */
 #define READ_BYTES_MIN 4096U
+#define READ_BYTES_WORTH                                                                                     \
+    (32U * 1024) /* read at least, although a small batch is full before: the next ones get the rest */
 #define ROUND_BYTES_MAX (512U * 1024) /* limit for all connections in one call */
 #define CARRY_SPLIT_MAX (16U * 1024)  /* a longer unfinished message is received into its own buffer */
 #define FRAME_COPY_MAX (128U * 1024)  /* a longer message gets its own block */
@@ -391,7 +393,7 @@ static bool read_connection(struct ps_stream *stream, struct ps_batch *batch,
     if (data == NULL)
         return false;
     uint32_t wanted = (batch->capacity - batch->count) * stream->row_bytes;
-    wanted = wanted > READ_BYTES_MAX ? READ_BYTES_MAX : wanted < READ_BYTES_MIN ? READ_BYTES_MIN : wanted;
+    wanted = wanted > READ_BYTES_MAX ? READ_BYTES_MAX : wanted < READ_BYTES_WORTH ? READ_BYTES_WORTH : wanted;
     if (wanted > room - carried)
         wanted = room - carried;
     enum received got = receive(stream, connection, data + carried, wanted, &length);

@@ -174,6 +174,17 @@ static struct ps_slice render_time(const struct fields *fields, bool in_place, s
     return (struct ps_slice){to, length};
 }
 
+static void push_stem(const struct ps_syslog_names *names, const struct fields *fields, bool in_place,
+                      struct ps_syslog_row *row)
+{
+    ps_syslog_row_push(row, names->priority, fields->priority);
+    ps_syslog_row_push(row, names->facility, decimal(fields->number / 8, row));
+    ps_syslog_row_push(row, names->severity, decimal(fields->number % 8, row));
+    if (fields->version.length > 0)
+        ps_syslog_row_push(row, names->version, fields->version);
+    ps_syslog_row_push(row, names->timestamp, render_time(fields, in_place, row));
+}
+
 /* One received line and its decoded text. */
 struct line {
     char *raw;
@@ -239,36 +250,143 @@ static struct ps_slice encode(struct ps_batch *batch, struct ps_transcoder *tran
     return (struct ps_slice){room, (uint32_t)used};
 }
 
-/* Returns where the head of a plain line is kept. Returns NULL if an event cannot be made from a kept head: the line is
- * cut, its sender has headers, or the user keeps some fields. */
-static struct ps_syslog_head *place_of(struct ps_syslog_multi *parser, const struct line *line,
-                                       const struct ps_syslog_client *client)
+/* Returns whether an event may be made from a kept head. Returns false if the line is cut or not plain, its sender has headers, or
+ * the user keeps some fields. */
+static bool may_have_head(const struct ps_syslog_multi *parser, const struct line *line,
+                          const struct ps_syslog_client *client)
 {
-    if (line->incomplete || !line->plain || line->length < PS_SYSLOG_HEAD_BYTES_MIN || client != NULL ||
-        (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
-        return NULL;
-    return &parser->heads.items[ps_syslog_heads_place(line->text)];
+    return !line->incomplete && line->plain && client == NULL &&
+           (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) == 0;
 }
 
-/* `sought`: the line has no kept head. */
+/* Sets the fields of a line with this head. */
+static void fields_of_head(const struct ps_syslog_head *head, const struct line *line, struct fields *fields)
+{
+    const char *text = line->text;
+    *fields = (struct fields){.number = head->parts.number,
+                              .priority = ps_syslog_part_slice(text, head->parts.priority),
+                              .version = ps_syslog_part_slice(text, head->parts.version),
+                              .stamp = ps_syslog_part_slice(text, head->parts.stamp),
+                              .host = ps_syslog_part_slice(text, head->parts.host),
+                              .body = {text + head->length, line->length - head->length},
+                              .ms = head->parts.ms};
+}
+
+static struct ps_syslog_head *keep_head(struct ps_syslog_heads *heads, const struct line *line,
+                                        const struct fields *fields)
+{
+    bool has_stamp = fields->stamp.length > 1; /* "-" means the time of the message's arrival */
+    struct ps_syslog_head *head =
+        has_stamp && fields->body.length > 0
+            ? ps_syslog_heads_keep(heads, line->text, line->length, fields->body.data)
+            : NULL;
+    if (head != NULL)
+        head->parts = (struct ps_syslog_parts){.priority = ps_syslog_part_of(line->text, fields->priority),
+                                               .version = ps_syslog_part_of(line->text, fields->version),
+                                               .stamp = ps_syslog_part_of(line->text, fields->stamp),
+                                               .host = ps_syslog_part_of(line->text, fields->host),
+                                               .number = fields->number,
+                                               .ms = fields->ms};
+    return head;
+}
+
+/* Pushes the headers of a parsed line up to the time: those of an earlier event of the batch if it `fits`, or new ones. */
+static void push_to_time(struct ps_syslog_multi *parser, struct ps_batch *batch, const struct fields *fields,
+                         struct ps_syslog_stem *stem, bool fits, bool in_place, struct ps_syslog_row *row)
+{
+    if (fits) {
+        ps_syslog_stem_push(stem, row, batch);
+        return;
+    }
+    push_stem(&parser->rules->names, fields, in_place, row);
+    if (stem != NULL)
+        ps_syslog_stem_keep(&parser->heads, stem, row, fields->priority, fields->version, fields->ms);
+}
+
+/* Adds the event of a parsed line. `structured`: its structured data, or NULL. `keeps`: see may_have_head. */
+static enum ps_parsed add_row(struct ps_syslog_multi *parser, struct ps_batch *batch, const struct line *line,
+                              const struct fields *fields, const struct ps_syslog_structured *structured,
+                              struct ps_slice body, bool in_place, bool keeps,
+                              const struct ps_syslog_client *client)
+{
+    const struct ps_syslog_multi_rules *rules = parser->rules;
+    bool plain_number = fields->number >= 0 && fields->number < PS_PRIORITY_COUNT;
+    struct ps_syslog_stem *stem =
+        keeps && plain_number ? ps_syslog_stem_of(&parser->heads, (unsigned)fields->number) : NULL;
+    bool fits = stem != NULL &&
+                ps_syslog_stem_fits(&parser->heads, stem, fields->priority, fields->version, fields->ms);
+    uint32_t headers = (fits ? 1U : 5U + (fields->version.length > 0)) + line->incomplete +
+                       (structured != NULL ? PS_SYSLOG_STRUCTURED : 0);
+    uint32_t bytes = (plain_number ? 0 : 2 * NUMBER_BYTES_MAX) + (in_place || fits ? 0 : TIME_BYTES_MAX);
+    struct ps_syslog_row row;
+    if (!ps_syslog_row_init(&row, batch, headers, client, bytes))
+        return PS_PARSED_MEMORY;
+    struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
+    if (event == NULL)
+        return PS_PARSED_FULL;
+    push_to_time(parser, batch, fields, stem, fits, in_place, &row);
+    ps_syslog_row_push(&row, rules->names.host, fields->host);
+    for (unsigned i = 0; structured != NULL && i < PS_SYSLOG_STRUCTURED; i++) {
+        if (structured->fields[i].length > 0)
+            ps_syslog_row_push(&row, rules->structured[i], structured->fields[i]);
+    }
+    if (line->incomplete) {
+        ps_syslog_row_push(&row, rules->names.status, ps_syslog_status_incomplete);
+        ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_CUT, line->raw, line->raw_length);
+    }
+    if (client != NULL)
+        ps_syslog_row_client(&row, client);
+    ps_syslog_row_finish(&row, batch, event);
+    return PS_PARSED_ADDED;
+}
+
+/* Adds the event of a line that is no syslog message. */
+static enum ps_parsed add_invalid(struct ps_syslog_multi *parser, struct ps_batch *batch,
+                                  const struct line *line, struct ps_slice body,
+                                  const struct ps_syslog_client *client, uint64_t *failed)
+{
+    struct ps_syslog_row row;
+    if (!ps_syslog_row_init(&row, batch, 1, client, 0))
+        return PS_PARSED_MEMORY;
+    struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
+    if (event == NULL)
+        return PS_PARSED_FULL;
+    ps_syslog_row_push(&row, parser->rules->names.status, ps_syslog_status_invalid);
+    ++*failed;
+    ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_INVALID, line->raw, line->raw_length);
+    if (client != NULL)
+        ps_syslog_row_client(&row, client);
+    ps_syslog_row_finish(&row, batch, event);
+    return PS_PARSED_ADDED;
+}
+
+/* `sought`: the batch has no event with the head. */
 static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *batch,
                             struct ps_transcoder *transcoder, struct line *line,
                             const struct ps_syslog_client *client, uint64_t *failed, bool sought)
 {
     const struct ps_syslog_multi_rules *rules = parser->rules;
-    const struct ps_syslog_names *names = &rules->names;
     struct fields fields = {0};
     if (!decode(batch, transcoder, line))
         return PS_PARSED_MEMORY;
     if (line->decoded && line->length == 0)
         return PS_PARSED_DROPPED;
-    struct ps_syslog_head *head = place_of(parser, line, client);
-    ps_syslog_heads_begin(&parser->heads, batch);
-    if (!sought && head != NULL &&
-        ps_syslog_heads_find(&parser->heads, &parser->time, batch, line->text, line->length) != NULL)
-        return ps_syslog_heads_add(head, batch, line->text, line->length, rules->keep != 0) ? PS_PARSED_ADDED
+    bool keeps = may_have_head(parser, line, client);
+    const struct ps_syslog_head *same = NULL;
+    ps_syslog_heads_begin(&parser->heads, &parser->time, batch);
+    if (!sought && keeps)
+        same = ps_syslog_heads_find(&parser->heads, &parser->time, batch, line->text, line->length);
+    if (same != NULL)
+        return ps_syslog_heads_add(same, batch, line->text, line->length, rules->keep != 0) ? PS_PARSED_ADDED
                                                                                             : PS_PARSED_FULL;
-    bool parsed = line->decoded && parse(&parser->time, line->text, line->length, &fields);
+    /* structured data is part of a kept head, and not of its parts */
+    struct ps_syslog_head *head = keeps && rules->structured[0] == NULL ? parser->heads.known : NULL;
+    if (head != NULL)
+        fields_of_head(head, line, &fields);
+    else if (!line->decoded)
+        return add_invalid(parser, batch, line, (struct ps_slice){line->raw, line->raw_length}, client,
+                           failed);
+    bool parsed = head != NULL || parse(&parser->time, line->text, line->length, &fields);
     struct ps_slice body = {line->text, line->length};
     struct ps_syslog_structured structured;
     bool is_structured = PS_UNLIKELY(rules->structured[0] != NULL) && parsed && fields.version.length > 0 &&
@@ -281,53 +399,22 @@ static enum ps_parsed build(struct ps_syslog_multi *parser, struct ps_batch *bat
             return PS_PARSED_MEMORY;
     }
     bool whole = body.data == line->text;
-    if (!line->decoded)
-        body = (struct ps_slice){line->raw, line->raw_length};
-    else if ((body = encode(batch, transcoder, body)).data == NULL)
+    if ((body = encode(batch, transcoder, body)).data == NULL)
         return PS_PARSED_MEMORY;
-    bool plain_number = fields.number >= 0 && fields.number < PS_PRIORITY_COUNT;
-    /* the log may quote the bytes of a message that is cut */
-    bool in_place = parsed && !whole && !line->incomplete && fields.stamp.length >= TIME_IN_PLACE_MIN &&
-                    fields.ms > -TIME_IN_PLACE_LIMIT && fields.ms < TIME_IN_PLACE_LIMIT;
-    bool kept = head != NULL && parsed && fields.body.length > 0 &&
-                ps_syslog_heads_keep(&parser->heads, head, &parser->time, line->text, fields.body.data);
-    uint32_t headers = parsed ? 5U + (fields.version.length > 0) + line->incomplete : 1U;
-    headers += is_structured ? PS_SYSLOG_STRUCTURED : 0;
-    uint32_t bytes = (plain_number ? 0 : 2 * NUMBER_BYTES_MAX) + (in_place ? 0 : TIME_BYTES_MAX);
-    struct ps_syslog_row row;
-    if (!ps_syslog_row_init(&row, batch, headers, client, parsed ? bytes : 0))
-        return PS_PARSED_MEMORY;
-    struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body.data, body.length);
-    if (event == NULL)
-        return PS_PARSED_FULL;
-    if (parsed) {
-        ps_syslog_row_push(&row, names->priority, fields.priority);
-        ps_syslog_row_push(&row, names->facility, decimal(fields.number / 8, &row));
-        ps_syslog_row_push(&row, names->severity, decimal(fields.number % 8, &row));
-        if (fields.version.length > 0)
-            ps_syslog_row_push(&row, names->version, fields.version);
-        ps_syslog_row_push(&row, names->timestamp, render_time(&fields, in_place, &row));
-        ps_syslog_row_push(&row, names->host, fields.host);
-        for (unsigned i = 0; is_structured && i < PS_SYSLOG_STRUCTURED; i++) {
-            if (structured.fields[i].length > 0)
-                ps_syslog_row_push(&row, rules->structured[i], structured.fields[i]);
-        }
-        if (line->incomplete)
-            ps_syslog_row_push(&row, names->status, ps_syslog_status_incomplete);
-    } else {
-        ps_syslog_row_push(&row, names->status, ps_syslog_status_invalid);
-        ++*failed;
-    }
     if (!parsed)
-        ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_INVALID, line->raw, line->raw_length);
-    else if (line->incomplete)
-        ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_CUT, line->raw, line->raw_length);
-    if (client != NULL)
-        ps_syslog_row_client(&row, client);
-    ps_syslog_row_finish(&row, batch, event);
-    if (kept)
+        return add_invalid(parser, batch, line, body, client, failed);
+    /* the log may quote the bytes of a message that is cut */
+    bool in_place = !whole && !line->incomplete && fields.stamp.length >= TIME_IN_PLACE_MIN &&
+                    fields.ms > -TIME_IN_PLACE_LIMIT && fields.ms < TIME_IN_PLACE_LIMIT;
+    /* a message without structured data may have the head of one with it */
+    bool alike = rules->structured[0] == NULL || fields.version.length == 0 || is_structured;
+    if (keeps && head == NULL && alike)
+        head = keep_head(&parser->heads, line, &fields);
+    enum ps_parsed added = add_row(parser, batch, line, &fields, is_structured ? &structured : NULL, body,
+                                   in_place, keeps, client);
+    if (added == PS_PARSED_ADDED && head != NULL)
         ps_syslog_heads_kept(&parser->heads, head, batch);
-    return PS_PARSED_ADDED;
+    return added;
 }
 
 enum ps_parsed ps_syslog_multi_next(struct ps_syslog_multi *parser, struct ps_batch *batch,

@@ -319,42 +319,58 @@ static bool split(struct ps_syslog_single *parser, struct ps_batch *batch, const
            (start->plain || start->framed || !has_terminator(fields->body));
 }
 
-/* Returns where the head of a message is kept. Returns NULL if the event of this message cannot
- * be made from a kept head: the message is invalid, incomplete or not plain text, its sender has headers, or the
- * user has a format or some fields to keep. */
-static struct ps_syslog_head *place_of(struct ps_syslog_single *parser, const char *line, uint32_t length,
-                                       const struct start *start, const struct ps_syslog_client *client)
+/* Returns whether the event of this message may be made from a kept head. Returns false if the message is invalid, incomplete or not
+ * plain text, its sender has headers, or the user has a format or some fields to keep. */
+static bool may_have_head(const struct ps_syslog_single *parser, const struct start *start,
+                          const struct ps_syslog_client *client)
 {
-    if (length < PS_SYSLOG_HEAD_BYTES_MIN || start->bad || start->incomplete || !start->plain ||
-        client != NULL || parser->matcher != NULL || (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) != 0)
-        return NULL;
-    return &parser->heads.items[ps_syslog_heads_place(line)];
+    return !start->bad && !start->incomplete && start->plain && client == NULL && parser->matcher == NULL &&
+           (parser->rules->keep & ~(unsigned)PS_KEEP_ALL) == 0;
 }
 
+static void push_stem(struct ps_syslog_single *parser, const struct start *start, const struct fields *fields,
+                      bool in_place, struct ps_syslog_row *row)
+{
+    const struct ps_syslog_names *names = &parser->rules->names;
+    ps_syslog_row_push(row, names->facility, ps_decimal(start->priority / 8));
+    ps_syslog_row_push(row, names->severity, ps_decimal(start->priority % 8));
+    if (fields->priority.length > 0)
+        ps_syslog_row_push(row, names->priority, fields->priority);
+    if (fields->version.length > 0)
+        ps_syslog_row_push(row, names->version, fields->version);
+    if (fields->has_time)
+        ps_syslog_row_push(row, names->timestamp, render_time(parser, fields, in_place, row));
+}
+
+/* `stems`: the stem of an earlier event of the batch may be used. `in_place`: see render_time. */
 static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *batch,
                               const struct start *start, const struct fields *fields,
                               const struct ps_slice *body, const struct ps_syslog_client *client,
-                              bool in_place)
+                              bool in_place, bool stems)
 {
     const struct ps_syslog_names *names = &parser->rules->names;
-    uint32_t headers = 2U + (fields->priority.length > 0) + (fields->version.length > 0) + fields->has_time +
-                       (fields->host.length > 0) + (start->bad || start->incomplete) +
-                       (fields->is_structured ? PS_SYSLOG_STRUCTURED : 0);
+    struct ps_syslog_heads *heads = &parser->heads;
+    struct ps_syslog_stem *stem =
+        stems && fields->has_time ? ps_syslog_stem_of(heads, start->priority) : NULL;
+    bool fits =
+        stem != NULL && ps_syslog_stem_fits(heads, stem, fields->priority, fields->version, fields->ms);
+    uint32_t headers =
+        (fits ? 0 : 2U + (fields->priority.length > 0) + (fields->version.length > 0) + fields->has_time) +
+        (fields->host.length > 0) + (start->bad || start->incomplete) +
+        (fields->is_structured ? PS_SYSLOG_STRUCTURED : 0);
     struct ps_syslog_row row;
     if (!ps_syslog_row_init(&row, batch, headers, client,
-                            fields->has_time && !in_place ? PS_SYSLOG_TIME_BYTES : 0))
+                            fields->has_time && !in_place && !fits ? PS_SYSLOG_TIME_BYTES : 0))
         return PS_PARSED_MEMORY;
     struct ps_event *event = ps_batch_add(batch, (char *)(uintptr_t)body->data, body->length);
     if (event == NULL)
         return PS_PARSED_FULL;
-    ps_syslog_row_push(&row, names->facility, ps_decimal(start->priority / 8));
-    ps_syslog_row_push(&row, names->severity, ps_decimal(start->priority % 8));
-    if (fields->priority.length > 0)
-        ps_syslog_row_push(&row, names->priority, fields->priority);
-    if (fields->version.length > 0)
-        ps_syslog_row_push(&row, names->version, fields->version);
-    if (fields->has_time)
-        ps_syslog_row_push(&row, names->timestamp, render_time(parser, fields, in_place, &row));
+    if (fits)
+        ps_syslog_stem_push(stem, &row, batch);
+    else
+        push_stem(parser, start, fields, in_place, &row);
+    if (stem != NULL && !fits)
+        ps_syslog_stem_keep(heads, stem, &row, fields->priority, fields->version, fields->ms);
     if (fields->host.length > 0)
         ps_syslog_row_push(&row, names->host, fields->host);
     for (unsigned i = 0; fields->is_structured && i < PS_SYSLOG_STRUCTURED; i++) {
@@ -370,38 +386,81 @@ static enum ps_parsed add_row(struct ps_syslog_single *parser, struct ps_batch *
     return PS_PARSED_ADDED;
 }
 
-/* `sought`: no kept head fits. Inline: a call would cost the usual message 5 % of its instructions. */
+/* Sets the fields of a message with this head. */
+static void fields_of_head(const struct ps_syslog_head *head, const char *line, uint32_t length,
+                           struct fields *fields)
+{
+    *fields = (struct fields){.priority = ps_syslog_part_slice(line, head->parts.priority),
+                              .version = ps_syslog_part_slice(line, head->parts.version),
+                              .stamp = ps_syslog_part_slice(line, head->parts.stamp),
+                              .host = ps_syslog_part_slice(line, head->parts.host),
+                              .body = {line + head->length, length - head->length},
+                              .has_body = true,
+                              .has_time = true,
+                              .ms = head->parts.ms};
+}
+
+static struct ps_syslog_head *keep_head(struct ps_syslog_heads *heads, const char *line, uint32_t length,
+                                        const struct fields *fields)
+{
+    struct ps_syslog_head *head =
+        fields->has_time ? ps_syslog_heads_keep(heads, line, length, fields->body.data) : NULL;
+    if (head != NULL)
+        head->parts = (struct ps_syslog_parts){.priority = ps_syslog_part_of(line, fields->priority),
+                                               .version = ps_syslog_part_of(line, fields->version),
+                                               .stamp = ps_syslog_part_of(line, fields->stamp),
+                                               .host = ps_syslog_part_of(line, fields->host),
+                                               .ms = fields->ms};
+    return head;
+}
+
+/* Returns false if the message has no structured data, but another one with this head may have it. */
+static bool keeps_structure(const struct ps_syslog_single_rules *rules, const struct fields *fields)
+{
+    return rules->structured[0] == NULL || fields->version.length == 0 || fields->is_structured;
+}
+
+/* `sought`: the batch has no event with the head. Inline: a call would cost the usual message 5 % of its instructions. */
 static inline __attribute__((always_inline)) enum ps_parsed
 build(struct ps_syslog_single *parser, struct ps_batch *batch, char *line, uint32_t length,
       const struct start *start, const struct ps_syslog_client *client, bool sought)
 {
-    struct ps_syslog_head *head = place_of(parser, line, length, start, client);
-    ps_syslog_heads_begin(&parser->heads, batch);
-    if (!sought && head != NULL &&
-        ps_syslog_heads_find(&parser->heads, &parser->time, batch, line, length) != NULL)
-        return ps_syslog_heads_add(head, batch, line, length, parser->rules->keep != 0) ? PS_PARSED_ADDED
-                                                                                        : PS_PARSED_FULL;
+    const struct ps_syslog_single_rules *rules = parser->rules;
+    bool keeps = may_have_head(parser, start, client);
+    const struct ps_syslog_head *same = NULL;
+    ps_syslog_heads_begin(&parser->heads, &parser->time, batch);
+    if (!sought && keeps)
+        same = ps_syslog_heads_find(&parser->heads, &parser->time, batch, line, length);
+    if (same != NULL)
+        return ps_syslog_heads_add(same, batch, line, length, rules->keep != 0) ? PS_PARSED_ADDED
+                                                                                : PS_PARSED_FULL;
     struct fields fields;
     struct ps_slice body = {line, length};
-    bool memory = true, formatted = false;
-    if (!split(parser, batch, line, length, start, &fields, &formatted, &memory))
-        fields = (struct fields){0};
-    else {
-        if (PS_UNLIKELY(parser->rules->structured[0] != NULL))
+    bool memory = true, formatted = false, has_fields = true;
+    /* structured data is part of a kept head, and not of its parts */
+    struct ps_syslog_head *head = keeps && rules->structured[0] == NULL ? parser->heads.known : NULL;
+    if (head != NULL)
+        fields_of_head(head, line, length, &fields);
+    else
+        has_fields = split(parser, batch, line, length, start, &fields, &formatted, &memory);
+    if (has_fields) {
+        if (PS_UNLIKELY(rules->structured[0] != NULL))
             take_structured(&fields);
-        memory = make_body(parser->rules, batch, &fields, start->plain, &body);
+        memory = make_body(rules, batch, &fields, start->plain, &body);
+    } else {
+        fields = (struct fields){0};
     }
     if (!memory)
         return PS_PARSED_MEMORY;
-    bool kept = head != NULL && fields.has_time &&
-                ps_syslog_heads_keep(&parser->heads, head, &parser->time, line, fields.body.data);
+    if (keeps && head == NULL && keeps_structure(rules, &fields))
+        head = keep_head(&parser->heads, line, length, &fields);
     /* the log may quote the bytes of a message that is cut */
     bool in_place =
         !formatted && !start->incomplete && body.data != line && fields.stamp.length >= TIME_DIGITS;
-    enum ps_parsed parsed = add_row(parser, batch, start, &fields, &body, client, in_place);
+    enum ps_parsed parsed = add_row(parser, batch, start, &fields, &body, client, in_place, keeps);
     if (parsed != PS_PARSED_ADDED)
         return parsed;
-    if (kept)
+    if (head != NULL)
         ps_syslog_heads_kept(&parser->heads, head, batch);
     if (start->bad)
         ps_syslog_mistake_add(&parser->mistakes, PS_SYSLOG_INVALID, line, length);

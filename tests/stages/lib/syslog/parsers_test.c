@@ -208,16 +208,28 @@ static void test_stamp_with_a_surrogate_pair(void **unused)
 /* Writes a message into `text`. `parts` are those of the last message, of which most stay; NULL: there was none. */
 static size_t draw_message(uint64_t *state, const char *parts[4], char *text, size_t room)
 {
-    static const char *const priorities[] = {"13", "5", "013", "21", "134", "3", "x", ""};
+    static const char *const priorities[] = {"13", "5", "013", "+13", "21", "134", "3", "x", ""};
     static const char *const versions[] = {"", "", "", "1", "1 ", "2", " "};
     static const char *const stamps[] = {"Oct 11 22:14:15",     "Oct 11 22:14:16",          "Oct 1 22:14:15",
                                          "Oct  1 22:14:15",     "Oct  11 22:14:15",         "Oct 1x 22:14:15",
                                          "2023-10-11T22:14:15", "2023-10-11T22:14:15.003Z", "-",
                                          "Abc 11 22:14:15"};
-    static const char *const hosts[] = {"host", "hos", "hosts", "Host", "", "-"};
+    static const char *const hosts[] = {"host",
+                                        "hos",
+                                        "hosts",
+                                        "Host",
+                                        "",
+                                        "-",
+                                        "web-01.example.org",
+                                        "web-02.example.org",
+                                        "ip-10-0-0-1.example",
+                                        "ip-10-0-0-2.example",
+                                        "a.host.whose.name.is.longer.than.the.text.of.a.head.that.is.kept"};
     static const char *const bodies[] = {"",
                                          "one",
                                          "a body of some more than sixteen bytes, and then more",
+                                         "app 1 - [id a=\"1\"] text",
+                                         "app 2 - - text",
                                          "\xc3\xa4",
                                          "a body of which the carriage return\r comes late",
                                          "\x80"};
@@ -242,19 +254,21 @@ static char *run_whole(const struct ps_test_syslog *how, const char *data, size_
     return printed;
 }
 
-/* An event is the same whether its message is the only one of a batch, or others come before it, whose headers or time
- * the parser uses again. */
+/* An event is the same whether its message is the only one that the parser reads, or others come before it, in its batch or an earlier
+ * one, whose head, headers or time the parser uses again. */
 static void test_messages_that_follow_others(void **unused)
 {
     static const char *const kept[] = {"none", "all", "timestamp", "priority version hostname"};
     uint64_t seed = ps_test_seed(), *state = &seed;
-    for (unsigned round = 0; round < 60; round++) {
-        const struct ps_test_syslog how = {.mode = "single",
+    for (unsigned round = 0; round < 120; round++) {
+        const struct ps_test_syslog how = {.mode = ps_test_random(state) % 2 == 0 ? "single" : "multi",
+                                           .batch_events = (uint32_t)(ps_test_random(state) % 5),
+                                           .structured = ps_test_random(state) % 4 == 0,
                                            .zone = "Europe/Berlin",
                                            .now_ms = 1697062455000,
                                            .keep_fields = ANY(kept),
                                            .size_max = round % 2 == 0 ? 2500 : 60};
-        char all[6000], *alone[40];
+        char all[8000], *alone[40];
         const char *parts[4] = {NULL};
         size_t length = 0, printed = 0;
         for (unsigned i = 0; i < PS_COUNT_OF(alone); i++) {
