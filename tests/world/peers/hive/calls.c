@@ -72,7 +72,7 @@ static struct hive_partition *partition_of(struct hive_metastore *hive, const st
 
 static void get_partition(struct hive_metastore *hive, struct hive_out *out, bool makes)
 {
-    char name[300];
+    char name[2600];
     const struct hive_call *call = &hive->call;
     struct hive_table *table = table_at(hive, 1);
     if (table != NULL)
@@ -89,7 +89,8 @@ static void get_partition(struct hive_metastore *hive, struct hive_out *out, boo
         partition = &hive->partitions[hive->partition_count++];
         partition->table = (unsigned)(table - hive->tables);
         snprintf(partition->name, sizeof partition->name, "%s", name);
-        if (snprintf(partition->location, sizeof partition->location, "%s/%s", table->location, name) >= 300)
+        if (snprintf(partition->location, sizeof partition->location, "%s/%s", table->location, name) >=
+            (int)sizeof partition->location)
             world_fatal("the name of a partition is too long");
     }
     begin_success(out);
@@ -161,7 +162,7 @@ void hive_put_not_granted(struct hive_out *out, int64_t txn)
 /* Where the partition is, or the table. */
 static void set_directory(struct hive_metastore *hive, struct hive_txn *txn)
 {
-    char directory[300];
+    char directory[2700];
     const struct hive_table *table = &hive->tables[txn->table];
     const struct hive_partition *partition = partition_of(hive, table, txn->name);
     hive_disk_path(table->location, directory, sizeof directory);
@@ -174,7 +175,7 @@ static void set_directory(struct hive_metastore *hive, struct hive_txn *txn)
 /* Hive removes no file of a transaction that has written where it had no lock yet. */
 static void look_for_early_files(const struct hive_txn *txn, int64_t number)
 {
-    char path[700];
+    char path[3000];
     snprintf(path, sizeof path, "%s/delta_%07lld_%07lld", txn->directory, (long long)number,
              (long long)number);
     if (disk_at(path) != NULL)

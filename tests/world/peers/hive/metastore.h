@@ -30,7 +30,7 @@ struct hive_table {
 
 struct hive_partition {
     unsigned table;
-    char name[300], location[300]; /* "day=mon/hour=1" */
+    char name[2600], location[2700]; /* "day=mon/hour=1" */
 };
 
 enum hive_txn_state { HIVE_OPEN, HIVE_COMMITTED, HIVE_ABORTED };
@@ -39,8 +39,8 @@ struct hive_txn {
     enum hive_txn_state state;
     bool has_lock, is_waiting, has_write_id, has_partition;
     unsigned table;
-    char directory[600]; /* of the partition, or the table, on the world's disk */
-    char name[300];      /* of the partition */
+    char directory[2800]; /* of the partition, or the table, on the world's disk */
+    char name[2600];      /* of the partition */
     uint64_t heard_ns;
 };
 

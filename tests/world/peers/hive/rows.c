@@ -281,7 +281,7 @@ static void read_file(void *argument, const char *path, struct disk_inode *file)
 static void read_txn(const struct hive_metastore *hive, unsigned number, struct reading *reading)
 {
     const struct hive_txn *txn = &hive->txns[number];
-    char path[700];
+    char path[3000];
     reading->txn = number;
     reading->partition = txn->name;
     snprintf(path, sizeof path, "%s/delta_%07u_%07u", txn->directory, number, number);
