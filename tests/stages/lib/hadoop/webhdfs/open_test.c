@@ -84,14 +84,6 @@ static void open_url(const char *format, unsigned number)
         fail_msg("%s", err.text);
 }
 
-static void refuse(const char *url, const char *words)
-{
-    settings.url = url;
-    assert_int_equal(ps_webhdfs_open(&settings, &client.filesystem, &err), PS_FAIL);
-    if (strstr(err.text, words) == NULL)
-        fail_msg("%s", err.text);
-}
-
 static void stat_file(void)
 {
     ps_file_stat(client.filesystem, "/f", ps_test_file_done, &result);
@@ -165,26 +157,13 @@ static void test_trust_store(void **unused)
     stat_file();
 }
 
-static void test_mistakes(void **unused)
-{
-    refuse("webhdfs:///logs", "a host or a name service is missing");
-    refuse("webhdfs://host:x", "'host:x' is not host:port");
-    configure(PS_WORDS("dfs.ha.namenodes.ns", "nn1", "dfs.ha.namenodes.none", ",", "dfs.ha.namenodes.bad",
-                       "b", "dfs.namenode.http-address.bad.b", "b:0", "ssl.client.truststore.location",
-                       "/nowhere/trust.jks"));
-    refuse("webhdfs://ns", "neither dfs.namenode.http-address.ns.nn1 nor");
-    refuse("webhdfs://none", "dfs.ha.namenodes.none names no namenode");
-    refuse("webhdfs://bad", "dfs.namenode.http-address.bad.b");
-    refuse("swebhdfs://host", "/nowhere/trust.jks");
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_host_and_port), TEST(test_delegation_token), TEST(test_name_service),
-        TEST(test_creation),      TEST(test_trust_store),      TEST(test_mistakes),
+        TEST(test_creation),      TEST(test_trust_store),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
