@@ -45,23 +45,6 @@ static const char *read_letters(void)
     return text;
 }
 
-const char *ps_test_dead_letters_bodies(const char *reason)
-{
-    static char bodies[8000000];
-    char want[128];
-    size_t length = 0;
-    snprintf(want, sizeof want, "\"reason\":\"%s\"", reason);
-    bodies[0] = '\0';
-    for (const char *line = read_letters(); *line != '\0'; line = strchr(line, '\n') + 1) {
-        size_t line_length = strcspn(line, "\n");
-        assert_non_null(memmem(line, line_length, want, strlen(want)));
-        const char *body = memmem(line, line_length, "\"body\":\"", 8);
-        assert_non_null(body);
-        length += (size_t)sprintf(bodies + length, "%.*s\n", (int)strcspn(body + 8, "\""), body + 8);
-    }
-    return bodies;
-}
-
 unsigned ps_test_dead_letters_with(const char *text)
 {
     unsigned count = 0;

@@ -9,9 +9,5 @@ void ps_test_dead_letters_open(struct ps_test_stage *stage);
 /* Call it after the stage is closed. */
 void ps_test_dead_letters_close(struct ps_test_stage *stage);
 
-/* Returns the bodies of all letters in order, each with a newline, and fails the test when one has another
- * reason. The bodies must not have characters that JSON escapes. Valid until the next call. */
-const char *ps_test_dead_letters_bodies(const char *reason);
-
 /* Returns how many letters have this text somewhere in their lines. */
 unsigned ps_test_dead_letters_with(const char *text);

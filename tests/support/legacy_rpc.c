@@ -54,13 +54,6 @@ size_t ps_test_legacy_thrift(uint8_t *to, uint32_t number, const char *body, siz
     return (size_t)(out.at - to);
 }
 
-size_t ps_test_legacy_thrift_call(uint8_t *to, uint32_t number, const char *name)
-{
-    struct ps_thrift_writer out = begin(to, PS_THRIFT_CALL, number, name);
-    ps_thrift_put_stop(&out);
-    return (size_t)(out.at - to);
-}
-
 size_t ps_test_scribe(uint8_t *to, uint32_t number, const char *body, size_t length)
 {
     struct ps_thrift_writer out = begin(to + PS_THRIFT_FRAME_BYTES, PS_THRIFT_CALL, number, "Log");

@@ -10,7 +10,6 @@
 
 /* Each writes a call with an event and returns its length; `to` has room for 512 bytes and the body. */
 size_t ps_test_legacy_thrift(uint8_t *to, uint32_t number, const char *body, size_t length);
-size_t ps_test_legacy_thrift_call(uint8_t *to, uint32_t number, const char *name); /* without arguments */
 /* A POST; `pieces`: frames of its body. */
 size_t ps_test_legacy_avro(uint8_t *to, const char *body, size_t length, unsigned pieces);
 size_t ps_test_scribe(uint8_t *to, uint32_t number, const char *body, size_t length);

@@ -30,6 +30,8 @@ struct link {
     size_t length;
 };
 
+enum ps_test_metastore_txn { PS_TEST_TXN_OPEN, PS_TEST_TXN_COMMITTED, PS_TEST_TXN_ABORTED };
+
 static struct {
     pthread_t thread;
     pthread_mutex_t lock; /* guards all that follows */
@@ -45,7 +47,6 @@ static struct {
     enum ps_test_metastore_txn txns[TXNS_MAX]; /* by number, from 1; a write id is the transaction's */
     size_t txn_count;
     size_t commits[TXNS_MAX], commit_count, mark; /* transactions, in the order of their commits */
-    unsigned calls[PS_HIVE_CALLS];
     char refused[48]; /* the name of the calls that get an exception, and how many more of them do */
     unsigned refusals;
 } peer = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -268,7 +269,6 @@ static bool answer_message(const struct link *link, size_t length)
     PS_ASSERT(ps_thrift_read_message(&in, &message));
     enum ps_hive_call call = call_named(message.name);
     PS_ASSERT(call < PS_HIVE_CALLS);
-    peer.calls[call]++;
     gather(&in, PS_THRIFT_STRUCT, &arguments);
     PS_ASSERT(!in.bad);
     message.type = PS_THRIFT_REPLY;
@@ -409,7 +409,6 @@ void ps_test_metastore_set_table(const struct ps_test_metastore_table *table)
     lock_and_wake();
     peer.table = *table;
     peer.partition_count = peer.txn_count = peer.commit_count = peer.mark = 0;
-    memset(peer.calls, 0, sizeof peer.calls);
     peer.refusals = 0;
     unlock();
 }
@@ -436,30 +435,12 @@ void ps_test_metastore_refuse(const char *call, unsigned count)
     unlock();
 }
 
-unsigned ps_test_metastore_calls(const char *call)
-{
-    lock_and_wake();
-    unsigned count = peer.calls[call_named((struct ps_slice){call, (uint32_t)strlen(call)})];
-    unlock();
-    return count;
-}
-
 unsigned ps_test_metastore_left(void)
 {
     lock_and_wake();
     unsigned left = peer.refusals;
     unlock();
     return left;
-}
-
-unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state)
-{
-    unsigned count = 0;
-    lock_and_wake();
-    for (size_t i = 1; i <= peer.txn_count; i++)
-        count += peer.txns[i] == state;
-    unlock();
-    return count;
 }
 
 size_t ps_test_metastore_commits(size_t *numbers, size_t room)

@@ -30,12 +30,8 @@ void ps_test_metastore_set(enum ps_test_far_end state);
 /* Answers the next `count` calls of this name with an exception, as for an aborted transaction. */
 void ps_test_metastore_refuse(const char *call, unsigned count);
 
-/* Returns the number of calls of this name since ps_test_metastore_set_table. */
-unsigned ps_test_metastore_calls(const char *call);
 /* Returns the number of refusals that no call has met yet. */
 unsigned ps_test_metastore_left(void);
-enum ps_test_metastore_txn { PS_TEST_TXN_OPEN, PS_TEST_TXN_COMMITTED, PS_TEST_TXN_ABORTED };
-unsigned ps_test_metastore_txns(enum ps_test_metastore_txn state);
 
 /* Sets the mark: from now on, rows of earlier commits are not read. */
 void ps_test_metastore_mark(void);
