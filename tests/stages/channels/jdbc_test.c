@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "stages/lib/queue/database/statements.h"
 #include "tests/stages/channels/jdbc_support.h"
 
 static void await_trouble(struct ps_test_stage *stage, const char *words)

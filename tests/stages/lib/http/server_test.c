@@ -2,7 +2,7 @@
  * handler leaves in a batch. Channels take or refuse each batch, immediately or later. Clients pipeline requests, with counted and chunked bodies
  * in random pieces. Each request has one answer, exactly the bytes of the model, and each event is in one batch once. */
 #include "stages/lib/http/server.h"
-#include "core/flow/batch_internal.h"
+#include "core/flow/batch_home.h"
 #include "stages/lib/net/listen.h"
 #include "stages/lib/net/options.h"
 #include "tests/support/net.h"

@@ -4,7 +4,7 @@
 
 #include "core/arena.h"
 #include "core/flow/bump.h"
-#include "core/flow/batch_internal.h"
+#include "core/flow/batch.h"
 #include "stages/lib/java/exchange/events.h"
 #include "tests/support/support.h"
 
