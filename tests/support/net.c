@@ -109,14 +109,6 @@ void ps_test_await_arrival(int fd)
     }
 }
 
-void ps_test_await_ready(const struct ps_test_stage *stage)
-{
-    struct pollfd ready = {.fd = stage->port.epoll_fd, .events = POLLIN};
-    uint64_t until_ns = ps_test_patience_end_ns();
-    while (poll(&ready, 1, 100) <= 0)
-        assert_true(ps_test_patient_ns() < until_ns);
-}
-
 void ps_test_await_counter(struct ps_test_stage *stage, enum ps_counter counter, uint64_t value)
 {
     uint64_t until_ns = ps_test_patience_end_ns();

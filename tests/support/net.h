@@ -24,7 +24,5 @@ char *ps_test_receive(struct ps_test_stage *stage, int fd, size_t length, unsign
 bool ps_test_has_arrived(int fd);
 /* Waits until the peer's socket has all bytes that were sent. The connection is then complete, too. */
 void ps_test_await_arrival(int fd);
-/* Waits until the epoll of the source shows bytes, an end, or a connection to accept. */
-void ps_test_await_ready(const struct ps_test_stage *stage);
 /* Runs the source until the counter has this value. The fake clock stands still. */
 void ps_test_await_counter(struct ps_test_stage *stage, enum ps_counter counter, uint64_t value);
