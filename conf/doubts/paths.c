@@ -181,6 +181,8 @@ static const char *pattern_in(const char *path, enum form form)
         size_t braces = *at == '{' ? strcspn(at, "}") : 0;
         if (*at == '{' && memchr(at, ',', braces) == NULL)
             continue; /* "{a}" is a name, "{a,b}" a pattern */
+        if (form == FORM_URL && *at == '[' && at - path >= 3 && memcmp(at - 3, "://", 3) == 0)
+            continue; /* of an address: "hdfs://[::1]:8020/logs" */
         if (form != FORM_URL || at == path || (at[-1] != '%' && at[-1] != '$'))
             return at;
     }
