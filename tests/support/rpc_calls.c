@@ -130,14 +130,3 @@ int ps_test_rpc_listen(unsigned *port)
     *port = ntohs(address.sin_port);
     return fd;
 }
-
-uint32_t ps_test_rpc_attempts(const struct ps_rpc_delivery *delivery)
-{
-    const struct ps_remote_request *oldest = NULL;
-    for (unsigned i = 0; i < PS_RPC_CALLS_MAX; i++) {
-        const struct ps_remote_request *call = &delivery->calls[i];
-        if (call->range.count > 0 && (oldest == NULL || call->number < oldest->number))
-            oldest = call;
-    }
-    return oldest != NULL ? oldest->attempts : 0;
-}

@@ -44,6 +44,3 @@ uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage);
 
 /* Returns a listening socket at 127.0.0.1, which does not block; `*port` 0: any, and it is set. */
 int ps_test_rpc_listen(unsigned *port);
-
-/* Returns the attempts that the oldest call which is not delivered has used up; 0: there is none. */
-uint32_t ps_test_rpc_attempts(const struct ps_rpc_delivery *delivery);
