@@ -89,14 +89,6 @@ const struct ps_test_rpc_protocol ps_test_rpc_protocols[2] = {
     {"thrift", &ps_sink_thrift, read_thrift, write_thrift, write_thrift_error},
 };
 
-struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index)
-{
-    static const char *const headers[] = {"k", "v", "n", "", NULL};
-    struct ps_test_rpc_event event = {.headers = index % 2 ? headers : NULL};
-    snprintf(event.body, sizeof event.body, "%u/%u", serial, index);
-    return event;
-}
-
 /* Laid out as the state of the source avro (stages/sources/avro.c). */
 struct avro_state {
     struct ps_stream stream;

@@ -1,8 +1,7 @@
 /* Parts that the tests of avro and thrift share. The far end of the sinks: reads their calls, and writes answers of each
- * status. The events that clients of the sources send. */
+ * status. */
 #pragma once
 
-#include "stages/lib/rpc/delivery.h"
 #include "tests/support/stage.h"
 
 enum ps_test_rpc_status { PS_TEST_STATUS_OK, PS_TEST_STATUS_FAILED, PS_TEST_STATUS_UNKNOWN };
@@ -31,13 +30,6 @@ struct ps_test_rpc_protocol {
 
 /* avro, thrift */
 extern const struct ps_test_rpc_protocol ps_test_rpc_protocols[2];
-
-/* Event `index` of the call `serial`: body "<serial>/<index>", and headers if the index is odd. */
-struct ps_test_rpc_event {
-    char body[32];
-    const char *const *headers; /* name, value, .., NULL; NULL: none */
-};
-struct ps_test_rpc_event ps_test_rpc_event(uint32_t serial, unsigned index);
 
 /* Returns the number of calls that a source avro or thrift keeps at present. */
 uint32_t ps_test_rpc_calls_in_use(const struct ps_test_stage *stage);
