@@ -101,6 +101,7 @@ struct hdfs_cluster {
     uint64_t next_block, next_generation;
     uint64_t block_bytes; /* of the server's defaults */
     struct hdfs_file *files;
+    bool recovers; /* one of them may have a recovery that has not ended */
     struct hdfs_lease *leases;
     struct hdfs_rule rules[HDFS_RULES_MAX];
     unsigned rule_count;

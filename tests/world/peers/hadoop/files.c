@@ -343,6 +343,7 @@ bool hdfs_recover_lease(struct hdfs_cluster *cluster, struct hdfs_file *file)
         return true;
     }
     file->recovered_ns = world->now_ns + RECOVERY_NS;
+    cluster->recovers = true;
     return false;
 }
 
@@ -379,6 +380,8 @@ static bool recover_block(struct hdfs_cluster *cluster, struct hdfs_file *file, 
 uint64_t hdfs_recoveries(struct hdfs_cluster *cluster)
 {
     uint64_t due_ns = WORLD_NEVER;
+    if (!cluster->recovers) /* asked at each step, and there may be thousands of files */
+        return due_ns;
     for (struct hdfs_file *file = cluster->files; file != NULL; file = file->next) {
         if (!file->is_open || file->recovered_ns == 0)
             continue;
@@ -392,6 +395,7 @@ uint64_t hdfs_recoveries(struct hdfs_cluster *cluster)
         }
         due_ns = file->recovered_ns < due_ns ? file->recovered_ns : due_ns;
     }
+    cluster->recovers = due_ns != WORLD_NEVER;
     return due_ns;
 }
 
