@@ -66,22 +66,19 @@ struct ps_syslog_heads {
 
 #define PS_SYSLOG_HEADS_INLINE static inline __attribute__((always_inline))
 
-#ifdef __SSE2__
 PS_SYSLOG_HEADS_INLINE uint64_t ps_syslog_heads_equal_16(const char *a, const char *b)
 {
+#ifdef __SSE2__
     __m128i one = _mm_loadu_si128((const __m128i *)(const void *)a);
     __m128i other = _mm_loadu_si128((const __m128i *)(const void *)b);
     return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(one, other));
-}
 #else
-PS_SYSLOG_HEADS_INLINE uint64_t ps_syslog_heads_equal_16(const char *a, const char *b)
-{
     uint64_t equal = 0;
     for (unsigned i = 0; i < 16; i++)
         equal |= (uint64_t)(a[i] == b[i]) << i;
     return equal;
-}
 #endif
+}
 
 /* Bit n of the result: byte n of PS_SYSLOG_HEAD_BYTES is the same in both texts. */
 PS_SYSLOG_HEADS_INLINE uint64_t ps_syslog_heads_equal(const char *a, const char *b)
