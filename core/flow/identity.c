@@ -1,8 +1,6 @@
 /* Implements core/flow/identity.h. */
 #include "core/flow/identity.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/flow/batch_internal.h"
@@ -159,19 +157,50 @@ bool ps_event_identity(const struct ps_lease *lease, uint32_t position, struct p
     return true;
 }
 
+static char *put_number(char *to, uint64_t number)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    memcpy(to, digits + at, sizeof digits - at);
+    return to + sizeof digits - at;
+}
+
+/* Writes 16 digits. */
+static char *put_hexadecimal(char *to, uint64_t number)
+{
+    for (unsigned i = 0; i < 16; i++)
+        *to++ = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
+    return to;
+}
+
+/* Without snprintf, which takes as long as the rest of a document: sinks of stores make an id of each event. */
 uint32_t ps_identity_text(const struct ps_identity *identity, char text[PS_IDENTITY_TEXT_BYTES])
 {
     const struct ps_slice name = identity->name;
-    int at = snprintf(text, PS_IDENTITY_TEXT_BYTES, "%.32s:", identity->system);
-    if (name.length > 0)
-        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%.*s/",
-                       (int)(name.length < NAME_BYTES_MAX ? name.length : NAME_BYTES_MAX), name.data);
-    if (identity->store != 0)
-        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%016" PRIx64 "/", identity->store);
-    if (identity->part >= 0)
-        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%" PRId64 "/", identity->part);
-    at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "%" PRIu64, identity->position);
-    if (identity->has_ordinal)
-        at += snprintf(text + at, PS_IDENTITY_TEXT_BYTES - (size_t)at, "/%" PRIu32, identity->ordinal);
-    return (uint32_t)at;
+    size_t length = strnlen(identity->system, 32),
+           name_length = name.length < NAME_BYTES_MAX ? name.length : NAME_BYTES_MAX;
+    char *at = (char *)memcpy(text, identity->system, length) + length;
+    *at++ = ':';
+    if (name.length > 0) {
+        at = (char *)memcpy(at, name.data, name_length) + name_length;
+        *at++ = '/';
+    }
+    if (identity->store != 0) {
+        at = put_hexadecimal(at, identity->store);
+        *at++ = '/';
+    }
+    if (identity->part >= 0) {
+        at = put_number(at, (uint64_t)identity->part);
+        *at++ = '/';
+    }
+    at = put_number(at, identity->position);
+    if (identity->has_ordinal) {
+        *at++ = '/';
+        at = put_number(at, identity->ordinal);
+    }
+    *at = '\0';
+    return (uint32_t)(at - text);
 }

@@ -39,7 +39,7 @@ struct solr_state {
     struct ps_http_sink sink; /* must be first */
     bool has_versions;        /* a document that was encoded last has a version of its own */
     char key[KEY_BYTES];      /* the member of the id */
-    struct ps_escape_cache fields;
+    struct ps_elastic_cache documents;
     char *scratch; /* ANSWER_BYTES + 1 */
     struct ps_solr_refusal *refusals;
 };
@@ -150,7 +150,7 @@ static char *put_document(struct solr_state *state, char *to, const struct ps_le
     state->has_versions |= is_own;
     if (!plan->overwrite && !is_own)
         at = ps_json_raw_put(at, at == to ? "{\"" VERSION "\":-1" : ",\"" VERSION "\":-1");
-    char *end = ps_elastic_document_put(&plan->document, &state->fields, lease->batch, event, now, at);
+    char *end = ps_elastic_document_put(&plan->document, &state->documents, lease->batch, event, now, at);
     if (at > to && end - at == 2) { /* {} */
         *at = '}';
         return at + 1;

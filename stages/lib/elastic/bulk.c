@@ -95,7 +95,8 @@ static size_t put_events(struct ps_elastic_state *state, char *to, const struct 
         at = put_action(state, at, range->lease, position - 1, &now);
         if (asks)
             continue;
-        at = ps_elastic_document_put(&plan->document, &state->fields, range->lease->batch, event, &now, at);
+        at =
+            ps_elastic_document_put(&plan->document, &state->documents, range->lease->batch, event, &now, at);
         *at++ = '\n';
     }
     return (size_t)((asks ? ps_json_raw_put(at - 1, "]}") : at) - to);
@@ -181,9 +182,9 @@ static bool is_same(struct ps_elastic_state *state, const struct ps_batch *batch
     const struct ps_elastic_document *document = &plan_of(&state->sink)->document;
     struct ps_now now = now_of(&state->sink);
     need_plain(state, 2 * ps_elastic_document_bound(document, batch, event));
-    char *middle = ps_elastic_document_put(document, &state->fields, batch, event, &now, state->plain);
+    char *middle = ps_elastic_document_put(document, &state->documents, batch, event, &now, state->plain);
     now.wall_ms += LATER_MS;
-    char *end = ps_elastic_document_put(document, &state->fields, batch, event, &now, middle);
+    char *end = ps_elastic_document_put(document, &state->documents, batch, event, &now, middle);
     return ps_elastic_is_same((struct ps_slice){state->plain, (uint32_t)(middle - state->plain)},
                               (struct ps_slice){middle, (uint32_t)(end - middle)}, stored);
 }

@@ -50,7 +50,7 @@ struct ps_elastic_state {
     struct ps_elastic_server server;
     bool has_types, has_ttl;
     struct ps_elastic_name_cache index, type;
-    struct ps_escape_cache fields;
+    struct ps_elastic_cache documents;
     z_stream zip;
     char *plain; /* with gzip: the request before it is compressed; a document that is compared */
     size_t plain_room;

@@ -165,8 +165,8 @@ static char *put_digits(char *to, unsigned number, unsigned digits)
     return to + digits;
 }
 
-/* Writes "2026-12-01T03:27:43.123Z", of the years 0 to 9999; each event has one. */
-static char *put_usual_time(char *to, const struct ps_civil *civil, unsigned ms)
+/* Writes "2026-12-01T03:27:43 of the years 0 to 9999. */
+static void put_second(char *to, const struct ps_civil *civil)
 {
     static const char marks[] = "--T::";
     const unsigned numbers[] = {civil->month, civil->day, civil->hour, civil->minute, civil->second};
@@ -176,22 +176,28 @@ static char *put_usual_time(char *to, const struct ps_civil *civil, unsigned ms)
         *to++ = marks[i];
         to = put_digits(to, numbers[i], 2);
     }
-    *to++ = '.';
-    to = put_digits(to, ms, 3);
-    memcpy(to, "Z\"", 2);
-    return to + 2;
 }
 
-static char *put_time(char *to, int64_t ms)
+static char *put_time(char *to, struct ps_elastic_cache *cache, int64_t ms)
 {
     struct ps_civil civil;
     int64_t second = ps_floor_div(ms, 1000);
-    ps_civil_from_wall(second, &civil);
-    if (civil.year >= 0 && civil.year <= 9999)
-        return put_usual_time(to, &civil, (unsigned)(ms - second * 1000));
-    return to + snprintf(to, TIME_BYTES, "\"%04d-%02u-%02uT%02u:%02u:%02u.%03dZ\"", (int)civil.year,
-                         civil.month, civil.day, civil.hour, civil.minute, civil.second,
-                         (int)(ms - second * 1000));
+    if (!cache->has_second || cache->second != second) {
+        ps_civil_from_wall(second, &civil);
+        cache->second = second;
+        cache->has_second = civil.year >= 0 && civil.year <= 9999;
+        if (!cache->has_second)
+            return to + snprintf(to, TIME_BYTES, "\"%04d-%02u-%02uT%02u:%02u:%02u.%03dZ\"", (int)civil.year,
+                                 civil.month, civil.day, civil.hour, civil.minute, civil.second,
+                                 (int)(ms - second * 1000));
+        put_second(cache->text, &civil);
+    }
+    memcpy(to, cache->text, PS_ELASTIC_SECOND_BYTES);
+    to += PS_ELASTIC_SECOND_BYTES;
+    *to++ = '.';
+    to = put_digits(to, (unsigned)(ms - second * 1000), 3);
+    memcpy(to, "Z\"", 2);
+    return to + 2;
 }
 
 /* Writes all headers but those that `is_left_out` names, each followed by a comma. */
@@ -210,7 +216,8 @@ static char *put_headers(char *to, const struct ps_batch *batch, const struct ps
     return to;
 }
 
-static char *put_logstash(char *to, const struct ps_batch *batch, const struct ps_event *event)
+static char *put_logstash(char *to, struct ps_elastic_cache *cache, const struct ps_batch *batch,
+                          const struct ps_event *event)
 {
     static const char *const copies[][2] = {
         {"source", "@source"}, {"type", "@type"}, {"host", "@source_host"}, {"src_path", "@source_path"}};
@@ -222,7 +229,7 @@ static char *put_logstash(char *to, const struct ps_batch *batch, const struct p
     if (find(batch, event, "timestamp", &value) && !find(batch, event, "@timestamp", &other) &&
         ps_java_long_read(&value, &ms) && ms <= MS_MAX && ms >= -MS_MAX) {
         to = ps_json_raw_put(to, "\"@timestamp\":");
-        to = put_time(to, ms);
+        to = put_time(to, cache, ms);
         *to++ = ',';
     }
     for (size_t i = 0; i < PS_COUNT_OF(copies); i++) {
@@ -308,7 +315,7 @@ static char *put_other_headers(char *to, const struct members *members, const st
 }
 
 /* What the body's object has stands first, and nothing that it has is added. */
-static char *put_object(char *to, const struct ps_elastic_document *document, struct ps_escape_cache *cache,
+static char *put_object(char *to, const struct ps_elastic_document *document, struct ps_elastic_cache *cache,
                         const struct ps_batch *batch, const struct ps_event *event, const struct ps_now *now)
 {
     struct members members = {.document = document};
@@ -323,11 +330,11 @@ static char *put_object(char *to, const struct ps_elastic_document *document, st
         *to++ = ',';
     if (document->time != NULL && is_free(&members, document->time, strlen(document->time))) {
         to = put_name(to, document->time, strlen(document->time));
-        to = put_time(to, ps_elastic_time_of(batch, event, now).ms);
+        to = put_time(to, cache, ps_elastic_time_of(batch, event, now).ms);
         *to++ = ',';
         members.has_time = true;
     }
-    to = put_fields(to, &members, cache, batch, event, now);
+    to = put_fields(to, &members, &cache->escapes, batch, event, now);
     if (document->all_headers)
         to = put_other_headers(to, &members, batch, event);
     to -= to[-1] == ',';
@@ -360,13 +367,13 @@ size_t ps_elastic_document_bound(const struct ps_elastic_document *document, con
     return bytes;
 }
 
-char *ps_elastic_document_put(const struct ps_elastic_document *document, struct ps_escape_cache *cache,
+char *ps_elastic_document_put(const struct ps_elastic_document *document, struct ps_elastic_cache *cache,
                               const struct ps_batch *batch, const struct ps_event *event,
                               const struct ps_now *now, char *to)
 {
     switch (document->form) {
     case PS_ELASTIC_LOGSTASH:
-        return put_logstash(to, batch, event);
+        return put_logstash(to, cache, batch, event);
     case PS_ELASTIC_DYNAMIC:
         return put_dynamic(to, batch, event);
     case PS_ELASTIC_JSON:

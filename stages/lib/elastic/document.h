@@ -78,7 +78,17 @@ enum ps_status ps_elastic_fields_build(struct ps_elastic_document *document, str
 /* Returns an upper bound of the document's length. */
 size_t ps_elastic_document_bound(const struct ps_elastic_document *document, const struct ps_batch *batch,
                                  const struct ps_event *event);
-/* Writes the document in one line, without the line feed. Returns its end. `to` has room for the bound. `cache`: one for all fields. */
-char *ps_elastic_document_put(const struct ps_elastic_document *document, struct ps_escape_cache *cache,
+#define PS_ELASTIC_SECOND_BYTES 20U
+
+/* Buffers of one worker. The owner zeroes them. */
+struct ps_elastic_cache {
+    struct ps_escape_cache escapes; /* one for all fields */
+    bool has_second;                /* `text` is that of `second`: events of a second come together */
+    int64_t second;
+    char text[PS_ELASTIC_SECOND_BYTES];
+};
+
+/* Writes the document in one line, without the line feed. Returns its end. `to` has room for the bound. */
+char *ps_elastic_document_put(const struct ps_elastic_document *document, struct ps_elastic_cache *cache,
                               const struct ps_batch *batch, const struct ps_event *event,
                               const struct ps_now *now, char *to);
