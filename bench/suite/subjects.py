@@ -118,10 +118,10 @@ def metric(name):
     return read
 
 
-def latency_buckets(place):
-    """The upper limits of an agent's histogram of latencies, from a source's read to the acknowledgement, and how many events are below each."""
+def latency_buckets(place, name="latency"):
+    """The upper limits of an agent's histogram, from a source's read to the acknowledgement (send_latency: to the socket), and how many are below each."""
     with urllib.request.urlopen(f"http://127.0.0.1:{place.port + 1}/metrics/prometheus", timeout=5) as answer:
-        found = re.findall(r'penstock_sink_latency_seconds_bucket\{[^}]*le="([^"]+)"\} (\d+)', answer.read().decode())
+        found = re.findall(rf'penstock_sink_{name}_seconds_bucket\{{[^}}]*le="([^"]+)"\}} (\d+)', answer.read().decode())
     return [(float(limit.replace("+Inf", "inf")), int(count)) for limit, count in found]
 
 

@@ -200,7 +200,8 @@ struct ps_sink_runner {
     bool wants;  /* the sink would take another lease: the channel was empty, or the sink's turn was over */
     bool joined; /* the worker has joined the channel's waiters */
     struct ps_lease *recall_list;
-    struct ps_histogram *latency; /* from a batch's opening to its delivery, per event */
+    struct ps_histogram latency;      /* from a batch's opening to its delivery, per event */
+    struct ps_histogram send_latency; /* see struct ps_port */
     /* Monotonic: when the sink last delivered something, or last had nothing to deliver. Any thread reads it. */
     uint64_t progress_ns;
     /* While the agent stops: the time since which no event is lost if the sink delivers nothing more; 0: events would be lost. */

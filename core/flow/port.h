@@ -36,6 +36,8 @@ struct ps_discards {
     } reasons[PS_DISCARD_REASONS];
 };
 
+struct ps_histogram;
+
 /* The engine's services for one open instance; valid from `open` to `close`. */
 struct ps_port {
     const char *component; /* for the log */
@@ -100,6 +102,9 @@ struct ps_port {
     /* Sinks: set before the recall of a stop. What the sink gives back then is delivered by the next start, from
      * where its sources or its durable channel go on, not by another sink now. */
     bool ends;
+    /* Sinks: a sink that knows when an event left the process records how long before the source had read it, in ns
+     * (penstock_sink_send_latency_seconds). Set by the engine, or NULL. */
+    struct ps_histogram *send_latency;
 };
 
 /* Reports that the open stage cannot continue, and that only opening it again can help (a client library reported a

@@ -14,7 +14,7 @@
 struct sum {
     struct ps_metrics_component component;
     char error[256], outdated[OUTDATED_BYTES];
-    struct ps_histogram latency, batch_events;
+    struct ps_histogram latency, send_latency, batch_events;
 };
 
 static void sum_counters(struct sum *sum, const struct ps_counters *counters)
@@ -370,8 +370,11 @@ static void visit_sink(struct ps_agent *agent, size_t i, const struct ps_metrics
         sum_setback(&sum, runner);
         sum_trouble(&sum, runner);
         sum.component.stalled_ns = ps_sink_runner_stalled_ns(runner, ps_clock_now().mono_ns);
-        ps_histogram_add(&sum.latency, runner->latency);
+        ps_histogram_add(&sum.latency, &runner->latency);
         sum.component.latency_ns = &sum.latency;
+        ps_histogram_add(&sum.send_latency, &runner->send_latency);
+        if (sum.send_latency.count > 0)
+            sum.component.send_latency_ns = &sum.send_latency;
     }
     visitor->component(visitor->argument, &sum.component);
     const struct ps_sink_spec *spec = &agent->plan->spec->sinks[i];

@@ -43,7 +43,7 @@ static void sink_finish(struct ps_sink_runner *runner, struct ps_lease **lease)
     const struct ps_now *now = ps_worker_now(runner->base.worker);
     PS_ASSERT(done->settled >= done->count);
     uint64_t opened = done->batch->opened.mono_ns;
-    ps_histogram_record(runner->latency, now->mono_ns > opened ? now->mono_ns - opened : 0, done->count);
+    ps_histogram_record(&runner->latency, now->mono_ns > opened ? now->mono_ns - opened : 0, done->count);
     ps_count(runner->channel_counters, PS_COUNTER_EventTakeSuccessCount, done->count);
     ps_count(runner->base.counters, PS_COUNTER_EventDrainSuccessCount, done->count - done->dead);
     ps_count(runner->base.counters, PS_COUNTER_bytes, done->bytes);
@@ -110,14 +110,13 @@ struct ps_sink_runner *ps_sink_runner_create(struct ps_worker *worker, struct ps
     runner->consumer = sink_plan->consumer;
     runner->quota_bytes = plan->sink_quota_bytes;
     runner->channel_counters = &runner->channel->counters[runner->channel->producer_count + runner->consumer];
-    runner->latency = ps_must_alloc(1, sizeof *runner->latency, component);
+    runner->base.port.send_latency = &runner->send_latency;
     return runner;
 }
 
 void ps_sink_runner_destroy(struct ps_sink_runner *runner)
 {
     ps_sink_group_leave(runner);
-    free(runner->latency);
     ps_runner_fini(&runner->base);
     free(runner);
 }

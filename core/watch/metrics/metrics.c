@@ -96,6 +96,7 @@ static void take_component(void *argument, const struct ps_metrics_component *co
     copy->extra_help = words_copy(metrics, component->extra_help);
     copy->json_counters = counters_copy(metrics, component->json_counters);
     copy->latency_ns = histogram_copy(metrics, component->latency_ns);
+    copy->send_latency_ns = histogram_copy(metrics, component->send_latency_ns);
     copy->batch_events = histogram_copy(metrics, component->batch_events);
     copy->series = series_copy(metrics, component->series, component->series_count);
 }

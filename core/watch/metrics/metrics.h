@@ -55,10 +55,12 @@ struct ps_metrics_component {
     uint64_t counters[PS_COUNTER_COUNT];
     const char *const *extra; /* ps_stage_ops.counters: names of counters[PS_COUNTER_extra + i], or NULL. A
                                  name that ends in "_now" is a gauge, any other a counter */
-    const char *const *extra_help;           /* ps_stage_ops.counter_helps, or NULL */
-    const enum ps_counter *json_counters;    /* ps_stage_ops.json_counters, or NULL */
-    struct ps_fill fill;                     /* channels */
-    const struct ps_histogram *latency_ns;   /* sinks: from reading an event to settling it; copied */
+    const char *const *extra_help;         /* ps_stage_ops.counter_helps, or NULL */
+    const enum ps_counter *json_counters;  /* ps_stage_ops.json_counters, or NULL */
+    struct ps_fill fill;                   /* channels */
+    const struct ps_histogram *latency_ns; /* sinks: from reading an event to settling it; copied */
+    /* sinks that know it: from reading an event to its last byte in the socket, or NULL; copied */
+    const struct ps_histogram *send_latency_ns;
     const struct ps_histogram *batch_events; /* events of a batch or lease, or NULL */
     const struct ps_series *series;          /* numbers with a label; copied during the visit */
     size_t series_count;

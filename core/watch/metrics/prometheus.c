@@ -287,6 +287,33 @@ static void histogram_write(struct ps_page *page, const char *name,
     ps_page_fini(&label);
 }
 
+struct histogram_family {
+    const char *name, *help; /* the name follows "penstock_sink_" and the like */
+    size_t at;               /* of the pointer in struct ps_metrics_component */
+    const uint64_t *limits;
+    size_t limit_count;
+    double scale;
+};
+
+static void histogram_family_write(struct ps_page *page, const struct ps_metrics *metrics, enum ps_kind kind,
+                                   const struct histogram_family *family)
+{
+    char name[64];
+    bool begun = false;
+    snprintf(name, sizeof name, "penstock_%s_%s", ps_stage_kind_word(kind), family->name);
+    for (size_t i = 0; i < metrics->component_count; i++) {
+        const struct ps_metrics_component *component = &metrics->components[i];
+        const struct ps_histogram *histogram;
+        memcpy(&histogram, (const char *)component + family->at, sizeof histogram);
+        if (component->kind != kind || histogram == NULL)
+            continue;
+        if (!begun)
+            ps_page_family(page, name, "histogram", family->help);
+        begun = true;
+        histogram_write(page, name, component, histogram, family->limits, family->limit_count, family->scale);
+    }
+}
+
 static void histograms_write(struct ps_page *page, const struct ps_metrics *metrics, enum ps_kind kind)
 {
     static const uint64_t latencies_ns[] = {100000,      250000,      500000,     1000000,    2500000,
@@ -294,29 +321,19 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
                                             250000000,   500000000,   1000000000, 2500000000, 5000000000,
                                             10000000000, 30000000000, 60000000000};
     static const uint64_t sizes[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
-    char latency[64], events[64];
-    bool latency_begun = false, events_begun = false;
-    snprintf(latency, sizeof latency, "penstock_%s_latency_seconds", ps_stage_kind_word(kind));
-    snprintf(events, sizeof events, "penstock_%s_batch_events", ps_stage_kind_word(kind));
-    for (size_t i = 0; i < metrics->component_count; i++) {
-        const struct ps_metrics_component *component = &metrics->components[i];
-        if (component->kind != kind || component->latency_ns == NULL)
-            continue;
-        if (!latency_begun)
-            ps_page_family(page, latency, "histogram", "Seconds from reading an event to its delivery");
-        latency_begun = true;
-        histogram_write(page, latency, component, component->latency_ns, latencies_ns,
-                        PS_COUNT_OF(latencies_ns), 1e-9);
-    }
-    for (size_t i = 0; i < metrics->component_count; i++) {
-        const struct ps_metrics_component *component = &metrics->components[i];
-        if (component->kind != kind || component->batch_events == NULL)
-            continue;
-        if (!events_begun)
-            ps_page_family(page, events, "histogram", "Events per batch");
-        events_begun = true;
-        histogram_write(page, events, component, component->batch_events, sizes, PS_COUNT_OF(sizes), 1);
-    }
+    static const struct histogram_family histograms[] = {
+        {"latency_seconds", "Seconds from reading an event to its delivery",
+         offsetof(struct ps_metrics_component, latency_ns), latencies_ns, PS_COUNT_OF(latencies_ns), 1e-9},
+        {"send_latency_seconds",
+         "Seconds from reading an event to the last byte of its request in the socket; of each request the "
+         "oldest event",
+         offsetof(struct ps_metrics_component, send_latency_ns), latencies_ns, PS_COUNT_OF(latencies_ns),
+         1e-9},
+        {"batch_events", "Events per batch", offsetof(struct ps_metrics_component, batch_events), sizes,
+         PS_COUNT_OF(sizes), 1},
+    };
+    for (size_t i = 0; i < PS_COUNT_OF(histograms); i++)
+        histogram_family_write(page, metrics, kind, &histograms[i]);
 }
 
 /* ---- components, channels, rings, workers ---- */

@@ -383,6 +383,9 @@ static void write_on(struct ps_kafka_native_broker *broker)
         if (request->written < request->bytes)
             continue;
         request->sent_ns = broker->client->now.mono_ns;
+        for (uint32_t i = 0; i < request->batch_count; i++)
+            if (request->batches[i] != NULL)
+                request->batches[i]->sent_ns = request->sent_ns;
         broker->client->statistics.requests++;
         broker->client->statistics.bytes += request->bytes;
         broker->writing = request->next;

@@ -118,6 +118,7 @@ void ps_kafka_native_report(struct ps_kafka_native *client, struct ps_kafka_nati
         .group_count = batch->count,
         .group_bytes = batch->payload_bytes,
         .partition = batch->partition->number,
+        .sent_ns = batch->sent_ns,
         .topic = batch->partition->topic->name,
         .tokens = batch->tokens,
     };

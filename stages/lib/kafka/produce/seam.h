@@ -52,6 +52,7 @@ struct ps_kafka_report {
     uint32_t group_count; /* number of records of the whole group of which this report is a part */
     uint64_t group_bytes; /* bytes of the group's keys and values, if the group fits one report; else 0 */
     int32_t partition;    /* -1: not known */
+    uint64_t sent_ns;     /* when the last byte of the request was written; 0: not known */
     const char *topic;    /* valid during the call */
     void *const *tokens;
 };

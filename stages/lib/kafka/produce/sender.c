@@ -1,5 +1,6 @@
 #include "stages/lib/kafka/produce/sender.h"
 
+#include "core/watch/histogram.h"
 #include "stages/lib/least.h"
 
 #include <inttypes.h>
@@ -27,6 +28,15 @@ static void gauge(const struct ps_kafka_sender *sender, enum ps_kafka_gauge whic
 
 /* ---- listening to the producer ---- */
 
+/* The first record of a report came before the others. */
+static void record_sending(const struct ps_kafka_sender *sender, const struct ps_kafka_report *report)
+{
+    struct ps_histogram *ages = sender->port->send_latency;
+    uint64_t opened_ns = ps_kafka_token_lease(report->tokens[0])->batch->opened.mono_ns;
+    if (ages != NULL && report->sent_ns != 0)
+        ps_histogram_record(ages, report->sent_ns > opened_ns ? report->sent_ns - opened_ns : 0, 1);
+}
+
 static void on_report(void *argument, const struct ps_kafka_report *report)
 {
     struct ps_kafka_sender *sender = argument;
@@ -37,6 +47,8 @@ static void on_report(void *argument, const struct ps_kafka_report *report)
         ps_kafka_positions_reported(sender, report);
         return;
     }
+    if (delivered)
+        record_sending(sender, report);
     ps_kafka_window_report(&sender->window, report->tokens, report->count, delivered && !transactional);
     sender->full = false;
     if (PS_UNLIKELY(!delivered)) {

@@ -56,6 +56,7 @@ void ps_kafka_native_batch_reset(struct ps_kafka_native_batch *batch,
     batch->plain_length = 0;
     batch->compression = PS_KAFKA_COMPRESSION_NONE;
     batch->base_sequence = -1;
+    batch->sent_ns = 0;
     batch->closed = batch->perhaps_written = false;
 }
 

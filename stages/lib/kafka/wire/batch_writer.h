@@ -25,6 +25,7 @@ struct ps_kafka_native_batch {
     uint64_t payload_bytes; /* bytes of keys and values */
     int64_t first_ms, last_ms;
     uint64_t born_ns;      /* when the batch's first record came */
+    uint64_t sent_ns;      /* when the last byte of the request with it was written; 0: not yet */
     int32_t base_sequence; /* -1: none yet */
     bool closed;           /* no record may be added; the header is written */
     bool perhaps_written;  /* the batch was sent, and no answer has shown that it was not written */
