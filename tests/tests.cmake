@@ -289,9 +289,9 @@ if(NOT PS_SANITIZE MATCHES "thread|fuzzer")
   # A bad seed is made small: the violation is one of the eighth event, or needs a power cut.
   world_test(shrink --from 5 --runs 40 --plant lost --shrink)
   set_tests_properties(world_shrink PROPERTIES PASS_REGULAR_EXPRESSION "small after [0-9]+ runs: 1 lives, at most ([89]|1[0-6]) events each, 0 faults")
-  world_test(referee_silent --from 117 --runs 100 --plant silent)
+  world_test(referee_silent --from 294 --runs 3000 --only "-> file ->" --plant silent) # seeds that lose something to a disk that decays are few
   world_test(referee_stuck --runs 2000 --only file_roll --plant stuck)
-  world_test(referee_no-sync --from 116 --runs 60 --plant no-sync) # few seeds lose something without a sync
+  world_test(referee_no-sync --from 116 --runs 300 --plant no-sync) # few seeds lose something without a sync
   foreach(plant ahead behind)
     world_test(referee_${plant} --runs 2000 --only "taildir -> memory" --plant ${plant})
   endforeach()
