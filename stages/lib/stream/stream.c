@@ -12,7 +12,7 @@
 #define READ_BYTES_MAX (128U * 1024) /* limit for one connection in one round */
 #define READ_BYTES_MIN 4096U
 #define READ_BYTES_WORTH                                                                                     \
-    (32U * 1024) /* read at least, although a small batch is full before: the next ones get the rest */
+    (32U * 1024) /* so much is read even if a part of it fills the batch: the next batches get the rest */
 #define ROUND_BYTES_MAX (512U * 1024) /* limit for all connections in one call */
 #define CARRY_SPLIT_MAX (16U * 1024)  /* a longer unfinished message is received into its own buffer */
 #define FRAME_COPY_MAX (128U * 1024)  /* a longer message gets its own block */

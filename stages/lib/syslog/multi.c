@@ -275,11 +275,10 @@ static void fields_of_head(const struct ps_syslog_head *head, const struct line 
 static struct ps_syslog_head *keep_head(struct ps_syslog_heads *heads, const struct line *line,
                                         const struct fields *fields)
 {
-    bool has_stamp = fields->stamp.length > 1; /* "-" means the time of the message's arrival */
+    /* the stamp "-" means the time of the message's arrival */
+    bool keeps = fields->stamp.length > 1 && fields->body.length > 0;
     struct ps_syslog_head *head =
-        has_stamp && fields->body.length > 0
-            ? ps_syslog_heads_keep(heads, line->text, line->length, fields->body.data)
-            : NULL;
+        keeps ? ps_syslog_heads_keep(heads, line->text, line->length, fields->body.data) : NULL;
     if (head != NULL)
         head->parts = (struct ps_syslog_parts){.priority = ps_syslog_part_of(line->text, fields->priority),
                                                .version = ps_syslog_part_of(line->text, fields->version),

@@ -403,8 +403,9 @@ static void fields_of_head(const struct ps_syslog_head *head, const char *line, 
 static struct ps_syslog_head *keep_head(struct ps_syslog_heads *heads, const char *line, uint32_t length,
                                         const struct fields *fields)
 {
-    struct ps_syslog_head *head =
-        fields->has_time ? ps_syslog_heads_keep(heads, line, length, fields->body.data) : NULL;
+    /* without a body the structured data, which ends the head, may be longer in another message */
+    bool keeps = fields->has_time && fields->body.length > 0;
+    struct ps_syslog_head *head = keeps ? ps_syslog_heads_keep(heads, line, length, fields->body.data) : NULL;
     if (head != NULL)
         head->parts = (struct ps_syslog_parts){.priority = ps_syslog_part_of(line, fields->priority),
                                                .version = ps_syslog_part_of(line, fields->version),

@@ -226,9 +226,10 @@ static size_t draw_message(uint64_t *state, const char *parts[4], char *text, si
                                         "ip-10-0-0-2.example",
                                         "a.host.whose.name.is.longer.than.the.text.of.a.head.that.is.kept"};
     static const char *const bodies[] = {"",
-                                         "one",
                                          "a body of some more than sixteen bytes, and then more",
                                          "app 1 - [id a=\"1\"] text",
+                                         "app 1 - [id a=\"1\"]",
+                                         "app 1 - [id a=\"1\"][b] text",
                                          "app 2 - - text",
                                          "\xc3\xa4",
                                          "a body of which the carriage return\r comes late",
@@ -242,8 +243,7 @@ static size_t draw_message(uint64_t *state, const char *parts[4], char *text, si
     return (size_t)length;
 }
 
-/* Prints the events, without the empty event that may follow the last one: the newline of a message that was cut
- * before it. */
+/* Prints the events, without an empty one at the end: the newline behind a message that was cut. */
 static char *run_whole(const struct ps_test_syslog *how, const char *data, size_t length)
 {
     static const char nothing[] = "(none)\n";
@@ -254,8 +254,7 @@ static char *run_whole(const struct ps_test_syslog *how, const char *data, size_
     return printed;
 }
 
-/* An event is the same whether its message is the only one that the parser reads, or others come before it, in its batch or an earlier
- * one, whose head, headers or time the parser uses again. */
+/* An event is the same whether its message comes alone or behind others, whose head, headers or time the parser uses again. */
 static void test_messages_that_follow_others(void **unused)
 {
     static const char *const kept[] = {"none", "all", "timestamp", "priority version hostname"};
