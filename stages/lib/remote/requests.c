@@ -180,12 +180,12 @@ static void count(const struct ps_remote_requests *requests, const struct ps_rem
                   enum ps_remote_outcome outcome, bool reached)
 {
     struct ps_counters *counters = requests->sink.port->counters;
-    bool unknown = outcome == PS_REMOTE_UNKNOWN, refuses = outcome != PS_REMOTE_DELIVERED && !unknown;
+    bool unknown = outcome == PS_REMOTE_UNKNOWN, waits = outcome == PS_REMOTE_AGAIN && !request->goes_on;
     ps_count(counters, PS_COUNTER_duplicated, unknown && reached && !requests->repeat_is_harmless);
     if (requests->one_result) /* the answer says nothing about a single event */
         return;
     ps_count(counters, PS_COUNTER_EventWriteFail, unknown);
-    ps_count(counters, PS_COUNTER_refused, refuses && !request->refused);
+    ps_count(counters, PS_COUNTER_refused, (waits || outcome == PS_REMOTE_REFUSED) && !request->refused);
 }
 
 /* Returns whether the request was sent with the event of this index. */
@@ -221,7 +221,7 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
             continue;
         }
         request->has_letters |= fate == PS_REMOTE_DEAD_LETTER;
-        ps_count(port->counters, PS_COUNTER_retried, fate == PS_REMOTE_REPEAT);
+        ps_count(port->counters, PS_COUNTER_retried, fate == PS_REMOTE_REPEAT && !request->goes_on);
         struct ps_remote_result *kept_result = result_of(requests, request, kept++);
         *kept_result = *result;
         if (fate == PS_REMOTE_REPEAT && repeated == NULL)
@@ -232,7 +232,7 @@ void ps_remote_request_ended(struct ps_remote_requests *requests, struct ps_remo
         request->part = kept;
     if (kept == 0 && left > 0) /* a part is delivered: the others begin again */
         request->attempts = 0;
-    request->refused |= answered;
+    request->refused |= answered && !request->goes_on;
     request->goes_on = false;
     requests->waits |= requests->ordered && left > 0;
     if (repeated != NULL && reports)

@@ -49,7 +49,7 @@ struct ps_remote_request {
     /* It asks what the server has of its events, which changes nothing there (stages/lib/http/sink.h). */
     bool asks;
     /* Set by the sink before the request ends: the answer was the first half, and the events that are left go on in a second one. It costs no
-     * attempt, and is no trouble. */
+     * attempt, is no trouble, and counts none of them as refused or sent again. */
     bool goes_on;
     /* Number of events, from the first one, that the request was sent with; 0: all. The sink sets it before it sends. After the end of a
      * request with a result for each event it is the number of those that are left of them. */
