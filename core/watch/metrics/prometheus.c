@@ -325,8 +325,8 @@ static void histograms_write(struct ps_page *page, const struct ps_metrics *metr
         {"latency_seconds", "Seconds from reading an event to its delivery",
          offsetof(struct ps_metrics_component, latency_ns), latencies_ns, PS_COUNT_OF(latencies_ns), 1e-9},
         {"send_latency_seconds",
-         "Seconds from reading an event to the last byte of its request in the socket; of each request the "
-         "oldest event",
+         "Seconds from reading an event to the last byte of its request in the socket; of the events of a "
+         "request that are for one partition the oldest one",
          offsetof(struct ps_metrics_component, send_latency_ns), latencies_ns, PS_COUNT_OF(latencies_ns),
          1e-9},
         {"batch_events", "Events per batch", offsetof(struct ps_metrics_component, batch_events), sizes,

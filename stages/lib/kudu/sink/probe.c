@@ -49,7 +49,7 @@ void ps_kudu_probe_table(const struct ps_probe *probe, const struct ps_kudu_plan
     struct ps_err err = {.length = 0};
     struct ps_port port;
     bool is_done = false;
-    if (probe->local || !ps_probe_port_open(&port, probe))
+    if (probe->local || ps_probe_left_ms(probe) == 0 || !ps_probe_port_open(&port, probe))
         return;
     settings.port = &port;
     settings.done = done;
