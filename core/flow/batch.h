@@ -127,7 +127,7 @@ struct ps_batch {
     uint32_t capacity; /* rows for which `events` has room */
     struct ps_header *shared;
     uint64_t shared_mask;
-    uint64_t own_mask; /* OR of all events' masks: no event's own name has a bit that is clear here */
+    uint64_t own_mask;    /* OR of all events' masks: no event's own name has a bit that is clear here */
     struct ps_now opened; /* when the source was called that added the first event */
     /* Set by an add that found no room: the engine closes the batch and calls `work` again with a new one. */
     bool full;
