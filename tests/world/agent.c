@@ -68,7 +68,7 @@ static void draw_files(struct drawn_agent *agent)
                                   .name_header = world_below(3) == 0,
                                   .offset_header = world_below(3) == 0,
                                   .group_header = world_below(3) == 0,
-                                  .finished = world_below(3),
+                                  .finished = (unsigned)world_below(3),
                                   .suffix = world_below(3) == 0 ? ".done" : ".COMPLETED",
                                   .order = orders[world_below(3)],
                                   .form = {.is_below = world_below(4) == 0,
