@@ -11,9 +11,9 @@ work=$(mktemp -d)
 export STATE_DIRECTORY=$work # of systemd; agents keep what their next life needs there (penstock.state.dir)
 declare -A children=()
 finish() {
-    local code=$? child
+    local code=$?
     [[ $BASHPID == "$$" ]] || exit "$code" # a subshell that was killed before it had begun
-    for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
+    end_children
     rm -rf "$work"
     exit $code
 }

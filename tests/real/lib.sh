@@ -55,7 +55,7 @@ declare -A children=() # pid -> description
 finish() {
     local child code=$?
     [[ $BASHPID == "$$" ]] || exit "$code" # a subshell that was killed before it had begun
-    for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
+    end_children
     for child in $("$kafka" pids --dir "$work/kafka" 2>/dev/null) $("$hdfs" pids --dir "$work/hdfs" 2>/dev/null); do
         kill -KILL "$child" 2>/dev/null || true
     done

@@ -12,8 +12,8 @@ logger --help 2>&1 | grep -q octet-count || skip "no logger with --octet-count"
 work=$(mktemp -d)
 declare -A children=()
 finish() {
-    local code=$? child
-    for child in "${!children[@]}"; do kill -KILL "$child" 2>/dev/null || true; done
+    local code=$?
+    end_children
     rm -rf "$work"
     exit $code
 }
@@ -25,6 +25,8 @@ fail() {
 }
 # shellcheck source=tests/support/patience.sh
 source "$PENSTOCK_SOURCE/tests/support/patience.sh"
+# shellcheck source=tests/support/signals.sh
+source "$PENSTOCK_SOURCE/tests/support/signals.sh"
 await() { # WHAT COMMAND...: repeats the command until it succeeds; fails with WHAT after 120 s
     patient_await 120 "${@:2}" || fail "$1"
 }
