@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/flow/batch_internal.h"
+#include "core/decimal.h"
 #include "core/flow/origins.h"
 
 #define GROWTH 4U           /* of the list of origins: 1, 4, 16, .. */
@@ -157,17 +158,6 @@ bool ps_event_identity(const struct ps_lease *lease, uint32_t position, struct p
     return true;
 }
 
-static char *put_number(char *to, uint64_t number)
-{
-    char digits[20];
-    size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    memcpy(to, digits + at, sizeof digits - at);
-    return to + sizeof digits - at;
-}
-
 /* Writes 16 digits. */
 static char *put_hexadecimal(char *to, uint64_t number)
 {
@@ -193,13 +183,13 @@ uint32_t ps_identity_text(const struct ps_identity *identity, char text[PS_IDENT
         *at++ = '/';
     }
     if (identity->part >= 0) {
-        at = put_number(at, (uint64_t)identity->part);
+        at = ps_decimal_put(at, (uint64_t)identity->part);
         *at++ = '/';
     }
-    at = put_number(at, identity->position);
+    at = ps_decimal_put(at, identity->position);
     if (identity->has_ordinal) {
         *at++ = '/';
-        at = put_number(at, identity->ordinal);
+        at = ps_decimal_put(at, identity->ordinal);
     }
     *at = '\0';
     return (uint32_t)(at - text);

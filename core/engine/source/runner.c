@@ -112,10 +112,11 @@ static bool batch_close(struct ps_source_runner *runner, const struct ps_now *no
 
 static bool batch_open(struct ps_source_runner *runner, const struct ps_now *now)
 {
-    if (ps_batch_is_empty(runner->batch) && runner->batch != NULL)
-        runner->batch->opened = *now; /* latencies count from the read that brings the first event */
-    if (runner->batch != NULL)
+    if (runner->batch != NULL) {
+        if (ps_batch_is_empty(runner->batch))
+            runner->batch->opened = *now; /* latencies count from the read that brings the first event */
         return true;
+    }
     runner->batch = ps_batch_take(&runner->bump, *now);
     if (runner->batch == NULL) {
         if (!runner->waiting)

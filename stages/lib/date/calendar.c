@@ -1,5 +1,7 @@
 #include "stages/lib/date/calendar.h"
 
+#include "core/decimal.h"
+
 #include <endian.h>
 #include <string.h>
 
@@ -76,22 +78,11 @@ static void render_eight(uint32_t value, char *out)
 
 uint32_t ps_time_render(int64_t ms, char *out)
 {
-    char digits[24];
-    uint32_t count = 0, length = 0;
-    uint64_t value = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
-    if (PS_LIKELY(ms >= TODAY_MIN && ms < TODAY_END)) {
-        render_eight((uint32_t)(value / 100000000), digits); /* three zeros and five digits */
-        memcpy(out, digits + 3, 5);
-        render_eight((uint32_t)(value % 100000000), out + 5);
-        return 13;
-    }
-    do {
-        digits[count++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-    if (ms < 0)
-        out[length++] = '-';
-    while (count > 0)
-        out[length++] = digits[--count];
-    return length;
+    char digits[8];
+    if (PS_UNLIKELY(ms < TODAY_MIN || ms >= TODAY_END))
+        return (uint32_t)(ps_decimal_put_signed(out, ms) - out);
+    render_eight((uint32_t)(ms / 100000000), digits); /* three zeros and five digits */
+    memcpy(out, digits + 3, 5);
+    render_eight((uint32_t)(ms % 100000000), out + 5);
+    return 13;
 }

@@ -2,6 +2,7 @@
 
 #include "core/durable.h"
 #include "core/log/log.h"
+#include "core/decimal.h"
 #include "stages/lib/spool/spool_internal.h"
 #include "stages/lib/tail/identity.h"
 #include "stages/lib/tail/sink_source.h"
@@ -56,7 +57,7 @@ uint32_t ps_spool_sink_records_print(const struct ps_spool_file *file, uint64_t 
                    {",\"end\":", end}};
     char *at = to;
     for (size_t i = 0; i < PS_COUNT_OF(members); i++)
-        at = ps_tail_sink_source_number(stpcpy(at, members[i].name), (int64_t)members[i].value);
+        at = ps_decimal_put_signed(stpcpy(at, members[i].name), (int64_t)members[i].value);
     at = stpcpy(at, ",\"file\":\"");
     at += ps_json_text(path, strlen(path), at);
     at = stpcpy(at, "\"}");

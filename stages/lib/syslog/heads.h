@@ -20,7 +20,7 @@ struct ps_syslog_part {
     uint8_t at, length;
 };
 
-/* What a head says. */
+/* The contents of a head. */
 struct ps_syslog_parts {
     struct ps_syslog_part priority, version, stamp, host;
     int number; /* the priority */
@@ -285,7 +285,7 @@ static inline void ps_syslog_heads_kept(struct ps_syslog_heads *heads, struct ps
     heads->last = (uint32_t)(head - heads->items);
 }
 
-/* Returns the stem of a message with a time, or NULL: its priority is no usual one. It is valid if ps_syslog_stem_fits returns true;
+/* Returns the stem of a message with a time, or NULL: no priority of RFC 5424. It is valid if ps_syslog_stem_fits returns true;
  * else the caller pushes the headers, and then calls ps_syslog_stem_keep. Both parsers call these for messages that may have a kept head
  * alone. */
 static inline struct ps_syslog_stem *ps_syslog_stem_of(struct ps_syslog_heads *heads, unsigned priority)

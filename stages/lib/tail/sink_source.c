@@ -52,17 +52,3 @@ char *ps_tail_sink_source_answer(const struct ps_tail_sink_source *keeping, stru
     ps_port_failed(port, &err);
     return NULL;
 }
-
-char *ps_tail_sink_source_number(char *at, int64_t number)
-{
-    char digits[20], *first = digits + sizeof digits;
-    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-    if (number < 0)
-        *at++ = '-';
-    do
-        *--first = (char)('0' + left % 10);
-    while ((left /= 10) > 0);
-    size_t length = (size_t)(digits + sizeof digits - first);
-    memcpy(at, first, length);
-    return at + length;
-}

@@ -32,5 +32,3 @@ bool ps_tail_sink_source_ask(const struct ps_tail_sink_source *keeping, struct p
 /* Called when the batch with the question is delivered. Returns the records, a JSON array that the caller frees; or reports to
  * the engine that there are none, and returns NULL. */
 char *ps_tail_sink_source_answer(const struct ps_tail_sink_source *keeping, struct ps_port *port);
-/* Prints a number without a NUL, and returns the place after it. */
-char *ps_tail_sink_source_number(char *at, int64_t number);

@@ -5,6 +5,7 @@
  * committed in the order of batches, so what is committed is always a state in which the source was. */
 #include "stages/lib/tail/tailer/internal.h"
 
+#include "core/decimal.h"
 #include "stages/lib/tail/sink_source.h"
 #include "stages/lib/text/json/text.h"
 
@@ -33,11 +34,11 @@ static char *put_marks(char *at, const struct ps_tail_log *log)
         const struct ps_tail_mark *mark = &marks->items[i];
         if (i > begin)
             *at++ = ' ';
-        at = ps_tail_sink_source_number(at, mark->offset);
+        at = ps_decimal_put_signed(at, mark->offset);
         *at++ = ' ';
-        at = ps_tail_sink_source_number(at, (int64_t)mark->hash);
+        at = ps_decimal_put_signed(at, (int64_t)mark->hash);
         *at++ = ' ';
-        at = ps_tail_sink_source_number(at, mark->length);
+        at = ps_decimal_put_signed(at, mark->length);
     }
     return at;
 }
@@ -45,14 +46,14 @@ static char *put_marks(char *at, const struct ps_tail_log *log)
 /* Prints the members that the file of identities has, but for the position (stages/lib/tail/positions_json.c). */
 static uint32_t print_detail(const struct ps_tail_log *log, char *to)
 {
-    char *at = ps_tail_sink_source_number(stpcpy(to, "{\"inode\":"), (int64_t)log->identity.inode);
+    char *at = ps_decimal_put_signed(stpcpy(to, "{\"inode\":"), (int64_t)log->identity.inode);
     at = stpcpy(at, ",\"file\":\"");
     at += ps_json_text(log->path, strlen(log->path), at);
-    at = ps_tail_sink_source_number(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
-    at = ps_tail_sink_source_number(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
-    at = ps_tail_sink_source_number(stpcpy(at, ",\"length\":"), log->identity.head_length);
+    at = ps_decimal_put_signed(stpcpy(at, "\",\"device\":"), (int64_t)log->identity.device);
+    at = ps_decimal_put_signed(stpcpy(at, ",\"head\":"), (int64_t)log->identity.head);
+    at = ps_decimal_put_signed(stpcpy(at, ",\"length\":"), log->identity.head_length);
     if (log->identity.born_ns != 0)
-        at = ps_tail_sink_source_number(stpcpy(at, ",\"born\":"), (int64_t)log->identity.born_ns);
+        at = ps_decimal_put_signed(stpcpy(at, ",\"born\":"), (int64_t)log->identity.born_ns);
     at = put_marks(stpcpy(at, ",\"marks\":\""), log);
     at = stpcpy(at, "\"}");
     return (uint32_t)(at - to);
