@@ -479,6 +479,7 @@ void disk_cut(void)
     disk->used_bytes = 0;
     forget_links(disk->root);
     restore(disk->root, NULL);
+    disk->device = world->has_births ? 1 + (uint32_t)world_below(3) : disk->device;
 }
 
 void disk_opened(struct disk_inode *inode)
@@ -491,7 +492,7 @@ void disk_opened(struct disk_inode *inode)
 
 void disk_stat(const struct disk_inode *inode, struct stat *to)
 {
-    *to = (struct stat){.st_dev = 8 << 8 | 1,
+    *to = (struct stat){.st_dev = 8 << 8 | world->disk->device,
                         .st_ino = inode->number,
                         .st_mode = inode->mode,
                         .st_nlink = inode->links,
@@ -513,6 +514,7 @@ void disk_format(void)
 {
     struct disk *disk = world_allocate(sizeof *disk);
     world->disk = disk;
+    disk->device = 1;
     disk->last_naming = &disk->namings;
     disk->root = new_inode(S_IFDIR | 0755);
     struct disk_inode *made;

@@ -72,6 +72,7 @@ struct disk {
     struct disk_naming *namings, **last_naming; /* that are not durable, in order */
     uint64_t limit_bytes, used_bytes;           /* limit 0: none */
     uint64_t writes;
+    uint32_t device; /* its minor number */
 };
 
 /* Makes an empty disk with the directory /w. */
@@ -98,7 +99,7 @@ int disk_write(struct disk_inode *inode, uint64_t offset, const void *from, size
 int disk_resize(struct disk_inode *inode, uint64_t size);
 int disk_reserve(struct disk_inode *inode, uint64_t offset, uint64_t length, bool keeps_size);
 void disk_sync(struct disk_inode *inode);
-/* The machine loses its power, and is on again. */
+/* The machine loses its power, and is on again. The device has another number then, if files have times of birth: those tell the files. */
 void disk_cut(void);
 
 /* Tells inotify of an event, and of the name that it happened to in a directory (or NULL). In calls/inotify.c. */

@@ -1,4 +1,5 @@
 #include "tests/world/ledger.h"
+#include "tests/world/referee.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,17 @@ void ledger_moved(uint32_t inode, uint32_t to)
             ledger->file[i] = 0;
             ledger->holder[i] = to;
         }
+}
+
+void ledger_held(uint32_t number)
+{
+    world->ledger->held_life[number] = world->life;
+}
+
+static bool is_gone(uint32_t number)
+{
+    uint32_t life = world->ledger->held_life[number];
+    return life > 0 && (life != world->life || (world->facts != NULL && world->facts->reloads));
 }
 
 bool ledger_has_all_of(uint32_t inode)
@@ -189,7 +201,7 @@ bool ledger_is_lost(uint32_t number)
     bool lost = false;
     for (unsigned i = 0; i < LEDGER_FAR_ENDS; i++)
         lost |= (ledger->required[number % 10] >> i & 1) != 0 && ledger->arrived[i][number] == 0;
-    return ledger->acknowledged[number] && lost;
+    return ledger->acknowledged[number] && lost && !is_gone(number);
 }
 
 uint32_t ledger_lost(void)

@@ -52,6 +52,8 @@ struct ledger {
     uint32_t holder[LEDGER_EVENTS_MAX]; /* the inode in which it can be found now, or 0 */
     uint8_t
         over[LEDGER_EVENTS_MAX]; /* its file had another line there before: a position may be that line's */
+    uint32_t held_life
+        [LEDGER_EVENTS_MAX]; /* its file has no name: the agent of this life alone can read it; 0: any */
     uint32_t label[LEDGER_EVENTS_MAX]; /* number of the log or file that it was written to */
     uint16_t streams, place;           /* how many there are; where the next event arrives */
     struct arrival *log;               /* in order */
@@ -91,6 +93,8 @@ void ledger_ordered(uint32_t number, uint16_t stream);
 void ledger_written(uint32_t number, uint32_t label, uint32_t inode, uint64_t begin, uint64_t end);
 /* The lines of a file are not in it any more, but in another one, or (0) in none. */
 void ledger_moved(uint32_t inode, uint32_t to);
+/* Its file has no name: it is lost with the agent that has it open, and with a source that a reload begins anew. */
+void ledger_held(uint32_t number);
 /* Returns whether all lines of a file have arrived where they must. */
 bool ledger_has_all_of(uint32_t inode);
 /* Writes the text of an event, without a newline. Returns its length. */

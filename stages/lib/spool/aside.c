@@ -74,8 +74,18 @@ void ps_spool_aside_forget(const struct ps_spool *spool, const struct ps_spool_f
         (void)unlink(path);
 }
 
+/* Gives the positions file the name that it has after the file's device got another number. Returns whether it has it. */
+static bool move(const struct ps_spool *spool, const char *path, const struct ps_spool_meta *meta,
+                 const struct stat *status)
+{
+    char to[PATH_BYTES];
+    const struct ps_spool_file file = {.device = status->st_dev, .inode = status->st_ino};
+    return ps_spool_is_same_state(meta->state, ps_spool_state_of(status)) && path_of(spool, &file, to) &&
+           rename(path, to) == 0;
+}
+
 /* Returns whether the file that the positions file names is gone, or another file has its name. */
-static bool is_stale(const char *path)
+static bool is_stale(const struct ps_spool *spool, const char *path)
 {
     struct ps_spool_meta meta;
     struct ps_err err = {.length = 0};
@@ -84,7 +94,8 @@ static bool is_stale(const char *path)
         return false;
     bool stale = meta.target == NULL;
     if (!stale && stat(meta.target, &status) == 0)
-        stale = status.st_ino != meta.inode || status.st_dev != meta.device;
+        stale = status.st_ino != meta.inode ||
+                (status.st_dev != meta.device && !move(spool, path, &meta, &status));
     else if (!stale)
         stale = errno == ENOENT;
     ps_spool_meta_fini(&meta);
@@ -100,7 +111,7 @@ void ps_spool_aside_tidy(const struct ps_spool *spool)
             continue;
         int length = snprintf(path, sizeof path, "%s/%s", spool->tracker, entry->d_name);
         if (length > 0 && (size_t)length < sizeof path &&
-            (strstr(entry->d_name, ".meta.tmp") != NULL /* half written */ || is_stale(path)))
+            (strstr(entry->d_name, ".meta.tmp") != NULL /* half written */ || is_stale(spool, path)))
             (void)unlink(path);
     }
     if (directory != NULL)

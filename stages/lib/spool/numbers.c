@@ -33,12 +33,20 @@ void ps_spool_numbers_free(struct ps_spool_numbers *numbers)
     *numbers = (struct ps_spool_numbers){.items = NULL};
 }
 
+/* Devices may have other numbers since the last process (decision 57): an unchanged file is known by its inode, size and ctime then. */
 static struct ps_spool_number *find(const struct ps_spool_numbers *numbers, const struct ps_spool_file *file)
 {
-    for (size_t i = 0; i < numbers->count; i++)
-        if (numbers->items[i].inode == file->inode && numbers->items[i].device == file->device)
-            return &numbers->items[i];
-    return NULL;
+    struct ps_spool_number *moved = NULL;
+    for (size_t i = 0; i < numbers->count; i++) {
+        struct ps_spool_number *number = &numbers->items[i];
+        if (number->inode != file->inode)
+            continue;
+        if (number->device == file->device)
+            return number;
+        if (ps_spool_is_same_state(number->state, file->state))
+            moved = number;
+    }
+    return moved;
 }
 
 /* ---- the text ---- */
@@ -172,7 +180,8 @@ static bool is_in_flight(const struct ps_spool *spool, const struct ps_spool_num
 {
     for (size_t i = 0; i < PS_SPOOL_FILES_MAX; i++) {
         const struct ps_spool_file *file = &spool->files[i];
-        if (file->in_flight && file->inode == number->inode && file->device == number->device)
+        bool is_same = file->inode == number->inode && file->device == number->device;
+        if (file->in_flight && (is_same || file->number == number->number))
             return true;
     }
     return false;
@@ -235,6 +244,7 @@ static bool give(struct ps_spool *spool, struct ps_spool_file *file)
     struct ps_spool_number *known = find(&spool->numbers, file);
     if (goes_on(known, &fresh, file)) {
         file->number = known->number;
+        known->device = file->device;
         return false;
     }
     if (getrandom(&fresh.number, sizeof fresh.number, 0) != (ssize_t)sizeof fresh.number)

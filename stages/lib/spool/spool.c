@@ -261,8 +261,9 @@ static uint64_t main_start(const struct ps_spool *spool, const struct ps_spool_f
     const struct ps_spool_meta *meta = &spool->meta;
     if (meta->target == NULL || strcmp(meta->target, file->path) != 0)
         return 0;
-    bool reborn = meta->born_ns != 0 && file->born_ns != 0 && meta->born_ns != file->born_ns;
-    bool other = meta->inode != 0 && (meta->inode != file->inode || meta->device != file->device || reborn);
+    bool knows_birth = meta->born_ns != 0 && file->born_ns != 0;
+    bool differs = knows_birth ? meta->born_ns != file->born_ns : meta->device != file->device;
+    bool other = meta->inode != 0 && (meta->inode != file->inode || differs);
     if (!other && meta->compression != file->compression) {
         ps_log(PS_LOG_WARN, spool->component,
                "the position in %s was saved for another compression (penstock.decompress or the file's name "

@@ -18,6 +18,7 @@ struct log {
     unsigned rotations, oldest; /* how many there were; the first rotated file that may be there */
     uint16_t stream;
     bool returns; /* lines end in \r\n */
+    bool shifts;  /* the newest rotated file is always number 1, as logrotate has it */
     uint64_t
         made_bytes; /* a new file has so many NULs, into which lines are written; 0: lines are appended */
     struct disk_inode *file; /* that is written; NULL: it is made with the next line */
@@ -35,9 +36,10 @@ static struct disk_inode *logs(void)
     return disk_at("/w/logs");
 }
 
-static void rotated_name(const struct log *log, unsigned number, char to[32])
+/* Writes the present name of the file of this rotation. */
+static void rotated_name(const struct log *log, unsigned rotation, char to[32])
 {
-    snprintf(to, 32, "%s.%u", log->name, number);
+    snprintf(to, 32, "%s.%u", log->name, log->shifts ? log->rotations - rotation + 1 : rotation);
 }
 
 static void sync_names(void)
@@ -141,6 +143,18 @@ static void begin_anew(struct log *log)
     log->file = NULL;
 }
 
+/* Begins a rotation: the rotated files make room for its name. */
+static void shift(struct log *log, char to[32])
+{
+    char from[32];
+    for (unsigned rotation = log->oldest; log->shifts && rotation <= log->rotations; rotation++) {
+        rotated_name(log, rotation, from);
+        snprintf(to, 32, "%s.%u", log->name, log->rotations - rotation + 2);
+        disk_rename(logs(), from, logs(), to, true);
+    }
+    rotated_name(log, ++log->rotations, to);
+}
+
 static void rename_log(struct log *log, const char *to)
 {
     if (world_below(2) == 0) {
@@ -160,6 +174,20 @@ static void rename_away(struct log *log, const char *to)
         begin_line(log, false);
     ledger_moved(log->file->number,
                  log->file->number); /* once it is read, the position file need not have it */
+    begin_anew(log);
+}
+
+/* Its writer has it open, and writes on; the agent has it open, too. */
+static void delete (struct log *log)
+{
+    if (log->file->life != world->life || log->file->opens == 0 || !ledger_has_all_of(log->file->number))
+        return;
+    disk_unlink(logs(), log->name, false);
+    for (uint64_t count = world_below(4); count > 0 && log->left > 0; count--) {
+        begin_line(log, false);
+        ledger_held(log->number);
+    }
+    ledger_moved(log->file->number, log->file->number);
     begin_anew(log);
 }
 
@@ -194,7 +222,8 @@ static void compress(const char *to)
     static const char head[] = "\x1f\x8b\x08\0\0\0\0\0\0\3\1\4\0\xfb\xfftext\0\0\0\0\4\0\0";
     size_t written;
     struct disk_inode *file;
-    disk_make(logs(), to, S_IFREG | 0644, &file);
+    if (disk_make(logs(), to, S_IFREG | 0644, &file) != 0)
+        return; /* numbers shift: an earlier one has the name */
     disk_write(file, 0, head, sizeof head, &written);
     disk_sync(file);
 }
@@ -241,8 +270,8 @@ static void rotate(struct log *log)
     char to[32];
     complete(log);
     bool known = is_known(log);
-    rotated_name(log, ++log->rotations, to);
-    switch (log->made_bytes > 0 ? 0 : world_below(5)) {
+    shift(log, to);
+    switch (log->made_bytes > 0 ? 0 : world_below(6)) {
     case 0:
         if (log->made_bytes > 0 && world_below(2) == 0) {
             disk_resize(log->file, log->end);
@@ -261,6 +290,9 @@ static void rotate(struct log *log)
         if (known &&
             !log->is_over) /* after a crash nothing tells a file that was cut from another one with its inode */
             rename_away(log, to);
+        break;
+    case 4:
+        delete (log);
         break;
     default:
         if (ledger_has_all_of(log->file->number)) { /* nobody wants it any more */
@@ -299,6 +331,7 @@ void log_add(uint32_t label)
                         .stream = ledger_stream(),
                         .oldest = 1,
                         .returns = world_below(4) == 0,
+                        .shifts = world_below(2) == 0,
                         .made_bytes = world_below(6) == 0 ? (uint64_t)64 << 10 : 0};
     snprintf(log->name, sizeof log->name, "app%u.log", label);
     disk_put("/w/logs/other", "nobody wants this\n", 18);

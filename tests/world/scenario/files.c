@@ -215,6 +215,8 @@ enum outcome step_disk(struct scenario *scenario, const struct scenario_step *st
         disk_fill_queues();
     else if (strstr(step->words[0], "births") != NULL)
         world->has_births = strcmp(step->words[0], "births") == 0;
+    else if (strcmp(step->words[0], "renumbered") == 0)
+        disk->device++;
     else
         disk->limit_bytes = scenario_number(scenario->script, step, step->words[0]);
     return STEP_DONE;

@@ -44,7 +44,7 @@ static const struct scenario_verb verbs[] = {
     {"chmod", "MODE PATH", 2, 2, NO_TEXT, step_chmod, NULL},
     {"touch", "PATH SECONDS", 2, 2, NO_TEXT, step_touch, NULL},
     {"link", "PATH TARGET", 2, 2, NO_TEXT, step_link, NULL},
-    {"disk", "full|free|BYTES|births|no-births|unnoticed", 1, 1, NO_TEXT, step_disk, NULL},
+    {"disk", "full|free|BYTES|births|no-births|renumbered|unnoticed", 1, 1, NO_TEXT, step_disk, NULL},
     {"fail", "read|write|sync|resize|close|name ERROR PATH [TIMES [AFTER]]", 3, 5, NO_TEXT, step_fail, NULL},
     {"mend", "", 0, 0, NO_TEXT, step_mend, NULL},
     {"connect", "CLIENT PORT", 2, 2, NO_TEXT, step_connect, NULL},
