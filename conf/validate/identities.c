@@ -44,26 +44,18 @@ static bool hands_on(const struct ps_conf_channel *channel)
 
 /* ---- what a flow gives ---- */
 
-/* Kafka's identities have the topic's name, the partition and the offset. A topic that was made again, and one of another cluster, has
- * other events there. */
-static const char kafkas[] =
-    "Kafka's positions are no ids: a topic that is made again, or another cluster, has other events at them";
-
 /* Returns why a source's events have no ids; NULL: they have. */
 static const char *lack_of_source(const struct ps_conf_source *source)
 {
     const struct ps_engine_source_ops *engine = source->part.ops->source->engine;
-    if (strcmp(source->part.ops->name, "kafka") == 0)
-        return kafkas;
     return engine != NULL && engine->gives_identities != NULL ? NULL : "it cannot read an event again";
 }
 
 static const char *lack_of_channel(const struct ps_conf_channel *channel)
 {
     const struct ps_engine_channel_ops *engine = ps_engine_channel(channel->part.ops->channel);
-    if (strcmp(channel->part.ops->name, "kafka") == 0)
-        return kafkas;
-    return engine != NULL && engine->identifies ? NULL : "it gives its events no identities";
+    bool gives = engine != NULL && (engine->identifies || engine->gives_identities != NULL);
+    return gives ? NULL : "it gives its events no identities";
 }
 
 static void report(struct ps_conf *conf, const struct ps_conf_sink *sink, const struct ps_conf_part *origin,
@@ -115,8 +107,11 @@ void ps_ask_for_identities(struct ps_conf *conf)
         const struct ps_conf_channel *channel = ps_conf_channel_named(agent, sink->channel);
         if (channel == NULL || !reads_identities(sink))
             continue;
+        const struct ps_engine_channel_ops *engine = ps_engine_channel(channel->part.ops->channel);
         if (makes_ids(sink))
             report_lacks(conf, sink, channel);
+        if (engine != NULL && engine->gives_identities != NULL)
+            engine->gives_identities(channel->part.plan);
         for (size_t k = 0; hands_on(channel) && k < agent->source_count; k++)
             if (ps_texts_have(&agent->sources[k].channels, sink->channel))
                 ask(conf, &agent->sources[k]);

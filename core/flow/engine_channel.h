@@ -17,6 +17,9 @@ struct ps_engine_channel_ops {
     /* Its consumers' events have stable identities (core/flow/identity.h): an event that is taken again, even after a
      * restart, has the same identity as before. */
     bool identifies;
+    /* For a channel whose events have such identities if its servers give what they need, and which never `identifies`: called
+     * between `check` and `build` if a sink reads them. NULL: the channel has no such events. Thread: control. */
+    void (*gives_identities)(void *plan);
     /* A lease that one consumer gave back may be taken by any consumer. Then a sink whose far end is down gives back
      * what it holds. */
     bool shares_given_back;

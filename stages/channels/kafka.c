@@ -39,6 +39,7 @@
 struct kafka_channel {
     const char *bootstrap_servers, *topic, *group, *partition_header, *zookeeper;
     bool parse_as_flume_event, migrate_offsets;
+    bool identities; /* a sink reads those of the events */
     const char *read_smallest_text;
     int64_t default_partition, poll_timeout_ms;
     struct ps_pairs producer_pairs, consumer_pairs;
@@ -216,6 +217,7 @@ static enum ps_status build_consumer(struct kafka_channel *plan, struct ps_conte
         .record = {.key = ps_name_intern("key"),
                    .group = plan->group,
                    .flume_event_format = plan->parse_as_flume_event,
+                   .identities = plan->identities,
                    .batch_events_max = context->batch_events_max},
         .revoke_wait_ns = ps_kafka_revoke_wait_ns(settings),
         .held_bytes_max = context->client_queue_bytes,
@@ -524,11 +526,18 @@ static void channel_probe(const void *plan_, struct ps_context *context, const s
     const struct ps_kafka_probe consumer = {.client = PS_KAFKA_CONSUMER,
                                             .pairs = &plan->consumer_pairs,
                                             .brokers = plan->bootstrap_servers,
-                                            .topics = {1, &plan->topic}};
+                                            .topics = {1, &plan->topic},
+                                            .identities = plan->identities};
     if (context->producers > 0 || context->consumers == 0)
         ps_kafka_probe(probe, context, &producer);
     if (context->consumers > 0)
         ps_kafka_probe(probe, context, &consumer);
+}
+
+static void channel_gives_identities(void *plan_)
+{
+    struct kafka_channel *plan = plan_;
+    plan->identities = true;
 }
 
 /* Counters of org.apache.flume.instrumentation.kafka.KafkaChannelCounter. */
@@ -569,6 +578,7 @@ const struct ps_stage_ops ps_channel_kafka = {
             .weakness = channel_weakness,
             .engine =
                 &(const struct ps_engine_channel_ops){
+                    .gives_identities = channel_gives_identities,
                     .part = channel_part,
                     .strip = channel_strip,
                     .goes_on = channel_goes_on,

@@ -6,6 +6,7 @@
  *
  * Thread: its worker. It must never commit offsets of records that are not delivered, and never wait for a broker. */
 #include "core/stage.h"
+#include "core/flow/engine_source.h"
 #include "regex/regex.h"
 #include "stages/lib/kafka/client_plan.h"
 #include "stages/lib/kafka/fetch/reading.h"
@@ -313,6 +314,7 @@ static void kafka_probe(const void *plan_, struct ps_context *context, const str
     const struct ps_kafka_probe kafka = {.client = PS_KAFKA_CONSUMER,
                                          .pairs = &plan->consumer,
                                          .brokers = plan->bootstrap,
+                                         .identities = plan->record.identities,
                                          .topics = plan->regex == NULL ? wanted_topics(plan)
                                                                        : (struct ps_texts){0}};
     if (plan->regex != NULL)
@@ -475,6 +477,12 @@ static bool kafka_drain(const void *, void *state_, const struct ps_now *now)
     return state->phase == LEFT;
 }
 
+static void kafka_gives_identities(void *plan_)
+{
+    struct kafka_plan *plan = plan_;
+    plan->record.identities = true;
+}
+
 static const struct ps_source_ops source = {
     .needs = PS_LEVEL_DELIVERED,
     .when_full = PS_WAIT,
@@ -485,6 +493,7 @@ static const struct ps_source_ops source = {
     .paused = kafka_paused,
     .drain = kafka_drain,
     .yields_positions = kafka_yields_positions,
+    .engine = &(const struct ps_engine_source_ops){.gives_identities = kafka_gives_identities},
 };
 
 /* org.apache.flume.instrumentation.kafka.KafkaSourceCounter. */

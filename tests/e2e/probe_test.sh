@@ -159,6 +159,11 @@ sed -i 's/^a1.sinks.k1.kafka.topic = .*/a1.sinks.k1.kafka.topic = %{kind}\na1.si
 probe 3 -- '^  FAILED +sink k1: brokers .*TLS failed: '
 says '^  skipped sink k1: %\{kind\}: the topic depends on the event$'
 
+# ---- a sink reads identities, which brokers give that read topics by their ids: this one does not ----
+write_agent "$kafka" here "$work/files"
+sed -i 's/^a1.sinks.k2.type = .*/a1.sinks.k2.type = logger\na1.sinks.k2.penstock.identity = true/' "$work/agent.properties"
+probe 3 -- '^  FAILED +source r4: identities of events, .*reads no topic by its id .*; set penstock.ids = none'
+
 # ---- of several addresses one is wrong: the client would not notice ----
 write_agent "$kafka" here "$work/files"
 gone=$(free_port)

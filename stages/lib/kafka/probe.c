@@ -5,6 +5,7 @@
 #include "core/quantity.h"
 #include "core/text/list.h"
 #include "stages/lib/kafka/errors.h"
+#include "stages/lib/kafka/fetch/identity_probe.h"
 #include "stages/lib/kafka/librdkafka/settings.h"
 
 #include <ctype.h>
@@ -271,6 +272,8 @@ static void try_cluster(struct attempt *attempt)
     for (size_t i = 0; i < attempt->kafka->topics.count; i++)
         try_topic(attempt, metadata, attempt->kafka->topics.items[i]);
     disconnect(attempt, metadata);
+    if (attempt->kafka->identities)
+        ps_kafka_identity_probe(probe, attempt->settings, attempt->kafka->topics);
 }
 
 /* Returns the address behind its scheme. Java's client takes and ignores any. */

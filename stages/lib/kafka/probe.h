@@ -22,6 +22,7 @@ struct ps_kafka_probe {
     const struct ps_pairs *pairs; /* the client's properties by Java's names */
     const char *brokers;
     struct ps_texts topics;
+    bool identities; /* a sink reads the identities of the topics' events */
 };
 
 /* Checks that a broker answers (and so accepts TLS and the credentials), that each configured address answers

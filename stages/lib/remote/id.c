@@ -32,7 +32,6 @@ size_t ps_remote_id_bound(const struct ps_remote_id *ids, const struct ps_batch 
     return ps_json_string_bound(value.data, value.length);
 }
 
-/* Kafka's identities lack the cluster and the life of the topic, so that an event of another one may have the same: they are no ids. */
 bool ps_remote_id_find(const struct ps_remote_id *ids, const struct ps_lease *lease, uint32_t position,
                        char text[PS_IDENTITY_TEXT_BYTES], struct ps_slice *id)
 {
@@ -42,7 +41,7 @@ bool ps_remote_id_find(const struct ps_remote_id *ids, const struct ps_lease *le
     if (ids->from == PS_REMOTE_IDS_HEADER)
         return ps_event_header(lease->batch, ps_lease_event(lease, position), ids->header, id) &&
                id->length > 0;
-    if (!ps_event_identity(lease, position, &identity) || strcmp(identity.system, "kafka") == 0)
+    if (!ps_event_identity(lease, position, &identity))
         return false;
     uint32_t length = ps_identity_text(&identity, text);
     PS_ASSERT(length <= PS_REMOTE_IDENTITY_BYTES);

@@ -5,7 +5,7 @@
 #include "core/flow/identity.h"
 #include "core/stage.h"
 
-#define PS_REMOTE_IDENTITY_BYTES 128U /* of an identity that is used as an id: none has more than 80 */
+#define PS_REMOTE_IDENTITY_BYTES 128U /* of an identity that is used as an id: Kafka's have up to 90 */
 
 /* The origin of the ids. */
 enum ps_remote_ids {

@@ -3,6 +3,7 @@
  * broker are not trusted: every read is bounded (wire.h). */
 #include "stages/lib/kafka/cluster/native_internal.h"
 
+#include "core/fnv.h"
 #include "stages/lib/kafka/errors.h"
 #include "stages/lib/least.h"
 
@@ -349,6 +350,7 @@ static void read_cluster(struct ps_kafka_native *client, struct ps_wire_in *in)
     if (id != NULL && length < sizeof client->cluster) {
         memcpy(client->cluster, id, length);
         client->cluster[length] = '\0';
+        client->cluster_number = length > 0 ? ps_fnv64(PS_FNV64, id, length) : 0;
     }
 }
 

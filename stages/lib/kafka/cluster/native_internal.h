@@ -200,6 +200,7 @@ struct ps_kafka_native {
     char client_id[PS_KAFKA_NATIVE_CLIENT_ID_BYTES];
     struct ps_kafka_native_transaction transaction;
     char cluster[PS_KAFKA_NATIVE_CLUSTER_BYTES]; /* the cluster's id; "": not known */
+    uint64_t cluster_number;                     /* hash of this id; 0: not known */
     int epoll_fd;                                /* has all sockets; the worker watches it */
     struct ps_resolver *resolver;
     int wake_fd;               /* the worker's eventfd; -1: none */

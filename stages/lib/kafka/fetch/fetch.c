@@ -219,7 +219,8 @@ struct part_answer {
     int64_t high_watermark;
     const char *aborted;
     uint32_t aborted_count;
-    int32_t preferred; /* the replica that the leader wants to be asked instead (KIP-392); -1: none */
+    int32_t preferred;    /* the replica that the leader wants to be asked instead (KIP-392); -1: none */
+    const char *topic_id; /* NULL: the answer has the topic's name */
     const char *records;
     uint32_t records_length;
     bool may_be_cut; /* an old broker cuts even the first batch at max.partition.fetch.bytes */
@@ -355,7 +356,8 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
         fetched->slices =
             ps_must_realloc(fetched->slices, fetched->slice_room * sizeof *fetched->slices, "record batches");
     }
-    fetched->slices[fetched->slice_count++] = (struct ps_kafka_fetch_slice){
+    struct ps_kafka_fetch_slice *slice = &fetched->slices[fetched->slice_count++];
+    *slice = (struct ps_kafka_fetch_slice){
         .stream = stream,
         .pass = fetch->streams.items[stream].pass,
         .from = part->next,
@@ -363,7 +365,10 @@ static void add_slice(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *fet
         .end = answer->records + answer->records_length,
         .aborted = answer->aborted,
         .aborted_count = answer->aborted_count,
+        .by_id = answer->topic_id != NULL,
     };
+    if (slice->by_id)
+        memcpy(slice->topic_id, answer->topic_id, sizeof slice->topic_id);
     part->queued++;
     part->next = next;
 }
@@ -419,9 +424,10 @@ static bool read_answer(struct ps_kafka_fetch *fetch, struct ps_kafka_fetched *f
         walk.id_bytes = PS_KAFKA_NATIVE_TOPIC_ID_BYTES;
     while (ps_wire_partitions_next(&walk)) {
         int32_t partition = ps_wire_get_int32(in);
-        const struct part_answer answer = read_part(in, request->version);
+        struct part_answer answer = read_part(in, request->version);
         if (in->failed)
             break;
+        answer.topic_id = walk.id_bytes > 0 ? walk.topic.data : NULL;
         bool found = walk.id_bytes > 0 ? find_by_id(fetch, walk.topic.data, partition, &hint, &stream)
                                        : ps_kafka_parts_find(fetch, walk.topic, partition, &stream) != NULL;
         bool asked = found && fetch->parts[stream].session == session->number;

@@ -129,6 +129,9 @@ struct ps_kafka_fetch_slice {
     /* aborted transactions, sorted by first offset, as on the wire: producer id, first offset */
     const char *aborted;
     uint32_t aborted_count;
+    /* The broker read the log of the topic with this id; else it read the one that has the topic's name. */
+    bool by_id;
+    char topic_id[PS_KAFKA_NATIVE_TOPIC_ID_BYTES];
 };
 
 /* One answer. Batches with views into the answer's block are owners of the block too. */

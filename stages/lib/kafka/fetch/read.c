@@ -183,11 +183,11 @@ static void find_headers(struct ps_kafka_fetch *fetch)
 }
 
 static enum ps_kafka_take take(struct ps_kafka_fetch *fetch, struct ps_kafka_record_state *state,
-                               uint32_t stream)
+                               const struct ps_kafka_fetch_slice *slice)
 {
     const struct ps_kafka_batch_record *record = &fetch->reading.record;
     const struct ps_kafka_message message = {
-        .stream = stream,
+        .stream = slice->stream,
         .offset = record->offset,
         .timestamp_ms = record->timestamp_ms,
         .key = record->key,
@@ -198,6 +198,8 @@ static enum ps_kafka_take take(struct ps_kafka_fetch *fetch, struct ps_kafka_rec
         .epoch = fetch->reading.epoch,
         .block = fetch->reading.views,
         .block_number = fetch->reading.views_number,
+        .topic_id = slice->by_id ? slice->topic_id : NULL,
+        .cluster = fetch->client->cluster_number,
     };
     if (fetch->wanted.count > 0)
         find_headers(fetch);
@@ -219,7 +221,7 @@ static bool read_batch(struct ps_kafka_fetch *fetch, struct ps_kafka_record_stat
         reading->has_record = reading->record.offset >= slice->from;
         if (!reading->has_record)
             continue;
-        enum ps_kafka_take taken = take(fetch, state, slice->stream);
+        enum ps_kafka_take taken = take(fetch, state, slice);
         if (taken == PS_KAFKA_NOT_TAKEN) {
             fetch->kept = *stop = true;
             return false;

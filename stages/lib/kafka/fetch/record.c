@@ -346,17 +346,31 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     return state->spanned;
 }
 
-/* Notes that the row added last comes from this record. */
+/* Notes that the row added last comes from this record, if that can be said for all times. */
 static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];
-    const struct ps_identity identity = {
+    struct ps_identity identity = {
         .system = "kafka",
-        .name = {stream->topic, stream->topic_length},
         .part = stream->partition,
         .position = (uint64_t)message->offset,
     };
-    return ps_batch_origin(state->batch, &identity, 1);
+    state->run_identity =
+        ps_kafka_log_name_find(&state->log, message->topic_id, message->cluster, message->epoch, &identity);
+    if (state->run_identity)
+        return ps_batch_origin(state->batch, &identity, 1);
+    if (state->plan->identities && !state->told) {
+        state->told = true;
+        ps_log(PS_LOG_WARN, state->port->component,
+               "topic %s, partition %" PRId32
+               ": its events have no identities, because the broker %s: what a sink stores "
+               "of them by penstock.ids may be there twice after a failure",
+               stream->topic, stream->partition,
+               message->topic_id == NULL ? "reads no topic by its id (Kafka does from 3.1 on)"
+               : message->epoch < 0      ? "keeps them in a format older than Kafka 0.11"
+                                         : "does not say the cluster's id");
+    }
+    return true;
 }
 
 /* Puts the record's dead letter, unless it was put when the record was offered before: a record is offered again without end
@@ -493,7 +507,8 @@ static bool goes_on(const struct ps_kafka_record_state *state, const struct ps_k
            message->block != NULL && message->block_number == state->referred_block && message->key == NULL &&
            message->value != NULL && message->value_length <= PS_BLOCK_BYTES && !batch->full &&
            batch->count < state->plan->batch_events_max &&
-           batch->spans[batch->span_count - 1].pass == state->streams->items[message->stream].pass;
+           batch->spans[batch->span_count - 1].pass == state->streams->items[message->stream].pass &&
+           batch->spans[batch->span_count - 1].epoch == message->epoch;
 }
 
 /* Copies the last `room` bytes of the offset's text, which ends at `end`. */
@@ -541,7 +556,8 @@ static bool add_next(struct ps_kafka_record_state *state, const struct ps_kafka_
     event->mask = state->run_mask;
     batch->spans[batch->span_count - 1].position = message->offset;
     batch->spans[batch->span_count - 1].epoch = message->epoch;
-    batch->origins[batch->origin_count - 1].count++;
+    if (state->run_identity)
+        batch->origins[batch->origin_count - 1].count++;
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include "core/stage.h"
 #include "stages/lib/avro/event.h"
 #include "stages/lib/kafka/channel/dead_letters.h"
+#include "stages/lib/kafka/fetch/log_name.h"
 #include "stages/lib/kafka/group/identity.h"
 #include "stages/lib/kafka/fetch/streams.h"
 
@@ -31,6 +32,8 @@ struct ps_kafka_message {
      * headers are copied. An earlier block at the same address had another `block_number`. */
     struct ps_block *block;
     uint64_t block_number;
+    const char *topic_id; /* 16 bytes; NULL: not known, and the event has no identity */
+    uint64_t cluster;     /* number of the cluster; 0: not known */
 };
 
 enum ps_kafka_take {
@@ -51,6 +54,7 @@ struct ps_kafka_record_plan {
     const char *single_topic;
     const char *group; /* the consumer's group: positions are kept for this group */
     bool flume_event_format;
+    bool identities; /* a sink reads the events' identities: a record without one is named in the log */
     uint32_t batch_events_max;
 };
 
@@ -81,6 +85,8 @@ struct ps_kafka_record_state {
     const char *timestamp_text;
     uint32_t timestamp_length;
     uint64_t timestamp_batch;
+    struct ps_kafka_log_name log; /* of the last record with an identity */
+    bool told;                    /* a record without one was named */
     /* A record of this call has a span in the batch, so the batch is of the present generation. */
     bool spanned;
     int64_t offset; /* the offset printed last, at the end of `offset_text`; length 0: none */
@@ -90,6 +96,7 @@ struct ps_kafka_record_state {
     /* `runs`: the last record of this call was plain, so the next record of its stream has the same headers,
      * with other values of timestamp and offset. */
     bool runs;
+    bool run_identity; /* the last record's event has an identity */
     uint32_t run_stream, run_count;
     uint64_t run_mask;                                     /* OR of the names' masks */
     struct ps_header run_headers[PS_KAFKA_RECORD_HEADERS]; /* the offset is the last one */
