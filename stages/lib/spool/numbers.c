@@ -33,22 +33,6 @@ void ps_spool_numbers_free(struct ps_spool_numbers *numbers)
     *numbers = (struct ps_spool_numbers){.items = NULL};
 }
 
-/* Devices may have other numbers since the last process (decision 57): an unchanged file is known by its inode, size and ctime then. */
-static struct ps_spool_number *find(const struct ps_spool_numbers *numbers, const struct ps_spool_file *file)
-{
-    struct ps_spool_number *moved = NULL;
-    for (size_t i = 0; i < numbers->count; i++) {
-        struct ps_spool_number *number = &numbers->items[i];
-        if (number->inode != file->inode)
-            continue;
-        if (number->device == file->device)
-            return number;
-        if (ps_spool_is_same_state(number->state, file->state))
-            moved = number;
-    }
-    return moved;
-}
-
 /* ---- the text ---- */
 
 enum member { DEVICE, INODE, SIZE, CHANGED, SETTINGS, NUMBER, MEMBERS };
@@ -198,6 +182,24 @@ static bool is_used(const struct ps_spool *spool, uint64_t number, const struct 
     return false;
 }
 
+/* Devices may have other numbers since the last process (decision 57): an unchanged file is known by its inode, size and ctime then, unless another file
+ * has the number. */
+static struct ps_spool_number *find(const struct ps_spool *spool, const struct ps_spool_file *file)
+{
+    const struct ps_spool_numbers *numbers = &spool->numbers;
+    struct ps_spool_number *moved = NULL;
+    for (size_t i = 0; i < numbers->count; i++) {
+        struct ps_spool_number *number = &numbers->items[i];
+        if (number->inode != file->inode)
+            continue;
+        if (number->device == file->device)
+            return number;
+        if (ps_spool_is_same_state(number->state, file->state) && !is_used(spool, number->number, file))
+            moved = number;
+    }
+    return moved;
+}
+
 static struct ps_spool_number *find_number(const struct ps_spool_numbers *numbers, uint64_t number)
 {
     for (size_t i = 0; i < numbers->count; i++)
@@ -241,7 +243,7 @@ static bool give(struct ps_spool *spool, struct ps_spool_file *file)
                                     .inode = file->inode,
                                     .state = file->state,
                                     .settings = spool->events_settings + (uint64_t)file->compression};
-    struct ps_spool_number *known = find(&spool->numbers, file);
+    struct ps_spool_number *known = find(spool, file);
     if (goes_on(known, &fresh, file)) {
         file->number = known->number;
         known->device = file->device;
