@@ -3,7 +3,7 @@
 #include "stages/lib/hbase/sink/keys.h"
 
 static const struct ps_option options[] = {
-    PS_HBASE_OPTION_ROWS("org.apache.flume.sink.hbase.SimpleAsyncHbaseEventSerializer"),
+    PS_HBASE_OPTION_ROWS("org.apache.flume.sink.hbase.SimpleAsyncHbaseEventSerializer", PS_OPTION_EXTENSION),
     PS_OPTION_ROW("timeout", INT, PS_HBASE_FIELD(timeout_ms),
                   "how long an answer of a region server may take; 0 or less counts as 60000",
                   .fallback = "60000", .min = INT32_MIN, .max = INT32_MAX, .unit = "ms"),
@@ -14,7 +14,8 @@ static const struct ps_option options[] = {
         .fallback = "10", .min = INT32_MIN, .max = INT32_MAX, .flags = PS_OPTION_NO_EFFECT),
     PS_OPTION_ROW("async.", MAP, PS_HBASE_FIELD(async_keys),
                   "properties of the library asynchbase, which is not used: only hbase.zookeeper.quorum, "
-                  "hbase.zookeeper.znode.parent and hbase.rpc.timeout are read"),
+                  "hbase.zookeeper.znode.parent, hbase.security.auth.enable, hbase.security.authentication, "
+                  "hbase.kerberos.regionserver.principal and hbase.rpc.protection are read"),
     PS_OPTION_END,
 };
 

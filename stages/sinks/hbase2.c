@@ -3,7 +3,7 @@
 #include "stages/lib/hbase/sink/keys.h"
 
 static const struct ps_option options[] = {
-    PS_HBASE_OPTION_ROWS("org.apache.flume.sink.hbase2.SimpleHBase2EventSerializer"),
+    PS_HBASE_OPTION_ROWS("org.apache.flume.sink.hbase2.SimpleHBase2EventSerializer", 0),
     PS_OPTION_END,
 };
 

@@ -121,7 +121,7 @@ stages/lib/hadoop/file/* ENGINE L/avro/* L/text/* L/filesystem/*
 stages/lib/hadoop/bucket_writer/* ENGINE L/filesystem/* L/hadoop/FLAT L/hadoop/hdfs/* L/hadoop/file/* L/text/*
 stages/lib/orc/*        ENGINE L/avro/codec/* L/orc/proto/*
 stages/lib/hive/FLAT    ENGINE L/date/* L/orc/* L/text/* L/thrift/* L/net/* L/sasl/* L/tls/* L/hadoop/FLAT
-stages/lib/hbase/*      ENGINE regex/* L/hadoop/FLAT L/net/* L/remote/* L/text/* L/tls/*
+stages/lib/hbase/*      ENGINE regex/* L/hadoop/FLAT L/net/* L/remote/* L/sasl/* L/text/* L/tls/*
 stages/lib/kudu/*       ENGINE regex/* L/avro/* L/date/* L/hadoop/FLAT L/net/* L/remote/* L/text/*
 stages/lib/hive/text/*  ENGINE L/date/* L/hive/FLAT L/orc/* L/text/*
 stages/lib/FLAT         ENGINE

@@ -2,6 +2,7 @@
 
 #include "core/big_endian.h"
 #include "core/quantity.h"
+#include "core/text/printable.h"
 #include "stages/lib/least.h"
 
 #include <netdb.h>
@@ -48,7 +49,8 @@ void ps_framed_server_fail(struct ps_framed_server *server, const char *what)
     uint32_t ids[PS_FRAMED_CALLS_MAX];
     bool reached[PS_FRAMED_CALLS_MAX];
     unsigned count = server->call_count;
-    (void)snprintf(reason, sizeof reason, "%.120s:%u: %.120s", server->host, server->port, what);
+    int at = snprintf(reason, sizeof reason, "%.100s:%u: ", server->host, server->port);
+    (void)ps_printable_copy(reason + at, sizeof reason - (size_t)at, what, strlen(what));
     for (unsigned i = 0; i < count; i++) {
         calls[i] = server->calls[i].call;
         ids[i] = server->calls[i].id;

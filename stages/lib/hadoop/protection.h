@@ -1,4 +1,5 @@
-/* Levels of protection in Hadoop's configuration (hadoop.rpc.protection, dfs.data.transfer.protection). Thread: any. */
+/* Levels of protection in the configuration of Hadoop and HBase (hadoop.rpc.protection, dfs.data.transfer.protection, hbase.rpc.protection).
+ * Thread: any. */
 #pragma once
 
 #include "stages/lib/hadoop/configuration.h"
@@ -8,3 +9,5 @@
  * place if a level is unknown. */
 enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *configuration, const char *key,
                                          unsigned missing, unsigned *protection, struct ps_err *err);
+/* Reads such a text. */
+enum ps_status ps_hadoop_protection_parse(const char *text, unsigned *protection, struct ps_err *err);

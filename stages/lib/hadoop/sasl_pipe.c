@@ -1,6 +1,7 @@
 #include "stages/lib/hadoop/sasl_pipe.h"
 
 #include "core/big_endian.h"
+#include "stages/lib/sasl/sasl_gssapi.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,18 @@ void ps_sasl_pipe_close(void *session)
     free(pipe->in);
     free(pipe->out);
     free(session);
+}
+
+int ps_sasl_pipe_begin_kerberos(struct ps_sasl_pipe *pipe, struct ps_gss_initiator *initiator,
+                                unsigned protection, char *reason)
+{
+    struct ps_gss_token token;
+    bool later;
+    struct ps_gss_context *context = ps_gss_initiator_take(initiator, &token, &later, reason);
+    if (context == NULL)
+        return later ? 0 : -1;
+    pipe->sasl = ps_sasl_gssapi_open(context, &token, protection);
+    return pipe->sasl != NULL ? 1 : ps_transport_lose(reason, "no memory");
 }
 
 /* ---- sending ---- */

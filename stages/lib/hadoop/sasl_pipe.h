@@ -1,14 +1,16 @@
 /* A socket whose bytes SASL protects after an exchange at its beginning. The transports of Hadoop's RPC
- * (stages/lib/hadoop/rpc/sasl.h), of data transfer (stages/lib/hadoop/transfer/sasl.h) and of Hive's metastore
- * (stages/lib/hive/sasl.h) share it. They differ in their exchange and in the head of each protected message:
+ * (stages/lib/hadoop/rpc/sasl.h), of data transfer (stages/lib/hadoop/transfer/sasl.h), of HBase (stages/lib/hbase/sasl.h) and of Hive's
+ * metastore (stages/lib/hive/sasl.h) share it. They differ in their exchange and in the head of each protected message:
  *
  *   RPC            length, RpcResponseHeader or RpcRequestHeader of call id -33, RpcSasl of state WRAP with the message
  *   data transfer  length, message
+ *   HBase          length, message
  *   metastore      length, message; also for unprotected bytes
  *
  * Results as of stages/lib/tls/transport.h. Thread: the connection's owner. Never waits. */
 #pragma once
 
+#include "stages/lib/sasl/gssapi.h"
 #include "stages/lib/sasl/sasl.h"
 #include "stages/lib/tls/transport.h"
 
@@ -51,6 +53,10 @@ void ps_sasl_pipe_close(void *session);
 
 /* ---- the exchange ---- */
 
+/* Sets pipe->sasl to the mechanism GSSAPI with a context of the initiator; ps_sasl_step with an empty challenge is next. Returns 0 while the
+ * helper thread is making the context. `protection`: PS_SASL_PREFER. */
+int ps_sasl_pipe_begin_kerberos(struct ps_sasl_pipe *pipe, struct ps_gss_initiator *initiator,
+                                unsigned protection, char *reason);
 /* Appends bytes to those that wait to be sent. Returns false if there is no memory. */
 bool ps_sasl_pipe_put(struct ps_sasl_pipe *pipe, const void *bytes, size_t length);
 /* Sends the bytes that wait to be sent. */

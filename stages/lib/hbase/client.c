@@ -55,10 +55,7 @@ static void pause_server(struct ps_hbase_client *client, struct ps_framed_server
 static struct ps_framed_server *server_of(struct ps_hbase_client *client, const char *host, size_t length,
                                           unsigned port)
 {
-    struct ps_framed_server *server = ps_framed_client_server(&client->framed, host, length, port);
-    if (server != NULL && server->transport_settings == NULL && client->settings.enter_server != NULL)
-        server->transport_settings = client->settings.enter_server(client->settings.argument, server->host);
-    return server;
+    return ps_hbase_server_of(&client->framed, client->settings.security, host, length, port);
 }
 
 /* ---- look-ups ---- */
@@ -535,14 +532,15 @@ enum ps_status ps_hbase_client_open(struct ps_hbase_client **opened,
     if (client == NULL)
         return ps_err_set(err, "no memory");
     client->settings = *settings;
-    client->framed = (struct ps_framed_client){.server_settings = {.ops = &server_ops,
-                                                                   .protocol = "HBase's RPC",
-                                                                   .connect_ns = settings->connect_ns,
-                                                                   .call_ns = settings->call_ns,
-                                                                   .transport = settings->transport},
-                                               .rest_max_ns = settings->rest_max_ns,
-                                               .push = push,
-                                               .ask = go_on_looking};
+    client->framed = (struct ps_framed_client){
+        .server_settings = {.ops = &server_ops,
+                            .protocol = "HBase's RPC",
+                            .connect_ns = settings->connect_ns,
+                            .call_ns = settings->call_ns,
+                            .transport = ps_hbase_security_transport(settings->security)},
+        .rest_max_ns = settings->rest_max_ns,
+        .push = push,
+        .ask = go_on_looking};
     if (ps_framed_client_open(&client->framed, settings->port, err) != PS_OK) {
         free(client);
         return PS_FAIL;
@@ -562,13 +560,6 @@ enum ps_status ps_hbase_client_open(struct ps_hbase_client **opened,
     return ps_err_set(err, "no memory");
 }
 
-static void leave(struct ps_framed_client *framed, struct ps_framed_server *server)
-{
-    const struct ps_hbase_client *client = (const struct ps_hbase_client *)framed;
-    if (client->settings.leave_server != NULL && server->transport_settings != NULL)
-        client->settings.leave_server(client->settings.argument, server->transport_settings);
-}
-
 void ps_hbase_client_close(struct ps_hbase_client *client)
 {
     if (client == NULL)
@@ -576,6 +567,6 @@ void ps_hbase_client_close(struct ps_hbase_client *client)
     ps_hbase_registry_close(client->registry);
     ps_key_ranges_free(&client->regions);
     ps_byte_buffer_clear(&client->row, 0);
-    ps_framed_client_close(&client->framed, leave);
+    ps_framed_client_close(&client->framed, ps_hbase_server_leave);
     free(client);
 }

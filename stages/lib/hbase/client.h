@@ -10,6 +10,7 @@
 #include "core/probe.h"
 #include "stages/lib/hbase/batch.h"
 #include "stages/lib/hbase/registry.h"
+#include "stages/lib/hbase/security.h"
 #include "stages/lib/hadoop/framed.h"
 
 struct ps_hbase_client;
@@ -20,11 +21,7 @@ struct ps_hbase_client_settings {
     const char *znode, *table, *user;
     uint64_t connect_ns, call_ns, rest_max_ns; /* rest_max_ns: longest rest of a server */
     uint64_t nonce_group;
-    const struct ps_transport *transport; /* NULL: without authentication */
-    /* Makes the transport's settings for a server, and frees them. */
-    void *(*enter_server)(void *argument, const char *host);
-    void (*leave_server)(void *argument, void *settings);
-    void *argument;
+    const struct ps_hbase_security *security; /* NULL: no Kerberos */
     struct ps_port *port;
     void (*done)(struct ps_hbase_batch *batch); /* called from a turn: no mutation is WAITING or SENT */
 };

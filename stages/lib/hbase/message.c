@@ -22,15 +22,18 @@ void ps_hbase_put_preamble(uint8_t to[PS_HBASE_PREAMBLE_BYTES], unsigned auth)
 
 bool ps_hbase_put_connection_header(struct ps_byte_buffer *buffer, const char *user)
 {
-    size_t name = ps_protobuf_bytes_length(USER_EFFECTIVE, strlen(user));
-    size_t length = ps_protobuf_bytes_length(HEADER_USER, name) +
+    size_t name = user != NULL ? ps_protobuf_bytes_length(USER_EFFECTIVE, strlen(user)) : 0;
+    size_t length = (user != NULL ? ps_protobuf_bytes_length(HEADER_USER, name) : 0) +
                     ps_protobuf_bytes_length(HEADER_SERVICE, strlen(SERVICE));
     if (!ps_byte_buffer_reserve(buffer, 4 + length))
         return false;
     uint8_t *to = (uint8_t *)buffer->data + buffer->length;
     ps_big_endian_put_32(to, (uint32_t)length);
-    to = ps_protobuf_put_head(to + 4, HEADER_USER, name);
-    to = ps_protobuf_put_bytes(to, USER_EFFECTIVE, user, strlen(user));
+    to += 4;
+    if (user != NULL) {
+        to = ps_protobuf_put_head(to, HEADER_USER, name);
+        to = ps_protobuf_put_bytes(to, USER_EFFECTIVE, user, strlen(user));
+    }
     (void)ps_protobuf_put_bytes(to, HEADER_SERVICE, SERVICE, strlen(SERVICE));
     buffer->length += 4 + length;
     return true;

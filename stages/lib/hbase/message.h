@@ -17,7 +17,8 @@
 #define PS_HBASE_META_REGION "hbase:meta,,1"
 
 void ps_hbase_put_preamble(uint8_t to[PS_HBASE_PREAMBLE_BYTES], unsigned auth);
-/* Appends the connection's header. `user`: for a server without Kerberos. Returns false if there is no memory. */
+/* Appends the connection's header. `user`: NULL: the one who has authenticated. Returns false if there is no
+ * memory. */
 bool ps_hbase_put_connection_header(struct ps_byte_buffer *buffer, const char *user);
 
 /* Returns room for a message of `length` bytes in a request that is appended to the buffer; NULL: no memory, and the buffer is unchanged. */

@@ -36,7 +36,7 @@ static void finish(struct trial *trial, const char *key, const char *reason)
 
 static void ask_server(struct trial *trial, const char *host, size_t length, unsigned port)
 {
-    trial->server = ps_framed_client_server(&trial->framed, host, length, port);
+    trial->server = ps_hbase_server_of(&trial->framed, trial->settings->security, host, length, port);
     trial->sent = false;
     trial->framed.changed = true;
     if (trial->server == NULL)
@@ -165,6 +165,17 @@ static uint64_t turn(void *trial, const struct ps_now *now)
     return ps_framed_client_turn(trial, now);
 }
 
+/* `key`: NULL: the connection to a server is at fault, whose reason has its own cure if Kerberos is meant. */
+static const char *cure_of(const char *key, const char *reason)
+{
+    if (key == NULL)
+        return strcasestr(reason, "kerberos") == NULL ? "see whether this machine reaches the region servers "
+                                                        "under the names that HBase has for them"
+                                                      : NULL;
+    return strcmp(key, "zookeeperQuorum") == 0 ? "see whether HBase runs, and znodeParent"
+                                               : "create it, or correct table and columnFamily";
+}
+
 static void report(const struct ps_probe *probe, const struct trial *trial)
 {
     char what[TEXT_BYTES];
@@ -176,25 +187,22 @@ static void report(const struct ps_probe *probe, const struct trial *trial)
     else if (trial->refused)
         ps_probe_skipped(probe, what, "this user may not read it");
     else
-        ps_probe_key_failed(probe, key, what, reason,
-                            key == NULL ? "see whether this machine reaches the region "
-                                          "servers under the names that HBase has for them"
-                            : strcmp(key, "zookeeperQuorum") == 0 ? "see whether HBase runs, and znodeParent"
-                                                                  : "create it, or correct table and "
-                                                                    "columnFamily");
+        ps_probe_key_failed(probe, key, what, reason, cure_of(key, reason));
 }
 
 void ps_hbase_probe_table(const struct ps_probe *probe, const struct ps_hbase_client_settings *settings,
                           const char *family)
 {
     uint64_t limit_ns = ps_probe_left_ms(probe) * PS_NS_PER_MS;
-    struct trial trial = {.framed = {.server_settings = {.ops = &server_ops,
-                                                         .protocol = "HBase's RPC",
-                                                         .connect_ns = limit_ns,
-                                                         .call_ns = limit_ns},
-                                     .ask = go_on},
-                          .settings = settings,
-                          .family = family};
+    struct trial trial = {
+        .framed = {.server_settings = {.ops = &server_ops,
+                                       .protocol = "HBase's RPC",
+                                       .connect_ns = limit_ns,
+                                       .call_ns = limit_ns,
+                                       .transport = ps_hbase_security_transport(settings->security)},
+                   .ask = go_on},
+        .settings = settings,
+        .family = family};
     struct ps_err err = {.length = 0};
     struct ps_port port;
     if (probe->local || limit_ns == 0 || !ps_probe_port_open(&port, probe))
@@ -217,7 +225,7 @@ void ps_hbase_probe_table(const struct ps_probe *probe, const struct ps_hbase_cl
         report(probe, &trial);
         ps_hbase_registry_close(trial.registry);
         ps_byte_buffer_clear(&trial.region, 0);
-        ps_framed_client_close(&trial.framed, NULL);
+        ps_framed_client_close(&trial.framed, ps_hbase_server_leave);
     }
     ps_probe_port_close(&port);
 }

@@ -114,6 +114,11 @@ static void got(int result, const char *value, int length, const struct Stat *, 
         (void)snprintf(answer->reason, sizeof answer->reason,
                        "ZooKeeper has no node %.180s: is HBase up, and is znodeParent right?",
                        registry->path);
+    else if (result == ZNOAUTH || result == ZSESSIONCLOSEDREQUIRESASLAUTH)
+        (void)snprintf(answer->reason, sizeof answer->reason,
+                       "ZooKeeper lets nobody read %.150s without a login, which is not supported: make it "
+                       "readable by all",
+                       registry->path);
     else if (result != ZOK)
         (void)snprintf(answer->reason, sizeof answer->reason, "ZooKeeper: %s", zerror(result));
     else if (length < 0 || !ps_hbase_registry_parse((const uint8_t *)value, (size_t)length, answer))

@@ -4,7 +4,6 @@
 #include "core/text/printable.h"
 #include "stages/lib/hadoop/sasl_pipe.h"
 #include "stages/lib/sasl/digest_md5/digest_md5.h"
-#include "stages/lib/sasl/sasl_gssapi.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -83,15 +82,12 @@ static int begin(struct session *session, short *wants, char *reason)
 {
     if (session->settings->initiator == NULL)
         return begin_token(session, reason);
-    struct ps_gss_token token;
-    bool later;
-    struct ps_gss_context *context =
-        ps_gss_initiator_take(session->settings->initiator, &token, &later, reason);
     *wants = POLLIN;
-    if (context == NULL)
-        return later ? 0 : -1;
-    session->pipe.sasl = ps_sasl_gssapi_open(context, &token, session->settings->protection);
-    if (session->pipe.sasl == NULL || !put_message(session, START, KERBEROS, strlen(KERBEROS)))
+    int begun = ps_sasl_pipe_begin_kerberos(&session->pipe, session->settings->initiator,
+                                            session->settings->protection, reason);
+    if (begun <= 0)
+        return begun;
+    if (!put_message(session, START, KERBEROS, strlen(KERBEROS)))
         return ps_transport_lose(reason, "no memory");
     return answer(session, NULL, 0, reason);
 }

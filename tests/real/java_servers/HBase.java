@@ -3,6 +3,7 @@ import com.sun.net.httpserver.HttpServer;
 import java.io.ByteArrayOutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.hbase.Cell;
 import org.apache.hadoop.hbase.CellUtil;
 import org.apache.hadoop.hbase.HBaseConfiguration;
@@ -18,6 +19,8 @@ import org.apache.hadoop.hbase.client.Scan;
 import org.apache.hadoop.hbase.client.Table;
 import org.apache.hadoop.hbase.master.HMaster;
 import org.apache.hadoop.hbase.util.Bytes;
+import org.apache.hadoop.security.SecurityUtil;
+import org.apache.hadoop.security.UserGroupInformation;
 
 /**
  * HBase with all its servers in this process, and a web server for scripts: /create/TABLE/FAMILY, /values/TABLE/FAMILY/COLUMN, /cells/TABLE. It calls what
@@ -27,6 +30,11 @@ class HBase {
     private static Connection connection;
 
     public static void main(String[] words) throws Exception {
+        Configuration site = HBaseConfiguration.create();
+        UserGroupInformation.setConfiguration(site);
+        if (UserGroupInformation.isSecurityEnabled()) // the web server's client may be asked before the servers have logged in
+            UserGroupInformation.loginUserFromKeytab(
+                SecurityUtil.getServerPrincipal(site.get("hbase.master.kerberos.principal"), "localhost"), site.get("hbase.master.keytab.file"));
         HttpServer web = HttpServer.create(new InetSocketAddress(InetAddress.getByName("127.0.0.1"), Integer.parseInt(words[0])), 0);
         web.createContext("/", HBase::answer);
         web.start();

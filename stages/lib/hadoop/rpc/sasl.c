@@ -4,7 +4,6 @@
 #include "stages/lib/hadoop/proto/rpc_header.pb-c.h"
 #include "stages/lib/hadoop/sasl_pipe.h"
 #include "stages/lib/sasl/digest_md5/digest_md5.h"
-#include "stages/lib/sasl/sasl_gssapi.h"
 #include "stages/lib/varint.h"
 
 #include <endian.h>
@@ -197,26 +196,22 @@ static int begin_token(struct session *session, const PsHadoop__RpcSaslAuth *aut
 static int begin_kerberos(struct session *session, char *reason)
 {
     char why[PS_GSS_REASON_BYTES], host[PS_GSS_NAME_BYTES];
-    struct ps_gss_token token;
-    bool later;
     PsHadoop__RpcSaslAuth auth = PS_HADOOP__RPC_SASL_AUTH__INIT;
     char method[] = "KERBEROS", mechanism[] = "GSSAPI";
-    struct ps_gss_context *context = ps_gss_initiator_take(session->settings->initiator, &token, &later, why);
+    int begun = ps_sasl_pipe_begin_kerberos(&session->pipe, session->settings->initiator,
+                                            session->settings->protection, why);
     session->state = TICKET;
     if (session->settings->refused != NULL)
         *session->settings->refused = ps_gss_initiator_is_refused(session->settings->initiator);
-    if (context == NULL && later)
+    if (begun == 0)
         return 0;
-    if (context == NULL) {
+    if (begun < 0) {
         bool other = strstr(why, "Server ") != NULL;
         snprintf(reason, REASON_BYTES, "%.180s%s%.45s", why, other ? "; it says that it is " : "",
                  other ? session->server : "");
         return -1;
     }
     session->method = PS_HADOOP_RPC_KERBEROS;
-    session->pipe.sasl = ps_sasl_gssapi_open(context, &token, session->settings->protection);
-    if (session->pipe.sasl == NULL)
-        return ps_transport_lose(reason, "no memory");
     size_t service = strcspn(session->server, "/");
     snprintf(host, sizeof host, "%s", session->server + service + (session->server[service] == '/'));
     session->server[service] = '\0';

@@ -118,13 +118,9 @@ static enum ps_status prepare_client(struct ps_hbase_plan *plan, bool is_async, 
                                                      .connect_ns = 10 * PS_NS_PER_S,
                                                      .call_ns = call_ms * PS_NS_PER_MS,
                                                      .rest_max_ns = 5 * PS_NS_PER_S};
-    const char *secure = ps_hadoop_configuration_text(site, "hbase.security.authentication");
-    enum ps_status status = PS_OK;
-    if (secure != NULL && strcmp(secure, "kerberos") == 0)
-        status =
-            ps_err_set(err, "hbase-site.xml asks for Kerberos, which is not native: penstock.engine = java "
-                            "runs Flume's own sink");
-    else
+    plan->client.security = &plan->security;
+    enum ps_status status = ps_hbase_security_read(&plan->security, site, &plan->async_keys, arena, key, err);
+    if (status == PS_OK)
         status = prepare_registry(plan, is_async, site, arena, key, err);
     ps_hadoop_configuration_free(site);
     return status;
@@ -136,9 +132,6 @@ static enum ps_status prepare(struct ps_hbase_plan *plan, bool is_async, struct 
 {
     if (prepare_client(plan, is_async, arena, key, err) != PS_OK)
         return PS_FAIL;
-    *key = "kerberosPrincipal";
-    if (plan->principal != NULL)
-        return ps_err_set(err, "Kerberos is not native: penstock.engine = java runs Flume's own sink");
     *key = "table";
     if (strlen(plan->table) > TABLE_MAX || strlen(plan->family) > TABLE_MAX)
         return ps_err_set(err, "the name of the table or of the family is longer than %u bytes", TABLE_MAX);
@@ -152,6 +145,16 @@ static enum ps_status prepare(struct ps_hbase_plan *plan, bool is_async, struct 
     return ps_err_set(err, "it is longer than %u bytes", ROW_PREFIX_MAX);
 }
 
+/* Returns whether the keytab can be read, if it is needed. */
+static bool check_kerberos(const struct ps_hbase_security *security, const struct ps_context *context)
+{
+    if (security->server == NULL && security->principal != NULL)
+        ps_report(context, PS_LOG_WARN, "kerberosPrincipal",
+                  "has no effect: hbase-site.xml does not say hbase.security.authentication = kerberos");
+    return security->server == NULL || security->keytab == NULL ||
+           !ps_report_unreadable(context, "kerberosKeytab", security->keytab);
+}
+
 enum ps_status ps_hbase_check(const void *plan_, const struct ps_context *context, bool is_async)
 {
     struct ps_hbase_plan plan = *(const struct ps_hbase_plan *)plan_;
@@ -161,6 +164,7 @@ enum ps_status ps_hbase_check(const void *plan_, const struct ps_context *contex
         ps_report(context, PS_LOG_ERROR, key, "%s", err.text);
         return PS_FAIL;
     }
+    bool readable = check_kerberos(&plan.security, context);
     if (plan.serializer.is_regex &&
         ps_regex_group_count(plan.serializer.regex) != plan.serializer.columns.count)
         ps_report(
@@ -175,7 +179,7 @@ enum ps_status ps_hbase_check(const void *plan_, const struct ps_context *contex
             context, PS_LOG_INFO, "coalesceIncrements",
             "a crash of the agent may count up to a request of events twice: sums have no stable nonce");
     ps_hbase_serializer_teardown(&plan.serializer);
-    return PS_OK;
+    return readable ? PS_OK : PS_FAIL;
 }
 
 /* The group of nonces is the same in each life of the agent, so that a server recognizes an increment that is sent again. FNV-1a. */

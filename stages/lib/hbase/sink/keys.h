@@ -10,8 +10,9 @@
 
 #define PS_HBASE_FIELD(name) offsetof(struct ps_hbase_plan, name)
 
-/* The keys of all three. `simple`: the serializer of a sink without this key. */
-#define PS_HBASE_OPTION_ROWS(simple)                                                                         \
+/* The keys of all three. `simple`: the serializer of a sink without this key. `kerberos_flags`: of the keys of Kerberos, which Flume's asynchbase
+ * has not. */
+#define PS_HBASE_OPTION_ROWS(simple, kerberos_flags)                                                         \
     PS_OPTION_ROW("table", TEXT, PS_HBASE_FIELD(table),                                                      \
                   "table that is written to: NAME or NAMESPACE:NAME; it must exist",                         \
                   .flags = PS_OPTION_REQUIRED),                                                              \
@@ -45,9 +46,14 @@
                       "identity (the default: the event's identity, where it has one), header:NAME (the "    \
                       "value of a header), or none (random numbers and the clock, as Flume)",                \
                       .flags = PS_OPTION_EXTENSION),                                                         \
-        PS_OPTION_ROW("kerberosPrincipal", TEXT, PS_HBASE_FIELD(principal),                                  \
-                      "Kerberos is not native: with this key only penstock.engine = java runs the sink"),    \
-        PS_OPTION_ROW("kerberosKeytab", TEXT, PS_HBASE_FIELD(keytab), "as kerberosPrincipal"),               \
+        PS_OPTION_ROW(                                                                                       \
+            "kerberosPrincipal", TEXT, PS_HBASE_FIELD(security.principal),                                   \
+            "Kerberos principal, for a HBase whose hbase-site.xml says "                                     \
+            "hbase.security.authentication = kerberos; _HOST is the name of this host; unset: the "          \
+            "tickets of kinit",                                                                              \
+            .flags = kerberos_flags),                                                                        \
+        PS_OPTION_ROW("kerberosKeytab", TEXT, PS_HBASE_FIELD(security.keytab),                               \
+                      "file with the principal's keys", .flags = kerberos_flags),                            \
         PS_OPTION_ROW("penstock.requests", INT, PS_HBASE_FIELD(requests),                                    \
                       "maximum number of requests under way at a time; the order of events is not kept",     \
                       .fallback = "16", .min = 1, .max = PS_HBASE_REQUESTS_MAX,                              \

@@ -18,7 +18,7 @@ enum {
 };
 
 struct ps_hbase_plan {
-    const char *table, *family, *class, *quorum_text, *znode, *principal, *keytab, *directory;
+    const char *table, *family, *class, *quorum_text, *znode, *directory;
     int64_t batch_size, timeout_ms, fails_max, requests;
     bool uses_log, coalesces;
     const char *ids; /* penstock.ids; NULL: identity */
@@ -27,6 +27,7 @@ struct ps_hbase_plan {
     struct ps_hbase_serializer serializer;
     struct ps_hbase_quorum quorum;
     struct ps_hbase_client_settings client;
+    struct ps_hbase_security security; /* principal and keytab are keys */
     size_t value_max;
     char user[PS_HADOOP_USER_BYTES];
     char server[320]; /* for reasons: "table t1 of zk1:2181" */
