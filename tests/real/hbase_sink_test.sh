@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Needs: flume hbase
 # The native sink hbase2 and a real HBase: a real Flume 1.11 and penstock get the same lines and the same keys, and make the same rows and cells;
-# then the agent is killed again and again (KILLS=N), and HBase once: behind taildir each line is there, and none twice. Then HBase is frozen.
+# then the agent is killed again and again (KILLS=N), and HBase once: behind taildir each line is there, and none twice. Then HBase is frozen, and a table read-only and disabled.
 # shellcheck source=tests/real/java_sink.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_sink.sh"
 # shellcheck source=tests/real/store_kills.sh
@@ -109,3 +109,27 @@ zookeeperQuorum = $(ask url)
 batchSize = 100
 serializer.payloadColumn = body
 EOF_
+
+# ---- a table that takes nothing for a while ----
+
+ask create trouble f
+trouble_words() { ask values trouble f:body | cut -d ' ' -f 1; }
+trouble_begin trouble <<EOF_
+type = hbase2
+table = trouble
+columnFamily = f
+zookeeperQuorum = $(ask url)
+serializer.payloadColumn = body
+EOF_
+trouble_lines 50
+trouble_ends
+for state in 'readonly writable is read only' 'disabled enabled not (enabled|serving)|NotServing|no region'; do
+    read -r bad good says <<<"$state"
+    ask state trouble "$bad" || fail "the table does not become $bad"
+    trouble_lines 50
+    trouble_holds "$says"
+    ask state trouble "$good" || fail "the table does not become $good"
+    trouble_ends
+done
+stop TERM
+echo "$trouble_count lines, each once, though the table was read-only and disabled"

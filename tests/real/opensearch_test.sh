@@ -2,7 +2,8 @@
 # Needs: opensearch
 # A file that grows -> taildir -> memory -> opensearch, into a real OpenSearch. The agent gets SIGKILL again and again (KILLS=N), and the server now
 # and then, or it stands still. At the end the store has each line once, and what the server refused for its content is in the dead letters.
-# Then the same behind a file channel, into the sink elasticsearch. At last ids that are taken, and an index that is read-only for a while.
+# Then the same behind a file channel, into the sink elasticsearch. At last ids that are taken, an index that is read-only and a disk that is full for a
+# while, and TLS with passwords and API keys by a proxy.
 # shellcheck source=tests/real/java_server.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
 # shellcheck source=tests/real/store_kills.sh
@@ -115,3 +116,44 @@ stop TERM
 letters=$(cat "$work"/taken.dead/* | wc -l)
 ((letters == 1)) || fail "$letters dead letters, not 1"
 echo "an id that is taken: one dead letter; a read-only index: 20 events waited"
+
+# ---- a disk beyond the flood stage ----
+
+trouble_words() { ask values "$trouble" "$trouble_field" | cut -d ' ' -f 1; }
+trouble_field=message
+watermarks() { # BYTES: how much must be free
+    curl -sf -X PUT "$(ask url)/_cluster/settings" -H 'Content-Type: application/json' -d "{\"transient\": {\"cluster.info.update.interval\": \"10s\",
+        \"cluster.routing.allocation.disk\": {\"threshold_enabled\": true, \"watermark\": {\"low\": \"$1\", \"high\": \"$1\", \"flood_stage\": \"$1\"}}}}" \
+        >"$work/watermarks.log" || fail "the watermarks cannot be set"
+}
+trouble_begin flood <<EOF_
+type = opensearch
+endpoints = $(ask url)
+index = flood
+EOF_
+trouble_lines 50
+trouble_ends
+watermarks 900tb
+flooded() { curl -sf "$(ask url)/flood/_settings" | grep -q '"read_only_allow_delete":"true"'; }
+await 90 flooded || fail "OpenSearch does not see that its disk is full"
+trouble_lines 50
+trouble_holds 'cluster_block_exception.*flood'
+watermarks 1b
+trouble_ends
+stop TERM
+echo "$trouble_count documents, each once, though the disk was beyond the flood stage"
+
+# ---- TLS and logins, by a proxy ----
+
+trouble_field=@message
+trouble_sink() { # CA
+    printf '%s\n' "type = elasticsearch" "hostNames = https://localhost:$trouble_port" "indexName = basic" "clusterName = real" \
+        "indexNameBuilder = org.apache.flume.sink.elasticsearch.SimpleIndexNameBuilder" "penstock.user = agent" "penstock.password = secret" \
+        "penstock.ssl.ca = $1"
+}
+trouble_login basic "$server_port" "Basic $(printf 'agent:secret' | base64)"
+trouble_field=message
+trouble_sink() { # CA
+    printf '%s\n' "type = opensearch" "endpoints = https://localhost:$trouble_port" "index = apikey" "auth.api_key = aWQ6a2V5" "tls.ca_file = $1"
+}
+trouble_login apikey "$server_port" "ApiKey aWQ6a2V5"

@@ -2,7 +2,8 @@
 # Needs: solr
 # The sink solr and a real Solr: lines with fields of headers and JSON bodies as they are; documents that Solr refuses become dead letters and the
 # rest arrives; ids of a header with overwrite = false leave what is there. Then Solr is killed and
-# frozen, and the agent is killed again and again (KILLS=N) while it reads a file: each line is there once.
+# frozen, and the agent is killed again and again (KILLS=N) while it reads a file: each line is there once. At last a disk that is full for a while, and
+# TLS with a password by a proxy.
 # shellcheck source=tests/real/java_server.sh
 source "$(dirname "${BASH_SOURCE[0]}")/java_server.sh"
 # shellcheck source=tests/real/store_kills.sh
@@ -114,3 +115,30 @@ fields.origin = store
 batchSize = 100
 body = message
 EOF_
+
+# ---- a disk that is full, and TLS with a login by a proxy ----
+
+# Files that may not grow are as a full disk is to Solr: its log of updates cannot be written. It is started again when there is room.
+trouble_words() { ask values "origin:$trouble" message | cut -d ' ' -f 1; }
+trouble_begin full <<EOF_
+type = solr
+url = $(ask url)
+fields.origin = full
+body = message
+EOF_
+trouble_lines 50
+trouble_ends
+for pid in $(ask pids); do prlimit --pid "$pid" --fsize=0:unlimited; done
+trouble_lines 50
+trouble_holds 'File too large'
+ask stop
+ask start >"$work/start.log" 2>&1 || fail "Solr does not start again"
+trouble_ends
+stop TERM
+echo "$trouble_count documents, each once, though there was no room for a while"
+
+trouble_sink() { # CA
+    printf '%s\n' "type = solr" "url = https://localhost:$trouble_port/solr/flume" "fields.origin = login" "body = message" "user = agent" \
+        "password = secret" "penstock.ssl.ca = $1"
+}
+trouble_login login "$server_port" "Basic $(printf 'agent:secret' | base64)"

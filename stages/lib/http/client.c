@@ -139,11 +139,17 @@ static void take_status(struct ps_http_request *request, const char *failure)
         request->status = 0;
 }
 
-/* Of a certificate, the general text does not say whether its authority or its name is wrong. */
-static const char *reason_of(const struct ps_http_request *request, CURLcode result)
+/* Of a certificate, the general text does not say whether its authority, its name or its time is wrong. */
+static const char *reason_of(struct ps_http_request *request, CURLcode result)
 {
-    if (result == CURLE_PEER_FAILED_VERIFICATION && request->distrust[0] != '\0')
-        return request->distrust;
+    static const char cure[] = ": name its authority in penstock.ssl.ca (opensearch: tls.ca_file)";
+    char *text = request->distrust;
+    size_t length = strlen(text);
+    if (result == CURLE_PEER_FAILED_VERIFICATION && length > 0) {
+        if (strstr(text, "issuer") != NULL || strstr(text, "self-signed") != NULL)
+            (void)snprintf(text + length, sizeof request->distrust - length, "%s", cure);
+        return text;
+    }
     return result == CURLE_OK ? NULL : curl_easy_strerror(result);
 }
 

@@ -23,7 +23,8 @@ import org.apache.hadoop.security.SecurityUtil;
 import org.apache.hadoop.security.UserGroupInformation;
 
 /**
- * HBase with all its servers in this process, and a web server for scripts: /create/TABLE/FAMILY, /values/TABLE/FAMILY/COLUMN, /cells/TABLE. It calls what
+ * HBase with all its servers in this process, and a web server for scripts: /create/TABLE/FAMILY, /values/TABLE/FAMILY/COLUMN, /cells/TABLE,
+ * /state/TABLE/readonly|writable|disabled|enabled. It calls what
  * HBase 1 and 2 both have.
  */
 class HBase {
@@ -50,6 +51,7 @@ class HBase {
                 connection = ConnectionFactory.createConnection(HBaseConfiguration.create());
             switch (words[1]) {
             case "create": text = create(words[2], words[3]); break;
+            case "state": text = state(TableName.valueOf(words[2]), words[3]); break;
             case "values": text = values(words[2], words[3], words[4]); break;
             default: text = cells(words[2]);
             }
@@ -71,6 +73,21 @@ class HBase {
         try (Admin admin = connection.getAdmin()) {
             if (!admin.tableExists(name))
                 admin.createTable(new HTableDescriptor(name).addFamily(new HColumnDescriptor(family)));
+        }
+        return new byte[0];
+    }
+
+    private static byte[] state(TableName table, String state) throws Exception {
+        try (Admin admin = connection.getAdmin()) {
+            if (state.equals("disabled")) {
+                admin.disableTable(table);
+            } else if (state.equals("enabled")) {
+                admin.enableTable(table);
+            } else {
+                HTableDescriptor descriptor = new HTableDescriptor(admin.getTableDescriptor(table));
+                descriptor.setReadOnly(state.equals("readonly"));
+                admin.modifyTable(table, descriptor);
+            }
         }
         return new byte[0];
     }
