@@ -51,8 +51,12 @@ static int answer(struct session *session, const uint8_t *challenge, size_t leng
     struct ps_sasl_token reply;
     uint8_t head[WORD_BYTES];
     enum ps_sasl_result result = ps_sasl_step(session->pipe.sasl, challenge, length, &reply);
-    if (result == PS_SASL_FAILED)
-        return ps_transport_lose(reason, session->pipe.sasl->reason);
+    if (result == PS_SASL_FAILED) {
+        const char *why = session->pipe.sasl->reason;
+        (void)snprintf(reason, PS_TRANSPORT_REASON_BYTES, "%.210s%s", why,
+                       strstr(why, "levels of protection") != NULL ? ": hbase.rpc.protection" : "");
+        return -1;
+    }
     ps_big_endian_put_32(head, (uint32_t)reply.length);
     bool put = ps_sasl_pipe_put(&session->pipe, head, sizeof head) &&
                ps_sasl_pipe_put(&session->pipe, reply.bytes, reply.length);
