@@ -642,10 +642,12 @@ void referee_life_judged(struct run *run)
  * The runner takes scratch memory from the world, so that its own heap, and with it each life, is the same when a seed runs again. */
 
 /* Returns whether an event may come in another life behind one that came in: what a spillable channel has in memory when a stop ends goes to
- * disk, behind what is there (GUARANTEES, Order). */
+ * disk, behind what is there (GUARANTEES, Order); an optional channel may have been without it, and gets it when the source reads it again. */
 static bool may_turn(const struct run *run, const struct arrival *arrival, uint32_t last)
 {
     const struct drawn_agent *agent = &run->agent;
+    if (agent->shape == SHAPE_OPTIONAL && arrival->far_end == 1 && arrival->life > 0)
+        return true;
     if (agent->channels[0] != CHANNEL_SPILLABLE && agent->channels[1] != CHANNEL_SPILLABLE)
         return false;
     for (unsigned i = 0; i < arrival->life; i++)

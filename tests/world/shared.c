@@ -26,6 +26,7 @@ void world_reset(uint64_t seed)
     world->used = (sizeof *world + 4095) & ~(size_t)4095;
     static const uint32_t blocks[] = {0, UINT32_C(1) << 21, UINT32_C(1) << 17, UINT32_C(1) << 13};
     world->blocks_most = blocks[seed * UINT64_C(0x9e3779b97f4a7c15) >> 62];
+    world->cache = seed % 7 == 3 ? CACHE_COLD : seed % 7 == 5 ? CACHE_BLOCKING : CACHE_WARM;
     world->calls_max = UINT64_C(20000000);
     world->has_compiler = seed % 2 == 1;
 }

@@ -74,8 +74,13 @@ struct world {
     uint32_t pass_share; /* of 65536 calls, after how many the turn is passed */
     uint32_t
         blocks_most; /* basic blocks of the product after which it is passed, at most; 0: it is not (block.c) */
-    bool has_compiler;    /* of expressions: a child (calls/child.c) */
-    bool has_births;      /* the file system keeps times of birth */
+    bool has_compiler; /* of expressions: a child (calls/child.c) */
+    bool has_births;   /* the file system keeps times of birth */
+    enum world_cache {
+        CACHE_WARM,     /* the pages that a read wants are in memory; RWF_NOWAIT is known */
+        CACHE_COLD,     /* some are not */
+        CACHE_BLOCKING, /* the file system does not know RWF_NOWAIT */
+    } cache;
     bool lists_backwards; /* names of a directory come in the opposite order of their making */
     bool traces;          /* each call is a line on the real standard error */
     enum world_plant plant;

@@ -177,8 +177,12 @@ ssize_t writev(int fd, const struct iovec *vector, int count)
 
 ssize_t preadv2(int fd, const struct iovec *vector, int count, off_t offset, int flags)
 {
-    (void)flags;
     call_enter("preadv2", (uint64_t)fd, (uint64_t)offset);
+    bool waits_not = (flags & RWF_NOWAIT) != 0;
+    if (waits_not && world->cache == CACHE_BLOCKING)
+        return descriptor_result(call_leave(-EOPNOTSUPP));
+    if (waits_not && world->cache == CACHE_COLD && world_below(4) == 0)
+        return descriptor_result(call_leave(-EAGAIN));
     return descriptor_result(call_leave(over_vector(fd, vector, count, offset, false)));
 }
 

@@ -217,6 +217,12 @@ enum outcome step_disk(struct scenario *scenario, const struct scenario_step *st
         world->has_births = strcmp(step->words[0], "births") == 0;
     else if (strcmp(step->words[0], "renumbered") == 0)
         disk->device++;
+    else if (strcmp(step->words[0], "warm") == 0)
+        world->cache = CACHE_WARM;
+    else if (strcmp(step->words[0], "cold") == 0)
+        world->cache = CACHE_COLD;
+    else if (strcmp(step->words[0], "blocking") == 0)
+        world->cache = CACHE_BLOCKING;
     else
         disk->limit_bytes = scenario_number(scenario->script, step, step->words[0]);
     return STEP_DONE;

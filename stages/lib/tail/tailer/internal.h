@@ -290,6 +290,8 @@ void ps_tail_log_number(struct ps_tailer *tailer, struct ps_tail_log *log);
  * its identity unknown as long as the position file does not have the number. While the position file cannot be written, files
  * are read, and their lines have no identities. */
 bool ps_tail_log_is_numbered(struct ps_tailer *tailer, struct ps_tail_log *log);
+/* Returns whether the file has no number, and its lines need one. */
+bool ps_tail_log_lacks_number(const struct ps_tailer *tailer, const struct ps_tail_log *log);
 /* Returns the number of the line at this offset; 0: it gets no identity. */
 static inline uint64_t ps_tail_log_number_at(const struct ps_tail_log *log, int64_t offset)
 {

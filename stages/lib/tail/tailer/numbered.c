@@ -45,6 +45,11 @@ void ps_tail_log_number(struct ps_tailer *tailer, struct ps_tail_log *log)
     save_first(tailer, log);
 }
 
+bool ps_tail_log_lacks_number(const struct ps_tailer *tailer, const struct ps_tail_log *log)
+{
+    return log->serial.own == 0 && gives_identities(tailer) && !tailer->saves.failed;
+}
+
 bool ps_tail_log_is_numbered(struct ps_tailer *tailer, struct ps_tail_log *log)
 {
     if (PS_LIKELY(log->serial.own != 0 && log->serial_saved) || !gives_identities(tailer))

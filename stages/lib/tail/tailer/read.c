@@ -479,6 +479,20 @@ static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_ta
     return PS_TAIL_STEP_END;
 }
 
+/* These are the first bytes of a file that was empty when it was opened, and that only the thread reads: its lines wait for its number, by which the next
+ * process knows them. Returns whether they have to be read again. */
+static bool waits_for_number(struct ps_tailer *tailer, struct ps_tail_log *log, const char *bytes,
+                             size_t length)
+{
+    size_t end = log->read_offset == 0 ? ps_tail_head_end(bytes, length, 0) : 0;
+    if (end == 0 || !ps_tail_log_lacks_number(tailer, log))
+        return false;
+    ps_tail_identity_extend(&log->identity, bytes, end, 0);
+    ps_tail_log_index(tailer, log);
+    ps_tail_file_forget(&tailer->reader, &log->file);
+    return true;
+}
+
 /* Takes the lines of a read: `length` bytes, of which the first `skip` were read before. NULs at its end may not be written yet. */
 static enum ps_tail_step fresh_take(struct ps_tailer *tailer, struct ps_tail_log *log, struct ps_batch *batch,
                                     char *bytes, size_t length, size_t skip, uint32_t room)
@@ -532,6 +546,8 @@ enum ps_tail_step ps_tail_log_read(struct ps_tailer *tailer, struct ps_tail_log 
     }
     if (log->read_offset == 0 && ps_tail_compression(bytes, (size_t)length) != NULL)
         return compressed_found(tailer, log, bytes, (size_t)length);
+    if (PS_UNLIKELY(log->identity.head_length == 0) && waits_for_number(tailer, log, bytes, (size_t)length))
+        return PS_TAIL_STEP_MOVED;
     head_take(tailer, log, &beginning);
     log->filler.waits = false; /* until the bytes show otherwise */
     log->checked_ns = tailer->now_ns;
