@@ -35,19 +35,6 @@ http_get() ( # PORT PATH FILE: prints the status
     echo "$status"
 )
 
-# Of an agent whose Prometheus metrics are at $metrics_port.
-metric() { # NAME COMPONENT: prints the metric's first value
-    # shellcheck disable=SC2154 # metrics_port is the script's
-    curl -s --noproxy '*' "http://127.0.0.1:$metrics_port/metrics" |
-        sed -nE "s/^$1\{[^}]*component=\"$2\"[^}]*\} ([0-9.e+-]+)$/\1/p" | head -n 1
-}
-is_metric() { [[ $(metric "$1" "$2") =~ ^$3(\.0)?$ ]]; } # NAME COMPONENT NUMBER
-is_full() { # EVENTS: whether so many are in channel c1, and source r1 has waited for room
-    local size
-    size=$(metric penstock_channel_size_events c1)
-    [[ $size && ${size%.*} -ge $1 && $(metric penstock_source_blocked_seconds_total r1) =~ [1-9] ]]
-}
-
 grouped() { # NUMBER: prints it as the program does in texts for people: 1,234,567
     sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"
 }
@@ -98,10 +85,9 @@ free_port() { # prints a port that no earlier call printed
 }
 
 # For tests of an agent a1 with a durable channel and a source at $port, in $work/agent.properties. $agent is its process.
-agent_options=() # more arguments
 start_agent() { # waits until it listens and its channel is open
     : >"$work/agent.err"
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" "${agent_options[@]}" >"$work/agent.out" 2>>"$work/agent.err" &
+    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" >"$work/agent.out" 2>>"$work/agent.err" &
     agent=$!
     children[$agent]=1
     # shellcheck disable=SC2154
@@ -115,54 +101,6 @@ stop_agent() { # SIGNAL [STATUS]: waits until it has ended, with this exit statu
     [[ -z ${2-} || $code == "$2" ]] || fail "exit status $code, not $2: $(grep stopped: "$work/agent.err")"
     unset "children[$agent]"
 }
-
-# For tests with a full disk, called first with the script's arguments: runs the script again with mounts of its own, also where root may mount.
-own_mounts() {
-    [[ ${1-} == mounted ]] && return
-    unshare --user --map-root-user --mount true 2>/dev/null || { echo "SKIP: no mounts of its own"; exit 77; }
-    trap - EXIT
-    rm -rf "$work"
-    exec unshare --user --map-root-user --mount bash "$0" mounted
-}
-small_disk() { # SIZE: a file system of this size at $work/disk
-    mkdir "$work/disk"
-    mount -t tmpfs -o "size=$1" tmpfs "$work/disk" 2>"$work/mount.txt" || { echo "SKIP: $(<"$work/mount.txt")"; exit 77; }
-    trap 'code=$?; umount -l "$work/disk"; (exit $code); finish' EXIT
-}
-
-# For tests of an agent a1 with a source spooldir r1, one channel, and a sink file_roll into $work/out. They set metrics_port.
-spool=$work/spool
-spool_agent() { # CHANNEL CAPACITY LINES...: the agent's file; these are more of it
-    local channel=$1 capacity=$2
-    shift 2
-    cat >"$work/agent.properties" <<END
-a1.sources = r1
-a1.channels = c1
-a1.sinks = k1
-a1.sources.r1.type = spooldir
-a1.sources.r1.spoolDir = $spool
-a1.sources.r1.pollDelay = 50
-a1.sources.r1.channels = c1
-a1.channels.c1.type = $channel
-a1.channels.c1.capacity = $capacity
-a1.channels.c1.transactionCapacity = 1000
-a1.sinks.k1.type = file_roll
-a1.sinks.k1.sink.directory = $work/out
-a1.sinks.k1.sink.rollInterval = 0
-a1.sinks.k1.channel = c1
-END
-    printf '%s\n' "$@" >>"$work/agent.properties"
-}
-start_spool_agent() { # waits until this life's metrics are served; $agent is its process, and $work/agent.err has all lives
-    touch "$work/agent.err"
-    lives=$(grep -c "metrics: listening" "$work/agent.err" || true)
-    "$PENSTOCK" agent -n a1 -f "$work/agent.properties" -Dflume.monitoring.type=prometheus \
-        -Dflume.monitoring.port="$metrics_port" >"$work/agent.out" 2>>"$work/agent.err" &
-    agent=$!
-    children[$agent]=1
-    await "the agent runs" serves_metrics
-}
-serves_metrics() { (($(grep -c "metrics: listening" "$work/agent.err") > lives)); }
 
 netcat_flow() { # LINES...: prints the file of an agent from netcat at $port by c1 to k1; these are the types of c1 and k1, and others
     cat <<END
@@ -178,21 +116,7 @@ END
     printf '%s\n' "$@"
 }
 
-# For tests of a durable channel c1 whose events are numbers: from netcat at $port into files of $work/out.
+# For tests of a durable channel c1: from netcat at $port into files of $work/out.
 numbers_agent() { # LINES...: the agent's file; these are the channel's, and others
     netcat_flow "a1.sinks.k1.type = file_roll" "a1.sinks.k1.sink.directory = $work/out" "a1.sinks.k1.sink.rollInterval = 0" "$@" >"$work/agent.properties"
 }
-send_numbers() { # FROM TO: sends these, one line each, and prints the answers
-    python3 - "$port" "$1" "$2" <<'END'
-import socket, sys
-port, first, last = map(int, sys.argv[1:])
-with socket.create_connection(("127.0.0.1", port)) as connection:
-    connection.settimeout(300)
-    connection.sendall(b"".join(b"%d\n" % n for n in range(first, last + 1)))
-    answers = connection.makefile("rb")
-    for _ in range(first, last + 1):
-        print(answers.readline().decode().strip())
-END
-}
-delivered_numbers() { find "$work/out" -type f -exec cat {} + 2>/dev/null | sort -n; }
-numbers_are_delivered() { [[ $(delivered_numbers | wc -l) -ge $1 ]]; } # COUNT

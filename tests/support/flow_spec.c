@@ -5,10 +5,7 @@
 #include "conf/bind.h"
 #include "conf/problem.h"
 #include "core/arena.h"
-
-#define STAGE(kind, name) extern const struct ps_stage_ops ps_##kind##_##name;
-#include "stages/stages.def"
-#undef STAGE
+#include "stages/table.h"
 
 /* ---- sink groups ---- */
 

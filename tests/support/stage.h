@@ -4,11 +4,8 @@
 
 #include "core/flow/bump.h"
 #include "core/stage.h"
+#include "stages/table.h"
 #include "tests/support/support.h"
-
-#define STAGE(kind, name) extern const struct ps_stage_ops ps_##kind##_##name;
-#include "stages/stages.def"
-#undef STAGE
 
 /* An event as tests write and read it. */
 struct ps_test_event {

@@ -1,6 +1,6 @@
 /* Sink file_roll with penstock.compression: after every lease its file is a complete gzip member or zstd frame with
  * all confirmed events. If a kill cuts the next write anywhere, the confirmed events can still be read. The libraries
- * read what the sink wrote; the tools gzip and zstd do in tests/e2e/file_roll_compressed_test.sh. */
+ * read what the sink wrote. */
 #include "tests/support/folder.h"
 #include "tests/support/stage.h"
 
