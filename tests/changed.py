@@ -164,7 +164,7 @@ def choose(chosen, path, included):
         chosen.folder("perf", path)
     elif path == "stages/stages.def":
         chosen.folder("stages_conformance", path)
-        for test in ("stages_near_names", "conf_validate_check", "e2e_components_json", "unit_install", "unit_hardening"):
+        for test in ("conf_validate_check", "e2e_components_json", "unit_install", "unit_hardening"):
             chosen.add(test, path)
         return
     elif name == "CMakeLists.txt" or name.endswith(".cmake"):
