@@ -1,7 +1,6 @@
 /* Answers of a broker to each request of the native fetch client. The first byte chooses the request and its
  * version; the rest is the answer after its correlation id. No answer may harm the client: it is accepted, or
  * the connection is closed; every block is given back. */
-#include "stages/lib/kafka/group/assignment.h"
 #include "stages/lib/kafka/fetch/fetch_internal.h"
 
 #include <stdlib.h>

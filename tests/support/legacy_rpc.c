@@ -1,7 +1,7 @@
 #include "tests/support/legacy_rpc.h"
 
 #include "stages/lib/avro/binary.h"
-#include "stages/lib/thrift/request.h"
+#include "stages/lib/thrift/protocol.h"
 #include "tests/support/support.h"
 
 #include <stdio.h>

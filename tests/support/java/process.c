@@ -1,7 +1,5 @@
 #include "tests/support/java/process.h"
 
-#include "stages/lib/java/pipes.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,9 +47,12 @@ void java_process_end(struct java_process *process, int status)
     process->runs = false;
     process->status = status;
     process->still_until_ns = 0;
-    ps_java_close_fd(&process->in);
-    ps_java_close_fd(&process->out);
-    ps_java_close_fd(&process->memory);
+    int *const fds[] = {&process->in, &process->out, &process->memory};
+    for (size_t i = 0; i < PS_COUNT_OF(fds); i++) {
+        if (*fds[i] >= 0)
+            close(*fds[i]);
+        *fds[i] = -1;
+    }
 }
 
 /* Whatever is written so far is in the pipe, perhaps half a message. */
