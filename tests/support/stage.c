@@ -2,7 +2,6 @@
 
 #include "conf/bind.h"
 #include "conf/properties/properties.h"
-#include "core/flow/engine_source.h"
 #include "core/flow/window.h"
 #include "core/stage_call.h"
 
@@ -304,16 +303,6 @@ void ps_test_stage_start(struct ps_test_stage *stage, const struct ps_stage_ops 
     ps_test_stage_init(stage, ops);
     if (ps_test_stage_bind(stage, keys) != PS_OK || ps_test_stage_build(stage) != PS_OK ||
         ps_test_stage_open(stage) != PS_OK)
-        fail_msg("%s: %s", ops->name, stage->err.text);
-}
-
-void ps_test_stage_start_identities(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
-                                    const char *const *keys)
-{
-    ps_test_stage_init(stage, ops);
-    assert_int_equal(ps_test_stage_bind(stage, keys), PS_OK);
-    ops->source->engine->gives_identities(stage->plan);
-    if (ps_test_stage_build(stage) != PS_OK || ps_test_stage_open(stage) != PS_OK)
         fail_msg("%s: %s", ops->name, stage->err.text);
 }
 

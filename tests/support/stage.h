@@ -105,9 +105,6 @@ void ps_test_stage_recycle(struct ps_test_stage *stage);
 
 /* Moves the fake clock forward (it starts at 2023-11-14 22:13:20 UTC = 1700000000000 ms). */
 void ps_test_stage_pass_ms(struct ps_test_stage *stage, uint64_t ms);
-/* ps_test_stage_start, of a source whose events' identities are read by a sink. */
-void ps_test_stage_start_identities(struct ps_test_stage *stage, const struct ps_stage_ops *ops,
-                                    const char *const *keys);
 
 /* Lets the fake clock go on with the real one. It is set to the real clock, but it does not go back: on a machine that was started a
  * short time ago, or after long fake times, it stays ahead of the real clock by the difference. */

@@ -57,35 +57,3 @@ static inline long long ps_test_position_in(const char *json, uint64_t inode)
     const char *at = strstr(json, found);
     return at != NULL ? strtoll(at + strlen(found), NULL, 10) : 0;
 }
-
-/* Returns the position that the position file has for this file; 0: none. */
-static inline long long ps_test_position_of(const char *position_file, const char *path)
-{
-    char bytes[65536];
-    FILE *file = fopen(position_file, "re");
-    size_t length = file != NULL ? fread(bytes, 1, sizeof bytes - 1, file) : 0;
-    if (file != NULL)
-        fclose(file);
-    bytes[length] = '\0';
-    return ps_test_position_in(bytes, ps_test_inode_of(path));
-}
-
-/* Gives the devices in the file with the identities other numbers, as a start of the machine does for some file systems. */
-static inline void ps_test_devices_change(const char *position_file)
-{
-    static const char member[] = "\"device\":";
-    static char bytes[1 << 20];
-    snprintf(bytes, sizeof bytes, "%s.identities", position_file);
-    FILE *file = fopen(bytes, "r+e");
-    if (file == NULL)
-        return;
-    size_t length = fread(bytes, 1, sizeof bytes - 1, file);
-    bytes[length] = '\0';
-    for (char *at = bytes; (at = strstr(at, member)) != NULL;) {
-        at += sizeof member - 1;
-        *at = (char)('1' + (*at - '0') % 9);
-    }
-    rewind(file);
-    assert_int_equal(fwrite(bytes, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
