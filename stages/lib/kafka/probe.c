@@ -137,6 +137,14 @@ static bool leader_is_tried(const struct rd_kafka_metadata_topic *topic, int bef
     return false;
 }
 
+/* Returns what an operator may do about a code of Kafka: a consumer reads, and needs no right to write. */
+static const char *remedy_of(const struct attempt *attempt, int code)
+{
+    const struct ps_kafka_error *error = ps_kafka_error_find(code);
+    bool consumes = attempt->kafka->client == PS_KAFKA_CONSUMER;
+    return consumes && error->remedy != NULL ? error->remedy : error->meaning;
+}
+
 /* Asks each leader of the topic for the offsets of one partition. Returns whether all answered. */
 static bool try_leaders(const struct attempt *attempt, const struct rd_kafka_metadata *metadata,
                         const struct rd_kafka_metadata_topic *topic, const char *what)
@@ -161,7 +169,7 @@ static bool try_leaders(const struct attempt *attempt, const struct rd_kafka_met
         snprintf(cause, sizeof cause, "broker %" PRId32 " at %s:%d, the leader of partition %" PRId32 ": %s",
                  broker->id, broker->host, broker->port, partition->id, rd_kafka_err2str(error));
         ps_probe_failed(attempt->probe, what, cause,
-                        error > 0 ? ps_kafka_error_find(error)->meaning
+                        error > 0 ? remedy_of(attempt, error)
                                   : "check that this machine reaches the address that the cluster names "
                                     "(advertised.listeners, DNS, firewall)");
         return false;
@@ -180,8 +188,7 @@ static void try_topic(const struct attempt *attempt, const struct rd_kafka_metad
             attempt->probe, what, "the cluster has no such topic, or does not show it to this user",
             "create it, grant DESCRIBE on it, or let the brokers create topics (auto.create.topics.enable)");
     else if (topic->err != 0)
-        ps_probe_failed(attempt->probe, what, rd_kafka_err2str(topic->err),
-                        ps_kafka_error_find(topic->err)->meaning);
+        ps_probe_failed(attempt->probe, what, rd_kafka_err2str(topic->err), remedy_of(attempt, topic->err));
     else if (try_leaders(attempt, metadata, topic, what))
         ps_probe_ok(attempt->probe, "%s: %d partition%s, their leaders answer", what, topic->partition_cnt,
                     topic->partition_cnt == 1 ? "" : "s");
@@ -197,14 +204,13 @@ static void disconnect(const struct attempt *attempt, const struct rd_kafka_meta
  * connection without a word. */
 static const char *cure_of(const struct attempt *attempt)
 {
-    const struct ps_kafka_error *error = ps_kafka_error_find(attempt->code);
     bool consumes = attempt->kafka->client == PS_KAFKA_CONSUMER;
     if (attempt->code == PS_KAFKA_LIBRARY_ALL_BROKERS_DOWN || attempt->code == PS_KAFKA_LIBRARY_TRANSPORT)
         return consumes ? "check that the brokers run, kafka.bootstrap.servers, and that "
                           "kafka.consumer.security.protocol is the listener's"
                         : "check that the brokers run, kafka.bootstrap.servers, and that "
                           "kafka.producer.security.protocol is the listener's";
-    return consumes && error->remedy != NULL ? error->remedy : error->meaning;
+    return remedy_of(attempt, attempt->code);
 }
 
 /* Makes the client and asks for the metadata. Returns NULL after the report of a failure. */
