@@ -1,6 +1,7 @@
 /* Sink solr: each event becomes a JSON document of a collection of Solr, by POST to its handler /update. Solr takes a request as a whole
  * or stops at the first document that it refuses, and then says one error: the request is halved until that document is
- * found (stages/lib/http/sink.h). Documents are those of stages/lib/elastic/document.h. Thread: its worker. */
+ * found (stages/lib/http/sink.h). Documents are those of stages/lib/elastic/document.h, nodes those of `url` or of ZooKeeper
+ * (stages/lib/solr/cloud.h). More than 600 lines: keys, answers and set-up of one sink. Thread: its worker. */
 #include "core/stage.h"
 
 #include "stages/lib/elastic/document.h"
@@ -10,6 +11,7 @@
 #include "stages/lib/http/urls.h"
 #include "stages/lib/keystore/keystore.h"
 #include "stages/lib/solr/answer.h"
+#include "stages/lib/solr/cloud.h"
 #include "stages/lib/text/json/value.h"
 
 #include <stdlib.h>
@@ -25,14 +27,15 @@
 struct solr_plan {
     struct ps_http_sink_plan sink; /* must be first: `decode` gets a pointer to this member */
     struct ps_texts urls;
-    const char *body, *chain, *ids_text, *id_field, *user, *password, *ca;
+    const char *zk_host, *collection, *body, *chain, *ids_text, *id_field, *user, *password, *ca;
     int headers;
     bool overwrite;
     struct ps_pairs fields;
     int64_t commit_ms, batch, bytes, requests, connect_ms, request_ms;
     struct ps_elastic_document document;
     struct ps_remote_id ids;
-    char *trust; /* made by `build`: PEM text of the authorities, or NULL */
+    struct ps_solr_cloud_plan cloud; /* if zkHost is set */
+    char *trust;                     /* made by `build`: PEM text of the authorities, or NULL */
 };
 
 struct solr_state {
@@ -40,6 +43,7 @@ struct solr_state {
     bool has_versions;        /* a document that was encoded last has a version of its own */
     char key[KEY_BYTES];      /* the member of the id */
     struct ps_elastic_cache documents;
+    struct ps_solr_cloud cloud;
     char *scratch; /* ANSWER_BYTES + 1 */
     struct ps_solr_refusal *refusals;
 };
@@ -50,8 +54,12 @@ static const struct ps_option options[] = {
     PS_OPTION_ROW(
         "url", COMMAS, FIELD(urls),
         "the collection or core: http://HOST:8983/solr/NAME, or https; of several nodes, separated by "
-        "commas, one that answers gets the requests",
-        .flags = PS_OPTION_REQUIRED),
+        "commas, one that answers gets the requests. Without it: zkHost and collection"),
+    PS_OPTION_ROW("zkHost", TEXT, FIELD(zk_host),
+                  "servers of ZooKeeper that know the nodes of SolrCloud, and the path of Solr there: "
+                  "zk1:2181,zk2:2181/solr"),
+    PS_OPTION_ROW("collection", TEXT, FIELD(collection),
+                  "with zkHost: name of the collection, or of an alias"),
     PS_OPTION_ROW("batchSize", INT, FIELD(batch), "maximum number of events of a request", .fallback = "100",
                   .min = 1, .max = INT32_MAX, .unit = "events"),
     PS_OPTION_ROW("commitWithin", INT, FIELD(commit_ms),
@@ -287,6 +295,8 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *http
     bool means_documents = http->status == 400 || http->status == 409 || http->status == 500;
     if (http->status / 100 != 2 && (whole || !means_documents)) {
         enum ps_remote_outcome outcome = outcome_of(state, http->status, &answer);
+        if (outcome == PS_REMOTE_AGAIN || outcome == PS_REMOTE_UNKNOWN)
+            sink->sniff_ns = 0; /* it may have no replica any more */
         set_all(results, count, (struct ps_remote_result){outcome, answer.message});
         if (http->status == 409)
             set_conflicts(sink, results, count);
@@ -348,16 +358,36 @@ static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *htt
 
 /* ---- set-up ---- */
 
+/* Reads where the documents go: URLs, or ZooKeeper and a collection. */
+static enum ps_status compile_place(const struct solr_plan *plan, struct ps_solr_cloud_plan *cloud,
+                                    const struct ps_context *context, const char **key, struct ps_err *err)
+{
+    *key = "collection";
+    if (plan->collection != NULL && plan->zk_host == NULL)
+        return ps_err_set(err, "it is for zkHost; a URL ends with the collection");
+    *key = "zkHost";
+    if (plan->zk_host != NULL && plan->urls.count > 0)
+        return ps_err_set(err, "set url or zkHost, not both");
+    if (plan->zk_host != NULL && plan->collection == NULL)
+        return ps_err_set(err, "set collection, too");
+    if (plan->zk_host != NULL)
+        return ps_solr_cloud_read(cloud, plan->zk_host, plan->collection, context->arena, err);
+    *key = "url";
+    if (plan->urls.count == 0)
+        return ps_err_set(err, "set it, or zkHost and collection");
+    return plan->urls.count <= PS_HTTP_HOSTS_MAX ? PS_OK
+                                                 : ps_err_set(err, "write 1 to %u URLs", PS_HTTP_HOSTS_MAX);
+}
+
 /* Compiles what `build` compiles, so that `check` reports its errors. */
 static enum ps_status compile(const struct solr_plan *plan, struct ps_elastic_document *document,
-                              struct ps_remote_id *ids, const struct ps_context *context, const char **key,
-                              struct ps_err *err)
+                              struct ps_remote_id *ids, struct ps_solr_cloud_plan *cloud,
+                              const struct ps_context *context, const char **key, struct ps_err *err)
 {
     *document = (struct ps_elastic_document){
         .form = PS_ELASTIC_JSON, .body = plan->body, .all_headers = plan->headers == 1};
-    *key = "url";
-    if (plan->urls.count == 0 || plan->urls.count > PS_HTTP_HOSTS_MAX)
-        return ps_err_set(err, "write 1 to %u URLs", PS_HTTP_HOSTS_MAX);
+    if (compile_place(plan, cloud, context, key, err) != PS_OK)
+        return PS_FAIL;
     *key = "idField";
     if (plan->id_field != NULL && strlen(plan->id_field) >= KEY_BYTES)
         return ps_err_set(err, "a name has less than %u bytes", KEY_BYTES);
@@ -374,7 +404,10 @@ static enum ps_status compile(const struct solr_plan *plan, struct ps_elastic_do
 static enum ps_status read_trust(const struct solr_plan *plan, char **text, const struct ps_context *context,
                                  struct ps_err *err)
 {
-    return ps_http_sink_trust(plan->urls.items, plan->urls.count, plan->ca, text, context, err);
+    static const char *const perhaps[] = {"https://"}; /* ZooKeeper knows whether the nodes speak TLS */
+    bool finds = plan->zk_host != NULL;
+    return ps_http_sink_trust(finds ? perhaps : plan->urls.items, finds ? 1 : plan->urls.count, plan->ca,
+                              text, context, err);
 }
 
 static enum ps_status check(const void *plan_, const struct ps_context *context)
@@ -382,10 +415,11 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     const struct solr_plan *plan = plan_;
     struct ps_elastic_document document;
     struct ps_remote_id ids;
+    struct ps_solr_cloud_plan cloud;
     struct ps_err err = {.length = 0};
     const char *key;
     char *trust;
-    if (compile(plan, &document, &ids, context, &key, &err) != PS_OK) {
+    if (compile(plan, &document, &ids, &cloud, context, &key, &err) != PS_OK) {
         ps_report(context, PS_LOG_ERROR, key, "%s", err.text);
         return PS_FAIL;
     }
@@ -408,6 +442,11 @@ static enum ps_status check(const void *plan_, const struct ps_context *context)
     return PS_OK;
 }
 
+static uint64_t turn(struct ps_http_sink *sink)
+{
+    return ps_solr_cloud_turn(&((struct solr_state *)sink)->cloud);
+}
+
 static const char *escaped(struct ps_context *context, const char *text)
 {
     char *made = curl_easy_escape(NULL, text, 0);
@@ -426,19 +465,32 @@ static void add_hosts(struct solr_plan *plan, struct ps_context *context)
     const char *lenient = post;
     if (!plan->overwrite) /* Solr 8.1 and later go on behind a document that is there */
         lenient = ps_arena_format(context->arena, "%s&failOnVersionConflicts=false", post);
-    ps_http_urls_set(&plan->sink, context, plan->urls.items, plan->urls.count, lenient, post,
-                     "/schema/uniquekey?wt=json");
+    if (plan->zk_host == NULL) {
+        ps_http_urls_set(&plan->sink, context, plan->urls.items, plan->urls.count, lenient, post,
+                         "/schema/uniquekey?wt=json");
+        return;
+    }
+    const char *collection = escaped(context, plan->collection);
+    plan->sink.post_path = ps_arena_format(context->arena, "/%s%s", collection, lenient);
+    plan->sink.other_path = ps_arena_format(context->arena, "/%s%s", collection, post);
+    plan->sink.greeting_path = ps_arena_format(context->arena, "/%s/schema/uniquekey?wt=json", collection);
+    plan->sink.scheme = "";
+    plan->sink.finds_hosts = true;
+    plan->sink.turn = turn;
+    plan->sink.shown =
+        ps_arena_format(context->arena, "collection %s of zkHost %s", plan->collection, plan->zk_host);
+    plan->cloud.timeout_ns = (uint64_t)plan->connect_ms * PS_NS_PER_MS;
 }
 
 static enum ps_status build(void *plan_, struct ps_context *context, struct ps_err *err)
 {
     struct solr_plan *plan = plan_;
     const char *key;
-    if (compile(plan, &plan->document, &plan->ids, context, &key, err) != PS_OK ||
+    if (compile(plan, &plan->document, &plan->ids, &plan->cloud, context, &key, err) != PS_OK ||
         read_trust(plan, &plan->trust, context, err) != PS_OK)
         return PS_FAIL;
     plan->sink = (struct ps_http_sink_plan){
-        .settings = {.url = plan->urls.items[0],
+        .settings = {.url = plan->zk_host == NULL ? plan->urls.items[0] : "http://node/",
                      .connect_ns = (uint64_t)plan->connect_ms * PS_NS_PER_MS,
                      .ca = plan->ca,
                      .ca_text = plan->trust},
@@ -455,9 +507,9 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         .greeted = greeted,
         .narrows = narrows,
     };
-    add_hosts(plan, context);
     if (ps_http_sink_build(&plan->sink, context, "application/json", "application/json", err) != PS_OK)
         return PS_FAIL;
+    add_hosts(plan, context);
     if (plan->user == NULL ||
         ps_http_sink_login(&plan->sink, context, plan->user, plan->password, err) == PS_OK)
         return PS_OK;
@@ -476,6 +528,7 @@ static void teardown(void *plan_)
 static void close_sink(const void *plan, void *state_)
 {
     struct solr_state *state = state_;
+    ps_solr_cloud_close(&state->cloud);
     ps_http_sink_close(plan, state_);
     free(state->scratch);
     free(state->refusals);
@@ -492,15 +545,22 @@ static enum ps_status open_sink(const void *plan_, void *state_, struct ps_port 
         return PS_FAIL;
     state->scratch = malloc(ANSWER_BYTES + 1);
     state->refusals = calloc(plan->sink.events_max, sizeof *state->refusals);
-    if (state->scratch != NULL && state->refusals != NULL)
+    if (state->scratch == NULL || state->refusals == NULL)
+        ps_err_set(err, "no memory");
+    else if (plan->zk_host == NULL ||
+             ps_solr_cloud_open(&state->cloud, &plan->cloud, &state->sink, port, err) == PS_OK)
         return PS_OK;
     close_sink(plan, state);
-    return ps_err_set(err, "no memory");
+    return PS_FAIL;
 }
 
 static void outline(const void *plan_, const struct ps_context *, FILE *out)
 {
     const struct solr_plan *plan = plan_;
+    if (plan->zk_host != NULL) {
+        fprintf(out, "documents to collection %s of zkHost %s", plan->collection, plan->zk_host);
+        return;
+    }
     fputs("documents to", out);
     ps_http_urls_print(plan->urls.items, plan->urls.count, out);
 }
@@ -519,6 +579,36 @@ static void judge_server(void *scratch, const struct ps_http_request *http, stru
         snprintf(verdict->text, sizeof verdict->text, "answers; this login may not read the schema");
 }
 
+struct found {
+    struct solr_plan *plan;
+    struct ps_context *context;
+};
+
+static void add_found(void *found_, const char *url, size_t length)
+{
+    const struct found *found = found_;
+    struct ps_http_sink_plan *sink = &found->plan->sink;
+    struct ps_arena *arena = found->context->arena;
+    const char *base = ps_arena_copy(arena, url, length);
+    if (sink->host_count < PS_HTTP_HOSTS_MAX)
+        sink->hosts[sink->host_count++] =
+            (struct ps_http_host){.url = ps_arena_format(arena, "%s%s", base, sink->post_path),
+                                  .greeting = ps_arena_format(arena, "%s%s", base, sink->greeting_path),
+                                  .shown = base};
+}
+
+/* Finds the nodes by ZooKeeper. */
+static void find_nodes(struct solr_plan *plan, struct ps_context *context, const struct ps_probe *probe)
+{
+    struct found found = {plan, context};
+    struct ps_err err = {.length = 0};
+    if (!probe->local && !ps_solr_cloud_ask(&plan->cloud, probe, add_found, &found, &err))
+        ps_probe_key_failed(probe, "zkHost", plan->sink.shown, err.text,
+                            "see whether ZooKeeper and Solr run");
+    else if (!probe->local)
+        ps_probe_ok(probe, "%s: %u nodes", plan->sink.shown, plan->sink.host_count);
+}
+
 static void probe(const void *plan_, struct ps_context *context, const struct ps_probe *probe)
 {
     struct solr_plan plan = *(const struct solr_plan *)plan_;
@@ -527,6 +617,8 @@ static void probe(const void *plan_, struct ps_context *context, const struct ps
     char *scratch = malloc(ANSWER_BYTES + 1);
     silent.report = NULL;
     if (scratch != NULL && build(&plan, &silent, &err) == PS_OK) { /* else `check` has said it */
+        if (plan.zk_host != NULL)
+            find_nodes(&plan, context, probe);
         (void)ps_http_probe_hosts(probe, &plan.sink, judge_server, scratch);
         teardown(&plan);
     }

@@ -121,7 +121,8 @@ stages/lib/hadoop/file/* ENGINE L/avro/* L/text/* L/filesystem/*
 stages/lib/hadoop/bucket_writer/* ENGINE L/filesystem/* L/hadoop/FLAT L/hadoop/hdfs/* L/hadoop/file/* L/text/*
 stages/lib/orc/*        ENGINE L/avro/codec/* L/orc/proto/*
 stages/lib/hive/FLAT    ENGINE L/date/* L/orc/* L/text/* L/thrift/* L/net/* L/sasl/* L/tls/* L/hadoop/FLAT
-stages/lib/hbase/*      ENGINE regex/* L/hadoop/FLAT L/net/* L/remote/* L/sasl/* L/text/* L/tls/*
+stages/lib/hbase/*      ENGINE regex/* L/hadoop/FLAT L/net/* L/remote/* L/sasl/* L/text/* L/tls/* L/zookeeper/*
+stages/lib/zookeeper/*  ENGINE L/hadoop/FLAT L/net/*
 stages/lib/kudu/*       ENGINE regex/* L/avro/* L/date/* L/hadoop/FLAT L/net/* L/remote/* L/text/*
 stages/lib/hive/text/*  ENGINE L/date/* L/hive/FLAT L/orc/* L/text/*
 stages/lib/FLAT         ENGINE
@@ -277,7 +278,7 @@ krb5.h              stages/lib/sasl/gssapi.c
 zip.h               conf/java/jar.c|commands/version.c
 expat.h             conf/command/log4j2.c|stages/lib/hadoop/configuration.c|commands/version.c
 protobuf-c/*        stages/lib/hadoop/*|stages/lib/orc/*|commands/version.c
-zookeeper/*         stages/lib/hbase/registry.c
+zookeeper/*         stages/lib/zookeeper/zookeeper.c
 systemd/*           nowhere
 '
 declare -A doors_of=() # by header: the files that may include it, of each line of the list

@@ -17,7 +17,7 @@ struct ps_hbase_client;
 
 /* Constant; the texts belong to the owner and must outlive the client. */
 struct ps_hbase_client_settings {
-    const struct ps_hbase_quorum *quorum;
+    const struct ps_zookeeper_quorum *quorum;
     const char *znode, *table, *user;
     uint64_t connect_ns, call_ns, rest_max_ns; /* rest_max_ns: longest rest of a server */
     uint64_t nonce_group;

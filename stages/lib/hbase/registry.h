@@ -1,24 +1,12 @@
-/* Asks ZooKeeper which region server has hbase:meta: the node "meta-region-server" below `znodeParent`. Each question opens a session with
- * the quorum and closes it after the answer: questions are rare, because clients learn all other places from hbase:meta.
+/* Asks ZooKeeper which region server has hbase:meta: the node "meta-region-server" below `znodeParent`. Questions are rare, because clients
+ * learn all other places from hbase:meta.
  *
  * The node's value: 0xff, length of the writer's name in four bytes, the name, "PBUF", the message MetaRegionServer.
  *
- * ZooKeeper's own C client (libzookeeper_st, docs/decisions) speaks the protocol; it gets addresses in digits, because it would wait for name
- * servers. Source: HBase's ZooKeeper.proto, RecoverableZooKeeper. Thread: the worker of the loop. */
+ * Source: HBase's ZooKeeper.proto, RecoverableZooKeeper. Thread: the worker of the loop. */
 #pragma once
 
-#include "stages/lib/hadoop/loop.h"
-
-#define PS_HBASE_QUORUM_MAX 9U
-
-/* "host:2181,host2:2181" after parsing. The texts belong to the owner. */
-struct ps_hbase_quorum {
-    unsigned count;
-    struct {
-        const char *host;
-        unsigned port;
-    } servers[PS_HBASE_QUORUM_MAX];
-};
+#include "stages/lib/zookeeper/zookeeper.h"
 
 struct ps_hbase_registry;
 
@@ -31,7 +19,7 @@ struct ps_hbase_registry_answer {
 
 struct ps_hbase_registry_settings {
     struct ps_hadoop_loop *loop;
-    const struct ps_hbase_quorum *quorum;
+    const struct ps_zookeeper_quorum *quorum;
     const char *znode; /* "/hbase" */
     uint64_t timeout_ns;
     void (*answered)(void *owner, const struct ps_hbase_registry_answer *answer); /* called from a turn */

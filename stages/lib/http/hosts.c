@@ -30,12 +30,12 @@ unsigned ps_http_hosts_choose(struct ps_http_sink *sink)
 static bool go_back(struct ps_http_sink *sink)
 {
     bool were_others = false;
-    for (unsigned i = 0; i < sink->host_count; i++) {
+    sink->sniff_ns = 0;
+    for (unsigned i = 0; i < sink->host_count && !sink->plan->finds_hosts; i++) {
         bool is_gone = i >= sink->plan->host_count;
         were_others |= is_gone != sink->hosts[i].is_gone;
         sink->hosts[i].is_gone = is_gone;
     }
-    sink->sniff_ns = 0;
     return were_others;
 }
 
@@ -53,6 +53,8 @@ bool ps_http_hosts_note(struct ps_http_sink *sink, unsigned number, bool answere
     struct ps_http_host_state *host = &sink->hosts[number];
     host->failures = answered ? 0 : host->failures + 1;
     host->rest_ns = answered ? 0 : remote->now_ns + ps_port_rest_ns(remote->port, host->failures);
+    if (!answered && sink->plan->finds_hosts)
+        sink->sniff_ns = 0;
     return has_awake(sink) || (go_back(sink) && has_awake(sink));
 }
 
@@ -77,7 +79,8 @@ static bool make_names(const struct ps_http_sink_plan *plan, struct ps_http_host
         texts[i] = at;
         at += sprintf(at, "%s%s%s", plan->scheme, address, paths[i]) + 1;
     }
-    (void)sprintf(at, "%.8s%s", strncmp(plan->scheme, "https", 5) == 0 ? "https://" : "http://", address);
+    bool is_secure = strncmp(plan->scheme, "https", 5) == 0;
+    (void)sprintf(at, "%s%s", plan->scheme[0] == '\0' ? "" : is_secure ? "https://" : "http://", address);
     host->names = (struct ps_http_host){.url = texts[0],
                                         .other = plan->other_path != NULL ? texts[1] : NULL,
                                         .greeting = texts[2],
@@ -109,7 +112,7 @@ static struct ps_http_host_state *place_of(struct ps_http_sink *sink, const char
     return free_one;
 }
 
-static void add_node(void *sink, const char *address, size_t length)
+void ps_http_sink_host(struct ps_http_sink *sink, const char *address, size_t length)
 {
     char text[ADDRESS_BYTES];
     if (length >= sizeof text)
@@ -121,26 +124,24 @@ static void add_node(void *sink, const char *address, size_t length)
         host->is_seen = true;
 }
 
-/* An answer without servers changes nothing. */
-static void take_nodes(struct ps_http_sink *sink)
+static void add_node(void *sink, const char *address, size_t length)
 {
-    const struct ps_http_request *answer = &sink->greeting;
-    const char *component = sink->requests.sink.port->component;
-    unsigned seen = 0, came = 0, went = 0;
-    if (answer->status < 100) {
-        sink->sniff_ns = 0; /* another one is asked */
-        return;
-    }
+    ps_http_sink_host(sink, address, length);
+}
+
+void ps_http_sink_hosts_begin(struct ps_http_sink *sink)
+{
     for (unsigned i = 0; i < sink->host_count; i++)
         sink->hosts[i].is_seen = false;
-    if (answer->status == 200)
-        sink->plan->read_nodes(answer, add_node, sink);
-    for (unsigned i = 0; i < sink->host_count; i++)
+}
+
+bool ps_http_sink_hosts_end(struct ps_http_sink *sink)
+{
+    unsigned seen = 0, came = 0, went = 0, had = 0;
+    for (unsigned i = 0; i < sink->host_count; i++) {
         seen += sink->hosts[i].is_seen;
-    if (seen == 0 && !sink->has_not_sniffed)
-        ps_log(PS_LOG_WARN, component,
-               "%s names no servers of its cluster (HTTP %ld); the hosts stay as they are",
-               sink->hosts[sink->greeting_host].names.shown, answer->status);
+        had += !sink->hosts[i].is_gone;
+    }
     sink->has_not_sniffed = seen == 0;
     for (unsigned i = 0; seen > 0 && i < sink->host_count; i++) {
         struct ps_http_host_state *host = &sink->hosts[i];
@@ -149,7 +150,28 @@ static void take_nodes(struct ps_http_sink *sink)
         host->is_gone = !host->is_seen;
     }
     if (came + went > 0)
-        ps_log(PS_LOG_INFO, component, "servers of the cluster: %u; %u came, %u went", seen, came, went);
+        ps_log(PS_LOG_INFO, sink->requests.sink.port->component,
+               "servers of the cluster: %u; %u came, %u went", seen, came, went);
+    return had + came > 0;
+}
+
+/* An answer without servers changes nothing. */
+static void take_nodes(struct ps_http_sink *sink)
+{
+    const struct ps_http_request *answer = &sink->greeting;
+    bool had_not = sink->has_not_sniffed;
+    if (answer->status < 100) {
+        sink->sniff_ns = 0; /* another one is asked */
+        return;
+    }
+    ps_http_sink_hosts_begin(sink);
+    if (answer->status == 200)
+        sink->plan->read_nodes(answer, add_node, sink);
+    (void)ps_http_sink_hosts_end(sink);
+    if (sink->has_not_sniffed && !had_not)
+        ps_log(PS_LOG_WARN, sink->requests.sink.port->component,
+               "%s names no servers of its cluster (HTTP %ld); the hosts stay as they are",
+               sink->hosts[sink->greeting_host].names.shown, answer->status);
 }
 
 /* ---- questions ---- */
@@ -202,7 +224,8 @@ bool ps_http_hosts_greet(struct ps_http_sink *sink)
     struct ps_remote_sink *remote = &sink->requests.sink;
     if (sink->plan->greeted == NULL || sink->is_greeted)
         return true;
-    if (sink->greeting.busy || ps_remote_sink_rests(remote) || remote->held.count == 0)
+    if (sink->greeting.busy || ps_remote_sink_rests(remote) || remote->held.count == 0 ||
+        sink->host_count == 0)
         return false;
     if (sink->greeting.easy == NULL && !ps_http_request_open(&sink->greeting, &sink->plan->settings)) {
         ps_remote_sink_rest(remote);
@@ -228,9 +251,10 @@ bool ps_http_hosts_open(struct ps_http_sink *sink)
 {
     const struct ps_http_sink_plan *plan = sink->plan;
     sink->host_count = plan->host_count;
-    if (plan->host_count == 0)
+    if (plan->host_count == 0 && !plan->finds_hosts)
         return true;
-    sink->hosts = calloc(plan->sniff_ns > 0 ? PS_HTTP_HOSTS_MAX : plan->host_count, sizeof *sink->hosts);
+    sink->hosts = calloc(plan->sniff_ns > 0 || plan->finds_hosts ? PS_HTTP_HOSTS_MAX : plan->host_count,
+                         sizeof *sink->hosts);
     for (unsigned i = 0; sink->hosts != NULL && i < plan->host_count; i++)
         sink->hosts[i].names = plan->hosts[i];
     return sink->hosts != NULL;

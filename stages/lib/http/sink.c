@@ -10,6 +10,7 @@
 #include "stages/lib/http/suspect.h"
 #include "stages/lib/least.h"
 
+#define HOSTS_FOUND 8U /* for which connections are kept, if the sink finds them */
 #define LEASES_MAX 8U
 #define LEASES_JUDGED_MAX 64U /* if it judges: witnesses may be in leases of their own */
 
@@ -413,6 +414,8 @@ static void send_some(struct ps_http_sink *sink)
 static void serve(struct ps_remote_sink *remote, bool sends)
 {
     struct ps_http_sink *sink = (struct ps_http_sink *)remote;
+    if (sink->plan->turn != NULL)
+        sink->turn_ns = sink->plan->turn(sink);
     exchange(sink);
     end_late(sink);
     ps_remote_requests_work(&sink->requests);
@@ -437,7 +440,11 @@ static uint64_t due_ns(const struct ps_remote_sink *remote)
                                                                 : PS_NEVER;
     if (sink->greeting.busy && !sink->is_greeted && next <= remote->now_ns)
         next = PS_NEVER; /* its answer is the next event */
+    if (sink->plan->finds_hosts && sink->host_count == 0 && next <= remote->now_ns)
+        next = PS_NEVER; /* what `turn` waits for is the next event */
     next = ps_least(sink->client.timer_ns, next);
+    if (sink->plan->turn != NULL)
+        next = ps_least(next, sink->turn_ns);
     if (PS_UNLIKELY(sink->witnesses))
         next = remote->now_ns;
     for (unsigned i = 0; i < sink->requests.count; i++)
@@ -510,7 +517,7 @@ enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http
     sink->judges = plan->events_max == 1 && ps_port_has_deadletter(port) && port->retry_max == 0;
     requests->usual = sink->judges ? plan->requests : 0;
     ps_remote_sink_init(&requests->sink, &calls, port, sink->judges ? LEASES_JUDGED_MAX : LEASES_MAX);
-    unsigned hosts = plan->host_count > 0 ? plan->host_count : 1;
+    unsigned hosts = plan->finds_hosts ? HOSTS_FOUND : plan->host_count > 0 ? plan->host_count : 1;
     if (ps_http_client_open(&sink->client, plan->requests * hosts, err) != PS_OK)
         return PS_FAIL;
     unsigned count = plan->requests + (sink->judges ? PS_HTTP_WITNESSES : 0);

@@ -66,6 +66,12 @@ struct ps_http_sink_plan {
     const char *nodes_path;
     void (*read_nodes)(const struct ps_http_request *answer,
                        void (*add)(void *argument, const char *address, size_t length), void *argument);
+    /* The sink itself learns its servers, and names them (ps_http_sink_host); `hosts` is empty, and `scheme` too. Before it has some, nothing is
+     * sent. `sniff_ns` of the sink becomes 0 when one of them does not answer: the sink then learns them again. */
+    bool finds_hosts;
+    /* Called at the beginning of each turn, for what the sink does beside its requests. Returns when it must be called again at the latest, or
+     * PS_NEVER. NULL: nothing. */
+    uint64_t (*turn)(struct ps_http_sink *sink);
     /* With `hosts`: a GET of the host's `greeting`, whose answer has at most `answer_bytes_max` bytes, comes before the first request, and
      * after a failure again. `greeted` reads the answer, and returns false with the reason when no request may be sent. NULL: none. */
     bool (*greeted)(struct ps_http_sink *sink, const struct ps_http_request *answer, struct ps_err *err);
@@ -93,6 +99,7 @@ struct ps_http_sink {
     unsigned host_count;
     unsigned turn;     /* the host that was chosen last */
     uint64_t sniff_ns; /* when the cluster is asked for its servers again */
+    uint64_t turn_ns;  /* what `turn` of the plan has returned */
     bool sniffs,
         has_not_sniffed; /* the greeting is that question; the last one had no answer that could be used */
     /* For `encode` and `decode`: the request that they are about. `decode` sets its `asks` when the next request with the events that are left
@@ -130,3 +137,9 @@ void ps_http_sink_teardown(struct ps_http_sink_plan *plan);
 enum ps_status ps_http_sink_open(struct ps_http_sink *sink, const struct ps_http_sink_plan *plan,
                                  struct ps_port *port, struct ps_err *err);
 void ps_http_sink_close(const void *plan, void *sink);
+
+/* For a sink that `finds_hosts`: begins with a new list of servers, names each, and ends it. The URL's letters are copied. A list without
+ * servers changes nothing. `end` returns whether the sink has servers. */
+void ps_http_sink_hosts_begin(struct ps_http_sink *sink);
+void ps_http_sink_host(struct ps_http_sink *sink, const char *url, size_t length);
+bool ps_http_sink_hosts_end(struct ps_http_sink *sink);

@@ -8,6 +8,7 @@
 #include "tests/world/peers/elastic.h"
 #include "tests/world/peers/rpc/rpc.h"
 #include "tests/world/peers/solr.h"
+#include "tests/world/peers/zookeeper.h"
 #include "tests/world/scenario/scenario.h"
 
 #define ROOM_BYTES RPC_ROOM_BYTES
@@ -32,6 +33,9 @@ struct scenario_server {
     /* It is one of Elasticsearch or OpenSearch: what has a pattern are its items. NULL: it is not. */
     struct elastic_store *store;
     struct solr_store *solr; /* the same for a node of Solr and its documents */
+    /* It is one of ZooKeeper, and knows the nodes of Solr; `form`: what it has of the collection c. NULL: it is not. */
+    const char *form;
+    struct scenario *scenario;
     struct rpc_fates fates;
 };
 
@@ -85,6 +89,54 @@ static bool take_documents(struct scenario_server *server, struct connection *co
     return true;
 }
 
+static void put_words(struct out *out, const char *text)
+{
+    put_raw(out, text, strlen(text));
+}
+
+/* A replica of the collection on a node; it leads its shard. */
+static void put_replica(struct out *value, unsigned number, unsigned port, bool is_first, bool has_own_state)
+{
+    char text[256];
+    snprintf(text, sizeof text,
+             "%s\"shard%u\":{\"range\":\"0-1\",\"state\":\"active\",\"replicas\":{\"core_node%u\":{\"core\":"
+             "\"c\",\"node_name\":"
+             "\"127.0.0.1:%u_solr\"%s}}}",
+             is_first ? "" : ",", number, number, port,
+             has_own_state ? "" : ",\"state\":\"active\",\"leader\":\"true\"");
+    put_words(value, text);
+}
+
+/* ZooKeeper's nodes: those of Solr that listen live, and each has a shard of the collection. Forms: `states` of replicas in state.json, `own` ones below it, `none`:
+ * c is an alias. */
+static bool read_node(void *argument, const char *path, bool children, struct out *value)
+{
+    const struct scenario_server *zookeeper = argument;
+    bool lives = strcmp(path, "/solr/live_nodes") == 0, own = strcmp(zookeeper->form, "own") == 0,
+         first = true;
+    if (!lives &&
+        (strcmp(path, "/solr/collections/c/state.json") != 0 || strcmp(zookeeper->form, "none") == 0))
+        return false;
+    if (!children)
+        put_words(value, own ? "{\"c\":{\"perReplicaState\":\"true\",\"shards\":{" : "{\"c\":{\"shards\":{");
+    for (unsigned i = 0; i < SCENARIO_SERVERS_MAX; i++) {
+        const struct scenario_server *server = zookeeper->scenario->servers[i];
+        char text[64];
+        if (server == NULL || server->solr == NULL)
+            continue;
+        snprintf(text, sizeof text, lives ? "127.0.0.1:%u_solr\n" : "core_node%u:3:A:L\n",
+                 lives ? server->port : i);
+        if (children && (lives ? server->listener != NULL : own))
+            put_words(value, text);
+        if (!children)
+            put_replica(value, i, server->port, first, own);
+        first = false;
+    }
+    if (!children)
+        put_words(value, "}}}");
+    return true;
+}
+
 static enum server_fate next_fate(void *argument)
 {
     int answer = next_answer(argument, "", 0);
@@ -98,6 +150,8 @@ static bool take(void *argument, struct connection *connection)
     struct scenario_server *server = argument;
     if (connection->in_length == ROOM_BYTES)
         world_fatal("the agent posted more than %zu bytes", ROOM_BYTES);
+    if (server->form != NULL)
+        return zookeeper_take(connection, read_node, server);
     if (server->take_rpc != NULL) {
         bool hangs = server->count > 0 && server->answers[0] == ANSWER_HANG;
         return hangs || server->take_rpc(&server->fates, connection);
@@ -190,13 +244,16 @@ enum outcome step_server(struct scenario *scenario, const struct scenario_step *
     struct scenario_server *server = find(scenario, step);
     const char *kind = step->count >= 2 ? step->words[1] : "http";
     bool stops = strcmp(kind, "stop") == 0;
-    if (step->count == 3)
+    if (step->count == 3 && strcmp(kind, "zookeeper") != 0)
         world->ledger->keeps_headers = true;
     if (strcmp(kind, "avro") == 0)
         server->take_rpc = rpc_avro_take;
     else if (strcmp(kind, "thrift") == 0)
         server->take_rpc = rpc_thrift_take;
-    else if (strcmp(kind, "elastic") == 0) {
+    else if (strcmp(kind, "zookeeper") == 0) {
+        server->form = step->count == 3 ? step->words[2] : "states";
+        server->scenario = scenario;
+    } else if (strcmp(kind, "elastic") == 0) {
         if (server->store == NULL)
             server->store = store_of(scenario);
     } else if (strcmp(kind, "solr") == 0) {

@@ -9,7 +9,6 @@
 
 #define VALUE_BYTES (10U << 20) /* hbase.client.keyvalue.maxsize of HBase's client */
 #define ROW_PREFIX_MAX 1024U
-#define ZOOKEEPER_PORT 2181
 #define TABLE_MAX 1024U
 #define CALL_MS UINT64_C(60000) /* hbase.rpc.timeout */
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)
@@ -37,44 +36,6 @@ static const char *setting(const struct ps_hbase_plan *plan, const struct ps_had
     return value != NULL ? value : ps_hadoop_configuration_text(site, key);
 }
 
-/* ---- ZooKeeper's servers ---- */
-
-static enum ps_status add_server(struct ps_hbase_quorum *quorum, const char *text, unsigned port,
-                                 struct ps_err *err)
-{
-    if (quorum->count == PS_HBASE_QUORUM_MAX)
-        return ps_err_set(err, "it has more than %u servers", PS_HBASE_QUORUM_MAX);
-    if (text[0] == '\0' || strlen(text) >= PS_HOST_NAME_BYTES)
-        return ps_err_set(err, "\"%s\" is not the name of a host", text);
-    quorum->servers[quorum->count].host = text;
-    quorum->servers[quorum->count++].port = port;
-    return PS_OK;
-}
-
-/* Reads "host:port,host:port". `port`: of a server without one; 0: each must have one, and the same, as Flume's sinks want it. */
-static enum ps_status read_quorum(struct ps_hbase_quorum *quorum, const char *text, unsigned port,
-                                  struct ps_arena *arena, struct ps_err *err)
-{
-    char *list = ps_arena_copy(arena, text, strlen(text)), *save = NULL;
-    for (char *item = strtok_r(list, ", \t", &save); item != NULL; item = strtok_r(NULL, ", \t", &save)) {
-        char *colon = strrchr(item, ':'), *end = NULL;
-        unsigned long number = port;
-        if (colon == NULL && port == 0)
-            return ps_err_set(err, "%s has no port: write %s:%d", item, item, ZOOKEEPER_PORT);
-        if (colon != NULL) {
-            number = strtoul(colon + 1, &end, 10);
-            if (colon[1] == '\0' || *end != '\0' || number == 0 || number > UINT16_MAX)
-                return ps_err_set(err, "\"%s\" is not a port", colon + 1);
-            *colon = '\0';
-        }
-        if (port == 0 && quorum->count > 0 && quorum->servers[0].port != number)
-            return ps_err_set(err, "all servers must have the same port");
-        if (add_server(quorum, item, (unsigned)number, err) != PS_OK)
-            return PS_FAIL;
-    }
-    return quorum->count > 0 ? PS_OK : ps_err_set(err, "it names no server");
-}
-
 /* ---- check and build ---- */
 
 /* Reads ZooKeeper's servers and HBase's node from the keys, else from hbase-site.xml. */
@@ -85,7 +46,7 @@ static enum ps_status prepare_registry(struct ps_hbase_plan *plan, bool is_async
     bool own = plan->quorum_text != NULL && plan->quorum_text[0] != '\0';
     const char *quorum = own ? plan->quorum_text : setting(plan, site, "hbase.zookeeper.quorum");
     uint64_t port =
-        ps_hadoop_configuration_number(site, "hbase.zookeeper.property.clientPort", ZOOKEEPER_PORT);
+        ps_hadoop_configuration_number(site, "hbase.zookeeper.property.clientPort", PS_ZOOKEEPER_PORT);
     const char *znode = plan->znode != NULL && plan->znode[0] != '\0'
                             ? plan->znode
                             : setting(plan, site, "zookeeper.znode.parent");
@@ -97,8 +58,8 @@ static enum ps_status prepare_registry(struct ps_hbase_plan *plan, bool is_async
     if (znode[0] != '/' || strlen(znode) > 400)
         return ps_err_set(err, "\"%s\" is not a path", znode);
     *key = "zookeeperQuorum";
-    return read_quorum(&plan->quorum, quorum != NULL ? quorum : "127.0.0.1",
-                       own && !is_async ? 0 : (unsigned)(port & UINT16_MAX), arena, err);
+    return ps_zookeeper_quorum_read(&plan->quorum, quorum != NULL ? quorum : "127.0.0.1",
+                                    own && !is_async ? 0 : (unsigned)(port & UINT16_MAX), arena, err);
 }
 
 static enum ps_status prepare_client(struct ps_hbase_plan *plan, bool is_async, struct ps_arena *arena,

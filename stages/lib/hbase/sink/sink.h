@@ -25,7 +25,7 @@ struct ps_hbase_plan {
     struct ps_pairs serializer_keys, async_keys;
     /* made by `build` */
     struct ps_hbase_serializer serializer;
-    struct ps_hbase_quorum quorum;
+    struct ps_zookeeper_quorum quorum;
     struct ps_hbase_client_settings client;
     struct ps_hbase_security security; /* principal and keytab are keys */
     size_t value_max;

@@ -6,58 +6,29 @@
 #include "tests/world/ledger.h"
 #include "tests/world/peers/hbase/cluster.h"
 #include "tests/world/peers/messages.h"
+#include "tests/world/peers/zookeeper.h"
 
 enum { NEW = 0, GREETED = 1, SILENT = 2 }; /* the state of a connection */
 
 /* ---- ZooKeeper ---- */
 
-static void put_node(struct out *out, const struct hbase_cluster *cluster)
+static bool read_node(void *argument, const char *, bool, struct out *value)
 {
-    static struct out name, node;
+    static struct out name;
+    const struct hbase_cluster *cluster = argument;
     char host[8];
-    name.length = node.length = 0;
+    name.length = 0;
     snprintf(host, sizeof host, "rs%u", cluster->meta + 1);
     put_text(&name, 1, host);
     put_number(&name, 2, 16020);
-    put_raw(&node, "\xff\0\0\0\2zkPBUF", 11);
-    put_bytes(&node, 1, name.bytes, name.length);
-    put_big_endian(out, (uint32_t)node.length);
-    put_raw(out, node.bytes, node.length);
-    static const char stat[68];
-    put_raw(out, stat, sizeof stat);
+    put_raw(value, "\xff\0\0\0\2zkPBUF", 11);
+    put_bytes(value, 1, name.bytes, name.length);
+    return true;
 }
 
 bool hbase_take_zookeeper(struct hbase_cluster *cluster, struct connection *connection)
 {
-    static struct out out;
-    static const char nothing[16];
-    out.length = 0;
-    if (connection->in_length < 4)
-        return true;
-    size_t length = big_endian(connection->in);
-    if (connection->in_length < 4 + length)
-        return true;
-    const char *request = connection->in + 4;
-    if (connection->state == NEW) { /* ConnectRequest: protocol, last zxid, timeout, session, password */
-        connection->state = GREETED;
-        put_big_endian(&out, 0);
-        put_raw(&out, request + 12, 4);
-        put_raw(&out, "\0\0\0\0\0\0\0\1\0\0\0\x10", 12);
-        put_raw(&out, nothing, 16);
-        put_raw(&out, nothing, 1); /* not read-only */
-    } else {                       /* xid, type: 4 getData, 11 ping, -11 close */
-        int type = (int)big_endian(request + 4);
-        if (type == -11)
-            return false;
-        put_raw(&out, request, 4);
-        put_raw(&out, "\0\0\0\0\0\0\0\1", 8);
-        put_big_endian(&out, 0);
-        if (type == 4)
-            put_node(&out, cluster);
-    }
-    answer(connection, &out);
-    connection_taken(connection, 4 + length);
-    return true;
+    return zookeeper_take(connection, read_node, cluster);
 }
 
 /* ---- rules ---- */
