@@ -1,7 +1,7 @@
 /* Sink solr: each event becomes a JSON document of a collection of Solr, by POST to its handler /update. Solr takes a request as a whole
  * or stops at the first document that it refuses, and then says one error: the request is halved until that document is
  * found (stages/lib/http/sink.h). Documents are those of stages/lib/elastic/document.h, nodes those of `url` or of ZooKeeper
- * (stages/lib/solr/cloud.h). More than 600 lines: keys, answers and set-up of one sink. Thread: its worker. */
+ * (stages/lib/solr/cloud.h). Thread: its worker. */
 #include "core/stage.h"
 
 #include "stages/lib/elastic/document.h"
@@ -12,6 +12,7 @@
 #include "stages/lib/keystore/keystore.h"
 #include "stages/lib/solr/answer.h"
 #include "stages/lib/solr/cloud.h"
+#include "stages/lib/solr/outcome.h"
 #include "stages/lib/text/json/value.h"
 
 #include <stdlib.h>
@@ -241,43 +242,6 @@ static void set_conflicts(struct ps_http_sink *sink, struct ps_remote_result *re
             results[i].outcome = PS_REMOTE_DELIVERED;
 }
 
-/* Returns whether the message is about a document, and not about the request: Solr's name it. */
-static bool names_document(const char *message)
-{
-    return message != NULL && (strstr(message, "[doc=") != NULL || strcasestr(message, "document") != NULL);
-}
-
-/* Returns whether a status 500 is about the document's values: Solr does not catch each exception that a value causes. Others, such as
- * those of a full disk or a core that closes, are about the server. */
-static bool is_of_values(const struct ps_solr_answer *answer)
-{
-    static const char *const classes[] = {"java.lang.NumberFormatException", "java.lang.ClassCastException",
-                                          "java.lang.IllegalArgumentException"};
-    for (size_t i = 0; i < PS_COUNT_OF(classes) && answer->trace != NULL; i++)
-        if (strncmp(answer->trace, classes[i], strlen(classes[i])) == 0)
-            return true;
-    return false;
-}
-
-/* The outcome of a request with one event, or of one whose status means all of its events. */
-static enum ps_remote_outcome outcome_of(struct solr_state *state, long status,
-                                         const struct ps_solr_answer *answer)
-{
-    bool own = names_document(answer->message);
-    switch (status) {
-    case 400:
-        return own || ps_http_sink_believes(&state->sink) ? PS_REMOTE_REFUSED : PS_REMOTE_AGAIN;
-    case 409:
-    case 413:
-        return PS_REMOTE_REFUSED;
-    case 500:
-        own = is_of_values(answer) && ps_http_sink_believes(&state->sink);
-        return own ? PS_REMOTE_REFUSED : PS_REMOTE_UNKNOWN;
-    default: /* no leader, no ZooKeeper, no login, no collection, too much to do: 401, 403, 404, 429, 503 .. */
-        return status / 100 == 5 && status != 503 ? PS_REMOTE_UNKNOWN : PS_REMOTE_AGAIN;
-    }
-}
-
 static bool narrows(const struct ps_http_sink *, long status)
 {
     return status == 400 || status == 409 || status == 413 || status == 500;
@@ -294,7 +258,8 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *http
     /* A page of something in front of Solr says nothing about a document, but for its size. */
     bool means_documents = http->status == 400 || http->status == 409 || http->status == 500;
     if (http->status / 100 != 2 && (whole || !means_documents)) {
-        enum ps_remote_outcome outcome = outcome_of(state, http->status, &answer);
+        enum ps_remote_outcome outcome =
+            ps_solr_outcome(&answer, http->status, ps_http_sink_believes(&state->sink));
         if (outcome == PS_REMOTE_AGAIN || outcome == PS_REMOTE_UNKNOWN)
             sink->sniff_ns = 0; /* it may have no replica any more */
         set_all(results, count, (struct ps_remote_result){outcome, answer.message});
@@ -314,19 +279,6 @@ static bool decode(struct ps_http_sink *sink, const struct ps_http_request *http
     return false;
 }
 
-static const char *cure_of(const struct ps_http_sink *, long status)
-{
-    switch (status) {
-    case 401:
-    case 403:
-        return "the server wants another login (user, password), or grants this one no writing";
-    case 404:
-        return "is there a collection or core of this name? The URL is http://HOST:8983/solr/NAME";
-    default:
-        return NULL;
-    }
-}
-
 /* Reads the answer to the question for the unique key, which comes before the first request. One who may write need not be allowed to
  * read the schema, so 403 is no failure. Returns false with the cause. `scratch`: of ANSWER_BYTES + 1. */
 static bool judge(const struct ps_http_request *http, struct ps_solr_answer *answer, char *scratch,
@@ -344,7 +296,8 @@ static bool greeted(struct ps_http_sink *sink, const struct ps_http_request *htt
 {
     struct solr_state *state = (struct solr_state *)sink;
     const struct solr_plan *plan = plan_of(sink);
-    const char *shown = sink->hosts[sink->greeting_host].names.shown, *cure = cure_of(sink, http->status);
+    const char *shown = sink->hosts[sink->greeting_host].names.shown,
+               *cure = ps_solr_cure(sink, http->status);
     struct ps_solr_answer answer = {.refusals_max = 0};
     struct ps_err cause = {.length = 0};
     if (!judge(http, &answer, state->scratch, &cause)) {
@@ -503,7 +456,7 @@ static enum ps_status build(void *plan_, struct ps_context *context, struct ps_e
         .encode = encode,
         .takes_other = takes_other,
         .decode = decode,
-        .cure = cure_of,
+        .cure = ps_solr_cure,
         .greeted = greeted,
         .narrows = narrows,
     };
@@ -571,7 +524,7 @@ static void judge_server(void *scratch, const struct ps_http_request *http, stru
     struct ps_err err = {.length = 0};
     if (!judge(http, &answer, scratch, &err)) {
         verdict->result = PS_PROBED_FAILED;
-        verdict->cure = cure_of(NULL, http->status);
+        verdict->cure = ps_solr_cure(NULL, http->status);
         snprintf(verdict->text, sizeof verdict->text, "%.300s", err.text);
     } else if (answer.unique_key != NULL)
         snprintf(verdict->text, sizeof verdict->text, "answers; the unique key is %.100s", answer.unique_key);
