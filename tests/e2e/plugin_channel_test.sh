@@ -40,6 +40,10 @@ begin() { # waits until 300 events are in the channel or with its sink
     launch
     await "300 events are put" are_put
 }
+metric() { # NAME COMPONENT: prints the metric's first value
+    curl -s --noproxy '*' "http://127.0.0.1:$metrics_port/metrics" |
+        sed -nE "s/^$1\{[^}]*component=\"$2\"[^}]*\} ([0-9.e+-]+)$/\1/p" | head -n 1
+}
 some_are_put() { [[ $(metric penstock_channel_events_put_total c1) -gt 0 ]]; }
 are_put() { [[ $(metric penstock_channel_events_put_total c1) == 300 ]]; }
 reload() { # PATTERN: sends SIGHUP and waits for the line

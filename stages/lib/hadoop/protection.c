@@ -5,7 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* The second name is that of SASL, which HBase takes, too. */
 static const struct {
     const char *names[2];
     unsigned level;
@@ -15,17 +14,19 @@ static const struct {
 
 static bool is(const struct ps_slice *item, const char *name)
 {
-    return strlen(name) == item->length && strncasecmp(name, item->data, item->length) == 0;
+    return name != NULL && strlen(name) == item->length && strncasecmp(name, item->data, item->length) == 0;
 }
 
-enum ps_status ps_hadoop_protection_parse(const char *text, unsigned *protection, struct ps_err *err)
+enum ps_status ps_hadoop_protection_parse(const char *text, bool sasl_names, unsigned *protection,
+                                          struct ps_err *err)
 {
     struct ps_slice item;
     unsigned count = 0;
     *protection = 0;
     while (ps_list_next(&text, ", \t\n", &item)) {
         size_t i = 0;
-        while (i < PS_COUNT_OF(levels) && !is(&item, levels[i].names[0]) && !is(&item, levels[i].names[1]))
+        while (i < PS_COUNT_OF(levels) && !is(&item, levels[i].names[0]) &&
+               !is(&item, sasl_names ? levels[i].names[1] : NULL))
             i++;
         if (i == PS_COUNT_OF(levels) || count == PS_COUNT_OF(levels))
             return ps_err_set(err, "%.*s: only authentication, integrity and privacy are supported",
@@ -36,12 +37,13 @@ enum ps_status ps_hadoop_protection_parse(const char *text, unsigned *protection
 }
 
 enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *configuration, const char *key,
-                                         unsigned missing, unsigned *protection, struct ps_err *err)
+                                         bool sasl_names, unsigned missing, unsigned *protection,
+                                         struct ps_err *err)
 {
     const char *text = ps_hadoop_configuration_text(configuration, key);
     struct ps_err why = {.length = 0};
     *protection = missing;
-    if (text == NULL || ps_hadoop_protection_parse(text, protection, &why) == PS_OK)
+    if (text == NULL || ps_hadoop_protection_parse(text, sasl_names, protection, &why) == PS_OK)
         return PS_OK;
     return ps_err_set(err, "%s: %s: %s", ps_hadoop_configuration_place(configuration, key), key, why.text);
 }

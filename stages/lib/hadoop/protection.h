@@ -5,9 +5,11 @@
 #include "stages/lib/hadoop/configuration.h"
 #include "stages/lib/sasl/sasl.h"
 
-/* Reads a key such as "authentication, privacy" as PS_SASL_PREFER; `missing`: the result if the key is not set. Returns PS_FAIL with the
- * place if a level is unknown. */
+/* Reads a key such as "authentication, privacy" as PS_SASL_PREFER; `missing`: the result if the key is not set. `sasl_names`:
+ * auth, auth-int and auth-conf are levels, too, as they are for HBase and not for Hadoop. Returns PS_FAIL with the place if a level is unknown. */
 enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *configuration, const char *key,
-                                         unsigned missing, unsigned *protection, struct ps_err *err);
+                                         bool sasl_names, unsigned missing, unsigned *protection,
+                                         struct ps_err *err);
 /* Reads such a text. */
-enum ps_status ps_hadoop_protection_parse(const char *text, unsigned *protection, struct ps_err *err);
+enum ps_status ps_hadoop_protection_parse(const char *text, bool sasl_names, unsigned *protection,
+                                          struct ps_err *err);

@@ -32,8 +32,8 @@ static enum ps_status read_protection(const struct ps_hadoop_configuration *site
     const char *own = ps_pairs_get(async, PROTECTION);
     struct ps_err why = {.length = 0};
     if (own == NULL)
-        return ps_hadoop_protection_read(site, PROTECTION, PS_SASL_AUTHENTICATION, protection, err);
-    if (ps_hadoop_protection_parse(own, protection, &why) == PS_OK)
+        return ps_hadoop_protection_read(site, PROTECTION, true, PS_SASL_AUTHENTICATION, protection, err);
+    if (ps_hadoop_protection_parse(own, true, protection, &why) == PS_OK)
         return PS_OK;
     return ps_err_set(err, "async." PROTECTION ": %s", why.text);
 }

@@ -46,8 +46,8 @@ enum ps_status ps_hive_security_open(struct ps_hive_security **security,
                           ps_hadoop_configuration_place(configuration, sasl), sasl);
     if ((principal == NULL) != (keytab == NULL))
         return ps_err_set(err, "a principal and its keytab are needed together");
-    if (ps_hadoop_protection_read(configuration, "hadoop.rpc.protection", PS_SASL_AUTHENTICATION, &protection,
-                                  err) != PS_OK)
+    if (ps_hadoop_protection_read(configuration, "hadoop.rpc.protection", false, PS_SASL_AUTHENTICATION,
+                                  &protection, err) != PS_OK)
         return PS_FAIL;
     struct ps_hive_security *made = ps_must_alloc(1, sizeof(*made), "the metastore's principal");
     *made = (struct ps_hive_security){.server = copy(server),

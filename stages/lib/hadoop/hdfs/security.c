@@ -98,9 +98,9 @@ static enum ps_status read_settings(struct ps_hadoop_security *security, struct 
 {
     const struct ps_hadoop_configuration *configuration = security->settings.configuration;
     if (read_kerberos(security, err) != PS_OK || refuse_classes(security, err) != PS_OK ||
-        ps_hadoop_protection_read(configuration, "hadoop.rpc.protection", PS_SASL_AUTHENTICATION,
+        ps_hadoop_protection_read(configuration, "hadoop.rpc.protection", false, PS_SASL_AUTHENTICATION,
                                   &security->rpc_protection, err) != PS_OK ||
-        ps_hadoop_protection_read(configuration, "dfs.data.transfer.protection", 0,
+        ps_hadoop_protection_read(configuration, "dfs.data.transfer.protection", false, 0,
                                   &security->transfer_protection, err) != PS_OK)
         return PS_FAIL;
     security->may_be_simple =
