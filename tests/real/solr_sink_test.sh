@@ -128,7 +128,7 @@ body = message
 EOF_
 trouble_lines 50
 trouble_ends
-for pid in $(ask pids); do prlimit --pid "$pid" --fsize=0:unlimited; done
+for pid in $(ask pids); do prlimit --pid "$pid" --fsize=0:; done
 trouble_lines 50
 trouble_holds 'File too large'
 ask stop
