@@ -6,15 +6,15 @@
 #include <strings.h>
 
 static const struct {
-    const char *names[2];
+    const char *name, *sasl_name;
     unsigned level;
-} levels[] = {{{"authentication", "auth"}, PS_SASL_AUTHENTICATION},
-              {{"integrity", "auth-int"}, PS_SASL_INTEGRITY},
-              {{"privacy", "auth-conf"}, PS_SASL_PRIVACY}};
+} levels[] = {{"authentication", "auth", PS_SASL_AUTHENTICATION},
+              {"integrity", "auth-int", PS_SASL_INTEGRITY},
+              {"privacy", "auth-conf", PS_SASL_PRIVACY}};
 
 static bool is(const struct ps_slice *item, const char *name)
 {
-    return name != NULL && strlen(name) == item->length && strncasecmp(name, item->data, item->length) == 0;
+    return strlen(name) == item->length && strncasecmp(name, item->data, item->length) == 0;
 }
 
 enum ps_status ps_hadoop_protection_parse(const char *text, bool sasl_names, unsigned *protection,
@@ -25,8 +25,8 @@ enum ps_status ps_hadoop_protection_parse(const char *text, bool sasl_names, uns
     *protection = 0;
     while (ps_list_next(&text, ", \t\n", &item)) {
         size_t i = 0;
-        while (i < PS_COUNT_OF(levels) && !is(&item, levels[i].names[0]) &&
-               !is(&item, sasl_names ? levels[i].names[1] : NULL))
+        while (i < PS_COUNT_OF(levels) && !is(&item, levels[i].name) &&
+               !(sasl_names && is(&item, levels[i].sasl_name)))
             i++;
         if (i == PS_COUNT_OF(levels) || count == PS_COUNT_OF(levels))
             return ps_err_set(err, "%.*s: only authentication, integrity and privacy are supported",

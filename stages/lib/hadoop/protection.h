@@ -6,7 +6,7 @@
 #include "stages/lib/sasl/sasl.h"
 
 /* Reads a key such as "authentication, privacy" as PS_SASL_PREFER; `missing`: the result if the key is not set. `sasl_names`:
- * auth, auth-int and auth-conf are levels, too, as they are for HBase and not for Hadoop. Returns PS_FAIL with the place if a level is unknown. */
+ * the text may also have SASL's names auth, auth-int and auth-conf: HBase takes them, Hadoop does not. Returns PS_FAIL with the place if a level is unknown. */
 enum ps_status ps_hadoop_protection_read(const struct ps_hadoop_configuration *configuration, const char *key,
                                          bool sasl_names, unsigned missing, unsigned *protection,
                                          struct ps_err *err);

@@ -161,7 +161,7 @@ static void take_nodes(struct ps_http_sink *sink)
     const struct ps_http_request *answer = &sink->greeting;
     bool had_not = sink->has_not_sniffed;
     if (answer->status < 100) {
-        sink->sniff_ns = 0; /* another one is asked */
+        sink->sniff_ns = 0; /* the next turn asks another one */
         return;
     }
     ps_http_sink_hosts_begin(sink);

@@ -71,7 +71,7 @@ static void read_live(struct nodes *nodes, const struct ps_zookeeper_node *live)
     }
 }
 
-/* What the replica's own node of ZooKeeper says, if the collection has such: "core_node3:7:A:L". Returns false if there is none. */
+/* Reads the state of a replica in a collection with perReplicaState: "core_node3:7:A:L". Returns false if the list does not have the replica. */
 static bool read_own_state(const char *list, const char *replica, bool *is_active, bool *leads)
 {
     size_t length = strlen(replica);
@@ -221,7 +221,7 @@ static void answered(void *owner, const struct ps_zookeeper_answer *answer)
     ps_remote_sink_failed(remote, &reason);
 }
 
-/* Without events nothing is asked, but for a node that did not answer. */
+/* Asks ZooKeeper when the list of nodes is old, if the sink has events, and when a node did not answer. */
 uint64_t ps_solr_cloud_turn(struct ps_solr_cloud *cloud)
 {
     struct ps_http_sink *sink = cloud->sink;

@@ -6,8 +6,8 @@
  *   /clusterprops.json               urlScheme: https
  *
  * Requests go to live nodes that have the leader of a shard, else to those with an active replica; for a collection that has no such node of
- * ZooKeeper, such as an alias, to all live nodes: any node passes documents on to the leader of their shard. ZooKeeper is asked before the
- * first request, each REST_NS, and when a node does not answer. Source: ZkStateReader, DocCollection and PerReplicaStates of Solr 9.
+ * ZooKeeper, such as an alias, to all live nodes: any node passes documents on to the leader of their shard. The sink asks ZooKeeper
+ * before the first request, each REST_NS, and when a node does not answer. Source: ZkStateReader, DocCollection and PerReplicaStates of Solr 9.
  * Thread: the sink's worker. */
 #pragma once
 
@@ -35,7 +35,7 @@ struct ps_solr_cloud {
     uint64_t asked_ns; /* when the last question was sent */
 };
 
-/* The sink's hosts are those that it finds (ps_http_sink_plan.finds_hosts). */
+/* For a sink whose plan has `finds_hosts` (stages/lib/http/sink.h). */
 enum ps_status ps_solr_cloud_open(struct ps_solr_cloud *cloud, const struct ps_solr_cloud_plan *plan,
                                   struct ps_http_sink *sink, struct ps_port *port, struct ps_err *err);
 void ps_solr_cloud_close(struct ps_solr_cloud *cloud);

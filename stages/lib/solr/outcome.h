@@ -1,4 +1,4 @@
-/* What the statuses of Solr mean for the events of a request (SolrException.ErrorCode). Thread: any. */
+/* Maps the statuses of Solr (SolrException.ErrorCode) to outcomes of the events of a request. Thread: any. */
 #pragma once
 
 #include "stages/lib/http/sink.h"

@@ -24,7 +24,7 @@ struct ps_zookeeper_quorum {
 enum ps_status ps_zookeeper_quorum_read(struct ps_zookeeper_quorum *quorum, const char *text, unsigned port,
                                         struct ps_arena *arena, struct ps_err *err);
 
-/* What is read of one node. */
+/* A read of one node. */
 struct ps_zookeeper_read {
     char path[512];
     bool children; /* the names of its children, not its value */

@@ -1,5 +1,5 @@
-/* The name of a partition's log in the identities of its events (core/flow/identity.h): the topic's id, which a topic that is
- * made again does not get, and the epoch of the leader that wrote the record, because after an unclean election other records
+/* The name of a partition's log in the identities of its events (core/flow/identity.h): the topic's id (a topic that is
+ * made again gets another), and the epoch of the leader that wrote the record, because after an unclean election other records
  * get the offsets of those that are lost (KIP-320). The number of the cluster stands beside it. Thread: the source's worker. */
 #pragma once
 

@@ -346,7 +346,7 @@ static bool add_span(struct ps_kafka_record_state *state, const struct ps_kafka_
     return state->spanned;
 }
 
-/* Notes that the row added last comes from this record, if that can be said for all times. */
+/* Gives the row added last the record's identity, if no other record can ever get it. */
 static bool add_origin(struct ps_kafka_record_state *state, const struct ps_kafka_message *message)
 {
     const struct ps_kafka_stream *stream = &state->streams->items[message->stream];

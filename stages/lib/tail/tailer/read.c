@@ -479,8 +479,8 @@ static enum ps_tail_step compressed_found(struct ps_tailer *tailer, struct ps_ta
     return PS_TAIL_STEP_END;
 }
 
-/* These are the first bytes of a file that was empty when it was opened, and that only the thread reads: its lines wait for its number, by which the next
- * process knows them. Returns whether they have to be read again. */
+/* Called with the first bytes of a file that was empty when it was opened, and whose beginning the worker could not read (ps_tail_log_grow). Its lines wait
+ * for its number, by which the next process knows them. Returns whether they have to be read again. */
 static bool waits_for_number(struct ps_tailer *tailer, struct ps_tail_log *log, const char *bytes,
                              size_t length)
 {
